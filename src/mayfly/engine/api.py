@@ -1,0 +1,110 @@
+"""What the engine promises to those who have functions to run. It knows nothing of AWS.
+
+`services/functions` turns its functions into `Target`s, calls `Engine.invoke`, and shapes what comes back. What an
+instance prints, and what becomes of it, goes to an `Observer` as it happens.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from mayfly.errors import CallerError, PlatformError
+from mayfly.sandbox.api import SandboxSpec
+
+
+class ThrottledError(CallerError):
+    """No concurrency left. `scope` says whose limit it was."""
+
+    def __init__(self, scope: Literal["function", "account", "memory"], limit: int) -> None:
+        super().__init__(f"the {scope}'s limit of {limit} concurrent instances is reached")
+        self.scope = scope
+        self.limit = limit
+
+
+class EngineClosedError(PlatformError):
+    """The engine is shutting down; nothing was started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One version of one function's code and configuration. Instances are shared among equal `key`s only."""
+
+    key: str  # changes whenever anything below changes
+    function: str  # groups targets under one concurrency limit: the unqualified ARN
+    sandbox: SandboxSpec
+    handler: str
+    timeout_s: float
+    # Called once an instance, just before it starts: variables, fresh credentials among them.
+    environment: Callable[[], Awaitable[Mapping[str, str]]]
+    reserved_concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One invocation."""
+
+    request_id: str
+    payload: bytes
+    arn: str  # as the caller named it: becomes context.invoked_function_arn
+    trace_id: str | None = None
+    client_context: str | None = None  # JSON text
+    identity: str | None = None  # JSON text
+
+
+FailureKind = Literal["raised", "init-raised", "timeout", "init-timeout", "out-of-memory", "exited", "protocol"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a call has no result. `raised` and `init-raised` carry the error object that the runtime made."""
+
+    kind: FailureKind
+    payload: bytes = b""  # JSON error object of the runtime; empty for the kinds where the runtime could not speak
+    exit_status: int | None = None
+    signal: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one call."""
+
+    payload: bytes  # the result's JSON text; empty on failure
+    failure: Failure | None
+    instance: str  # its id: one log stream an instance
+    cold: bool
+    duration_ms: float  # of the handler alone
+    init_ms: float | None  # on a cold start: the init phase
+    queued_ms: float  # waiting for an instance, its start included
+    peak_memory_bytes: int
+
+
+class Observer(Protocol):
+    """Told what happens, in order, per instance; called on the event loop and must not block."""
+
+    def started(self, target: Target, instance: str, call: Call) -> None:
+        """A call was handed to an instance."""
+
+    def output(self, target: Target, instance: str, call: Call | None, lines: list[tuple[float, str]]) -> None:
+        """Complete lines that an instance printed (Unix seconds, text); `call` is None between calls."""
+
+    def finished(self, target: Target, call: Call, outcome: Outcome) -> None:
+        """A call ended; all of its output was reported before."""
+
+    def terminated(self, target: Target, instance: str, reason: str) -> None:
+        """An instance is gone."""
+
+
+class Engine(Protocol):
+    """Runs calls on instances."""
+
+    async def invoke(self, target: Target, call: Call) -> Outcome:
+        """Run one call to its end. Function failures are outcomes; `ThrottledError`, `PlatformError` are raised.
+
+        Cancelling the caller does not cancel the call: user code that began runs to its end or its timeout.
+        """
+
+    def retire(self, key: str) -> None:
+        """No new call for this target: idle instances end now, busy ones after their call."""
+
+    async def close(self, grace_s: float) -> None:
+        """Refuse new calls, let running ones finish for `grace_s`, then end everything."""

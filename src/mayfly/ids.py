@@ -1,0 +1,41 @@
+"""Identifiers: random ones for what Mayfly makes, and ARNs for what it names.
+
+Randomness comes from `os.urandom` through `uuid` and `secrets`; policy code never calls these, it is handed the result.
+"""
+
+import secrets
+import uuid
+from typing import NamedTuple
+
+PARTITION = "aws"
+
+
+def request_id() -> str:
+    """A fresh request id in the form of AWS: a random UUID in lower case."""
+    return str(uuid.uuid4())
+
+
+def token(length: int, alphabet: str = "abcdefghijklmnopqrstuvwxyz0123456789") -> str:
+    """`length` random characters of `alphabet`, fit for a name that must not be guessed."""
+    return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
+class Arn(NamedTuple):
+    """An Amazon Resource Name; `resource` keeps everything after the fifth colon, colons and slashes included."""
+
+    service: str
+    region: str
+    account: str
+    resource: str
+    partition: str = PARTITION
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Arn":
+        """The parts of `text`; ValueError when it has not the shape of an ARN."""
+        parts = text.split(":", 5)
+        if len(parts) != 6 or parts[0] != "arn" or not parts[1] or not parts[2] or not parts[5]:
+            raise ValueError(f"{text!r} is not an ARN (arn:partition:service:region:account:resource)")
+        return cls(parts[2], parts[3], parts[4], parts[5], parts[1])

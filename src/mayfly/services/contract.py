@@ -1,0 +1,170 @@
+"""What every service looks like from outside: operations by wire name, the caller's context, errors, streams.
+
+`wire` decodes and validates a request against botocore's model and calls a handler with the resulting dict; the
+handler returns the dict of the reply. Both are the TypedDicts of `types-boto3` (`import` them under TYPE_CHECKING
+only). Conventions of those dicts, the same in both directions:
+
+- timestamps are aware `datetime`s, blobs are `bytes`, a streaming blob is a `ByteStream` (or `bytes` in replies);
+- members that the caller did not send are absent, never None; a reply leaves out what it has no value for;
+- names are the model's own, also for what travels in headers, the path or the query string;
+- HTTP status and headers of the reply come from the model (`requestUri`, `responseCode`, `location: header`). Members
+  that a model binds to the status code (`StatusCode`) are set like any other.
+
+A service is an object with a `name` (botocore's service name) and `operations`; `app.py` builds it and hands it what
+it needs. Nothing here knows HTTP servers or codecs.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+from mayfly.errors import CallerError
+from mayfly.ids import PARTITION, Arn
+
+Handler = Callable[["RequestContext", Any], Awaitable[Any]]
+_F = TypeVar("_F", bound=Callable[..., Awaitable[Any]])
+
+
+class ServiceError(CallerError):
+    """A failure in its wire form.
+
+    `code` is the model's error shape or AWS's documented code; `status` the HTTP status (None: what the service's
+    model says for that shape, else 400); `members` further members of the error shape, e.g. `{"Type": "User"}`.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, status: int | None = None, members: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.members: Mapping[str, Any] = members or {}
+
+
+class NotImplementedOperationError(ServiceError):
+    """The model has the operation, Mayfly does not."""
+
+    def __init__(self, service: str, operation: str) -> None:
+        super().__init__(
+            "NotImplemented",
+            f"Mayfly does not implement {operation} of {service}. docs/reference lists what it does implement.",
+            status=501,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who signed the request."""
+
+    kind: Literal["root", "user", "assumed-role", "service", "anonymous"]
+    account: str
+    arn: str
+    user_id: str  # as in sts:GetCallerIdentity
+    access_key_id: str | None = None
+
+
+ANONYMOUS = Principal("anonymous", "", "", "ANONYMOUS")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """What a handler may know of a request besides its input."""
+
+    request_id: str
+    account: str
+    region: str
+    principal: Principal
+    endpoint: str  # how the caller reached Mayfly: "http://127.0.0.1:4566", no trailing slash
+    source_ip: str = "127.0.0.1"
+    user_agent: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)  # lower-case names; for what no model member carries
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of `resource` in the caller's region and account."""
+        return str(Arn(service, self.region, self.account, resource, PARTITION))
+
+
+class ByteStream(Protocol):
+    """Bytes that arrive or leave in chunks, at the pace of whoever reads them. Iterated at most once."""
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes there are; None when that is not known ahead."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBody:
+    """A `ByteStream` over any async iterator."""
+
+    chunks: AsyncIterator[bytes]
+    length: int | None = None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.chunks
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request that no AWS model describes: a function URL, a webhook, the console."""
+
+    method: str
+    path: str  # raw, still percent-encoded, without the query
+    query: str  # raw, without the question mark
+    headers: Sequence[tuple[str, str]]  # lower-case names, in order, repeated where repeated
+    body: ByteStream
+    host: str
+    source_ip: str
+    request_id: str
+    protocol: str = "HTTP/1.1"
+
+    def header(self, name: str) -> str | None:
+        """The first value of `name` (lower case), or None."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """The reply to an `HttpRequest`."""
+
+    status: int
+    headers: Sequence[tuple[str, str]] = ()
+    body: "bytes | ByteStream" = b""
+
+
+class Service(Protocol):
+    """One package under `services`, built."""
+
+    @property
+    def name(self) -> str:
+        """botocore's service name: "lambda", "s3"."""
+
+    @property
+    def operations(self) -> Mapping[str, Handler]:
+        """Handlers by operation name, e.g. "CreateFunction"."""
+
+
+def operation(name: str) -> Callable[[_F], _F]:
+    """Mark a method as the handler of operation `name`."""
+
+    def mark(method: _F) -> _F:
+        method.__dict__["mayfly_operation"] = name
+        return method
+
+    return mark
+
+
+def operations_of(*groups: object) -> dict[str, Handler]:
+    """All methods of `groups` that `operation` marked, bound, by operation name; ValueError on a name marked twice."""
+    found: dict[str, Handler] = {}
+    for group in groups:
+        for attribute in dir(type(group)):
+            name = getattr(getattr(type(group), attribute), "mayfly_operation", None)
+            if name is None:
+                continue
+            if name in found:
+                raise ValueError(f"two handlers for operation {name}")
+            found[name] = getattr(group, attribute)
+    return found

@@ -1,0 +1,136 @@
+"""What services need of one another, as the small Protocols that `app.py` fills in.
+
+A service imports these, never another service.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from mayfly.services.contract import Principal, RequestContext
+from mayfly.store.api import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Temporary credentials."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expiration: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """What is needed to verify a signature made with an access key."""
+
+    secret_access_key: str
+    principal: Principal
+
+
+class KeySource(Protocol):
+    """Given by identity, used by the wire."""
+
+    async def find(self, access_key_id: str, session_token: str | None) -> SigningKey:
+        """The key; `ServiceError` InvalidClientTokenId (unknown key, bad token) or ExpiredToken.
+
+        Fast: keys in use are answered from memory.
+        """
+
+
+class Roles(Protocol):
+    """Given by identity, used by functions."""
+
+    async def exists(self, role_arn: str) -> bool: ...
+
+    async def trusts(self, role_arn: str, service: str) -> bool:
+        """Whether the role's trust policy lets `service` ("lambda.amazonaws.com") assume it."""
+
+    async def credentials(self, role_arn: str, session_name: str, duration_s: int) -> Credentials:
+        """Fresh credentials of a role for a platform service; `ServiceError` NoSuchEntity."""
+
+
+class CodeSource(Protocol):
+    """Given by objects, used by functions and stacks: the bytes of an object."""
+
+    async def open(self, bucket: str, key: str, version: str | None) -> AsyncIterator[bytes]:
+        """`ServiceError` NoSuchBucket, NoSuchKey or NoSuchVersion."""
+
+
+class EventTargets(Protocol):
+    """Given by functions, used by objects (and later by every other source of events)."""
+
+    async def check(self, arn: str, principal: str, source_arn: str, source_account: str) -> None:
+        """`ServiceError` unless `arn` names a function that `principal` may invoke on behalf of `source_arn`."""
+
+    def accept(self, tx: Tx, arn: str, event: bytes) -> None:
+        """Accept one asynchronous invocation as part of the caller's transaction: durable with it, run after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One line of a log."""
+
+    group: str
+    stream: str
+    timestamp_ms: int
+    message: str
+
+
+class Logs(Protocol):
+    """Given by telemetry, used by functions."""
+
+    def append(self, events: Sequence[LogEvent]) -> None:
+        """Record events. On return they survive the death of this process; groups and streams are made as needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """What one invocation used."""
+
+    request_id: str
+    function_arn: str  # with the version executed
+    account: str
+    started_at: float  # Unix seconds
+    duration_ms: float
+    billed_ms: int
+    init_ms: float | None
+    memory_mb: int
+    peak_memory_mb: int
+    ephemeral_mb: int
+    architecture: str
+    outcome: str  # "ok" | "error" | "timeout" | ...
+    source: str  # "request" | "event" | "url"
+
+
+class Usage(Protocol):
+    """Given by metering, used by functions."""
+
+    def record(self, usage: UsageRecord) -> None:
+        """Record one invocation. On return it survives the death of this process."""
+
+
+class Operations(Protocol):
+    """Given by the wire, used by stacks: any operation of any service, in process, validated like one from outside."""
+
+    async def call(
+        self, context: RequestContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The reply; `ServiceError`."""
+
+
+__all__ = [
+    "CodeSource",
+    "Credentials",
+    "EventTargets",
+    "KeySource",
+    "LogEvent",
+    "Logs",
+    "Operations",
+    "Roles",
+    "SigningKey",
+    "Usage",
+    "UsageRecord",
+]

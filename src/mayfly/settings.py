@@ -1,0 +1,63 @@
+"""All configuration: one frozen, nested object with its defaults, made once by the composition root.
+
+Only `app.py` and `cli` read the environment, and hand the result here. There are few knobs on purpose; the quotas are
+AWS's defaults.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Isolation = Literal["namespace", "process"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionLimits:
+    """Quotas of functions; the defaults are those of AWS Lambda."""
+
+    payload_bytes: int = 6 * 1024 * 1024  # synchronous request and reply, each
+    async_payload_bytes: int = 1024 * 1024
+    unzipped_bytes: int = 250 * 1024 * 1024  # code and layers together
+    zip_inline_bytes: int = 50 * 1024 * 1024
+    environment_bytes: int = 4 * 1024
+    timeout_s: int = 900
+    memory_mb: tuple[int, int] = (128, 10_240)
+    ephemeral_mb: tuple[int, int] = (512, 10_240)
+    processes: int = 1024  # threads and processes of one instance
+    open_files: int = 1024
+    account_concurrency: int = 1000
+    unreserved_minimum: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Instances: how they are isolated and how long they are kept."""
+
+    isolation: Isolation = "namespace"
+    keep_alive_s: float = 300.0
+    init_timeout_s: float = 10.0
+    memory_mb: int | None = None  # budget for all instances together; None: 80 % of the machine's
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """The front door."""
+
+    host: str = "127.0.0.1"
+    port: int = 4566
+    header_bytes: int = 64 * 1024  # request line and headers together
+    keep_alive_s: float = 75.0
+    body_bytes: int = 64 * 1024 * 1024  # of an operation whose input is not a stream
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the composition root needs to build a platform."""
+
+    data: Path
+    account: str = "000000000000"
+    region: str = "us-east-1"
+    http: HttpSettings = field(default_factory=HttpSettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    limits: FunctionLimits = field(default_factory=FunctionLimits)
+    max_clock_skew_s: float = 900.0
