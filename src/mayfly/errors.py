@@ -14,7 +14,7 @@ class CallerError(MayflyError):
     """The request was wrong: repeating it unchanged gives the same answer."""
 
 
-class FunctionFault(MayflyError):
+class FunctionFailedError(MayflyError):
     """User code failed: it raised, died, ran out of time or out of memory."""
 
 
