@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION | {"app", "sandbox"},
 }
 # What every service may use of the package that all of them live in.
-SHARED_BY_SERVICES = {"contract", "ports"}
+SHARED_BY_SERVICES = {"checksums", "contract", "ports"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
