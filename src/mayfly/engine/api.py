@@ -34,8 +34,8 @@ class Target:
     sandbox: SandboxSpec
     handler: str
     timeout_s: float
-    # Called once an instance, just before it starts: variables, fresh credentials among them.
-    environment: Callable[[], Awaitable[Mapping[str, str]]]
+    # Called once an instance with the instance's id, just before it starts: variables, fresh credentials among them.
+    environment: Callable[[str], Awaitable[Mapping[str, str]]]
     reserved_concurrency: int | None = None
 
 
