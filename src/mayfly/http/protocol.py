@@ -1,0 +1,106 @@
+"""uvicorn's HTTP/1.1 protocol with the guards that it leaves to a proxy in front: header size and slow clients.
+
+Mayfly has no proxy in front. The limits are uvicorn's own where it has them; added here are a bound on the size of the
+request line and headers together (431) and a deadline for a request's head to arrive, which also covers a connection
+that never says anything. Made by `server.FrontDoor`, one for each connection.
+"""
+
+import asyncio
+from asyncio import TimerHandle
+from typing import Any, ClassVar
+from xml.sax.saxutils import escape
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+HEAD_TIMEOUT_S = 30.0
+TOO_LARGE = "RequestHeaderSectionTooLarge"
+
+
+class HeadTooLargeError(ValueError):
+    """The request line and headers exceed the limit; raised inside the parser, which reports it as a bad request."""
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    head_limit: ClassVar[int] = 64 * 1024  # bytes; `limited_to` makes a class with another limit
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._head_bytes = 0
+        self._head_timer: TimerHandle | None = None
+
+    @classmethod
+    def limited_to(cls, head_bytes: int) -> "type[GuardedProtocol]":
+        """A protocol class whose connections accept heads of up to `head_bytes` bytes."""
+        return type("LimitedProtocol", (cls,), {"head_limit": head_bytes})
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_arrived()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+        if self._head_timer is None:
+            self._expect_head()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value) + 4)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._head_arrived()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what could not be parsed, and close: nothing after it on this connection can be trusted."""
+        self._head_arrived()
+        if self._head_bytes > self.head_limit:
+            status, code = b"431 Request Header Fields Too Large", TOO_LARGE
+            msg = f"Your request header section exceeds the maximum allowed size of {self.head_limit} bytes."
+        else:
+            status, code = b"400 Bad Request", "BadRequest"
+        body = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            f"<Error><Code>{code}</Code><Message>{escape(msg)}</Message></Error>"
+        ).encode()
+        self.transport.write(
+            b"HTTP/1.1 %s\r\ncontent-type: application/xml\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
+            % (status, len(body), body)
+        )
+        self.transport.close()
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self.head_limit:
+            raise HeadTooLargeError(f"more than {self.head_limit} bytes of request line and headers")
+
+    def _expect_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up)
+
+    def _head_arrived(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        self._head_timer = None
+        if not self.transport.is_closing():
+            self.transport.close()

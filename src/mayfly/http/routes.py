@@ -1,0 +1,43 @@
+"""Who answers a request: function URLs by host, Mayfly's own pages by path, everything else the AWS gateway.
+
+Pure apart from calling the chosen handler. `app.py` fills the table.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from mayfly.http.asgi import Answer
+from mayfly.services.contract import HttpRequest, HttpResponse
+
+OWN = "/_mayfly/"
+URL_PATH = f"{OWN}url/"  # /_mayfly/url/<id>/path: a function URL that needs no DNS
+_URL_HOST = re.compile(r"^([a-z0-9]{1,64})\.lambda-url\.", re.IGNORECASE)
+
+UrlAnswer = Callable[[str, HttpRequest], Awaitable[HttpResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The table. `own` maps the first path segment below `/_mayfly/` to its handler."""
+
+    gateway: Answer
+    function_url: UrlAnswer
+    own: Mapping[str, Answer]
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """Hand `request` to whoever it is for."""
+        if match := _URL_HOST.match(request.host):
+            return await self.function_url(match[1].lower(), request)
+        if not request.path.startswith(OWN):
+            return await self.gateway(request)
+        if request.path.startswith(URL_PATH):
+            url_id, _, rest = request.path[len(URL_PATH) :].partition("/")
+            return await self.function_url(url_id, replace(request, path=f"/{rest}"))
+        segment = request.path[len(OWN) :].partition("/")[0]
+        handler = self.own.get(segment)
+        if handler is None:
+            names = ", ".join(sorted(self.own))
+            text = f"Nothing is at {request.path}. Below {OWN} there are: url, {names}.\n"
+            return HttpResponse(404, [("content-type", "text/plain; charset=utf-8")], text.encode())
+        return await handler(request)

@@ -1,0 +1,114 @@
+"""Sockets and their lives: the public listener, and one listener inside each sandbox.
+
+A connection's listener says where a request came from; that is why instances need neither a proxy nor a shared network.
+Built and closed by `app.py`, on whose event loop it runs.
+"""
+
+import asyncio
+import email.utils
+import errno
+import socket
+from contextlib import suppress
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from mayfly.errors import PlatformError
+from mayfly.http.asgi import Application
+from mayfly.http.protocol import GuardedProtocol
+from mayfly.settings import HttpSettings
+
+BACKLOG = 2048
+MAX_CONNECTIONS = 16_384
+
+
+class PortInUseError(PlatformError):
+    """Somebody else listens where Mayfly was told to."""
+
+
+def bind(settings: HttpSettings) -> socket.socket:
+    """The public listening socket; `PortInUseError`, or `PlatformError` when the address is not this machine's."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise PlatformError(f"cannot listen on {settings.host}:{settings.port}: {error}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(
+                f"port {settings.port} on {settings.host} is in use; stop its owner or choose another with --port"
+            ) from error
+        raise PlatformError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+    listener.setblocking(False)
+    return listener
+
+
+class FrontDoor:
+    """Serves one application on any number of listeners."""
+
+    def __init__(self, application: Application, settings: HttpSettings) -> None:
+        self._config = Config(
+            application,
+            http=GuardedProtocol.limited_to(settings.header_bytes),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=int(settings.keep_alive_s),
+            limit_concurrency=MAX_CONNECTIONS,
+        )
+        self._config.load()
+        self._state = ServerState()
+        self._servers: set[asyncio.Server] = set()
+        self._date: asyncio.Task[None] | None = None
+
+    async def listen(self, listener: socket.socket) -> asyncio.Server:
+        """Accept on `listener`, which the front door owns from now on, until `stop_listening` or `close`."""
+        if self._date is None:
+            self._date = asyncio.get_running_loop().create_task(self._keep_date(), name="http-date")
+        server = await asyncio.get_running_loop().create_server(self._connection, sock=listener, backlog=BACKLOG)
+        self._servers.add(server)
+        return server
+
+    def stop_listening(self, server: asyncio.Server) -> None:
+        """Close one listener; its open connections end with their clients."""
+        self._servers.discard(server)
+        server.close()
+
+    async def close(self, grace_s: float) -> None:
+        """Accept nothing more, let requests under way finish for `grace_s`, then cut them off."""
+        for server in list(self._servers):
+            self.stop_listening(server)
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        if self._state.tasks:
+            await asyncio.wait(list(self._state.tasks), timeout=grace_s)
+        for task in list(self._state.tasks):
+            task.cancel()
+        for connection in list(self._state.connections):
+            connection.transport.abort()
+        if self._date is not None:
+            self._date.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._date
+            self._date = None
+
+    def _connection(self) -> asyncio.Protocol:
+        return self._config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn types its classes so
+            config=self._config, server_state=self._state, app_state={}
+        )
+
+    async def _keep_date(self) -> None:
+        """One formatted Date header a second instead of one a reply."""
+        while True:
+            self._state.default_headers = [(b"date", email.utils.formatdate(usegmt=True).encode())]
+            await asyncio.sleep(1)

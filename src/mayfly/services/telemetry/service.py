@@ -1,0 +1,53 @@
+"""Logs as a service: its operations, the port that functions write through, and the task that enforces retention."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+
+from mayfly.clock import Clock
+from mayfly.errors import MayflyError
+from mayfly.services.contract import Handler, operations_of
+from mayfly.services.telemetry.book import Book
+from mayfly.services.telemetry.operations.events import EventOperations
+from mayfly.services.telemetry.operations.groups import GroupOperations
+from mayfly.services.telemetry.operations.streams import StreamOperations
+from mayfly.store.api import Store
+
+RETENTION_INTERVAL_S = 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+class LogsService:
+    """CloudWatch Logs on the wire. `book` is `ports.Logs`; its journal is attached by the composition root."""
+
+    name = "logs"
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.book = Book(store, clock)
+        self.operations: Mapping[str, Handler] = operations_of(
+            GroupOperations(store, self.book),
+            StreamOperations(store, self.book),
+            EventOperations(store, self.book, clock),
+        )
+        self._expiry: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to enforce retention."""
+        self._expiry = asyncio.get_running_loop().create_task(self._keep_expiring(), name="log-retention")
+
+    async def stop(self) -> None:
+        """Stop the task that `start` made."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._expiry
+
+    async def _keep_expiring(self) -> None:
+        while True:
+            try:
+                await self.book.expire()
+            except MayflyError as error:
+                _log.warning("old log events were not dropped this time: %s", error)
+            await asyncio.sleep(RETENTION_INTERVAL_S)
