@@ -22,7 +22,7 @@ class ThrottledError(CallerError):
 
 
 class EngineClosedError(PlatformError):
-    """The engine is shutting down; nothing was started."""
+    """The engine is shutting down: nothing was started, or the grace ended before the call did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +72,23 @@ class Outcome:
     failure: Failure | None
     instance: str  # its id: one log stream an instance
     cold: bool
-    duration_ms: float  # of the handler alone
-    init_ms: float | None  # on a cold start: the init phase
+    duration_ms: float  # of the handler alone; after an init that ran out of time and was repeated: with the second
+    init_ms: float | None  # on a cold start: the init phase; None when it was repeated within `duration_ms`
     queued_ms: float  # waiting for an instance, its start included
     peak_memory_bytes: int
 
 
 class Observer(Protocol):
-    """Told what happens, in order, per instance; called on the event loop and must not block."""
+    """Told what happens, in order, per instance; called on the event loop and must neither block nor raise."""
 
     def started(self, target: Target, instance: str, call: Call) -> None:
-        """A call was handed to an instance."""
+        """The handler begins, or init failed and the call with it: `finished` always has a `started` before it."""
 
     def output(self, target: Target, instance: str, call: Call | None, lines: list[tuple[float, str]]) -> None:
-        """Complete lines that an instance printed (Unix seconds, text); `call` is None between calls."""
+        """Complete lines that an instance printed (Unix seconds, text); `call` is None between calls.
+
+        What init prints belongs to the call that the instance was started for, and comes before its `started`.
+        """
 
     def finished(self, target: Target, call: Call, outcome: Outcome) -> None:
         """A call ended; all of its output was reported before."""

@@ -80,8 +80,8 @@ class Sandbox(Protocol):
     async def exited(self) -> Exit:
         """Wait for the end."""
 
-    async def peak_memory(self) -> int:
-        """The most memory used so far, in bytes."""
+    def peak_memory(self) -> int:
+        """The most memory used so far, in bytes. Asked after every call: at most one small read, no round trip."""
 
     def kill(self) -> None:
         """End every process of the sandbox now."""

@@ -8,7 +8,8 @@ is never parsed by the server.
 
 Order. The server sends INIT once, then INVOKE frames, at most one unanswered. The runtime answers INIT by READY or
 INIT_ERROR, and every INVOKE by RESULT or ERROR. Whatever the runtime wrote to stdout and stderr for an invocation is
-in the output pipe before its answer is sent. The server may send INVOKE without waiting for READY.
+in the output pipe before its answer is sent. The server may send INVOKE without waiting for READY:
+its `deadline_ms` then leaves the time of init out of account, and the runtime adds what init took (`init_ms`).
 """
 
 import json
