@@ -27,6 +27,27 @@ class StoreClosedError(PlatformError):
     """The store was closed while, or before, the call was made; nothing of the call was written."""
 
 
+class StoreBusyError(PlatformError):
+    """Too much work waits already, or another process holds the database; nothing of the call was written."""
+
+
+class StorageFullError(PlatformError):
+    """The disk under the data directory is full; nothing of the call was written. Free some space and try again."""
+
+
+class StorageFailedError(PlatformError):
+    """The disk under the data directory, or a file on it, failed; the message says how."""
+
+
+class ConstraintError(PlatformError):
+    """A statement broke a constraint of the schema. Bodies let it pass, which undoes them; where a clash is expected,
+    say `ON CONFLICT` instead."""
+
+
+class JournalFullError(PlatformError):
+    """Folding fell so far behind that a journal refuses records; nothing of the call was recorded."""
+
+
 class StaleClaimError(PlatformError):
     """The lease ran out and somebody else may hold the item now; the effect must not be committed."""
 

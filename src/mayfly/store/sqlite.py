@@ -1,0 +1,133 @@
+"""The embedded `Store`: one SQLite database in WAL mode, one writer thread, a few reader threads.
+
+Everything acknowledged is on disk (`synchronous=FULL`). A lone write commits at once; while its fsync runs, others
+queue up and become the next group. Made by the composition root; one process opens a database at a time.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeVar
+
+from mayfly.clock import Clock
+from mayfly.store import migrations
+from mayfly.store.api import Reader, StorageFailedError, StoreBusyError, StoreClosedError, Tx
+from mayfly.store.sqlite_connection import WRITER_SETTINGS, connect, translated
+from mayfly.store.sqlite_threads import Completions, Job, ReaderThread, Writer
+
+T = TypeVar("T")
+
+READERS = 4
+WAITING_LIMIT = 65_536  # bodies given and not yet answered, writes and reads together
+OWN_PACKAGE = "mayfly.store"
+
+
+def migrate(path: Path, packages: Sequence[str], clock: Clock) -> None:
+    """Bring the database up to date, each migration in a transaction of its own; `MigrationError`."""
+    connection = connect(path, WRITER_SETTINGS)
+    try:
+        connection.execute(migrations.CREATE_TABLE)
+        for package in packages:
+            rows = connection.execute(migrations.SELECT_APPLIED, {"package": package})
+            applied = [migrations.Applied(*row) for row in rows.fetchall()]
+            for migration in migrations.pending(migrations.load(package), applied):
+                _apply(connection, migration, clock.now())
+    except sqlite3.Error as error:
+        raise StorageFailedError(f"{path}: {error}") from error
+    finally:
+        connection.close()
+
+
+def _apply(connection: sqlite3.Connection, migration: migrations.Migration, now: float) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in migrations.statements(migration.sql):
+            connection.execute(statement)
+        record = {key: value for key, value in migration._asdict().items() if key != "sql"}
+        connection.execute(migrations.INSERT_APPLIED, {**record, "applied_at": now})
+        connection.execute("COMMIT")
+    except BaseException as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            label = f"{migration.number:04d}_{migration.name} of {migration.package}"
+            raise migrations.MigrationError(f"{label} failed: {translated(error)}") from error
+        raise
+
+
+class SqliteStore:
+    """`Store` on SQLite. Opened by `open`, on the loop that will use it."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting = 0
+        self._closed: asyncio.Task[None] | None = None
+        completions = Completions(loop, self._settled)
+        self._writes: SimpleQueue[Job | None] = SimpleQueue()
+        self._reads: SimpleQueue[Job | None] = SimpleQueue()
+        self._writer = Writer("mayfly-store-writer", path, self._writes, completions)
+        self._readers = [
+            ReaderThread(f"mayfly-store-reader-{number}", path, self._reads, completions) for number in range(READERS)
+        ]
+        for worker in (self._writer, *self._readers):
+            worker.start()
+
+    @classmethod
+    async def open(cls, path: Path, packages: Sequence[str], clock: Clock) -> "SqliteStore":
+        """Open or create the database at `path` and apply the migrations of `packages`, the store's own first.
+
+        Raises `MigrationError` and `StorageFailedError`.
+        """
+        loop = asyncio.get_running_loop()
+        ordered = [OWN_PACKAGE, *(package for package in packages if package != OWN_PACKAGE)]
+
+        def start() -> "SqliteStore":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            migrate(path, ordered, clock)
+            return cls(path, loop)
+
+        return await asyncio.to_thread(start)
+
+    @property
+    def commits(self) -> int:
+        """Transactions that the writer has committed since the store was opened."""
+        return self._writer.commits
+
+    async def write(self, body: Callable[[Tx], T]) -> T:
+        future: asyncio.Future[T] = self._give(self._writes, body)
+        return await future
+
+    async def read(self, body: Callable[[Reader], T]) -> T:
+        future: asyncio.Future[T] = self._give(self._reads, body)
+        return await future
+
+    async def close(self) -> None:
+        if self._closed is None:
+            self._closed = self._loop.create_task(self._close(), name="mayfly-store-close")
+        await asyncio.shield(self._closed)
+
+    async def _close(self) -> None:
+        self._writes.put(None)
+        for _ in self._readers:
+            self._reads.put(None)
+        await asyncio.to_thread(self._join)
+
+    def _join(self) -> None:
+        for reader in self._readers:
+            reader.join()
+        self._writer.join()
+
+    def _give(self, jobs: "SimpleQueue[Job | None]", body: Callable[..., T]) -> "asyncio.Future[T]":
+        if self._closed is not None:
+            raise StoreClosedError("the store is closed")
+        if self._waiting >= WAITING_LIMIT:
+            raise StoreBusyError(f"{WAITING_LIMIT} calls wait for the database already")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._waiting += 1
+        jobs.put(Job(body, future))
+        return future
+
+    def _settled(self, count: int) -> None:
+        self._waiting -= count
