@@ -2,7 +2,7 @@
 
 A package keeps them in its folder `migrations/` as `NNNN_name.sql`, numbered from 1 without gaps. What was applied is
 recorded with a checksum in `schema_migrations`; an applied file never changes again. A dialect reads `Applied` rows,
-asks `pending` what to do, and applies each migration with its row in one transaction. Called by the stores as they open.
+asks `pending` what to do, and applies each migration with its row in one transaction. Called as stores open.
 """
 
 import hashlib

@@ -1,0 +1,248 @@
+"""Blobs as files named by their SHA-256, and who needs them in SQL.
+
+A blob is written to `tmp/`, fsynced, renamed to `ab/cd/<digest>`, its directory fsynced, and only then recorded in the
+table `blobs`. So a row means durable bytes; a file without a row is the rest of an interrupted `put` or `sweep`, and
+goes with the next sweep. Equal content put twice replaces the file by its equal; who reads the old one keeps it open.
+
+`sweep` against a concurrent `put` or `link` of the same content: `link` needs the blob's row in its own transaction,
+and `sweep` takes the row away in one that requires that there is no owner, so one of the two is first: either the owner
+is seen and the blob stays, or `link` raises `BlobNotFoundError`. `put` and `sweep` exclude one another per digest, from
+before the rename until the row is committed and from before the row goes until the file is gone; both are bookkept on
+the event loop. Hence one process at a time owns a directory of blobs.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from mayfly.clock import Clock
+from mayfly.store.api import Blob, BlobNotFoundError, Hasher, Reader, Store, Tx
+from mayfly.store.blob_files import CHUNK_BYTES, Upload, open_blob, orphans, remove, remove_leftovers
+
+T = TypeVar("T")
+
+THREADS = 8
+SWEEP_BATCH = 256
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+INSERT_BLOB = """
+INSERT INTO blobs (digest, size, put_at) VALUES (:digest, :size, :now)
+ON CONFLICT (digest) DO UPDATE SET put_at = excluded.put_at
+"""
+INSERT_OWNER = """
+INSERT INTO blob_owners (digest, owner) VALUES (:digest, :owner) ON CONFLICT (digest, owner) DO NOTHING
+"""
+SELECT_BLOB = "SELECT 1 FROM blobs WHERE digest = :digest"
+DELETE_OWNER = "DELETE FROM blob_owners WHERE digest = :digest AND owner = :owner"
+# Oldest first, resumed after the last one seen; blobs with owners are passed over.
+SELECT_UNOWNED = """
+SELECT put_at, digest FROM blobs
+WHERE put_at < :before AND (put_at > :after OR (put_at = :after AND digest > :digest))
+AND NOT EXISTS (SELECT 1 FROM blob_owners AS o WHERE o.digest = blobs.digest)
+ORDER BY put_at, digest LIMIT :count
+"""
+DELETE_UNOWNED = """
+DELETE FROM blobs WHERE digest = :digest AND put_at < :before
+AND NOT EXISTS (SELECT 1 FROM blob_owners AS o WHERE o.digest = blobs.digest)
+"""
+
+
+class FileBlobs:
+    """`Blobs` in a directory. Close it before the store."""
+
+    def __init__(self, root: Path, store: Store, clock: Clock) -> None:
+        self._root = root
+        self._store = store
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="mayfly-blobs")
+        self._publishing: Counter[str] = Counter()
+        self._sweeping: dict[str, asyncio.Event] = {}
+        self._suspects: set[str] | None = None  # files perhaps without a row; None: not looked for since the start
+        remove_leftovers(root)
+
+    def path(self, digest: str) -> Path:
+        """Where the bytes are, for readers that need a file; `BlobNotFoundError` if `digest` is none."""
+        if DIGEST.fullmatch(digest) is None:
+            raise BlobNotFoundError(f"{digest!r} is not a digest")
+        return self._root / digest[:2] / digest[2:4] / digest
+
+    async def put(self, chunks: AsyncIterator[bytes], hashers: Sequence[Hasher] = ()) -> Blob:
+        upload = Upload(self._root, (hashlib.sha256(), *hashers))
+        last: Future[None] | None = None
+        try:
+            async for pieces in _batches(chunks):
+                if last is not None:
+                    await asyncio.wrap_future(last)
+                last = self._pool.submit(upload.write, pieces)
+            if last is not None:
+                await asyncio.wrap_future(last)
+            return await self._publish(upload)
+        finally:
+            if not upload.published:
+                self._pool.submit(upload.discard, last)
+
+    async def put_bytes(self, data: bytes) -> Blob:
+        upload = Upload(self._root, (hashlib.sha256(),))
+        try:
+            await self._in_pool(lambda: upload.write([data]))
+            return await self._publish(upload)
+        finally:
+            if not upload.published:
+                self._pool.submit(upload.discard, None)
+
+    async def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        if start < 0 or (end is not None and end < start):
+            raise ValueError(f"no such range: {start} to {end}")
+        path = self.path(digest)
+        opened = await self._in_pool(lambda: open_blob(path, start, end))
+        try:
+            while opened.chunk:
+                yield opened.chunk
+                if opened.left:
+                    await self._in_pool(opened.advance)
+                else:
+                    break
+        finally:
+            opened.close()
+
+    async def read_bytes(self, digest: str) -> bytes:
+        path = self.path(digest)
+
+        def whole() -> bytes:
+            try:
+                return path.read_bytes()
+            except FileNotFoundError:
+                raise BlobNotFoundError(f"no blob {digest}") from None
+
+        return await self._in_pool(whole)
+
+    def link(self, tx: Tx, digest: str, owner: str) -> None:
+        if tx.one(SELECT_BLOB, {"digest": digest}) is None:
+            raise BlobNotFoundError(f"no blob {digest}; it was never put, or was swept before it was linked")
+        tx.run(INSERT_OWNER, {"digest": digest, "owner": owner})
+
+    def unlink(self, tx: Tx, digest: str, owner: str) -> None:
+        tx.run(DELETE_OWNER, {"digest": digest, "owner": owner})
+
+    async def sweep(self, grace_s: float) -> int:
+        before = self._clock.now() - grace_s
+        await self._sweep_orphans()
+        removed, after, digest = 0, float("-inf"), ""
+        while True:
+            params = {"before": before, "after": after, "digest": digest, "count": SWEEP_BATCH}
+
+            def candidates(reader: Reader, params: dict[str, object] = params) -> list[tuple[float, str]]:
+                return [(put_at, name) for put_at, name in reader.all(SELECT_UNOWNED, params)]
+
+            batch = await self._store.read(candidates)
+            if not batch:
+                return removed
+            after, digest = batch[-1]
+            removed += await self._sweep([name for _, name in batch], before)
+
+    async def close(self) -> None:
+        """Wait for what the threads are doing, then end them."""
+        await asyncio.to_thread(self._pool.shutdown)
+
+    async def _publish(self, upload: Upload) -> Blob:
+        """Make a finished upload a blob: durable bytes first, then the row."""
+        digest = upload.digest
+        while (sweeping := self._sweeping.get(digest)) is not None:
+            await sweeping.wait()
+        self._publishing[digest] += 1
+        recorded = False
+        target = self.path(digest)
+        try:
+            await self._in_pool(lambda: upload.publish(target))
+            row = {"digest": digest, "size": upload.size, "now": self._clock.now()}
+            await self._store.write(lambda tx: tx.run(INSERT_BLOB, row))
+            recorded = True
+        finally:
+            self._publishing[digest] -= 1
+            if not self._publishing[digest]:
+                del self._publishing[digest]
+            if not recorded and self._suspects is not None:
+                self._suspects.add(digest)
+        return Blob(digest, upload.size)
+
+    async def _sweep(self, digests: Iterable[str], before: float) -> int:
+        """Remove rows that are still unowned, then their files, with no `put` of the same content in between."""
+        with self._excluded(digests) as mine:
+
+            def forget(tx: Tx) -> list[str]:
+                return [name for name in mine if tx.run(DELETE_UNOWNED, {"digest": name, "before": before})]
+
+            gone = await self._store.write(forget)
+            await self._remove(gone)
+        return len(gone)
+
+    async def _sweep_orphans(self) -> None:
+        """Remove files without a row. They come from crashes, so the tree is walked once; later ones are known."""
+        found = self._suspects
+        if found is None:
+            found = set(await self._in_pool(lambda: list(orphans(self._root, DIGEST))))
+        self._suspects = set()
+        names = sorted(found)
+        for begin in range(0, len(names), SWEEP_BATCH):
+            with self._excluded(names[begin : begin + SWEEP_BATCH]) as mine:
+
+                def without_row(reader: Reader, mine: list[str] = mine) -> list[str]:
+                    return [name for name in mine if reader.one(SELECT_BLOB, {"digest": name}) is None]
+
+                gone = await self._store.read(without_row)
+                await self._remove(gone)
+
+    async def _remove(self, digests: Sequence[str]) -> None:
+        removed = False
+        try:
+            await self._in_pool(lambda: remove([self.path(name) for name in digests]))
+            removed = True
+        finally:
+            if not removed and self._suspects is not None:
+                self._suspects.update(digests)
+
+    @contextlib.contextmanager
+    def _excluded(self, digests: Iterable[str]) -> Iterator[list[str]]:
+        """Keep `put` from publishing these; those that it is publishing are left out."""
+        mine = [name for name in digests if not self._publishing[name] and name not in self._sweeping]
+        done = asyncio.Event()
+        self._sweeping.update(dict.fromkeys(mine, done))
+        try:
+            yield mine
+        finally:
+            for name in mine:
+                del self._sweeping[name]
+            done.set()
+
+    async def _in_pool(self, work: Callable[[], T]) -> T:
+        """Run `work` in a thread. It is over when this returns or raises, cancellation included."""
+        running = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            while not running.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([running])
+            raise
+
+
+async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """The chunks in lists of about `CHUNK_BYTES`, so that small ones do not cost a thread switch each."""
+    pieces: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        if not chunk:
+            continue
+        pieces.append(chunk)
+        size += len(chunk)
+        if size >= CHUNK_BYTES:
+            yield pieces
+            pieces, size = [], 0
+    if pieces:
+        yield pieces
