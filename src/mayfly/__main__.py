@@ -1,0 +1,5 @@
+"""`python -m mayfly` is `mayfly`."""
+
+from mayfly.cli import main
+
+main()

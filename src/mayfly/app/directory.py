@@ -1,0 +1,102 @@
+"""The data directory: where everything durable of one platform lives, and who runs on it.
+
+One server a directory, held by an advisory lock that the kernel drops when the server dies, however it dies. Beside
+the lock, `server.json` says how to reach the server; it is advice for the command line, never the truth.
+"""
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mayfly.errors import PlatformError
+
+
+class DirectoryBusyError(PlatformError):
+    """Another server runs on the directory."""
+
+    def __init__(self, path: Path, server: "ServerInfo | None") -> None:
+        where = f" (process {server.pid}, {server.url})" if server else ""
+        super().__init__(f"Mayfly already runs on {path}{where}; stop it with `mayfly down`, or choose another --data")
+        self.server = server
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """How to reach the server of a directory."""
+
+    pid: int
+    url: str
+    region: str
+    account: str
+    isolation: str
+    version: str
+    started_at: float  # Unix seconds
+
+
+class DataDirectory:
+    """Paths below one directory, made with mode 0700 so that nobody else reads what is in them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        self.database = self.root / "mayfly.db"
+        self.blobs = self.root / "blobs"
+        self.journals = self.root / "journals"
+        self.code = self.root / "code"
+        self.sandbox = self.root / "sandbox"
+        self.server_log = self.root / "server.log"
+        self._info = self.root / "server.json"
+        self._lock = self.root / "lock"
+        self._held: int | None = None
+
+    def make(self) -> None:
+        """Make what is missing; PlatformError when that is not allowed."""
+        try:
+            for path in (self.root, self.blobs, self.journals, self.code, self.sandbox):
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlatformError(f"cannot use {self.root} as data directory: {error.strerror}") from error
+
+    def acquire(self) -> None:
+        """Become the server of this directory until `release` or death; `DirectoryBusyError`."""
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise DirectoryBusyError(self.root, self.server()) from error
+        self._held = descriptor
+
+    def release(self) -> None:
+        """Stop being the server; idempotent."""
+        if self._held is not None:
+            self._info.unlink(missing_ok=True)
+            os.close(self._held)
+            self._held = None
+
+    def announce(self, info: ServerInfo) -> None:
+        """Say how the server is reached."""
+        draft = self._info.with_suffix(".tmp")
+        draft.write_text(json.dumps(asdict(info), indent=2) + "\n")
+        draft.replace(self._info)
+
+    def server(self) -> ServerInfo | None:
+        """What the last server announced, running or not; None when there was none, or it ended cleanly."""
+        try:
+            return ServerInfo(**json.loads(self._info.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def running(self) -> ServerInfo | None:
+        """The server that holds the directory now, if one does and has announced itself."""
+        if not self._lock.exists():
+            return None
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return self.server()
+        finally:
+            os.close(descriptor)
+        return None

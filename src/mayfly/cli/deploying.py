@@ -1,0 +1,150 @@
+"""`mayfly deploy` and `mayfly delete`: applications as stacks."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from botocore.exceptions import ClientError
+
+from mayfly.cli import templates
+from mayfly.cli.connection import DEFAULT_DATA, Connection, DataOption, JsonOption, connect
+from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, print_json
+from mayfly.cli.stack_progress import StackProgress, new_events
+
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+NO_UPDATES = "No updates are to be performed"
+
+
+def deploy(
+    template: Annotated[Path, typer.Argument(help="SAM or CloudFormation template, YAML or JSON.")],
+    stack_name: Annotated[
+        str | None, typer.Option("--stack-name", "-n", help="Name of the stack; by default that of the folder.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-P", metavar="KEY=VALUE", help="May be given several times.")
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+    json_output: JsonOption = False,
+) -> None:
+    """Bring an application: package local code, then create or update its stack."""
+    name = stack_name or template.resolve().parent.name
+    values = dict(_key_value(item) for item in parameter or [])
+    progress = StackProgress(complaints)
+    with failures_in_one_line():
+        connection = connect(data)
+        body = templates.load(template)
+        with progress.shown():
+            prepared = _upload(connection, body, template, progress)
+            changed, status = _apply(connection.client("cloudformation"), name, prepared, values, progress)
+        _conclude(name, status, changed, progress)
+        stack = connection.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    _print_outputs(stack, json_output)
+
+
+def delete(
+    stack: Annotated[str, typer.Argument(help="Name of the stack.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Remove an application: delete its stack and what belongs to it."""
+    progress = StackProgress(complaints)
+    with failures_in_one_line():
+        client = connect(data).client("cloudformation")
+        stack_id = client.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
+        if not yes and not typer.confirm(f"Delete stack {stack} and everything in it?"):
+            raise typer.Exit(1)
+        seen: set[str] = set()
+        new_events(client, stack_id, seen)
+        client.delete_stack(StackName=stack)
+        with progress.shown():
+            status = progress.follow(client, stack_id, stack, seen, time.sleep)
+    if status != "DELETE_COMPLETE":
+        _explain_failure(f"stack {stack} could not be deleted ({status})", progress)
+    complaints.print(f"deleted stack {stack}")
+
+
+def _upload(connection: Connection, body: dict[str, Any], template: Path, progress: StackProgress) -> dict[str, Any]:
+    codes = list(templates.local_code(body, template.resolve().parent))
+    if not codes:
+        return body
+    s3 = connection.client("s3")
+    bucket = templates.artifact_bucket(s3, connection.account, connection.region)
+    return templates.with_uploads(body, codes, s3, bucket, _cache(), progress.step)
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mayfly"
+
+
+def _apply(
+    client: Any, name: str, template: dict[str, Any], values: dict[str, str], progress: StackProgress
+) -> tuple[bool, str]:
+    """Create or update the stack; whether anything changed, and its last status."""
+    request: dict[str, Any] = {
+        "StackName": name,
+        "TemplateBody": json.dumps(template),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+        "Capabilities": CAPABILITIES,
+    }
+    seen: set[str] = set()
+    existing = _existing(client, name)
+    if existing is not None and existing["StackStatus"] == "ROLLBACK_COMPLETE":
+        # What a failed creation leaves behind can only be deleted; nothing of it is in use.
+        client.delete_stack(StackName=name)
+        client.get_waiter("stack_delete_complete").wait(StackName=existing["StackId"], WaiterConfig={"Delay": 1})
+        existing = None
+    if existing is None:
+        stack_id = client.create_stack(**request)["StackId"]
+    else:
+        new_events(client, existing["StackId"], seen)
+        try:
+            stack_id = client.update_stack(**request)["StackId"]
+        except ClientError as error:
+            if NO_UPDATES in error.response["Error"]["Message"]:
+                return False, existing["StackStatus"]
+            raise
+    return True, progress.follow(client, stack_id, name, seen, time.sleep)
+
+
+def _existing(client: Any, name: str) -> dict[str, Any] | None:
+    try:
+        stack: dict[str, Any] = client.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in error.response["Error"]["Message"]:
+            return None
+        raise
+    return stack
+
+
+def _conclude(name: str, status: str, changed: bool, progress: StackProgress) -> None:
+    if not changed:
+        complaints.print(f"stack {name} is up to date")
+    elif status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        complaints.print(f"[green]stack {name} is deployed[/]")
+    else:
+        _explain_failure(f"stack {name} was not deployed ({status})", progress)
+
+
+def _explain_failure(summary: str, progress: StackProgress) -> NoReturn:
+    for logical_id, kind, reason in progress.failures:
+        complaints.print(f"[red]{logical_id}[/] ({kind}): {escape(reason)}")
+    fail(summary)
+
+
+def _print_outputs(stack: dict[str, Any], as_json: bool) -> None:
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    if as_json:
+        print_json({"StackId": stack["StackId"], "StackStatus": stack["StackStatus"], "Outputs": outputs})
+        return
+    for key, value in outputs.items():
+        console.print(f"[bold]{key}[/]  {escape(value)}")
+
+
+def _key_value(item: str) -> tuple[str, str]:
+    key, separator, value = item.partition("=")
+    if not separator or not key:
+        fail(f"--parameter takes KEY=VALUE, not {item!r}")
+    return key, value

@@ -1,0 +1,131 @@
+"""`mayfly invoke` and `mayfly logs`."""
+
+import base64
+import json
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mayfly.cli.connection import DEFAULT_DATA, DataOption, JsonOption, connect
+from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line
+from mayfly.cli.spans import parse_span
+
+FOLLOW_INTERVAL_S = 0.4
+
+
+def invoke(
+    function: Annotated[str, typer.Argument(help="Name or ARN of the function.")],
+    payload: Annotated[
+        str, typer.Option("--payload", "-p", help="The event: JSON text, @FILE, or - for standard input.")
+    ] = "{}",
+    asynchronous: Annotated[bool, typer.Option("--async", help="Queue the event and return at once.")] = False,
+    tail: Annotated[
+        bool, typer.Option("--tail", "-t", help="Show the log of the invocation on standard error.")
+    ] = False,
+    qualifier: Annotated[str | None, typer.Option(help="Version or alias.")] = None,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Call a function and print its answer. Exit status 2 when the function failed."""
+    event = _event(payload)
+    request: dict[str, Any] = {"FunctionName": function, "Payload": event}
+    request["InvocationType"] = "Event" if asynchronous else "RequestResponse"
+    if qualifier:
+        request["Qualifier"] = qualifier
+    if tail and not asynchronous:
+        request["LogType"] = "Tail"
+    with failures_in_one_line():
+        reply = connect(data).client("lambda").invoke(**request)
+        answer = reply["Payload"].read()
+    if asynchronous:
+        complaints.print("accepted")
+        return
+    if "LogResult" in reply:
+        complaints.print(escape(base64.b64decode(reply["LogResult"]).decode(errors="replace").rstrip()), style="dim")
+    sys.stdout.write(answer.decode(errors="replace") + "\n")
+    if "FunctionError" in reply:
+        fail(f"{function} failed ({reply['FunctionError']})", 2)
+
+
+def _event(payload: str) -> bytes:
+    """The bytes that `--payload` stands for, checked to be JSON."""
+    try:
+        if payload == "-":
+            text = sys.stdin.read()
+        elif payload.startswith("@"):
+            text = Path(payload[1:]).read_text(encoding="utf-8")
+        else:
+            text = payload
+        json.loads(text)
+    except OSError as error:
+        fail(f"cannot read the payload: {error}")
+    except ValueError as error:
+        fail(f"the payload is not JSON: {error}")
+    return text.encode()
+
+
+def logs(
+    function: Annotated[str, typer.Argument(help="Name of the function, or of a log group if it has a slash.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what is written.")] = False,
+    since: Annotated[str, typer.Option(help="How far back to begin: 30s, 10m, 2h, 7d.")] = "1h",
+    pattern: Annotated[str, typer.Option("--filter", help="CloudWatch Logs filter pattern.")] = "",
+    data: DataOption = DEFAULT_DATA,
+    json_output: JsonOption = False,
+) -> None:
+    """Print what a function wrote, oldest first."""
+    try:
+        start_ms = int((time.time() - parse_span(since)) * 1000)
+    except ValueError as error:
+        fail(str(error))
+    group = function if "/" in function else f"/aws/lambda/{function}"
+    with failures_in_one_line():
+        client = connect(data).client("logs")
+        try:
+            events = _follow(client, group, start_ms, pattern) if follow else _events(client, group, start_ms, pattern)
+            for event in events:
+                _print_event(event, json_output)
+        except client.exceptions.ResourceNotFoundException:
+            fail(f"there is no log group {group}; the function may not have run yet")
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+
+
+def _events(client: Any, group: str, start_ms: int, pattern: str) -> Iterator[dict[str, Any]]:
+    pages = client.get_paginator("filter_log_events").paginate(
+        logGroupName=group, startTime=start_ms, filterPattern=pattern
+    )
+    for page in pages:
+        yield from page["events"]
+
+
+def _follow(client: Any, group: str, start_ms: int, pattern: str) -> Iterator[dict[str, Any]]:
+    """Events as they come. Overlapping reads catch late ones; ids keep each from being printed twice."""
+    seen: dict[str, int] = {}
+    newest = start_ms
+    while True:
+        try:
+            for event in _events(client, group, max(start_ms, newest - 10_000), pattern):
+                if event["eventId"] not in seen:
+                    seen[event["eventId"]] = event["timestamp"]
+                    newest = max(newest, event["timestamp"])
+                    yield event
+        except client.exceptions.ResourceNotFoundException:
+            pass  # the function has not run yet: its group appears with its first line
+        seen = {key: timestamp for key, timestamp in seen.items() if timestamp >= newest - 10_000}
+        time.sleep(FOLLOW_INTERVAL_S)
+
+
+def _print_event(event: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+        return
+    moment = datetime.fromtimestamp(event["timestamp"] / 1000).astimezone()
+    stamp = moment.strftime("%H:%M:%S.") + f"{event['timestamp'] % 1000:03d}"
+    text = escape(event["message"].rstrip().replace("\r", "\n             "))
+    quiet = event["message"].startswith(("START ", "END ", "REPORT ", "INIT_START "))
+    console.print(f"[cyan]{stamp}[/] {text}", style="dim" if quiet else None)

@@ -1,0 +1,51 @@
+"""How the command line speaks: people get rich text, programs get JSON, failures get one line on standard error."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from mayfly.errors import MayflyError
+
+console = Console(highlight=False, soft_wrap=True)
+complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """End with `message` on standard error and exit status `code`."""
+    complaints.print(f"[bold red]mayfly:[/] {escape(message)}")
+    raise typer.Exit(code)
+
+
+def escape(text: str) -> str:
+    """`text` with nothing in it that rich takes for markup."""
+    return text.replace("[", r"\[")
+
+
+@contextmanager
+def failures_in_one_line() -> Iterator[None]:
+    """Turn what the platform or the SDK raises on purpose into `fail`."""
+    try:
+        yield
+    except ClientError as error:
+        details = error.response.get("Error", {})
+        fail(f"{details.get('Code', 'Error')}: {details.get('Message', str(error))}")
+    except (MayflyError, BotoCoreError) as error:
+        fail(str(error))
+
+
+def megabytes(count: int) -> str:
+    """A number of bytes for people: `12.3 MB`, `4 kB`."""
+    if count >= 1_000_000:
+        return f"{count / 1_000_000:.1f} MB"
+    return f"{max(count // 1000, 1)} kB" if count else "0 kB"

@@ -1,0 +1,107 @@
+"""A template before it is sent: local code is packaged and uploaded, and the template points to the uploads.
+
+What `aws cloudformation package` does for SAM functions, with requirements installed. Only the properties that hold
+local paths are touched; the server parses and checks the rest.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from mayfly.app import parse_template
+from mayfly.cli.packaging import file_digest, package
+from mayfly.errors import CallerError
+
+DEFAULT_PYTHON = "3.11"
+ARTIFACTS = "mayfly-artifacts"
+
+Say = Callable[[str, str], None]  # a resource's logical id, what is done for it
+
+
+class TemplateFileError(CallerError):
+    """The template file cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCode:
+    """A function whose code lies beside the template."""
+
+    logical_id: str
+    path: Path
+    python: str
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The template in the file at `path`, short tags in their long form."""
+    try:
+        template = parse_template(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError) as error:
+        raise TemplateFileError(f"cannot read {path}: {error}") from error
+    if not isinstance(template.get("Resources"), dict):
+        raise TemplateFileError(f"{path} has no Resources section")
+    return template
+
+
+def local_code(template: dict[str, Any], folder: Path) -> Iterator[LocalCode]:
+    """The functions of `template` that name local code; paths are relative to `folder`."""
+    function_globals = template.get("Globals", {}).get("Function", {})
+    for logical_id, resource in template["Resources"].items():
+        kind, properties = resource.get("Type"), resource.get("Properties", {})
+        if kind == "AWS::Serverless::Function":
+            code = properties.get("CodeUri", function_globals.get("CodeUri"))
+            runtime = properties.get("Runtime", function_globals.get("Runtime"))
+        elif kind == "AWS::Lambda::Function":
+            code, runtime = properties.get("Code"), properties.get("Runtime")
+        else:
+            continue
+        if isinstance(code, str) and not code.startswith("s3://"):
+            python = runtime.removeprefix("python") if isinstance(runtime, str) else DEFAULT_PYTHON
+            yield LocalCode(logical_id, (folder / code).resolve(), python)
+
+
+def with_uploads(
+    template: dict[str, Any], codes: list[LocalCode], s3: Any, bucket: str, cache: Path, say: Say
+) -> dict[str, Any]:
+    """`template` with every local code packaged, uploaded to `bucket` if it is not there yet, and referred to."""
+    resources = dict(template["Resources"])
+    for code in codes:
+        archive = package(code.path, code.python, cache, lambda what, code=code: say(code.logical_id, what))
+        key = f"{file_digest(archive)}.zip"
+        if not _exists(s3, bucket, key):
+            say(code.logical_id, "uploading")
+            s3.upload_file(str(archive), bucket, key)
+        say(code.logical_id, "packaged")
+        resource = resources[code.logical_id]
+        place: dict[str, Any] = (
+            {"CodeUri": f"s3://{bucket}/{key}"}
+            if resource["Type"] == "AWS::Serverless::Function"
+            else {"Code": {"S3Bucket": bucket, "S3Key": key}}
+        )
+        resources[code.logical_id] = {**resource, "Properties": {**resource.get("Properties", {}), **place}}
+    return {**template, "Resources": resources}
+
+
+def artifact_bucket(s3: Any, account: str, region: str) -> str:
+    """The bucket for uploads, made if it is not there."""
+    bucket = f"{ARTIFACTS}-{account or 'default'}-{region}"
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=bucket, **place)
+    return bucket
+
+
+def _exists(s3: Any, bucket: str, key: str) -> bool:
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        return False
+    return True

@@ -1,0 +1,64 @@
+"""`mayfly usage`: what functions used and what it costs."""
+
+import time
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import typer
+from rich.table import Table
+
+from mayfly.cli.connection import DEFAULT_DATA, DataOption, JsonOption, connect
+from mayfly.cli.output import console, escape, fail, failures_in_one_line, print_json
+from mayfly.cli.spans import parse_span
+
+
+def usage(
+    since: Annotated[str, typer.Option(help="How far back: 2h, 7d, 4w. Whole hours are counted.")] = "30d",
+    data: DataOption = DEFAULT_DATA,
+    json_output: JsonOption = False,
+) -> None:
+    """Show requests, GB-seconds and cost by function."""
+    try:
+        start = time.time() - parse_span(since)
+    except ValueError as error:
+        fail(str(error))
+    with failures_in_one_line():
+        report = connect(data).get(f"/_mayfly/usage?{urlencode({'since': f'{start:.0f}'})}")
+    if json_output:
+        print_json(report)
+        return
+    console.print(usage_table(report))
+    console.print(f"[dim]Prices: {escape(report['price_book'])}[/]")
+
+
+def usage_table(report: dict[str, Any]) -> Table:
+    """The report of `/_mayfly/usage` as a table with a total."""
+    table = Table(show_footer=True, header_style="bold", box=None, padding=(0, 2, 0, 0))
+    total = report["total"]
+    currency = report["currency"]
+    columns: list[tuple[str, str, str]] = [
+        ("Function", "left", "Total"),
+        ("Memory", "right", ""),
+        ("Requests", "right", f"{total['requests']:,}"),
+        ("Errors", "right", f"{total['errors']:,}"),
+        ("Cold starts", "right", f"{total['cold_starts']:,}"),
+        ("Mean duration", "right", ""),
+        ("Billed", "right", f"{total['billed_ms'] / 1000:,.3f} s"),
+        ("GB-seconds", "right", f"{total['gb_seconds']:,.3f}"),
+        (f"Cost ({currency})", "right", f"{total['cost']:.7f}"),
+    ]
+    for title, justify, footer in columns:
+        table.add_column(title, footer=footer, justify="left" if justify == "left" else "right")
+    for row in report["functions"]:
+        table.add_row(
+            escape(row["function"]),
+            f"{row['memory_mb']} MB",
+            f"{row['requests']:,}",
+            f"{row['errors']:,}",
+            f"{row['cold_starts']:,}",
+            f"{row['mean_duration_ms']:,.1f} ms",
+            f"{row['billed_ms'] / 1000:,.3f} s",
+            f"{row['gb_seconds']:,.3f}",
+            f"{row['cost']:.7f}",
+        )
+    return table

@@ -1,0 +1,152 @@
+"""The ledger: usage records in, hourly sums out.
+
+`Ledger` implements `ports.Usage`. A record is one write to the journal, made before the invocation is acknowledged, so
+that `kill -9` loses none; `fold` puts records and their sums into the database in one commit.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from mayfly.clock import Clock
+from mayfly.services.ports import UsageRecord
+from mayfly.store.api import Journal, Reader, Store, Tx
+
+HOUR_MS = 3_600_000
+RECORDS_KEPT_MS = 30 * 24 * HOUR_MS
+
+_NEXT_ID = "SELECT coalesce(max(id), 0) + 1 FROM usage_records"
+_INSERT_RECORD = (
+    "INSERT INTO usage_records (id, request_id, function_arn, account, started_ms, duration_us, billed_ms, init_us,"
+    " memory_mb, peak_memory_mb, ephemeral_mb, architecture, outcome, source)"
+    " VALUES (:id, :request_id, :function_arn, :account, :started_ms, :duration_us, :billed_ms, :init_us,"
+    " :memory_mb, :peak_memory_mb, :ephemeral_mb, :architecture, :outcome, :source)"
+)
+_ADD_TO_HOUR = (
+    "INSERT INTO usage_hours (account, function_arn, hour_ms, memory_mb, ephemeral_mb, architecture, requests, errors,"
+    " cold_starts, duration_us, billed_ms, init_us, peak_memory_mb)"
+    " VALUES (:account, :function_arn, :hour_ms, :memory_mb, :ephemeral_mb, :architecture, :requests, :errors,"
+    " :cold_starts, :duration_us, :billed_ms, :init_us, :peak_memory_mb)"
+    " ON CONFLICT (account, function_arn, hour_ms, memory_mb, ephemeral_mb, architecture) DO UPDATE SET"
+    " requests = usage_hours.requests + excluded.requests, errors = usage_hours.errors + excluded.errors,"
+    " cold_starts = usage_hours.cold_starts + excluded.cold_starts,"
+    " duration_us = usage_hours.duration_us + excluded.duration_us,"
+    " billed_ms = usage_hours.billed_ms + excluded.billed_ms, init_us = usage_hours.init_us + excluded.init_us,"
+    " peak_memory_mb = CASE WHEN excluded.peak_memory_mb > usage_hours.peak_memory_mb"
+    " THEN excluded.peak_memory_mb ELSE usage_hours.peak_memory_mb END"
+)
+_SUMS = (
+    "SELECT function_arn, memory_mb, ephemeral_mb, architecture, sum(requests), sum(errors), sum(cold_starts),"
+    " sum(duration_us), sum(billed_ms), sum(init_us), max(peak_memory_mb) FROM usage_hours"
+    " WHERE account = :account AND hour_ms >= :since AND hour_ms < :until"
+    " GROUP BY function_arn, memory_mb, ephemeral_mb, architecture ORDER BY function_arn, memory_mb"
+)
+_DROP_OLD = "DELETE FROM usage_records WHERE started_ms < :before"
+
+
+class Sums(NamedTuple):
+    """What one function, at one size, used in a span of time."""
+
+    function_arn: str
+    memory_mb: int
+    ephemeral_mb: int
+    architecture: str
+    requests: int
+    errors: int
+    cold_starts: int
+    duration_us: int
+    billed_ms: int
+    init_us: int
+    peak_memory_mb: int
+
+
+class Ledger:
+    """Usage of all functions."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._journal: Journal | None = None
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(UsageRecord)
+
+    def attach(self, journal: Journal) -> None:
+        """Take the journal whose records `fold` understands; before that nothing can be recorded."""
+        self._journal = journal
+
+    def record(self, usage: UsageRecord) -> None:
+        """Record one invocation; see `ports.Usage`."""
+        assert self._journal is not None, "the ledger has no journal yet"
+        self._journal.append([self._encoder.encode(usage)])
+
+    def fold(self, tx: Tx, records: list[bytes]) -> None:
+        """Put journal records and their sums into the database; called by the journal, exactly once each."""
+        usages = [self._decoder.decode(record) for record in records]
+        row = tx.one(_NEXT_ID)
+        assert row is not None
+        tx.many(_INSERT_RECORD, (_record_row(row[0] + number, usage) for number, usage in enumerate(usages)))
+        tx.many(_ADD_TO_HOUR, _hour_rows(usages))
+        tx.run(_DROP_OLD, {"before": int(self._clock.now() * 1000) - RECORDS_KEPT_MS})
+
+    async def sums(self, account: str, since: float, until: float) -> list[Sums]:
+        """Usage of the whole hours that begin in [since, until), Unix seconds, everything recorded so far included."""
+        assert self._journal is not None, "the ledger has no journal yet"
+        await self._journal.flush()
+        span = {"account": account, "since": _hour_of(since), "until": int(until * 1000)}
+
+        def body(reader: Reader) -> list[Sums]:
+            return [Sums(*row) for row in reader.all(_SUMS, span)]
+
+        return await self._store.read(body)
+
+
+def _hour_of(timestamp: float) -> int:
+    milliseconds = int(timestamp * 1000)
+    return milliseconds - milliseconds % HOUR_MS
+
+
+def _record_row(identifier: int, usage: UsageRecord) -> dict[str, object]:
+    return {
+        "id": identifier,
+        "request_id": usage.request_id,
+        "function_arn": usage.function_arn,
+        "account": usage.account,
+        "started_ms": int(usage.started_at * 1000),
+        "duration_us": round(usage.duration_ms * 1000),
+        "billed_ms": usage.billed_ms,
+        "init_us": None if usage.init_ms is None else round(usage.init_ms * 1000),
+        "memory_mb": usage.memory_mb,
+        "peak_memory_mb": usage.peak_memory_mb,
+        "ephemeral_mb": usage.ephemeral_mb,
+        "architecture": usage.architecture,
+        "outcome": usage.outcome,
+        "source": usage.source,
+    }
+
+
+def _hour_rows(usages: Iterable[UsageRecord]) -> list[dict[str, object]]:
+    """One row a function, hour and size: a batch of a busy function becomes one update."""
+    sums: dict[tuple[str, str, int, int, int, str], list[int]] = {}
+    for usage in usages:
+        key = (
+            usage.account,
+            usage.function_arn,
+            _hour_of(usage.started_at),
+            usage.memory_mb,
+            usage.ephemeral_mb,
+            usage.architecture,
+        )
+        total = sums.setdefault(key, [0, 0, 0, 0, 0, 0, 0])
+        total[0] += 1
+        total[1] += usage.outcome != "ok"
+        total[2] += usage.init_ms is not None
+        total[3] += round(usage.duration_ms * 1000)
+        total[4] += usage.billed_ms
+        total[5] += round((usage.init_ms or 0.0) * 1000)
+        total[6] = max(total[6], usage.peak_memory_mb)
+    names = ("account", "function_arn", "hour_ms", "memory_mb", "ephemeral_mb", "architecture")
+    counts = ("requests", "errors", "cold_starts", "duration_us", "billed_ms", "init_us", "peak_memory_mb")
+    return [
+        {**dict(zip(names, key, strict=True)), **dict(zip(counts, total, strict=True))} for key, total in sums.items()
+    ]
