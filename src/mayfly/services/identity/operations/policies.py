@@ -1,0 +1,147 @@
+"""Operations on customer managed policies. Each has one version, `v1`; those of AWS are known by their ARN alone."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import msgspec
+
+from mayfly.clock import Clock, utc
+from mayfly.services.contract import RequestContext, ServiceError, operation
+from mayfly.services.identity import statements
+from mayfly.services.identity.faults import quota_exceeded
+from mayfly.services.identity.model import POLICY_ID_PREFIX, Policy, folded, new_unique_id
+from mayfly.services.identity.operations.roles import without_white_space
+from mayfly.services.identity.pages import page_reply, page_request
+from mayfly.services.identity.policy_documents import check_permissions_policy
+from mayfly.services.identity.records import policy_of_arn, put_tags, tags_of
+from mayfly.store.api import Reader, Store, Tx
+
+if TYPE_CHECKING:
+    from types_boto3_iam.type_defs import (
+        CreatePolicyRequestTypeDef,
+        DeletePolicyRequestTypeDef,
+        GetPolicyRequestTypeDef,
+        GetPolicyVersionRequestTypeDef,
+        ListPoliciesRequestTypeDef,
+        ListPolicyVersionsRequestTypeDef,
+    )
+
+_SIZE_LIMIT = 6144  # characters, white space aside
+_VERSION = "v1"
+
+
+class PolicyOperations:
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    @operation("CreatePolicy")
+    async def create(self, context: RequestContext, params: "CreatePolicyRequestTypeDef") -> dict[str, Any]:
+        if without_white_space(params["PolicyDocument"]) > _SIZE_LIMIT:
+            raise quota_exceeded("PolicySize", _SIZE_LIMIT)
+        check_permissions_policy(params["PolicyDocument"])
+        policy = Policy(
+            context.account,
+            params["PolicyName"],
+            params.get("Path", "/"),
+            new_unique_id(POLICY_ID_PREFIX),
+            params.get("Description", ""),
+            params["PolicyDocument"],
+            self._clock.now(),
+            attachments=0,
+        )
+        tags = params.get("Tags", ())
+
+        def insert(tx: Tx) -> None:
+            row = msgspec.structs.asdict(policy) | {"folded": folded(policy.name), "arn": policy.arn}
+            del row["attachments"]
+            if not tx.run(statements.POLICY_INSERT, row):
+                raise ServiceError(
+                    "EntityAlreadyExists",
+                    f"A policy called {policy.name} already exists. Duplicate names are not allowed.",
+                    status=409,
+                )
+            put_tags(tx, policy.id, tags)
+
+        await self._store.write(insert)
+        return {"Policy": _shape(policy) | ({"Tags": list(tags)} if tags else {})}
+
+    @operation("GetPolicy")
+    async def get(self, context: RequestContext, params: "GetPolicyRequestTypeDef") -> dict[str, Any]:
+        def read(reader: Reader) -> dict[str, Any]:
+            policy = policy_of_arn(reader, params["PolicyArn"])
+            description = {"Description": policy.description} if policy.description else {}
+            return _shape(policy) | description | {"Tags": tags_of(reader, policy.id)}
+
+        return {"Policy": await self._store.read(read)}
+
+    @operation("GetPolicyVersion")
+    async def get_version(self, context: RequestContext, params: "GetPolicyVersionRequestTypeDef") -> dict[str, Any]:
+        policy = await self._store.read(lambda reader: policy_of_arn(reader, params["PolicyArn"]))
+        if params["VersionId"] != _VERSION:
+            raise ServiceError(
+                "NoSuchEntity",
+                f"Policy {policy.arn} version {params['VersionId']} does not exist or is not attachable.",
+                status=404,
+            )
+        return {"PolicyVersion": _version(policy) | {"Document": quote(policy.document, safe="")}}
+
+    @operation("ListPolicyVersions")
+    async def list_versions(
+        self, context: RequestContext, params: "ListPolicyVersionsRequestTypeDef"
+    ) -> dict[str, Any]:
+        policy = await self._store.read(lambda reader: policy_of_arn(reader, params["PolicyArn"]))
+        return {"Versions": [_version(policy)], "IsTruncated": False}
+
+    @operation("ListPolicies")
+    async def list(self, context: RequestContext, params: "ListPoliciesRequestTypeDef") -> dict[str, Any]:
+        page = page_request(params)
+        if params.get("Scope") == "AWS" or params.get("PolicyUsageFilter") == "PermissionsBoundary":
+            return {"Policies": [], "IsTruncated": False}
+        prefix = params.get("PathPrefix", "/")
+        rows = await self._store.read(
+            lambda reader: reader.all(
+                statements.POLICIES_PAGE,
+                {
+                    "account": context.account,
+                    "after": page.after,
+                    "prefix": prefix,
+                    "prefix_length": len(prefix),
+                    "attached": int(params.get("OnlyAttached", False)),
+                    "limit": page.limit + 1,
+                },
+            )
+        )
+        found = [Policy(*row) for row in rows]
+        return page_reply("Policies", found, page.limit, lambda policy: folded(policy.name), _shape)
+
+    @operation("DeletePolicy")
+    async def delete(self, context: RequestContext, params: "DeletePolicyRequestTypeDef") -> dict[str, Any]:
+        def remove(tx: Tx) -> None:
+            policy = policy_of_arn(tx, params["PolicyArn"])
+            if policy.attachments:
+                raise ServiceError("DeleteConflict", "Cannot delete a policy attached to entities.", status=409)
+            tx.run(statements.TAGS_DELETE, {"owner_id": policy.id})
+            tx.run(statements.POLICY_DELETE, {"id": policy.id})
+
+        await self._store.write(remove)
+        return {}
+
+
+def _shape(policy: Policy) -> dict[str, Any]:
+    return {
+        "PolicyName": policy.name,
+        "PolicyId": policy.id,
+        "Arn": policy.arn,
+        "Path": policy.path,
+        "DefaultVersionId": _VERSION,
+        "AttachmentCount": policy.attachments,
+        "PermissionsBoundaryUsageCount": 0,
+        "IsAttachable": True,
+        "CreateDate": utc(policy.created_at),
+        "UpdateDate": utc(policy.created_at),
+    }
+
+
+def _version(policy: Policy) -> dict[str, Any]:
+    return {"VersionId": _VERSION, "IsDefaultVersion": True, "CreateDate": utc(policy.created_at)}

@@ -1,0 +1,39 @@
+"""IAM's paging: `MaxItems` and an opaque `Marker` that carries the sort key of the last item seen."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from mayfly.services.identity.faults import validation
+
+T = TypeVar("T")
+DEFAULT_ITEMS = 100
+
+
+class PageRequest(NamedTuple):
+    after: str  # sort keys above this one; "" sorts before all
+    limit: int
+
+
+def page_request(params: Any) -> PageRequest:
+    """What `params` (with `Marker` and `MaxItems`) asks for; `ServiceError` ValidationError for a foreign marker."""
+    marker = params.get("Marker")
+    if marker is None:
+        return PageRequest("", params.get("MaxItems", DEFAULT_ITEMS))
+    try:
+        after = base64.b64decode(marker.encode(), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise validation("Invalid Marker.") from error
+    return PageRequest(after, params.get("MaxItems", DEFAULT_ITEMS))
+
+
+def page_reply(
+    name: str, found: Sequence[T], limit: int, sort_key: Callable[[T], str], shape: Callable[[T], Any]
+) -> dict[str, Any]:
+    """The reply with member `name`; `found` was read with a limit one higher, which tells whether there is more."""
+    shown = found[:limit]
+    reply: dict[str, Any] = {name: [shape(item) for item in shown], "IsTruncated": len(found) > limit}
+    if len(found) > limit:
+        reply["Marker"] = base64.urlsafe_b64encode(sort_key(shown[-1]).encode()).decode()
+    return reply
