@@ -42,7 +42,8 @@ class Connection:
 
     def client(self, service: str) -> Any:
         """A boto3 client of `service` for this server, with a time-out long enough for the longest function."""
-        return boto3.client(
+        session: Any = boto3.session.Session()  # its typing knows literal service names only
+        return session.client(
             service,
             endpoint_url=self.url,
             region_name=self.region,

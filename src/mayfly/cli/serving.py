@@ -74,7 +74,8 @@ def _announce(info: ServerInfo, data: Path, started: float) -> None:
     )
     if info.isolation == "process":
         complaints.print(
-            "[yellow]Functions are not isolated[/]: they run as ordinary processes with your rights. For development only."
+            "[yellow]Functions are not isolated[/]: they run as ordinary processes with your rights. "
+            "For development only."
         )
     sys.stdout.flush()
 

@@ -1,0 +1,243 @@
+"""The demo: starts a platform of its own, deploys the application beside this file, uses it, and says what happened.
+
+`make demo` runs it. Exit status 0 means that every expectation held.
+"""
+
+import argparse
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).resolve().parent
+STACK = "faces"
+DEADLINE_S = 60.0
+console = Console(highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A file to upload, and how many faces a person sees on it (None: it is no picture)."""
+
+    name: str
+    source: str  # below the folder of photographs; empty for the file that is made here
+    faces: int | None
+
+
+PHOTOS = (
+    Photo("astronaut.png", "skimage/data/astronaut.png", 1),
+    Photo("two-people.jpg", "ultralytics/assets/zidane.jpg", 2),
+    Photo("cat.png", "skimage/data/chelsea.png", 0),
+    Photo("coffee.png", "skimage/data/coffee.png", 0),
+    Photo("notes.txt", "", None),
+)
+
+
+class Checks:
+    """Expectations and whether they held."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+
+    def expect(self, held: bool, what: str) -> None:
+        console.print(f"  {'[green]✓[/]' if held else '[red]✗[/]'} {what}")
+        if not held:
+            self.failed.append(what)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=Path, required=True, help="folder into which the photographs were installed")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the annotated picture")
+    options = parser.parse_args()
+    data = Path(tempfile.mkdtemp(prefix="mayfly-demo-"))
+    checks = Checks()
+    try:
+        with platform(data) as variables:
+            run(variables, data, options.photos, options.out, checks)
+    except subprocess.CalledProcessError as error:
+        console.print(
+            f"[bold red]The demo stopped:[/] `{' '.join(map(str, error.cmd[3:]))}` ended with {error.returncode}"
+        )
+        return 1
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+    if checks.failed:
+        console.print(f"\n[bold red]{len(checks.failed)} expectation(s) did not hold.[/]")
+        return 1
+    console.print("\n[bold green]Every expectation held.[/] The platform of the demo is stopped and its data removed.")
+    console.print("Go on with your own: [bold]mayfly up[/], then [bold]eval $(mayfly env)[/] and")
+    console.print("[bold]mayfly deploy examples/faces/template.yaml[/]; docs/quickstart.md has the rest.")
+    return 0
+
+
+def mayfly(*arguments: str, data: Path, capture: bool = False) -> str:
+    """Run the command line as a user would."""
+    command = [sys.executable, "-m", "mayfly", *arguments, "--data", str(data)]
+    done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE if capture else None)
+    return done.stdout or ""
+
+
+@contextmanager
+def platform(data: Path) -> Iterator[dict[str, str]]:
+    """A platform of the demo's own; yields the variables that `mayfly env` prints."""
+    step("Starting the platform")
+    isolation = "namespace"
+    if os.geteuid() != 0 or sys.platform != "linux":
+        isolation = "process"
+        console.print("  [yellow]Not root on Linux: the demo asks for the level `process`, without isolation.[/]")
+    mayfly("up", "--detach", "--port", "0", "--isolation", isolation, data=data)
+    try:
+        yield json.loads(mayfly("env", "--json", data=data, capture=True))
+    finally:
+        step("Stopping the platform")
+        mayfly("down", data=data)
+
+
+def run(variables: dict[str, str], data: Path, photos: Path, out: Path, checks: Checks) -> None:
+    """The application from deployment to bill."""
+    step("Deploying examples/faces (the first time, OpenCV is installed into its package)")
+    deployed = json.loads(mayfly("deploy", str(HERE / "template.yaml"), "-n", STACK, "--json", data=data, capture=True))
+    outputs = deployed["Outputs"]
+    clients = Clients(variables)
+
+    step("Uploading photographs")
+    for photo in PHOTOS:
+        body = (photos / photo.source).read_bytes() if photo.source else b"This is not a picture.\n"
+        clients.s3.put_object(Bucket=outputs["PhotosBucket"], Key=f"photos/{photo.name}", Body=body)
+        console.print(f"  {photo.name:<16} {len(body):>9,} bytes")
+
+    step("Waiting for the function to look at each of them")
+    items = wait_for(lambda: listing(outputs["GalleryUrl"]), lambda found: len(found) >= len(PHOTOS))
+    console.print(results(items))
+    check_items({item["key"]: item for item in items}, checks)
+
+    picture = next((item["annotated"] for item in items if len(item["faces"]) > 1), None)
+    checks.expect(picture is not None, "an annotated picture with several faces was stored")
+    if picture is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / Path(picture).name
+        clients.s3.download_file(outputs["PhotosBucket"], picture, str(path))
+        console.print(f"  The annotated picture: [bold]{path}[/]")
+    page = fetch(outputs["GalleryUrl"]).decode()
+    checks.expect("<h1>Faces</h1>" in page and "astronaut" in page, "the HTML page lists the pictures")
+
+    step("Cold and warm")
+    durations(clients, outputs["RecogniseFunction"], checks)
+
+    step("What the run would cost")
+    mayfly("usage", data=data)
+    usage = json.loads(mayfly("usage", "--json", data=data, capture=True))
+    checks.expect(usage["total"]["requests"] >= len(PHOTOS), "every invocation was metered")
+
+
+class Clients:
+    """AWS clients for the platform."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        session: Any = boto3.session.Session()
+
+        def client(service: str) -> Any:
+            return session.client(
+                service,
+                endpoint_url=variables["AWS_ENDPOINT_URL"],
+                region_name=variables["AWS_REGION"],
+                aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+                config=Config(s3={"addressing_style": "path"}),
+            )
+
+        self.s3 = client("s3")
+        self.logs = client("logs")
+
+
+def step(title: str) -> None:
+    console.print(f"\n[bold cyan]{title}[/]")
+
+
+def fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=30) as reply:
+        content: bytes = reply.read()
+    return content
+
+
+def listing(url: str) -> list[dict[str, Any]]:
+    """What the gallery's URL answers as JSON."""
+    items: list[dict[str, Any]] = json.load(io.BytesIO(fetch(f"{url}faces.json")))
+    return items
+
+
+def wait_for(
+    look: Callable[[], list[dict[str, Any]]], enough: Callable[[list[dict[str, Any]]], bool]
+) -> list[dict[str, Any]]:
+    """What `look` finds once there is enough of it, or at the deadline; progress is shown."""
+    deadline = time.monotonic() + DEADLINE_S
+    with console.status("0 pictures done") as status:
+        while True:
+            found = look()
+            status.update(f"{len(found)} of {len(PHOTOS)} files done")
+            if enough(found) or time.monotonic() > deadline:
+                return found
+            time.sleep(0.2)
+
+
+def results(items: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 2))
+    for title, justify in (("Key", "left"), ("Size", "right"), ("Faces", "right"), ("Boxes", "left"), ("ms", "right")):
+        table.add_column(title, justify="right" if justify == "right" else "left")
+    for item in items:
+        size = f"{item['width']}×{item['height']}" if "width" in item else "-"
+        boxes = ", ".join(f"{f['width']}×{f['height']} at ({f['x']}, {f['y']})" for f in item["faces"])
+        words = boxes or f"[dim]{item.get('error', 'none')}[/]"
+        table.add_row(item["key"], size, str(len(item["faces"])), words, f"{item['duration_ms']:.1f}")
+    return table
+
+
+def check_items(items: dict[str, dict[str, Any]], checks: Checks) -> None:
+    """Compare what was found with what a person sees."""
+    for photo in PHOTOS:
+        item = items.get(f"photos/{photo.name}")
+        if item is None:
+            checks.expect(False, f"{photo.name} was processed")
+        elif photo.faces is None:
+            checks.expect("error" in item, f"{photo.name} is known to be no picture")
+        else:
+            found = len(item["faces"])
+            checks.expect(found == photo.faces, f"{photo.name} has {photo.faces} face(s); found {found}")
+
+
+def durations(clients: Clients, function: str, checks: Checks) -> None:
+    """Cold and warm durations of the recogniser, from the REPORT lines of its log."""
+    events = clients.logs.filter_log_events(logGroupName=f"/aws/lambda/{function}", filterPattern="REPORT")["events"]
+    cold, warm = [], []
+    for event in events:
+        fields = dict(part.split(": ", 1) for part in event["message"].strip().split("\t") if ": " in part)
+        duration = float(fields["Duration"].removesuffix(" ms"))
+        if "Init Duration" in fields:
+            cold.append((float(fields["Init Duration"].removesuffix(" ms")), duration))
+        else:
+            warm.append(duration)
+    for init, duration in cold:
+        console.print(f"  cold: init {init:8.1f} ms (Python imports OpenCV and NumPy), handler {duration:8.1f} ms")
+    for duration in warm:
+        console.print(f"  warm: {'':41} handler {duration:8.1f} ms")
+    checks.expect(len(cold) + len(warm) >= len(PHOTOS), "every invocation left a REPORT line")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
