@@ -1,0 +1,49 @@
+"""Who a request is for."""
+
+import pytest
+
+from mayfly.http.routes import Routes
+from mayfly.services.contract import HttpRequest, HttpResponse, StreamBody
+
+
+def request(path: str, host: str) -> HttpRequest:
+    async def empty():  # type: ignore[no-untyped-def]  # an async generator without items
+        return
+        yield b""
+
+    return HttpRequest("GET", path, "", [], StreamBody(empty(), 0), host, "127.0.0.1", "id")
+
+
+async def gateway(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, (), b"gateway")
+
+
+async def function_url(url_id: str, request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, (), f"{url_id} {request.path}".encode())
+
+
+async def health(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, (), b"fine")
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "answer"),
+    [
+        ("127.0.0.1:4566", "/bucket/key", b"gateway"),
+        ("bucket.s3.us-east-1.amazonaws.com", "/_mayfly", b"gateway"),
+        ("abc123.lambda-url.us-east-1.on.aws", "/a/b", b"abc123 /a/b"),
+        ("ABC123.lambda-url.us-east-1.localhost:4566", "/", b"abc123 /"),
+        ("127.0.0.1", "/_mayfly/url/abc123/a%20b/", b"abc123 /a%20b/"),
+        ("127.0.0.1", "/_mayfly/url/abc123", b"abc123 /"),
+        ("127.0.0.1", "/_mayfly/health", b"fine"),
+    ],
+)
+async def test_a_request_goes_to_whom_it_is_for(host: str, path: str, answer: bytes) -> None:
+    routes = Routes(gateway, function_url, {"health": health})
+    assert (await routes.answer(request(path, host))).body == answer
+
+
+async def test_an_unknown_page_of_mayflys_own_names_those_that_exist() -> None:
+    reply = await Routes(gateway, function_url, {"health": health}).answer(request("/_mayfly/helth", "x"))
+    assert reply.status == 404
+    assert b"there are: url, health" in (reply.body if isinstance(reply.body, bytes) else b"")
