@@ -1,0 +1,285 @@
+"""Rows to values and back: what the database knows of buckets, objects, uploads and parts.
+
+Functions of a `Reader` or a `Tx`, called inside the bodies that the operations hand to the store. Nothing here decides.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+import msgspec
+
+from mayfly.services.objects import statements
+from mayfly.services.objects.model import (
+    Bucket,
+    Checksum,
+    ChecksumType,
+    Description,
+    ListedObject,
+    Part,
+    Rule,
+    StoredObject,
+    Tags,
+    Upload,
+)
+from mayfly.store.api import Reader, Row, Tx
+
+_RULES: Final = msgspec.json.Decoder(tuple[Rule, ...])
+_TEXTS: Final = msgspec.json.Decoder(dict[str, str])
+_TAGS: Final = msgspec.json.Decoder(Tags)
+# Above every character, so above every string: the upper bound where there is none.
+TOP: Final = "\U0010ffff"
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+# --- buckets
+
+
+def find_bucket(reader: Reader, name: str) -> Bucket | None:
+    row = reader.one(statements.FIND_BUCKET, {"name": name})
+    return None if row is None else _bucket(row)
+
+
+def list_buckets(reader: Reader, account: str, *, after: str, prefix: str, region: str, limit: int) -> list[Bucket]:
+    """The account's buckets by name, behind `after`; `region` "" means any."""
+    params = {
+        "account": account,
+        "after": after,
+        "prefix": prefix,
+        "stop": prefix + TOP,
+        "region": region,
+        "limit": limit,
+    }
+    return [_bucket(row) for row in reader.all(statements.LIST_BUCKETS, params)]
+
+
+def insert_bucket(tx: Tx, bucket: Bucket) -> None:
+    tx.run(
+        statements.INSERT_BUCKET,
+        {
+            "name": bucket.name,
+            "account": bucket.account,
+            "region": bucket.region,
+            "created_at": bucket.created_at,
+        },
+    )
+
+
+def delete_bucket(tx: Tx, name: str, now: float) -> None:
+    """Remove an empty bucket; its unfinished uploads die with it."""
+    for statement in (
+        statements.DISCARD_BUCKET_UPLOADS,
+        statements.DELETE_BUCKET_UPLOADS,
+        statements.DELETE_BUCKET_SETTINGS,
+        statements.DELETE_BUCKET,
+    ):
+        tx.run(statement, {"name": name, "now": now} if ":now" in statement else {"name": name})
+
+
+def is_empty(reader: Reader, bucket: str) -> bool:
+    return reader.one(statements.ANY_OBJECT, {"bucket": bucket}) is None
+
+
+def set_rules(tx: Tx, bucket: str, rules: Sequence[Rule]) -> None:
+    tx.run(statements.SET_NOTIFICATIONS, {"name": bucket, "notifications": _json(rules)})
+
+
+def next_sequence(tx: Tx, bucket: str, now: float) -> int:
+    """A number above every one that this gave for the bucket before."""
+    tx.run(statements.ADVANCE_SEQUENCE, {"name": bucket, "now_us": int(now * 1_000_000)})
+    row = tx.one(statements.READ_SEQUENCE, {"name": bucket})
+    assert row is not None, "the caller found the bucket in this transaction"
+    return int(row[0])
+
+
+def find_setting(reader: Reader, bucket: str, kind: str) -> Any:
+    """The document that was put for the bucket, or None."""
+    row = reader.one(statements.FIND_SETTING, {"bucket": bucket, "kind": kind})
+    return None if row is None else msgspec.json.decode(row[0])
+
+
+def put_setting(tx: Tx, bucket: str, kind: str, document: object) -> None:
+    tx.run(statements.PUT_SETTING, {"bucket": bucket, "kind": kind, "document": _json(document)})
+
+
+def delete_setting(tx: Tx, bucket: str, kind: str) -> None:
+    tx.run(statements.DELETE_SETTING, {"bucket": bucket, "kind": kind})
+
+
+def _bucket(row: Row) -> Bucket:
+    name, account, region, created_at, rules = row
+    return Bucket(name, account, region, float(created_at), _RULES.decode(rules) if rules != "[]" else ())
+
+
+# --- objects
+
+
+def find_object(reader: Reader, bucket: str, key: str) -> StoredObject | None:
+    row = reader.one(statements.FIND_OBJECT, {"bucket": bucket, "key": key})
+    return None if row is None else _object(row)
+
+
+def put_object(tx: Tx, stored: StoredObject) -> None:
+    """Insert the object or put it in the place of the key's present one."""
+    checksum = stored.checksum
+    tx.run(
+        statements.PUT_OBJECT,
+        {
+            "bucket": stored.bucket,
+            "key": stored.key,
+            "version": stored.version,
+            "size": stored.size,
+            "etag": stored.etag,
+            "modified_at": stored.modified_at,
+            "digest": stored.digest,
+            "part_count": stored.part_count,
+            "checksum_algorithm": checksum.algorithm if checksum else "",
+            "checksum_type": checksum.type if checksum else "",
+            "checksum_value": checksum.value if checksum else "",
+            **_description_columns(stored.description),
+        },
+    )
+
+
+def delete_object(tx: Tx, bucket: str, key: str) -> None:
+    tx.run(statements.DELETE_OBJECT, {"bucket": bucket, "key": key})
+
+
+def set_tags(tx: Tx, bucket: str, key: str, tags: Tags) -> None:
+    tx.run(statements.SET_TAGS, {"bucket": bucket, "key": key, "tags": _json(tags)})
+
+
+def list_objects(reader: Reader, bucket: str, start: str, stop: str | None, limit: int) -> list[ListedObject]:
+    """Objects with `start` <= key < `stop` in the order of their keys' bytes."""
+    params: dict[str, object] = {"bucket": bucket, "start": start, "limit": limit}
+    if stop is None:
+        rows = reader.all(statements.LIST_OBJECTS_FROM, params)
+    else:
+        rows = reader.all(statements.LIST_OBJECTS_BETWEEN, {**params, "stop": stop})
+    return [ListedObject(*row) for row in rows]
+
+
+def _object(row: Row) -> StoredObject:
+    bucket, key, version, size, etag, modified_at, digest, part_count, algorithm, kind, value = row[:11]
+    checksum = Checksum(algorithm, cast("ChecksumType", kind), value) if algorithm else None
+    description = _description(*row[11:])
+    return StoredObject(bucket, key, version, size, etag, modified_at, digest, part_count, checksum, description)
+
+
+def _description(headers: str, metadata: str, tags: str) -> Description:
+    return Description(_TEXTS.decode(headers), _TEXTS.decode(metadata), _TAGS.decode(tags))
+
+
+def _description_columns(description: Description) -> dict[str, str]:
+    return {
+        "headers": _json(description.headers),
+        "metadata": _json(description.metadata),
+        "tags": _json(description.tags),
+    }
+
+
+# --- uploads and parts
+
+
+def insert_upload(tx: Tx, upload: Upload) -> None:
+    tx.run(
+        statements.INSERT_UPLOAD,
+        {
+            "id": upload.id,
+            "bucket": upload.bucket,
+            "key": upload.key,
+            "initiated_at": upload.initiated_at,
+            "initiator": upload.initiator,
+            "checksum_algorithm": upload.checksum_algorithm,
+            "checksum_type": upload.checksum_type,
+            **_description_columns(upload.description),
+        },
+    )
+
+
+def find_upload(reader: Reader, bucket: str, key: str, upload_id: str) -> Upload | None:
+    row = reader.one(statements.FIND_UPLOAD, {"bucket": bucket, "key": key, "id": upload_id})
+    return None if row is None else _upload(row)
+
+
+def delete_upload(tx: Tx, upload_id: str) -> None:
+    """Remove the upload, not its parts."""
+    tx.run(statements.DELETE_UPLOAD, {"id": upload_id})
+
+
+def list_uploads(reader: Reader, bucket: str, start: str, after: str, stop: str | None, limit: int) -> list[Upload]:
+    """Uploads with `start` <= key < `stop`, by key and then in the order in which they were begun.
+
+    Of the key `start` itself only those that were begun behind the upload `after`.
+    """
+    params = {"bucket": bucket, "start": start, "after": after, "stop": stop or "", "limit": limit}
+    return [_upload(row) for row in reader.all(statements.LIST_UPLOADS, params)]
+
+
+def find_part(reader: Reader, owner: str, number: int) -> Part | None:
+    row = reader.one(statements.FIND_PART, {"owner": owner, "number": number})
+    return None if row is None else Part(*row)
+
+
+def put_part(tx: Tx, part: Part) -> None:
+    fields = msgspec.structs.asdict(part)
+    del fields["start"]
+    tx.run(statements.PUT_PART, fields)
+
+
+def list_parts(reader: Reader, owner: str, after: int, limit: int) -> list[Part]:
+    """Parts with a number above `after`."""
+    return [Part(*row) for row in reader.all(statements.LIST_PARTS, {"owner": owner, "after": after, "limit": limit})]
+
+
+def parts_of_span(reader: Reader, owner: str, start: int, end: int) -> list[Part]:
+    """The parts of a completed object that hold its bytes `start` to `end`, in order."""
+    params = {"owner": owner, "span_start": start, "span_end": end}
+    return [Part(*row) for row in reader.all(statements.PARTS_OF_SPAN, params)]
+
+
+def part_at(reader: Reader, owner: str, place: int) -> Part | None:
+    """The part of a completed object at an index that counts from 0."""
+    row = reader.one(statements.PART_AT, {"owner": owner, "place": place})
+    return None if row is None else Part(*row)
+
+
+def place_parts(tx: Tx, owner: str, parts: Sequence[Part], aside: str, now: float) -> None:
+    """Give `parts` their offsets in this order; what else the owner has is discarded under the owner `aside`."""
+    offsets = []
+    start = 0
+    for part in parts:
+        offsets.append({"owner": owner, "number": part.number, "start": start})
+        start += part.size
+    tx.many(statements.PLACE_PART, offsets)
+    if tx.run(statements.SET_ASIDE_UNUSED_PARTS, {"owner": owner, "aside": aside}):
+        discard(tx, aside, "", now)
+
+
+def delete_part(tx: Tx, part: Part) -> None:
+    tx.run(statements.DELETE_PART, {"owner": part.owner, "number": part.number})
+
+
+def _upload(row: Row) -> Upload:
+    identity, bucket, key, initiated_at, initiator, algorithm, kind = row[:7]
+    description = _description(*row[7:])
+    return Upload(identity, bucket, key, initiated_at, initiator, algorithm, cast("ChecksumType", kind), description)
+
+
+# --- what nothing refers to any more
+
+
+def discard(tx: Tx, owner: str, digest: str, now: float) -> None:
+    """Leave to `collection` the blob that is linked under `owner`, or with no digest the parts that `owner` has."""
+    tx.run(statements.DISCARD, {"owner": owner, "digest": digest, "now": now})
+
+
+def due_discards(reader: Reader, before: float, limit: int) -> list[tuple[str, str]]:
+    """(owner, digest) of what was discarded until `before`."""
+    return [(row[0], row[1]) for row in reader.all(statements.DUE_DISCARDS, {"before": before, "limit": limit})]
+
+
+def delete_discard(tx: Tx, owner: str) -> None:
+    tx.run(statements.DELETE_DISCARD, {"owner": owner})

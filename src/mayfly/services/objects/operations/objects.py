@@ -1,0 +1,160 @@
+"""PutObject, GetObject, HeadObject."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mayfly.clock import Clock
+from mayfly.ids import token
+from mayfly.services import checksums
+from mayfly.services.contract import RequestContext, operation
+from mayfly.services.objects import access, catalog, checks, claims, conditions, content, descriptions, ranges
+from mayfly.services.objects.conditions import Conditions
+from mayfly.services.objects.errors import error, invalid_argument
+from mayfly.services.objects.model import Checksum, StoredObject
+from mayfly.services.objects.notifications import CREATED_PUT
+from mayfly.services.objects.publishing import Publisher
+from mayfly.services.objects.ranges import Span
+from mayfly.store.api import Blobs, Reader, Store, Tx
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import type_defs as s3
+
+MAX_PARTS = 10_000
+
+
+class View(NamedTuple):
+    """An object and what of it a request asks for."""
+
+    stored: StoredObject
+    span: Span
+    partial: bool  # a range or a part was asked for, so the reply is 206 and says which bytes
+    checksum: Checksum | None  # of exactly these bytes
+    parts_count: int | None  # answered only where a part was asked for
+
+
+class ObjectOperations:
+    """One object at a time."""
+
+    def __init__(self, store: Store, blobs: Blobs, publisher: Publisher, clock: Clock) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._publisher = publisher
+        self._clock = clock
+
+    @operation("PutObject")
+    async def put(self, context: RequestContext, request: "s3.PutObjectRequestTypeDef") -> dict[str, Any]:
+        checks.admit(context)
+        checks.check_served(request)
+        checks.check_key(request["Key"])
+        write_conditions = Conditions.of(request)
+        conditions.validate_write(write_conditions)
+        description = descriptions.of_request(request)
+        claim = claims.of_request(request, context.headers)
+        await self._store.read(lambda reader: self._admit_write(reader, context, request, write_conditions))
+        received = await content.receive(self._blobs, content.stream_of(request), claim)
+        checksum = Checksum(claim.algorithm, "FULL_OBJECT", checksums.encode(received.checksum))
+        stored = StoredObject(
+            bucket=request["Bucket"],
+            key=request["Key"],
+            version=token(32),
+            size=received.size,
+            etag=received.md5,
+            modified_at=int(self._clock.now()),
+            digest=received.digest,
+            part_count=0,
+            checksum=checksum,
+            description=description,
+        )
+
+        def body(tx: Tx) -> None:
+            bucket = access.bucket_for(tx, context, stored.bucket, request.get("ExpectedBucketOwner"))
+            self._publisher.put(tx, context, bucket, stored, event=CREATED_PUT, write_conditions=write_conditions)
+
+        await self._store.write(body)
+        return {"ETag": stored.quoted_etag, **checksum_members(checksum)}
+
+    @operation("GetObject")
+    async def get(self, context: RequestContext, request: "s3.GetObjectRequestTypeDef") -> dict[str, Any]:
+        checks.admit(context)
+        view = await self._store.read(lambda reader: self._look(reader, context, request))
+        reply = _described(view, request)
+        reply["Body"] = content.body_of(self._store, self._blobs, view.stored, view.span)
+        return reply
+
+    @operation("HeadObject")
+    async def head(self, context: RequestContext, request: "s3.HeadObjectRequestTypeDef") -> dict[str, Any]:
+        checks.admit(context)
+        return _described(await self._store.read(lambda reader: self._look(reader, context, request)), request)
+
+    def _admit_write(
+        self,
+        reader: Reader,
+        context: RequestContext,
+        request: "s3.PutObjectRequestTypeDef",
+        write_conditions: Conditions,
+    ) -> None:
+        """Refuse before the body is read what could not be written anyway; the write itself checks again."""
+        bucket = access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
+        if write_conditions != Conditions():
+            conditions.check_write(write_conditions, catalog.find_object(reader, bucket.name, request["Key"]))
+
+    def _look(
+        self,
+        reader: Reader,
+        context: RequestContext,
+        request: "s3.GetObjectRequestTypeDef | s3.HeadObjectRequestTypeDef",
+    ) -> View:
+        checks.check_served(request)
+        stored = access.object_for(reader, context, request)
+        conditions.check_read(Conditions.of(request), stored, self._clock.now())
+        number = request.get("PartNumber")
+        header = request.get("Range")
+        if number is not None:
+            if header is not None:
+                raise error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
+            return _part(reader, stored, number)
+        span = None if header is None else ranges.parse(header, stored.size)
+        if span is not None:
+            return View(stored, span, partial=True, checksum=None, parts_count=None)
+        return View(stored, Span(0, stored.size), partial=False, checksum=stored.checksum, parts_count=None)
+
+
+def checksum_members(checksum: Checksum | None) -> dict[str, Any]:
+    """The members of a reply that carry a checksum."""
+    if checksum is None:
+        return {}
+    return {checksums.member(checksum.algorithm): checksum.value, "ChecksumType": checksum.type}
+
+
+def _part(reader: Reader, stored: StoredObject, number: int) -> View:
+    """The view of one part; an object that no multipart upload made is its own first part."""
+    if not 1 <= number <= MAX_PARTS:
+        raise invalid_argument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", number)
+    if stored.part_count == 0:
+        if number > 1:
+            raise error("InvalidPartNumber", ActualPartCount=1, PartNumberRequested=number)
+        return View(stored, Span(0, stored.size), partial=stored.size > 0, checksum=stored.checksum, parts_count=None)
+    part = catalog.part_at(reader, stored.version, number - 1)
+    if part is None:
+        raise error("InvalidPartNumber", ActualPartCount=stored.part_count, PartNumberRequested=number)
+    checksum = None
+    if stored.checksum is not None and part.checksum:
+        checksum = Checksum(stored.checksum.algorithm, stored.checksum.type, part.checksum)
+    return View(
+        stored,
+        Span(part.start, part.start + part.size),
+        partial=part.size > 0,
+        checksum=checksum,
+        parts_count=stored.part_count,
+    )
+
+
+def _described(view: View, request: "s3.GetObjectRequestTypeDef | s3.HeadObjectRequestTypeDef") -> dict[str, Any]:
+    reply = descriptions.to_reply(view.stored, request)
+    reply["ContentLength"] = view.span.end - view.span.start
+    if view.partial:
+        reply["ContentRange"] = view.span.content_range(view.stored.size)
+    if view.parts_count is not None:
+        reply["PartsCount"] = view.parts_count
+    if request.get("ChecksumMode") == "ENABLED":
+        reply.update(checksum_members(view.checksum))
+    return reply

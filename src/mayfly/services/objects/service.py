@@ -1,0 +1,58 @@
+"""`ObjectsService`: everything of the package put together, and what it gives to the rest of Mayfly."""
+
+from collections.abc import AsyncIterator, Mapping
+
+from mayfly.clock import Clock
+from mayfly.services.contract import Handler, operations_of
+from mayfly.services.objects import access, catalog, checks, collection, content
+from mayfly.services.objects.errors import error
+from mayfly.services.objects.model import StoredObject
+from mayfly.services.objects.operations.buckets import BucketOperations
+from mayfly.services.objects.operations.deletion import DeletionOperations
+from mayfly.services.objects.operations.objects import ObjectOperations
+from mayfly.services.objects.publishing import Publisher
+from mayfly.services.objects.ranges import Span
+from mayfly.services.ports import EventTargets
+from mayfly.store.api import Blobs, Reader, Store
+
+PACKAGE = "mayfly.services.objects"  # for the store: where the migrations are
+
+
+class ObjectsService:
+    """S3. `CodeSource` for functions and stacks. Holds nothing in memory that must outlive the process."""
+
+    name = "s3"
+
+    def __init__(self, store: Store, blobs: Blobs, targets: EventTargets, clock: Clock) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._clock = clock
+        publisher = Publisher(blobs, targets, clock)
+        self._operations = operations_of(
+            BucketOperations(store, clock),
+            ObjectOperations(store, blobs, publisher, clock),
+            DeletionOperations(store, publisher),
+        )
+
+    @property
+    def operations(self) -> Mapping[str, Handler]:
+        return self._operations
+
+    async def open(self, bucket: str, key: str, version: str | None) -> AsyncIterator[bytes]:
+        """The bytes of an object, for services of the platform itself."""
+
+        def look(reader: Reader) -> StoredObject:
+            if catalog.find_bucket(reader, bucket) is None:
+                raise error("NoSuchBucket", BucketName=bucket)
+            checks.check_version(version)
+            return access.find(reader, bucket, key)
+
+        stored = await self._store.read(look)
+        return content.stream(self._store, self._blobs, stored, Span(0, stored.size))
+
+    async def collect(self, grace_s: float) -> int:
+        """Let go of bytes that were discarded more than `grace_s` ago; how many blobs. Call before `Blobs.sweep`.
+
+        `grace_s` is how long a reader may go on with an object that was replaced or deleted under it.
+        """
+        return await collection.collect(self._store, self._blobs, self._clock, grace_s)
