@@ -109,43 +109,41 @@ def _make_durable_directory(path: Path, root: Path) -> None:
         sync_directory(directory.parent)
 
 
-class Opened:
-    """A range of a blob being read: `chunk` is at hand, `left` bytes are to come."""
+class Reading:
+    """A range of a blob being read, clipped to the blob; `chunk` is at hand, `left` bytes are to come."""
 
-    def __init__(self, fd: int, start: int, end: int) -> None:
-        self._fd = fd
+    def __init__(self, path: Path, start: int, end: int | None) -> None:
+        self._path = path
         self._position = start
-        self.left = max(0, end - start)
+        self._end = end
+        self._fd = -1
+        self.left = 0
         self.chunk = b""
 
+    def open(self) -> None:
+        """Open the file and read the first chunk; `BlobNotFoundError`."""
+        with storage_errors(self._path):
+            try:
+                self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                raise BlobNotFoundError(f"no blob {self._path.name}") from None
+            size = os.fstat(self._fd).st_size
+        self.left = max(0, (size if self._end is None else min(self._end, size)) - self._position)
+        if self.left:
+            self.advance()
+
     def advance(self) -> None:
-        self.chunk = os.pread(self._fd, min(CHUNK_BYTES, self.left), self._position)
+        with storage_errors(self._path):
+            self.chunk = os.pread(self._fd, min(CHUNK_BYTES, self.left), self._position)
+        if not self.chunk:
+            raise StorageFailedError(f"{self._path} has become shorter; a blob never changes")
         self._position += len(self.chunk)
         self.left -= len(self.chunk)
-        if not self.chunk:
-            raise StorageFailedError("a blob's file is shorter than it was when it was opened")
 
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def open_blob(path: Path, start: int, end: int | None) -> Opened:
-    """The range, clipped to the blob, with its first chunk read."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise BlobNotFoundError(f"no blob {path.name}") from None
-    try:
-        size = os.fstat(fd).st_size
-        opened = Opened(fd, start, size if end is None else min(end, size))
-        if opened.left:
-            opened.advance()
-    except BaseException:
-        os.close(fd)
-        raise
-    return opened
 
 
 def remove_leftovers(root: Path) -> None:
@@ -161,12 +159,11 @@ def remove(paths: Iterable[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def orphans(root: Path, name: re.Pattern[str]) -> Iterator[str]:
-    """The names of all blob files, whoever needs them."""
-    for first in os.scandir(root):
-        if first.name == TEMPORARY or not first.is_dir():
-            continue
-        for second in os.scandir(first.path):
-            for entry in os.scandir(second.path):
-                if name.fullmatch(entry.name):
-                    yield entry.name
+def shards(root: Path) -> list[Path]:
+    """The first level of the fan-out: at most 256 directories."""
+    return sorted(path for path in root.iterdir() if path.name != TEMPORARY and path.is_dir())
+
+
+def names_in(shard: Path, pattern: re.Pattern[str]) -> list[str]:
+    """The names of all blob files below a shard, whoever needs them."""
+    return [path.name for path in shard.glob("*/*") if pattern.fullmatch(path.name)]

@@ -16,14 +16,14 @@ import contextlib
 import hashlib
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from mayfly.clock import Clock
 from mayfly.store.api import Blob, BlobNotFoundError, Hasher, Reader, Store, Tx
-from mayfly.store.blob_files import CHUNK_BYTES, Upload, open_blob, orphans, remove, remove_leftovers
+from mayfly.store.blob_files import CHUNK_BYTES, Reading, Upload, names_in, remove, remove_leftovers, shards
 
 T = TypeVar("T")
 
@@ -63,7 +63,8 @@ class FileBlobs:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="mayfly-blobs")
         self._publishing: Counter[str] = Counter()
         self._sweeping: dict[str, asyncio.Event] = {}
-        self._suspects: set[str] | None = None  # files perhaps without a row; None: not looked for since the start
+        self._suspects: set[str] = set()  # files that an interrupted call may have left without a row
+        self._walked = False  # whether files without a row were looked for since the start
         remove_leftovers(root)
 
     def path(self, digest: str) -> Path:
@@ -76,10 +77,11 @@ class FileBlobs:
         upload = Upload(self._root, (hashlib.sha256(), *hashers))
         last: Future[None] | None = None
         try:
-            async for pieces in _batches(chunks):
-                if last is not None:
-                    await asyncio.wrap_future(last)
-                last = self._pool.submit(upload.write, pieces)
+            async with contextlib.aclosing(_batches(chunks)) as batches:
+                async for pieces in batches:
+                    if last is not None:
+                        await asyncio.wrap_future(last)
+                    last = self._pool.submit(upload.write, pieces)
             if last is not None:
                 await asyncio.wrap_future(last)
             return await self._publish(upload)
@@ -100,16 +102,16 @@ class FileBlobs:
         if start < 0 or (end is not None and end < start):
             raise ValueError(f"no such range: {start} to {end}")
         path = self.path(digest)
-        opened = await self._in_pool(lambda: open_blob(path, start, end))
+        reading = Reading(path, start, end)
         try:
-            while opened.chunk:
-                yield opened.chunk
-                if opened.left:
-                    await self._in_pool(opened.advance)
-                else:
+            await self._in_pool(reading.open)
+            while reading.chunk:
+                yield reading.chunk
+                if not reading.left:
                     break
+                await self._in_pool(reading.advance)
         finally:
-            opened.close()
+            reading.close()
 
     async def read_bytes(self, digest: str) -> bytes:
         path = self.path(digest)
@@ -161,13 +163,13 @@ class FileBlobs:
         try:
             await self._in_pool(lambda: upload.publish(target))
             row = {"digest": digest, "size": upload.size, "now": self._clock.now()}
-            await self._store.write(lambda tx: tx.run(INSERT_BLOB, row))
+            await _to_the_end(self._store.write(lambda tx: tx.run(INSERT_BLOB, row)))
             recorded = True
         finally:
             self._publishing[digest] -= 1
             if not self._publishing[digest]:
                 del self._publishing[digest]
-            if not recorded and self._suspects is not None:
+            if not recorded:
                 self._suspects.add(digest)
         return Blob(digest, upload.size)
 
@@ -178,25 +180,33 @@ class FileBlobs:
             def forget(tx: Tx) -> list[str]:
                 return [name for name in mine if tx.run(DELETE_UNOWNED, {"digest": name, "before": before})]
 
-            gone = await self._store.write(forget)
+            self._suspects.update(mine)  # until it is known what became of them
+            gone = await _to_the_end(self._store.write(forget))
             await self._remove(gone)
+            self._suspects.difference_update(mine)
         return len(gone)
 
     async def _sweep_orphans(self) -> None:
-        """Remove files without a row. They come from crashes, so the tree is walked once; later ones are known."""
-        found = self._suspects
-        if found is None:
-            found = set(await self._in_pool(lambda: list(orphans(self._root, DIGEST))))
-        self._suspects = set()
-        names = sorted(found)
-        for begin in range(0, len(names), SWEEP_BATCH):
-            with self._excluded(names[begin : begin + SWEEP_BATCH]) as mine:
+        """Remove files without a row. Those that a crash left are looked for once; later ones are known."""
+        if not self._walked:
+            for shard in await self._in_pool(lambda: shards(self._root)):
 
-                def without_row(reader: Reader, mine: list[str] = mine) -> list[str]:
+                def names(shard: Path = shard) -> list[str]:
+                    return names_in(shard, DIGEST)
+
+                await self._remove_rowless(await self._in_pool(names))
+            self._walked = True
+        suspects, self._suspects = self._suspects, set()
+        await self._remove_rowless(sorted(suspects))
+
+    async def _remove_rowless(self, digests: Sequence[str]) -> None:
+        for begin in range(0, len(digests), SWEEP_BATCH):
+            with self._excluded(digests[begin : begin + SWEEP_BATCH]) as mine:
+
+                def rowless(reader: Reader, mine: list[str] = mine) -> list[str]:
                     return [name for name in mine if reader.one(SELECT_BLOB, {"digest": name}) is None]
 
-                gone = await self._store.read(without_row)
-                await self._remove(gone)
+                await self._remove(await self._store.read(rowless))
 
     async def _remove(self, digests: Sequence[str]) -> None:
         removed = False
@@ -204,7 +214,7 @@ class FileBlobs:
             await self._in_pool(lambda: remove([self.path(name) for name in digests]))
             removed = True
         finally:
-            if not removed and self._suspects is not None:
+            if not removed:
                 self._suspects.update(digests)
 
     @contextlib.contextmanager
@@ -222,17 +232,22 @@ class FileBlobs:
 
     async def _in_pool(self, work: Callable[[], T]) -> T:
         """Run `work` in a thread. It is over when this returns or raises, cancellation included."""
-        running = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            while not running.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([running])
-            raise
+        return await _to_the_end(asyncio.get_running_loop().run_in_executor(self._pool, work))
 
 
-async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+async def _to_the_end(work: Awaitable[T]) -> T:
+    """The result of `work`. It is over when this returns or raises, also when the caller is cancelled meanwhile."""
+    running = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
+        raise
+
+
+async def _batches(chunks: AsyncIterator[bytes]) -> AsyncGenerator[list[bytes], None]:
     """The chunks in lists of about `CHUNK_BYTES`, so that small ones do not cost a thread switch each."""
     pieces: list[bytes] = []
     size = 0

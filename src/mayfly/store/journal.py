@@ -13,31 +13,22 @@ until it folds, because dropping it would lose it.
 
 import asyncio
 import contextlib
-import errno
 import logging
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from mayfly.clock import Clock
-from mayfly.store.api import (
-    JournalFullError,
-    StorageFailedError,
-    StorageFullError,
-    Store,
-    StoreClosedError,
-    Tx,
-)
-from mayfly.store.blob_files import sync_directory
-from mayfly.store.journal_segments import Batch, Position, Segments, joined
+from mayfly.errors import MayflyError
+from mayfly.store.api import JournalFullError, StorageFailedError, Store, StoreClosedError, Tx
+from mayfly.store.journal_segments import Batch, Position, Segments, Tail, frames
 
-SEGMENT_BYTES = 16 * 1024 * 1024
-BACKLOG_BYTES = 1024 * 1024 * 1024
-BATCH_BYTES = 512 * 1024
-SYNC_S = 0.1
-FOLD_S = 0.05  # records gather this long, so that a fold is worth its commit
-BACKOFF_S = (0.1, 30.0)
+T = TypeVar("T")
+Fold = Callable[[Tx, list[bytes]], None]
+
+BACKOFF_S = (0.1, 30.0)  # first, longest
 
 SELECT_POSITION = "SELECT segment, position FROM journal_positions WHERE name = :name"
 UPSERT_POSITION = """
@@ -45,47 +36,44 @@ INSERT INTO journal_positions (name, segment, position) VALUES (:name, :segment,
 ON CONFLICT (name) DO UPDATE SET segment = excluded.segment, position = excluded.position
 """
 
-Fold = Callable[[Tx, list[bytes]], None]
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLimits:
+    """How a journal trades delay for work."""
+
+    segment_bytes: int = 16 * 1024 * 1024
+    backlog_bytes: int = 1024 * 1024 * 1024  # appended and not folded; above it, `append` refuses
+    batch_bytes: int = 512 * 1024  # folded in one transaction
+    sync_s: float = 0.1  # between fsyncs of a dirty file
+    linger_s: float = 0.05  # records gather this long, so that a fold is worth its commit
 
 
 class FileJournal:
     """`Journal` in a directory. Opened by `open`; close it before the store."""
 
-    def __init__(
-        self,
-        segments: Segments,
-        directory: Path,
-        name: str,
-        store: Store,
-        fold: Fold,
-        *,
-        segment_bytes: int,
-        backlog_bytes: int,
-        sync_s: float,
-        fold_s: float,
-    ) -> None:
+    def __init__(self, segments: Segments, name: str, store: Store, fold: Fold, clock: Clock, limits: JournalLimits):
         self._segments = segments
-        self._directory = directory
         self._name = name
         self._store = store
         self._fold = fold
-        self._segment_bytes = segment_bytes
-        self._backlog_bytes = backlog_bytes
-        self._sync_s = sync_s
-        self._fold_s = fold_s
+        self._clock = clock
+        self._limits = limits
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"mayfly-journal-{name}")
-        self._fd = -1
-        self._segment = 0  # the one appended to
-        self._size = 0  # its bytes
-        self._ends: dict[int, int] = {}  # sizes of the full segments that are not folded yet
-        self._backlog = 0  # bytes appended and not folded
+        self._tail: Tail
+        self._ends: dict[int, int] = {}  # sizes of the older segments that are not folded yet, in order
         self._folded = Position(0, 0)
+        self._backlog = 0  # bytes appended and not folded
+        self._behind_since = clock.monotonic()
+        self._batch_bytes = limits.batch_bytes
         self._dirty = asyncio.Event()
         self._behind = asyncio.Event()
+        self._hurry = asyncio.Event()  # somebody waits in `flush` or `close`: no lingering
+        self._closing = asyncio.Event()
+        self._stopped = False
         self._progress = asyncio.Condition()
-        self._closing = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._main: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -95,193 +83,181 @@ class FileJournal:
         store: Store,
         fold: Fold,
         clock: Clock,
-        *,
-        segment_bytes: int = SEGMENT_BYTES,
-        backlog_bytes: int = BACKLOG_BYTES,
-        sync_s: float = SYNC_S,
-        fold_s: float = FOLD_S,
+        limits: JournalLimits | None = None,
     ) -> "FileJournal":
-        """Open or create the journal `name` in `directory`; one process at a time.
+        """Open or create the journal `name` in `directory`. One process at a time; `name` is unique in the database.
 
-        `fold` runs in the writer thread as part of a store body, with records in order of their appending.
+        `fold` runs as part of a store body, with records in the order of their appending.
         """
-        journal = cls(
-            Segments(directory, name),
-            directory,
-            name,
-            store,
-            fold,
-            segment_bytes=segment_bytes,
-            backlog_bytes=backlog_bytes,
-            sync_s=sync_s,
-            fold_s=fold_s,
-        )
+        journal = cls(Segments(directory, name), name, store, fold, clock, limits or JournalLimits())
         row = await store.read(lambda reader: reader.one(SELECT_POSITION, {"name": name}))
-        await asyncio.get_running_loop().run_in_executor(
-            journal._thread, journal._resume, Position(*row) if row else Position(0, 0)
-        )
-        if journal._backlog:
-            journal._behind.set()
-        journal._tasks = [
-            asyncio.create_task(journal._sync_forever(), name=f"mayfly-journal-{name}-sync"),
-            asyncio.create_task(journal._fold_forever(), name=f"mayfly-journal-{name}-fold"),
-        ]
+        await journal._in_thread(lambda: journal._resume(Position(*row) if row else Position(0, 0)))
+        journal._main = asyncio.create_task(journal._run(), name=f"mayfly-journal-{name}")
         return journal
+
+    @property
+    def backlog(self) -> int:
+        """Bytes appended and not folded yet."""
+        return self._backlog
 
     def append(self, records: Sequence[bytes]) -> None:
         """Raises `JournalFullError`, `StorageFullError` or `StorageFailedError`; nothing was recorded then."""
-        if self._closing:
+        if self._closing.is_set():
             raise StoreClosedError(f"the journal {self._name} is closed")
-        data = joined(records)
+        data = frames(records)
         if not data:
             return
-        if self._backlog + len(data) > self._backlog_bytes:
+        if self._backlog + len(data) > self._limits.backlog_bytes:
+            behind_s = self._clock.monotonic() - self._behind_since
             raise JournalFullError(
-                f"the journal {self._name} has {self._backlog} bytes that are not in the database yet; "
-                f"the limit is {self._backlog_bytes}"
+                f"the journal {self._name} is {behind_s:.0f} s behind: {self._backlog} bytes are not in the database "
+                f"yet, and the limit is {self._limits.backlog_bytes}; the log says why folding fails or lags"
             )
-        if self._size and self._size + len(data) > self._segment_bytes:
+        if self._tail.size and self._tail.size + len(data) > self._limits.segment_bytes:
             self._rotate()
-        self._write(data)
-        self._size += len(data)
+        self._tail.write(data)
+        if not self._backlog:
+            self._behind_since = self._clock.monotonic()
         self._backlog += len(data)
         self._dirty.set()
         self._behind.set()
 
     async def flush(self) -> None:
-        target = Position(self._segment, self._size)
+        """Raises `StorageFailedError` if the journal was closed meanwhile and its records could not be folded."""
+        target = Position(self._tail.number, self._tail.size)
+        self._hurry.set()
         async with self._progress:
-            await self._progress.wait_for(lambda: self._folded >= target or not self._backlog)
+            await self._progress.wait_for(lambda: self._folded >= target or self._stopped)
+        if self._folded < target:
+            raise StorageFailedError(f"the journal {self._name} closed before its records could be folded")
 
     async def close(self) -> None:
         """`flush`, then release the file. If folding fails now, the rest stays in the file for the next opening."""
-        if self._closing:
-            return
-        self._closing = True
+        self._closing.set()
+        self._hurry.set()
         self._behind.set()
-        sync, fold = self._tasks
-        await fold
-        sync.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sync
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._release, self._fd)
-        self._thread.shutdown()
+        if self._main is not None:
+            await asyncio.shield(self._main)
 
     def _resume(self, folded: Position) -> None:
         """Find what a former process left, and start a fresh segment after it. Runs in the journal's thread."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._segments.delete_before(folded.segment)
-        numbers = self._segments.numbers()
-        self._ends = {number: self._segments.size(number) for number in numbers}
-        self._folded = folded if folded.segment in self._ends else Position(min(numbers, default=0), 0)
-        self._backlog = max(0, sum(self._ends.values()) - self._folded.offset)
-        self._segment = max([folded.segment, *numbers]) + 1
-        if not numbers:
-            self._folded = Position(self._segment, 0)
-        self._fd = self._segments.create(self._segment)
-        sync_directory(self._directory)
-
-    def _write(self, data: bytes) -> None:
-        """All of `data`, or none of it."""
-        written = 0
-        try:
-            written = os.write(self._fd, data)
-            while written < len(data):  # a full disk or a signal cut it short
-                written += os.write(self._fd, data[written:])
-        except OSError as error:
-            if written:
-                os.ftruncate(self._fd, self._size)
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            kind = StorageFullError if full else StorageFailedError
-            raise kind(f"the journal {self._name} cannot be written: {error}") from error
+        self._ends = self._segments.sizes()
+        number = max([folded.segment, *self._ends]) + 1
+        for old in [old for old in self._ends if old < folded.segment]:
+            self._segments.delete(old)
+            del self._ends[old]
+        first = min(self._ends, default=number)
+        # A crash of the machine may have lost bytes that were folded already: the position is clipped to the file.
+        offset = min(folded.offset, self._ends[first]) if first == folded.segment else 0
+        self._folded = Position(first, offset)
+        self._backlog = sum(self._ends.values()) - offset
+        if self._ends:
+            self._behind.set()
+        self._tail = Tail(self._segments, number)
 
     def _rotate(self) -> None:
-        fd = self._segments.create(self._segment + 1)
-        self._thread.submit(self._release, self._fd)
-        self._ends[self._segment] = self._size
-        self._fd, self._segment, self._size = fd, self._segment + 1, 0
+        old = self._tail
+        self._tail = Tail(self._segments, old.number + 1)
+        self._ends[old.number] = old.size
+        self._thread.submit(self._logged, old.close)
 
-    def _release(self, fd: int) -> None:
+    async def _run(self) -> None:
+        """Owns the background work from opening to closing."""
+        syncing = asyncio.create_task(self._sync_forever(), name=f"mayfly-journal-{self._name}-sync")
         try:
-            os.fdatasync(fd)
-        except OSError:
-            _log.exception("the journal %s was not synced", self._name)
-        os.close(fd)
-        sync_directory(self._directory)
-
-    def _sync(self) -> None:
-        fd = os.dup(self._fd)  # a rotation may close the original meanwhile
-        try:
-            os.fdatasync(fd)
-        except OSError:
-            _log.exception("the journal %s was not synced", self._name)
+            await self._fold_until_closed()
         finally:
-            os.close(fd)
+            syncing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await syncing
+            self._stopped = True
+            async with self._progress:
+                self._progress.notify_all()
+            self._thread.submit(self._logged, self._tail.close)
+            await asyncio.to_thread(self._thread.shutdown)
 
     async def _sync_forever(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await self._dirty.wait()
-            await asyncio.sleep(self._sync_s)
+            await asyncio.sleep(self._limits.sync_s)
             self._dirty.clear()
-            await loop.run_in_executor(self._thread, self._sync)
+            # A rotation closes the old tail in this same thread, hence after this.
+            await self._in_thread(lambda: self._logged(self._tail.sync))
 
-    async def _fold_forever(self) -> None:
-        batch_bytes, delay = BATCH_BYTES, BACKOFF_S[0]
-        while True:
+    async def _fold_until_closed(self) -> None:
+        delay_s = BACKOFF_S[0]
+        while self._unfolded() or not self._closing.is_set():
             await self._behind.wait()
-            if not self._closing:
-                await asyncio.sleep(self._fold_s)
+            await _pause(self._hurry, self._limits.linger_s)
             self._behind.clear()
-            while self._backlog:
-                try:
-                    await self._fold_batch(batch_bytes)
-                    batch_bytes, delay = BATCH_BYTES, BACKOFF_S[0]
-                except Exception:
-                    _log.exception("folding the journal %s failed; its records are kept", self._name)
-                    if self._closing:
-                        return
-                    batch_bytes //= 2
-                    await asyncio.sleep(delay)
-                    delay = min(delay * 2, BACKOFF_S[1])
-            if self._closing:
-                return
+            self._hurry.clear()
+            while self._unfolded():
+                if await self._fold_or_log():
+                    delay_s = BACKOFF_S[0]
+                elif self._closing.is_set():
+                    return
+                else:
+                    await _pause(self._closing, delay_s)
+                    delay_s = min(delay_s * 2, BACKOFF_S[1])
 
-    async def _fold_batch(self, batch_bytes: int) -> None:
-        """Fold one batch, or go on to the next segment at the end of one."""
-        start = self._folded
-        full = start.segment < self._segment
-        end = self._ends.get(start.segment, 0) if full else self._size
-        batch = await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._segments.read, start, end, max(batch_bytes, 1)
-        )
-        if batch.records:
-            await self._store.write(lambda tx: self._commit(tx, start, batch))
-            self._advance(batch.next)
-        elif full:
-            if batch.next.offset < end:
-                _log.warning(
-                    "%s: %d bytes after the last whole record dropped",
-                    self._segments.path(start.segment),
-                    end - batch.next.offset,
-                )
-            self._backlog -= end - batch.next.offset
-            del self._ends[start.segment]
-            self._advance(Position(start.segment + 1, 0))
-            await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._segments.delete_before, self._folded.segment
-            )
-        else:
-            raise StorageFailedError(f"{self._segments.path(start.segment)} is damaged at byte {batch.next.offset}")
+    def _unfolded(self) -> bool:
+        return bool(self._ends) or self._folded.offset < self._tail.size
+
+    async def _fold_or_log(self) -> bool:
+        """Whether a step forward was made; if not, the next one is smaller."""
+        try:
+            await self._step()
+        except Exception:
+            self._batch_bytes = max(1, self._batch_bytes // 8)
+            _log.exception("folding the journal %s failed at %s; its records are kept", self._name, self._folded)
+            return False
+        self._batch_bytes = self._limits.batch_bytes
         async with self._progress:
             self._progress.notify_all()
+        return True
 
-    def _commit(self, tx: Tx, start: Position, batch: Batch) -> None:
+    async def _step(self) -> None:
+        """Fold one batch, or go on to the next segment at the end of one."""
+        start = self._folded
+        end = self._ends.get(start.segment, self._tail.size)
+        batch = await self._in_thread(lambda: self._segments.read(start, end, self._batch_bytes))
+        if batch.records:
+            committed = await self._store.write(lambda tx: self._commit(tx, batch))
+            self._backlog -= committed.offset - start.offset
+            self._folded = committed
+        elif start.segment in self._ends:
+            if start.offset < end:
+                path = self._segments.path(start.segment)
+                _log.warning("%s: %d bytes after the last whole record are dropped", path, end - start.offset)
+            await self._in_thread(lambda: self._segments.delete(start.segment))
+            del self._ends[start.segment]
+            self._backlog -= end - start.offset
+            self._folded = Position(min(self._ends, default=self._tail.number), 0)
+        else:
+            raise StorageFailedError(f"{self._segments.path(start.segment)} is damaged at byte {start.offset}")
+
+    def _commit(self, tx: Tx, batch: Batch) -> Position:
+        """Fold `batch`, unless a commit whose answer was lost did so already; how far the journal is folded now."""
+        row = tx.one(SELECT_POSITION, {"name": self._name})
+        if row is not None and Position(*row) >= batch.next:
+            return batch.next
         self._fold(tx, batch.records)
         position = {"name": self._name, "segment": batch.next.segment, "position": batch.next.offset}
         tx.run(UPSERT_POSITION, position)
+        return batch.next
 
-    def _advance(self, position: Position) -> None:
-        if position.segment == self._folded.segment:
-            self._backlog -= position.offset - self._folded.offset
-        self._folded = position
+    def _logged(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except (OSError, MayflyError):
+            _log.exception("the journal %s could not be synced", self._name)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+async def _pause(event: asyncio.Event, seconds: float) -> None:
+    """Wait for `event`, `seconds` at most."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

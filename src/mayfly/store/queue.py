@@ -178,7 +178,8 @@ class SqlReadyQueue:
             waiter.due = min(waiter.due, await self._store.read(lambda reader: next_due(reader, queue)))
             while (delay := min(waiter.due - self._clock.now(), deadline - self._clock.monotonic())) > 0:
                 waiter.woken.clear()
-                await _woken_within(waiter.woken, delay)
+                if not await _woken_within(waiter.woken, delay):
+                    break
         finally:
             self._waiters[queue].discard(waiter)
             if not self._waiters[queue]:
@@ -233,9 +234,9 @@ def _require(changed: int, claim: Claim) -> None:
         raise StaleClaimError(f"item {claim.id} of {claim.queue} is no longer held under epoch {claim.epoch}")
 
 
-async def _woken_within(event: asyncio.Event, delay_s: float) -> None:
+async def _woken_within(event: asyncio.Event, delay_s: float) -> bool:
     try:
         async with asyncio.timeout(delay_s if delay_s < math.inf else None):
-            await event.wait()
+            return await event.wait()
     except TimeoutError:
-        pass
+        return False

@@ -88,7 +88,15 @@ class SqliteStore:
             migrate(path, ordered, clock)
             return cls(path, loop)
 
-        return await asyncio.to_thread(start)
+        opening = asyncio.ensure_future(asyncio.to_thread(start))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The thread goes on regardless; what it opens must not stay open.
+            await asyncio.wait([opening])
+            if opening.exception() is None:
+                await opening.result().close()
+            raise
 
     @property
     def commits(self) -> int:

@@ -6,6 +6,7 @@ Used by the threads of `sqlite_threads`, and once by `sqlite` to apply migration
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NoReturn, cast
 
 from mayfly.store.api import (
     NO_PARAMS,
@@ -83,6 +84,18 @@ def connect(path: Path, settings: Iterable[str]) -> sqlite3.Connection:
     return connection
 
 
+class _Over:
+    """Stands in for the cursor of a body that has returned: what it still does would land in somebody else's."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise RuntimeError("this transaction is over; use it inside the body only")
+
+    execute = executemany = _refuse
+
+
+_OVER = cast(sqlite3.Cursor, _Over())
+
+
 class SqliteReader:
     """The `Reader` of one body."""
 
@@ -104,6 +117,9 @@ class SqliteReader:
             return self._cursor.execute(sql, params if type(params) is dict else dict(params)).fetchall()
         except sqlite3.Error as error:
             raise self._failed(error) from error
+
+    def end(self) -> None:
+        self._cursor = _OVER
 
     def _failed(self, error: sqlite3.Error) -> Exception:
         failure = translated(error)

@@ -120,16 +120,23 @@ class Worker:
         finally:
             self._connection.close()
 
-    def _abandon(self) -> None:
-        """Leave no transaction open, with a fresh connection if there is no other way."""
+    def _try_to_abandon(self) -> None:
+        """Leave no transaction open, with a fresh connection if there is no other way.
+
+        When even that fails, the closed connection stays, fails the next job too, and is replaced then if it can be.
+        """
         try:
             if self._connection.in_transaction:
                 self._cursor.execute("ROLLBACK")
+            return
         except sqlite3.Error:
             _log.exception("rolling back failed; connecting anew")
+        try:
             self._connection.close()
             self._connection = self._connect()
             self._cursor = self._connection.cursor()
+        except Exception:
+            _log.exception("the database cannot be opened")
 
 
 class Writer(Worker):
@@ -179,6 +186,7 @@ class Writer(Worker):
             job.fail(error)
         else:
             job.callbacks = tx.callbacks
+        tx.end()
         if tx.failure is not None:
             raise tx.failure
         if job.error is not None:
@@ -189,10 +197,7 @@ class Writer(Worker):
         for job in group:
             if job.error is None:
                 job.fail(failure)
-        try:
-            self._abandon()
-        except Exception:
-            _log.exception("the database cannot be opened again; the next write tries once more")
+        self._try_to_abandon()
 
 
 class ReaderThread(Worker):
@@ -205,10 +210,12 @@ class ReaderThread(Worker):
         if not first.future.cancelled():
             try:
                 self._cursor.execute("BEGIN")
-                first.value = first.body(SqliteReader(self._cursor))
+                reader = SqliteReader(self._cursor)
+                first.value = first.body(reader)
+                reader.end()
                 self._cursor.execute("COMMIT")
             except BaseException as error:
                 first.fail(translated(error) if isinstance(error, sqlite3.Error) else error)
-                self._abandon()
+                self._try_to_abandon()
         self._completions.deliver((first,))
         return True
