@@ -1,17 +1,21 @@
 """Who a request is for."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from mayfly.http.routes import Routes
 from mayfly.services.contract import HttpRequest, HttpResponse, StreamBody
 
 
-def request(path: str, host: str) -> HttpRequest:
-    async def empty():  # type: ignore[no-untyped-def]  # an async generator without items
-        return
-        yield b""
+async def no_bytes() -> AsyncIterator[bytes]:
+    chunks: tuple[bytes, ...] = ()
+    for chunk in chunks:
+        yield chunk
 
-    return HttpRequest("GET", path, "", [], StreamBody(empty(), 0), host, "127.0.0.1", "id")
+
+def request(path: str, host: str) -> HttpRequest:
+    return HttpRequest("GET", path, "", [], StreamBody(no_bytes(), 0), host, "127.0.0.1", "id")
 
 
 async def gateway(request: HttpRequest) -> HttpResponse:
