@@ -1,0 +1,1 @@
+"""Tables of items: DynamoDB's semantics on the platform's store."""

@@ -1,0 +1,1 @@
+"""The operations of DynamoDB, grouped by resource: validate, call the domain, shape the reply."""
