@@ -1,0 +1,213 @@
+"""What is particular to the embedded store: groups, threads, and disks that fail."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from mayfly.clock import ManualClock
+from mayfly.store import sqlite, sqlite_connection
+from mayfly.store.api import StorageFailedError, StorageFullError, StoreBusyError, Tx
+from mayfly.store.sqlite import SqliteStore
+
+INSERT = "INSERT INTO letters (data) VALUES (:data)"
+COUNT = "SELECT count(*) FROM letters"
+
+
+@pytest.fixture
+async def store(open_store: Callable[..., Any]) -> SqliteStore:
+    store: SqliteStore = await open_store()
+    await store.write(lambda tx: tx.run("CREATE TABLE letters (id INTEGER PRIMARY KEY, data BLOB)"))
+    return store
+
+
+def inserting(data: bytes) -> Callable[[Tx], int]:
+    return lambda tx: tx.run(INSERT, {"data": data})
+
+
+async def count(store: SqliteStore) -> int:
+    row = await store.read(lambda reader: reader.one(COUNT))
+    assert row is not None
+    return int(row[0])
+
+
+async def occupy(store: SqliteStore) -> tuple["asyncio.Task[bool]", threading.Event]:
+    """Hold the writer thread in a body, so that whatever comes now waits for the next group."""
+    started, go_on = threading.Event(), threading.Event()
+
+    def body(_: Tx) -> bool:
+        started.set()
+        return go_on.wait(30)
+
+    task = asyncio.create_task(store.write(body))
+    await asyncio.to_thread(started.wait, 30)
+    return task, go_on
+
+
+async def test_all_that_waits_shares_one_commit(store: SqliteStore) -> None:
+    task, go_on = await occupy(store)
+    before = store.commits
+    writes = [asyncio.create_task(store.write(inserting(b"x"))) for _ in range(300)]
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(task, *writes)
+    assert store.commits - before == 2  # the occupier's own, and one for all the rest
+    assert await count(store) == 300
+
+
+async def test_concurrent_writers_make_far_fewer_commits_than_writes(store: SqliteStore) -> None:
+    before = store.commits
+
+    async def writer() -> None:
+        for _ in range(20):
+            await store.write(inserting(b"x"))
+
+    await asyncio.gather(*(writer() for _ in range(64)))
+    assert await count(store) == 1280
+    assert store.commits - before <= 1280 // 4
+
+
+async def test_a_lone_write_is_a_commit_of_its_own(store: SqliteStore) -> None:
+    before = store.commits
+    for _ in range(10):
+        await store.write(inserting(b"x"))
+    assert store.commits - before == 10
+
+
+async def test_a_group_wakes_the_loop_once(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, go_on = await occupy(store)
+    writes = [asyncio.create_task(store.write(inserting(b"x"))) for _ in range(100)]
+    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    wake, wakes = loop.call_soon_threadsafe, list[threading.Thread]()
+
+    def counted(*args: Any, **kwargs: Any) -> asyncio.Handle:
+        if threading.current_thread().name == "mayfly-store-writer":
+            wakes.append(threading.current_thread())
+        return wake(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+    go_on.set()
+    await asyncio.gather(task, *writes)
+    assert len(wakes) <= 2
+
+
+async def test_a_full_disk_fails_the_group_and_leaves_the_store_usable(store: SqliteStore) -> None:
+    pages = await store.read(lambda reader: reader.one("PRAGMA page_count"))
+    assert pages is not None
+    await store.write(lambda tx: tx.one(f"PRAGMA max_page_count = {pages[0] + 10}"))
+    await store.write(inserting(b"before"))
+    called: list[str] = []
+
+    def innocent(tx: Tx) -> None:
+        tx.run(INSERT, {"data": b"innocent"})
+        tx.after_commit(lambda: called.append("never"))
+
+    task, go_on = await occupy(store)
+    writes = [asyncio.create_task(store.write(body)) for body in (innocent, inserting(bytes(1_000_000)), innocent)]
+    await asyncio.sleep(0)
+    go_on.set()
+    results = await asyncio.gather(task, *writes, return_exceptions=True)
+    assert results[0] is True
+    assert [type(result) for result in results[1:]] == [StorageFullError] * 3
+    assert called == []
+    assert await count(store) == 1
+    await store.write(lambda tx: tx.one("PRAGMA max_page_count = 1000000"))
+    await store.write(inserting(bytes(1_000_000)))
+    assert await count(store) == 2
+
+
+async def test_a_full_disk_that_a_body_swallows_fails_the_group_nevertheless(store: SqliteStore) -> None:
+    pages = await store.read(lambda reader: reader.one("PRAGMA page_count"))
+    assert pages is not None
+    await store.write(lambda tx: tx.one(f"PRAGMA max_page_count = {pages[0] + 10}"))
+
+    def swallowing(tx: Tx) -> str:
+        try:
+            tx.run(INSERT, {"data": bytes(1_000_000)})
+        except StorageFullError:
+            return "all is well"
+        return "stored"
+
+    with pytest.raises(StorageFullError):
+        await store.write(swallowing)
+
+
+async def test_a_connection_that_breaks_is_replaced(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+    await store.write(inserting(b"before"))
+    store._writer._connection.close()
+    with pytest.raises(Exception, match="closed"):
+        await store.write(inserting(b"lost"))
+    assert await store.write(inserting(b"after")) == 1
+    assert await count(store) == 2
+    assert "connecting anew" in caplog.text
+
+
+async def test_a_database_that_another_process_holds_is_busy(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_connection, "BUSY_TIMEOUT_S", 0.01)
+    store = await SqliteStore.open(tmp_path / "held.db", [], clock)
+    holder = sqlite3.connect(tmp_path / "held.db", isolation_level=None)
+    try:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusyError):
+            await store.write(lambda tx: tx.run("CREATE TABLE t (a INTEGER)"))
+        holder.execute("ROLLBACK")
+        await store.write(lambda tx: tx.run("CREATE TABLE t (a INTEGER)"))
+    finally:
+        holder.close()
+        await store.close()
+
+
+async def test_more_waiting_calls_than_the_limit_are_refused(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "WAITING_LIMIT", 3)
+    task, go_on = await occupy(store)
+    accepted = [asyncio.create_task(store.write(inserting(b"x"))) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(StoreBusyError):
+        await store.write(inserting(b"refused"))
+    go_on.set()
+    await asyncio.gather(task, *accepted)
+    await store.write(inserting(b"x"))
+    assert await count(store) == 3
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path, clock: ManualClock) -> None:
+    path = tmp_path / "picture.db"
+    path.write_bytes(b"\x89PNG" * 1000)
+    with pytest.raises(StorageFailedError, match=r"picture\.db"):
+        await SqliteStore.open(path, [], clock)
+
+
+async def test_a_store_that_is_closed_leaves_no_thread_behind(tmp_path: Path, clock: ManualClock) -> None:
+    store = await SqliteStore.open(tmp_path / "a.db", [], clock)
+    await store.close()
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("mayfly-store")] == []
+
+
+async def test_a_commit_is_synchronous_and_in_the_write_ahead_log(store: SqliteStore) -> None:
+    assert await store.write(lambda tx: (tx.one("PRAGMA synchronous"), tx.one("PRAGMA journal_mode"))) == (
+        (2,),
+        ("wal",),
+    )
+
+
+def test_the_store_works_on_uvloop(tmp_path: Path) -> None:
+    async def main() -> int:
+        store = await SqliteStore.open(tmp_path / "uv.db", [], ManualClock())
+        await store.write(lambda tx: tx.run("CREATE TABLE letters (id INTEGER PRIMARY KEY, data BLOB)"))
+        await asyncio.gather(*(store.write(inserting(b"x")) for _ in range(100)))
+        found = await count(store)
+        await store.close()
+        return found
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(main()) == 100
