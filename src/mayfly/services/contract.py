@@ -4,7 +4,8 @@
 handler returns the dict of the reply. Both are the TypedDicts of `types-boto3` (`import` them under TYPE_CHECKING
 only). Conventions of those dicts, the same in both directions:
 
-- timestamps are aware `datetime`s, blobs are `bytes`, a streaming blob is a `ByteStream` (or `bytes` in replies);
+- timestamps are aware `datetime`s, blobs are `bytes`, a streaming blob is a `ByteStream` (or `bytes` in replies); in
+  requests it is a `TrailingStream`, whose trailers add members that are known only after its last byte;
 - members that the caller did not send are absent, never None; a reply leaves out what it has no value for;
 - names are the model's own, also for what travels in headers, the path or the query string;
 - HTTP status and headers of the reply come from the model (`requestUri`, `responseCode`, `location: header`). Members
@@ -93,6 +94,21 @@ class ByteStream(Protocol):
         """How many bytes there are; None when that is not known ahead."""
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+class TrailingStream(ByteStream, Protocol):
+    """The streaming body of a request, as the wire hands it to a handler.
+
+    Everything that the request claims about its bytes (signatures, lengths, Content-MD5, checksums) is checked while
+    they pass: iteration raises `ServiceError` instead of ending when any of it is false.
+    """
+
+    @property
+    def trailers(self) -> Mapping[str, str]:
+        """What came after the body: input members by their names, e.g. {"ChecksumCRC32": "i9aeUg=="}.
+
+        Complete, and verified, once the stream has ended; empty before. A handler treats them as part of its input.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,143 @@
+"""One service as the wire knows it: its model, a codec a protocol, and its operations, each compiled once."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from botocore.model import OperationModel, ServiceModel, StructureShape
+
+from mayfly.wire.codec import Codec, Parser, Serialiser
+from mayfly.wire.denials import Family, family_of
+from mayfly.wire.json import JsonCodec
+from mayfly.wire.models import Models
+from mayfly.wire.query import QueryCodec
+from mayfly.wire.rest_json import RestJsonCodec
+from mayfly.wire.rest_xml import RestXmlCodec
+from mayfly.wire.routing import PathTable
+from mayfly.wire.validation import Validate, compile_validator
+
+CODECS: Final[Mapping[str, Callable[[ServiceModel], Codec]]] = MappingProxyType(
+    {
+        "ec2": QueryCodec,
+        "json": JsonCodec,
+        "query": QueryCodec,
+        "rest-json": RestJsonCodec,
+        "rest-xml": RestXmlCodec,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation over one protocol."""
+
+    name: str
+    parse: Parser
+    validate: Validate
+    serialise: Serialiser
+    streams: bool  # its input has a payload that is handed to the handler as a stream
+    anonymous: bool  # the model asks for no signature
+    unsigned_payload: bool  # the body need not be part of the signature
+    checksum_member: str | None  # the member that names the algorithm of the body's checksum, where there may be one
+    checksum_required: bool
+    compressed: bool  # the body may arrive compressed by `Content-Encoding: gzip`
+    tokens: tuple[str, ...]  # idempotency tokens, made up when absent
+
+
+class ServiceWire:
+    """One service. Operations are compiled on first use and kept."""
+
+    def __init__(self, model: ServiceModel) -> None:
+        self.name = model.service_name
+        self.model = model
+        self.protocols: tuple[str, ...] = tuple(model.metadata.get("protocols", [model.metadata["protocol"]]))
+        self._codecs: dict[str, Codec] = {}
+        self._operations: dict[tuple[str, str], Operation] = {}
+        self._paths: PathTable | None = None
+        self._names = frozenset(model.operation_names)
+
+    @property
+    def protocol(self) -> str:
+        """The protocol that errors take when the request does not tell one."""
+        return next((each for each in self.protocols if each in CODECS), "json")
+
+    def family(self, protocol: str) -> Family:
+        return family_of(self.name, protocol)
+
+    def has(self, operation: str) -> bool:
+        return operation in self._names
+
+    @property
+    def paths(self) -> PathTable:
+        if self._paths is None:
+            self._paths = PathTable(self.model)
+        return self._paths
+
+    def codec(self, protocol: str) -> Codec:
+        codec = self._codecs.get(protocol)
+        if codec is None:
+            codec = self._codecs[protocol] = CODECS[protocol](self.model)
+        return codec
+
+    def operation(self, name: str, protocol: str) -> Operation:
+        """The compiled operation; KeyError when the service has none of that name."""
+        found = self._operations.get((name, protocol))
+        if found is None:
+            if name not in self._names:
+                raise KeyError(name)
+            found = self._operations[name, protocol] = _compile(self, self.model.operation_model(name), protocol)
+        return found
+
+
+def _compile(service: ServiceWire, model: OperationModel, protocol: str) -> Operation:
+    codec = service.codec(protocol)
+    shape = model.input_shape
+    checksum: Mapping[str, Any] = model.http_checksum or {}
+    return Operation(
+        name=model.name,
+        parse=codec.parser(model),
+        validate=compile_validator(service.name, protocol, model),
+        serialise=codec.serialiser(model),
+        streams=_streams(shape),
+        anonymous=_anonymous(model),
+        unsigned_payload=bool(model.unsigned_payload) or model.auth_type == "v4-unsigned-body" or service.name == "s3",
+        checksum_member=checksum.get("requestAlgorithmMember"),
+        checksum_required=bool(checksum.get("requestChecksumRequired") or model.http_checksum_required),
+        compressed=bool(model.request_compression),
+        tokens=tuple(model.idempotent_members),
+    )
+
+
+def _streams(shape: Any) -> bool:
+    if not isinstance(shape, StructureShape):
+        return False
+    payload = shape.serialization.get("payload")
+    return payload is not None and bool(shape.members[payload].serialization.get("streaming"))
+
+
+def _anonymous(model: OperationModel) -> bool:
+    return model.auth_type == "none" or list(model.auth or ()) == ["smithy.api#noAuth"]
+
+
+def fill_tokens(operation: Operation, params: dict[str, Any]) -> None:
+    """Give the idempotency tokens that the caller left out."""
+    for name in operation.tokens:
+        if name not in params:
+            params[name] = str(uuid.uuid4())
+
+
+class Catalogue:
+    """Services by botocore's name, built on first use."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self._services: dict[str, ServiceWire] = {}
+
+    def service(self, name: str) -> ServiceWire:
+        """KeyError when botocore knows no such service."""
+        found = self._services.get(name)
+        if found is None:
+            found = self._services[name] = ServiceWire(self.models.service(name))
+        return found

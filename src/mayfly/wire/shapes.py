@@ -1,0 +1,47 @@
+"""How a codec's closures over a model's shapes are compiled: once a shape, and once for shapes that contain themselves.
+
+Every codec builds, for each operation, a tree of small functions that mirrors the tree of shapes. A shape that is
+being compiled while it is met again (DynamoDB's AttributeValue) gets a function that looks the finished one up.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
+
+from botocore.model import Shape
+
+Step = TypeVar("Step", bound=Callable[..., Any])
+
+
+class Compiler(Generic[Step]):
+    """Compiles shapes to functions and keeps them. Subclasses or callers give `build`."""
+
+    def __init__(self, build: "Callable[[Shape, Compiler[Step]], Step]") -> None:
+        self._build = build
+        self._done: dict[Hashable, Step] = {}
+        self._open: set[Hashable] = set()
+
+    def step(self, shape: Shape) -> Step:
+        """The function for `shape`."""
+        key = _key(shape)
+        found = self._done.get(key)
+        if found is not None:
+            return found
+        if key in self._open:
+            done = self._done
+
+            def later(*arguments: Any) -> Any:
+                return done[key](*arguments)
+
+            return later  # type: ignore[return-value]  # calls what will stand there, with the same signature
+        self._open.add(key)
+        try:
+            built = self._build(shape, self)
+        finally:
+            self._open.discard(key)
+        self._done[key] = built
+        return built
+
+
+def _key(shape: Shape) -> Hashable:
+    """Equal for uses of a shape that serialise alike: the name is not enough, a member may bring its own traits."""
+    return shape.name, tuple(sorted((key, repr(value)) for key, value in shape.serialization.items()))
