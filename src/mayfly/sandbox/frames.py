@@ -59,6 +59,11 @@ class Decoder:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def buffered(self) -> int:
+        """Bytes of a frame that is not complete yet, or of frames that nobody has asked for yet."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Frames that `data` completes; `FrameError` when the stream makes no sense."""
         self._buffer += data

@@ -1,0 +1,223 @@
+"""The instances an agent has: from admission to the last trace of them being gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from mayfly.sandbox.agent import cgroups, channel, kernel
+
+Report = Callable[[dict[str, Any], list[int]], None]
+
+# User ids from a range that no distribution hands out (above systemd's containers, below 2^31). Two servers on one
+# machine use different blocks, unless the hashes of their directories agree.
+_FIRST_UID = 0x70000000
+_BLOCK = 4096
+_BLOCKS = 0x10000000 // _BLOCK
+_RETRY_S = 0.01
+
+
+class NoRoomError(Exception):
+    """All user ids of this server are in use."""
+
+
+class Uids(NamedTuple):
+    """The user ids of one server's instances."""
+
+    first: int
+    size: int
+
+    @classmethod
+    def of(cls, digest: bytes) -> Uids:
+        return cls(_FIRST_UID + int.from_bytes(digest[:8], "big") % _BLOCKS * _BLOCK, _BLOCK)
+
+
+class _Instance:
+    """One instance's resources; every attribute is given back when it ends."""
+
+    def __init__(self, name: str, uid: int, group: cgroups.Group) -> None:
+        self.name = name
+        self.uid = uid
+        self.group = group
+        self.peak = group.open_peak()
+        self.memory_event = group.watch_memory()
+        self.pid = 0
+        self.pidfd = -1
+        self.started = False
+        self.failed = False
+        self.killed = False
+        self.out_of_memory = False
+        self.endpoint: list[int] = []
+
+    def close(self) -> None:
+        for descriptor in (self.peak, self.memory_event, self.pidfd, *self.endpoint):
+            if descriptor is not None and descriptor >= 0:
+                os.close(descriptor)
+
+
+class Instances:
+    """All instances, by id."""
+
+    def __init__(self, selector: selectors.BaseSelector, groups: cgroups.Groups, uids: Uids, report: Report) -> None:
+        self._selector = selector
+        self._groups = groups
+        self._free = list(range(uids.first + uids.size - 1, uids.first - 1, -1))
+        self._report = report
+        self._all: dict[str, _Instance] = {}
+        self._lingering: list[cgroups.Group] = []
+
+    def admit(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+        """Make what an instance needs from outside: the request for its template, and descriptors for the caller to
+        pass on and close. OSError, `NoRoomError`."""
+        if not self._free:
+            raise NoRoomError("no user id is free for another instance")
+        name = message["id"]
+        limits = cgroups.Limits(message["memory_mb"] << 20, message["cpus"], message["processes"])
+        group = self._groups.create(_group_name(name, message["label"]), limits)
+        given: list[int] = []
+        try:
+            given += group.entrances()
+            entrances = len(given)
+            for path in (message["code"], *message["layers"]):
+                given.append(kernel.open_tree(path))
+            instance = _Instance(name, self._free[-1], group)
+        except OSError:
+            for descriptor in given:
+                os.close(descriptor)
+            group.remove()
+            raise
+        self._free.pop()
+        self._all[name] = instance
+        if instance.memory_event is not None:
+            self._selector.register(instance.memory_event, selectors.EVENT_READ, lambda: self._out_of_memory(instance))
+        request = {
+            **{key: message[key] for key in ("id", "ephemeral_mb", "open_files", "label")},
+            "uid": instance.uid,
+            "entrances": entrances,
+            "layers": len(message["layers"]),
+        }
+        return request, given
+
+    def cloned(self, name: str, pid: int) -> None:
+        """The process exists; it is this process's child."""
+        instance = self._all[name]
+        instance.pid = pid
+        instance.pidfd = os.pidfd_open(pid)
+        self._selector.register(instance.pidfd, selectors.EVENT_READ, lambda: self._ended(instance))
+        if instance.killed or instance.failed or instance.out_of_memory:
+            self._signal(instance)
+        elif instance.endpoint:
+            self._started(instance)
+
+    def listening(self, name: str, descriptors: list[int]) -> None:
+        """The instance is isolated and waits for its first frame."""
+        instance = self._all[name]
+        instance.endpoint = descriptors
+        if instance.pid:
+            self._started(instance)
+
+    def _started(self, instance: _Instance) -> None:
+        instance.started = True
+        self._report({"op": channel.STARTED, "id": instance.name}, [*instance.endpoint, instance.peak])
+        for descriptor in instance.endpoint:
+            os.close(descriptor)
+        instance.endpoint = []
+
+    def failed(self, name: str, error: str) -> None:
+        """The instance could not be made. If there is a process, its end is the end of the matter."""
+        instance = self._all.get(name)
+        if instance is None or instance.started or instance.failed:
+            return
+        instance.failed = True
+        self._report({"op": channel.FAILED, "id": name, "error": error}, [])
+        if instance.pid:
+            self._signal(instance)
+
+    def abandoned(self, name: str, error: str) -> None:
+        """No process was made, and none will be."""
+        self.failed(name, error)
+        instance = self._all.get(name)
+        if instance is not None and not instance.pid:
+            instance.group.kill()
+            self._release(instance)
+
+    def kill(self, name: str) -> None:
+        """End an instance, which may have ended already."""
+        instance = self._all.get(name)
+        if instance is None:
+            return
+        instance.killed = True
+        self._signal(instance)
+
+    def _out_of_memory(self, instance: _Instance) -> None:
+        """Memory ran out, and the kernel chose one process: all of the instance goes."""
+        assert instance.memory_event is not None
+        self._selector.unregister(instance.memory_event)
+        os.close(instance.memory_event)
+        instance.memory_event = None
+        instance.out_of_memory = True
+        self._signal(instance)
+
+    def _signal(self, instance: _Instance) -> None:
+        """The end of pid 1 is the end of every process in its namespace; the kernel sees to it."""
+        if instance.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(instance.pid, signal.SIGKILL)
+
+    def _ended(self, instance: _Instance) -> None:
+        """Nothing of the instance runs any more: say how it ended, and give everything back."""
+        _, status = os.waitpid(instance.pid, 0)
+        out = instance.out_of_memory or instance.group.ran_out_of_memory()
+        if os.WIFSIGNALED(status):
+            reason, code = "signaled", os.WTERMSIG(status)
+        else:
+            reason, code = "exited", os.WEXITSTATUS(status)
+        if instance.killed and reason == "signaled":
+            reason = "killed"
+        elif out:
+            reason, code = "out-of-memory", signal.SIGKILL
+        peak = cgroups.read_peak(instance.peak)
+        if not instance.started and not instance.failed:
+            self.failed(instance.name, f"it died while it was isolated: {reason} ({code})")
+        started = instance.started
+        self._release(instance)
+        if started:
+            message = {"op": channel.EXITED, "id": instance.name, "reason": reason, "code": int(code)}
+            self._report({**message, "peak": peak}, [])
+
+    def _release(self, instance: _Instance) -> None:
+        for descriptor in (instance.pidfd, instance.memory_event):
+            if descriptor is not None and descriptor >= 0:
+                self._selector.unregister(descriptor)
+        instance.close()
+        del self._all[instance.name]
+        self._free.append(instance.uid)
+        if not instance.group.remove():
+            self._lingering.append(instance.group)
+
+    def retry_s(self) -> float | None:
+        """How long the loop may sleep before `retry`; None: for ever."""
+        return _RETRY_S if self._lingering else None
+
+    def retry(self) -> None:
+        """Groups that the kernel still held on to."""
+        if self._lingering:
+            self._lingering = [group for group in self._lingering if not group.remove()]
+
+    def end(self) -> None:
+        """Kill and bury all."""
+        for instance in list(self._all.values()):
+            instance.killed = True
+            self._signal(instance)
+        for instance in list(self._all.values()):
+            if instance.pid:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(instance.pid, 0)
+
+
+def _group_name(name: str, label: str) -> str:
+    return f"{label}-{name}" if label else name

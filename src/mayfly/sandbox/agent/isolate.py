@@ -1,0 +1,131 @@
+"""From a fresh clone of a template to a process that may run hostile code: the steps, in the order that matters.
+
+Runs inside the clone, as pid 1 of its namespaces and still as root. What comes first needs privileges; then they go,
+for good, before the first byte of user code is read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import socket
+import struct
+from typing import NamedTuple
+
+from mayfly.sandbox.agent import channel, kernel, root
+
+NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+_CLONE_NEWCGROUP = 0x02000000
+
+CONTROL, OUTPUT = 3, 1  # descriptors from here on
+ENDPOINT = ("127.0.0.1", 4566)
+TASK_ROOT = "/var/task"
+LAYERS = "/opt"
+TEMPORARY, SHARED = "/tmp", "/dev/shm"  # noqa: S108 (the sandbox's own, mounted here)
+
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
+_INODES_A_MB = 64
+_SHARED_MEMORY_MB = 64
+
+
+class Descriptors(NamedTuple):
+    """What the agent handed over for one instance."""
+
+    control: int
+    output: int
+    entrances: list[int]  # cgroup.procs files
+    code: int
+    layers: list[int]
+
+
+class Plan(NamedTuple):
+    """One instance, as the agent described it."""
+
+    id: str
+    uid: int
+    ephemeral_mb: int
+    open_files: int
+    label: str
+
+
+def isolate(plan: Plan, given: Descriptors, to_agent: socket.socket, calls: kernel.SystemCallFilter) -> None:
+    """Carry out all steps and tell the agent; on return this process is the sandbox. OSError names the step."""
+    for entrance in given.entrances:
+        os.write(entrance, b"0")
+    kernel.unshare(_CLONE_NEWCGROUP)
+    endpoint = _listen()
+    _mount(plan, given)
+    socket.sethostname(root.HOSTNAME)
+    _limit(plan)
+    os.dup2(given.output, 1)
+    os.dup2(given.output, 2)
+    os.setsid()
+    _drop_privileges(plan)
+    calls.install()
+    # The agent's death must be noticed even if it came before PR_SET_PDEATHSIG: then this send fails.
+    channel.send(to_agent, {"op": channel.LISTENING, "id": plan.id}, [endpoint.fileno()])
+    endpoint.detach()
+    to_agent.detach()
+    os.dup2(given.control, CONTROL, inheritable=False)
+    kernel.close_from(CONTROL + 1)
+    os.chdir(TASK_ROOT)
+
+
+def _listen() -> socket.socket:
+    """Bring the loopback interface up and listen where the platform's endpoint is; the server will accept."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    request = struct.pack("16sh22x", b"lo", 0)
+    flags = struct.unpack("16sh22x", fcntl.ioctl(listener, _SIOCGIFFLAGS, request))[1]
+    fcntl.ioctl(listener, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
+    listener.bind(ENDPOINT)
+    listener.listen(128)
+    listener.setblocking(False)
+    return listener
+
+
+def _mount(plan: Plan, given: Descriptors) -> None:
+    no_privileges = kernel.MS_NOSUID | kernel.MS_NODEV
+    kernel.mount("proc", "/proc", "proc", no_privileges | kernel.MS_NOEXEC | kernel.MS_RDONLY, "hidepid=2")
+    inodes = plan.ephemeral_mb * _INODES_A_MB
+    kernel.mount("tmp", TEMPORARY, "tmpfs", no_privileges, f"mode=1777,size={plan.ephemeral_mb}m,nr_inodes={inodes}")
+    shared = f"mode=1777,size={_SHARED_MEMORY_MB}m,nr_inodes=1024"
+    kernel.mount("shm", SHARED, "tmpfs", no_privileges | kernel.MS_NOEXEC, shared)
+    kernel.attach(given.code, TASK_ROOT, root.READ_ONLY)
+    if len(given.layers) == 1:
+        kernel.attach(given.layers[0], LAYERS, root.READ_ONLY)
+    elif given.layers:
+        _merge(given.layers)
+
+
+def _merge(layers: list[int]) -> None:
+    """Lay several layers over one another, the last one on top, using /tmp, still empty, to reach them."""
+    paths = []
+    for number, layer in enumerate(layers):
+        paths.append(f"{TEMPORARY}/{number}")
+        os.mkdir(paths[-1])
+        kernel.attach(layer, paths[-1], root.READ_ONLY)
+    kernel.mount("layers", LAYERS, "overlay", root.READ_ONLY, "lowerdir=" + ":".join(reversed(paths)))
+    for path in paths:
+        kernel.unmount(path)
+        os.rmdir(path)
+
+
+def _limit(plan: Plan) -> None:
+    for kind, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, plan.open_files)):
+        resource.setrlimit(kind, (value, value))
+    os.umask(0o022)
+
+
+def _drop_privileges(plan: Plan) -> None:
+    """Become an unprivileged user without a way back; capabilities go with the change of all user ids.
+
+    The bounding set was emptied, and no_new_privs set, in the template. Changing ids clears the parent-death signal
+    and "dumpable", so both are set after it; a process that is not dumpable could not read its own /proc/self.
+    """
+    os.setgroups([])
+    os.setresgid(plan.uid, plan.uid, plan.uid)
+    os.setresuid(plan.uid, plan.uid, plan.uid)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+    kernel.prctl_name(f"fn:{plan.label}" if plan.label else "fn")

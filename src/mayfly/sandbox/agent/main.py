@@ -1,0 +1,143 @@
+"""The agent: a small, single-threaded, privileged process that makes, watches and ends sandboxes for one server.
+
+It holds no user data and parses nothing that a user wrote: it gets names, numbers, paths and descriptors from the
+server, and everything that belongs to a function goes past it. It lives as long as the server's end of the socket is
+open; then it ends every sandbox and template, removes every control group, and exits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from mayfly.sandbox.agent import cgroups, channel, instances, seccomp, templates
+
+_LOCK_WAIT_S = 15
+
+
+def main(descriptor: int, directory: str) -> NoReturn:
+    """Serve the server at the other end of `descriptor`; `directory` is the agent's own, for one agent at a time."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server = socket.socket(fileno=descriptor)
+    try:
+        agent = Agent(server, directory)
+    except (OSError, cgroups.NoControllersError, seccomp.NoFilterError) as error:
+        with contextlib.suppress(OSError):
+            channel.send(server, {"op": channel.FAILED, "error": str(error)})
+        sys.exit(1)
+    agent.run()
+    sys.exit(0)
+
+
+class Agent:
+    """The loop, and what it holds."""
+
+    def __init__(self, server: socket.socket, directory: str) -> None:
+        self._server = server
+        self._lock = _only_one(directory)
+        stage = os.path.join(directory, "stage")
+        os.makedirs(stage, mode=0o700, exist_ok=True)
+        digest = hashlib.sha256(os.path.realpath(directory).encode()).digest()
+        self._groups = cgroups.Groups(cgroups.read_layout(), "mayfly-" + digest.hex()[:12])
+        self._groups.open()
+        calls = os.memfd_create("filter", os.MFD_CLOEXEC)
+        seccomp.compile_filter(calls)
+        self._selector = selectors.DefaultSelector()
+        uids = instances.Uids.of(digest)
+        self._instances = instances.Instances(self._selector, self._groups, uids, self._report)
+        self._templates = templates.Templates(
+            self._selector, calls, stage, uids, self._from_template, self._instances.abandoned
+        )
+        self._running = True
+
+    def run(self) -> None:
+        """Until the server goes away or SIGTERM comes; then clean up."""
+        waker, alarm = socket.socketpair()
+        alarm.setblocking(False)
+        signal.set_wakeup_fd(alarm.fileno())
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        self._selector.register(waker, selectors.EVENT_READ, self._stop)
+        self._selector.register(self._server, selectors.EVENT_READ, self._from_server)
+        self._report({"op": channel.READY, "cgroup": self._groups.layout.version}, [])
+        try:
+            while self._running:
+                for key, _ in self._selector.select(self._instances.retry_s()):
+                    react: Callable[[], None] = key.data
+                    react()
+                self._instances.retry()
+        finally:
+            self._templates.end()
+            self._instances.end()
+            self._groups.remove()
+
+    def _stop(self) -> None:
+        self._running = False
+
+    def _report(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        """To the server. It reads at once or is dead: a full socket stops the agent, and nothing is lost."""
+        try:
+            channel.send(self._server, message, descriptors)
+        except ConnectionError:
+            self._running = False
+
+    def _from_server(self) -> None:
+        try:
+            received = channel.receive(self._server)
+        except ConnectionError:
+            received = None
+        if received is None:
+            self._running = False
+            return
+        message, descriptors = received
+        operation = message["op"]
+        if operation == channel.PREPARE:
+            self._templates.prepare(message)
+        elif operation == channel.KILL:
+            self._instances.kill(message["id"])
+        elif operation == channel.CLOSE:
+            self._running = False
+        elif operation == channel.START:
+            self._start(message, descriptors)
+
+    def _start(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        try:
+            request, given = self._instances.admit(message)
+        except (OSError, instances.NoRoomError) as error:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            self._report({"op": channel.FAILED, "id": message["id"], "error": str(error)}, [])
+            return
+        self._templates.start(message["runtime"], request, [*descriptors, *given])
+
+    def _from_template(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        """What a template, or a clone on its way in, has to say."""
+        operation = message["op"]
+        if operation == channel.CLONED:
+            self._instances.cloned(message["id"], message["pid"])
+        elif operation == channel.LISTENING:
+            self._instances.listening(message["id"], descriptors)
+        elif operation == channel.FAILED and "id" in message:
+            self._instances.failed(message["id"], message["error"])
+        else:
+            self._report(message, [])
+
+
+def _only_one(directory: str) -> int:
+    """Hold the directory's lock; wait for an earlier agent that is still cleaning up."""
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    lock = os.open(os.path.join(directory, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, _LOCK_WAIT_S, 0.1)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return lock

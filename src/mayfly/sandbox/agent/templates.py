@@ -1,0 +1,174 @@
+"""The templates an agent has, one a runtime: started on demand, started again should one die."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import selectors
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from mayfly.sandbox.agent import channel
+from mayfly.sandbox.agent.instances import Uids
+
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from mayfly.sandbox.agent import template; sys.path.pop(0); template.main(3)"
+)
+
+
+class _Template:
+    """One template process and what is on its way to it."""
+
+    def __init__(self, runtime: str, pid: int, to: socket.socket) -> None:
+        self.runtime = runtime
+        self.pid = pid
+        self.channel = to
+        self.prepared = False
+        self.cloning: set[str] = set()  # ids of requests whose clone was not heard of yet
+        self.outbox: collections.deque[tuple[dict[str, Any], list[int]]] = collections.deque()
+
+
+class Templates:
+    """All templates, by runtime."""
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        calls: int,
+        stage: str,
+        uids: Uids,
+        heard: Callable[[dict[str, Any], list[int]], None],
+        lost: Callable[[str, str], None],
+    ) -> None:
+        """`calls` is a descriptor of the seccomp filter; `heard` gets what templates and clones say, with the
+        descriptors, which it then owns; `lost` gets the id of an instance that will never be, and why."""
+        self._selector = selector
+        self._filter = calls
+        self._stage = stage
+        self._uids = uids
+        self._heard = heard
+        self._lost = lost
+        self._how: dict[str, dict[str, Any]] = {}
+        self._all: dict[str, _Template] = {}
+
+    def prepare(self, message: dict[str, Any]) -> None:
+        """Start the template of a runtime, unless it is there."""
+        runtime = message["runtime"]
+        self._how[runtime] = message
+        template = self._all.get(runtime)
+        if template is None:
+            self._launch(runtime)
+        elif template.prepared:
+            self._heard({"op": channel.PREPARED, "runtime": runtime, "missing": []}, [])
+
+    def start(self, runtime: str, request: dict[str, Any], descriptors: list[int]) -> None:
+        """Have an instance cloned. The descriptors belong to this object from here on."""
+        template = self._all.get(runtime)
+        if template is None:
+            if runtime not in self._how:
+                _close(descriptors)
+                self._lost(request["id"], f"the runtime {runtime} was not prepared")
+                return
+            template = self._launch(runtime)
+        template.cloning.add(request["id"])
+        self._send(template, {"op": channel.START, **request}, descriptors)
+
+    def end(self) -> None:
+        """Kill and bury all."""
+        for template in self._all.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(template.pid, signal.SIGKILL)
+            os.waitpid(template.pid, 0)
+            template.channel.close()
+        self._all.clear()
+
+    def _launch(self, runtime: str) -> _Template:
+        how = self._how[runtime]
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            arguments = [how["python"], "-I", "-S", "-X", "utf8", "-c", _PROGRAM, how["source"]]
+            actions = [
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
+            ]
+            environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+            pid = os.posix_spawn(how["python"], arguments, environment, file_actions=actions)
+        mine.setblocking(False)
+        template = self._all[runtime] = _Template(runtime, pid, mine)
+        self._selector.register(mine, selectors.EVENT_READ, lambda: self._react(template))
+        plan = {
+            **{key: how[key] for key in ("prefix", "packages")},
+            "stage": self._stage,
+            "first_uid": self._uids.first,
+            "uids": self._uids.size,
+        }
+        self._send(template, plan, [os.dup(self._filter)])
+        return template
+
+    def _send(self, template: _Template, message: dict[str, Any], descriptors: list[int]) -> None:
+        template.outbox.append((message, descriptors))
+        self._flush(template)
+
+    def _flush(self, template: _Template) -> None:
+        """Send what the socket takes; the kernel queues only a few messages."""
+        wanted = selectors.EVENT_READ
+        while template.outbox:
+            message, descriptors = template.outbox[0]
+            try:
+                channel.send(template.channel, message, descriptors)
+            except BlockingIOError:
+                wanted |= selectors.EVENT_WRITE
+                break
+            except ConnectionError:
+                break  # it died; reading will tell
+            template.outbox.popleft()
+            _close(descriptors)
+        if self._selector.get_key(template.channel).events != wanted:
+            self._selector.modify(template.channel, wanted, lambda: self._react(template))
+
+    def _react(self, template: _Template) -> None:
+        if template.outbox:
+            self._flush(template)
+        try:
+            received = channel.receive(template.channel)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            received = None
+        if received is None:
+            self._died(template)
+            return
+        message, descriptors = received
+        operation = message["op"]
+        if operation in {channel.CLONED, channel.FAILED}:
+            template.cloning.discard(message.get("id", ""))
+        if operation == channel.PREPARED:
+            template.prepared = True
+        if "id" not in message:
+            message["runtime"] = template.runtime
+        self._heard(message, descriptors)
+
+    def _died(self, template: _Template) -> None:
+        """Give up what it had to do. The next request starts it anew."""
+        self._selector.unregister(template.channel)
+        template.channel.close()
+        del self._all[template.runtime]
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(template.pid, signal.SIGKILL)
+        os.waitpid(template.pid, 0)
+        for _, descriptors in template.outbox:
+            _close(descriptors)
+        for name in template.cloning:
+            self._lost(name, f"the template of {template.runtime} died")
+        if not template.prepared:
+            message = {"op": channel.FAILED, "runtime": template.runtime, "error": "the template died at its start"}
+            self._heard(message, [])
+
+
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

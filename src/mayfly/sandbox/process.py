@@ -1,0 +1,183 @@
+"""The `process` level: the managed runtime as an ordinary process of this user. No isolation; development only.
+
+It exists for machines that cannot give namespaces (macOS, locked-down containers) and must be asked for. The code
+runs with the user's rights, sees the user's files and network, and shares /tmp; memory, CPU and process limits are
+not enforced. Its processes form a process group and are ended as one.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import uuid
+from pathlib import Path
+
+from mayfly.sandbox import parcel
+from mayfly.sandbox.api import Exit, Interpreter, Sandbox, SandboxSpec, SandboxStartError
+
+_PROGRAM = (
+    "import sys, json; sys.path.insert(0, sys.argv[1]); "
+    "from mayfly.sandbox.python import alone; sys.path.pop(0); "
+    "alone.main(int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4]))"
+)
+_LABEL = re.compile(r"[A-Za-z0-9_-]{0,32}")
+
+
+class ProcessSandbox:
+    """One process group; see `Sandbox`."""
+
+    endpoint: socket.socket | None = None
+
+    def __init__(self, process: "subprocess.Popen[bytes]", control: socket.socket, output: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._id = uuid.uuid4().hex
+        self._process = process
+        self._control = control
+        self._output = output
+        self._killed = False
+        self._peak = 0
+        self._exit: asyncio.Future[Exit] = loop.create_future()
+        threading.Thread(target=self._wait, args=(loop,), name=f"wait-{process.pid}", daemon=True).start()
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def control(self) -> socket.socket:
+        return self._control
+
+    @property
+    def output(self) -> int:
+        return self._output
+
+    async def exited(self) -> Exit:
+        return await asyncio.shield(self._exit)
+
+    def peak_memory(self) -> int:
+        """The peak of the runtime's own process; what its children used is not counted."""
+        if self._exit.done():
+            return self._exit.result().peak_memory_bytes
+        with contextlib.suppress(OSError), open(f"/proc/{self._process.pid}/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"VmHWM:"):
+                    self._peak = max(self._peak, int(line.split()[1]) << 10)
+        return self._peak
+
+    def kill(self) -> None:
+        if not self._exit.done():
+            self._killed = True
+            _kill_group(self._process.pid)
+
+    async def discard(self) -> Exit:
+        self.kill()
+        return await self.exited()
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In a thread: wait for the leader without burying it, so that its group's number stays taken while the rest
+        of the group is killed; then bury it."""
+        pid = self._process.pid
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        _kill_group(pid)
+        _, status, usage = os.wait4(pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        peak = usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss << 10
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(self._ended, self._process.returncode, peak)
+
+    def _ended(self, code: int, peak: int) -> None:
+        if code >= 0:
+            self._exit.set_result(Exit("exited", code, peak))
+        else:
+            self._exit.set_result(Exit("killed" if self._killed else "signaled", -code, peak))
+
+
+class ProcessFactory:
+    """`SandboxFactory` of the `process` level."""
+
+    level = "process"
+
+    def __init__(self) -> None:
+        self._interpreters: dict[str, Interpreter] = {}
+        self._sandboxes: set[ProcessSandbox] = set()
+        self._watching: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._runtime: Path | None = None  # a directory with links to the packages
+
+    async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
+        """Note the interpreter; there is no template at this level."""
+        if self._runtime is None:
+            self._runtime = Path(tempfile.mkdtemp(prefix="mayfly-runtime-"))
+            for package in parcel.packages():
+                (self._runtime / package.name).symlink_to(package)
+        self._interpreters[runtime] = interpreter
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        if _LABEL.fullmatch(spec.label) is None:
+            raise ValueError(f"{spec.label!r} is no label: up to 32 letters, digits, _ and -")
+        if self._closed:
+            raise SandboxStartError("the sandboxes are shutting down")
+        interpreter = self._interpreters.get(spec.runtime)
+        if interpreter is None:
+            raise SandboxStartError(f"the runtime {spec.runtime} was not prepared")
+        for path in (spec.code, *spec.layers):
+            if not path.is_dir():
+                raise SandboxStartError(f"{path} is no directory")
+        control, theirs = socket.socketpair()
+        output, write_end = os.pipe()
+        try:
+            process = self._spawn(interpreter, spec, theirs.fileno(), write_end)
+        except OSError as error:
+            control.close()
+            os.close(output)
+            raise SandboxStartError(f"{interpreter.path} cannot be started: {error}") from error
+        finally:
+            theirs.close()
+            os.close(write_end)
+        control.setblocking(False)
+        os.set_blocking(output, False)
+        sandbox = ProcessSandbox(process, control, output)
+        self._sandboxes.add(sandbox)
+        task = asyncio.create_task(self._forget(sandbox))
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+        return sandbox
+
+    def _spawn(
+        self, interpreter: Interpreter, spec: SandboxSpec, control: int, output: int
+    ) -> "subprocess.Popen[bytes]":
+        layers = json.dumps([str(layer) for layer in reversed(spec.layers)])
+        arguments = [str(parcel.source()), str(control), str(self._runtime), layers]
+        return subprocess.Popen(
+            [str(interpreter.path), "-I", "-S", "-X", "utf8", "-c", _PROGRAM, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[control],
+            start_new_session=True,
+            cwd=spec.code,
+        )
+
+    async def _forget(self, sandbox: ProcessSandbox) -> None:
+        await sandbox.exited()
+        self._sandboxes.discard(sandbox)
+
+    async def close(self) -> None:
+        self._closed = True
+        await asyncio.gather(*(sandbox.discard() for sandbox in list(self._sandboxes)))
+        if self._runtime is not None:
+            shutil.rmtree(self._runtime, ignore_errors=True)
+            self._runtime = None
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, only zombies are left
+        os.killpg(leader, signal.SIGKILL)

@@ -1,0 +1,41 @@
+"""A handler's result as JSON text, as AWS's runtime makes it. Decimals keep their digits."""
+
+from __future__ import annotations
+
+import decimal
+import json
+import re
+from typing import Any
+
+from mayfly.sandbox.python.failures import RuntimeFault
+
+# The encoder of the standard library cannot be given a number's text. A Decimal is encoded as a string with this mark,
+# and the quotes and the mark are taken away afterwards.
+_MARK = "\ue0a1mayfly-decimal\ue0a1"
+
+
+class _Encoder(json.JSONEncoder):
+    decimals = 0
+
+    def default(self, value: Any) -> Any:
+        if not isinstance(value, decimal.Decimal):
+            return super().default(value)
+        if value.is_nan():
+            return float("nan")
+        self.decimals += 1
+        return _MARK + str(value)
+
+
+def encode(result: Any, ascii_only: bool) -> bytes:
+    """JSON text of a result; bytes pass as they are. `RuntimeFault` Runtime.MarshalError."""
+    if isinstance(result, bytes):
+        return result
+    try:
+        encoder = _Encoder(ensure_ascii=ascii_only)
+        text = encoder.encode(result)
+        if encoder.decimals:
+            mark = json.dumps(_MARK, ensure_ascii=ascii_only)[1:-1]
+            text = re.sub(f'"{re.escape(mark)}([^"]*)"', r"\1", text)
+        return text.encode()
+    except Exception as error:  # a user's object may raise anything while it is looked at
+        raise RuntimeFault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None

@@ -1,0 +1,57 @@
+"""Where a function's imports are looked for, and which preloaded modules make room for the function's own."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NamedTuple
+
+from mayfly.sandbox.python import preload
+
+
+class Places(NamedTuple):
+    """Where the runtime finds what is not the function's own code."""
+
+    layers: tuple[str, ...]  # directories; what one has hides the same in a later one
+    runtime: str  # boto3 and the like
+
+
+INSIDE = Places(("/opt",), "/var/runtime")
+# A function cannot replace these: the interpreter itself stands on them.
+_KEPT = {*sys.builtin_module_names, "os", "io", "abc", "codecs", "encodings", "importlib", "site", "stat", "types"}
+
+
+def set_up(task_root: str, places: Places) -> None:
+    """`sys.path` as AWS has it: the function, its layers, the runtime's packages, the standard library."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    own = [task_root]
+    for layer in places.layers:
+        own += [f"{layer}/python/lib/{version}/site-packages", f"{layer}/python"]
+    given = [path for path in sys.path if path not in {*own, places.runtime, ""}]
+    sys.path[:] = [*own, places.runtime, *given]
+    _make_room(own)
+    os.chdir(task_root)
+    importlib.invalidate_caches()
+
+
+def _make_room(directories: list[str]) -> None:
+    """Forget preloaded modules that the function or its layers bring themselves: theirs come first on the path.
+
+    The packages of the runtime belong together: when one is replaced, all are loaded anew.
+    """
+    brought = {name for directory in directories for name in _top_level(directory)} - _KEPT
+    if brought.intersection(preload.PACKAGES):
+        brought.update(preload.PACKAGES)
+    if not brought.intersection(sys.modules):
+        return
+    for name in [name for name in sys.modules if name.partition(".")[0] in brought]:
+        del sys.modules[name]
+
+
+def _top_level(directory: str) -> list[str]:
+    try:
+        entries = os.listdir(directory)
+    except OSError:
+        return []
+    return [entry.partition(".")[0] for entry in entries]
