@@ -4,6 +4,7 @@
 instance prints, and what becomes of it, goes to an `Observer` as it happens.
 """
 
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -97,6 +98,45 @@ class Observer(Protocol):
         """An instance is gone."""
 
 
+# Serves the platform's API to one instance: called with the listening socket inside its sandbox, before its code runs;
+# accepts connections on it until what was returned is called, which closes the socket. Neither may block.
+EndpointServer = Callable[[Target, str, socket.socket], Callable[[], None]]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceView:
+    """One instance at a moment."""
+
+    id: str
+    state: str  # a value of `states.State`
+    age_s: float
+    idle_s: float | None  # since its last call; None unless idle
+    calls: int  # that ended
+    memory_mb: int  # what it may use
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """The instances of one target at a moment."""
+
+    key: str
+    function: str
+    waiting: int  # calls queued for an instance
+    instances: tuple[InstanceView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What happened since the engine was made."""
+
+    calls: int  # accepted
+    cold_starts: int  # instances started
+    start_failures: int  # instances that could not be started
+    throttles: int
+    evictions: int  # idle instances ended to make room
+    expirations: int  # idle instances ended because nobody called them
+
+
 class Engine(Protocol):
     """Runs calls on instances."""
 
@@ -107,7 +147,18 @@ class Engine(Protocol):
         """
 
     def retire(self, key: str) -> None:
-        """No new call for this target: idle instances end now, busy ones after their call."""
+        """No new call for this target's instances: idle ones end now, busy ones after their call. Idempotent."""
+
+    def reserve(self, function: str, concurrency: int | None) -> None:
+        """Set a function's own limit, taken out of the account's; None: it shares what the account has left.
+
+        A `Target` that carries `reserved_concurrency` sets it too; this tells of functions before their first call.
+        """
+
+    def snapshot(self) -> tuple[PoolView, ...]:
+        """All instances, by target."""
+
+    def counters(self) -> Counters: ...
 
     async def close(self, grace_s: float) -> None:
         """Refuse new calls, let running ones finish for `grace_s`, then end everything."""

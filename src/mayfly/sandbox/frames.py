@@ -8,8 +8,7 @@ is never parsed by the server.
 
 Order. The server sends INIT once, then INVOKE frames, at most one unanswered. The runtime answers INIT by READY or
 INIT_ERROR, and every INVOKE by RESULT or ERROR. Whatever the runtime wrote to stdout and stderr for an invocation is
-in the output pipe before its answer is sent. The server may send INVOKE without waiting for READY; when it then says
-`"after_init": true`, its `deadline_ms` leaves init out of account and the runtime adds what init took.
+in the output pipe before its answer is sent. The server may send INVOKE without waiting for READY.
 """
 
 from __future__ import annotations  # runs inside sandboxes too, on every Python from 3.9 on
@@ -25,7 +24,7 @@ MAX_PAYLOAD = 64 << 20
 
 # Server to runtime.
 INIT = 1  # JSON: {"handler", "environment": {str: str}, "task_root": str}
-# JSON: {"request_id", "deadline_ms": Unix ms, "after_init"?, "arn", "trace_id"?, "client_context"?, "identity"?}; event
+# JSON: {"request_id", "deadline_ms": Unix ms, "arn", "trace_id"?, "client_context"?, "identity"?}; event
 INVOKE = 2
 
 # Runtime to server.

@@ -1,0 +1,52 @@
+"""The control socket of one instance, as an asyncio protocol: bytes to frames, and frames to bytes.
+
+Works the same on asyncio's own loop and on uvloop. It decides nothing; `instance` does.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from mayfly.sandbox import frames
+
+
+class Channel(asyncio.Protocol):
+    """One connection. `on_lost` is called once, after the last frame, with what was wrong (None: it ended)."""
+
+    def __init__(
+        self, on_frame: Callable[[frames.Frame], None], on_lost: Callable[[frames.FrameError | None], None]
+    ) -> None:
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        self._decoder = frames.Decoder()
+        self._transport: asyncio.Transport | None = None
+        self._garbage: frames.FrameError | None = None
+        self.lost = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._garbage is not None:
+            return
+        try:
+            for frame in self._decoder.feed(data):
+                self._on_frame(frame)
+        except frames.FrameError as error:
+            self._garbage = error
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.lost.set()
+        self._on_lost(self._garbage)
+
+    def send(self, kind: int, meta: dict[str, Any], payload: bytes = b"") -> None:
+        """Queue one frame. Nothing happens when the connection is gone: `on_lost` tells, or has told."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frames.encode(kind, meta, payload))
+
+    def close(self) -> None:
+        """Drop the connection, whatever is still unsent. Idempotent."""
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,25 @@
+"""A call on its way through the engine, from acceptance to its outcome."""
+
+import asyncio
+from dataclasses import dataclass
+
+from mayfly.engine.api import Call, Outcome, Target
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One accepted call. Its future belongs to the caller, who may have cancelled it: the job runs on regardless."""
+
+    target: Target
+    call: Call
+    future: asyncio.Future[Outcome]
+    accepted_at: float  # monotonic seconds
+    init_repeated: bool = False  # its first instance took too long to initialize, and was replaced
+
+    def resolve(self, outcome: Outcome) -> None:
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)

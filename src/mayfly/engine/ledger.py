@@ -1,0 +1,80 @@
+"""What is in use: concurrency by function and account, memory by the life of instances. Numbers only, no decisions.
+
+*Held* memory belongs to instances that live or start, *dying* memory to those whose processes are being killed.
+"""
+
+from collections import Counter
+
+from mayfly.engine.api import Target
+from mayfly.policy.scaling import Demand
+
+
+class Ledger:
+    """The engine's books. Every `accept` is paired with one `settle`, every `hold` with `dying` and then `freed`."""
+
+    def __init__(self, memory_mb: int, account_concurrency: int) -> None:
+        self.memory_mb = memory_mb
+        self.held_mb = 0
+        self.dying_mb = 0
+        self.idle_mb = 0  # the part of `held_mb` that could be evicted
+        self.calls = 0
+        self._account = account_concurrency
+        self._by_function: Counter[str] = Counter()
+        self._reserved: dict[str, int] = {}
+        self._reserved_total = 0
+        self._reserved_calls = 0
+
+    def reserve(self, function: str, concurrency: int | None) -> None:
+        """Set or clear a function's own limit; calls under way move between the two accounts with it."""
+        if concurrency is not None and concurrency < 0:
+            raise ValueError(f"reserved concurrency must be 0 or more, not {concurrency}")
+        before = self._reserved.get(function)
+        if before == concurrency:
+            return
+        under_way = self._by_function.get(function, 0)
+        self._reserved_total += (concurrency or 0) - (before or 0)
+        if concurrency is None:
+            del self._reserved[function]
+            self._reserved_calls -= under_way
+        else:
+            self._reserved[function] = concurrency
+            if before is None:
+                self._reserved_calls += under_way
+
+    def accept(self, function: str) -> None:
+        """A call is under way."""
+        self.calls += 1
+        self._by_function[function] += 1
+        if function in self._reserved:
+            self._reserved_calls += 1
+
+    def settle(self, function: str) -> None:
+        """It ended."""
+        self.calls -= 1
+        self._by_function[function] -= 1
+        if not self._by_function[function]:
+            del self._by_function[function]
+        if function in self._reserved:
+            self._reserved_calls -= 1
+
+    def demand(self, target: Target, idle: int, start_after_s: float, accepted: bool) -> Demand:
+        """The snapshot for a call of `target`; one that is `accepted` already does not count against itself."""
+        reserved = self._reserved.get(target.function)
+        own = 1 if accepted else 0
+        return Demand(
+            idle=idle,
+            function_calls=self._by_function.get(target.function, 0) - own,
+            reserved=reserved,
+            unreserved_calls=self.calls - self._reserved_calls - (own if reserved is None else 0),
+            unreserved_limit=max(0, self._account - self._reserved_total),
+            need_mb=target.sandbox.memory_mb,
+            free_mb=self.memory_mb - self.held_mb,
+            evictable_mb=self.idle_mb,
+            budget_mb=self.memory_mb,
+            start_after_s=start_after_s,
+        )
+
+    @property
+    def overdrawn(self) -> bool:
+        """Whether memory was promised to instances that others, which are dying, have not given back yet."""
+        return self.dying_mb > 0 and self.held_mb + self.dying_mb > self.memory_mb

@@ -1,0 +1,82 @@
+"""The output pipe of one instance: read as it fills, and emptied on demand before a call is reported finished."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+
+from mayfly.engine.lines import LineSplitter
+
+_READ_BYTES = 64 * 1024
+
+
+class OutputPipe:
+    """Owns the read end `fd` (non-blocking) and hands complete lines to `on_lines`, never an empty list.
+
+    One event of the loop reads at most 64 KiB, so that an instance that prints without end gets its turns like
+    everybody else, and no more; the pipe is then full and the instance waits.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int, on_lines: Callable[[list[str]], None]) -> None:
+        self._loop = loop
+        self._fd = fd
+        self._on_lines = on_lines
+        self._splitter = LineSplitter()
+        self._reading = True
+        loop.add_reader(fd, self._readable)
+
+    def drain(self) -> None:
+        """Report everything that is in the pipe now, an unfinished last line included.
+
+        What was in the pipe when this is called is at most what the pipe holds. Reading stops there, because somebody
+        may go on writing.
+        """
+        left = _READ_BYTES
+        extended = False
+        while self._reading:
+            count = self._read()
+            left -= count
+            if count == 0:
+                break
+            if left <= 0:
+                if extended:
+                    break
+                left += fcntl.fcntl(self._fd, fcntl.F_GETPIPE_SZ)
+                extended = True
+        self.flush()
+
+    def flush(self) -> None:
+        """Report an unfinished line as a line of its own."""
+        if self._splitter.partial:
+            self._report(self._splitter.flush())
+
+    def close(self) -> None:
+        """Give the descriptor back; what is unread is lost. Idempotent."""
+        if self._fd >= 0:
+            self._stop()
+            os.close(self._fd)
+            self._fd = -1
+
+    def _readable(self) -> None:
+        self._read()
+
+    def _read(self) -> int:
+        """Bytes read and reported; 0 when there are none now, or will be none any more."""
+        try:
+            data = os.read(self._fd, _READ_BYTES)
+        except BlockingIOError:
+            return 0
+        if not data:
+            self._stop()
+            return 0
+        self._report(self._splitter.feed(data))
+        return len(data)
+
+    def _report(self, lines: list[str]) -> None:
+        if lines:
+            self._on_lines(lines)
+
+    def _stop(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._loop.remove_reader(self._fd)

@@ -1,0 +1,72 @@
+"""The instances of one target, and the calls that wait for one of them. State only: `engine` decides."""
+
+import asyncio
+from collections import deque
+
+from mayfly.engine.api import InstanceView, PoolView, Target
+from mayfly.engine.instance import Instance
+from mayfly.engine.job import Job
+from mayfly.engine.states import State
+from mayfly.policy.retry import backoff
+
+_FIRST_RETRY_S = 0.1
+_MOST_RETRY_S = 2.0
+
+
+class Pool:
+    """One target's part of the engine. `idle` is a stack: the last one that fell idle is the first one used."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.instances: dict[str, Instance] = {}  # until they are gone
+        self.idle: list[Instance] = []
+        self.waiting: deque[Job] = deque()
+        self.wake: asyncio.TimerHandle | None = None  # looks at `waiting` again
+        self.retired = False
+        self._failures = 0  # starts that failed one after another
+        self._retry_at = 0.0
+
+    @property
+    def unused(self) -> bool:
+        return not self.instances and not self.waiting
+
+    def start_failed(self, now: float) -> float:
+        """Note that an instance could not be started; how long none may be started from now on."""
+        self._failures += 1
+        delay_s = backoff(self._failures, _FIRST_RETRY_S, _MOST_RETRY_S)
+        self._retry_at = now + delay_s
+        return delay_s
+
+    def start_succeeded(self) -> bool:
+        """Note that one could; whether that ends a time of failures."""
+        recovered, self._failures = self._failures > 0, 0
+        return recovered
+
+    def start_after_s(self, now: float) -> float:
+        """How long to wait before starting an instance: 0 unless starting failed last time.
+
+        After a failure one instance is tried at a time; while that one starts, the others wait for what becomes of it.
+        """
+        if not self._failures:
+            return 0.0
+        if any(instance.state is State.PROVISIONING for instance in self.instances.values()):
+            return _MOST_RETRY_S
+        return max(0.0, self._retry_at - now)
+
+    def view(self, now: float) -> PoolView:
+        return PoolView(
+            self.target.key,
+            self.target.function,
+            len(self.waiting),
+            tuple(
+                InstanceView(
+                    id=instance.id,
+                    state=instance.state.value,
+                    age_s=now - instance.created_at,
+                    idle_s=now - instance.idle_since if instance.state is State.IDLE else None,
+                    calls=instance.calls,
+                    memory_mb=instance.target.sandbox.memory_mb,
+                )
+                for instance in self.instances.values()
+            ),
+        )

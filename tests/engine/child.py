@@ -1,0 +1,53 @@
+"""The runtime of the engine tests: speaks `sandbox.frames`, and does wrong what a test asks it to do wrong.
+
+Run as a script: `child.py <directory of frames.py> <control descriptor>`. Handlers are called with the event and this
+process's end of the control socket, so that a test can break the protocol from inside.
+"""
+
+import importlib
+import json
+import os
+import socket
+import sys
+import time
+from typing import Any
+
+
+def main(frames_directory: str, control: int) -> None:
+    sys.path.insert(0, frames_directory)
+    frames: Any = importlib.import_module("frames")
+    connection = socket.socket(fileno=control)
+    decoder = frames.Decoder()
+    handler: Any = None
+    while data := connection.recv(1 << 20):
+        for frame in decoder.feed(data):
+            if frame.kind == frames.INIT:
+                os.environ.update(frame.meta["environment"])
+                sys.path.insert(0, frame.meta["task_root"])
+                module, _, name = frame.meta["handler"].rpartition(".")
+                began = time.monotonic()
+                try:
+                    handler = getattr(importlib.import_module(module), name)
+                except Exception as error:
+                    print(f"init failed: {error}", flush=True)
+                    connection.sendall(frames.encode(frames.INIT_ERROR, None, _error(error)))
+                    return
+                connection.sendall(frames.encode(frames.READY, {"init_ms": (time.monotonic() - began) * 1000}))
+                continue
+            try:
+                result = handler({"meta": frame.meta, "event": json.loads(frame.payload)}, connection)
+            except SystemExit as error:
+                connection.sendall(frames.encode(frames.ERROR, {"fatal": True}, _error(error)))
+                raise
+            except Exception as error:
+                connection.sendall(frames.encode(frames.ERROR, None, _error(error)))
+            else:
+                connection.sendall(frames.encode(frames.RESULT, None, json.dumps(result).encode()))
+
+
+def _error(error: BaseException) -> bytes:
+    return json.dumps({"errorMessage": str(error), "errorType": type(error).__name__}).encode()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
