@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from mayfly.services.contract import RequestContext
-from mayfly.services.objects import catalog, checks
+from mayfly.services.objects import catalog, checks, conditions
+from mayfly.services.objects.conditions import Conditions
+from mayfly.services.objects.copying import Source
 from mayfly.services.objects.errors import error
 from mayfly.services.objects.model import Bucket, StoredObject
 from mayfly.store.api import Reader
@@ -30,4 +32,15 @@ def find(reader: Reader, bucket: str, key: str) -> StoredObject:
     stored = catalog.find_object(reader, bucket, key)
     if stored is None:
         raise error("NoSuchKey", Key=key)
+    return stored
+
+
+def copy_source(
+    reader: Reader, context: RequestContext, request: Mapping[str, object], source: Source, now: float
+) -> StoredObject:
+    """The source of a copy, its conditions checked; the errors of `object_for`, PreconditionFailed."""
+    bucket = bucket_for(reader, context, source.bucket, request.get("ExpectedSourceBucketOwner"))
+    checks.check_version(source.version)
+    stored = find(reader, bucket.name, source.key)
+    conditions.check_copy(Conditions.of(request, "CopySource"), stored, now)
     return stored

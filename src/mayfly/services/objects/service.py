@@ -2,14 +2,25 @@
 
 from collections.abc import AsyncIterator, Mapping
 
+import msgspec
+
 from mayfly.clock import Clock
 from mayfly.services.contract import Handler, operations_of
 from mayfly.services.objects import access, catalog, checks, collection, content
+from mayfly.services.objects.cors import CorsRule
 from mayfly.services.objects.errors import error
 from mayfly.services.objects.model import StoredObject
+from mayfly.services.objects.operations.attributes import AttributeOperations
 from mayfly.services.objects.operations.buckets import BucketOperations
+from mayfly.services.objects.operations.copies import CopyOperations
 from mayfly.services.objects.operations.deletion import DeletionOperations
+from mayfly.services.objects.operations.listing import ListingOperations
+from mayfly.services.objects.operations.notifications import NotificationOperations
 from mayfly.services.objects.operations.objects import ObjectOperations
+from mayfly.services.objects.operations.settings import CORS, SettingOperations
+from mayfly.services.objects.operations.tagging import TaggingOperations
+from mayfly.services.objects.operations.upload_listing import UploadListingOperations
+from mayfly.services.objects.operations.uploads import UploadOperations
 from mayfly.services.objects.publishing import Publisher
 from mayfly.services.objects.ranges import Span
 from mayfly.services.ports import EventTargets
@@ -32,6 +43,14 @@ class ObjectsService:
             BucketOperations(store, clock),
             ObjectOperations(store, blobs, publisher, clock),
             DeletionOperations(store, publisher),
+            CopyOperations(store, blobs, publisher, clock),
+            ListingOperations(store),
+            UploadOperations(store, blobs, publisher, clock),
+            UploadListingOperations(store),
+            AttributeOperations(store),
+            TaggingOperations(store, publisher),
+            NotificationOperations(store, targets),
+            SettingOperations(store),
         )
 
     @property
@@ -49,6 +68,11 @@ class ObjectsService:
 
         stored = await self._store.read(look)
         return content.stream(self._store, self._blobs, stored, Span(0, stored.size))
+
+    async def cors_rules(self, bucket: str) -> tuple[CorsRule, ...]:
+        """The bucket's cross-origin rules, for the front door to apply with `cors.match`; none for no bucket."""
+        document = await self._store.read(lambda reader: catalog.find_setting(reader, bucket, CORS))
+        return () if document is None else msgspec.convert(document, tuple[CorsRule, ...])
 
     async def collect(self, grace_s: float) -> int:
         """Let go of bytes that were discarded more than `grace_s` ago; how many blobs. Call before `Blobs.sweep`.

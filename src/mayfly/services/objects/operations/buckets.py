@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from types_boto3_s3 import type_defs as s3
 
 _MAX_BUCKETS: Final = 10_000
+# S3 blocks public access to every new bucket.
+PUBLIC_ACCESS_OF_NEW: Final = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": True,
+}
 
 
 class BucketOperations:
@@ -48,6 +55,7 @@ class BucketOperations:
                 return
             catalog.insert_bucket(tx, bucket)
             catalog.put_setting(tx, name, "ownership", ownership)
+            catalog.put_setting(tx, name, "public-access-block", PUBLIC_ACCESS_OF_NEW)
             if tags:
                 catalog.put_setting(tx, name, "tagging", tags)
 

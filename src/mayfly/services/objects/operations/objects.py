@@ -13,6 +13,7 @@ from mayfly.services.objects.model import Checksum, StoredObject
 from mayfly.services.objects.notifications import CREATED_PUT
 from mayfly.services.objects.publishing import Publisher
 from mayfly.services.objects.ranges import Span
+from mayfly.services.objects.replies import checksum_members
 from mayfly.store.api import Blobs, Reader, Store, Tx
 
 if TYPE_CHECKING:
@@ -116,13 +117,6 @@ class ObjectOperations:
         if span is not None:
             return View(stored, span, partial=True, checksum=None, parts_count=None)
         return View(stored, Span(0, stored.size), partial=False, checksum=stored.checksum, parts_count=None)
-
-
-def checksum_members(checksum: Checksum | None) -> dict[str, Any]:
-    """The members of a reply that carry a checksum."""
-    if checksum is None:
-        return {}
-    return {checksums.member(checksum.algorithm): checksum.value, "ChecksumType": checksum.type}
 
 
 def _part(reader: Reader, stored: StoredObject, number: int) -> View:

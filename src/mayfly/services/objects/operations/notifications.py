@@ -1,0 +1,65 @@
+"""PutBucketNotificationConfiguration and GetBucketNotificationConfiguration."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from mayfly.ids import token
+from mayfly.services.contract import RequestContext, ServiceError, operation
+from mayfly.services.objects import access, catalog, checks, notifications
+from mayfly.services.objects.errors import invalid_argument
+from mayfly.services.objects.model import Bucket, Rule
+from mayfly.services.ports import EventTargets
+from mayfly.store.api import Store, Tx
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import type_defs as s3
+
+_PRINCIPAL: Final = "s3.amazonaws.com"
+
+
+class NotificationOperations:
+    """Who hears of what happens in a bucket. A configuration is replaced as a whole; an empty one turns events off."""
+
+    def __init__(self, store: Store, targets: EventTargets) -> None:
+        self._store = store
+        self._targets = targets
+
+    @operation("PutBucketNotificationConfiguration")
+    async def put(
+        self, context: RequestContext, request: "s3.PutBucketNotificationConfigurationRequestTypeDef"
+    ) -> dict[str, Any]:
+        checks.admit(context)
+        configuration = request["NotificationConfiguration"]
+        unnamed = configuration.get("LambdaFunctionConfigurations", ())
+        rules = notifications.parse(configuration, [token(32) for _ in unnamed])
+        bucket = await self._store.read(
+            lambda reader: access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
+        )
+        if not request.get("SkipDestinationValidation", False):
+            for rule in rules:
+                await self._check_target(bucket, rule)
+
+        def body(tx: Tx) -> None:
+            access.bucket_for(tx, context, bucket.name, request.get("ExpectedBucketOwner"))
+            catalog.set_rules(tx, bucket.name, rules)
+
+        await self._store.write(body)
+        return {}
+
+    @operation("GetBucketNotificationConfiguration")
+    async def get(
+        self, context: RequestContext, request: "s3.GetBucketNotificationConfigurationRequestRequestTypeDef"
+    ) -> dict[str, Any]:
+        checks.admit(context)
+        bucket = await self._store.read(
+            lambda reader: access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
+        )
+        return notifications.render(bucket.rules)
+
+    async def _check_target(self, bucket: Bucket, rule: Rule) -> None:
+        source = notifications.bucket_arn(bucket.name)
+        try:
+            await self._targets.check(rule.target, _PRINCIPAL, source, bucket.account)
+        except ServiceError as cause:
+            raise invalid_argument(
+                "Unable to validate the following destination configurations", rule.target, cause.message
+            ) from cause
