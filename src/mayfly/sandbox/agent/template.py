@@ -65,6 +65,7 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCa
     gc.disable()
     preload.load_all("/var/runtime")
     bootstrap.forget_modules()
+    bootstrap.open_output()
     gc.collect()
     gc.freeze()
     return calls

@@ -13,6 +13,7 @@ from mayfly.sandbox.python import bootstrap, search
 def main(descriptor: int, runtime: str, layers: list[str]) -> NoReturn:
     """Speak over `descriptor`; find packages in `runtime` and `layers`, the first one first."""
     bootstrap.forget_modules()
+    bootstrap.open_output()
     sys.argv[:] = [""]
     os.umask(0o022)
     bootstrap.serve(socket.socket(fileno=descriptor), search.Places(tuple(layers), runtime))

@@ -29,6 +29,16 @@ def forget_modules() -> None:
         del sys.modules[name]
 
 
+def open_output() -> None:
+    """Both streams write each line at once, into the same pipe, so that their lines keep their order.
+
+    A template does it beforehand: what counts is the number of the descriptor, not what it refers to by then.
+    """
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
+
+
 def serve(control: socket.socket, places: search.Places = search.INSIDE) -> NoReturn:
     """Speak to the server at the other end of `control` until the end."""
     status = 1
@@ -79,7 +89,6 @@ class _Runtime:
         environment: dict[str, str] = frame.meta["environment"]
         _set_environment(environment)
         search.set_up(frame.meta["task_root"], self._places)
-        _set_up_output()
         logs.set_up(environment, self._current)
         children.watch()
         random.seed()
@@ -163,13 +172,6 @@ def _set_environment(environment: dict[str, str]) -> None:
     os.environ.update(environment)
     if "TZ" in environment:
         time.tzset()
-
-
-def _set_up_output() -> None:
-    """Both streams write each line at once, into the same pipe, so that their lines keep their order."""
-    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
 
 
 def _flush() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from typing import NamedTuple
@@ -32,7 +31,6 @@ def set_up(task_root: str, places: Places) -> None:
     sys.path[:] = [*own, places.runtime, *given]
     _make_room(own)
     os.chdir(task_root)
-    importlib.invalidate_caches()
 
 
 def _make_room(directories: list[str]) -> None:
@@ -43,8 +41,8 @@ def _make_room(directories: list[str]) -> None:
     brought = {name for directory in directories for name in _top_level(directory)} - _KEPT
     if brought.intersection(preload.PACKAGES):
         brought.update(preload.PACKAGES)
-    if not brought.intersection(sys.modules):
-        return
+    if not any(name in sys.modules for name in brought):
+        return  # without a look at every loaded module: in a fresh fork, each would cost a page
     for name in [name for name in sys.modules if name.partition(".")[0] in brought]:
         del sys.modules[name]
 
