@@ -1,0 +1,201 @@
+"""Asynchronous invocation: events wait in the ready queue until a function took them.
+
+Accepting an event is one durable row. A dispatcher claims events and runs each in a task of its own; what follows an
+attempt (`delivery` decides) is one commit with the removal of the event, so a crash at any moment leaves the event
+either waiting or dealt with. While a function runs, the event's lease is extended; if this process dies, the lease
+runs out and the event is delivered again. At least once, as AWS has it.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from mayfly import ids
+from mayfly.clock import Clock
+from mayfly.engine.api import EngineClosedError, ThrottledError
+from mayfly.errors import PlatformError
+from mayfly.services.contract import ServiceError
+from mayfly.services.functions import delivery
+from mayfly.services.functions.catalog import Catalog, Entry
+from mayfly.services.functions.delivery import AsyncEvent, Done, TryAgain
+from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.names import Home
+from mayfly.services.functions.results import Result
+from mayfly.store.api import Claim, NewItem, ReadyQueue, StaleClaimError, Store, StoreClosedError, Tx
+
+QUEUE = "functions.events"
+LEASE_S = 15.0  # how long an event of a killed server waits for the next one
+EXTEND_EVERY_S = 5.0
+CONCURRENCY = 256  # events under way at once; the engine's own limits are tighter on most machines
+_BATCH = 32
+_IDLE_S = 60.0
+
+_log = logging.getLogger(__name__)
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(AsyncEvent).decode
+
+
+class EventQueue:
+    """Puts events into the ready queue, as part of the caller's transaction."""
+
+    def __init__(self, queue: ReadyQueue, home: Home, clock: Clock) -> None:
+        self._queue = queue
+        self._home = home
+        self._clock = clock
+
+    def now(self) -> float:
+        """The time at which an event is accepted."""
+        return self._clock.now()
+
+    def put(self, tx: Tx, event: AsyncEvent, delay_s: float = 0.0) -> None:
+        """Let `event` be delivered, after `delay_s`, once the transaction is durable."""
+        ready_at = self._clock.now() + delay_s if delay_s else None
+        self._queue.enqueue(tx, [NewItem(QUEUE, _encode(event), ready_at)])
+
+    def put_new(self, tx: Tx, name: str, payload: bytes) -> None:
+        """Accept a fresh event for a function, by a caller inside the platform."""
+        self.put(tx, AsyncEvent(ids.request_id(), name, self._home.arn(name), payload, self._clock.now()))
+
+
+class AsyncInvocations:
+    """Delivers events. `run` until cancelled, as a task of the service."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: ReadyQueue,
+        events: EventQueue,
+        catalog: Catalog,
+        invoker: Invoker,
+        home: Home,
+        clock: Clock,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._events = events
+        self._catalog = catalog
+        self._invoker = invoker
+        self._home = home
+        self._clock = clock
+        self._jitter = jitter
+        self._free = asyncio.Semaphore(CONCURRENCY)
+        self._under_way = 0
+
+    async def run(self) -> None:
+        """Claim and deliver, without polling, until cancelled or the store closes."""
+        async with asyncio.TaskGroup() as deliveries:
+            with suppress(StoreClosedError):
+                while True:
+                    await self._free.acquire()
+                    self._free.release()
+                    limit = min(_BATCH, CONCURRENCY - self._under_way)
+                    claims = await self._queue.claim(QUEUE, limit, LEASE_S)
+                    for claim in claims:
+                        await self._free.acquire()
+                        self._under_way += 1
+                        deliveries.create_task(self._deliver_one(claim))
+                    if not claims:
+                        await self._queue.wait(QUEUE, _IDLE_S)
+
+    async def _deliver_one(self, claim: Claim) -> None:
+        """The boundary around one delivery: whatever goes wrong, the event is not lost, its lease runs out."""
+        try:
+            await self._deliver(claim)
+        except (StaleClaimError, StoreClosedError) as error:
+            _log.info("an event's delivery was not recorded, it will be delivered again: %s", error)
+        except Exception:
+            _log.exception("an event could not be delivered; it will be tried again when its lease has run out")
+        finally:
+            self._under_way -= 1
+            self._free.release()
+
+    async def _deliver(self, claim: Claim) -> None:
+        try:
+            event = _decode(claim.payload)
+            entry = await self._catalog.get(event.name)
+        except msgspec.DecodeError as error:
+            return await self._bury(claim, f"not an event: {error}")
+        except ServiceError as error:
+            return await self._bury(claim, error.message)
+        settings = entry.function.asynchronous
+        reserved = entry.function.reserved_concurrency
+        if done := delivery.before(event, settings, reserved, self._clock.now()):
+            return await self._conclude(claim, event, entry, done, None)
+        try:
+            claim, result = await self._attempt(claim, event, entry)
+        except EngineClosedError:
+            return await self._store.write(lambda tx: self._queue.retry(tx, claim, self._clock.now()))
+        except (ThrottledError, PlatformError) as error:
+            if isinstance(error, (StaleClaimError, StoreClosedError)):
+                raise
+            return await self._postpone(claim, event, entry, error)
+        decided = delivery.after(event, settings, result, self._clock.now())
+        if isinstance(decided, Done):
+            return await self._conclude(claim, event, entry, decided, result)
+        return await self._try_again(claim, event, decided)
+
+    async def _attempt(self, claim: Claim, event: AsyncEvent, entry: Entry) -> tuple[Claim, Result]:
+        """Run the function, keeping the lease meanwhile; the claim as it stands afterwards."""
+        call = asyncio.create_task(
+            self._invoker.invoke(
+                entry,
+                event.payload,
+                event.request_id,
+                source="event",
+                arn=event.arn,
+                client_context=event.client_context,
+                trace_id=event.trace_id,
+            )
+        )
+        try:
+            while not (await asyncio.wait({call}, timeout=EXTEND_EVERY_S))[0]:
+                claim = await self._queue.extend(claim, LEASE_S)
+        finally:
+            if not call.done():
+                call.cancel()
+        return claim, call.result().result
+
+    async def _postpone(self, claim: Claim, event: AsyncEvent, entry: Entry, error: Exception) -> None:
+        """The function could not run now."""
+        now = self._clock.now()
+        settings = entry.function.asynchronous
+        decided = delivery.after_throttle(event, settings, claim.attempt, now, self._jitter())
+        if isinstance(decided, Done):
+            return await self._conclude(claim, event, entry, decided, None)
+        _log.debug("%s waits %.1f s: %s", event.request_id, decided.delay_s, error)
+        return await self._store.write(lambda tx: self._queue.retry(tx, claim, now + decided.delay_s))
+
+    async def _try_again(self, claim: Claim, event: AsyncEvent, decided: TryAgain) -> None:
+        """A failure counts on the event itself, so the event is replaced by one that carries the new count."""
+        failed = msgspec.structs.replace(event, failures=event.failures + 1)
+
+        def body(tx: Tx) -> None:
+            self._queue.complete(tx, claim)
+            self._events.put(tx, failed, decided.delay_s)
+
+        await self._store.write(body)
+
+    async def _conclude(self, claim: Claim, event: AsyncEvent, entry: Entry, done: Done, result: Result | None) -> None:
+        """No further attempt: hand the record to the destination, else keep a failed event among the dead."""
+        arn = self._home.arn(event.name)
+        attempts = event.failures + (result is not None)
+        target = delivery.destination(entry.function.asynchronous, done.condition)
+        record = delivery.record(event, arn, done.condition, result, attempts, self._clock.now()) if target else b""
+
+        def body(tx: Tx) -> None:
+            if target:
+                self._events.put_new(tx, self._home.parse(target).name, record)
+            if done.condition == "Success" or target:
+                self._queue.complete(tx, claim)
+            else:
+                self._queue.bury(tx, claim, done.condition)
+
+        await self._store.write(body)
+
+    async def _bury(self, claim: Claim, reason: str) -> None:
+        await self._store.write(lambda tx: self._queue.bury(tx, claim, reason))

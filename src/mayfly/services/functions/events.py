@@ -1,0 +1,32 @@
+"""`ports.EventTargets`: how other services invoke functions, asynchronously and within their own transactions."""
+
+from mayfly.services.functions import faults, resource_policy
+from mayfly.services.functions.asynchronous import EventQueue
+from mayfly.services.functions.catalog import Catalog
+from mayfly.services.functions.names import Home
+from mayfly.services.functions.resource_policy import INVOKE, Attempt
+from mayfly.store.api import Tx
+
+
+class FunctionEventTargets:
+    """Functions as targets of events."""
+
+    def __init__(self, home: Home, catalog: Catalog, events: EventQueue) -> None:
+        self._home = home
+        self._catalog = catalog
+        self._events = events
+
+    async def check(self, arn: str, principal: str, source_arn: str, source_account: str) -> None:
+        """`ServiceError` ResourceNotFoundException, or AccessDeniedException when the policy does not allow it."""
+        name = self._home.latest(arn).name
+        entry = await self._catalog.get(name)
+        attempt = Attempt(INVOKE, principal, source_arn, source_account)
+        if not resource_policy.allows(entry.function.policy, attempt):
+            raise faults.access_denied(
+                f"The resource policy of {self._home.arn(name)} does not let {principal} invoke it on behalf of "
+                f"{source_arn}. Allow it with AddPermission."
+            )
+
+    def accept(self, tx: Tx, arn: str, event: bytes) -> None:
+        """Accept one invocation; an event for a function that is gone by then ends among the dead."""
+        self._events.put_new(tx, self._home.latest(arn).name, event)

@@ -1,0 +1,87 @@
+"""The errors of functions in AWS's words. Every function here makes one; operations raise it."""
+
+from mayfly.services.contract import ServiceError
+
+_USER = {"Type": "User"}
+
+
+def function_not_found(arn: str) -> ServiceError:
+    """No such function, version or alias; `arn` is qualified when the caller asked for a qualifier."""
+    return resource_not_found(f"Function not found: {arn}")
+
+
+def resource_not_found(message: str = "The resource you requested does not exist.") -> ServiceError:
+    return ServiceError("ResourceNotFoundException", message, status=404, members=_USER)
+
+
+def invalid_parameter(message: str) -> ServiceError:
+    return ServiceError("InvalidParameterValueException", message, status=400, members=_USER)
+
+
+def validation(message: str) -> ServiceError:
+    """A constraint of the model that depends on configured limits, which the wire does not know."""
+    return ServiceError("ValidationException", f"1 validation error detected: {message}", status=400)
+
+
+def not_built(what: str) -> ServiceError:
+    """A parameter that would change behaviour and that Mayfly does not implement."""
+    return invalid_parameter(f"Mayfly does not implement {what}. docs/reference lists what it does implement.")
+
+
+def conflict(message: str) -> ServiceError:
+    return ServiceError("ResourceConflictException", message, status=409, members=_USER)
+
+
+def stale_revision(call: str) -> ServiceError:
+    return ServiceError(
+        "PreconditionFailedException",
+        "The Revision Id provided does not match the latest Revision Id. "
+        f"Call the {call} API to retrieve the latest Revision Id",
+        status=412,
+        members=_USER,
+    )
+
+
+def access_denied(message: str) -> ServiceError:
+    return ServiceError("AccessDeniedException", message, status=403, members=_USER)
+
+
+def throttled(reason: str) -> ServiceError:
+    """`reason` is one of AWS's ThrottleReason values."""
+    return ServiceError(
+        "TooManyRequestsException", "Rate Exceeded.", status=429, members={"Type": "User", "Reason": reason}
+    )
+
+
+def request_too_large(limit_bytes: int) -> ServiceError:
+    """The payload of an invocation."""
+    return ServiceError(
+        "RequestTooLargeException",
+        f"Request must be smaller than {limit_bytes} bytes for the InvokeFunction operation",
+        status=413,
+        members=_USER,
+    )
+
+
+def invalid_content(message: str) -> ServiceError:
+    return ServiceError("InvalidRequestContentException", message, status=400, members=_USER)
+
+
+def zip_too_large(limit_bytes: int) -> ServiceError:
+    """A package that was sent inline."""
+    return ServiceError(
+        "RequestEntityTooLargeException", f"Zipped size must be smaller than {limit_bytes} bytes", status=413
+    )
+
+
+def unzipped_too_large(limit_bytes: int) -> ServiceError:
+    return invalid_parameter(f"Unzipped size must be smaller than {limit_bytes} bytes")
+
+
+def not_a_zip() -> ServiceError:
+    return invalid_parameter("Could not unzip uploaded file. Please check your file, then try to upload again.")
+
+
+def service_failure(message: str) -> ServiceError:
+    """The platform's fault."""
+    return ServiceError("ServiceException", message, status=500, members={"Type": "Service"})

@@ -1,0 +1,96 @@
+"""Runs one function once: the way that all invocations take, whoever asked.
+
+Payload in, `Invocation` out; function failures are results. Throttles and the platform's own failures are raised as
+the engine's errors; callers give them their wire form, or try again.
+"""
+
+import secrets
+from dataclasses import dataclass
+
+import msgspec
+
+from mayfly.clock import Clock
+from mayfly.engine.api import Call, Engine, ThrottledError
+from mayfly.services.contract import ServiceError
+from mayfly.services.functions import faults, results
+from mayfly.services.functions.catalog import Entry
+from mayfly.services.functions.recorder import Recorder, Source
+from mayfly.settings import FunctionLimits
+
+_json = msgspec.json.Decoder(msgspec.Raw)  # checks syntax without building anything
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What came of it."""
+
+    result: results.Result
+    tail: bytes  # empty unless asked for
+
+
+class Invoker:
+    """Runs functions on the engine."""
+
+    def __init__(self, engine: Engine, recorder: Recorder, limits: FunctionLimits, clock: Clock) -> None:
+        self._engine = engine
+        self._recorder = recorder
+        self._limits = limits
+        self._clock = clock
+
+    async def invoke(
+        self,
+        entry: Entry,
+        payload: bytes,
+        request_id: str,
+        *,
+        source: Source,
+        arn: str,
+        tail: bool = False,
+        client_context: str | None = None,
+        trace_id: str | None = None,
+    ) -> Invocation:
+        """Run the function to its end; `ThrottledError`, `PlatformError`."""
+        target = entry.target
+        if target.reserved_concurrency == 0:
+            raise ThrottledError("function", 0)
+        call = Call(request_id, payload, arn, trace_id or self.new_trace(), client_context)
+        if source == "request" and not tail:
+            outcome = await self._engine.invoke(target, call)
+            kept = b""
+        else:
+            with self._recorder.watching(request_id, source, tail=tail) as watch:
+                outcome = await self._engine.invoke(target, call)
+                kept = watch.tail()
+        return Invocation(results.result(outcome, request_id, target.timeout_s, self._limits.payload_bytes), kept)
+
+    def new_trace(self) -> str:
+        """A trace header for a call that came without one: unsampled, as nobody asked for it."""
+        digits = secrets.token_hex(20)
+        return f"Root=1-{int(self._clock.now()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
+
+
+def throttle_fault(error: ThrottledError) -> ServiceError:
+    """The wire form of the engine's refusal."""
+    if error.scope == "function":
+        return faults.throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+    return faults.throttled("ConcurrentInvocationLimitExceeded")
+
+
+def check_json(payload: bytes) -> bytes:
+    """The payload, `{}` for an empty one; `ServiceError` InvalidRequestContentException when it is not JSON."""
+    if not payload:
+        return b"{}"
+    try:
+        _json.decode(payload)
+        if not payload.isascii():
+            payload.decode()
+    except UnicodeDecodeError as error:
+        raise faults.invalid_content(
+            "Could not parse request body into json: Could not parse payload into json: "
+            f"Invalid UTF-8 start byte 0x{payload[error.start]:02x} at byte {error.start}"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise faults.invalid_content(
+            f"Could not parse request body into json: Could not parse payload into json: {error}"
+        ) from error
+    return payload

@@ -1,0 +1,160 @@
+"""Functions as resources: create, get, list, configure, delete."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mayfly import ids
+from mayfly.clock import Clock
+from mayfly.services.contract import RequestContext, operation
+from mayfly.services.functions import describe, faults, runtimes, validation
+from mayfly.services.functions.code.links import CodeLinks
+from mayfly.services.functions.code.sources import CodeSources
+from mayfly.services.functions.editing import Editor
+from mayfly.services.functions.model import Architecture, Configuration, Function
+from mayfly.services.functions.names import MAX_NAME, Home
+from mayfly.services.functions.roles import RoleCheck
+from mayfly.settings import FunctionLimits
+from mayfly.store.api import Tx
+
+if TYPE_CHECKING:
+    from types_boto3_lambda.type_defs import (
+        CreateFunctionRequestTypeDef,
+        DeleteFunctionRequestTypeDef,
+        FunctionConfigurationTypeDef,
+        GetFunctionConfigurationRequestTypeDef,
+        GetFunctionRequestTypeDef,
+        ListFunctionsRequestTypeDef,
+        ListVersionsByFunctionRequestTypeDef,
+        UpdateFunctionConfigurationRequestTypeDef,
+    )
+
+# A page holds 50 at most, whatever MaxItems says.
+_PAGE = 50
+
+
+class FunctionOperations:
+    """Handlers; see the module."""
+
+    def __init__(
+        self,
+        home: Home,
+        editor: Editor,
+        sources: CodeSources,
+        links: CodeLinks,
+        roles: RoleCheck,
+        choose: runtimes.Runtimes,
+        limits: FunctionLimits,
+        host: Architecture,
+        clock: Clock,
+    ) -> None:
+        self._home = home
+        self._editor = editor
+        self._sources = sources
+        self._links = links
+        self._roles = roles
+        self._choose = choose
+        self._limits = limits
+        self._host = host
+        self._clock = clock
+
+    @operation("CreateFunction")
+    async def create(
+        self, context: RequestContext, params: "CreateFunctionRequestTypeDef"
+    ) -> "FunctionConfigurationTypeDef":
+        name = self._home.unqualified(params["FunctionName"])
+        if len(name) > MAX_NAME:
+            raise faults.invalid_parameter(
+                f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: "
+                f"Member must have length less than or equal to {MAX_NAME}"
+            )
+        configuration = validation.new_configuration(params, self._limits, self._host)
+        tags = validation.tags(params.get("Tags", {}))
+        await self._check_outside(configuration)
+        async with self._sources.ingest(params["Code"]) as code:
+            function = Function(
+                name=name,
+                configuration=configuration,
+                code=code,
+                revision_id=ids.request_id(),
+                deployment_id=ids.token(16),
+                modified_at=self._clock.now(),
+                tags=tags,
+            )
+            await self._editor.create(function)
+        return describe.configuration(function, self._home)
+
+    @operation("GetFunction")
+    async def get(self, context: RequestContext, params: "GetFunctionRequestTypeDef") -> dict[str, object]:
+        reference = self._home.latest(params["FunctionName"], params.get("Qualifier"))
+        missing = faults.function_not_found(self._home.arn(reference.name, reference.qualifier))
+        function = await self._editor.find(reference.name, missing)
+        location = self._links.link(context.endpoint, function.code.sha256, function.code.size)
+        reply: dict[str, object] = {
+            "Configuration": describe.configuration(function, self._home, qualified=bool(reference.qualifier)),
+            "Code": {"RepositoryType": "S3", "Location": location},
+        }
+        if function.tags:
+            reply["Tags"] = dict(function.tags)
+        if function.reserved_concurrency is not None:
+            reply["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved_concurrency}
+        return reply
+
+    @operation("GetFunctionConfiguration")
+    async def get_configuration(
+        self, context: RequestContext, params: "GetFunctionConfigurationRequestTypeDef"
+    ) -> "FunctionConfigurationTypeDef":
+        reference = self._home.latest(params["FunctionName"], params.get("Qualifier"))
+        missing = faults.function_not_found(self._home.arn(reference.name, reference.qualifier))
+        function = await self._editor.find(reference.name, missing)
+        return describe.configuration(function, self._home, qualified=bool(reference.qualifier))
+
+    @operation("ListFunctions")
+    async def list(self, context: RequestContext, params: "ListFunctionsRequestTypeDef") -> dict[str, object]:
+        if params.get("MasterRegion", "ALL") not in ("ALL", self._home.region):
+            return {"Functions": []}
+        qualified = params.get("FunctionVersion") == "ALL"
+        found, following = await self._editor.page(params.get("Marker", ""), min(params.get("MaxItems", _PAGE), _PAGE))
+        shown = [describe.configuration(function, self._home, qualified=qualified) for function in found]
+        return {"Functions": shown} | ({"NextMarker": following} if following else {})
+
+    @operation("ListVersionsByFunction")
+    async def list_versions(
+        self, context: RequestContext, params: "ListVersionsByFunctionRequestTypeDef"
+    ) -> dict[str, object]:
+        """$LATEST is the only version until versions can be published."""
+        function = await self._editor.find(self._home.latest(params["FunctionName"]).name)
+        if params.get("Marker"):
+            return {"Versions": []}
+        return {"Versions": [describe.configuration(function, self._home, qualified=True)]}
+
+    @operation("UpdateFunctionConfiguration")
+    async def update_configuration(
+        self, context: RequestContext, params: "UpdateFunctionConfigurationRequestTypeDef"
+    ) -> "FunctionConfigurationTypeDef":
+        name = self._home.latest(params["FunctionName"]).name
+        current = await self._editor.find(name)
+        await self._check_outside(validation.changed(current.configuration, params, self._limits, self._host))
+
+        def change(function: Function, tx: Tx) -> Function:
+            configuration = validation.changed(function.configuration, params, self._limits, self._host)
+            return msgspec.structs.replace(function, configuration=configuration)
+
+        function = await self._editor.change(name, change, revision=params.get("RevisionId"))
+        return describe.configuration(function, self._home)
+
+    @operation("DeleteFunction")
+    async def delete(self, context: RequestContext, params: "DeleteFunctionRequestTypeDef") -> dict[str, object]:
+        reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
+        if reference.qualifier == "$LATEST":
+            raise faults.invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
+        await self._editor.find(reference.name)
+        if reference.qualifier is not None:
+            raise faults.function_not_found(self._home.arn(reference.name, reference.qualifier))
+        await self._editor.delete(reference.name)
+        return {"StatusCode": 204}
+
+    async def _check_outside(self, configuration: Configuration) -> None:
+        """What only the rest of the platform knows: whether the runtime is here and the role can be assumed."""
+        runtimes.choose(self._choose, configuration.runtime)
+        await self._roles.check(configuration.role)

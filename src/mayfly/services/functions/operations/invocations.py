@@ -1,0 +1,115 @@
+"""Invoke: synchronous, asynchronous, dry run."""
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+from mayfly.engine.api import ThrottledError
+from mayfly.errors import PlatformError
+from mayfly.services.contract import RequestContext, operation
+from mayfly.services.functions import faults, invoker
+from mayfly.services.functions.asynchronous import EventQueue
+from mayfly.services.functions.catalog import Catalog
+from mayfly.services.functions.delivery import AsyncEvent
+from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.model import LATEST
+from mayfly.services.functions.names import Home
+from mayfly.settings import FunctionLimits
+from mayfly.store.api import Store
+
+if TYPE_CHECKING:
+    from types_boto3_lambda.type_defs import InvocationRequestTypeDef
+
+MAX_CLIENT_CONTEXT = 3583  # bytes of base64
+TRACE_HEADER = "x-amzn-trace-id"
+
+
+class InvocationOperations:
+    """Handlers; see the module."""
+
+    def __init__(
+        self,
+        home: Home,
+        catalog: Catalog,
+        calls: Invoker,
+        events: EventQueue,
+        store: Store,
+        limits: FunctionLimits,
+    ) -> None:
+        self._home = home
+        self._catalog = catalog
+        self._calls = calls
+        self._events = events
+        self._store = store
+        self._limits = limits
+
+    @operation("Invoke")
+    async def invoke(self, context: RequestContext, params: "InvocationRequestTypeDef") -> dict[str, object]:
+        reference = self._home.latest(params["FunctionName"], params.get("Qualifier"))
+        kind = params.get("InvocationType", "RequestResponse")
+        payload = params.get("Payload", b"")
+        assert isinstance(payload, bytes), "the wire gives blobs as bytes"
+        limit = self._limits.async_payload_bytes if kind == "Event" else self._limits.payload_bytes
+        if len(payload) > limit:
+            raise faults.request_too_large(limit)
+        if "DurableExecutionName" in params or "TenantId" in params:
+            raise faults.not_built("durable executions and tenant isolation")
+        client_context = _client_context(params.get("ClientContext"))
+        entry = self._catalog.peek(reference.name) or await self._catalog.get(reference.name)
+        if kind == "DryRun":
+            return {"StatusCode": 204}
+        payload = invoker.check_json(payload)
+        trace_id = context.headers.get(TRACE_HEADER)
+        arn = self._home.arn(reference.name, reference.qualifier)
+        if kind == "Event":
+            event = AsyncEvent(
+                request_id=context.request_id,
+                name=reference.name,
+                arn=arn,
+                payload=payload,
+                accepted_at=self._events.now(),
+                client_context=client_context,
+                trace_id=trace_id,
+            )
+            await self._store.write(lambda tx: self._events.put(tx, event))
+            return {"StatusCode": 202}
+        tail = params.get("LogType") == "Tail"
+        try:
+            invocation = await self._calls.invoke(
+                entry,
+                payload,
+                context.request_id,
+                source="request",
+                arn=arn,
+                tail=tail,
+                client_context=client_context,
+                trace_id=trace_id,
+            )
+        except ThrottledError as error:
+            raise invoker.throttle_fault(error) from error
+        except PlatformError as error:
+            raise faults.service_failure(f"The function could not be started: {error}") from error
+        reply: dict[str, object] = {
+            "StatusCode": 200,
+            "ExecutedVersion": LATEST,
+            "Payload": invocation.result.payload,
+        }
+        if invocation.result.failed:
+            reply["FunctionError"] = "Unhandled"
+        if tail:
+            reply["LogResult"] = base64.b64encode(invocation.tail).decode()
+        return reply
+
+
+def _client_context(encoded: str | None) -> str | None:
+    """The JSON text in the client context header; `ServiceError` when it is none."""
+    if not encoded:
+        return None
+    if len(encoded) > MAX_CLIENT_CONTEXT:
+        raise faults.invalid_parameter(f"The client context must be smaller than {MAX_CLIENT_CONTEXT} bytes.")
+    try:
+        text = base64.b64decode(encoded, validate=True).decode()
+        json.loads(text)
+    except ValueError as error:
+        raise faults.invalid_content("Client context must be a valid Base64-encoded JSON object.") from error
+    return text

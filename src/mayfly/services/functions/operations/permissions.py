@@ -1,0 +1,120 @@
+"""Permissions in a function's resource policy."""
+
+import json
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mayfly.services.contract import RequestContext, ServiceError, operation
+from mayfly.services.functions import faults, resource_policy
+from mayfly.services.functions.editing import Editor
+from mayfly.services.functions.model import LATEST, Function, Statement
+from mayfly.services.functions.names import Home, Reference
+from mayfly.services.functions.resource_policy import INVOKE_URL, MAX_POLICY_BYTES
+from mayfly.store.api import Tx
+
+if TYPE_CHECKING:
+    from types_boto3_lambda.type_defs import (
+        AddPermissionRequestTypeDef,
+        GetPolicyRequestTypeDef,
+        RemovePermissionRequestTypeDef,
+    )
+
+
+class PermissionOperations:
+    """Handlers; see the module."""
+
+    def __init__(self, home: Home, editor: Editor) -> None:
+        self._home = home
+        self._editor = editor
+
+    @operation("AddPermission")
+    async def add(self, context: RequestContext, params: "AddPermissionRequestTypeDef") -> dict[str, object]:
+        reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
+        await self._editor.find(reference.name)
+        self._refuse_qualifier(reference)
+        added = _statement(params)
+        arn = self._home.arn(reference.name)
+
+        def change(function: Function, tx: Tx) -> Function:
+            if any(kept.sid == added.sid for kept in function.policy):
+                raise faults.conflict(
+                    f"The statement id ({added.sid}) provided already exists. "
+                    "Please provide a new statement id, or remove the existing statement."
+                )
+            policy = (*function.policy, added)
+            size = len(resource_policy.document(policy, arn).encode())
+            if size > MAX_POLICY_BYTES:
+                raise ServiceError(
+                    "PolicyLengthExceededException",
+                    f"The final policy size ({size}) is bigger than the limit ({MAX_POLICY_BYTES}).",
+                    status=400,
+                    members={"Type": "User"},
+                )
+            return msgspec.structs.replace(function, policy=policy)
+
+        await self._editor.change(reference.name, change, revision=params.get("RevisionId"), revision_call="GetPolicy")
+        return {"Statement": json.dumps(resource_policy.statement(added, arn), separators=(",", ":"))}
+
+    @operation("RemovePermission")
+    async def remove(self, context: RequestContext, params: "RemovePermissionRequestTypeDef") -> dict[str, object]:
+        reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
+        missing = faults.resource_not_found(f"No policy found for: {self._home.arn(reference.name)}")
+        await self._editor.find(reference.name, missing)
+        self._refuse_qualifier(reference)
+        sid = params["StatementId"]
+
+        def change(function: Function, tx: Tx) -> Function:
+            if not function.policy:
+                raise faults.resource_not_found("No policy is associated with the given resource.")
+            kept = tuple(value for value in function.policy if value.sid != sid)
+            if len(kept) == len(function.policy):
+                raise faults.resource_not_found(f"Statement {sid} is not found in resource policy.")
+            return msgspec.structs.replace(function, policy=kept)
+
+        await self._editor.change(
+            reference.name, change, revision=params.get("RevisionId"), revision_call="GetPolicy", missing=missing
+        )
+        return {}
+
+    @operation("GetPolicy")
+    async def get(self, context: RequestContext, params: "GetPolicyRequestTypeDef") -> dict[str, object]:
+        reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
+        function = await self._editor.find(reference.name, faults.resource_not_found())
+        if not function.policy or reference.qualifier:
+            raise faults.resource_not_found()
+        return {
+            "Policy": resource_policy.document(function.policy, self._home.arn(function.name)),
+            "RevisionId": function.revision_id,
+        }
+
+    def _refuse_qualifier(self, reference: Reference) -> None:
+        """Policies of versions and aliases wait for versions and aliases."""
+        qualifier = reference.qualifier
+        if qualifier is None:
+            return
+        if qualifier == LATEST:
+            raise faults.invalid_parameter("We currently do not support adding policies for $LATEST.")
+        arn = self._home.arn(reference.name, qualifier)
+        if qualifier.isdecimal() or "$" in qualifier:
+            raise faults.function_not_found(arn)
+        raise faults.resource_not_found(f"Cannot find alias arn: {arn}")
+
+
+def _statement(params: "AddPermissionRequestTypeDef") -> Statement:
+    """The permission that a request describes; `ServiceError`."""
+    if not resource_policy.is_principal(params["Principal"]):
+        raise faults.invalid_parameter("The provided principal was invalid. Please check the principal and try again.")
+    if "FunctionUrlAuthType" in params and params["Action"] != INVOKE_URL:
+        raise faults.invalid_parameter(f"FunctionUrlAuthType is only supported for {INVOKE_URL} action")
+    return Statement(
+        sid=params["StatementId"],
+        action=params["Action"],
+        principal=params["Principal"],
+        source_arn=params.get("SourceArn"),
+        source_account=params.get("SourceAccount"),
+        organization=params.get("PrincipalOrgID"),
+        event_source_token=params.get("EventSourceToken"),
+        url_auth_type=params.get("FunctionUrlAuthType"),
+        via_url=params.get("InvokedViaFunctionUrl"),
+    )

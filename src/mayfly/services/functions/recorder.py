@@ -1,0 +1,154 @@
+"""What becomes of an invocation on the record: log lines, one usage record, and the tail that a caller asked for.
+
+`Recorder` is the engine's observer. It is made before the engine, which is given it; everything it needs to know of a
+function travels in the `FunctionTarget`.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Literal
+
+from mayfly.clock import Clock
+from mayfly.engine.api import Call, Outcome, Target
+from mayfly.errors import PlatformError
+from mayfly.services.functions import report
+from mayfly.services.functions.engine_targets import FunctionTarget, Streams
+from mayfly.services.functions.names import Home
+from mayfly.services.ports import LogEvent, Logs, Usage, UsageRecord
+
+TAIL_BYTES = 4096
+Source = Literal["request", "event", "url"]
+
+_log = logging.getLogger(__name__)
+
+
+class Watch:
+    """What the invoker wants to know of a call beside its outcome."""
+
+    def __init__(self, source: Source, *, tail: bool) -> None:
+        self.source = source
+        self._lines: deque[bytes] | None = deque() if tail else None
+        self._size = 0
+
+    def add(self, lines: Sequence[str]) -> None:
+        """Keep lines as long as they are among the last `TAIL_BYTES`."""
+        if self._lines is None:
+            return
+        for line in lines:
+            encoded = line.encode()
+            self._lines.append(encoded)
+            self._size += len(encoded)
+            while self._size - len(self._lines[0]) >= TAIL_BYTES:
+                self._size -= len(self._lines.popleft())
+
+    def tail(self) -> bytes:
+        """The last 4 KB of the call's log."""
+        return b"".join(self._lines or ())[-TAIL_BYTES:]
+
+
+class Recorder:
+    """The engine's `Observer`."""
+
+    def __init__(self, logs: Logs, usage: Usage, home: Home, streams: Streams, clock: Clock) -> None:
+        self._logs = logs
+        self._usage = usage
+        self._home = home
+        self._streams = streams
+        self._clock = clock
+        self._watches: dict[str, Watch] = {}
+        self._started: dict[str, float] = {}  # by request: wall-clock, until it finished
+        self._introduced: set[str] = set()  # instances whose log has begun
+
+    @contextmanager
+    def watching(self, request_id: str, source: Source, *, tail: bool = False) -> Iterator[Watch]:
+        """Attribute the call `request_id` to `source`, and collect its tail, while the context is open."""
+        watch = self._watches[request_id] = Watch(source, tail=tail)
+        try:
+            yield watch
+        finally:
+            self._watches.pop(request_id, None)
+
+    def started(self, target: Target, instance: str, call: Call) -> None:
+        assert isinstance(target, FunctionTarget)
+        now = self._started[call.request_id] = self._clock.now()
+        self._introduce(target, instance, now)
+        self._write(target, instance, call, [(now, report.start(call.request_id, target.version))])
+
+    def output(self, target: Target, instance: str, call: Call | None, lines: list[tuple[float, str]]) -> None:
+        assert isinstance(target, FunctionTarget)
+        self._introduce(target, instance, lines[0][0] if lines else self._clock.now())
+        self._write(target, instance, call, [(time, f"{text}\n") for time, text in lines])
+
+    def finished(self, target: Target, call: Call, outcome: Outcome) -> None:
+        assert isinstance(target, FunctionTarget)
+        now = self._clock.now()
+        memory_mb = target.sandbox.memory_mb
+        took = report.figures(outcome, target.timeout_s, memory_mb)
+        lines = []
+        if outcome.failure is not None:
+            death = report.cause_of_death(call.request_id, outcome.failure, target.timeout_s, now)
+            if death is not None:
+                lines.append((now, death))
+        lines.append((now, report.end(call.request_id)))
+        lines.append((now, report.report(call.request_id, took, memory_mb, outcome.failure)))
+        self._write(target, outcome.instance, call, lines)
+        self._account(target, call, outcome, took, now)
+
+    def terminated(self, target: Target, instance: str, reason: str) -> None:
+        self._introduced.discard(instance)
+        self._streams.forget(instance)
+
+    def _introduce(self, target: FunctionTarget, instance: str, now: float) -> None:
+        """Begin the log of an instance that has none yet."""
+        if instance in self._introduced:
+            return
+        self._introduced.add(instance)
+        version = sha256(target.runtime.encode()).hexdigest()
+        lines = [(now, report.init_start(target.sandbox.runtime, self._home.region, version))]
+        if target.notice:
+            lines.append((now, f"MAYFLY {target.notice}\n"))
+        self._write(target, instance, None, lines)
+
+    def _write(
+        self, target: FunctionTarget, instance: str, call: Call | None, lines: Sequence[tuple[float, str]]
+    ) -> None:
+        stream = self._streams.of(instance)
+        if call is not None and (watch := self._watches.get(call.request_id)):
+            watch.add([text for _, text in lines])
+        try:
+            self._logs.append([LogEvent(target.log_group, stream, int(time * 1000), text) for time, text in lines])
+        except PlatformError:
+            _log.exception("%d log lines of %s are lost", len(lines), target.name)
+
+    def _account(self, target: FunctionTarget, call: Call, outcome: Outcome, took: report.Figures, now: float) -> None:
+        watch = self._watches.get(call.request_id)
+        record = UsageRecord(
+            request_id=call.request_id,
+            function_arn=f"{target.function}:{target.version}",
+            account=target.account,
+            started_at=self._started.pop(call.request_id, now),
+            duration_ms=took.duration_ms,
+            billed_ms=took.billed_ms,
+            init_ms=took.init_ms,
+            memory_mb=target.sandbox.memory_mb,
+            peak_memory_mb=took.peak_memory_mb,
+            ephemeral_mb=target.ephemeral_mb,
+            architecture=target.architecture,
+            outcome=outcome_name(outcome),
+            source=watch.source if watch else "request",
+        )
+        try:
+            self._usage.record(record)
+        except PlatformError:
+            _log.exception("the usage of %s by %s is lost", target.name, call.request_id)
+
+
+def outcome_name(outcome: Outcome) -> str:
+    """An outcome as usage records name it."""
+    if outcome.failure is None:
+        return "ok"
+    kind = outcome.failure.kind
+    return "error" if kind in ("raised", "init-raised") else "timeout" if kind == "init-timeout" else kind

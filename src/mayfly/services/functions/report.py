@@ -1,0 +1,89 @@
+"""The lines that the platform itself writes to a function's log, and the figures in them. Pure.
+
+Each ends in a newline, as in AWS's logs. The init phase is billed, as it is by AWS since August 2025.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+
+from mayfly.clock import iso_millis
+from mayfly.engine.api import Failure, Outcome
+from mayfly.services.functions import results
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one invocation took."""
+
+    duration_ms: float
+    init_ms: float | None
+    billed_ms: int
+    peak_memory_mb: int
+
+
+def figures(outcome: Outcome, timeout_s: float, memory_mb: int) -> Figures:
+    """Durations as they are reported and billed; nobody pays for the time that killing took."""
+    duration_ms = outcome.duration_ms
+    if outcome.failure is not None and outcome.failure.kind in ("timeout", "init-timeout"):
+        duration_ms = timeout_s * 1000
+    billed_ms = max(1, math.ceil(round(duration_ms + (outcome.init_ms or 0.0), 3)))
+    return Figures(duration_ms, outcome.init_ms, billed_ms, min(memory_mb, -(-outcome.peak_memory_bytes // _MIB)))
+
+
+def init_start(runtime: str, region: str, runtime_version: str) -> str:
+    return (
+        f"INIT_START Runtime Version: {runtime}\t"
+        f"Runtime Version ARN: arn:aws:lambda:{region}::runtime:{runtime_version}\n"
+    )
+
+
+def start(request_id: str, version: str) -> str:
+    return f"START RequestId: {request_id} Version: {version}\n"
+
+
+def end(request_id: str) -> str:
+    return f"END RequestId: {request_id}\n"
+
+
+def report(request_id: str, took: Figures, memory_mb: int, failure: Failure | None) -> str:
+    line = (
+        f"REPORT RequestId: {request_id}\tDuration: {took.duration_ms:.2f} ms\tBilled Duration: {took.billed_ms} ms\t"
+        f"Memory Size: {memory_mb} MB\tMax Memory Used: {took.peak_memory_mb} MB\t"
+    )
+    if took.init_ms is not None:
+        line += f"Init Duration: {took.init_ms:.2f} ms\t"
+    return f"{line}{_status(failure)}\n"
+
+
+def _status(failure: Failure | None) -> str:
+    """An exception in the handler is no status: the platform did its part."""
+    if failure is None or failure.kind == "raised":
+        return ""
+    if failure.kind in ("timeout", "init-timeout"):
+        return "Status: timeout"
+    return f"Status: error\tError Type: {_named_type(failure)}"
+
+
+def _named_type(failure: Failure) -> str:
+    """The runtime's own name of the error where it gave one."""
+    if failure.payload:
+        try:
+            named = json.loads(failure.payload).get("errorType")
+        except (ValueError, AttributeError):
+            named = None
+        if isinstance(named, str) and named:
+            return named.splitlines()[0][:256]
+    return results.error_type(failure)
+
+
+def cause_of_death(request_id: str, failure: Failure, timeout_s: float, now: float) -> str | None:
+    """The line before END when the platform ended the call; None when the runtime spoke for itself."""
+    if failure.kind in ("raised", "init-raised"):
+        return None
+    text = results.cause(failure, timeout_s)
+    if failure.kind in ("timeout", "init-timeout"):
+        return f"{iso_millis(now)} {request_id} {text}\n\n"
+    return f"RequestId: {request_id} Error: {text}\n{results.error_type(failure)}\n"

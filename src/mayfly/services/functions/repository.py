@@ -1,0 +1,78 @@
+"""Between rows and `model.Function`. Every function here runs inside the caller's transaction or snapshot."""
+
+import msgspec
+
+from mayfly.services.functions import statements
+from mayfly.services.functions.model import Function
+from mayfly.store.api import Params, Reader, Tx
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Function).decode
+
+
+def _row(function: Function) -> Params:
+    return {
+        "name": function.name,
+        "code_sha256": function.code.sha256,
+        "code_size": function.code.size,
+        "reserved_concurrency": function.reserved_concurrency,
+        "document": _encode(function).decode(),
+    }
+
+
+def find(reader: Reader, name: str) -> Function | None:
+    row = reader.one(statements.FIND, {"name": name})
+    return _decode(row[0]) if row else None
+
+
+def find_by_url(reader: Reader, url_id: str) -> Function | None:
+    row = reader.one(statements.FIND_BY_URL, {"url_id": url_id})
+    return _decode(row[0]) if row else None
+
+
+def page(reader: Reader, after: str, limit: int) -> list[Function]:
+    """Up to `limit` functions whose names sort after `after`, in order of name."""
+    return [_decode(row[0]) for row in reader.all(statements.PAGE, {"after": after, "limit": limit})]
+
+
+def insert(tx: Tx, function: Function) -> bool:
+    """Add a function; False when its name is taken."""
+    return tx.run(statements.INSERT, _row(function)) == 1
+
+
+def update(tx: Tx, function: Function) -> None:
+    """Replace a function that exists, and what leads to it from its URL's id."""
+    tx.run(statements.UPDATE, _row(function))
+
+
+def delete(tx: Tx, name: str) -> None:
+    tx.run(statements.DELETE_URL, {"name": name})
+    tx.run(statements.DELETE, {"name": name})
+
+
+def link_url(tx: Tx, url_id: str, name: str) -> None:
+    tx.run(statements.INSERT_URL, {"url_id": url_id, "name": name})
+
+
+def unlink_url(tx: Tx, name: str) -> None:
+    tx.run(statements.DELETE_URL, {"name": name})
+
+
+def reserved_by_others(reader: Reader, name: str) -> int:
+    row = reader.one(statements.RESERVED_BY_OTHERS, {"name": name})
+    return int(row[0]) if row else 0
+
+
+def reservations(reader: Reader) -> dict[str, int]:
+    """Reserved concurrency by function, where there is any."""
+    return {row[0]: int(row[1]) for row in reader.all(statements.RESERVATIONS)}
+
+
+def usage(reader: Reader) -> tuple[int, int]:
+    """How many functions there are, and the bytes of their packages together."""
+    row = reader.one(statements.USAGE)
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def code_in_use(reader: Reader) -> frozenset[str]:
+    return frozenset(row[0] for row in reader.all(statements.CODE_IN_USE))

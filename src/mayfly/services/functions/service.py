@@ -1,0 +1,159 @@
+"""Builds the service out of its parts, and owns its tasks. Called by `app.py`.
+
+Order of construction. The engine needs its observer, and the service needs the engine:
+
+    home = Home(settings.account, settings.region)
+    streams = Streams(clock)
+    recorder = Recorder(logs, usage, home, streams, clock)
+    engine = …(observer=recorder)
+    functions = FunctionsService(…, engine=engine, recorder=recorder, streams=streams)
+    await functions.start()
+    …
+    await functions.stop()  # before the engine and the store are closed
+"""
+
+import asyncio
+import logging
+import platform
+from collections.abc import Mapping
+
+from mayfly.clock import Clock
+from mayfly.engine.api import Engine
+from mayfly.errors import PlatformError
+from mayfly.services.contract import Handler, operations_of
+from mayfly.services.functions import repository, runtimes
+from mayfly.services.functions.asynchronous import AsyncInvocations, EventQueue
+from mayfly.services.functions.catalog import Catalog
+from mayfly.services.functions.code.library import CodeLibrary
+from mayfly.services.functions.code.links import CodeLinks
+from mayfly.services.functions.code.sources import CodeSources
+from mayfly.services.functions.editing import Editor
+from mayfly.services.functions.engine_targets import Streams, TargetFactory
+from mayfly.services.functions.events import FunctionEventTargets
+from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.model import Architecture
+from mayfly.services.functions.names import Home
+from mayfly.services.functions.operations.async_settings import AsyncSettingsOperations
+from mayfly.services.functions.operations.code import CodeOperations
+from mayfly.services.functions.operations.concurrency import ConcurrencyOperations
+from mayfly.services.functions.operations.functions import FunctionOperations
+from mayfly.services.functions.operations.invocations import InvocationOperations
+from mayfly.services.functions.operations.permissions import PermissionOperations
+from mayfly.services.functions.operations.tags import TagOperations
+from mayfly.services.functions.operations.urls import UrlOperations
+from mayfly.services.functions.recorder import Recorder
+from mayfly.services.functions.roles import RoleCheck
+from mayfly.services.functions.web.handler import Signatures, UrlHandler
+from mayfly.services.ports import CodeSource, Roles
+from mayfly.settings import Settings
+from mayfly.store.api import Blobs, ReadyQueue, Store
+
+SWEEP_EVERY_S = 600.0
+_SWEEP_SLACK_S = 60.0  # beyond the longest invocation
+
+_log = logging.getLogger(__name__)
+
+
+def host_architecture() -> Architecture:
+    """What this machine runs natively, in AWS's words."""
+    return "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+
+
+class Lambda:
+    """`contract.Service`."""
+
+    name = "lambda"
+
+    def __init__(self, *groups: object) -> None:
+        self.operations: Mapping[str, Handler] = operations_of(*groups)
+
+
+class FunctionsService:
+    """All of functions.
+
+    `service` answers lambda's operations, `urls` answers function URLs, `code_links` answers below `/_mayfly/code/`,
+    and `event_targets` is for services whose events invoke functions. `endpoint` is where code inside a sandbox
+    reaches Mayfly: `SANDBOX_ENDPOINT` where sandboxes have a network of their own, else the server's URL.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        store: Store,
+        queue: ReadyQueue,
+        blobs: Blobs,
+        engine: Engine,
+        recorder: Recorder,
+        streams: Streams,
+        home: Home,
+        roles: Roles,
+        objects: CodeSource,
+        choose: runtimes.Runtimes,
+        endpoint: str,
+        host: Architecture | None = None,
+        signatures: Signatures | None = None,
+    ) -> None:
+        limits = settings.limits
+        host = host or host_architecture()
+        self._store = store
+        self._library = CodeLibrary(settings.data, blobs, limits, clock)
+        self._max_timeout_s = limits.timeout_s
+        self._tasks: list[asyncio.Task[None]] = []
+        targets = TargetFactory(home, self._library, roles, choose, limits, streams, endpoint)
+        self._catalog = catalog = Catalog(store, home, self._library, targets, engine)
+        editor = Editor(store, blobs, catalog, home, clock)
+        sources = CodeSources(self._library, objects)
+        calls = Invoker(engine, recorder, limits, clock)
+        events = EventQueue(queue, home, clock)
+        self._deliveries = AsyncInvocations(store, queue, events, catalog, calls, home, clock)
+        self.code_links = CodeLinks(blobs, clock)
+        self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures)
+        self.event_targets = FunctionEventTargets(home, catalog, events)
+        self.service = Lambda(
+            FunctionOperations(
+                home, editor, sources, self.code_links, RoleCheck(roles, home), choose, limits, host, clock
+            ),
+            CodeOperations(home, editor, sources, host),
+            ConcurrencyOperations(home, editor, store, limits),
+            TagOperations(home, editor),
+            PermissionOperations(home, editor),
+            UrlOperations(home, editor, clock),
+            AsyncSettingsOperations(home, editor, clock),
+            InvocationOperations(home, catalog, calls, events, store, limits),
+        )
+
+    async def start(self) -> None:
+        """Make the code directory ready and begin delivering events."""
+        await self._library.open()
+        await self._catalog.open()
+        await self.sweep(0.0)
+        self._tasks = [
+            asyncio.create_task(self._deliveries.run(), name="function events"),
+            asyncio.create_task(self._sweep_now_and_then(), name="unused packages"),
+        ]
+
+    async def stop(self) -> None:
+        """End the tasks. Events under way are delivered again when their leases have run out."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        self._library.close()
+
+    async def sweep(self, grace_s: float) -> int:
+        """Remove packages that no function has used for `grace_s`; how many."""
+
+        async def used() -> frozenset[str]:
+            return await self._store.read(repository.code_in_use)
+
+        return await self._library.sweep(used, grace_s)
+
+    async def _sweep_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            try:
+                await self.sweep(self._max_timeout_s + _SWEEP_SLACK_S)
+            except (PlatformError, OSError):
+                _log.exception("unused packages could not be removed; the next attempt follows")

@@ -1,0 +1,158 @@
+"""From the dicts of CreateFunction and UpdateFunctionConfiguration to a `Configuration`: pure, and all the refusals.
+
+The wire has checked what botocore's model says. Here are the limits that are configured, what AWS checks beyond its
+model, and the parameters that Mayfly does not implement: those are accepted when they ask for what happens anyway, and
+refused by name otherwise.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mayfly.services.functions import faults
+from mayfly.services.functions.model import Architecture, Configuration
+from mayfly.settings import FunctionLimits
+
+MAX_TAGS = 50
+
+RESERVED_VARIABLES = frozenset(
+    {
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "LAMBDA_TASK_ROOT",
+        "LAMBDA_RUNTIME_DIR",
+    }
+)
+
+
+def new_configuration(params: Mapping[str, Any], limits: FunctionLimits, host: Architecture) -> Configuration:
+    """The configuration of a function to create; `host` is what this machine can run."""
+    refuse_unbuilt(params)
+    if "Runtime" not in params or "Handler" not in params:
+        raise faults.invalid_parameter(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+        )
+    base = Configuration(params["Runtime"], params["Handler"], params["Role"], architecture=host)
+    return changed(base, params, limits, host)
+
+
+def changed(
+    base: Configuration, params: Mapping[str, Any], limits: FunctionLimits, host: Architecture
+) -> Configuration:
+    """`base` with what `params` names replaced."""
+    refuse_unbuilt(params)
+    changes: dict[str, Any] = {}
+    for member, field in (("Runtime", "runtime"), ("Handler", "handler"), ("Role", "role")):
+        if member in params:
+            changes[field] = params[member]
+    if "Description" in params:
+        changes["description"] = params["Description"]
+    if "Timeout" in params:
+        changes["timeout_s"] = _bounded("timeout", params["Timeout"], 1, limits.timeout_s)
+    if "MemorySize" in params:
+        changes["memory_mb"] = _bounded("memorySize", params["MemorySize"], *limits.memory_mb)
+    if "EphemeralStorage" in params:
+        changes["ephemeral_mb"] = _bounded(
+            "ephemeralStorage.size", params["EphemeralStorage"]["Size"], *limits.ephemeral_mb
+        )
+    if "Environment" in params:
+        changes["environment"] = environment(params["Environment"].get("Variables", {}), limits)
+    if "LoggingConfig" in params:
+        changes["log_group"] = params["LoggingConfig"].get("LogGroup") or base.log_group
+    changes["architecture"] = architecture(params, base.architecture, host)
+    return msgspec.structs.replace(base, **changes)
+
+
+def architecture(params: Mapping[str, Any], base: Architecture, host: Architecture) -> Architecture:
+    """The architecture asked for, which has to be the machine's own."""
+    asked: Architecture = params.get("Architectures", [base])[0]
+    if asked != host:
+        raise faults.invalid_parameter(
+            f"Functions run natively on this machine, which is {host}; Architectures [{asked}] cannot be had. "
+            f"Build the package for {host} and leave Architectures out or say [{host}]."
+        )
+    return asked
+
+
+def environment(variables: Mapping[str, str], limits: FunctionLimits) -> dict[str, str]:
+    """The variables of a function, checked for names that are the platform's and for their size together."""
+    if reserved := [name for name in variables if name in RESERVED_VARIABLES]:
+        raise faults.invalid_parameter(
+            "Lambda was unable to configure your environment variables because the environment variables you have "
+            "provided contains reserved keys that are currently not supported for modification. "
+            f"Reserved keys used in this request: {', '.join(reserved)}"
+        )
+    measured = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
+    if len(measured.encode()) > limits.environment_bytes:
+        raise faults.invalid_parameter(
+            "Lambda was unable to configure your environment variables because the environment variables you have "
+            f"provided exceeded the {limits.environment_bytes // 1024}KB limit. String measured: {measured}"
+        )
+    if bad := [name for name, value in variables.items() if "\0" in value]:
+        raise faults.invalid_parameter(f"The environment variable {bad[0]} contains a null byte.")
+    return dict(variables)
+
+
+def tags(given: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a function, checked for their number."""
+    if len(given) > MAX_TAGS:
+        raise faults.invalid_parameter("Number of tags exceeds resource tag limit.")
+    return dict(given)
+
+
+def refuse_unbuilt(params: Mapping[str, Any]) -> None:
+    """`ServiceError` for a parameter that asks for something that is not there."""
+    vpc = params.get("VpcConfig", {})
+    logging = params.get("LoggingConfig", {})
+    asked = {
+        "PackageType Image": params.get("PackageType", "Zip") != "Zip" or "ImageConfig" in params,
+        "Layers": bool(params.get("Layers")),
+        "VpcConfig with subnets": bool(vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")),
+        "SnapStart for PublishedVersions": params.get("SnapStart", {}).get("ApplyOn", "None") != "None",
+        "FileSystemConfigs": bool(params.get("FileSystemConfigs")),
+        "KMSKeyArn": bool(params.get("KMSKeyArn")),
+        "DeadLetterConfig": bool(params.get("DeadLetterConfig", {}).get("TargetArn")),
+        "TracingConfig with Mode Active": params.get("TracingConfig", {}).get("Mode", "PassThrough") != "PassThrough",
+        "LogFormat JSON": logging.get("LogFormat", "Text") != "Text",
+        "log levels, which need LogFormat JSON": "ApplicationLogLevel" in logging or "SystemLogLevel" in logging,
+        "CodeSigningConfigArn": bool(params.get("CodeSigningConfigArn")),
+        "TenancyConfig": "TenancyConfig" in params,
+        "CapacityProviderConfig": "CapacityProviderConfig" in params,
+        "DurableConfig": "DurableConfig" in params,
+        "RuntimeConfig": "RuntimeConfig" in params,
+        "AcceleratorConfig": "AcceleratorConfig" in params,
+        "published versions (Publish)": bool(params.get("Publish")) or "PublishTo" in params,
+    }
+    for what, wanted in asked.items():
+        if wanted:
+            raise faults.not_built(f"{what} of functions")
+
+
+def _bounded(member: str, value: int, low: int, high: int) -> int:
+    if value > high:
+        raise faults.validation(
+            f"Value '{value}' at '{member}' failed to satisfy constraint: Member must have value less than or equal "
+            f"to {high}"
+        )
+    if value < low:
+        raise faults.validation(
+            f"Value '{value}' at '{member}' failed to satisfy constraint: Member must have value greater than or "
+            f"equal to {low}"
+        )
+    return value

@@ -1,0 +1,131 @@
+"""Answers function URLs: who may call, CORS, invocation, and the response.
+
+As AWS does for URLs made since October 2025, a URL needs both lambda:InvokeFunctionUrl and lambda:InvokeFunction in the
+function's resource policy. With AuthType AWS_IAM a request also has to be signed; somebody of the own account who
+signed it needs no permission in the policy.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Protocol
+
+from mayfly.clock import Clock
+from mayfly.engine.api import ThrottledError
+from mayfly.errors import PlatformError
+from mayfly.services.contract import HttpRequest, HttpResponse, Principal, ServiceError
+from mayfly.services.functions import invoker, resource_policy
+from mayfly.services.functions.catalog import Catalog, Entry
+from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.model import FunctionUrl
+from mayfly.services.functions.names import Home
+from mayfly.services.functions.resource_policy import INVOKE, INVOKE_URL, Attempt
+from mayfly.services.functions.web import cors, events, replies
+from mayfly.settings import FunctionLimits
+
+FORBIDDEN = (
+    "Forbidden. For troubleshooting Function URL authorization issues, see: "
+    "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
+)
+
+
+class Signatures(Protocol):
+    """Given by the wire: who signed a request for the service lambda."""
+
+    async def principal(self, request: HttpRequest) -> Principal | None:
+        """The signer; None when the request is not signed, or not rightly."""
+
+
+class UrlHandler:
+    """The web handler of all function URLs. Without `signatures`, AuthType AWS_IAM lets nobody in."""
+
+    def __init__(
+        self,
+        home: Home,
+        catalog: Catalog,
+        calls: Invoker,
+        limits: FunctionLimits,
+        clock: Clock,
+        signatures: Signatures | None,
+    ) -> None:
+        self._home = home
+        self._catalog = catalog
+        self._calls = calls
+        self._limits = limits
+        self._clock = clock
+        self._signatures = signatures
+
+    async def handle(self, url_id: str, request: HttpRequest) -> HttpResponse:
+        """The response to `request`, whose path starts below the URL."""
+        entry = await self._catalog.by_url(url_id)
+        if entry is None or entry.function.url is None:
+            return _failure(404, "ResourceNotFoundException", "There is no function URL with this id.")
+        url = entry.function.url
+        if url.cors and cors.is_preflight(request):
+            return cors.preflight(url.cors, request)
+        response = await self._answer(entry, url, request)
+        return cors.decorated(url.cors, request, response) if url.cors else response
+
+    async def _answer(self, entry: Entry, url: FunctionUrl, request: HttpRequest) -> HttpResponse:
+        principal = None
+        if url.auth_type == "AWS_IAM":
+            principal = await self._signatures.principal(request) if self._signatures else None
+            if principal is None:
+                return _failure(403, "AccessDeniedException", FORBIDDEN)
+        if not self._allowed(entry, url, principal):
+            return _failure(403, "AccessDeniedException", FORBIDDEN)
+        body = await self._read(request)
+        trace_id = request.header("x-amzn-trace-id") or self._calls.new_trace()
+        arrival = events.Arrival(url.url_id, self._clock.now(), trace_id, principal)
+        event = b"" if body is None else events.event(request, body, arrival)
+        if body is None or len(event) > self._limits.payload_bytes:
+            return _failure(413, "RequestEntityTooLargeException", "Request Entity Too Large")
+        return await self._invoke(entry, event, request.request_id, trace_id)
+
+    def _allowed(self, entry: Entry, url: FunctionUrl, principal: Principal | None) -> bool:
+        if principal is not None and principal.account == self._home.account:
+            return True
+        caller = principal.arn if principal else "*"
+        return all(
+            resource_policy.allows(
+                entry.function.policy, Attempt(action, caller, url_auth_type=url.auth_type, via_url=True)
+            )
+            for action in (INVOKE_URL, INVOKE)
+        )
+
+    async def _read(self, request: HttpRequest) -> bytes | None:
+        """The body; None when it is larger than an event may be."""
+        body = bytearray()
+        async for chunk in request.body:
+            body += chunk
+            if len(body) > self._limits.payload_bytes:
+                return None
+        return bytes(body)
+
+    async def _invoke(self, entry: Entry, event: bytes, request_id: str, trace_id: str) -> HttpResponse:
+        arn = self._home.arn(entry.function.name)
+        try:
+            invocation = await self._calls.invoke(entry, event, request_id, source="url", arn=arn, trace_id=trace_id)
+        except ThrottledError as error:
+            fault = invoker.throttle_fault(error)
+            return _failure(429, fault.code, fault.message, fault)
+        except PlatformError:
+            return _failure(500, "ServiceException", "The function could not be started.")
+        own = [("x-amzn-requestid", request_id), ("x-amzn-trace-id", trace_id)]
+        if invocation.result.failed:
+            return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
+        try:
+            response = replies.interpret(invocation.result.payload)
+        except replies.BadReplyError:
+            return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
+        return HttpResponse(response.status, [*response.headers, *own], response.body)
+
+
+def _failure(
+    status: int,
+    kind: str,
+    message: str,
+    fault: ServiceError | None = None,
+    headers: Sequence[tuple[str, str]] = (),
+) -> HttpResponse:
+    body = json.dumps({"Message": message, **(fault.members if fault else {})}).encode()
+    return HttpResponse(status, [("content-type", "application/json"), ("x-amzn-errortype", kind), *headers], body)

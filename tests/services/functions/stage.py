@@ -1,0 +1,213 @@
+"""The functions service on a real store, with everything that is not its subject replaced by small stand-ins."""
+
+import io
+import zipfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from mayfly import ids
+from mayfly.clock import ManualClock, utc
+from mayfly.engine.api import Call, Counters, Failure, Outcome, PoolView, Target
+from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
+from mayfly.services.functions.engine_targets import Streams
+from mayfly.services.functions.names import Home
+from mayfly.services.functions.recorder import Recorder
+from mayfly.services.functions.runtimes import RuntimeChoice
+from mayfly.services.functions.service import FunctionsService
+from mayfly.services.ports import Credentials, LogEvent, UsageRecord
+from mayfly.settings import FunctionLimits, Settings
+from mayfly.store.files import FileBlobs
+from mayfly.store.queue import SqlReadyQueue
+from mayfly.store.sqlite import SqliteStore
+
+ACCOUNT, REGION = "000000000000", "us-east-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/runs"
+ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
+
+Script = Callable[[Target, Call], Outcome | BaseException]
+
+
+def zipped(files: Mapping[str, str | bytes] | None = None) -> bytes:
+    """A deployment package."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in (files or {"app.py": "def handler(event, context): return event"}).items():
+            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), text)
+    return buffer.getvalue()
+
+
+def ok(payload: bytes = b"null", **members: Any) -> Outcome:
+    """An outcome of a warm call that went well."""
+    return Outcome(payload, None, **{**_TOOK, **members})
+
+
+def failed(failure: Failure, **members: Any) -> Outcome:
+    return Outcome(b"", failure, **{**_TOOK, **members})
+
+
+_TOOK: dict[str, Any] = {
+    "instance": "i-1",
+    "cold": False,
+    "duration_ms": 2.345,
+    "init_ms": None,
+    "queued_ms": 0.1,
+    "peak_memory_bytes": 40 << 20,
+}
+
+
+@dataclass
+class ScriptedEngine:
+    """An `Engine` whose outcomes a test writes; tells the observer like the real one."""
+
+    recorder: Recorder
+    script: Script = lambda target, call: ok(call.payload)
+    printed: list[str] = field(default_factory=list)
+    calls: list[tuple[Target, Call]] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
+    reserved: dict[str, int | None] = field(default_factory=dict)
+    before: Callable[[], Any] | None = None
+
+    async def invoke(self, target: Target, call: Call) -> Outcome:
+        self.calls.append((target, call))
+        if self.before is not None:
+            await self.before()
+        outcome = self.script(target, call)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        self.recorder.started(target, outcome.instance, call)
+        if self.printed:
+            self.recorder.output(target, outcome.instance, call, [(1_700_000_000.0, line) for line in self.printed])
+        self.recorder.finished(target, call, outcome)
+        return outcome
+
+    def retire(self, key: str) -> None:
+        self.retired.append(key)
+
+    def reserve(self, function: str, concurrency: int | None) -> None:
+        self.reserved[function] = concurrency
+
+    def snapshot(self) -> tuple[PoolView, ...]:
+        return ()
+
+    def counters(self) -> Counters:
+        raise NotImplementedError
+
+    async def close(self, grace_s: float) -> None: ...
+
+
+@dataclass
+class KnownRoles:
+    known: set[str] = field(default_factory=lambda: {ROLE})
+
+    async def exists(self, role_arn: str) -> bool:
+        return role_arn in self.known
+
+    async def trusts(self, role_arn: str, service: str) -> bool:
+        return role_arn in self.known and service == "lambda.amazonaws.com"
+
+    async def credentials(self, role_arn: str, session_name: str, duration_s: int) -> Credentials:
+        return Credentials("ASIA1", "secret", f"token of {session_name}", utc(0) + timedelta(seconds=duration_s))
+
+
+@dataclass
+class Bucket:
+    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    async def open(self, bucket: str, key: str, version: str | None) -> AsyncIterator[bytes]:
+        if (bucket, key) not in self.objects:
+            raise ServiceError("NoSuchKey", "The specified key does not exist.", status=404)
+        return self._chunks(self.objects[bucket, key])
+
+    async def _chunks(self, data: bytes) -> AsyncIterator[bytes]:
+        for start in range(0, len(data), 100):
+            yield data[start : start + 100]
+
+
+@dataclass
+class Records:
+    """`Logs` and `Usage` in a list."""
+
+    events: list[LogEvent] = field(default_factory=list)
+    usage: list[UsageRecord] = field(default_factory=list)
+
+    def append(self, events: Sequence[LogEvent]) -> None:
+        self.events.extend(events)
+
+    def record(self, usage: UsageRecord) -> None:
+        self.usage.append(usage)
+
+    @property
+    def lines(self) -> list[str]:
+        return [event.message for event in self.events]
+
+
+def choose(identifier: str) -> RuntimeChoice | None:
+    if identifier == "python3.15":
+        return None
+    warning = None if identifier == "python3.11" else f"{identifier} is not installed; functions run on python3.11"
+    return RuntimeChoice("python3.11", warning)
+
+
+class Stage:
+    """Everything a test needs: call operations, script the engine, look at records."""
+
+    def __init__(
+        self, data: Path, store: SqliteStore, clock: ManualClock, limits: FunctionLimits | None = None
+    ) -> None:
+        home = Home(ACCOUNT, REGION)
+        streams = Streams(clock)
+        self.clock = clock
+        self.store = store
+        self.data = data
+        self.records = Records()
+        self.roles = KnownRoles()
+        self.bucket = Bucket()
+        self.queue = SqlReadyQueue(store, clock)
+        self.blobs = FileBlobs(data / "blobs", store, clock)
+        recorder = Recorder(self.records, self.records, home, streams, clock)
+        self.engine = ScriptedEngine(recorder)
+        self.functions = FunctionsService(
+            settings=Settings(data, limits=limits or FunctionLimits()),
+            clock=clock,
+            store=store,
+            queue=self.queue,
+            blobs=self.blobs,
+            engine=self.engine,
+            recorder=recorder,
+            streams=streams,
+            home=home,
+            roles=self.roles,
+            objects=self.bucket,
+            choose=choose,
+            endpoint="http://127.0.0.1:4566",
+            host="x86_64",
+        )
+
+    async def call(self, operation: str, headers: Mapping[str, str] | None = None, **params: Any) -> Any:
+        """The reply of an operation."""
+        context = RequestContext(
+            ids.request_id(), ACCOUNT, REGION, ANONYMOUS, "http://127.0.0.1:4566", headers=headers or {}
+        )
+        return await self.functions.service.operations[operation](context, params)
+
+    async def refusal(self, operation: str, **params: Any) -> ServiceError:
+        """The error that an operation answers."""
+        try:
+            reply = await self.call(operation, **params)
+        except ServiceError as error:
+            return error
+        raise AssertionError(f"{operation} answered {reply}")
+
+    async def create(self, name: str = "f", **params: Any) -> Any:
+        """A function, with `params` over the usual ones."""
+        usual = {
+            "FunctionName": name,
+            "Runtime": "python3.11",
+            "Handler": "app.handler",
+            "Role": ROLE,
+            "Code": {"ZipFile": zipped()},
+        }
+        return await self.call("CreateFunction", **{**usual, **params})
