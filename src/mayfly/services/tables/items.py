@@ -5,6 +5,7 @@ from the same transaction.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
@@ -197,4 +198,4 @@ def expiry_of(table: Table, item: Item) -> int | None:
     value = item.get(table.time_to_live.attribute)
     if value is None or kind_of(value) != "N" or len(value["N"]) > 18:
         return None
-    return int(float(value["N"]))
+    return int(Decimal(value["N"]))

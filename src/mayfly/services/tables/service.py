@@ -7,9 +7,13 @@ from mayfly.services.contract import Handler, operations_of
 from mayfly.services.tables.catalog import Catalog
 from mayfly.services.tables.expressions.cache import ExpressionCache
 from mayfly.services.tables.maintenance import Maintenance
+from mayfly.services.tables.operations.batches import BatchOperations
 from mayfly.services.tables.operations.items import ItemOperations
+from mayfly.services.tables.operations.queries import QueryOperations
 from mayfly.services.tables.operations.tables import TableOperations
 from mayfly.services.tables.operations.tags import TagOperations
+from mayfly.services.tables.operations.time_to_live import TimeToLiveOperations
+from mayfly.services.tables.operations.transactions import TransactionOperations
 from mayfly.services.tables.parameters import ExpressionReader
 from mayfly.store.api import Store
 
@@ -26,7 +30,11 @@ class TablesService:
         self.operations: Mapping[str, Handler] = operations_of(
             TableOperations(store, clock, catalog, self.maintenance),
             TagOperations(store, catalog),
+            TimeToLiveOperations(store, catalog, self.maintenance),
             ItemOperations(store, catalog, expressions),
+            QueryOperations(store, catalog, expressions),
+            BatchOperations(store, catalog, expressions),
+            TransactionOperations(store, clock, catalog, expressions),
         )
 
     async def run(self) -> None:

@@ -1,0 +1,69 @@
+"""Query and Scan."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mayfly.services.contract import RequestContext, operation
+from mayfly.services.tables.capacity import Consumed, read_units, reported
+from mayfly.services.tables.catalog import Catalog
+from mayfly.services.tables.errors import InvalidError
+from mayfly.services.tables.pages import Page, Walk, read_page
+from mayfly.services.tables.parameters import ExpressionReader
+from mayfly.services.tables.walks import check_filter, last_key, query_walk, scan_walk, wanted_of
+from mayfly.store.api import Reader, Store
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.type_defs import QueryInputTypeDef, ScanInputTypeDef
+
+
+class QueryOperations:
+    """Handlers of operations that read many items."""
+
+    def __init__(self, store: Store, catalog: Catalog, expressions: ExpressionReader) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._expressions = expressions
+
+    @operation("Query")
+    async def query(self, context: RequestContext, request: "QueryInputTypeDef") -> dict[str, Any]:
+        """Items with one hash key, in the order of their range keys."""
+        parameters = ("ProjectionExpression", "FilterExpression", "KeyConditionExpression")
+        expressions = self._expressions.read(request, parameters)
+        keys = expressions.keys
+        if keys is None:
+            raise InvalidError(
+                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
+            )
+
+        def body(reader: Reader) -> tuple[Walk, Page]:
+            table = self._catalog.require(reader, context, request["TableName"])
+            walk = query_walk(table, request, keys)
+            schema = (walk.index or table).key_attributes()
+            check_filter(schema, expressions.filter, "QueryFilter" if "QueryFilter" in request else "Filter Expression")
+            return walk, read_page(reader, walk, wanted_of(walk, request, expressions, "Querying"))
+
+        return _reply(request, *await self._store.read(body))
+
+    @operation("Scan")
+    async def scan(self, context: RequestContext, request: "ScanInputTypeDef") -> dict[str, Any]:
+        """All items, or those of one segment, in an order that means nothing."""
+        expressions = self._expressions.read(request, ("ProjectionExpression", "FilterExpression"))
+
+        def body(reader: Reader) -> tuple[Walk, Page]:
+            table = self._catalog.require(reader, context, request["TableName"])
+            walk = scan_walk(table, request)
+            return walk, read_page(reader, walk, wanted_of(walk, request, expressions, "Scanning"))
+
+        return _reply(request, *await self._store.read(body))
+
+
+def _reply(request: Mapping[str, Any], walk: Walk, page: Page) -> dict[str, Any]:
+    consumed = Consumed(walk.table, "read")
+    units = read_units(page.size, consistent=request.get("ConsistentRead", False))
+    consumed.add(units, walk.index.name if walk.index else None)
+    reply: dict[str, Any] = {"Count": page.matched, "ScannedCount": page.scanned, **reported(request, consumed)}
+    if request.get("Select") != "COUNT":
+        reply["Items"] = page.items
+    if page.last is not None:
+        reply["LastEvaluatedKey"] = last_key(walk.table, walk.index, page.last)
+    return reply

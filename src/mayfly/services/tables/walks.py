@@ -1,0 +1,226 @@
+"""What a Query or a Scan asks for, checked against the table and turned into a `Walk`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mayfly.services.tables import items
+from mayfly.services.tables.errors import InvalidError
+from mayfly.services.tables.expressions.ast import (
+    And,
+    Between,
+    Call,
+    Compare,
+    Condition,
+    In,
+    Literal,
+    Not,
+    Operand,
+    Or,
+    Path,
+    ValueRef,
+)
+from mayfly.services.tables.expressions.key_conditions import KeyCondition
+from mayfly.services.tables.items import Key
+from mayfly.services.tables.keys import encode, segment_bounds, slot_of
+from mayfly.services.tables.model import Attribute, Index, Table
+from mayfly.services.tables.pages import Position, Walk, Wanted, bounds_of
+from mayfly.services.tables.parameters import Expressions
+from mayfly.services.tables.projections import projected_names
+from mayfly.services.tables.values import Item, checked, kind_of
+
+_PREFIX = "One or more parameter values were invalid: "
+
+
+def index_of(table: Table, request: Mapping[str, Any]) -> Index | None:
+    """The index that a request names, if it names one; `InvalidError`."""
+    if "IndexName" not in request:
+        return None
+    index = table.index(request["IndexName"])
+    if index is None:
+        raise InvalidError(f"The table does not have the specified index: {request['IndexName']}")
+    if index.is_global and request.get("ConsistentRead"):
+        raise InvalidError("Consistent reads are not supported on global secondary indexes")
+    if not index.backfilled:
+        raise InvalidError(f"Cannot read from backfilling global secondary index: {index.name}")
+    return index
+
+
+def query_walk(table: Table, request: Mapping[str, Any], keys: Mapping[str, KeyCondition]) -> Walk:
+    """The rows that a Query reads; `InvalidError`."""
+    index = index_of(table, request)
+    schema = (index or table).key_attributes()
+    _check_key_conditions(schema, keys)
+    hash_key = encode(keys[schema[0].name].values[0])
+    bounds = bounds_of(keys.get(schema[1].name) if len(schema) == 2 else None)
+    walk = Walk(
+        table,
+        index,
+        hash=Key(slot_of(hash_key), hash_key, b""),
+        bounds=bounds,
+        after=start_of(table, index, request),
+        forward=request.get("ScanIndexForward", True),
+    )
+    if walk.after is not None:
+        if walk.after.key.hash != hash_key:
+            raise InvalidError("The provided starting key is outside query boundaries based on provided conditions")
+        if not bounds.hold(walk.after.key.range):
+            raise InvalidError("The provided starting key does not match the range key predicate")
+    return walk
+
+
+def _check_key_conditions(schema: Sequence[Attribute], keys: Mapping[str, KeyCondition]) -> None:
+    if not 1 <= len(keys) <= 2:
+        raise InvalidError("Conditions can be of length 1 or 2 only")
+    if len(schema) == 1 and len(keys) > 1:
+        raise InvalidError("Query key condition not supported")
+    for position, attribute in enumerate(schema):
+        condition = keys.get(attribute.name)
+        if condition is None:
+            if position == 0 or len(keys) > 1:
+                raise InvalidError(f"Query condition missed key schema element: {attribute.name}")
+            continue
+        if any(kind_of(value) != attribute.type for value in condition.values):
+            raise InvalidError(f"{_PREFIX}Condition parameter type does not match schema type")
+        if position == 0 and condition.operator != "=":
+            raise InvalidError("Query key condition not supported")
+        if any(value[attribute.type] in ("", b"") for value in condition.values):
+            noun = "string" if attribute.type == "S" else "binary"
+            raise InvalidError(
+                "One or more parameter values are not valid. The AttributeValue for a key attribute "
+                f"cannot contain an empty {noun} value. Key: {attribute.name}"
+            )
+
+
+def scan_walk(table: Table, request: Mapping[str, Any]) -> Walk:
+    """The rows that a Scan reads; `InvalidError`."""
+    index = index_of(table, request)
+    slots = _segment(request)
+    after = start_of(table, index, request)
+    if slots is not None and after is not None and not slots[0] <= after.key.slot < slots[1]:
+        raise InvalidError(
+            "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with "
+            f"correct Segment. TotalSegments: {request['TotalSegments']} Segment: {request['Segment']}"
+        )
+    return Walk(table, index, slots=slots, after=after)
+
+
+def _segment(request: Mapping[str, Any]) -> tuple[int, int] | None:
+    segment, total = request.get("Segment"), request.get("TotalSegments")
+    if segment is None and total is None:
+        return None
+    if total is None:
+        raise InvalidError(
+            "The TotalSegments parameter is required but was not present in the request "
+            "when Segment parameter is present"
+        )
+    if segment is None:
+        raise InvalidError(
+            "The Segment parameter is required but was not present in the request "
+            "when parameter TotalSegments is present"
+        )
+    if segment >= total:
+        raise InvalidError(
+            "The Segment parameter is zero-based and must be less than parameter TotalSegments: "
+            f"Segment: {segment} is not less than TotalSegments: {total}"
+        )
+    return segment_bounds(segment, total)
+
+
+def start_of(table: Table, index: Index | None, request: Mapping[str, Any]) -> Position | None:
+    """The place of `ExclusiveStartKey`, if there is one; `InvalidError`."""
+    if "ExclusiveStartKey" not in request:
+        return None
+    try:
+        given = {name: checked(value) for name, value in request["ExclusiveStartKey"].items()}
+        own = {attribute.name: given[attribute.name] for attribute in table.key_attributes() if attribute.name in given}
+        key = items.key_of(table, own)
+        if index is None and len(given) != len(own):
+            raise InvalidError("The provided key element does not match the schema")
+    except InvalidError as error:
+        raise InvalidError(f"The provided starting key is invalid: {error.message}") from None
+    if index is None:
+        return Position(key)
+    names = {attribute.name for attribute in (*table.key_attributes(), *index.key_attributes())}
+    entry = items.index_key(index, given)
+    if entry is None or given.keys() != names:
+        raise InvalidError("The provided starting key is invalid")
+    return Position(entry, key)
+
+
+def last_key(table: Table, index: Index | None, item: Item) -> Item:
+    """`LastEvaluatedKey` for a page that ends with `item`."""
+    attributes = [*table.key_attributes(), *(index.key_attributes() if index else ())]
+    return {attribute.name: item[attribute.name] for attribute in attributes}
+
+
+def wanted_of(walk: Walk, request: Mapping[str, Any], expressions: Expressions, verb: str) -> Wanted:
+    """What a Query or Scan ("Querying", "Scanning") makes of the rows; `InvalidError`."""
+    projection, index = expressions.projection, walk.index
+    select = request.get("Select", "SPECIFIC_ATTRIBUTES" if projection else None)
+    _check_select(select, request, index, verb)
+    if select == "ALL_ATTRIBUTES" and index is not None and index.is_global and index.projection != "ALL":
+        raise InvalidError(
+            f"{_PREFIX}Select type ALL_ATTRIBUTES is not supported for global secondary index {index.name} "
+            "because its projection type is not ALL"
+        )
+    paths = projection.paths if projection else None
+    whole = select == "ALL_ATTRIBUTES"
+    if index is not None and paths is not None:
+        whole = _needs_whole(walk.table, index, paths)
+    return Wanted(request.get("Limit"), expressions.filter, paths, whole, count_only=select == "COUNT")
+
+
+def _check_select(select: str | None, request: Mapping[str, Any], index: Index | None, verb: str) -> None:
+    parameter = "AttributesToGet" if "AttributesToGet" in request else "ProjectionExpression"
+    given = parameter in request
+    if select == "ALL_PROJECTED_ATTRIBUTES" and index is None:
+        raise InvalidError(f"{_PREFIX}ALL_PROJECTED_ATTRIBUTES can be used only when {verb} using an IndexName")
+    if select == "SPECIFIC_ATTRIBUTES" and not given:
+        raise InvalidError(
+            f"{_PREFIX}Must specify the AttributesToGet or ProjectionExpression when choosing to get "
+            "SPECIFIC_ATTRIBUTES"
+        )
+    if given and select not in (None, "SPECIFIC_ATTRIBUTES"):
+        what = "only the Count" if select == "COUNT" else select
+        raise InvalidError(f"Cannot specify the {parameter} when choosing to get {what}")
+
+
+def _needs_whole(table: Table, index: Index, paths: Sequence[Path]) -> bool:
+    """Whether `paths` lead out of the index: a local one then looks at the item, a global one cannot."""
+    names = projected_names(table, index)
+    missing = [] if names is None else [path.head for path in paths if path.head not in names]
+    if missing and index.is_global:
+        raise InvalidError(f"{_PREFIX}Global secondary index {index.name} does not project [{', '.join(missing)}]")
+    return bool(missing)
+
+
+def check_filter(schema: Sequence[Attribute], condition: Condition | None, parameter: str) -> None:
+    """`InvalidError` when a query's filter speaks of the attributes that its key condition is for."""
+    if condition is None:
+        return
+    heads = set(_heads(condition))
+    for attribute in schema:
+        if attribute.name in heads:
+            raise InvalidError(
+                f"{parameter} can only contain non-primary key attributes: Primary key attribute: {attribute.name}"
+            )
+
+
+def _heads(node: Condition | Operand) -> list[str]:
+    match node:
+        case Path():
+            return [node.head]
+        case Literal() | ValueRef():
+            return []
+        case Not(condition):
+            return _heads(condition)
+        case And(left, right) | Or(left, right):
+            return [*_heads(left), *_heads(right)]
+        case Compare(_, one, other):
+            return [*_heads(one), *_heads(other)]
+        case Between(operand, low, high):
+            return [*_heads(operand), *_heads(low), *_heads(high)]
+        case In(operand, options):
+            return [head for part in (operand, *options) for head in _heads(part)]
+        case Call(_, operands):
+            return [head for part in operands for head in _heads(part)]
