@@ -13,6 +13,7 @@ from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
 
 MakeStore = Callable[[AsyncExitStack, Path, Clock], Awaitable[Store]]
+MakeQueue = Callable[[Store, Clock], ReadyQueue]
 MakeBlobs = Callable[[AsyncExitStack, Path, Store, Clock], Blobs]
 
 
@@ -29,7 +30,7 @@ def files(stack: AsyncExitStack, directory: Path, store: Store, clock: Clock) ->
 
 
 STORES: dict[str, MakeStore] = {"sqlite": sqlite}
-QUEUES: dict[str, Callable[[Store, Clock], ReadyQueue]] = {"sql": SqlReadyQueue}
+QUEUES: dict[str, MakeQueue] = {"sql": SqlReadyQueue}
 BLOBS: dict[str, MakeBlobs] = {"files": files}
 
 
@@ -40,13 +41,23 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.fixture(params=STORES)
-async def store(request: pytest.FixtureRequest, stack: AsyncExitStack, tmp_path: Path, clock: ManualClock) -> Store:
-    return await STORES[request.param](stack, tmp_path, clock)
+def make_store(request: pytest.FixtureRequest) -> MakeStore:
+    return STORES[request.param]
+
+
+@pytest.fixture
+async def store(make_store: MakeStore, stack: AsyncExitStack, tmp_path: Path, clock: ManualClock) -> Store:
+    return await make_store(stack, tmp_path, clock)
 
 
 @pytest.fixture(params=QUEUES)
-def queue(request: pytest.FixtureRequest, store: Store, clock: ManualClock) -> ReadyQueue:
-    return QUEUES[request.param](store, clock)
+def make_queue(request: pytest.FixtureRequest) -> MakeQueue:
+    return QUEUES[request.param]
+
+
+@pytest.fixture
+def queue(make_queue: MakeQueue, store: Store, clock: ManualClock) -> ReadyQueue:
+    return make_queue(store, clock)
 
 
 @pytest.fixture(params=BLOBS)

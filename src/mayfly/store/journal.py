@@ -192,9 +192,10 @@ class FileJournal:
             self._behind.clear()
             self._hurry.clear()
             while self._unfolded():
+                last_try = self._closing.is_set()
                 if await self._fold_or_log():
                     delay_s = BACKOFF_S[0]
-                elif self._closing.is_set():
+                elif last_try:
                     return
                 else:
                     await _pause(self._closing, delay_s)
@@ -204,14 +205,14 @@ class FileJournal:
         return bool(self._ends) or self._folded.offset < self._tail.size
 
     async def _fold_or_log(self) -> bool:
-        """Whether a step forward was made; if not, the next one is smaller."""
+        """Whether a step forward was made; if not, the next one is smaller, to get as far as possible."""
         try:
             await self._step()
         except Exception:
             self._batch_bytes = max(1, self._batch_bytes // 8)
             _log.exception("folding the journal %s failed at %s; its records are kept", self._name, self._folded)
             return False
-        self._batch_bytes = self._limits.batch_bytes
+        self._batch_bytes = min(self._batch_bytes * 2, self._limits.batch_bytes)
         async with self._progress:
             self._progress.notify_all()
         return True

@@ -92,7 +92,7 @@ class Segments:
         """
         with open(self.path(start.segment), "rb") as file:
             file.seek(start.offset)
-            data = file.read(min(limit, end - start.offset))
+            data = file.read(min(max(limit, HEADER.size), end - start.offset))
             records, used = unframe(data)
             if not records and len(data) >= HEADER.size:
                 # The first record may be longer than the limit.

@@ -73,9 +73,10 @@ def next_due(reader: Reader, queue: str) -> float:
 class _Waiter:
     """One call of `wait`: when it has reason to return, and how to make it look again."""
 
-    __slots__ = ("due", "woken")
+    __slots__ = ("asleep", "due", "woken")
 
     def __init__(self) -> None:
+        self.asleep = False  # it has looked at the database
         self.due = math.inf
         self.woken = asyncio.Event()
 
@@ -178,6 +179,7 @@ class SqlReadyQueue:
             waiter.due = min(waiter.due, await self._store.read(lambda reader: next_due(reader, queue)))
             while (delay := min(waiter.due - self._clock.now(), deadline - self._clock.monotonic())) > 0:
                 waiter.woken.clear()
+                waiter.asleep = True
                 if not await _woken_within(waiter.woken, delay):
                     break
         finally:
