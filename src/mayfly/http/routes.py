@@ -33,7 +33,8 @@ class Routes:
             return await self.gateway(request)
         if request.path.startswith(URL_PATH):
             url_id, _, rest = request.path[len(URL_PATH) :].partition("/")
-            return await self.function_url(url_id, replace(request, path=f"/{rest}"))
+            mounted = replace(request, path=f"/{rest}", mount=f"{URL_PATH}{url_id}")
+            return await self.function_url(url_id, mounted)
         segment = request.path[len(OWN) :].partition("/")[0]
         handler = self.own.get(segment)
         if handler is None:

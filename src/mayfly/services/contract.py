@@ -135,6 +135,7 @@ class HttpRequest:
     source_ip: str
     request_id: str
     protocol: str = "HTTP/1.1"
+    mount: str = ""  # what routing took off the front of the path; signatures are over `mount` + `path`
 
     def header(self, name: str) -> str | None:
         """The first value of `name` (lower case), or None."""

@@ -1,0 +1,52 @@
+"""Links that close circles among the parts: made empty, bound once by the root before anything is served."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+
+from mayfly.engine.api import Target
+from mayfly.http.server import FrontDoor
+from mayfly.services.ports import CodeSource
+
+
+class LateObjects:
+    """`ports.CodeSource` for functions, which are built before the objects that they read their code from."""
+
+    def __init__(self) -> None:
+        self._objects: CodeSource | None = None
+
+    def bind(self, objects: CodeSource) -> None:
+        """Say where objects are."""
+        self._objects = objects
+
+    async def open(self, bucket: str, key: str, version: str | None) -> AsyncIterator[bytes]:
+        """See `ports.CodeSource`."""
+        assert self._objects is not None, "bound before anything is served"
+        return await self._objects.open(bucket, key, version)
+
+
+class Endpoints:
+    """`engine.api.EndpointServer`: answers inside each sandbox what the front door answers outside."""
+
+    def __init__(self) -> None:
+        self._door: FrontDoor | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def bind(self, door: FrontDoor) -> None:
+        """Say which front door answers."""
+        self._door = door
+
+    def __call__(self, target: Target, instance: str, listener: socket.socket) -> Callable[[], None]:
+        assert self._door is not None, "bound before anything is served"
+        door, loop = self._door, asyncio.get_running_loop()
+        opening = loop.create_task(door.listen(listener), name=f"endpoint-{instance}")
+
+        async def close_opened() -> None:
+            door.stop_listening(await opening)
+
+        def close() -> None:
+            closing = loop.create_task(close_opened(), name=f"endpoint-{instance}-close")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+        return close

@@ -1,0 +1,58 @@
+"""What whoever starts a server may choose, and the settings that follow from it."""
+
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mayfly.errors import CallerError
+from mayfly.settings import EngineSettings, HttpSettings, Isolation, Settings
+
+_ACCOUNT = re.compile(r"\d{12}")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+# Limits of instances may add up to this many times the machine's memory: an instance rarely uses its limit, and one
+# that does is held to it by its own cgroup.
+_OVERCOMMIT = 4
+
+
+class OptionError(CallerError):
+    """An option has a value that cannot be; the message names both and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """The command line's words for a server."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 4566  # 0: any free one
+    region: str = "us-east-1"
+    account: str = "000000000000"
+    isolation: Isolation = "namespace"
+    memory_mb: int | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+
+    def settings(self, data: Path) -> Settings:
+        """Settings for data directory `data`, checked; `OptionError`."""
+        if _ACCOUNT.fullmatch(self.account) is None:
+            raise OptionError(f"account is 12 digits, not {self.account!r}")
+        if _REGION.fullmatch(self.region) is None:
+            raise OptionError(f"region is a name like us-east-1, not {self.region!r}")
+        if bool(self.access_key_id) != bool(self.secret_access_key):
+            raise OptionError("MAYFLY_ACCESS_KEY_ID and MAYFLY_SECRET_ACCESS_KEY go together; one of them is missing")
+        return Settings(
+            data=data,
+            account=self.account,
+            region=self.region,
+            http=replace(HttpSettings(), host=self.host, port=self.port),
+            engine=replace(EngineSettings(), isolation=self.isolation, memory_mb=self.memory_mb),
+        )
+
+
+def memory_budget_mb(settings: Settings) -> int:
+    """MB that the limits of all instances may add up to: what was asked for, else four times the machine's memory."""
+    if settings.engine.memory_mb is not None:
+        return settings.engine.memory_mb
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1 << 20)
+    return machine * _OVERCOMMIT

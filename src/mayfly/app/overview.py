@@ -1,0 +1,83 @@
+"""What runs, for `mayfly status`: the server, every function, the level it is isolated at, its instances."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mayfly import ids
+from mayfly.app.directory import ServerInfo
+from mayfly.app.sandboxes import Interpreters
+from mayfly.engine.api import Engine
+from mayfly.services.contract import Principal, RequestContext
+from mayfly.services.ports import Operations
+from mayfly.settings import Settings
+
+
+class Overview:
+    """Looks at a running platform."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        interpreters: Interpreters,
+        engine: Engine,
+        settings: Settings,
+        info: ServerInfo,
+        services: Sequence[str],
+    ) -> None:
+        self.services = services
+        self._operations = operations
+        self._interpreters = interpreters
+        self._engine = engine
+        self._settings = settings
+        self._info = info
+        self._started = time.monotonic()
+
+    async def report(self) -> dict[str, Any]:
+        """Everything, as JSON can say it."""
+        return {
+            "server": asdict(self._info),
+            "uptime_s": time.monotonic() - self._started,
+            "data": str(self._settings.data),
+            "services": list(self.services),
+            "functions": await self._functions(),
+            "engine": asdict(self._engine.counters()),
+        }
+
+    async def _functions(self) -> list[dict[str, Any]]:
+        instances: dict[str, Counter[str]] = {}
+        for pool in self._engine.snapshot():
+            states = instances.setdefault(pool.function, Counter())
+            states.update(instance.state for instance in pool.instances)
+        return [
+            {
+                "name": function["FunctionName"],
+                "runtime": function["Runtime"],
+                "isolation": self._settings.engine.isolation,
+                "memory_mb": function["MemorySize"],
+                "instances": dict(instances.get(function["FunctionArn"], {})),
+                "warnings": self._warnings(function["Runtime"]),
+            }
+            for function in await self._all_functions()
+        ]
+
+    async def _all_functions(self) -> list[dict[str, Any]]:
+        account = self._settings.account
+        principal = Principal("service", account, f"arn:aws:iam::{account}:root", account)
+        context = RequestContext(ids.request_id(), account, self._settings.region, principal, self._info.url)
+        found: list[dict[str, Any]] = []
+        request: dict[str, Any] = {}
+        while True:
+            page = await self._operations.call(context, "lambda", "ListFunctions", request)
+            found += page["Functions"]
+            if not page.get("NextMarker"):
+                return found
+            request = {"Marker": page["NextMarker"]}
+
+    def _warnings(self, runtime: str) -> list[str]:
+        choice = self._interpreters.choose(runtime)
+        if choice is None:
+            return [f"nothing on this machine runs {runtime}"]
+        return [choice.warning] if choice.warning else []

@@ -1,0 +1,257 @@
+"""The composition root: every part of a platform built, handed what it needs, started and stopped in order.
+
+Nothing else constructs services. What must exist before something else is passed to it; the circles that remain are
+closed by `links`. Whatever is opened is pushed on one exit stack, so that a start that fails half-way and a stop undo
+the same things in the same, reverse order.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mayfly import ids
+from mayfly.app.directory import DataDirectory, ServerInfo
+from mayfly.app.housekeeping import keep_house
+from mayfly.app.links import Endpoints, LateObjects
+from mayfly.app.options import ServerOptions, memory_budget_mb
+from mayfly.app.overview import Overview
+from mayfly.app.pages import Pages
+from mayfly.app.sandboxes import Interpreters, PreparedFactory
+from mayfly.clock import Clock, SystemClock
+from mayfly.engine.engine import LocalEngine
+from mayfly.http.asgi import Application
+from mayfly.http.routes import Routes
+from mayfly.http.server import FrontDoor
+from mayfly.metering.ledger import Ledger
+from mayfly.metering.reports import load_price_book
+from mayfly.policy import keepalive
+from mayfly.sandbox.api import SandboxFactory
+from mayfly.services.contract import Service
+from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
+from mayfly.services.functions.names import Home
+from mayfly.services.functions.recorder import Recorder
+from mayfly.services.functions.service import FunctionsService
+from mayfly.services.identity.service import IdentityService, Secrets
+from mayfly.services.objects.service import ObjectsService
+from mayfly.services.tables.service import TablesService
+from mayfly.services.telemetry.service import LogsService
+from mayfly.settings import Settings
+from mayfly.store.files import FileBlobs
+from mayfly.store.journal import FileJournal
+from mayfly.store.queue import SqlReadyQueue
+from mayfly.store.sqlite import SqliteStore
+from mayfly.wire.gateway import Gateway
+from mayfly.wire.in_process import InProcessOperations
+from mayfly.wire.models import Models
+from mayfly.wire.signed import SignedRequests
+
+MIGRATED = (
+    "mayfly.metering",
+    "mayfly.services.functions",
+    "mayfly.services.identity",
+    "mayfly.services.objects",
+    "mayfly.services.tables",
+    "mayfly.services.telemetry",
+)
+ENGINE_GRACE_S = 5.0
+
+
+class Platform:
+    """A running platform. Made by `start`, ended by `stop`."""
+
+    def __init__(self, door: FrontDoor, cleanup: AsyncExitStack) -> None:
+        self._door = door
+        self._cleanup = cleanup
+        self._hurry = asyncio.Event()
+
+    @classmethod
+    async def start(
+        cls,
+        options: ServerOptions,
+        settings: Settings,
+        directory: DataDirectory,
+        info: ServerInfo,
+        factory: SandboxFactory,
+    ) -> "Platform":
+        """Build everything and begin background work; the platform owns `factory` from now on. `MayflyError`."""
+        async with AsyncExitStack() as cleanup:
+            cleanup.push_async_callback(factory.close)
+            door = await _Builder(options, settings, directory, info, cleanup).build(factory)
+            return cls(door, cleanup.pop_all())
+
+    async def listen(self, listener: socket.socket) -> None:
+        """Answer requests that arrive at the public listener."""
+        await self._door.listen(listener)
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new requests, let running ones finish for `grace_s` or until `hurry`, then end everything."""
+        draining = asyncio.create_task(self._door.close(grace_s))
+        hurried = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)
+        for task in (draining, hurried):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await self._cleanup.aclose()
+
+    def hurry(self) -> None:
+        """End the grace of a `stop` under way."""
+        self._hurry.set()
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is durable."""
+
+    store: SqliteStore
+    blobs: FileBlobs
+    queue: SqlReadyQueue
+
+
+class _Builder:
+    """Builds one platform; its steps in order of need."""
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        settings: Settings,
+        directory: DataDirectory,
+        info: ServerInfo,
+        cleanup: AsyncExitStack,
+    ) -> None:
+        self._options = options
+        self._settings = settings
+        self._directory = directory
+        self._info = info
+        self._cleanup = cleanup
+        self._clock: Clock = SystemClock()
+
+    async def build(self, factory: SandboxFactory) -> FrontDoor:
+        """Everything, started; the front door, which listens nowhere yet."""
+        settings, clock = self._settings, self._clock
+        discovery = asyncio.create_task(Interpreters.discover(os.environ.get("PATH", ""), Path.home()))
+        self._cleanup.callback(discovery.cancel)
+        models = Models()
+        state = await self._open_state()
+        identity = await self._identity(state)
+        logs = LogsService(state.store, clock)
+        logs.book.attach(await self._journal("logs", state, logs.book.fold))
+        ledger = Ledger(state.store, clock)
+        ledger.attach(await self._journal("usage", state, ledger.fold))
+
+        interpreters = await discovery
+        home, streams = Home(settings.account, settings.region), Streams(clock)
+        recorder = Recorder(logs.book, ledger, home, streams, clock)
+        endpoints, late_objects = Endpoints(), LateObjects()
+        engine = self._engine(factory, interpreters, recorder, endpoints)
+        signed = SignedRequests(identity.keys, clock, settings.max_clock_skew_s)
+        functions = FunctionsService(
+            settings=settings,
+            clock=clock,
+            store=state.store,
+            queue=state.queue,
+            blobs=state.blobs,
+            engine=engine,
+            recorder=recorder,
+            streams=streams,
+            home=home,
+            roles=identity.roles,
+            objects=late_objects,
+            choose=interpreters.choose,
+            endpoint=SANDBOX_ENDPOINT if settings.engine.isolation == "namespace" else self._info.url,
+        )
+        objects = ObjectsService(state.store, state.blobs, functions.event_targets, clock)
+        late_objects.bind(objects)
+        tables = TablesService(state.store, clock)
+        services: dict[str, Service] = {
+            service.name: service for service in (functions.service, objects, tables, logs, identity.iam, identity.sts)
+        }
+        gateway = Gateway(services, identity.keys, settings, clock, models)
+        operations = InProcessOperations(services, gateway.catalogue)
+        prices = load_price_book(self._directory.root / "prices.toml")
+        overview = Overview(operations, interpreters, engine, settings, self._info, sorted(services))
+        pages = Pages(signed, overview, ledger, prices, settings, clock)
+        own = {**pages.table(), "code": functions.code_links.handle}
+        door = FrontDoor(Application(Routes(gateway.handle, functions.urls.handle, own).answer), settings.http)
+        self._cleanup.push_async_callback(door.close, 0.0)
+        endpoints.bind(door)
+
+        await self._run_service(logs.start, logs.stop)
+        await self._run_service(functions.start, functions.stop)
+        self._background(tables.run(), "tables")
+        self._background(keep_house(objects, state.blobs), "housekeeping")
+        self._background(asyncio.to_thread(_preload, models, sorted(services)), "models")
+        return door
+
+    async def _open_state(self) -> _State:
+        store = await SqliteStore.open(self._directory.database, MIGRATED, self._clock)
+        self._cleanup.push_async_callback(store.close)
+        blobs = FileBlobs(self._directory.blobs, store, self._clock)
+        self._cleanup.push_async_callback(blobs.close)
+        queue = SqlReadyQueue(store, self._clock)
+        await queue.release_leases()  # this process is the only one on the directory, and has claimed nothing yet
+        return _State(store, blobs, queue)
+
+    async def _identity(self, state: _State) -> IdentityService:
+        options = self._options
+        secrets = await asyncio.to_thread(
+            Secrets.load,
+            self._directory.root,
+            self._settings.account,
+            options.access_key_id,
+            options.secret_access_key,
+        )
+        return IdentityService(state.store, self._clock, secrets)
+
+    async def _journal(self, name: str, state: _State, fold: Callable[..., None]) -> FileJournal:
+        journal = await FileJournal.open(self._directory.journals, name, state.store, fold, self._clock)
+        self._cleanup.push_async_callback(journal.close)
+        return journal
+
+    def _engine(
+        self, factory: SandboxFactory, interpreters: Interpreters, recorder: Recorder, endpoints: Endpoints
+    ) -> LocalEngine:
+        settings = self._settings
+        sandboxes = PreparedFactory(factory, interpreters)
+        self._background(sandboxes.warm(), "warm-runtime")
+        engine = LocalEngine(
+            sandboxes,
+            recorder,
+            self._clock,
+            memory_mb=memory_budget_mb(settings),
+            new_id=ids.request_id,
+            account_concurrency=settings.limits.account_concurrency,
+            init_timeout_s=settings.engine.init_timeout_s,
+            keep_alive=keepalive.fixed(settings.engine.keep_alive_s),
+            endpoints=endpoints,
+        )
+        self._cleanup.push_async_callback(engine.close, ENGINE_GRACE_S)
+        return engine
+
+    async def _run_service(self, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> None:
+        await start()
+        self._cleanup.push_async_callback(stop)
+
+    def _background(self, work: Awaitable[None], name: str) -> None:
+        """Run `work` until the platform stops."""
+        task = asyncio.ensure_future(work)
+        if isinstance(task, asyncio.Task):
+            task.set_name(name)
+
+        async def end() -> None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+        self._cleanup.push_async_callback(end)
+
+
+def _preload(models: Models, names: list[str]) -> None:
+    """Load what the first requests would otherwise wait for."""
+    models.index()
+    for name in names:
+        models.service(name)

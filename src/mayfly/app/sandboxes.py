@@ -1,0 +1,82 @@
+"""Which sandboxes this platform makes, and from which interpreters.
+
+A factory wants a runtime prepared before the first start in it. Preparing takes a few hundred milliseconds and memory,
+so it happens when a function first needs the runtime; the running interpreter's own is prepared at start, in the
+background, because most functions will want it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from mayfly.errors import PlatformError
+from mayfly.sandbox import interpreters
+from mayfly.sandbox.api import Interpreter, Sandbox, SandboxFactory, SandboxSpec, SandboxUnavailableError
+from mayfly.services.functions.runtimes import RuntimeChoice
+
+_log = logging.getLogger(__name__)
+
+
+def template_name(interpreter: Interpreter) -> str:
+    """The template that runs an interpreter: `python3.11`."""
+    return f"python{interpreter.version[0]}.{interpreter.version[1]}"
+
+
+class Interpreters:
+    """The Pythons of this machine, and the answer to which of them serves a runtime identifier."""
+
+    def __init__(self, found: Sequence[Interpreter]) -> None:
+        self._found = found
+        self.by_template = {template_name(interpreter): interpreter for interpreter in found}
+
+    @classmethod
+    async def discover(cls, path: str, home: Path) -> "Interpreters":
+        """Look at the machine, in a thread: each interpreter is asked for its version."""
+        return cls(await asyncio.to_thread(interpreters.find, path, home))
+
+    def choose(self, runtime: str) -> RuntimeChoice | None:
+        """What runs `runtime` here; None when nothing does."""
+        try:
+            choice = interpreters.choose(runtime, self._found)
+        except SandboxUnavailableError:
+            return None
+        return RuntimeChoice(template_name(choice.interpreter), choice.warning)
+
+
+class PreparedFactory:
+    """A `SandboxFactory` that prepares each runtime once, when it is first needed."""
+
+    def __init__(self, factory: SandboxFactory, known: Interpreters) -> None:
+        self._factory = factory
+        self._known = known
+        self._prepared: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def level(self) -> str:
+        return self._factory.level
+
+    async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
+        task = self._prepared.get(runtime)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = asyncio.create_task(self._factory.prepare(runtime, interpreter), name=f"prepare-{runtime}")
+            self._prepared[runtime] = task
+        await asyncio.shield(task)
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        interpreter = self._known.by_template.get(spec.runtime)
+        if interpreter is None:
+            raise SandboxUnavailableError(f"the interpreter behind {spec.runtime} is no longer on this machine")
+        await self.prepare(spec.runtime, interpreter)
+        return await self._factory.start(spec)
+
+    async def warm(self) -> None:
+        """Prepare the running interpreter's own runtime; what goes wrong is logged, and told at the first start."""
+        own = interpreters.current()
+        try:
+            await self.prepare(template_name(own), own)
+        except PlatformError as error:
+            _log.warning("functions cannot be started yet: %s", error)
+
+    async def close(self) -> None:
+        await self._factory.close()

@@ -1,0 +1,112 @@
+"""One server process from start to end: lock, port, agent, event loop, signals."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+import uvloop
+
+from mayfly import __version__
+from mayfly.app.directory import DataDirectory, ServerInfo
+from mayfly.app.options import ServerOptions
+from mayfly.app.platform import Platform
+from mayfly.http.server import bind
+from mayfly.sandbox.api import SandboxFactory
+from mayfly.sandbox.namespace import AgentFactory
+from mayfly.sandbox.process import ProcessFactory
+from mayfly.settings import Settings
+
+DRAIN_S = 30.0
+
+Ready = Callable[[ServerInfo], None]
+
+
+def serve(options: ServerOptions, ready: Ready) -> None:
+    """Run a platform until SIGTERM or SIGINT, then drain it; `MayflyError` when it cannot start.
+
+    `ready` is called once, when requests are answered. A second signal ends the drain.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    directory = DataDirectory(options.data)
+    settings = options.settings(directory.root)
+    directory.make()
+    directory.acquire()
+    try:
+        with contextlib.closing(bind(settings.http)) as listener:
+            # The agent is started before there is a loop or a thread, so that it inherits neither.
+            factory = _factory(settings, directory)
+            uvloop.run(_serve(options, settings, directory, listener, factory, ready))
+    finally:
+        directory.release()
+
+
+def _factory(settings: Settings, directory: DataDirectory) -> SandboxFactory:
+    if settings.engine.isolation == "process":
+        return ProcessFactory()
+    return AgentFactory.launch(directory.sandbox)
+
+
+async def _serve(
+    options: ServerOptions,
+    settings: Settings,
+    directory: DataDirectory,
+    listener: socket.socket,
+    factory: SandboxFactory,
+    ready: Ready,
+) -> None:
+    stop = asyncio.Event()
+    hurry = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    host, port = listener.getsockname()[:2]
+    info = ServerInfo(
+        pid=os.getpid(),
+        url=f"http://{_reachable(host)}:{port}",
+        region=settings.region,
+        account=settings.account,
+        isolation=settings.engine.isolation,
+        version=__version__,
+        started_at=time.time(),
+    )
+    try:
+        if isinstance(factory, AgentFactory):
+            await factory.attach()
+        platform = await Platform.start(options, settings, directory, info, factory)
+    except BaseException:
+        await factory.close()
+        raise
+    try:
+        await platform.listen(listener)
+        directory.announce(info)
+        ready(info)
+        await stop.wait()
+    finally:
+        await _stop(platform, hurry)
+
+
+async def _stop(platform: Platform, hurry: asyncio.Event) -> None:
+    """Drain, unless told to hurry."""
+    hurried = asyncio.create_task(hurry.wait())
+    drained = asyncio.create_task(platform.stop(DRAIN_S))
+    await asyncio.wait((hurried, drained), return_when=asyncio.FIRST_COMPLETED)
+    hurried.cancel()
+    if not drained.done():
+        platform.hurry()
+    await drained
+
+
+def _reachable(host: str) -> str:
+    """An address that a client on this machine can use for a listener on `host`."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  # compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
