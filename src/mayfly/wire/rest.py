@@ -45,10 +45,12 @@ def compile_parser(operation: OperationModel, body: BodyFormat) -> Parser:
     shape = operation.input_shape
     if not isinstance(shape, StructureShape):
         return lambda _request: {}
+    pairs = operation.http["requestUri"].partition("?")[2].split("&")
+    literals = frozenset(pair.partition("=")[0] for pair in pairs)
     binds: list[Bind] = [
         bind
         for name, member in shape.members.items()
-        if (bind := _request_bind(name, member, shape, body.malformed)) is not None
+        if (bind := _request_bind(name, member, shape, literals, body.malformed)) is not None
     ]
     payload = shape.serialization.get("payload")
     if payload is not None:
@@ -123,14 +125,16 @@ def _read_text(name: str, malformed: Malformed) -> Callable[[bytes], str]:
     return read
 
 
-def _request_bind(name: str, member: Shape, shape: StructureShape, malformed: Malformed) -> Bind | None:
+def _request_bind(
+    name: str, member: Shape, shape: StructureShape, literals: frozenset[str], malformed: Malformed
+) -> Bind | None:
     location = member.serialization.get("location")
     key = str(member.serialization.get("name", name))
     if location == "uri":
         return _label_bind(name, key, member, malformed)
     if location == "querystring":
         if isinstance(member, MapShape):
-            return _query_map_bind(name, member, shape)
+            return _query_map_bind(name, member, shape, literals)
         return _query_bind(name, key, member, malformed)
     if location == "header":
         return _header_bind(name, key.lower(), member, malformed)
@@ -191,9 +195,9 @@ def _query_bind(name: str, key: str, member: Shape, malformed: Malformed) -> Bin
     return scalar
 
 
-def _query_map_bind(name: str, member: MapShape, shape: StructureShape) -> Bind:
-    """A map takes every parameter that no other member is bound to."""
-    bound = {
+def _query_map_bind(name: str, member: MapShape, shape: StructureShape, literals: frozenset[str]) -> Bind:
+    """A map takes every parameter that neither the path's pattern nor any other member is bound to."""
+    bound = literals | {
         str(other.serialization.get("name", other_name))
         for other_name, other in shape.members.items()
         if other.serialization.get("location") == "querystring" and not isinstance(other, MapShape)

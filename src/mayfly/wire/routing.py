@@ -114,7 +114,7 @@ class PathTable:
             if not (branch.greedy.literal or branch.greedy.label or branch.greedy.greedy):
                 yield branch.greedy.ends, (*values, "/".join(segments[at:]))
                 return
-            for end in range(len(segments), at, -1):
+            for end in range(at + 1, len(segments) + 1):  # literals after a greedy label win over its eating them
                 yield from self._walk(branch.greedy, segments, end, (*values, "/".join(segments[at:end])))
 
 
