@@ -200,8 +200,10 @@ class Instance:
         except BaseException:
             sandbox.control.close()
             raise
-        if sandbox.endpoint is not None and self._host.endpoints is not None:
-            self._stop_endpoint = self._host.endpoints(self.target, self.id, sandbox.endpoint)
+        listener = sandbox.endpoint
+        if listener is not None:
+            serve = self._host.endpoints
+            self._stop_endpoint = serve(self.target, self.id, listener) if serve is not None else listener.close
 
     def _begin(self, environment: dict[str, str]) -> None:
         job = self._job
