@@ -1,10 +1,20 @@
-"""Fixtures for everybody: time that stands still, and a real store on a temporary directory."""
+"""Fixtures for everybody: time that stands still, a real store on a temporary directory, a whole running platform."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
+from mayfly.app.directory import DataDirectory
+from mayfly.app.local import read_root_key
 from mayfly.clock import ManualClock
 from mayfly.store.sqlite import SqliteStore
 
@@ -28,3 +38,67 @@ async def open_store(tmp_path: Path, clock: ManualClock) -> AsyncIterator[OpenSt
     yield open_
     for store in opened:
         await store.close()
+
+
+@dataclass(frozen=True)
+class PlatformProcess:
+    """A server started as a user starts it, and the way to it."""
+
+    url: str
+    pid: int
+    data: Path
+    region: str
+    account: str
+    access_key_id: str
+    secret_access_key: str
+
+    def client(self, service: str, **config: Any) -> Any:
+        """A boto3 client of `service`; `config` are botocore `Config` options."""
+        session: Any = boto3.session.Session()
+        return session.client(
+            service,
+            endpoint_url=self.url,
+            region_name=self.region,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            config=Config(**{"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}, **config}),
+        )
+
+
+def start_platform(data: Path, *options: str) -> "tuple[subprocess.Popen[bytes], PlatformProcess]":
+    """Run `mayfly up --detach`-like in a process that the caller ends; returns when it answers."""
+    isolation = "namespace" if os.geteuid() == 0 and sys.platform == "linux" else "process"
+    command = [sys.executable, "-m", "mayfly", "up", "--data", str(data), "--port", "0", "--isolation", isolation]
+    with (data.parent / f"{data.name}.log").open("ab") as log:
+        server = subprocess.Popen([*command, *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    directory = DataDirectory(data)
+    deadline = time.monotonic() + 60
+    while True:
+        info = directory.running() if data.exists() else None
+        if info is not None and info.pid == server.pid:
+            break
+        if server.poll() is not None or time.monotonic() > deadline:
+            server.kill()
+            server.wait()
+            raise RuntimeError(f"the server did not start:\n{(data.parent / f'{data.name}.log').read_text()}")
+        time.sleep(0.02)
+    key = read_root_key(data)
+    assert key is not None
+    return server, PlatformProcess(
+        info.url, server.pid, data, info.region, info.account, key.access_key_id, key.secret_access_key
+    )
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProcess]:
+    """One real server for all tests of a run (of a worker): they name their resources so that they do not meet."""
+    server, running = start_platform(tmp_path_factory.mktemp("platform") / "data")
+    yield running
+    server.terminate()
+    assert server.wait(60) == 0, "the server did not end cleanly"
+
+
+@pytest.fixture
+def client(platform: PlatformProcess) -> Callable[..., Any]:
+    """`client("s3")`: a boto3 client of the running platform."""
+    return platform.client

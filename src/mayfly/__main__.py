@@ -1,5 +1,5 @@
 """`python -m mayfly` is `mayfly`."""
 
-from mayfly.cli import main
+from mayfly.cli.root import main
 
 main()

@@ -6,23 +6,18 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import boto3
-import typer
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from mayfly.app import DataDirectory, read_root_key
+from mayfly.app.directory import DataDirectory
+from mayfly.app.local import read_root_key
 from mayfly.errors import PlatformError
 
-DEFAULT_DATA = Path("~/.mayfly")
-DataOption = Annotated[
-    Path, typer.Option("--data", envvar="MAYFLY_DATA", help="Data directory of the platform.", show_default=True)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 OWN_SERVICE = "mayfly"  # the service name in the signature of requests to Mayfly's own pages
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mayfly.cli.connection import DEFAULT_DATA, Connection, DataOption, JsonOption, connect
+from mayfly.cli.connection import Connection, connect
+from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from mayfly.cli.output import complaints, failures_in_one_line, print_json
 
 
@@ -67,6 +68,6 @@ def _set(path: Path, section: str, values: dict[str, str]) -> None:
         parser.set(section, key, value)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.tmp")
-    with draft.open("w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    with open(draft, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         parser.write(file)
     draft.replace(path)

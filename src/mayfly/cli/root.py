@@ -1,11 +1,76 @@
-"""The root of the command line: all commands, in the order in which a newcomer needs them."""
+"""The root of the command line: all commands, in the order in which a newcomer needs them.
+
+A command's module is imported when the command runs, not before: the server alone takes half a second to import, and
+`mayfly version`, `--help` and completion need none of it. The table below is therefore all that is known of a command
+until then.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from mayfly.cli import deploying, doctor, environment, functions, serving, usage
+RUN, BUILD, LOOK = "Run the platform", "Applications", "Look inside"
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+class Entry(NamedTuple):
+    """A command before it is loaded."""
+
+    module: str
+    panel: str
+    summary: str
+
+
+COMMANDS = {
+    "up": Entry("serving", RUN, "Start the platform."),
+    "down": Entry("stopping", RUN, "Stop the platform that runs on a data directory."),
+    "status": Entry("status", RUN, "Show what runs: the server, its functions and their instances."),
+    "doctor": Entry("doctor", RUN, "Show what this machine can give, and what to install for the rest."),
+    "env": Entry("environment", RUN, "Print exports that point AWS tools at the platform: eval $(mayfly env)."),
+    "deploy": Entry("deploying", BUILD, "Bring an application: package local code, create or update its stack."),
+    "delete": Entry("deploying", BUILD, "Remove an application: delete its stack and what belongs to it."),
+    "invoke": Entry("invoking", BUILD, "Call a function and print its answer."),
+    "logs": Entry("logs", LOOK, "Print what a function wrote, and follow what it writes."),
+    "usage": Entry("usage", LOOK, "Show requests, GB-seconds and cost by function."),
+    "version": Entry("version", LOOK, "Print the version."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are the table's; listing them loads none.
+
+    The types of contexts and commands are those of typer's own copy of click, which it does not export.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        return TyperCommand(cmd_name, help=entry.summary, rich_help_panel=entry.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name is not None and command is not None else command, rest
+
+
+def load(name: str) -> Any:
+    """The command of that name, which is a key of the table."""
+    module = importlib.import_module(f"mayfly.cli.{COMMANDS[name].module}")
+    function: Callable[..., Any] = getattr(module, name)
+    single = typer.Typer(rich_markup_mode="rich", context_settings=CONTEXT, add_completion=False)
+    single.command(name)(function)
+    return typer.main.get_command(single)
+
 
 app = typer.Typer(
     name="mayfly",
+    cls=LazyGroup,
     help=(
         "A serverless platform on your own machine: functions and the backend services they live on.\n\n"
         "Start it with [bold]mayfly up[/], point AWS tools at it with [bold]eval $(mayfly env)[/], bring an "
@@ -13,21 +78,13 @@ app = typer.Typer(
     ),
     no_args_is_help=True,
     rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
 
-RUN, BUILD, LOOK = "Run the platform", "Applications", "Look inside"
-app.command("up", rich_help_panel=RUN)(serving.up)
-app.command("down", rich_help_panel=RUN)(serving.down)
-app.command("status", rich_help_panel=RUN)(serving.status)
-app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
-app.command("env", rich_help_panel=RUN)(environment.env)
-app.command("deploy", rich_help_panel=BUILD)(deploying.deploy)
-app.command("delete", rich_help_panel=BUILD)(deploying.delete)
-app.command("invoke", rich_help_panel=BUILD)(functions.invoke)
-app.command("logs", rich_help_panel=LOOK)(functions.logs)
-app.command("usage", rich_help_panel=LOOK)(usage.usage)
-app.command("version", rich_help_panel=LOOK)(serving.version)
+
+@app.callback()
+def root() -> None:
+    """Exists so that the group has commands of its own table only."""
 
 
 def main() -> None:

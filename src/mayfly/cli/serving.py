@@ -1,22 +1,21 @@
-"""`mayfly up`, `down`, `status` and `version`: the life of the server."""
+"""`mayfly up`: the life of a server."""
 
 import os
-import platform
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 import typer
-from rich.table import Table
 
-from mayfly import __version__
-from mayfly.app import DataDirectory, DirectoryBusyError, ServerInfo, ServerOptions, serve
-from mayfly.cli.connection import DEFAULT_DATA, DataOption, JsonOption, connect
-from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, print_json
+from mayfly.app.directory import DataDirectory, DirectoryBusyError, ServerInfo
+from mayfly.app.options import ServerOptions
+from mayfly.app.server import serve
+from mayfly.cli.options import DEFAULT_DATA, DataOption
+from mayfly.cli.output import complaints, console, escape, fail
 from mayfly.errors import MayflyError
+from mayfly.settings import Isolation
 
 START_TIMEOUT_S = 30.0
 POLL_S = 0.05
@@ -51,7 +50,7 @@ def up(
         port=port,
         region=region,
         account=account,
-        isolation=isolation,
+        isolation=cast(Isolation, isolation),
         memory_mb=memory,
         access_key_id=os.environ.get("MAYFLY_ACCESS_KEY_ID"),
         secret_access_key=os.environ.get("MAYFLY_SECRET_ACCESS_KEY"),
@@ -110,77 +109,3 @@ def _detached(options: ServerOptions, started: float) -> None:
             fail(said.removeprefix("mayfly: ") or f"the server ended with status {server.returncode}")
         time.sleep(POLL_S)
     fail(f"the server is not ready after {START_TIMEOUT_S:.0f} s; see {directory.server_log}")
-
-
-def down(
-    data: DataOption = DEFAULT_DATA,
-    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for running functions to finish.")] = 60.0,
-) -> None:
-    """Stop the platform that runs on a data directory."""
-    directory = DataDirectory(data)
-    info = directory.running()
-    if info is None:
-        complaints.print(f"no Mayfly runs on {directory.root}")
-        return
-    os.kill(info.pid, signal.SIGTERM)
-    deadline = time.monotonic() + timeout
-    while directory.running() is not None:
-        if time.monotonic() > deadline:
-            fail(
-                f"process {info.pid} still finishes its work after {timeout:.0f} s; run `mayfly down` again to hurry it"
-            )
-        time.sleep(POLL_S)
-    complaints.print(f"stopped Mayfly at {info.url}")
-
-
-def status(data: DataOption = DEFAULT_DATA, json_output: JsonOption = False) -> None:
-    """Show what runs: the server, its functions and their instances. Exit status 3 when nothing runs."""
-    directory = DataDirectory(data)
-    if directory.running() is None:
-        if json_output:
-            print_json({"running": False, "data": str(directory.root)})
-        else:
-            complaints.print(f"no Mayfly runs on {directory.root}; start one with `mayfly up`")
-        raise typer.Exit(3)
-    with failures_in_one_line():
-        report = connect(data).get("/_mayfly/status")
-    if json_output:
-        print_json({"running": True, **report})
-    else:
-        _print_status(report)
-
-
-def _print_status(report: dict[str, Any]) -> None:
-    server = report["server"]
-    facts = Table.grid(padding=(0, 2))
-    for name, value in (
-        ("URL", server["url"]),
-        ("Process", f"{server['pid']}, up {report['uptime_s']:.0f} s, version {server['version']}"),
-        ("Data", report["data"]),
-        ("Region, account", f"{server['region']}, {server['account']}"),
-        ("Isolation", server["isolation"]),
-        ("Services", ", ".join(report["services"])),
-    ):
-        facts.add_row(f"[bold]{name}[/]", escape(value))
-    console.print(facts)
-    if not report["functions"]:
-        return
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for title in ("Function", "Runtime", "Isolation", "Memory", "Instances"):
-        table.add_column(title)
-    for row in report["functions"]:
-        states = ", ".join(f"{count} {state}" for state, count in sorted(row["instances"].items())) or "none"
-        table.add_row(escape(row["name"]), row["runtime"], row["isolation"], f"{row['memory_mb']} MB", states)
-    console.print(table)
-    for row in report["functions"]:
-        for warning in row["warnings"]:
-            complaints.print(f"[yellow]{escape(row['name'])}[/]: {escape(warning)}")
-
-
-def version(json_output: JsonOption = False) -> None:
-    """Print the version."""
-    facts = {"mayfly": __version__, "python": platform.python_version(), "system": platform.platform()}
-    if json_output:
-        print_json(facts)
-    else:
-        console.print(f"mayfly {__version__} [dim](Python {facts['python']}, {facts['system']})[/]")

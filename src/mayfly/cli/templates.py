@@ -4,6 +4,7 @@ What `aws cloudformation package` does for SAM functions, with requirements inst
 local paths are touched; the server parses and checks the rest.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from mayfly.app import parse_template
+from mayfly.app.local import parse_template
 from mayfly.cli.packaging import file_digest, package
 from mayfly.errors import CallerError
 
@@ -37,7 +38,7 @@ class LocalCode:
 def load(path: Path) -> dict[str, Any]:
     """The template in the file at `path`, short tags in their long form."""
     try:
-        template = parse_template(path.read_text(encoding="utf-8"))
+        template: dict[str, Any] = parse_template(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError) as error:
         raise TemplateFileError(f"cannot read {path}: {error}") from error
     if not isinstance(template.get("Resources"), dict):
@@ -68,7 +69,7 @@ def with_uploads(
     """`template` with every local code packaged, uploaded to `bucket` if it is not there yet, and referred to."""
     resources = dict(template["Resources"])
     for code in codes:
-        archive = package(code.path, code.python, cache, lambda what, code=code: say(code.logical_id, what))
+        archive = package(code.path, code.python, cache, functools.partial(say, code.logical_id))
         key = f"{file_digest(archive)}.zip"
         if not _exists(s3, bucket, key):
             say(code.logical_id, "uploading")

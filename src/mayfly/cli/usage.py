@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 import typer
 from rich.table import Table
 
-from mayfly.cli.connection import DEFAULT_DATA, DataOption, JsonOption, connect
+from mayfly.cli.connection import connect
+from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from mayfly.cli.output import console, escape, fail, failures_in_one_line, print_json
 from mayfly.cli.spans import parse_span
 

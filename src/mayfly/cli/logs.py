@@ -1,71 +1,20 @@
-"""`mayfly invoke` and `mayfly logs`."""
+"""`mayfly logs`: what a function wrote, and what it goes on writing."""
 
-import base64
 import json
 import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mayfly.cli.connection import DEFAULT_DATA, DataOption, JsonOption, connect
-from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line
+from mayfly.cli.connection import connect
+from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.output import console, escape, fail, failures_in_one_line
 from mayfly.cli.spans import parse_span
 
 FOLLOW_INTERVAL_S = 0.4
-
-
-def invoke(
-    function: Annotated[str, typer.Argument(help="Name or ARN of the function.")],
-    payload: Annotated[
-        str, typer.Option("--payload", "-p", help="The event: JSON text, @FILE, or - for standard input.")
-    ] = "{}",
-    asynchronous: Annotated[bool, typer.Option("--async", help="Queue the event and return at once.")] = False,
-    tail: Annotated[
-        bool, typer.Option("--tail", "-t", help="Show the log of the invocation on standard error.")
-    ] = False,
-    qualifier: Annotated[str | None, typer.Option(help="Version or alias.")] = None,
-    data: DataOption = DEFAULT_DATA,
-) -> None:
-    """Call a function and print its answer. Exit status 2 when the function failed."""
-    event = _event(payload)
-    request: dict[str, Any] = {"FunctionName": function, "Payload": event}
-    request["InvocationType"] = "Event" if asynchronous else "RequestResponse"
-    if qualifier:
-        request["Qualifier"] = qualifier
-    if tail and not asynchronous:
-        request["LogType"] = "Tail"
-    with failures_in_one_line():
-        reply = connect(data).client("lambda").invoke(**request)
-        answer = reply["Payload"].read()
-    if asynchronous:
-        complaints.print("accepted")
-        return
-    if "LogResult" in reply:
-        complaints.print(escape(base64.b64decode(reply["LogResult"]).decode(errors="replace").rstrip()), style="dim")
-    sys.stdout.write(answer.decode(errors="replace") + "\n")
-    if "FunctionError" in reply:
-        fail(f"{function} failed ({reply['FunctionError']})", 2)
-
-
-def _event(payload: str) -> bytes:
-    """The bytes that `--payload` stands for, checked to be JSON."""
-    try:
-        if payload == "-":
-            text = sys.stdin.read()
-        elif payload.startswith("@"):
-            text = Path(payload[1:]).read_text(encoding="utf-8")
-        else:
-            text = payload
-        json.loads(text)
-    except OSError as error:
-        fail(f"cannot read the payload: {error}")
-    except ValueError as error:
-        fail(f"the payload is not JSON: {error}")
-    return text.encode()
 
 
 def logs(
