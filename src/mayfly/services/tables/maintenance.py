@@ -5,11 +5,14 @@ it got to follows from what is stored, so that a restart just goes on.
 """
 
 import asyncio
+import logging
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
 from mayfly.clock import Clock
+from mayfly.errors import PlatformError
 from mayfly.services.tables import items, statements
 from mayfly.services.tables.catalog import Catalog
 from mayfly.services.tables.items import Key, Stored, decode_item
@@ -19,7 +22,16 @@ from mayfly.store.api import Params, Reader, Row, Store, Tx
 BATCH = 200
 PAUSE_S = 10.0  # between looks for expired items
 MAX_EXPIRED_AGE_S = 5 * 365 * 86400  # an older time to live counts as a mistake, as in DynamoDB
+_log = logging.getLogger(__name__)
 _START = Key(-1, b"", b"")
+
+
+class _Due(NamedTuple):
+    """Which kinds of work there are."""
+
+    garbage: bool
+    expired: bool
+    forgettable: bool
 
 
 class Maintenance:
@@ -39,22 +51,37 @@ class Maintenance:
         """Work until cancelled."""
         while True:
             self._awake.clear()
-            await self.settle()
+            try:
+                await self.settle()
+            except PlatformError:
+                _log.warning("tables could not be tidied up this time", exc_info=True)
             try:
                 await asyncio.wait_for(self._awake.wait(), PAUSE_S)
             except TimeoutError:
                 continue
 
     async def settle(self) -> None:
-        """Do everything that is to be done now."""
-        while await self._store.write(self._remove_garbage):
+        """Do everything that is to be done now; nothing is written when there is nothing to do."""
+        due = await self._store.read(self._look)
+        while due.garbage and await self._store.write(self._remove_garbage):
             pass
         for table in await self._unfinished():
             await self._finish(table)
-        while await self._store.write(self._expire):
+        # A time to live that has just been set may have brought items that are due.
+        while (await self._store.read(self._look)).expired and await self._store.write(self._expire):
             pass
+        if due.forgettable:
+            now = self._clock.now()
+            await self._store.write(lambda tx: tx.run(statements.FORGET_TRANSACTIONS, {"now": now}))
+
+    def _look(self, reader: Reader) -> "_Due":
         now = self._clock.now()
-        await self._store.write(lambda tx: tx.run(statements.FORGET_TRANSACTIONS, {"now": now}))
+        window = {"now": int(now), "oldest": int(now) - MAX_EXPIRED_AGE_S, "limit": 1}
+        return _Due(
+            garbage=reader.one(statements.FIND_GARBAGE) is not None,
+            expired=reader.one(statements.EXPIRED_ITEMS, window) is not None,
+            forgettable=reader.one(statements.FIND_FORGETTABLE, {"now": now}) is not None,
+        )
 
     def _remove_garbage(self, tx: Tx) -> bool:
         """Remove some rows that nothing refers to; whether there may be more."""

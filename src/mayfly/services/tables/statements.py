@@ -114,6 +114,8 @@ VALUES (:account, :region, :token, :digest, :expires_at)
 ON CONFLICT (account, region, token) DO UPDATE SET digest = excluded.digest, expires_at = excluded.expires_at
 """
 
+FIND_FORGETTABLE = "SELECT token FROM tables_transactions WHERE expires_at < :now LIMIT 1"
+
 FORGET_TRANSACTIONS = "DELETE FROM tables_transactions WHERE expires_at < :now"
 
 # Rows that nothing refers to any more, and items that have expired
