@@ -1,7 +1,9 @@
 """The functions service on a real store, with everything that is not its subject replaced by small stand-ins."""
 
+import asyncio
 import io
 import zipfile
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +14,7 @@ from mayfly import ids
 from mayfly.clock import ManualClock, utc
 from mayfly.engine.api import Call, Counters, Failure, Outcome, PoolView, Target
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
+from mayfly.services.functions.asynchronous import QUEUE
 from mayfly.services.functions.engine_targets import Streams
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.recorder import Recorder
@@ -19,6 +22,7 @@ from mayfly.services.functions.runtimes import RuntimeChoice
 from mayfly.services.functions.service import FunctionsService
 from mayfly.services.ports import Credentials, LogEvent, UsageRecord
 from mayfly.settings import FunctionLimits, Settings
+from mayfly.store.api import Claim, NewItem, Tx
 from mayfly.store.files import FileBlobs
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
@@ -68,10 +72,12 @@ class ScriptedEngine:
     calls: list[tuple[Target, Call]] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
     reserved: dict[str, int | None] = field(default_factory=dict)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     before: Callable[[], Any] | None = None
 
     async def invoke(self, target: Target, call: Call) -> Outcome:
         self.calls.append((target, call))
+        self.arrived.set()
         if self.before is not None:
             await self.before()
         outcome = self.script(target, call)
@@ -151,6 +157,57 @@ def choose(identifier: str) -> RuntimeChoice | None:
     return RuntimeChoice("python3.11", warning)
 
 
+class WatchedQueue(SqlReadyQueue):
+    """The real queue, which lets a test wait for what happened in it: "enqueue", "retry", "extend"."""
+
+    def __init__(self, store: SqliteStore, clock: ManualClock) -> None:
+        super().__init__(store, clock)
+        self._happened: Counter[str] = Counter()
+        self._changed = asyncio.Event()
+
+    def enqueue(self, tx: Tx, items: Sequence[NewItem]) -> list[int]:
+        tx.after_commit(lambda: self._note("enqueue"))
+        return super().enqueue(tx, items)
+
+    def retry(self, tx: Tx, claim: Claim, ready_at: float) -> None:
+        tx.after_commit(lambda: self._note("retry"))
+        super().retry(tx, claim, ready_at)
+
+    def complete(self, tx: Tx, claim: Claim) -> None:
+        tx.after_commit(lambda: self._note("complete"))
+        super().complete(tx, claim)
+
+    def bury(self, tx: Tx, claim: Claim, reason: str) -> None:
+        tx.after_commit(lambda: self._note("bury"))
+        super().bury(tx, claim, reason)
+
+    async def extend(self, claim: Claim, lease_s: float) -> Claim:
+        extended = await super().extend(claim, lease_s)
+        self._note("extend")
+        return extended
+
+    async def seen(self, what: str, times: int) -> None:
+        """Return once `what` happened at least `times` times."""
+        async with asyncio.timeout(20):
+            while self._happened[what] < times:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def empty(self, queue: str) -> None:
+        """Return once nothing is left in `queue`."""
+        self._changed.clear()
+        while await self.depth(queue):
+            await self._changed.wait()
+            self._changed.clear()
+
+    def happened(self, what: str) -> int:
+        return self._happened[what]
+
+    def _note(self, what: str) -> None:
+        self._happened[what] += 1
+        self._changed.set()
+
+
 class Stage:
     """Everything a test needs: call operations, script the engine, look at records."""
 
@@ -165,7 +222,7 @@ class Stage:
         self.records = Records()
         self.roles = KnownRoles()
         self.bucket = Bucket()
-        self.queue = SqlReadyQueue(store, clock)
+        self.queue = WatchedQueue(store, clock)
         self.blobs = FileBlobs(data / "blobs", store, clock)
         recorder = Recorder(self.records, self.records, home, streams, clock)
         self.engine = ScriptedEngine(recorder)
@@ -186,7 +243,7 @@ class Stage:
             host="x86_64",
         )
 
-    async def call(self, operation: str, headers: Mapping[str, str] | None = None, **params: Any) -> Any:
+    async def call(self, operation: str, headers: Mapping[str, str] | None = None, /, **params: Any) -> Any:
         """The reply of an operation."""
         context = RequestContext(
             ids.request_id(), ACCOUNT, REGION, ANONYMOUS, "http://127.0.0.1:4566", headers=headers or {}
@@ -200,6 +257,16 @@ class Stage:
         except ServiceError as error:
             return error
         raise AssertionError(f"{operation} answered {reply}")
+
+    async def drained(self) -> None:
+        """Return once no event waits or runs."""
+        async with asyncio.timeout(20):
+            await self.queue.empty(QUEUE)
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock, and let those who wait for it look."""
+        self.clock.advance(seconds)
+        self.queue.clock_moved()
 
     async def create(self, name: str = "f", **params: Any) -> Any:
         """A function, with `params` over the usual ones."""

@@ -1,0 +1,195 @@
+"""Asynchronous invocation: retries, age, throttles, destinations, restarts. Time is moved by hand."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from mayfly.engine.api import EngineClosedError, Failure, Outcome, ThrottledError
+from mayfly.services.functions.asynchronous import EXTEND_EVERY_S, QUEUE
+from tests.services.functions.conftest import OpenStage
+from tests.services.functions.stage import ARN, Stage, failed, ok
+
+ERROR = failed(Failure("raised", b'{"errorMessage": "no", "errorType": "E"}'))
+
+
+async def send(stage: Stage, name: str = "f", payload: bytes = b'{"n": 1}') -> None:
+    reply = await stage.call("Invoke", FunctionName=name, InvocationType="Event", Payload=payload)
+    assert reply == {"StatusCode": 202}
+
+
+async def test_an_event_is_delivered_once(stage: Stage) -> None:
+    await stage.create()
+    await send(stage)
+    await stage.drained()
+    [(_, call)] = stage.engine.calls
+    assert (call.payload, call.arn) == (b'{"n": 1}', f"{ARN}f")
+    assert stage.records.usage[0].source == "event"
+
+
+async def test_a_failing_event_is_tried_after_one_minute_and_after_two_more(stage: Stage) -> None:
+    await stage.create()
+    stage.engine.script = lambda target, call: ERROR
+    await send(stage)
+    await stage.queue.seen("enqueue", 2)
+    stage.pass_time(59)
+    assert len(stage.engine.calls) == 1
+    stage.pass_time(1)
+    await stage.queue.seen("enqueue", 3)
+    stage.pass_time(120)
+    await stage.drained()
+    assert len(stage.engine.calls) == 3
+    assert len({call.request_id for _, call in stage.engine.calls}) == 1
+    [dead] = await stage.queue.dead(QUEUE, 10)
+    assert dead.reason == "RetriesExhausted"
+
+
+async def test_what_failed_goes_to_the_function_that_was_named_for_it(stage: Stage) -> None:
+    await stage.create("f")
+    await stage.create("sink")
+    await stage.call(
+        "PutFunctionEventInvokeConfig",
+        FunctionName="f",
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": f"{ARN}sink"}},
+    )
+    stage.engine.script = lambda target, call: ERROR if target.function.endswith(":f") else ok()
+    await send(stage)
+    await stage.drained()
+    (_, first), (target, second) = stage.engine.calls
+    assert target.function == f"{ARN}sink"
+    assert json.loads(second.payload) == {
+        "version": "1.0",
+        "timestamp": "2023-11-14T22:13:20.000Z",
+        "requestContext": {
+            "requestId": first.request_id,
+            "functionArn": f"{ARN}f:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 1,
+        },
+        "requestPayload": {"n": 1},
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorMessage": "no", "errorType": "E"},
+    }
+    assert await stage.queue.dead(QUEUE, 10) == []
+
+
+async def test_what_succeeded_goes_to_the_function_that_was_named_for_it(stage: Stage) -> None:
+    await stage.create("f")
+    await stage.create("sink")
+    await stage.call(
+        "PutFunctionEventInvokeConfig",
+        FunctionName="f",
+        DestinationConfig={"OnSuccess": {"Destination": f"{ARN}sink"}},
+    )
+    stage.engine.script = lambda target, call: ok(b'"done"')
+    await send(stage)
+    await stage.drained()
+    record = json.loads(stage.engine.calls[1][1].payload)
+    assert record["requestContext"]["condition"] == "Success"
+    assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST"}
+    assert record["responsePayload"] == "done"
+
+
+async def test_an_event_that_would_grow_too_old_is_given_up(stage: Stage) -> None:
+    await stage.create()
+    await stage.call("PutFunctionEventInvokeConfig", FunctionName="f", MaximumEventAgeInSeconds=60)
+    stage.engine.script = lambda target, call: ERROR
+    await send(stage)
+    await stage.queue.seen("enqueue", 2)
+    stage.pass_time(61)
+    await stage.drained()
+    assert [item.reason for item in await stage.queue.dead(QUEUE, 10)] == ["EventAgeExceeded"]
+    assert len(stage.engine.calls) == 1
+
+
+async def test_throttles_are_not_failures_and_wait_longer_each_time(stage: Stage) -> None:
+    await stage.create()
+    answers: list[Outcome | BaseException] = [ThrottledError("account", 1), ThrottledError("account", 1), ok()]
+    stage.engine.script = lambda target, call: answers.pop(0)
+    await send(stage)
+    for throttles, most_s in ((1, 1), (2, 2)):
+        await stage.queue.seen("retry", throttles)
+        stage.pass_time(most_s)
+    await stage.drained()
+    assert answers == []
+    assert await stage.queue.dead(QUEUE, 10) == []
+
+
+async def test_an_event_for_a_function_without_concurrency_is_given_up_at_once(stage: Stage) -> None:
+    await stage.create()
+    await stage.call("PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=0)
+    await send(stage)
+    await stage.drained()
+    assert [item.reason for item in await stage.queue.dead(QUEUE, 10)] == ["ZeroReservedConcurrency"]
+    assert stage.engine.calls == []
+
+
+async def test_an_event_for_a_function_that_is_gone_is_kept_among_the_dead(stage: Stage) -> None:
+    await stage.create()
+    await stage.store.write(lambda tx: stage.functions.event_targets.accept(tx, f"{ARN}gone", b"{}"))
+    await stage.drained()
+    assert [item.reason for item in await stage.queue.dead(QUEUE, 10)] == [f"Function not found: {ARN}gone"]
+
+
+async def test_the_lease_of_a_long_call_is_extended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mayfly.services.functions.asynchronous.EXTEND_EVERY_S", 0.005)
+    await stage.create()
+    go_on = asyncio.Event()
+    stage.engine.before = go_on.wait
+    await send(stage)
+    await stage.engine.arrived.wait()
+    for _ in range(5):
+        stage.pass_time(EXTEND_EVERY_S)
+        await stage.queue.seen("extend", stage.queue.happened("extend") + 2)
+    go_on.set()
+    await stage.drained()
+    assert len(stage.engine.calls) == 1
+
+
+async def test_an_event_under_way_at_a_restart_is_delivered_again(open_stage: OpenStage) -> None:
+    before = await open_stage()
+    await before.create()
+    before.engine.before = asyncio.Event().wait
+    await send(before)
+    await before.engine.arrived.wait()
+    await before.functions.stop()
+    after = await open_stage()
+    await after.queue.release_leases()
+    await after.drained()
+    [(_, call)] = after.engine.calls
+    assert call.request_id == before.engine.calls[0][1].request_id
+
+
+async def test_an_engine_that_closes_does_not_cost_the_event(stage: Stage) -> None:
+    await stage.create()
+    answers: list[Outcome | BaseException] = [EngineClosedError("closing"), ok()]
+    stage.engine.script = lambda target, call: answers.pop(0)
+    await send(stage)
+    await stage.drained()
+    assert await stage.queue.dead(QUEUE, 10) == []
+
+
+async def test_an_event_is_part_of_the_transaction_that_made_it(stage: Stage) -> None:
+    await stage.create()
+
+    def body(tx: Any) -> None:
+        stage.functions.event_targets.accept(tx, f"{ARN}f", b"{}")
+        raise ValueError("undone")
+
+    with pytest.raises(ValueError, match="undone"):
+        await stage.store.write(body)
+    await stage.store.write(lambda tx: stage.functions.event_targets.accept(tx, f"{ARN}f", b'{"kept": true}'))
+    await stage.drained()
+    assert [call.payload for _, call in stage.engine.calls] == [b'{"kept": true}']
+
+
+async def test_many_events_run_side_by_side(stage: Stage) -> None:
+    await stage.create()
+    barrier = asyncio.Barrier(100)
+    stage.engine.before = barrier.wait
+    for _ in range(100):
+        await send(stage)
+    await stage.drained()
+    assert len(stage.engine.calls) == 100
