@@ -69,18 +69,23 @@ class Upload:
                     view = view[os.write(self._fd, view) :]
                 self.size += len(piece)
 
-    def publish(self, target: Path) -> None:
-        """Durable under its final name when it returns."""
+    def publish(self, target: Path, durable: set[Path]) -> None:
+        """Durable under its final name when it returns. `durable` remembers directories whose own names are."""
         with storage_errors(target):
             self._open()  # an empty blob was never written to
             assert self._temporary is not None
             os.fsync(self._fd)
             os.close(self._fd)
             self._fd = -1
-            _make_durable_directory(target.parent, self._root)
+            target.parent.mkdir(parents=True, exist_ok=True)
             os.rename(self._temporary, target)
             self.published = True
+            # All names are made before any is synced: then one commit of the file system's journal serves them all.
             sync_directory(target.parent)
+            new = [path for path in (target.parent, target.parent.parent) if path not in durable]
+            for directory in new:
+                sync_directory(directory.parent)
+            durable.update(new)
 
     def discard(self, running: Future[None] | None) -> None:
         """Remove the temporary file, after a write that may still be running."""
@@ -96,17 +101,6 @@ class Upload:
     def _open(self) -> None:
         if self._temporary is None:
             self._fd, self._temporary = tempfile.mkstemp(dir=self._root / TEMPORARY)
-
-
-def _make_durable_directory(path: Path, root: Path) -> None:
-    """Make `path` below `root` with its parents, each name durable before anything is put in it."""
-    missing = []
-    while path != root and not path.is_dir():
-        missing.append(path)
-        path = path.parent
-    for directory in reversed(missing):
-        directory.mkdir(exist_ok=True)
-        sync_directory(directory.parent)
 
 
 class Reading:

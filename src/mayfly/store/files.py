@@ -61,6 +61,7 @@ class FileBlobs:
         self._store = store
         self._clock = clock
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="mayfly-blobs")
+        self._durable: set[Path] = set()  # directories of the fan-out that this process made sure of
         self._publishing: Counter[str] = Counter()
         self._sweeping: dict[str, asyncio.Event] = {}
         self._suspects: set[str] = set()  # files that an interrupted call may have left without a row
@@ -161,7 +162,7 @@ class FileBlobs:
         recorded = False
         target = self.path(digest)
         try:
-            await self._in_pool(lambda: upload.publish(target))
+            await self._in_pool(lambda: upload.publish(target, self._durable))
             row = {"digest": digest, "size": upload.size, "now": self._clock.now()}
             await _to_the_end(self._store.write(lambda tx: tx.run(INSERT_BLOB, row)))
             recorded = True

@@ -171,14 +171,23 @@ class Writer(Worker):
 
     def _commit(self, group: Sequence[Job]) -> None:
         self._cursor.execute("BEGIN IMMEDIATE")
-        for job in group:
-            self._run(job)
+        if len(group) == 1:  # the transaction is its savepoint
+            self._run(group[0])
+            if group[0].error is not None:
+                self._cursor.execute("ROLLBACK")
+                return
+        else:
+            for job in group:
+                self._cursor.execute("SAVEPOINT body")
+                self._run(job)
+                if job.error is not None:
+                    self._cursor.execute("ROLLBACK TO body")
+                self._cursor.execute("RELEASE body")
         self._cursor.execute("COMMIT")
         self.commits += 1
 
     def _run(self, job: Job) -> None:
-        """One body under its savepoint. What it raises is its caller's; what dooms the group is raised."""
-        self._cursor.execute("SAVEPOINT body")
+        """One body. What it raises is its caller's; what dooms the group is raised."""
         tx = SqliteTx(self._cursor)
         try:
             job.value = job.body(tx)
@@ -189,9 +198,6 @@ class Writer(Worker):
         tx.end()
         if tx.failure is not None:
             raise tx.failure
-        if job.error is not None:
-            self._cursor.execute("ROLLBACK TO body")
-        self._cursor.execute("RELEASE body")
 
     def _fail(self, group: Sequence[Job], failure: Exception) -> None:
         for job in group:
