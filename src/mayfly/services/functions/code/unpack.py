@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from mayfly.services.functions.code.archive import ArchiveTooLargeError, BadArchiveError, Entry, Plan, check_link
 
 _CHUNK = 1 << 20
+# What `zipfile` raises for bytes that are not what the zip's directory promised.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 _FILE, _PROGRAM, _DIRECTORY = 0o644, 0o755, 0o755  # readable by the unprivileged user that instances run as
 
 
@@ -54,7 +57,7 @@ def _write(archive: zipfile.ZipFile, entry: Entry, path: Path) -> int:
         try:
             with archive.open(entry.info) as source:
                 shutil.copyfileobj(source, target, _CHUNK)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except _DAMAGE as error:
             raise BadArchiveError(f"{entry.info.filename!r} cannot be unpacked: {error}") from error
         target.flush()
         os.fsync(descriptor)
@@ -64,7 +67,7 @@ def _write(archive: zipfile.ZipFile, entry: Entry, path: Path) -> int:
 def _link(archive: zipfile.ZipFile, entry: Entry, path: Path) -> None:
     try:
         target = archive.read(entry.info).decode()
-    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
         raise BadArchiveError(f"the link {entry.info.filename!r} cannot be read: {error}") from error
     check_link(entry.path, target)
     path.symlink_to(target)
