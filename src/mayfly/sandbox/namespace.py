@@ -39,6 +39,7 @@ class AgentSandbox:
         self._agent = agent
         self._endpoint: socket.socket | None = None
         self._peak = -1
+        self._peak_bytes = 0
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
     @property
@@ -63,7 +64,9 @@ class AgentSandbox:
     def peak_memory(self) -> int:
         if self._exit.done():
             return self._exit.result().peak_memory_bytes
-        return int(os.pread(self._peak, 32, 0))
+        with contextlib.suppress(OSError):  # the group is gone, and word of it is on its way
+            self._peak_bytes = int(os.pread(self._peak, 32, 0))
+        return self._peak_bytes
 
     def kill(self) -> None:
         if not self._exit.done():

@@ -26,7 +26,7 @@ from mayfly.sandbox.api import Exit, Interpreter, Sandbox, SandboxSpec, SandboxS
 _PROGRAM = (
     "import sys, json; sys.path.insert(0, sys.argv[1]); "
     "from mayfly.sandbox.python import alone; sys.path.pop(0); "
-    "alone.main(int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4]))"
+    "alone.main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]))"
 )
 _LABEL = re.compile(r"[A-Za-z0-9_-]{0,32}")
 
@@ -111,6 +111,7 @@ class ProcessFactory:
         self._watching: set[asyncio.Task[None]] = set()
         self._closed = False
         self._runtime: Path | None = None  # a directory with links to the packages
+        self._lifeline, self._held = os.pipe()  # nobody writes; it closes when this process dies
 
     async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
         """Note the interpreter; there is no template at this level."""
@@ -155,13 +156,13 @@ class ProcessFactory:
         self, interpreter: Interpreter, spec: SandboxSpec, control: int, output: int
     ) -> "subprocess.Popen[bytes]":
         layers = json.dumps([str(layer) for layer in reversed(spec.layers)])
-        arguments = [str(parcel.source()), str(control), str(self._runtime), layers]
+        arguments = [str(parcel.source()), str(control), str(self._lifeline), str(self._runtime), layers]
         return subprocess.Popen(
             [str(interpreter.path), "-I", "-S", "-X", "utf8", "-c", _PROGRAM, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            pass_fds=[control],
+            pass_fds=[control, self._lifeline],
             start_new_session=True,
             cwd=spec.code,
         )
@@ -171,11 +172,15 @@ class ProcessFactory:
         self._sandboxes.discard(sandbox)
 
     async def close(self) -> None:
+        if self._closed:
+            return
         self._closed = True
         await asyncio.gather(*(sandbox.discard() for sandbox in list(self._sandboxes)))
         if self._runtime is not None:
             shutil.rmtree(self._runtime, ignore_errors=True)
             self._runtime = None
+        os.close(self._lifeline)
+        os.close(self._held)
 
 
 def _kill_group(leader: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import select
 import signal
@@ -102,6 +103,16 @@ def read_layout() -> Layout:
                 controllers = file.read()
             break
     return find_layout(mountinfo, own, controllers)
+
+
+def digest_of(directory: str) -> bytes:
+    """What tells the servers of one machine apart: a hash of the directory that an agent holds."""
+    return hashlib.sha256(os.path.realpath(directory).encode()).digest()
+
+
+def group_name(directory: str) -> str:
+    """The name of the parent group of the agent that holds `directory`."""
+    return "mayfly-" + digest_of(directory).hex()[:12]
 
 
 class Groups:

@@ -62,6 +62,7 @@ def isolate(plan: Plan, given: Descriptors, to_agent: socket.socket, calls: kern
     os.dup2(given.output, 2)
     os.setsid()
     _drop_privileges(plan)
+    os.chdir(TASK_ROOT)
     calls.install()
     # The agent's death must be noticed even if it came before PR_SET_PDEATHSIG: then this send fails.
     channel.send(to_agent, {"op": channel.LISTENING, "id": plan.id}, [endpoint.fileno()])
@@ -69,7 +70,6 @@ def isolate(plan: Plan, given: Descriptors, to_agent: socket.socket, calls: kern
     to_agent.detach()
     os.dup2(given.control, CONTROL, inheritable=False)
     kernel.close_from(CONTROL + 1)
-    os.chdir(TASK_ROOT)
 
 
 def _listen() -> socket.socket:

@@ -157,7 +157,10 @@ def pivot_root(new: str, old: str) -> None:
 def open_tree(path: str) -> int:
     """A descriptor of a private, unattached copy of the mount at `path`; other mounts below it are not in the copy."""
     flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC
-    return _syscall("open_tree", _AT_FDCWD, os.fsencode(path), ctypes.c_uint(flags))
+    try:
+        return _syscall("open_tree", _AT_FDCWD, os.fsencode(path), ctypes.c_uint(flags))
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), path) from None
 
 
 def attach(tree: int, target: str, flags: int) -> None:

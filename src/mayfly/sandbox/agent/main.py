@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import selectors
 import signal
@@ -45,13 +44,12 @@ class Agent:
         self._lock = _only_one(directory)
         stage = os.path.join(directory, "stage")
         os.makedirs(stage, mode=0o700, exist_ok=True)
-        digest = hashlib.sha256(os.path.realpath(directory).encode()).digest()
-        self._groups = cgroups.Groups(cgroups.read_layout(), "mayfly-" + digest.hex()[:12])
+        self._groups = cgroups.Groups(cgroups.read_layout(), cgroups.group_name(directory))
         self._groups.open()
         calls = os.memfd_create("filter", os.MFD_CLOEXEC)
         seccomp.compile_filter(calls)
         self._selector = selectors.DefaultSelector()
-        uids = instances.Uids.of(digest)
+        uids = instances.Uids.of(cgroups.digest_of(directory))
         self._instances = instances.Instances(self._selector, self._groups, uids, self._report)
         self._templates = templates.Templates(
             self._selector, calls, stage, uids, self._from_template, self._instances.abandoned

@@ -44,6 +44,7 @@ def serve(control: socket.socket, places: search.Places = search.INSIDE) -> NoRe
     status = 1
     try:
         _Runtime(control, places).run()
+        status = 0
     except SystemExit as leaving:
         status = _exit_status(leaving.code)
     except BrokenPipeError:
