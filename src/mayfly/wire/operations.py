@@ -16,6 +16,7 @@ from mayfly.wire.query import QueryCodec
 from mayfly.wire.rest_json import RestJsonCodec
 from mayfly.wire.rest_xml import RestXmlCodec
 from mayfly.wire.routing import PathTable
+from mayfly.wire.rpc_cbor import CborCodec
 from mayfly.wire.validation import Validate, compile_validator
 
 CODECS: Final[Mapping[str, Callable[[ServiceModel], Codec]]] = MappingProxyType(
@@ -25,8 +26,10 @@ CODECS: Final[Mapping[str, Callable[[ServiceModel], Codec]]] = MappingProxyType(
         "query": QueryCodec,
         "rest-json": RestJsonCodec,
         "rest-xml": RestXmlCodec,
+        "smithy-rpc-v2-cbor": CborCodec,
     }
 )
+_PREFERRED: Final = ("json", "rest-json", "rest-xml", "query", "ec2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +56,12 @@ class ServiceWire:
         self.name = model.service_name
         self.model = model
         self.protocols: tuple[str, ...] = tuple(model.metadata.get("protocols", [model.metadata["protocol"]]))
+        # The protocol that errors take when the request does not tell one.
+        self.protocol = next(each for each in (*_PREFERRED, *self.protocols) if each in self.protocols)
         self._codecs: dict[str, Codec] = {}
         self._operations: dict[tuple[str, str], Operation] = {}
         self._paths: PathTable | None = None
         self._names = frozenset(model.operation_names)
-
-    @property
-    def protocol(self) -> str:
-        """The protocol that errors take when the request does not tell one."""
-        return next((each for each in self.protocols if each in CODECS), "json")
 
     def family(self, protocol: str) -> Family:
         return family_of(self.name, protocol)

@@ -10,6 +10,7 @@ from mayfly.services.contract import HttpResponse, ServiceError
 from mayfly.wire.exchange import parse_query
 from mayfly.wire.models import ServiceFacts, ServiceIndex
 from mayfly.wire.operations import Catalogue, ServiceWire
+from mayfly.wire.rpc_cbor import PROTOCOL as CBOR
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -57,7 +58,7 @@ class Resolver:
         """
         target = headers.get("x-amz-target")
         if target is not None:
-            return self._by_target(target, scope)
+            return self._by_target(target, scope, "json")
         if path.startswith("/service/") and "smithy-protocol" in headers:
             return self._by_rpc_path(path)
         if scope is None:
@@ -67,25 +68,25 @@ class Resolver:
             raise UnknownServiceError(f"The credential is scoped to {scope!r}, which is not a service known to Mayfly.")
         return self._among(candidates, method, path, query, headers, form)
 
-    def _by_target(self, target: str, scope: str | None) -> Target:
+    def _by_target(self, target: str, scope: str | None, protocol: str) -> Target:
         prefix, _, name = target.rpartition(".")
         candidates = self._near.by_target.get(prefix) or self._catalogue.models.index().by_target.get(prefix, ())
         if not candidates and scope is not None:
             candidates = tuple(facts for facts in self._scoped(scope) if facts.target_prefix)
         if not candidates:
-            raise UnknownServiceError(f"X-Amz-Target {target!r} names no service known to Mayfly.")
+            raise UnknownServiceError(f"{target!r} names no service known to Mayfly.")
         for facts in candidates:
             service = self._catalogue.service(facts.name)
             if facts.target_prefix == prefix and service.has(name):
-                return Target(service, "json", name)
+                return Target(service, protocol, name)
         service = self._catalogue.service(candidates[0].name)
         refusal = ServiceError("UnknownOperationException", f"{service.name} has no operation {target!r}.", status=400)
-        return Target(service, "json", refusal=refusal)
+        return Target(service, protocol, refusal=refusal)
 
     def _by_rpc_path(self, path: str) -> Target:
         parts = path.split("/")
         if len(parts) == 5 and parts[3] == "operation":
-            return self._by_target(f"{parts[2]}.{parts[4]}", None)
+            return self._by_target(f"{parts[2]}.{parts[4]}", None, CBOR)
         raise UnknownServiceError(f"{path!r} is not the path of an operation.")
 
     def _scoped(self, scope: str) -> tuple[ServiceFacts, ...]:

@@ -45,12 +45,10 @@ def compile_parser(operation: OperationModel, body: BodyFormat) -> Parser:
     shape = operation.input_shape
     if not isinstance(shape, StructureShape):
         return lambda _request: {}
-    pairs = operation.http["requestUri"].partition("?")[2].split("&")
-    literals = frozenset(pair.partition("=")[0] for pair in pairs)
     binds: list[Bind] = [
-        bind
-        for name, member in shape.members.items()
-        if (bind := _request_bind(name, member, shape, literals, body.malformed)) is not None
+        *_label_binds(shape, body.malformed),
+        *_query_binds(operation, shape, body.malformed),
+        *_header_binds(shape, body.malformed),
     ]
     payload = shape.serialization.get("payload")
     if payload is not None:
@@ -65,6 +63,15 @@ def compile_parser(operation: OperationModel, body: BodyFormat) -> Parser:
         return found
 
     return parse
+
+
+def _located(shape: StructureShape, location: str) -> list[tuple[str, str, Shape]]:
+    """Members bound to `location`: name, name on the wire, shape."""
+    return [
+        (name, str(member.serialization.get("name", name)), member)
+        for name, member in shape.members.items()
+        if member.serialization.get("location") == location
+    ]
 
 
 def _members_bind(read: Callable[[bytes], dict[str, Any]]) -> Bind:
@@ -125,24 +132,6 @@ def _read_text(name: str, malformed: Malformed) -> Callable[[bytes], str]:
     return read
 
 
-def _request_bind(
-    name: str, member: Shape, shape: StructureShape, literals: frozenset[str], malformed: Malformed
-) -> Bind | None:
-    location = member.serialization.get("location")
-    key = str(member.serialization.get("name", name))
-    if location == "uri":
-        return _label_bind(name, key, member, malformed)
-    if location == "querystring":
-        if isinstance(member, MapShape):
-            return _query_map_bind(name, member, shape, literals)
-        return _query_bind(name, key, member, malformed)
-    if location == "header":
-        return _header_bind(name, key.lower(), member, malformed)
-    if location == "headers":
-        return _header_map_bind(name, key.lower())
-    return None
-
-
 def _guarded(read: Callable[[str], Any], key: str, malformed: Malformed) -> Callable[[str], Any]:
     def guarded(text: str) -> Any:
         try:
@@ -153,87 +142,98 @@ def _guarded(read: Callable[[str], Any], key: str, malformed: Malformed) -> Call
     return guarded
 
 
-def _label_bind(name: str, key: str, member: Shape, malformed: Malformed) -> Bind:
-    if member.type_name == "string":
-
-        def text(request: Request, found: dict[str, Any]) -> None:
-            value = request.labels.get(key)
-            if value is not None:
-                found[name] = value
-
-        return text
-    read = _guarded(from_text(member.type_name), key, malformed)
-
-    def scalar(request: Request, found: dict[str, Any]) -> None:
-        value = request.labels.get(key)
-        if value is not None:
-            found[name] = read(value)
-
-    return scalar
-
-
-def _query_bind(name: str, key: str, member: Shape, malformed: Malformed) -> Bind:
-    if isinstance(member, ListShape):
-        read_item = _guarded(from_text(member.member.type_name), key, malformed)
-
-        def items(request: Request, found: dict[str, Any]) -> None:
-            values = [read_item(value) for each, value in request.query if each == key]
-            if values:
-                found[name] = values
-
-        return items
-    is_text = member.type_name == "string"
-    read = _guarded(from_text(member.type_name), key, malformed)
-
-    def scalar(request: Request, found: dict[str, Any]) -> None:
-        for each, value in request.query:
-            if each == key:
-                if value or is_text:
-                    found[name] = read(value)
-                return
-
-    return scalar
-
-
-def _query_map_bind(name: str, member: MapShape, shape: StructureShape, literals: frozenset[str]) -> Bind:
-    """A map takes every parameter that neither the path's pattern nor any other member is bound to."""
-    bound = literals | {
-        str(other.serialization.get("name", other_name))
-        for other_name, other in shape.members.items()
-        if other.serialization.get("location") == "querystring" and not isinstance(other, MapShape)
+def _label_binds(shape: StructureShape, malformed: Malformed) -> list[Bind]:
+    labels = {
+        key: (name, _guarded(from_text(member.type_name), key, malformed))
+        for name, key, member in _located(shape, "uri")
     }
-    many = isinstance(member.value, ListShape)
+    if not labels:
+        return []
 
+    def bind(request: Request, found: dict[str, Any]) -> None:
+        for key, text in request.labels.items():
+            label = labels.get(key)
+            if label is not None:
+                found[label[0]] = label[1](text)
+
+    return [bind]
+
+
+def _query_binds(operation: OperationModel, shape: StructureShape, malformed: Malformed) -> list[Bind]:
+    """Scalars take the first value of their key, lists all of them; a map takes what nothing else is bound to."""
+    scalars: dict[str, tuple[str, Callable[[str], Any], bool]] = {}
+    lists: dict[str, tuple[str, Callable[[str], Any]]] = {}
+    rest: list[tuple[str, bool]] = []
+    for name, key, member in _located(shape, "querystring"):
+        if isinstance(member, MapShape):
+            rest.append((name, isinstance(member.value, ListShape)))
+        elif isinstance(member, ListShape):
+            lists[key] = (name, _guarded(from_text(member.member.type_name), key, malformed))
+        else:
+            read = _guarded(from_text(member.type_name), key, malformed)
+            scalars[key] = (name, read, member.type_name == "string")
+    binds: list[Bind] = []
+
+    def bind(request: Request, found: dict[str, Any]) -> None:
+        for key, text in request.query:
+            scalar = scalars.get(key)
+            if scalar is not None:
+                name, read, keeps_empty = scalar
+                if name not in found and (text or keeps_empty):
+                    found[name] = read(text)
+            elif key in lists:
+                name, read = lists[key]
+                found.setdefault(name, []).append(read(text))
+
+    if scalars or lists:
+        binds.append(bind)
+    pairs = operation.http["requestUri"].partition("?")[2].split("&")
+    bound = {pair.partition("=")[0] for pair in pairs} | scalars.keys() | lists.keys()
+    binds.extend(_query_map_bind(name, many, bound) for name, many in rest)
+    return binds
+
+
+def _query_map_bind(name: str, many: bool, bound: set[str]) -> Bind:
     def entries(request: Request, found: dict[str, Any]) -> None:
         values: dict[str, Any] = {}
-        for key, value in request.query:
+        for key, text in request.query:
             if key in bound:
                 continue
             if many:
-                values.setdefault(key, []).append(value)
+                values.setdefault(key, []).append(text)
             else:
-                values.setdefault(key, value)
+                values.setdefault(key, text)
         if values:
             found[name] = values
 
     return entries
 
 
-def _header_bind(name: str, key: str, member: Shape, malformed: Malformed) -> Bind:
-    if member.serialization.get("jsonvalue"):
-        read = _guarded(_read_json_header, key, malformed)
-    elif isinstance(member, ListShape):
-        read = _guarded(_header_list_reader(member), key, malformed)
-    else:
-        read = _guarded(from_text(member.type_name), key, malformed)
-    keeps_empty = member.type_name == "string" and not member.serialization.get("jsonvalue")
+def _header_binds(shape: StructureShape, malformed: Malformed) -> list[Bind]:
+    """One pass over the request's headers, since an operation of S3 has many more members than a request headers."""
+    headers: dict[str, tuple[str, Callable[[str], Any], bool]] = {}
+    for name, key, member in _located(shape, "header"):
+        as_json = bool(member.serialization.get("jsonvalue"))
+        if as_json:
+            read: Callable[[str], Any] = _read_json_header
+        elif isinstance(member, ListShape):
+            read = _header_list_reader(member)
+        else:
+            read = from_text(member.type_name)
+        keeps_empty = member.type_name == "string" and not as_json
+        headers[key.lower()] = (name, _guarded(read, key, malformed), keeps_empty)
+    binds: list[Bind] = []
 
-    def header(request: Request, found: dict[str, Any]) -> None:
-        value = request.headers.get(key)
-        if value is not None and (value or keeps_empty):
-            found[name] = read(value)
+    def bind(request: Request, found: dict[str, Any]) -> None:
+        for key, text in request.headers.items():
+            header = headers.get(key)
+            if header is not None and (text or header[2]):
+                found[header[0]] = header[1](text)
 
-    return header
+    if headers:
+        binds.append(bind)
+    binds.extend(_header_map_bind(name, key.lower()) for name, key, _ in _located(shape, "headers"))
+    return binds
 
 
 def _read_json_header(text: str) -> Any:

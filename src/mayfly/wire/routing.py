@@ -29,10 +29,9 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """An operation at the end of a path, with what the rest of the request must have."""
+    """An operation at the end of a path and a method, with what the rest of the request must have."""
 
     operation: str
-    method: str
     literals: tuple[tuple[str, str], ...]  # query keys of `requestUri`; a value of "" fits any
     query: frozenset[str]  # required members in the query string
     headers: frozenset[str]
@@ -44,7 +43,7 @@ class _Branch:
     literal: dict[str, "_Branch"] = field(default_factory=dict)
     label: "_Branch | None" = None
     greedy: "_Branch | None" = None
-    ends: list[_Candidate] = field(default_factory=list)
+    ends: dict[str, list[_Candidate]] = field(default_factory=dict)  # by method
 
 
 class PathTable:
@@ -72,7 +71,7 @@ class PathTable:
             else:
                 branch.label = branch.label or _Branch()
                 branch = branch.label
-        branch.ends.append(_candidate(operation, query, tuple(labels)))
+        branch.ends.setdefault(operation.http["method"], []).append(_candidate(operation, query, tuple(labels)))
 
     def find(
         self, method: str, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]
@@ -84,7 +83,7 @@ class PathTable:
             segments.pop()
         keys = dict(reversed(query))
         for ends, values in self._walk(self._root, segments, 0, ()):
-            found = _best(ends, method, keys, headers)
+            found = _best(ends.get(method, ()), keys, headers)
             if found is not None:
                 return Match(
                     found.operation,
@@ -99,7 +98,7 @@ class PathTable:
 
     def _walk(
         self, branch: _Branch, segments: list[str], at: int, values: tuple[str, ...]
-    ) -> Iterator[tuple[list[_Candidate], tuple[str, ...]]]:
+    ) -> Iterator[tuple[Mapping[str, list[_Candidate]], tuple[str, ...]]]:
         if at == len(segments):
             if branch.ends:
                 yield branch.ends, values
@@ -139,7 +138,6 @@ def _candidate(operation: OperationModel, query: str, labels: tuple[str, ...]) -
                 needed_headers.add(traits.get("name", name).lower())
     return _Candidate(
         operation.name,
-        operation.http["method"],
         tuple(literals),
         frozenset(needed_query),
         frozenset(needed_headers),
@@ -147,22 +145,22 @@ def _candidate(operation: OperationModel, query: str, labels: tuple[str, ...]) -
     )
 
 
-def _best(
-    candidates: Sequence[_Candidate], method: str, query: Mapping[str, str], headers: Mapping[str, str]
-) -> _Candidate | None:
+def _best(candidates: Sequence[_Candidate], query: Mapping[str, str], headers: Mapping[str, str]) -> _Candidate | None:
     """The most specific candidate whose literals are there; one that lacks what it requires only if none is whole."""
     best, best_score = None, (-1, -1, -1)
     for candidate in candidates:
-        if candidate.method != method:
-            continue
-        if not all(key in query and value in {"", query[key]} for key, value in candidate.literals):
+        if candidate.literals and not _has(query, candidate.literals):
             continue
         needed = len(candidate.query) + len(candidate.headers)
-        whole = candidate.query <= query.keys() and candidate.headers <= headers.keys()
+        whole = not needed or (candidate.query <= query.keys() and candidate.headers <= headers.keys())
         score = (len(candidate.literals), 1 if whole else 0, needed if whole else -needed)
-        if best is None or score > best_score:
+        if score > best_score:
             best, best_score = candidate, score
     return best
+
+
+def _has(query: Mapping[str, str], literals: Sequence[tuple[str, str]]) -> bool:
+    return bool(query) and all(key in query and value in {"", query[key]} for key, value in literals)
 
 
 def bucket_of_host(host: str) -> str | None:
