@@ -1,0 +1,268 @@
+"""The gateway as a whole: what handlers get, what clients get, and what happens when something is wrong."""
+
+import asyncio
+import gzip
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from mayfly.services.contract import HttpRequest, HttpResponse, ServiceError, StreamBody
+from mayfly.settings import HttpSettings, Settings
+
+from .platform import ACCESS_KEY, MODELS, Recorder, client, gateway, http_request, read_body, run
+
+SMALL = Settings(data=Path("unused"), http=HttpSettings(body_bytes=1000))
+
+
+def failure(call: Any) -> dict[str, Any]:
+    with pytest.raises(ClientError) as caught:
+        call()
+    response: Any = caught.value.response
+    found: dict[str, Any] = response
+    return found
+
+
+def test_a_handler_gets_the_input_and_the_context_and_its_reply_comes_back() -> None:
+    service = Recorder("lambda", {"Invoke": {"StatusCode": 200, "Payload": b"[1]", "ExecutedVersion": "7"}})
+    made = client(gateway(service), "lambda")
+    reply = made.invoke(FunctionName="function", Payload=b"{}", ClientContext="e30=", Qualifier="7")
+    assert (reply["StatusCode"], reply["ExecutedVersion"], reply["Payload"].read()) == (200, "7", b"[1]")
+    name, params = service.calls[0]
+    assert name == "Invoke"
+    assert params == {"FunctionName": "function", "Payload": b"{}", "ClientContext": "e30=", "Qualifier": "7"}
+    context = service.contexts[0]
+    assert (context.account, context.region, context.endpoint) == ("000000000000", "us-east-1", "http://127.0.0.1:4566")
+    assert context.request_id == reply["ResponseMetadata"]["RequestId"]
+    assert context.user_agent.startswith("Boto3/")
+
+
+@pytest.mark.parametrize(
+    ("service", "call"),
+    [
+        ("lambda", lambda made: made.list_functions()),
+        ("dynamodb", lambda made: made.list_tables()),
+        ("sqs", lambda made: made.list_queues()),
+        ("iam", lambda made: made.list_users()),
+        ("s3", lambda made: made.list_buckets()),
+        ("route53", lambda made: made.list_hosted_zones()),
+        ("ec2", lambda made: made.describe_vpcs()),
+        ("cloudwatch", lambda made: made.list_metrics()),
+        ("arc-region-switch", lambda made: made.list_plans()),
+        ("apigatewayv2", lambda made: made.get_apis()),
+        ("apigateway", lambda made: made.get_rest_apis()),
+    ],
+)
+def test_any_operation_of_any_service_that_is_missing_says_so(service: str, call: Any) -> None:
+    error = failure(lambda: call(client(gateway(Recorder("lambda"), Recorder("s3")), service)))
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 501
+    assert error["Error"]["Code"] == "NotImplemented"
+    assert f"of {service}." in error["Error"]["Message"]
+
+
+def test_a_bug_in_a_handler_is_an_internal_failure_with_nothing_of_it_on_the_wire(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    services = [
+        Recorder("lambda", {"ListFunctions": RuntimeError("a secret")}),
+        Recorder("s3", {"ListBuckets": RuntimeError("a secret")}),
+        Recorder("sts", {"GetCallerIdentity": {"NoSuchMember": "a secret"}}),
+    ]
+    door = gateway(*services)
+    with caplog.at_level(logging.ERROR):
+        errors = [
+            failure(client(door, "lambda").list_functions),
+            failure(client(door, "s3").list_buckets),
+            failure(client(door, "sts").get_caller_identity),
+        ]
+    codes = [error["Error"]["Code"] for error in errors]
+    assert codes == ["ServiceException", "InternalError", "InternalFailure"]
+    for error in errors:
+        assert error["ResponseMetadata"]["HTTPStatusCode"] == 500
+        assert "secret" not in str(error)
+        assert error["ResponseMetadata"]["RequestId"] in caplog.text
+
+
+def test_errors_carry_their_members_status_and_headers() -> None:
+    throttled = ServiceError(
+        "TooManyRequestsException",
+        "Rate Exceeded.",
+        members={"Reason": "CallerRateLimitExceeded", "retryAfterSeconds": "1"},
+    )
+    error = failure(
+        lambda: client(gateway(Recorder("lambda", {"Invoke": throttled})), "lambda").invoke(FunctionName="f")
+    )
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 429
+    assert error["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "1"
+    assert (error["Reason"], error["Error"]["Message"]) == ("CallerRateLimitExceeded", "Rate Exceeded.")
+
+
+def test_errors_of_query_days_keep_their_old_code_in_a_header() -> None:
+    missing = ServiceError("QueueDoesNotExist", "The specified queue does not exist.")
+    made = client(gateway(Recorder("sqs", {"GetQueueUrl": missing})), "sqs")
+    error = failure(lambda: made.get_queue_url(QueueName="none"))
+    assert error["Error"]["Type"] == "Sender"
+    assert error["ResponseMetadata"]["HTTPHeaders"]["x-amzn-query-error"] == "QueueDoesNotExist;Sender"
+
+
+def test_errors_of_s3_name_the_resource_and_both_ids() -> None:
+    missing = ServiceError("NoSuchKey", "The specified key does not exist.", members={"Key": "a&b"})
+    made = client(gateway(Recorder("s3", {"GetObject": missing})), "s3")
+    error = failure(lambda: made.get_object(Bucket="bucket", Key="a&b"))
+    assert error["Error"] == {"Code": "NoSuchKey", "Message": "The specified key does not exist.", "Key": "a&b"}
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 404
+    assert error["ResponseMetadata"]["HostId"]
+
+
+def test_a_head_request_never_gets_a_body() -> None:
+    bodies: list[Any] = []
+    missing = ServiceError("NoSuchKey", "The specified key does not exist.")
+    made = client(
+        gateway(Recorder("s3", {"HeadObject": missing})), "s3", seen=lambda _, response: bodies.append(response.body)
+    )
+    assert failure(lambda: made.head_object(Bucket="bucket", Key="key"))["Error"]["Code"] == "404"
+    assert bodies == [b""]
+
+
+def test_streams_pass_through_in_both_directions() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"first "
+        yield b"second"
+
+    reply = {"Body": StreamBody(chunks(), 12), "ContentLength": 12, "LastModified": datetime(2026, 1, 31, tzinfo=UTC)}
+    service = Recorder("s3", {"GetObject": reply, "PutObject": {}})
+    made = client(gateway(service), "s3")
+    assert made.get_object(Bucket="bucket", Key="key")["Body"].read() == b"first second"
+    made.put_object(Bucket="bucket", Key="key", Body=b"data")
+    assert service.calls[1][1]["Body"] == b"data"
+
+
+def test_an_idempotency_token_is_made_up_when_absent() -> None:
+    service = Recorder("dynamodb", {"TransactWriteItems": {}})
+    made = client(gateway(service), "dynamodb")
+    made.meta.events.unregister("provide-client-params.*.*")
+    made.transact_write_items(TransactItems=[{"Delete": {"TableName": "table", "Key": {"k": {"S": "v"}}}}])
+    assert len(service.calls[0][1]["ClientRequestToken"]) == 36
+
+
+def test_a_body_beyond_the_limit_is_refused_unless_the_operation_streams() -> None:
+    service = Recorder("dynamodb", {"ListTables": {}})
+    made = client(gateway(service, settings=SMALL), "dynamodb")
+    error = failure(lambda: made.list_tables(ExclusiveStartTableName="x" * 2000))
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 413
+    store = Recorder("s3", {"PutObject": {}})
+    client(gateway(store, settings=SMALL), "s3").put_object(Bucket="bucket", Key="key", Body=b"x" * 2000)
+    assert len(store.calls[0][1]["Body"]) == 2000
+
+
+def test_a_compressed_body_is_unpacked_within_the_limit() -> None:
+    def compress(request: Any) -> None:
+        request.headers["Content-Encoding"] = "gzip"
+        request.data = gzip.compress(request.body)
+
+    def made(service: Recorder, settings: Settings | None = None) -> Any:
+        found = client(gateway(service, settings=settings), "dynamodb")
+        found.meta.events.register_first("before-sign.dynamodb.*", lambda request, **_: compress(request))
+        return found
+
+    service = Recorder("dynamodb", {"ListTables": {}})
+    made(service).list_tables(Limit=7)
+    assert service.calls == [("ListTables", {"Limit": 7})]
+    error = failure(lambda: made(service, SMALL).list_tables(ExclusiveStartTableName="x" * 5000))
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 413
+
+
+@pytest.mark.parametrize(("size", "closes"), [(100_000, False), (1_000_000, True)])
+def test_a_body_that_nobody_read_is_drained_or_ends_the_connection(size: int, closes: bool) -> None:
+    refused = ServiceError("NoSuchBucket", "The specified bucket does not exist")
+
+    class Deaf:
+        name = "s3"
+
+        async def put(self, *_: Any) -> Any:
+            raise refused
+
+        @property
+        def operations(self) -> Any:
+            return {"PutObject": self.put}
+
+    responses: list[HttpResponse] = []
+    made = client(gateway(Deaf()), "s3", seen=lambda _, response: responses.append(response))  # type: ignore[arg-type]  # is a service, if no recorder
+    failure(lambda: made.put_object(Bucket="bucket", Key="key", Body=b"x" * size))
+    assert (("connection", "close") in responses[0].headers) is closes
+
+
+def ask(request: HttpRequest, *services: Recorder) -> tuple[int, str]:
+    async def exchange() -> HttpResponse:
+        response = await gateway(*services).handle(request)
+        return replace(response, body=await read_body(response))
+
+    response = run(exchange())
+    assert isinstance(response.body, bytes)
+    return response.status, response.body.decode()
+
+
+def test_requests_that_name_nothing_known_are_refused_precisely() -> None:
+    url = "http://127.0.0.1:4566/"
+    lam = Recorder("lambda")
+    scope = f"{ACCESS_KEY}/20260101/us-east-1/nosuch/aws4_request"
+    authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=x"
+    dated = {"authorization": authorization, "x-amz-date": "20260101T000000Z"}
+    assert ask(http_request("GET", url, dated), lam)[0] == 404
+    assert ask(http_request("POST", url, {"x-amz-target": "Nothing.Known"}), lam)[0] == 404
+    status, text = ask(http_request("POST", url, {"x-amz-target": "DynamoDB_20120810.NoSuch"}), lam)
+    assert (status, "UnknownOperationException" in text) == (400, True)
+    status, text = ask(http_request("PATCH", url + "bucket/key"), Recorder("s3"))
+    assert (status, "<Code>MethodNotAllowed</Code>" in text) == (405, True)
+    status, text = ask(http_request("OPTIONS", url + "bucket/key"), Recorder("s3"))
+    assert (status, "CORS is not enabled" in text) == (403, True)
+    assert ask(http_request("GET", url + "bucket/%ff"), Recorder("s3"))[0] == 400
+    assert ask(http_request("GET", url + "?" + "&".join(["a"] * 10_001)), Recorder("s3"))[0] == 400
+
+
+def test_a_cancelled_request_is_cancelled_and_nothing_else() -> None:
+    started = asyncio.Event()
+
+    async def scenario() -> None:
+        class Slow:
+            name = "s3"
+
+            async def get(self, *_: Any) -> Any:
+                started.set()
+                await asyncio.Event().wait()
+
+            @property
+            def operations(self) -> Any:
+                return {"GetObject": self.get}
+
+        door = gateway(Slow())  # type: ignore[arg-type]  # is a service, if no recorder
+        task = asyncio.create_task(door.handle(http_request("GET", "http://127.0.0.1:4566/bucket/key")))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())
+
+
+def test_virtual_hosted_style_requests_are_those_of_path_style() -> None:
+    service = Recorder("s3", {"GetObject": {"Body": b"data"}, "ListObjectsV2": {}})
+    for url in ("http://s3.localhost:4566", "http://s3.us-east-1.example.com"):
+        made = client(gateway(service), "s3", url=url, s3={"addressing_style": "virtual"})
+        made.get_object(Bucket="my.bucket-1", Key="a/b c")
+        made.list_objects_v2(Bucket="my.bucket-1")
+    assert [call[1].get("Key") for call in service.calls] == ["a/b c", None] * 2
+    assert {call[1]["Bucket"] for call in service.calls} == {"my.bucket-1"}
+
+
+def test_every_model_loads_and_its_head_tells_the_truth() -> None:
+    for name in ("lambda", "s3", "dynamodb", "sts", "ec2", "cloudwatch"):
+        facts, model = MODELS.facts(name), MODELS.service(name)
+        assert facts.signing_name == model.signing_name
+        assert facts.target_prefix == model.metadata.get("targetPrefix")
+    assert len(MODELS.index().by_name) > 300
