@@ -1,6 +1,6 @@
 """A process that writes to everything durable at once, and says on standard output what it was promised.
 
-Run by test_crash.py as `python crash_writer.py DIRECTORY ROUND`, until it is killed.
+Run by test_crash.py as `python crash_writer.py DIRECTORY ROUND asyncio|uvloop`, until it is killed.
 """
 
 import asyncio
@@ -10,6 +10,8 @@ import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+
+import uvloop
 
 from mayfly.clock import SystemClock
 from mayfly.store.api import Blob, Claim, NewItem, Tx
@@ -131,4 +133,5 @@ async def main(directory: Path, name: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    with asyncio.Runner(loop_factory={"asyncio": None, "uvloop": uvloop.new_event_loop}[sys.argv[3]]) as runner:
+        runner.run(main(Path(sys.argv[1]), sys.argv[2]))

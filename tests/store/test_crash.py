@@ -21,7 +21,7 @@ Promises = dict[str, list[str]]
 
 def write_until_killed(directory: Path, round_: int, promises: Promises) -> None:
     """Let a process write, kill it after a random number of promises, and collect them all."""
-    command = [sys.executable, str(SCRIPT), str(directory), f"r{round_}"]
+    command = [sys.executable, str(SCRIPT), str(directory), f"r{round_}", ["asyncio", "uvloop"][round_ % 2]]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout is not None
     lines: list[bytes] = []

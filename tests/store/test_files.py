@@ -13,6 +13,7 @@ import pytest
 
 from mayfly.clock import ManualClock
 from mayfly.store import blob_files
+from mayfly.store import files as files_module
 from mayfly.store.api import BlobNotFoundError, StorageFailedError, StorageFullError
 from mayfly.store.files import FileBlobs
 from mayfly.store.sqlite import SqliteStore
@@ -197,3 +198,10 @@ async def test_a_put_waits_for_a_sweep_that_is_removing_the_same_content(
     assert await files.read_bytes(blob.digest) == b"contended"
     for each in (blob, other):
         await store.write(functools.partial(files.link, digest=each.digest, owner="me"))
+
+
+async def test_a_sweep_looks_at_nothing_but_blobs_without_an_owner(store: SqliteStore) -> None:
+    names = {"before": 1.0, "after": 0.0, "digest": "", "count": 10}
+    rows = await store.read(lambda reader: reader.all(f"EXPLAIN QUERY PLAN {files_module.SELECT_UNOWNED}", names))
+    (step,) = [row[3] for row in rows]
+    assert step.startswith("SEARCH blobs USING INDEX blobs_unowned")

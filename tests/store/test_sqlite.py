@@ -1,9 +1,11 @@
 """What is particular to the embedded store: groups, threads, and disks that fail."""
 
 import asyncio
+import contextlib
+import resource
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,32 @@ async def test_a_full_disk_that_a_body_swallows_fails_the_group_nevertheless(sto
 
     with pytest.raises(StorageFullError):
         await store.write(swallowing)
+
+
+@contextlib.contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """Let every write(2) beyond `size` fail, as a failing disk would; Python ignores the signal that goes with it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_disk_that_fails_at_the_commit_fails_the_group_and_leaves_the_store_usable(store: SqliteStore) -> None:
+    await store.write(inserting(b"before"))
+    task, go_on = await occupy(store)
+    writes = [asyncio.create_task(store.write(inserting(bytes(100_000)))) for _ in range(3)]
+    await asyncio.sleep(0)
+    with files_no_larger_than(64 * 1024):
+        go_on.set()
+        results = await asyncio.gather(task, *writes, return_exceptions=True)
+    assert results[0] is True
+    assert [type(result) for result in results[1:]] == [StorageFailedError] * 3
+    assert await count(store) == 1
+    await asyncio.gather(*(store.write(inserting(bytes(100_000))) for _ in range(3)))
+    assert await count(store) == 4
 
 
 async def test_a_connection_that_breaks_is_replaced(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:

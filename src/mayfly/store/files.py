@@ -32,25 +32,21 @@ SWEEP_BATCH = 256
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 INSERT_BLOB = """
-INSERT INTO blobs (digest, size, put_at) VALUES (:digest, :size, :now)
+INSERT INTO blobs (digest, size, put_at, owners) VALUES (:digest, :size, :now, 0)
 ON CONFLICT (digest) DO UPDATE SET put_at = excluded.put_at
 """
+SELECT_BLOB = "SELECT 1 FROM blobs WHERE digest = :digest"
 INSERT_OWNER = """
 INSERT INTO blob_owners (digest, owner) VALUES (:digest, :owner) ON CONFLICT (digest, owner) DO NOTHING
 """
-SELECT_BLOB = "SELECT 1 FROM blobs WHERE digest = :digest"
 DELETE_OWNER = "DELETE FROM blob_owners WHERE digest = :digest AND owner = :owner"
-# Oldest first, resumed after the last one seen; blobs with owners are passed over.
+COUNT_OWNER = "UPDATE blobs SET owners = owners + :change WHERE digest = :digest"
 SELECT_UNOWNED = """
 SELECT put_at, digest FROM blobs
-WHERE put_at < :before AND (put_at > :after OR (put_at = :after AND digest > :digest))
-AND NOT EXISTS (SELECT 1 FROM blob_owners AS o WHERE o.digest = blobs.digest)
+WHERE owners = 0 AND put_at < :before AND (put_at, digest) > (:after, :digest)
 ORDER BY put_at, digest LIMIT :count
 """
-DELETE_UNOWNED = """
-DELETE FROM blobs WHERE digest = :digest AND put_at < :before
-AND NOT EXISTS (SELECT 1 FROM blob_owners AS o WHERE o.digest = blobs.digest)
-"""
+DELETE_UNOWNED = "DELETE FROM blobs WHERE digest = :digest AND put_at < :before AND owners = 0"
 
 
 class FileBlobs:
@@ -128,10 +124,12 @@ class FileBlobs:
     def link(self, tx: Tx, digest: str, owner: str) -> None:
         if tx.one(SELECT_BLOB, {"digest": digest}) is None:
             raise BlobNotFoundError(f"no blob {digest}; it was never put, or was swept before it was linked")
-        tx.run(INSERT_OWNER, {"digest": digest, "owner": owner})
+        if tx.run(INSERT_OWNER, {"digest": digest, "owner": owner}):
+            tx.run(COUNT_OWNER, {"digest": digest, "change": 1})
 
     def unlink(self, tx: Tx, digest: str, owner: str) -> None:
-        tx.run(DELETE_OWNER, {"digest": digest, "owner": owner})
+        if tx.run(DELETE_OWNER, {"digest": digest, "owner": owner}):
+            tx.run(COUNT_OWNER, {"digest": digest, "change": -1})
 
     async def sweep(self, grace_s: float) -> int:
         before = self._clock.now() - grace_s

@@ -43,14 +43,16 @@ CREATE TABLE queue_ids (
 
 INSERT INTO queue_ids (singleton, last_id) VALUES (1, 0);
 
--- Blobs whose bytes are durable, and who needs them.
+-- Blobs whose bytes are durable, and who needs them. `owners` counts the rows of blob_owners, so that a sweep looks at
+-- nothing but what it may take.
 CREATE TABLE blobs (
     digest TEXT PRIMARY KEY,
     size INTEGER NOT NULL,
-    put_at DOUBLE PRECISION NOT NULL
+    put_at DOUBLE PRECISION NOT NULL,
+    owners INTEGER NOT NULL
 );
 
-CREATE INDEX blobs_by_age ON blobs (put_at);
+CREATE INDEX blobs_unowned ON blobs (put_at, digest) WHERE owners = 0;
 
 CREATE TABLE blob_owners (
     digest TEXT NOT NULL,
