@@ -10,6 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+
 from mayfly import ids
 from mayfly.clock import ManualClock, utc
 from mayfly.engine.api import Call, Counters, Failure, Outcome, PoolView, Target
@@ -30,6 +33,8 @@ from mayfly.store.sqlite import SqliteStore
 ACCOUNT, REGION = "000000000000", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/runs"
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
+
+MODEL: Any = ServiceModel(Loader().load_service_model("lambda", "service-2"), "lambda")
 
 Script = Callable[[Target, Call], Outcome | BaseException]
 
@@ -157,6 +162,19 @@ def choose(identifier: str) -> RuntimeChoice | None:
     return RuntimeChoice("python3.11", warning)
 
 
+def check_members(value: Any, shape: Any, where: str) -> None:
+    """Fail on a member that botocore's model of the reply does not have."""
+    if shape is None:
+        assert value == {}, f"{where} has no reply"
+    elif shape.type_name == "structure":
+        for member, inner in value.items():
+            assert member in shape.members, f"{where} has no member {member}"
+            check_members(inner, shape.members[member], f"{where}.{member}")
+    elif shape.type_name == "list":
+        for inner in value:
+            check_members(inner, shape.member, f"{where}[]")
+
+
 class WatchedQueue(SqlReadyQueue):
     """The real queue, which lets a test wait for what happened in it: "enqueue", "retry", "extend"."""
 
@@ -248,7 +266,9 @@ class Stage:
         context = RequestContext(
             ids.request_id(), ACCOUNT, REGION, ANONYMOUS, "http://127.0.0.1:4566", headers=headers or {}
         )
-        return await self.functions.service.operations[operation](context, params)
+        reply = await self.functions.service.operations[operation](context, params)
+        check_members(reply, MODEL.operation_model(operation).output_shape, operation)
+        return reply
 
     async def refusal(self, operation: str, **params: Any) -> ServiceError:
         """The error that an operation answers."""

@@ -73,7 +73,7 @@ async def test_a_url_is_created_shown_changed_and_deleted(stage: Stage) -> None:
     stage.clock.advance(1)
     changed = await stage.call("UpdateFunctionUrlConfig", FunctionName="f", AuthType="AWS_IAM")
     assert (changed["AuthType"], changed["Cors"]) == ("AWS_IAM", created["Cors"])
-    assert changed["LastModifiedTime"] > changed["CreationTime"]
+    assert changed["LastModifiedTime"] > changed["CreationTime"] == created["CreationTime"]
     listed = await stage.call("ListFunctionUrlConfigs", FunctionName="f")
     assert [shown["FunctionUrl"] for shown in listed["FunctionUrlConfigs"]] == [created["FunctionUrl"]]
     await stage.call("DeleteFunctionUrlConfig", FunctionName="f")

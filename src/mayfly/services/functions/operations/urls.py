@@ -39,7 +39,7 @@ class UrlOperations:
     @operation("CreateFunctionUrlConfig")
     async def create(
         self, context: RequestContext, params: "CreateFunctionUrlConfigRequestTypeDef"
-    ) -> "FunctionUrlConfigTypeDef":
+    ) -> dict[str, object]:
         missing = faults.resource_not_found(_NO_FUNCTION)
         name = self._name(params, _NO_FUNCTION)
         _refuse_streaming(params)
@@ -62,7 +62,8 @@ class UrlOperations:
             return msgspec.structs.replace(function, url=url)
 
         await self._editor.change(name, change, missing=missing)
-        return describe.function_url(name, url, self._home, context.endpoint)
+        shown = describe.function_url(name, url, self._home, context.endpoint)
+        return {member: value for member, value in shown.items() if member != "LastModifiedTime"}
 
     @operation("GetFunctionUrlConfig")
     async def get(
