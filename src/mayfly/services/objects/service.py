@@ -10,6 +10,7 @@ from mayfly.services.objects import access, catalog, checks, collection, content
 from mayfly.services.objects.cors import CorsRule
 from mayfly.services.objects.errors import error
 from mayfly.services.objects.model import StoredObject
+from mayfly.services.objects.operations import absent
 from mayfly.services.objects.operations.attributes import AttributeOperations
 from mayfly.services.objects.operations.buckets import BucketOperations
 from mayfly.services.objects.operations.copies import CopyOperations
@@ -21,6 +22,7 @@ from mayfly.services.objects.operations.settings import CORS, SettingOperations
 from mayfly.services.objects.operations.tagging import TaggingOperations
 from mayfly.services.objects.operations.upload_listing import UploadListingOperations
 from mayfly.services.objects.operations.uploads import UploadOperations
+from mayfly.services.objects.operations.versions import VersionOperations
 from mayfly.services.objects.publishing import Publisher
 from mayfly.services.objects.ranges import Span
 from mayfly.services.ports import EventTargets
@@ -39,7 +41,7 @@ class ObjectsService:
         self._blobs = blobs
         self._clock = clock
         publisher = Publisher(blobs, targets, clock)
-        self._operations = operations_of(
+        grouped = operations_of(
             BucketOperations(store, clock),
             ObjectOperations(store, blobs, publisher, clock),
             DeletionOperations(store, publisher),
@@ -51,7 +53,9 @@ class ObjectsService:
             TaggingOperations(store, publisher),
             NotificationOperations(store, targets),
             SettingOperations(store),
+            VersionOperations(store),
         )
+        self._operations = {**grouped, **absent.operations(store)}
 
     @property
     def operations(self) -> Mapping[str, Handler]:
