@@ -177,6 +177,9 @@ class Group:
     def make(self, limits: Limits) -> None:
         for path in self._paths:
             os.mkdir(path)
+        self.limit(limits)
+
+    def limit(self, limits: Limits) -> None:
         memory, cpu, pids = (self._of[name] for name in CONTROLLERS)
         quota = max(1000, int(limits.cpus * PERIOD_US))
         if self._version == 2:

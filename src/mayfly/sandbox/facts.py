@@ -1,0 +1,134 @@
+"""What this machine can give a sandbox, found out by trying; `mayfly doctor` shows it, and cures."""
+
+import contextlib
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mayfly.sandbox import interpreters, parcel
+from mayfly.sandbox.agent import cgroups, kernel, seccomp
+from mayfly.settings import Isolation
+
+# Linux 5.3 brought the last call that the agent needs (pidfd_open); open_tree and move_mount came with 5.2.
+OLDEST_KERNEL = (5, 3)
+_TRY_S = 10.0
+_NAMESPACES = (
+    "import os, sys; sys.path.insert(0, sys.argv[1])\n"
+    "from mayfly.sandbox.agent import isolate, kernel\n"
+    "kernel.unshare(isolate.NAMESPACES)\n"
+    "kernel.mount('none', '/', None, kernel.MS_REC | kernel.MS_PRIVATE)\n"
+    "kernel.mount('try', '/proc', 'tmpfs', 0)\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that was looked at."""
+
+    name: str
+    available: bool
+    detail: str  # what was found, or why it is not there
+    cure: str = ""  # what to do when it is not
+    needed: bool = True  # whether the `namespace` level needs it
+
+
+def examine() -> tuple[Fact, ...]:
+    """All facts, in the order in which they should be cured. Starts one short process; takes some 50 ms."""
+    if sys.platform != "linux":
+        detail = f"{platform.system()} has no namespaces"
+        return (Fact("operating system", False, detail, "use Linux, or --isolation process for development"),)
+    facts = [_kernel(), _root(), _namespaces(), _cgroups(), _seccomp(), _no_new_privileges(), _overlay()]
+    return tuple(facts)
+
+
+def obstacles(facts: Iterable[Fact]) -> list[str]:
+    """Why the `namespace` level cannot be had, with the cures; empty when it can."""
+    return [
+        f"{fact.name}: {fact.detail}" + (f" ({fact.cure})" if fact.cure else "")
+        for fact in facts
+        if fact.needed and not fact.available
+    ]
+
+
+def levels(facts: Iterable[Fact]) -> tuple[Isolation, ...]:
+    """The levels of isolation that this machine can give, the strongest first."""
+    return ("process",) if obstacles(facts) else ("namespace", "process")
+
+
+def _kernel() -> Fact:
+    release = platform.release()
+    numbers = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
+    detail = f"Linux {release} on {platform.machine()}"
+    if not kernel.supported():
+        return Fact("kernel", False, f"{detail}: only x86_64 and aarch64 are supported")
+    return Fact("kernel", numbers >= OLDEST_KERNEL, detail, "upgrade to Linux 5.3 or later")
+
+
+def _root() -> Fact:
+    uid = os.geteuid()
+    return Fact("privileges", uid == 0, f"running as user id {uid}", "start Mayfly as root")
+
+
+def _namespaces() -> Fact:
+    arguments = [str(interpreters.current().path), "-I", "-S", "-c", _NAMESPACES, str(parcel.source())]
+    try:
+        done = subprocess.run(arguments, capture_output=True, timeout=_TRY_S, text=True, stdin=subprocess.DEVNULL)  # noqa: PLW1510
+    except (OSError, subprocess.SubprocessError) as error:
+        return Fact("namespaces", False, str(error))
+    reason = (done.stderr.strip().splitlines() or [""])[-1]
+    detail = "mount, pid, network, ipc and uts namespaces can be made" if done.returncode == 0 else reason
+    cure = "in a container, start it with --privileged, or with CAP_SYS_ADMIN and without its seccomp profile"
+    return Fact("namespaces", done.returncode == 0, detail, cure)
+
+
+def _cgroups() -> Fact:
+    cure = "mount cgroup2 with the controllers memory, cpu and pids, writable"
+    try:
+        layout = cgroups.read_layout()
+    except (OSError, cgroups.NoControllersError) as error:
+        return Fact("control groups", False, str(error), cure)
+    for _, directory in layout.roots:
+        trial = Path(directory) / f"mayfly-trial-{os.getpid()}"
+        try:
+            trial.mkdir()
+            trial.rmdir()
+        except OSError as error:
+            return Fact("control groups", False, f"version {layout.version}, but {error}", cure)
+    return Fact("control groups", True, f"version {layout.version}: memory, cpu and pids")
+
+
+def _seccomp() -> Fact:
+    if _status("Seccomp") is None:
+        return Fact("system call filter", False, "the kernel was built without seccomp", "use a kernel with seccomp")
+    try:
+        seccomp.load_library()
+    except seccomp.NoFilterError as error:
+        return Fact("system call filter", False, str(error), "apt install libseccomp2, or dnf install libseccomp")
+    return Fact("system call filter", True, "seccomp, compiled by libseccomp")
+
+
+def _no_new_privileges() -> Fact:
+    known = _status("NoNewPrivs") is not None
+    return Fact("no new privileges", known, "known to the kernel" if known else "not known to the kernel")
+
+
+def _overlay() -> Fact:
+    known = False
+    with contextlib.suppress(OSError):
+        known = "\toverlay\n" in Path("/proc/filesystems").read_text()
+    detail = "overlayfs" if known else "without overlayfs, a function can have one layer only"
+    return Fact("merged layers", known, detail, "modprobe overlay", needed=False)
+
+
+def _status(field: str) -> str | None:
+    """A field of /proc/self/status."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == field:
+                return value.strip()
+    return None

@@ -1,0 +1,92 @@
+"""Which cgroup hierarchy is used, and what is written into it."""
+
+from pathlib import Path
+
+import pytest
+
+from mayfly.sandbox.agent import cgroups
+from mayfly.sandbox.agent.cgroups import Group, Layout, Limits, NoControllersError, find_layout
+
+V1 = """\
+30 23 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
+31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+32 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+33 30 0:29 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
+34 30 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+"""
+V2 = "31 23 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+OWN_V1 = "4:pids:/\n3:memory:/outer/limit\n2:cpu,cpuacct:/\n0::/\n"
+
+
+def test_the_unified_hierarchy_is_used_when_it_has_all_controllers() -> None:
+    layout = find_layout(V2, "0::/user.slice\n", "cpuset cpu io memory pids")
+    assert layout == Layout(2, (("memory,cpu,pids", "/sys/fs/cgroup"),))
+
+
+def test_a_hybrid_machine_uses_the_old_hierarchies_below_the_groups_it_is_in() -> None:
+    layout = find_layout(V1, OWN_V1, "hugetlb")
+    assert layout.version == 1
+    assert dict(layout.roots) == {
+        "memory": "/sys/fs/cgroup/memory/outer/limit",
+        "cpu": "/sys/fs/cgroup/cpu,cpuacct",
+        "pids": "/sys/fs/cgroup/pids",
+    }
+
+
+def test_a_container_that_sees_a_part_of_a_hierarchy_uses_that_part() -> None:
+    mounted = V1.replace("0:28 / /sys", "0:28 /docker/abc /sys")
+    layout = find_layout(mounted, "3:memory:/docker/abc/inner\n", "")
+    assert ("memory", "/sys/fs/cgroup/memory/inner") in layout.roots
+
+
+def test_the_unified_hierarchy_is_preferred_on_a_machine_with_both() -> None:
+    assert find_layout(V1, OWN_V1, "memory cpu pids").version == 2
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(NoControllersError, match=r"memory, pids"):
+        find_layout(V1.splitlines()[1] + "\n", OWN_V1, "")
+    with pytest.raises(NoControllersError, match=r"memory, cpu, pids"):
+        find_layout(V2, "0::/\n", "io")
+
+
+def hierarchy(root: Path, *files: str) -> Path:
+    """A directory that stands for a group: with the files that the kernel would make in it."""
+    root.mkdir(parents=True)
+    for name in files:
+        (root / name).write_text("")
+    return root
+
+
+LIMITS = Limits(memory_bytes=256 << 20, cpus=0.5, processes=64)
+
+
+def test_limits_of_version_2_are_written_as_the_kernel_reads_them(tmp_path: Path) -> None:
+    names = ("memory.max", "memory.swap.max", "memory.oom.group", "cpu.max", "pids.max")
+    hierarchy(tmp_path / "one", *names)
+    group = Group(Layout(2, (("memory,cpu,pids", str(tmp_path)),)), [str(tmp_path / "one")])
+    group.limit(LIMITS)
+    assert {name: (tmp_path / "one" / name).read_text() for name in names} == {
+        "memory.max": "268435456",
+        "memory.swap.max": "0",
+        "memory.oom.group": "1",
+        "cpu.max": "50000 100000",
+        "pids.max": "64",
+    }
+
+
+def test_running_out_of_memory_is_read_from_the_counters_of_version_2(tmp_path: Path) -> None:
+    group = Group(Layout(2, (("memory,cpu,pids", str(tmp_path)),)), [str(tmp_path)])
+    events = tmp_path / "memory.events"
+    events.write_text("low 0\nhigh 0\nmax 3\noom 1\noom_kill 0\noom_group_kill 0\n")
+    assert not group.ran_out_of_memory()
+    events.write_text("low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\noom_group_kill 1\n")
+    assert group.ran_out_of_memory()
+
+
+def test_a_kernel_without_a_peak_counter_gives_what_is_used_now(tmp_path: Path) -> None:
+    group = Group(Layout(2, (("memory,cpu,pids", str(tmp_path)),)), [str(tmp_path)])
+    (tmp_path / "memory.current").write_text("4096\n")
+    assert cgroups.read_peak(group.open_peak()) == 4096
+    (tmp_path / "memory.peak").write_text("8192\n")
+    assert cgroups.read_peak(group.open_peak()) == 8192
