@@ -37,28 +37,29 @@ def usage_table(report: dict[str, Any]) -> Table:
     table = Table(show_footer=True, header_style="bold", box=None, padding=(0, 2, 0, 0))
     total = report["total"]
     currency = report["currency"]
-    columns: list[tuple[str, str, str]] = [
-        ("Function", "left", "Total"),
-        ("Memory", "right", ""),
-        ("Requests", "right", f"{total['requests']:,}"),
-        ("Errors", "right", f"{total['errors']:,}"),
-        ("Cold starts", "right", f"{total['cold_starts']:,}"),
-        ("Mean duration", "right", ""),
-        ("Billed", "right", f"{total['billed_ms'] / 1000:,.3f} s"),
-        ("GB-seconds", "right", f"{total['gb_seconds']:,.3f}"),
-        (f"Cost ({currency})", "right", f"{total['cost']:.7f}"),
+    columns = [
+        ("Function", "Total"),
+        ("MB", ""),
+        ("Requests", f"{total['requests']:,}"),
+        ("Errors", f"{total['errors']:,}"),
+        ("Cold", f"{total['cold_starts']:,}"),
+        ("Mean ms", ""),
+        ("Billed s", f"{total['billed_ms'] / 1000:,.3f}"),
+        ("GB-s", f"{total['gb_seconds']:,.3f}"),
+        (currency, f"{total['cost']:.7f}"),
     ]
-    for title, justify, footer in columns:
-        table.add_column(title, footer=footer, justify="left" if justify == "left" else "right")
+    for title, footer in columns:
+        name = title == "Function"
+        table.add_column(title, footer=footer, justify="left" if name else "right", no_wrap=not name, overflow="fold")
     for row in report["functions"]:
         table.add_row(
             escape(row["function"]),
-            f"{row['memory_mb']} MB",
+            str(row["memory_mb"]),
             f"{row['requests']:,}",
             f"{row['errors']:,}",
             f"{row['cold_starts']:,}",
-            f"{row['mean_duration_ms']:,.1f} ms",
-            f"{row['billed_ms'] / 1000:,.3f} s",
+            f"{row['mean_duration_ms']:,.1f}",
+            f"{row['billed_ms'] / 1000:,.3f}",
             f"{row['gb_seconds']:,.3f}",
             f"{row['cost']:.7f}",
         )

@@ -1,0 +1,91 @@
+"""Writes the parts of the reference that the code itself knows: operations by service, commands and their options.
+
+`python docs/generate.py` writes them; with `--check` it says which are out of date, and a test calls that.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SERVICES = ROOT / "src" / "mayfly" / "services"
+REFERENCE = ROOT / "docs" / "reference"
+NAMES = {
+    "functions": ("lambda", "AWS Lambda"),
+    "objects": ("s3", "Amazon S3"),
+    "tables": ("dynamodb", "Amazon DynamoDB"),
+    "telemetry": ("logs", "Amazon CloudWatch Logs"),
+    "stacks": ("cloudformation", "AWS CloudFormation"),
+    "identity": ("iam", "AWS IAM"),
+    "identity/sts": ("sts", "AWS STS"),
+}
+COMMANDS = ("up", "down", "status", "doctor", "env", "deploy", "delete", "invoke", "logs", "usage", "version")
+
+
+def operations_in(path: Path) -> list[str]:
+    """Names given to `@operation(...)` in one module."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for decorator in getattr(node, "decorator_list", []):
+            if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "operation":
+                argument = decorator.args[0]
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    found.append(argument.value)
+    return found
+
+
+def operations() -> str:
+    """The page of operations."""
+    lines = [
+        "# Operations",
+        "",
+        "What each service answers. Any other operation of any AWS service that botocore knows is refused with an",
+        "error that names it, in that service's own wire format (`NotImplemented`, status 501). This page is generated.",
+        "",
+    ]
+    for folder, (name, title) in NAMES.items():
+        package, _, module = folder.partition("/")
+        paths = sorted((SERVICES / package / "operations").glob("*.py"))
+        chosen = [path for path in paths if (path.stem == module if module else path.stem != "sts")]
+        names = sorted(name for path in chosen for name in operations_in(path))
+        lines += [f"## {title} (`{name}`): {len(names)}", "", ", ".join(f"`{name}`" for name in names) + ".", ""]
+    return "\n".join(lines)
+
+
+def commands() -> str:
+    """The page of the command line."""
+    lines = ["# Command line", "", "What `--help` says. This page is generated.", ""]
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+    for command in ((), *((name,) for name in COMMANDS)):
+        done = subprocess.run(
+            [sys.executable, "-m", "mayfly", *command, "--help"],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        text = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+        text = text.replace("python -m mayfly", "mayfly")
+        lines += [f"## mayfly {' '.join(command)}".rstrip(), "", "```text", text, "```", ""]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Write or check the pages; the exit status."""
+    stale = []
+    for name, text in (("operations.md", operations()), ("command-line.md", commands())):
+        path = REFERENCE / name
+        if "--check" in sys.argv:
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                stale.append(name)
+        else:
+            path.write_text(text, encoding="utf-8")
+    if stale:
+        print(f"out of date: {', '.join(stale)}; run `make docs`")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
