@@ -76,7 +76,10 @@ class EventTargets(Protocol):
         """`ServiceError` unless `arn` names a function that `principal` may invoke on behalf of `source_arn`."""
 
     def accept(self, tx: Tx, arn: str, event: bytes) -> None:
-        """Accept one asynchronous invocation as part of the caller's transaction: durable with it, run after it."""
+        """Accept one asynchronous invocation as part of the caller's transaction: durable with it, run after it.
+
+        `ServiceError` when `arn` can name no function here; nothing was written then.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,11 @@ class RecordingTargets:
             raise ServiceError("ResourceNotFoundException", f"Function not found: {arn}", status=404)
 
     def accept(self, tx: Tx, arn: str, event: bytes) -> None:
+        if arn in self.refused:
+            raise ServiceError("ResourceNotFoundException", f"Function not found: {arn}", status=404)
         tx.run("INSERT INTO accepted (arn, event) VALUES (:arn, :event)", {"arn": arn, "event": event.decode()})
         if self.fail_accept:
-            raise ServiceError("Boom", "the body failed after the event was accepted")
+            raise RuntimeError("the body failed after the event was accepted")
 
 
 class Caller:

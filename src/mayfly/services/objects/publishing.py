@@ -4,16 +4,19 @@ Every operation that changes an object goes through here, so the rule that an ev
 change that it tells of is kept in one place. Functions of a `Tx`: called inside store bodies.
 """
 
+import logging
 from dataclasses import dataclass
 
 from mayfly.clock import Clock
-from mayfly.services.contract import RequestContext
+from mayfly.services.contract import RequestContext, ServiceError
 from mayfly.services.objects import catalog, conditions, notifications
 from mayfly.services.objects.conditions import Conditions
 from mayfly.services.objects.model import Bucket, Part, StoredObject, Tags
 from mayfly.services.objects.notifications import Happening
 from mayfly.services.ports import EventTargets
 from mayfly.store.api import Blobs, Tx
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,12 @@ class Publisher:
         sequence = catalog.next_sequence(tx, bucket.name, now)
         for rule in rules:
             event = notifications.record(bucket, rule, happening, context, now=now, sequence=sequence)
-            self.targets.accept(tx, rule.target, event)
+            try:
+                self.targets.accept(tx, rule.target, event)
+            except ServiceError as refusal:
+                # Only a configuration put with SkipDestinationValidation names such a target. As in S3 the object is
+                # written all the same, and the event is nobody's.
+                _log.warning("no event for %s from bucket %s: %s", rule.target, bucket.name, refusal.message)
 
 
 def link_owner(version: str) -> str:
