@@ -89,7 +89,8 @@ def _expectation(name: str, expectation: Mapping[str, Any]) -> Condition:
         if "Exists" in expectation:
             raise InvalidError(f"{_PREFIX}Exists and ComparisonOperator cannot be used together for Attribute: {name}")
         values = [expectation["Value"]] if "Value" in expectation else expectation.get("AttributeValueList", ())
-        if not values and operator not in ("NULL", "NOT_NULL"):
+        given = "Value" in expectation or "AttributeValueList" in expectation
+        if not given and operator not in ("NULL", "NOT_NULL"):
             raise InvalidError(
                 f"{_PREFIX}Value or AttributeValueList must be used with ComparisonOperator: {operator} "
                 f"for Attribute: {name}"
@@ -157,13 +158,11 @@ def _arguments(operator: str, given: Sequence[Mapping[str, Any]]) -> list[Attrib
 
 def key_conditions(conditions: Mapping[str, Mapping[str, Any]]) -> dict[str, KeyCondition]:
     """`KeyConditions`; `InvalidError`."""
-    found = {}
+    found: dict[str, KeyCondition] = {}
     for name, condition in conditions.items():
         operator = condition["ComparisonOperator"]
-        if operator not in _RANGE_OPERATORS:
-            raise InvalidError("Attempted conditional constraint is not an indexable operation")
         values = _arguments(operator, condition.get("AttributeValueList", ()))
-        found[name] = KeyCondition(_RANGE_OPERATORS[operator], tuple(values))
+        found[name] = KeyCondition(_RANGE_OPERATORS.get(operator, "other"), tuple(values))
     return found
 
 

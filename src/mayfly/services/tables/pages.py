@@ -58,6 +58,8 @@ def bounds_of(condition: KeyCondition | None) -> Bounds:
             return Bounds(first, encode(condition.values[1]))
         case "begins_with":
             return Bounds(first, prefix_end(first), with_high=False)
+        case "other":
+            raise AssertionError("refused before")
 
 
 class Position(NamedTuple):

@@ -1,7 +1,7 @@
 """The expressions of a request, read from its parameters, whichever of the two generations those are of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mayfly.services.tables import legacy
@@ -11,7 +11,7 @@ from mayfly.services.tables.expressions.binding import Bindings, invalid_placeho
 from mayfly.services.tables.expressions.cache import ExpressionCache
 from mayfly.services.tables.expressions.errors import ExpressionError
 from mayfly.services.tables.expressions.key_conditions import KeyCondition, key_conditions
-from mayfly.services.tables.values import AttributeValue, checked
+from mayfly.services.tables.values import AttributeValue, Item, checked, checked_item
 
 _LEGACY = (
     "AttributesToGet",
@@ -26,8 +26,9 @@ _LEGACY = (
 
 @dataclass(frozen=True, slots=True)
 class Expressions:
-    """What a request's expressions ask for; None where it has no such parameter."""
+    """What a request's expressions ask for; None where it has no such parameter. `item` is its item or key."""
 
+    item: Item = field(default_factory=dict)
     condition: Condition | None = None
     update: Update | None = None
     filter: Condition | None = None
@@ -41,29 +42,29 @@ class ExpressionReader:
     def __init__(self, cache: ExpressionCache) -> None:
         self._cache = cache
 
-    def read(self, request: Mapping[str, Any], parameters: Sequence[str]) -> Expressions:
-        """The expressions of a request that takes those of `parameters` ("UpdateExpression", …); `InvalidError`."""
+    def read(self, request: Mapping[str, Any], parameters: Sequence[str], member: str | None = None) -> Expressions:
+        """The expressions of a request that takes those of `parameters` ("UpdateExpression", …); `InvalidError`.
+
+        The values in `member` ("Item" or "Key") are checked on the way, at the point where DynamoDB does it.
+        """
         _check_mixture(request, parameters)
+        item = checked_item(request[member]) if member is not None else {}
         names, values = request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
         if names is None and values is None and not any(parameter in request for parameter in parameters):
-            return _legacy(request)
+            return replace(_legacy(request), item=item)
         message = invalid_placeholder(names, values)
         if message is not None:
             raise InvalidError(message)
         bindings = Bindings(names, None if values is None else _checked_values(values))
-        found = Expressions(
-            update=self._update(request, bindings),
-            condition=self._condition(request, "ConditionExpression", bindings),
-            keys=self._keys(request, bindings),
-            filter=self._condition(request, "FilterExpression", bindings),
-            projection=self._projection(request, bindings),
-        )
+        update = self._update(request, bindings)
+        condition = self._condition(request, "ConditionExpression", bindings)
+        keys = self._condition(request, "KeyConditionExpression", bindings)
+        filter_ = self._condition(request, "FilterExpression", bindings)
+        projection = self._projection(request, bindings)
         message = bindings.unused()
         if message is not None:
             raise InvalidError(message)
-        if found.keys is None and "KeyConditions" in request:
-            return replace(found, keys=legacy.key_conditions(request["KeyConditions"]))
-        return found
+        return Expressions(item, condition, update, filter_, projection, _keys(request, keys))
 
     def _condition(self, request: Mapping[str, Any], parameter: str, bindings: Bindings) -> Condition | None:
         if parameter not in request:
@@ -72,15 +73,6 @@ class ExpressionReader:
             return bindings.condition(self._cache.condition(request[parameter]))
         except ExpressionError as error:
             raise InvalidError(f"Invalid {parameter}: {error}") from None
-
-    def _keys(self, request: Mapping[str, Any], bindings: Bindings) -> dict[str, KeyCondition] | None:
-        condition = self._condition(request, "KeyConditionExpression", bindings)
-        if condition is None:
-            return None
-        try:
-            return key_conditions(condition)
-        except ExpressionError as error:
-            raise InvalidError(str(error)) from None
 
     def _update(self, request: Mapping[str, Any], bindings: Bindings) -> Update | None:
         if "UpdateExpression" not in request:
@@ -99,6 +91,15 @@ class ExpressionReader:
             raise InvalidError(f"Invalid ProjectionExpression: {error}") from None
 
 
+def _keys(request: Mapping[str, Any], condition: Condition | None) -> dict[str, KeyCondition] | None:
+    if condition is None:
+        return legacy.key_conditions(request["KeyConditions"]) if "KeyConditions" in request else None
+    try:
+        return key_conditions(condition)
+    except ExpressionError as error:
+        raise InvalidError(str(error)) from None
+
+
 def _legacy(request: Mapping[str, Any]) -> Expressions:
     """What the parameters that came before expressions ask for."""
     operator = request.get("ConditionalOperator", "AND")
@@ -110,7 +111,7 @@ def _legacy(request: Mapping[str, Any]) -> Expressions:
         update=legacy.update(request["AttributeUpdates"]) if "AttributeUpdates" in request else None,
         filter=legacy.filter_condition(filters, operator),
         projection=legacy.projection(request["AttributesToGet"]) if "AttributesToGet" in request else None,
-        keys=legacy.key_conditions(request["KeyConditions"]) if "KeyConditions" in request else None,
+        keys=_keys(request, None),
     )
 
 

@@ -42,6 +42,8 @@ class Schema:
                 "1 validation error detected: Value at 'keySchema' failed to satisfy constraint: "
                 "Member must have length less than or equal to 2"
             )
+        if len(names) > len(self._types):
+            raise InvalidError("Invalid KeySchema: Some index key attribute have no definition")
         if any(name not in self._types for name in names):
             raise InvalidError(
                 f"{_PREFIX}Some index key attributes are not defined in AttributeDefinitions. "
@@ -57,9 +59,14 @@ class Schema:
         attributes = [Attribute(name, self._types[name]) for name in names]
         return attributes[0], attributes[1] if len(attributes) == 2 else None
 
-    def check_all_used(self) -> None:
+    def check_all_used(self, *, indexed: bool) -> None:
         """`InvalidError` when an attribute is defined that no key uses."""
         unused = [name for name in self._types if name not in self._used]
+        if unused and not indexed:
+            raise InvalidError(
+                f"{_PREFIX}Number of attributes in KeySchema does not exactly match "
+                "number of attributes defined in AttributeDefinitions"
+            )
         if unused:
             raise InvalidError(
                 f"{_PREFIX}Some AttributeDefinitions are not used. "
@@ -81,9 +88,7 @@ def indexes(request: Mapping[str, Any], schema: Schema, table_hash: Attribute, h
                 "which is required when specifying a LocalSecondaryIndex"
             )
         for one in request[member]:
-            made.append(index(one, schema, len(made) + 1, is_global))
-            if not is_global:
-                _check_local(made[-1], table_hash)
+            made.append(index(one, schema, len(made) + 1, None if is_global else table_hash))
     _check_index_counts(made)
     return tuple(made)
 
@@ -99,8 +104,8 @@ def _check_index_counts(made: Sequence[Index]) -> None:
         raise InvalidError(f"{_PREFIX}GlobalSecondaryIndex count exceeds the per-table limit of {MAX_GLOBAL_INDEXES}")
 
 
-def index(request: Mapping[str, Any], schema: Schema, index_id: int, is_global: bool) -> Index:
-    """One secondary index; `InvalidError`."""
+def index(request: Mapping[str, Any], schema: Schema, index_id: int, table_hash: Attribute | None) -> Index:
+    """One secondary index, a local one if the table's hash key is given; `InvalidError`."""
     name = request["IndexName"]
     if not _INDEX_NAME.match(name):
         raise InvalidError(
@@ -111,6 +116,8 @@ def index(request: Mapping[str, Any], schema: Schema, index_id: int, is_global: 
         if refused in request:
             raise InvalidError(f"Mayfly does not implement {refused} of indexes.")
     hash_attribute, range_attribute = schema.keys(request["KeySchema"])
+    if table_hash is not None:
+        _check_local(name, hash_attribute, range_attribute, table_hash)
     projection = request["Projection"].get("ProjectionType")
     included = request["Projection"].get("NonKeyAttributes")
     if projection is None:
@@ -122,7 +129,7 @@ def index(request: Mapping[str, Any], schema: Schema, index_id: int, is_global: 
     return Index(
         name,
         index_id,
-        is_global,
+        table_hash is None,
         hash_attribute,
         range_attribute,
         projection,
@@ -131,17 +138,17 @@ def index(request: Mapping[str, Any], schema: Schema, index_id: int, is_global: 
     )
 
 
-def _check_local(index: Index, table_hash: Attribute) -> None:
-    if index.range is None:
-        raise InvalidError(f"{_PREFIX}Index KeySchema does not have a range key for index: {index.name}")
-    if index.hash != table_hash:
+def _check_local(name: str, hash_: Attribute, range_: Attribute | None, table_hash: Attribute) -> None:
+    if range_ is None:
+        raise InvalidError(f"{_PREFIX}Index KeySchema does not have a range key for index: {name}")
+    if hash_ != table_hash:
         raise InvalidError(
             f"{_PREFIX}Index KeySchema does not have the same leading hash key as table KeySchema for index: "
-            f"{index.name}. index hash key: {index.hash.name}, table hash key: {table_hash.name}"
+            f"{name}. index hash key: {hash_.name}, table hash key: {table_hash.name}"
         )
 
 
-def billing(mode: BillingMode, request: Mapping[str, Any], made: Sequence[Index]) -> Throughput:
+def billing(mode: BillingMode, request: Mapping[str, Any]) -> Throughput:
     """The throughput of a table under a billing mode; `InvalidError` when the two do not go together."""
     given = request.get("ProvisionedThroughput")
     if mode == "PAY_PER_REQUEST":
@@ -150,21 +157,24 @@ def billing(mode: BillingMode, request: Mapping[str, Any], made: Sequence[Index]
                 f"{_PREFIX}Neither ReadCapacityUnits nor WriteCapacityUnits can be specified "
                 "when BillingMode is PAY_PER_REQUEST"
             )
-        for one in made:
-            if one.throughput != Throughput():
-                raise InvalidError(
-                    f"{_PREFIX}ProvisionedThroughput should not be specified for index: {one.name} "
-                    "when BillingMode is PAY_PER_REQUEST"
-                )
         return Throughput()
     if given is None:
         raise InvalidError(
             f"{_PREFIX}ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED"
         )
-    for one in made:
-        if one.is_global and one.throughput == Throughput():
-            raise InvalidError(f"{_PREFIX}ProvisionedThroughput must be specified for index: {one.name}")
     return throughput(given)
+
+
+def check_index_billing(mode: BillingMode, made: Sequence[Index]) -> None:
+    """`InvalidError` when an index has a throughput that its table's billing mode excludes, or lacks one."""
+    for one in made:
+        if mode == "PAY_PER_REQUEST" and one.throughput != Throughput():
+            raise InvalidError(
+                f"{_PREFIX}ProvisionedThroughput should not be specified for index: {one.name} "
+                "when BillingMode is PAY_PER_REQUEST"
+            )
+        if mode == "PROVISIONED" and one.is_global and one.throughput == Throughput():
+            raise InvalidError(f"{_PREFIX}ProvisionedThroughput must be specified for index: {one.name}")
 
 
 def throughput(given: Mapping[str, Any]) -> Throughput:

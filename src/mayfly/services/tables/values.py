@@ -7,6 +7,7 @@ text and sets one order, so that equal values are equal to `==` at any depth.
 Source of limits and sizes: "DynamoDB item sizes and formats" and "Quotas in Amazon DynamoDB".
 """
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -34,6 +35,8 @@ def checked(value: Mapping[str, Any], depth: int = 0) -> AttributeValue:
     if not value:
         raise InvalidError("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
     if len(value) > 1:
+        for kind, content in value.items():
+            checked({kind: content}, depth)
         raise InvalidError(
             "Supplied AttributeValue has more than one datatypes set, "
             "must contain exactly one of the supported datatypes"
@@ -76,7 +79,7 @@ def _checked_set(kind: str, content: Sequence[Any]) -> list[Any]:
     if len(set(elements)) != len(elements):
         if kind == "NS":
             raise InvalidError("Input collection contains duplicates")
-        shown = ", ".join(str(element) for element in content)
+        shown = ", ".join(b64encode(element).decode() if kind == "BS" else element for element in content)
         tail = "of type BS contains duplicates." if kind == "BS" else " contains duplicates."
         raise InvalidError(f"One or more parameter values were invalid: Input collection [{shown}]{tail}")
     return ordered_set(kind, elements)

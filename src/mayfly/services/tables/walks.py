@@ -12,12 +12,10 @@ from mayfly.services.tables.expressions.ast import (
     Compare,
     Condition,
     In,
-    Literal,
     Not,
     Operand,
     Or,
     Path,
-    ValueRef,
 )
 from mayfly.services.tables.expressions.key_conditions import KeyCondition
 from mayfly.services.tables.items import Key
@@ -27,6 +25,7 @@ from mayfly.services.tables.pages import Position, Walk, Wanted, bounds_of
 from mayfly.services.tables.parameters import Expressions
 from mayfly.services.tables.projections import projected_names
 from mayfly.services.tables.values import Item, checked, kind_of
+from mayfly.services.tables.writes import check_scalar_keys
 
 _PREFIX = "One or more parameter values were invalid: "
 
@@ -49,6 +48,9 @@ def query_walk(table: Table, request: Mapping[str, Any], keys: Mapping[str, KeyC
     """The rows that a Query reads; `InvalidError`."""
     index = index_of(table, request)
     schema = (index or table).key_attributes()
+    if not 1 <= len(keys) <= 2:
+        raise InvalidError("Conditions can be of length 1 or 2 only")
+    _check_start(table, index, request)
     _check_key_conditions(schema, keys)
     hash_key = encode(keys[schema[0].name].values[0])
     bounds = bounds_of(keys.get(schema[1].name) if len(schema) == 2 else None)
@@ -61,16 +63,19 @@ def query_walk(table: Table, request: Mapping[str, Any], keys: Mapping[str, KeyC
         forward=request.get("ScanIndexForward", True),
     )
     if walk.after is not None:
-        if walk.after.key.hash != hash_key:
-            raise InvalidError("The provided starting key is outside query boundaries based on provided conditions")
-        if not bounds.hold(walk.after.key.range):
+        has_range = len(keys) == 2
+        if has_range and not bounds.hold(walk.after.key.range):
             raise InvalidError("The provided starting key does not match the range key predicate")
+        if walk.after.key.hash != hash_key:
+            raise InvalidError(
+                "The query can return at most one row and cannot be restarted"
+                if has_range
+                else "The provided starting key is outside query boundaries based on provided conditions"
+            )
     return walk
 
 
 def _check_key_conditions(schema: Sequence[Attribute], keys: Mapping[str, KeyCondition]) -> None:
-    if not 1 <= len(keys) <= 2:
-        raise InvalidError("Conditions can be of length 1 or 2 only")
     if len(schema) == 1 and len(keys) > 1:
         raise InvalidError("Query key condition not supported")
     for position, attribute in enumerate(schema):
@@ -79,6 +84,8 @@ def _check_key_conditions(schema: Sequence[Attribute], keys: Mapping[str, KeyCon
             if position == 0 or len(keys) > 1:
                 raise InvalidError(f"Query condition missed key schema element: {attribute.name}")
             continue
+        if condition.operator == "other":
+            raise InvalidError("Attempted conditional constraint is not an indexable operation")
         if any(kind_of(value) != attribute.type for value in condition.values):
             raise InvalidError(f"{_PREFIX}Condition parameter type does not match schema type")
         if position == 0 and condition.operator != "=":
@@ -95,6 +102,8 @@ def scan_walk(table: Table, request: Mapping[str, Any]) -> Walk:
     """The rows that a Scan reads; `InvalidError`."""
     index = index_of(table, request)
     slots = _segment(request)
+    if index is not None:
+        _check_start(table, index, request)
     after = start_of(table, index, request)
     if slots is not None and after is not None and not slots[0] <= after.key.slot < slots[1]:
         raise InvalidError(
@@ -124,6 +133,23 @@ def _segment(request: Mapping[str, Any]) -> tuple[int, int] | None:
             f"Segment: {segment} is not less than TotalSegments: {total}"
         )
     return segment_bounds(segment, total)
+
+
+def _check_start(table: Table, index: Index | None, request: Mapping[str, Any]) -> None:
+    """`InvalidError` when `ExclusiveStartKey` has not exactly the keys that a page ends with, of their types."""
+    if "ExclusiveStartKey" not in request:
+        return
+    given = request["ExclusiveStartKey"]
+    attributes = {attribute.name: attribute for attribute in table.key_attributes()}
+    walked = (index or table).key_attributes()
+    attributes.update({attribute.name: attribute for attribute in walked})
+    if len(given) != len(attributes):
+        raise InvalidError("The provided starting key is invalid")
+    for attribute in walked:
+        if attribute.name not in given:
+            raise InvalidError("The provided starting key is invalid")
+        if attribute.type not in given[attribute.name]:
+            raise InvalidError("The provided key element does not match the schema")
 
 
 def start_of(table: Table, index: Index | None, request: Mapping[str, Any]) -> Position | None:
@@ -165,6 +191,7 @@ def wanted_of(walk: Walk, request: Mapping[str, Any], expressions: Expressions, 
         )
     paths = projection.paths if projection else None
     whole = select == "ALL_ATTRIBUTES"
+    check_scalar_keys(walk.table, [*(paths or ()), *paths_of(expressions.filter)])
     if index is not None and paths is not None:
         whole = _needs_whole(walk.table, index, paths)
     return Wanted(request.get("Limit"), expressions.filter, paths, whole, count_only=select == "COUNT")
@@ -198,7 +225,7 @@ def check_filter(schema: Sequence[Attribute], condition: Condition | None, param
     """`InvalidError` when a query's filter speaks of the attributes that its key condition is for."""
     if condition is None:
         return
-    heads = set(_heads(condition))
+    heads = {path.head for path in paths_of(condition)}
     for attribute in schema:
         if attribute.name in heads:
             raise InvalidError(
@@ -206,21 +233,21 @@ def check_filter(schema: Sequence[Attribute], condition: Condition | None, param
             )
 
 
-def _heads(node: Condition | Operand) -> list[str]:
+def paths_of(node: Condition | Operand | None) -> list[Path]:
+    """All paths of a condition."""
     match node:
         case Path():
-            return [node.head]
-        case Literal() | ValueRef():
-            return []
+            return [node]
         case Not(condition):
-            return _heads(condition)
+            return paths_of(condition)
         case And(left, right) | Or(left, right):
-            return [*_heads(left), *_heads(right)]
+            return [*paths_of(left), *paths_of(right)]
         case Compare(_, one, other):
-            return [*_heads(one), *_heads(other)]
+            return [*paths_of(one), *paths_of(other)]
         case Between(operand, low, high):
-            return [*_heads(operand), *_heads(low), *_heads(high)]
+            return [*paths_of(operand), *paths_of(low), *paths_of(high)]
         case In(operand, options):
-            return [head for part in (operand, *options) for head in _heads(part)]
+            return [path for part in (operand, *options) for path in paths_of(part)]
         case Call(_, operands):
-            return [head for part in operands for head in _heads(part)]
+            return [path for part in operands for path in paths_of(part)]
+    return []

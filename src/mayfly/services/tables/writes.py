@@ -4,18 +4,20 @@ PutItem, UpdateItem, DeleteItem, batches and transactions all come down to `Writ
 carried out by `perform` in the store's writer thread, where nothing comes between the condition and the change.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from mayfly.services.tables import items
 from mayfly.services.tables.errors import ConditionFailedError, InvalidError
 from mayfly.services.tables.expressions import updates
-from mayfly.services.tables.expressions.ast import Condition, Update
+from mayfly.services.tables.expressions.ast import Arithmetic, Condition, Path, Set, Update
 from mayfly.services.tables.expressions.conditions import holds
 from mayfly.services.tables.expressions.errors import UpdateError
+from mayfly.services.tables.expressions.operand_types import stated_type
 from mayfly.services.tables.items import Key, Stored
 from mayfly.services.tables.model import Table
-from mayfly.services.tables.values import MAX_ITEM_BYTES, Item, item_size
+from mayfly.services.tables.values import MAX_ITEM_BYTES, Item, item_size, kind_of
 from mayfly.store.api import Tx
 
 
@@ -75,6 +77,33 @@ def check_against(table: Table, write: Write) -> None:
                 f"One or more parameter values were invalid: Cannot update attribute {action.path.head}. "
                 "This attribute is part of the key"
             )
+    stated = {
+        action.path.head: stated_type(action.value)
+        for action in write.update.actions
+        if isinstance(action, Set) and len(action.path.parts) == 1 and not isinstance(action.value, Arithmetic)
+    }
+    for index in table.indexes:
+        for attribute in index.key_attributes():
+            if stated.get(attribute.name) not in (None, attribute.type):
+                raise InvalidError(
+                    f"One or more parameter values were invalid: Type mismatch for Index Key {attribute.name} "
+                    f"Expected: {attribute.type} Actual: {stated[attribute.name]} IndexName: {index.name}"
+                )
+    check_scalar_keys(table, [action.path for action in write.update.actions])
+
+
+def check_scalar_keys(table: Table, paths: Iterable[Path]) -> None:
+    """`InvalidError` when a path looks for something inside a key attribute."""
+    nested = {path.head for path in paths if len(path.parts) > 1}
+    if not nested:
+        return
+    own = [("Key", attribute) for attribute in table.key_attributes()]
+    for kind, attribute in [*own, *(("IndexKey", one) for index in table.indexes for one in index.key_attributes())]:
+        if attribute.name in nested:
+            raise InvalidError(
+                "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+                f"{kind}: {attribute.name}"
+            )
 
 
 def check_size(item: Item) -> None:
@@ -91,7 +120,20 @@ def _updated(table: Table, write: Write, stored: Stored | None) -> Item:
         new = updates.apply(write.update, before)
     except UpdateError as error:
         raise InvalidError(str(error)) from None
-    items.check_index_keys(table, new)
+    _check_new_index_keys(table, before, new)
     if item_size(new) > MAX_ITEM_BYTES:
         raise InvalidError("Item size to update has exceeded the maximum allowed size")
     return new
+
+
+def _check_new_index_keys(table: Table, before: Item, new: Item) -> None:
+    """`InvalidError` when an update has put into an index's key what it cannot hold; what was there may stay."""
+    for index in table.indexes:
+        for attribute in index.key_attributes():
+            value = new.get(attribute.name)
+            if value is not None and value != before.get(attribute.name) and kind_of(value) != attribute.type:
+                raise InvalidError(
+                    "The update expression attempted to update the secondary index key to unsupported type"
+                )
+    changed = {name: value for name, value in new.items() if before.get(name) != value}
+    items.check_index_keys(table, changed)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mayfly.services.tables.expressions.ast import (
+    Action,
     Add,
     And,
     Arithmetic,
@@ -32,10 +33,9 @@ from mayfly.services.tables.expressions.ast import (
 from mayfly.services.tables.expressions.errors import ExpressionError
 from mayfly.services.tables.expressions.operand_types import (
     check_between,
+    check_calls,
     check_comparison,
-    check_distinct,
-    check_function,
-    check_set_operand,
+    check_set_value,
     check_update_operand,
 )
 from mayfly.services.tables.values import AttributeValue
@@ -71,9 +71,14 @@ class Bindings:
                 check_between(between)
                 return between
             case In(operand, options):
-                return In(self._operand(operand), tuple(self._operand(option) for option in options))
+                membership = In(self._operand(operand), tuple(self._operand(option) for option in options))
+                for one in (membership.operand, *membership.options):
+                    check_calls(one)
+                return membership
             case Call():
-                return self._call(tree)
+                call = self._call(tree)
+                check_calls(call)
+                return call
 
     def projection(self, tree: Projection) -> Projection:
         """A projection with everything in its place; `ExpressionError`, also when paths overlap."""
@@ -82,31 +87,42 @@ class Bindings:
         return Projection(paths)
 
     def update(self, tree: Update) -> Update:
-        """An update with everything in its place; `ExpressionError`, also when paths overlap."""
+        """An update with everything in its place; `ExpressionError`, also when paths overlap.
+
+        Of several mistakes DynamoDB reports an undefined name first, then an undefined value, then paths that clash,
+        then what ADD and DELETE cannot take, then functions and sums.
+        """
+        self._check_names(tree)
         actions = tuple(self._action(action) for action in tree.actions)
         check_paths([action.path for action in actions])
+        for action in actions:
+            if isinstance(action, Add | Delete):
+                check_update_operand("ADD" if isinstance(action, Add) else "DELETE", action.value)
+        for action in actions:
+            if isinstance(action, Set):
+                check_set_value(action.value)
         return Update(actions)
 
-    def _action(self, action: Set | Remove | Add | Delete) -> Set | Remove | Add | Delete:
+    def _check_names(self, tree: Update) -> None:
+        for action in tree.actions:
+            self._path(action.path)
+            if isinstance(action, Set):
+                for path in _paths(action.value):
+                    self._path(path)
+
+    def _action(self, action: Action) -> Action:
         path = self._path(action.path)
         match action:
-            case Set(_, Arithmetic(operator, left, right)):
-                sum_ = Arithmetic(operator, self._operand(left), self._operand(right))
-                for operand in (sum_.left, sum_.right):
-                    check_set_operand(operator, operand, "N")
-                return Set(path, sum_)
-            case Set(_, Path() | Literal() | ValueRef() | Call() as value):
-                return Set(path, self._operand(value))
             case Remove():
                 return Remove(path)
             case Add(_, value):
-                added = self._operand(value)
-                check_update_operand("ADD", added)
-                return Add(path, added)
+                return Add(path, self._operand(value))
             case Delete(_, value):
-                deleted = self._operand(value)
-                check_update_operand("DELETE", deleted)
-                return Delete(path, deleted)
+                return Delete(path, self._operand(value))
+            case Set(_, Arithmetic(operator, left, right)):
+                return Set(path, Arithmetic(operator, self._operand(left), self._operand(right)))
+            case Set(_, Path() | Literal() | ValueRef() | Call() as value):
+                return Set(path, self._operand(value))
         raise AssertionError(f"{action} is no clause")
 
     def _operand(self, operand: Operand) -> Operand:
@@ -121,10 +137,7 @@ class Bindings:
                 return operand
 
     def _call(self, call: Call) -> Call:
-        bound = Call(call.function, tuple(self._operand(operand) for operand in call.operands))
-        check_distinct(bound.function, bound.operands)
-        check_function(bound)
-        return bound
+        return Call(call.function, tuple(self._operand(operand) for operand in call.operands))
 
     def _path(self, path: Path) -> Path:
         if not any(isinstance(part, NameRef) for part in path.parts):
@@ -158,6 +171,18 @@ class Bindings:
         return None
 
 
+def _paths(value: Operand | Arithmetic) -> list[Path]:
+    """The paths within a value."""
+    match value:
+        case Path():
+            return [value]
+        case Arithmetic(_, left, right):
+            return [*_paths(left), *_paths(right)]
+        case Call(_, operands):
+            return [path for operand in operands for path in _paths(operand)]
+    return []
+
+
 def invalid_placeholder(names: Mapping[str, Any] | None, values: Mapping[str, Any] | None) -> str | None:
     """The complete message for parameters that cannot define placeholders, or None."""
     for parameter, given, pattern in (("Names", names, _NAME_KEY), ("Values", values, _VALUE_KEY)):
@@ -177,6 +202,7 @@ def check_paths(paths: Sequence[Path]) -> None:
     Sorted by their parts, a path that leads through another would follow it, but conflicts hide between others, so
     paths are compared through a tree of what was seen: linear in the number of parts.
     """
+    conflict: ExpressionError | None = None
     root: dict[str | int | NameRef, Any] = {}
     ends: dict[int, Path] = {}  # by the identity of a node: the first path that ends there
     passing: dict[int, Path] = {}  # by the identity of a node: the first path that leads through it
@@ -186,12 +212,14 @@ def check_paths(paths: Sequence[Path]) -> None:
             if id(node) in ends:
                 raise _clash("overlap", ends[id(node)], path)
             if position and node and isinstance(next(iter(node)), int) != isinstance(part, int):
-                raise _clash("conflict", passing[id(node)], path)
+                conflict = conflict or _clash("conflict", passing[id(node)], path)
             passing.setdefault(id(node), path)
             node = node.setdefault(part, {})
         if id(node) in ends or node:
             raise _clash("overlap", ends.get(id(node)) or passing[id(node)], path)
         ends[id(node)] = path
+    if conflict is not None:
+        raise conflict
 
 
 def _clash(how: str, one: Path, two: Path) -> ExpressionError:

@@ -58,10 +58,10 @@ def value_of(operand: Operand, item: Item) -> AttributeValue | None:
 
 
 def size_of(value: AttributeValue) -> int | None:
-    """What `size` says: bytes of a string or binary, members of anything else that has some."""
+    """What `size` says: UTF-16 units of a string, bytes of a binary, members of anything else that has some."""
     ((kind, content),) = value.items()
     if kind == "S":
-        return len(content.encode())
+        return len(content.encode("utf-16-le", "surrogatepass")) // 2
     if kind in ("N", "BOOL", "NULL"):
         return None
     return len(content)

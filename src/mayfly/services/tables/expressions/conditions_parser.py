@@ -28,18 +28,11 @@ from mayfly.services.tables.expressions.ast import (
     ValueRef,
 )
 from mayfly.services.tables.expressions.errors import ExpressionError
+from mayfly.services.tables.expressions.operand_types import CONDITION_FUNCTIONS
 from mayfly.services.tables.expressions.parser import Parser
 from mayfly.services.tables.expressions.tokens import Token
 
 COMPARATORS = frozenset({"=", "<>", "<", "<=", ">", ">="})
-OPERAND_COUNTS = {
-    "attribute_exists": 1,
-    "attribute_not_exists": 1,
-    "attribute_type": 2,
-    "begins_with": 2,
-    "contains": 2,
-    "size": 1,
-}
 MAX_IN_OPERANDS = 100
 _KEYWORDS = frozenset({"AND", "OR", "NOT", "IN", "BETWEEN"})
 
@@ -48,7 +41,7 @@ def parse_condition(text: str) -> Condition:
     """The tree of a condition; `ExpressionError`."""
     parser = _ConditionParser(text)
     condition = parser.either()
-    parser.finish()
+    parser.finish(("parentheses", "function", "misuse", "reserved"))
     return condition
 
 
@@ -130,7 +123,7 @@ class _ConditionParser(Parser):
         closed = self.at
         self.expect_sign(")")
         if self._groups.get(closed - 1) == opened + 1:
-            raise ExpressionError("The expression has redundant parentheses;")
+            self.note("parentheses", "The expression has redundant parentheses;")
         self._groups[closed] = opened
         return node
 
@@ -153,35 +146,30 @@ class _ConditionParser(Parser):
         name = self.token.text
         self._operator()
         operands = tuple(self._comparable(operand) for operand in self.arguments())
-        if name not in OPERAND_COUNTS:
-            raise ExpressionError(f"Invalid function name; function: {name}")
-        if len(operands) != OPERAND_COUNTS[name]:
-            raise ExpressionError(
-                "Incorrect number of operands for operator or function; "
-                f"operator or function: {name}, number of operands: {len(operands)}"
-            )
+        if name not in CONDITION_FUNCTIONS:
+            self.note("function", f"Invalid function name; function: {name}")
         return Call(name, operands)
+
+    def _note_misuse(self, call: Call) -> None:
+        self.note(
+            "misuse",
+            f"The function is not allowed to be used this way in an expression; function: {call.function}",
+        )
 
     def _condition(self, node: Condition | Operand) -> Condition:
         """`node` where a condition must stand."""
         if isinstance(node, Path | ValueRef | Literal):
             raise self.unexpected()
         if isinstance(node, Call) and node.function == "size":
-            raise _misused(node)
+            self._note_misuse(node)
         return node
 
     def _comparable(self, node: Condition | Operand) -> Operand:
         """`node` where a value must stand."""
         if isinstance(node, Call):
             if node.function != "size":
-                raise _misused(node)
+                self._note_misuse(node)
             return node
         if not isinstance(node, Path | ValueRef | Literal):
             raise self.unexpected()
         return node
-
-
-def _misused(call: Call) -> ExpressionError:
-    return ExpressionError(
-        f"The function is not allowed to be used this way in an expression; function: {call.function}"
-    )

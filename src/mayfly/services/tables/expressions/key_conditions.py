@@ -22,13 +22,16 @@ from mayfly.services.tables.expressions.ast import (
 from mayfly.services.tables.expressions.errors import ExpressionError
 from mayfly.services.tables.values import AttributeValue
 
-RangeOperator: TypeAlias = OneOf["=", "<", "<=", ">", ">=", "BETWEEN", "begins_with"]
+RangeOperator: TypeAlias = OneOf["=", "<", "<=", ">", ">=", "BETWEEN", "begins_with", "other"]
 
 _MIRRORED: dict[Comparator, RangeOperator] = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 class KeyCondition(msgspec.Struct, frozen=True):
-    """What is asked of one key attribute: an operator and its one value, or two of BETWEEN."""
+    """What is asked of one key attribute: an operator and its one value, or two of BETWEEN.
+
+    "other" is any operator of the legacy parameters by which keys cannot be looked up.
+    """
 
     operator: RangeOperator
     values: tuple[AttributeValue, ...]
@@ -85,18 +88,23 @@ def _key_first(operator: str, operand: Operand) -> None:
 
 
 def _name(operands: tuple[Operand, ...]) -> str:
-    if any(isinstance(operand, Call) for operand in operands):
-        raise ExpressionError("KeyConditionExpressions cannot contain nested operations")
-    paths = [operand for operand in operands if isinstance(operand, Path)]
-    if len(paths) > 1:
-        raise ExpressionError(
-            "Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition"
-        )
-    if not paths:
+    """The one attribute among the operands."""
+    name: str | None = None
+    for operand in operands:
+        if isinstance(operand, Call):
+            raise ExpressionError("KeyConditionExpressions cannot contain nested operations")
+        if not isinstance(operand, Path):
+            continue
+        if name is not None:
+            raise ExpressionError(
+                "Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition"
+            )
+        if len(operand.parts) > 1:
+            raise ExpressionError("KeyConditionExpressions cannot have conditions on nested attributes")
+        name = operand.head
+    if name is None:
         raise ExpressionError("Invalid condition in KeyConditionExpression: No key attribute specified")
-    if len(paths[0].parts) > 1:
-        raise ExpressionError("KeyConditionExpressions cannot have conditions on nested attributes")
-    return paths[0].head
+    return name
 
 
 def _values(operands: tuple[Operand, ...]) -> tuple[AttributeValue, ...]:

@@ -4,8 +4,9 @@
 tree depends on the text alone and can be kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal, TypeAlias
 
 from mayfly.services.tables.expressions.ast import NameRef, Operand, Path, Projection, ValueRef
 from mayfly.services.tables.expressions.errors import ExpressionError
@@ -16,6 +17,9 @@ MAX_BYTES = 4096
 MAX_OPERATORS = 300
 MAX_PATH_PARTS = 32
 MAX_NESTING = 100  # of parentheses and functions: far above any real use, far below the interpreter's stack
+
+# What can be wrong with a text that can be parsed.
+Mistake: TypeAlias = Literal["reserved", "function", "misuse", "parentheses", "clause"]
 
 
 class Parser:
@@ -34,7 +38,7 @@ class Parser:
         self.at = 0
         self._operators = 0
         self._depth = 0
-        self._reserved: str | None = None
+        self._noted: dict[Mistake, str] = {}
 
     @property
     def token(self) -> Token:
@@ -81,12 +85,17 @@ class Parser:
         yield
         self._depth -= 1
 
-    def finish(self) -> None:
-        """Nothing may follow, and no attribute may have been called by a reserved word."""
+    def note(self, mistake: Mistake, message: str) -> None:
+        """Remember what is wrong but can be parsed; the first of each kind counts."""
+        self._noted.setdefault(mistake, message)
+
+    def finish(self, order: Sequence[Mistake]) -> None:
+        """Nothing may follow; then the mistakes that were noted are reported in the `order` of their kinds."""
         if self.token.kind != "end":
             raise self.unexpected()
-        if self._reserved is not None:
-            raise ExpressionError(f"Attribute name is a reserved keyword; reserved keyword: {self._reserved}")
+        for mistake in order:
+            if mistake in self._noted:
+                raise ExpressionError(self._noted[mistake])
 
     def path(self) -> Path:
         """A document path."""
@@ -114,8 +123,8 @@ class Parser:
         if token.kind != "name" or self.is_keyword(token):
             raise self.unexpected()
         self.at += 1
-        if self._reserved is None and is_reserved(token.text):
-            self._reserved = token.text
+        if is_reserved(token.text):
+            self.note("reserved", f"Attribute name is a reserved keyword; reserved keyword: {token.text}")
         return token.text
 
     def is_keyword(self, token: Token) -> bool:
@@ -156,5 +165,5 @@ def parse_projection(text: str) -> Projection:
     paths = [parser.path()]
     while parser.take_sign(","):
         paths.append(parser.path())
-    parser.finish()
+    parser.finish(("reserved",))
     return Projection(tuple(paths))

@@ -17,11 +17,10 @@ from mayfly.services.tables.expressions.ast import (
     Set,
     Update,
 )
-from mayfly.services.tables.expressions.errors import ExpressionError
+from mayfly.services.tables.expressions.operand_types import UPDATE_FUNCTIONS
 from mayfly.services.tables.expressions.parser import Parser
 from mayfly.services.tables.expressions.tokens import Token
 
-OPERAND_COUNTS = {"if_not_exists": 2, "list_append": 2}
 _CLAUSES = ("SET", "REMOVE", "ADD", "DELETE")
 
 
@@ -30,18 +29,15 @@ def parse_update(text: str) -> Update:
     parser = _UpdateParser(text)
     actions: list[Action] = []
     seen: set[str] = set()
-    repeated: str | None = None
     while parser.token.kind != "end":
         clause = parser.clause()
         if clause in seen:
-            repeated = repeated or clause
+            parser.note("clause", f'The "{clause}" section can only be used once in an update expression;')
         seen.add(clause)
         actions.append(parser.action(clause))
         while parser.take_sign(","):
             actions.append(parser.action(clause))
-    parser.finish()
-    if repeated is not None:
-        raise ExpressionError(f'The "{repeated}" section can only be used once in an update expression;')
+    parser.finish(("reserved", "function", "clause"))
     return Update(tuple(actions))
 
 
@@ -113,11 +109,6 @@ class _UpdateParser(Parser):
         self.count_operator()
         self.at += 1
         operands = self.arguments()
-        if name not in OPERAND_COUNTS:
-            raise ExpressionError(f"Invalid function name; function: {name}")
-        if len(operands) != OPERAND_COUNTS[name]:
-            raise ExpressionError(
-                "Incorrect number of operands for operator or function; "
-                f"operator or function: {name}, number of operands: {len(operands)}"
-            )
+        if name not in UPDATE_FUNCTIONS:
+            self.note("function", f"Invalid function name; function: {name}")
         return Call(name, operands)

@@ -17,7 +17,7 @@ from mayfly.services.tables.items import Key
 from mayfly.services.tables.model import Table
 from mayfly.services.tables.parameters import ExpressionReader, Expressions
 from mayfly.services.tables.values import Item, checked_item
-from mayfly.services.tables.writes import Effect, Write, check_size, perform, place_of
+from mayfly.services.tables.writes import Effect, Write, check_scalar_keys, check_size, perform, place_of
 from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ MAX_REPLY_BYTES = 16 * 1024 * 1024
 class _TableGets:
     """What a BatchGetItem wants of one table."""
 
-    def __init__(self, name: str, request: Mapping[str, Any], expressions: Expressions) -> None:
+    def __init__(self, name: str, request: Mapping[str, Any], keys: list[Item], expressions: Expressions) -> None:
         self.name = name
         self.request = request
         self.projection = expressions.projection
-        self.keys = [checked_item(key) for key in request["Keys"]]
+        self.keys = keys
         self.found: list[Item] = []
         self.left: list[Item] = []
         self.units = 0.0
@@ -62,12 +62,14 @@ class BatchOperations:
         if sum(len(gets["Keys"]) for gets in request["RequestItems"].values()) > MAX_GETS:
             raise InvalidError("Too many items requested for the BatchGetItem call")
 
+        keys = {name: _distinct_keys(gets) for name, (gets, _) in wanted.items()}
+
         def body(reader: Reader) -> list[tuple[Table, _TableGets]]:
             done = []
             budget = MAX_REPLY_BYTES
             for name, (gets, expressions) in wanted.items():
                 table = self._catalog.require(reader, context, name)
-                one = _TableGets(name, gets, expressions)
+                one = _TableGets(name, gets, keys[name], expressions)
                 budget = _get_all(reader, table, one, budget)
                 done.append((table, one))
             return done
@@ -101,11 +103,18 @@ class BatchOperations:
         return {"UnprocessedItems": {}, **reported_all(request, consumed.values())}
 
 
+def _distinct_keys(gets: Mapping[str, Any]) -> list[Item]:
+    keys = [checked_item(key) for key in gets["Keys"]]
+    if len({repr(sorted(key.items())) for key in keys}) < len(keys):
+        raise InvalidError("Provided list of item keys contains duplicates")
+    return keys
+
+
 def _get_all(reader: Reader, table: Table, gets: _TableGets, budget: int) -> int:
     """Look up the keys of one table; the bytes that the reply may still grow by."""
     places: dict[Key, Item] = {items.key_of(table, key): key for key in gets.keys}
-    if len(places) < len(gets.keys):
-        raise InvalidError("Provided list of item keys contains duplicates")
+    if gets.projection is not None:
+        check_scalar_keys(table, gets.projection.paths)
     consistent = bool(gets.request.get("ConsistentRead"))
     for place, key in places.items():
         stored = items.get(reader, table, place) if budget > 0 else None

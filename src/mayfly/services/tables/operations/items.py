@@ -12,8 +12,8 @@ from mayfly.services.tables.expressions.paths import project
 from mayfly.services.tables.items import Stored
 from mayfly.services.tables.model import Table
 from mayfly.services.tables.parameters import ExpressionReader
-from mayfly.services.tables.values import Item, checked_item
-from mayfly.services.tables.writes import Effect, Write, check_size, perform
+from mayfly.services.tables.values import Item
+from mayfly.services.tables.writes import Effect, Write, check_scalar_keys, check_size, perform
 from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:
@@ -36,12 +36,13 @@ class ItemOperations:
     @operation("GetItem")
     async def get_item(self, context: RequestContext, request: "GetItemInputTypeDef") -> dict[str, Any]:
         """An item, or what a projection leaves of it. Reads are consistent whether asked to be or not."""
-        wanted = self._expressions.read(request, ("ProjectionExpression",))
-        key = checked_item(request["Key"])
+        wanted = self._expressions.read(request, ("ProjectionExpression",), "Key")
 
         def body(reader: Reader) -> tuple[Table, Stored | None]:
             table = self._catalog.require(reader, context, request["TableName"])
-            return table, items.get(reader, table, items.key_of(table, key))
+            if wanted.projection is not None:
+                check_scalar_keys(table, wanted.projection.paths)
+            return table, items.get(reader, table, items.key_of(table, wanted.item))
 
         table, stored = await self._store.read(body)
         consumed = Consumed(table, "read")
@@ -54,14 +55,13 @@ class ItemOperations:
     @operation("PutItem")
     async def put_item(self, context: RequestContext, request: "PutItemInputTypeDef") -> dict[str, Any]:
         """Write a whole item in place of any with its key."""
+        wanted = self._expressions.read(request, ("ConditionExpression",), "Item")
         returned = _returned(request.get("ReturnValues", "NONE"), ("NONE", "ALL_OLD"))
-        wanted = self._expressions.read(request, ("ConditionExpression",))
-        item = checked_item(request["Item"])
-        check_size(item)
+        check_size(wanted.item)
         write = Write(
             request["TableName"],
             "put",
-            item,
+            wanted.item,
             wanted.condition,
             show_on_failure=request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD",
         )
@@ -71,12 +71,12 @@ class ItemOperations:
     @operation("DeleteItem")
     async def delete_item(self, context: RequestContext, request: "DeleteItemInputTypeDef") -> dict[str, Any]:
         """Remove an item; that there is none is no error."""
+        wanted = self._expressions.read(request, ("ConditionExpression",), "Key")
         returned = _returned(request.get("ReturnValues", "NONE"), ("NONE", "ALL_OLD"))
-        wanted = self._expressions.read(request, ("ConditionExpression",))
         write = Write(
             request["TableName"],
             "delete",
-            checked_item(request["Key"]),
+            wanted.item,
             wanted.condition,
             show_on_failure=request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD",
         )
@@ -86,11 +86,11 @@ class ItemOperations:
     @operation("UpdateItem")
     async def update_item(self, context: RequestContext, request: "UpdateItemInputTypeDef") -> dict[str, Any]:
         """Change attributes of an item, which is made if there is none."""
-        wanted = self._expressions.read(request, ("UpdateExpression", "ConditionExpression"))
+        wanted = self._expressions.read(request, ("UpdateExpression", "ConditionExpression"), "Key")
         write = Write(
             request["TableName"],
             "update",
-            checked_item(request["Key"]),
+            wanted.item,
             wanted.condition,
             wanted.update,
             show_on_failure=request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD",

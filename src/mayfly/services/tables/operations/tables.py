@@ -79,12 +79,13 @@ class TableOperations:
                 raise InvalidError(
                     f"One or more parameter values were invalid: Invalid number of {member}: 0. It must be specified"
                 )
+        mode: BillingMode = request.get("BillingMode", "PROVISIONED")
+        throughput = schemas.billing(mode, dict(request))
         schema = schemas.Schema(request["AttributeDefinitions"])
         hash_attribute, range_attribute = schema.keys(request["KeySchema"])
         indexes = schemas.indexes(dict(request), schema, hash_attribute, range_attribute is not None)
-        schema.check_all_used()
-        mode: BillingMode = request.get("BillingMode", "PROVISIONED")
-        throughput = schemas.billing(mode, dict(request), indexes)
+        schema.check_all_used(indexed=bool(indexes))
+        schemas.check_index_billing(mode, indexes)
         now = self._clock.now()
         return Table(
             id=str(uuid.uuid4()),
@@ -210,7 +211,8 @@ class TableOperations:
                 "One or more parameter values were invalid: "
                 "ProvisionedThroughput must be specified when BillingMode is PROVISIONED"
             )
-        throughput = schemas.billing(mode, dict(request), indexes)
+        throughput = schemas.billing(mode, dict(request))
+        schemas.check_index_billing(mode, indexes)
         since = table.pay_per_request_since
         if mode == "PAY_PER_REQUEST" and table.billing != mode:
             since = self._clock.now()
@@ -295,7 +297,7 @@ def _with_new_index(table: Table, request: dict[str, Any], wanted: dict[str, Any
             "One or more parameter values were invalid: "
             f"Attempting to create an index which already exists: {wanted['IndexName']}"
         )
-    made = schemas.index(wanted, schemas.Schema(list(known.values())), table.next_index_id, True)
+    made = schemas.index(wanted, schemas.Schema(list(known.values())), table.next_index_id, None)
     if sum(index.is_global for index in table.indexes) >= schemas.MAX_GLOBAL_INDEXES:
         raise ServiceError(
             "LimitExceededException",

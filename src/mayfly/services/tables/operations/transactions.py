@@ -20,7 +20,7 @@ from mayfly.services.tables.expressions.paths import project
 from mayfly.services.tables.items import Stored
 from mayfly.services.tables.model import Table
 from mayfly.services.tables.parameters import ExpressionReader
-from mayfly.services.tables.values import Item, checked_item, item_size
+from mayfly.services.tables.values import Item, item_size
 from mayfly.services.tables.writes import Effect, Write, check_size, perform, place_of
 from mayfly.store.api import Reader, Store, Tx
 
@@ -82,15 +82,14 @@ class TransactionOperations:
             raise InvalidError("TransactItems can only contain one of Check, Put, Update or Delete")
         ((name, request),) = action.items()
         parameters = ("UpdateExpression", "ConditionExpression") if name == "Update" else ("ConditionExpression",)
-        expressions = self._expressions.read(request, parameters)
-        item = checked_item(request["Item" if name == "Put" else "Key"])
+        expressions = self._expressions.read(request, parameters, "Item" if name == "Put" else "Key")
         if name == "Put":
-            check_size(item)
+            check_size(expressions.item)
         kinds: dict[str, Any] = {"Put": "put", "Update": "update", "Delete": "delete", "ConditionCheck": "check"}
         return Write(
             request["TableName"],
             kinds[name],
-            item,
+            expressions.item,
             expressions.condition,
             expressions.update,
             request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD",
@@ -104,8 +103,8 @@ class TransactionOperations:
         wanted = []
         for action in request["TransactItems"]:
             get = action["Get"]
-            expressions = self._expressions.read(get, ("ProjectionExpression",))
-            wanted.append((get["TableName"], checked_item(get["Key"]), expressions.projection))
+            expressions = self._expressions.read(get, ("ProjectionExpression",), "Key")
+            wanted.append((get["TableName"], expressions.item, expressions.projection))
 
         def body(reader: Reader) -> list[tuple[Table, Stored | None]]:
             tables = [self._catalog.require(reader, context, name) for name, _, _ in wanted]
