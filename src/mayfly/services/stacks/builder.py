@@ -1,0 +1,209 @@
+"""Work on one resource: create it, change it, replace it, delete it, so that a crash at any point can be gone over.
+
+Before an effect its intent is durable. `begun` says that a creation may have had an effect; `pending` holds the
+properties of a change that may have. What an interrupted run left is taken over, never what somebody else made: before
+the first attempt the name is looked up.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from mayfly.errors import MayflyError, PlatformError
+from mayfly.services.contract import ServiceError
+from mayfly.services.ports import Operations
+from mayfly.services.stacks.board import Board
+from mayfly.services.stacks.model import Definition, Resource, Role
+from mayfly.services.stacks.planner import Draft, Types, needs_replacement, resolve
+from mayfly.services.stacks.resources.base import Caller, Made
+from mayfly.services.stacks.resources.schema import PropertyError
+from mayfly.store.api import StoreClosedError
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_TRANSIENT = {"TooManyRequestsException", "ThrottlingException", "Throttling", "SlowDown", "ServiceUnavailable"}
+_ATTEMPTS = 5
+_BACKOFF_S = 0.1
+
+
+class WorkFailedError(MayflyError):
+    """A resource could not be brought where it should be; the message goes into its event."""
+
+
+class Builder:
+    def __init__(self, board: Board, types: Types, operations: Operations) -> None:
+        self._board = board
+        self._types = types
+        self._call = Caller(operations, board.operation.context)
+
+    async def ensure(self, definition: Definition, logical_id: str, draft: Draft) -> bool:
+        """Bring a resource to what `definition` says; whether that worked. The row tells the reason if not."""
+        try:
+            await self._ensure(definition, logical_id, draft)
+        except WorkFailedError:
+            return False
+        return True
+
+    async def _ensure(self, definition: Definition, logical_id: str, draft: Draft) -> None:
+        row = self._board.current(logical_id)
+        try:
+            wanted = resolve(definition, self._board.place, self._types, logical_id, self._board.lookup)
+        except (PropertyError, ServiceError) as error:
+            await self._fail(
+                row or self._board.fresh(logical_id, draft, {}), "CREATE" if row is None else "UPDATE", error
+            )
+            raise WorkFailedError from error
+        if row is None:
+            await self._create(self._board.fresh(logical_id, draft, wanted))
+            return
+        if row.status in ("CREATE_IN_PROGRESS", "CREATE_FAILED"):
+            await self._create_again(row, draft, wanted)
+            return
+        if row.pending is not None and row.pending != wanted:
+            row = await self._change(row, row.properties, revert=True)
+        differing = [
+            name for name in row.properties.keys() | wanted.keys() if row.properties.get(name) != wanted.get(name)
+        ]
+        row = _arranged(row, draft)
+        if row.type != draft.type or needs_replacement(self._types[draft.type], differing):
+            await self._replace(row, draft, wanted)
+        elif differing or row.pending is not None:
+            await self._change(row, wanted)
+        else:
+            await self._board.save(row, event=False)
+
+    async def _create_again(self, row: Resource, draft: Draft, wanted: dict[str, Any]) -> None:
+        """Go on with a creation that was interrupted, or that failed in an earlier operation."""
+        if not row.begun or row.properties == wanted:
+            await self._create(msgspec.structs.replace(_arranged(row, draft), properties=wanted))
+            return
+        discarded: Role = "discarded"
+        fresh = self._board.fresh(row.logical_id, draft, wanted)
+        await self._board.save(msgspec.structs.replace(row, role=discarded), fresh, event=False)
+        await self._create(fresh)
+
+    async def _create(self, row: Resource) -> None:
+        kind = self._types[row.type]
+        target, properties = self._board.target(row), row.properties
+        if not row.begun:
+            named = msgspec.structs.replace(row, physical_id="", status="CREATE_IN_PROGRESS", reason="")
+            await self._board.save(named)
+            if await self._attempt(named, "CREATE", lambda: kind.exists(self._call, target, properties)):
+                name = kind.physical_id(target, properties)
+                await self._fail(named, "CREATE", PropertyError(f"{name} already exists"))
+                raise WorkFailedError
+            row = msgspec.structs.replace(
+                named,
+                physical_id=kind.physical_id(target, properties),
+                begun=True,
+                reason="Resource creation Initiated",
+            )
+            await self._board.save(row)
+        made = await self._attempt(row, "CREATE", lambda: kind.create(self._call, target, properties))
+        await self._board.save(_done(row, made, "CREATE_COMPLETE"))
+
+    async def _change(self, row: Resource, wanted: dict[str, Any], *, revert: bool = False) -> Resource:
+        """Apply `wanted`; with `revert`, take a change back that may or may not have been applied."""
+        kind, target, made = self._types[row.type], self._board.target(row), self._board.made(row)
+        before = row.pending if revert and row.pending is not None else row.properties
+        if not revert:
+            row = msgspec.structs.replace(row, pending=wanted, status="UPDATE_IN_PROGRESS", reason="")
+            await self._board.save(row)
+        result = await self._attempt(row, "UPDATE", lambda: kind.update(self._call, target, made, before, wanted))
+        row = msgspec.structs.replace(_done(row, result, "UPDATE_COMPLETE"), properties=wanted, pending=None)
+        await self._board.save(row)
+        return row
+
+    async def _replace(self, row: Resource, draft: Draft, wanted: dict[str, Any]) -> None:
+        """Make the next generation beside the old one, which is deleted at the end of the operation."""
+        kind = self._types[draft.type]
+        name = kind.custom_name(wanted)
+        if name is not None and draft.type == row.type and name == kind.custom_name(row.properties):
+            error = PropertyError(
+                "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
+                f"Rename {name} and update the stack again."
+            )
+            await self._fail(row, "UPDATE", error)
+            raise WorkFailedError from error
+        notice = msgspec.structs.replace(
+            row,
+            status="UPDATE_IN_PROGRESS",
+            reason="Requested update requires the creation of a new physical resource; hence creating one.",
+        )
+        await self._board.save(notice)
+        fresh = self._board.fresh(row.logical_id, draft, wanted)
+        replaced: Role = "replaced"
+        await self._board.save(msgspec.structs.replace(notice, role=replaced, status=row.status), fresh, event=False)
+        await self._create(fresh)
+
+    async def delete(self, row: Resource, *, keep: bool) -> bool:
+        """Delete what a row stands for and drop the row; whether that worked. `keep`: leave the thing alone."""
+        if keep:
+            await self._board.forget(row, "DELETE_SKIPPED")
+            return True
+        if not row.begun:
+            await self._board.forget(row, "DELETE_COMPLETE")
+            return True
+        kind, target, made = self._types[row.type], self._board.target(row), self._board.made(row)
+        row = msgspec.structs.replace(row, status="DELETE_IN_PROGRESS", reason="")
+        await self._board.save(row)
+        properties = row.properties
+        try:
+            await self._attempt(row, "DELETE", lambda: kind.delete(self._call, target, made, properties))
+        except WorkFailedError:
+            return False
+        await self._board.forget(row, "DELETE_COMPLETE")
+        return True
+
+    async def _attempt(self, row: Resource, verb: str, act: Callable[[], Awaitable[T]]) -> T:
+        """What `act` answers, tried again while the platform is merely busy; `WorkFailedError`, with the row failed."""
+        attempt = 1
+        while True:
+            try:
+                return await act()
+            except StoreClosedError:
+                raise  # the server is going down: the next start goes on from here
+            except (ServiceError, PlatformError) as error:
+                transient = error.code in _TRANSIENT if isinstance(error, ServiceError) else True
+                if not transient or attempt == _ATTEMPTS:
+                    await self._fail(row, verb, error)
+                    raise WorkFailedError from error
+            except PropertyError as error:
+                await self._fail(row, verb, error)
+                raise WorkFailedError from error
+            except Exception as error:
+                _log.exception("%s of %s in %s", verb, row.logical_id, row.stack_id)
+                await self._fail(row, verb, error)
+                raise WorkFailedError from error
+            await asyncio.sleep(_BACKOFF_S * 2**attempt)
+            attempt += 1
+
+    async def _fail(self, row: Resource, verb: str, error: Exception) -> None:
+        await self._board.save(msgspec.structs.replace(row, status=f"{verb}_FAILED", reason=_reason(error)))
+
+
+def _arranged(row: Resource, draft: Draft) -> Resource:
+    """The row with what the definition says about it beside its properties."""
+    return msgspec.structs.replace(
+        row,
+        depends_on=tuple(sorted(draft.depends_on)),
+        deletion_policy=draft.deletion_policy,
+        replace_policy=draft.replace_policy,
+    )
+
+
+def _done(row: Resource, made: Made, status: str) -> Resource:
+    return msgspec.structs.replace(
+        row, physical_id=made.physical_id, attributes=dict(made.attributes), status=status, reason=""
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ServiceError):
+        return f'Resource handler returned message: "{error.message}" (HandlerErrorCode: {error.code})'
+    if isinstance(error, PropertyError | PlatformError):
+        return str(error)
+    return "Internal Failure"

@@ -1,0 +1,133 @@
+"""Stacks, their resources and events in the store: rows to values and back."""
+
+from typing import Any
+
+import msgspec
+
+from mayfly.ids import request_id
+from mayfly.services.contract import RequestContext
+from mayfly.services.stacks import statements
+from mayfly.services.stacks.faults import no_such_stack
+from mayfly.services.stacks.model import Definition, Event, Operation, Resource, Stack
+from mayfly.store.api import Reader, Row, Tx
+
+STACK_TYPE = "AWS::CloudFormation::Stack"
+
+
+def stack_of_row(row: Row) -> Stack:
+    values = dict(zip(Stack.__struct_fields__, row, strict=True))
+    values["definition"] = msgspec.json.decode(values["definition"], type=Definition)
+    values["outputs"] = msgspec.json.decode(values["outputs"])
+    values["options"] = msgspec.json.decode(values["options"])
+    if values["operation"] is not None:
+        values["operation"] = msgspec.json.decode(values["operation"], type=Operation)
+    return Stack(**values)
+
+
+def find_stack(reader: Reader, context: RequestContext, name: str) -> Stack:
+    """A living stack by name, or any by its id; `ServiceError` ValidationError."""
+    place = {"account": context.account, "region": context.region}
+    if name.startswith("arn:"):
+        row = reader.one(statements.STACK_BY_ID, {"id": name, **place})
+    else:
+        row = reader.one(statements.STACK_BY_NAME, {"name": name, **place})
+    if row is None:
+        raise no_such_stack(name)
+    return stack_of_row(row)
+
+
+def stack_of_id(reader: Reader, stack_id: str) -> Stack:
+    """A stack that is known to exist."""
+    row = reader.one(statements.STACK_OF_ID, {"id": stack_id})
+    if row is None:
+        raise no_such_stack(stack_id)
+    return stack_of_row(row)
+
+
+def _values(stack: Stack) -> dict[str, Any]:
+    values = {name: getattr(stack, name) for name in stack.__struct_fields__}
+    for name in ("definition", "outputs", "options"):
+        values[name] = msgspec.json.encode(values[name]).decode()
+    values["operation"] = None if stack.operation is None else msgspec.json.encode(stack.operation).decode()
+    return values
+
+
+def insert_stack(tx: Tx, stack: Stack) -> bool:
+    """Add a stack; False if its name is taken by a living one."""
+    return tx.run(statements.STACK_INSERT, _values(stack)) > 0
+
+
+def save_stack(tx: Tx, stack: Stack) -> None:
+    live_name = None if stack.status == "DELETE_COMPLETE" else stack.name
+    values = _values(stack) | {"live_name": live_name}
+    for fixed in ("account", "region", "name", "created_at"):
+        del values[fixed]
+    tx.run(statements.STACK_SAVE, values)
+
+
+def resources_of(reader: Reader, stack_id: str) -> list[Resource]:
+    return [_resource(row) for row in reader.all(statements.RESOURCES_OF, {"stack_id": stack_id})]
+
+
+def _resource(row: Row) -> Resource:
+    values = dict(zip(Resource.__struct_fields__, row, strict=True))
+    for name in ("properties", "attributes", "depends_on"):
+        values[name] = msgspec.json.decode(values[name])
+    if values["pending"] is not None:
+        values["pending"] = msgspec.json.decode(values["pending"])
+    values["depends_on"] = tuple(values["depends_on"])
+    values["begun"] = bool(values["begun"])
+    return Resource(**values)
+
+
+def save_resource(tx: Tx, resource: Resource) -> None:
+    values = {name: getattr(resource, name) for name in resource.__struct_fields__}
+    for name in ("properties", "attributes", "depends_on"):
+        values[name] = msgspec.json.encode(values[name]).decode()
+    values["pending"] = None if resource.pending is None else msgspec.json.encode(resource.pending).decode()
+    tx.run(statements.RESOURCE_SAVE, values | {"begun": int(resource.begun)})
+
+
+def forget_resource(tx: Tx, resource: Resource) -> None:
+    tx.run(
+        statements.RESOURCE_FORGET,
+        {
+            "stack_id": resource.stack_id,
+            "logical_id": resource.logical_id,
+            "generation": resource.generation,
+        },
+    )
+
+
+def stack_event(tx: Tx, stack: Stack, at: float) -> None:
+    """Record where the stack as a whole stands."""
+    token = stack.operation.token if stack.operation else ""
+    _add(
+        tx,
+        Event(stack.id, 0, request_id(), stack.name, stack.id, STACK_TYPE, stack.status, stack.reason, "", token, at),
+    )
+
+
+def resource_event(tx: Tx, resource: Resource, token: str, at: float) -> None:
+    """Record where one resource stands."""
+    shown = msgspec.json.encode(resource.properties if resource.pending is None else resource.pending).decode()
+    name = f"{resource.logical_id}-{resource.status}-{request_id()}"
+    _add(
+        tx,
+        Event(
+            resource.stack_id, 0, name, resource.logical_id, resource.physical_id, resource.type, resource.status,
+            resource.reason, shown, token, at,
+        ),
+    )  # fmt: skip
+
+
+def _add(tx: Tx, event: Event) -> None:
+    tx.run(
+        statements.EVENT_INSERT, {name: getattr(event, name) for name in event.__struct_fields__ if name != "number"}
+    )
+
+
+def events_before(reader: Reader, stack_id: str, before: int, limit: int) -> list[Event]:
+    """Events numbered below `before`, newest first."""
+    rows = reader.all(statements.EVENTS_PAGE, {"stack_id": stack_id, "before": before, "limit": limit})
+    return [Event(*row) for row in rows]

@@ -1,0 +1,1 @@
+"""Resource types: one module each, gathered in `registry`."""

@@ -1,0 +1,148 @@
+"""AWS::DynamoDB::Table: keys, indexes, billing, stream, expiry and tags."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked, tag_changes
+from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, STRING, STRINGS, TAGS, Items, fields
+
+_KEYS = Items(fields("AttributeName KeyType", AttributeName=STRING, KeyType=STRING))
+_THROUGHPUT = fields("ReadCapacityUnits WriteCapacityUnits", ReadCapacityUnits=INTEGER, WriteCapacityUnits=INTEGER)
+_PROJECTION = fields(ProjectionType=STRING, NonKeyAttributes=STRINGS)
+_IN_PLACE = ("BillingMode", "ProvisionedThroughput", "DeletionProtectionEnabled", "TableClass", "SSESpecification")
+_AT_CREATION = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes", *_IN_PLACE)
+_POLL_S = 0.2
+
+
+class Table:
+    name = "AWS::DynamoDB::Table"
+    schema = fields(
+        "KeySchema",
+        TableName=STRING,
+        AttributeDefinitions=Items(fields("AttributeName AttributeType", AttributeName=STRING, AttributeType=STRING)),
+        KeySchema=_KEYS,
+        BillingMode=STRING,
+        ProvisionedThroughput=_THROUGHPUT,
+        GlobalSecondaryIndexes=Items(
+            fields(
+                "IndexName KeySchema Projection",
+                IndexName=STRING,
+                KeySchema=_KEYS,
+                Projection=_PROJECTION,
+                ProvisionedThroughput=_THROUGHPUT,
+            )
+        ),
+        LocalSecondaryIndexes=Items(
+            fields("IndexName KeySchema Projection", IndexName=STRING, KeySchema=_KEYS, Projection=_PROJECTION)
+        ),
+        StreamSpecification=fields("StreamViewType", StreamViewType=STRING),
+        TimeToLiveSpecification=fields("Enabled", AttributeName=STRING, Enabled=BOOLEAN),
+        SSESpecification=fields(SSEEnabled=BOOLEAN, SSEType=STRING),
+        TableClass=STRING,
+        DeletionProtectionEnabled=BOOLEAN,
+        Tags=TAGS,
+    )
+    replaced_by = frozenset({"TableName", "KeySchema", "LocalSecondaryIndexes"})
+    attributes = frozenset({"Arn", "StreamArn"})
+
+    def physical_id(self, target: Target, properties: Mapping[str, Any]) -> str:
+        return self.custom_name(properties) or target.name(255)
+
+    def custom_name(self, properties: Mapping[str, Any]) -> str | None:
+        return properties.get("TableName")
+
+    async def exists(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> bool:
+        return await self._describe(call, self.physical_id(target, properties)) is not None
+
+    async def create(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> Made:
+        table = self.physical_id(target, properties)
+        stream = {"StreamSpecification": _stream(properties)} if "StreamSpecification" in properties else {}
+        # Without BillingMode CloudFormation takes provisioned capacity, as the API does.
+        await call.unless(
+            "ResourceInUseException",
+            "dynamodb",
+            "CreateTable",
+            TableName=table,
+            **picked(properties, *_AT_CREATION, "Tags"),
+            **stream,
+        )
+        await self._settled(call, table)
+        if properties.get("TimeToLiveSpecification", {}).get("Enabled"):
+            await self._expire(call, table, {}, properties)
+        return await self._made(call, table)
+
+    async def update(
+        self, call: Caller, target: Target, made: Made, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> Made:
+        table = made.physical_id
+        settings = {name: new[name] for name in _IN_PLACE if name in new and changed(old, new, name)}
+        if "DeletionProtectionEnabled" in old and "DeletionProtectionEnabled" not in new:
+            settings["DeletionProtectionEnabled"] = False
+        if changed(old, new, "StreamSpecification"):
+            settings["StreamSpecification"] = _stream(new)
+        if settings:
+            await self._change(call, table, settings)
+        await self._index(call, table, old, new)
+        await self._expire(call, table, old, new)
+        put, remove = tag_changes(old, new)
+        arn = made.attributes["Arn"]
+        if put:
+            await call("dynamodb", "TagResource", ResourceArn=arn, Tags=put)
+        if remove:
+            await call("dynamodb", "UntagResource", ResourceArn=arn, TagKeys=remove)
+        return await self._made(call, table)
+
+    async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
+        await call.unless("ResourceNotFoundException", "dynamodb", "DeleteTable", TableName=made.physical_id)
+        while await self._describe(call, made.physical_id) is not None:  # noqa: ASYNC110  # another service deletes it
+            await asyncio.sleep(_POLL_S)
+
+    async def _describe(self, call: Caller, table: str) -> dict[str, Any] | None:
+        reply = await call.unless("ResourceNotFoundException", "dynamodb", "DescribeTable", TableName=table)
+        return None if reply is None else reply["Table"]
+
+    async def _settled(self, call: Caller, table: str) -> dict[str, Any]:
+        """The table's description once it and its indexes are active."""
+        while True:
+            found: dict[str, Any] = (await call("dynamodb", "DescribeTable", TableName=table))["Table"]
+            indexes = found.get("GlobalSecondaryIndexes", ())
+            if found["TableStatus"] == "ACTIVE" and all(index["IndexStatus"] == "ACTIVE" for index in indexes):
+                return found
+            await asyncio.sleep(_POLL_S)
+
+    async def _change(self, call: Caller, table: str, settings: Mapping[str, Any]) -> None:
+        await call("dynamodb", "UpdateTable", TableName=table, **settings)
+        await self._settled(call, table)
+
+    async def _index(self, call: Caller, table: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        """Remove, then add indexes, one a call as the API asks; a changed one is removed and added."""
+        before = {index["IndexName"]: index for index in old.get("GlobalSecondaryIndexes", ())}
+        after = {index["IndexName"]: index for index in new.get("GlobalSecondaryIndexes", ())}
+        attributes = picked(new, "AttributeDefinitions")
+        for name, index in before.items():
+            if after.get(name) != index:
+                update = [{"Delete": {"IndexName": name}}]
+                await self._change(call, table, {"GlobalSecondaryIndexUpdates": update})
+        for name, index in after.items():
+            if before.get(name) != index:
+                await self._change(call, table, {"GlobalSecondaryIndexUpdates": [{"Create": index}], **attributes})
+
+    async def _expire(self, call: Caller, table: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        if not changed(old, new, "TimeToLiveSpecification"):
+            return
+        wanted = new.get("TimeToLiveSpecification")
+        if wanted is None:
+            wanted = {**old["TimeToLiveSpecification"], "Enabled": False}
+        await call("dynamodb", "UpdateTimeToLive", TableName=table, TimeToLiveSpecification=wanted)
+
+    async def _made(self, call: Caller, table: str) -> Made:
+        found = await self._settled(call, table)
+        stream = {"StreamArn": found["LatestStreamArn"]} if "LatestStreamArn" in found else {}
+        return Made(table, {"Arn": found["TableArn"], **stream})
+
+
+def _stream(properties: Mapping[str, Any]) -> dict[str, Any]:
+    if "StreamSpecification" not in properties:
+        return {"StreamEnabled": False}
+    return {"StreamEnabled": True, **properties["StreamSpecification"]}

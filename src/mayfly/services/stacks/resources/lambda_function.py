@@ -1,0 +1,141 @@
+"""AWS::Lambda::Function: code from a bucket, or written in the template (`ZipFile`)."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked, tag_changes
+from mayfly.services.stacks.resources.schema import (
+    INTEGER,
+    STRING,
+    STRINGS,
+    TAGS,
+    Entries,
+    PropertyError,
+    fields,
+)
+
+# What a property goes back to when a template no longer has it.
+_DEFAULTS: dict[str, Any] = {
+    "Description": "",
+    "Timeout": 3,
+    "MemorySize": 128,
+    "Environment": {"Variables": {}},
+    "Layers": [],
+    "DeadLetterConfig": {},
+    "TracingConfig": {"Mode": "PassThrough"},
+    "EphemeralStorage": {"Size": 512},
+    "SnapStart": {"ApplyOn": "None"},
+    "LoggingConfig": {"LogFormat": "Text"},
+}
+_PLAIN = ("Role", "Handler", "Runtime")
+_AT_CREATION = ("Architectures", "PackageType")
+
+
+class Function:
+    name = "AWS::Lambda::Function"
+    schema = fields(
+        "Code Role",
+        FunctionName=STRING,
+        Code=fields(ZipFile=STRING, S3Bucket=STRING, S3Key=STRING, S3ObjectVersion=STRING, ImageUri=STRING),
+        Role=STRING,
+        Handler=STRING,
+        Runtime=STRING,
+        Description=STRING,
+        Timeout=INTEGER,
+        MemorySize=INTEGER,
+        Environment=fields(Variables=Entries(STRING)),
+        Layers=STRINGS,
+        DeadLetterConfig=fields(TargetArn=STRING),
+        TracingConfig=fields(Mode=STRING),
+        EphemeralStorage=fields("Size", Size=INTEGER),
+        SnapStart=fields("ApplyOn", ApplyOn=STRING),
+        LoggingConfig=fields(LogFormat=STRING, LogGroup=STRING, ApplicationLogLevel=STRING, SystemLogLevel=STRING),
+        Architectures=STRINGS,
+        PackageType=STRING,
+        ReservedConcurrentExecutions=INTEGER,
+        Tags=TAGS,
+    )
+    replaced_by = frozenset({"FunctionName", "PackageType"})
+    attributes = frozenset({"Arn"})
+
+    def physical_id(self, target: Target, properties: Mapping[str, Any]) -> str:
+        return self.custom_name(properties) or target.name(64)
+
+    def custom_name(self, properties: Mapping[str, Any]) -> str | None:
+        return properties.get("FunctionName")
+
+    async def exists(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> bool:
+        return await self._find(call, self.physical_id(target, properties)) is not None
+
+    async def create(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> Made:
+        function = self.physical_id(target, properties)
+        found = await self._find(call, function)
+        if found is None:
+            found = await call(
+                "lambda",
+                "CreateFunction",
+                FunctionName=function,
+                Code=_code(properties),
+                Tags={tag["Key"]: tag["Value"] for tag in properties.get("Tags", ())},
+                **picked(properties, *_PLAIN, *_AT_CREATION, *_DEFAULTS),
+            )
+        await self._reserve(call, function, {}, properties)
+        return Made(function, {"Arn": found["FunctionArn"]})
+
+    async def update(
+        self, call: Caller, target: Target, made: Made, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> Made:
+        function = made.physical_id
+        settings = {name: new.get(name, default) for name, default in _DEFAULTS.items() if changed(old, new, name)}
+        settings |= {name: new[name] for name in _PLAIN if name in new and changed(old, new, name)}
+        if settings:
+            await call("lambda", "UpdateFunctionConfiguration", FunctionName=function, **settings)
+        if changed(old, new, "Code", "Architectures") or (changed(old, new, "Runtime") and "ZipFile" in new["Code"]):
+            await call(
+                "lambda", "UpdateFunctionCode", FunctionName=function, **_code(new), **picked(new, "Architectures")
+            )
+        await self._reserve(call, function, old, new)
+        put, remove = tag_changes(old, new)
+        arn = made.attributes["Arn"]
+        if put:
+            await call("lambda", "TagResource", Resource=arn, Tags={tag["Key"]: tag["Value"] for tag in put})
+        if remove:
+            await call("lambda", "UntagResource", Resource=arn, TagKeys=remove)
+        return made
+
+    async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
+        await call.unless("ResourceNotFoundException", "lambda", "DeleteFunction", FunctionName=made.physical_id)
+
+    async def _find(self, call: Caller, function: str) -> dict[str, Any] | None:
+        return await call.unless(
+            "ResourceNotFoundException", "lambda", "GetFunctionConfiguration", FunctionName=function
+        )
+
+    async def _reserve(self, call: Caller, function: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        name = "ReservedConcurrentExecutions"
+        if not changed(old, new, name):
+            return
+        if name in new:
+            await call("lambda", "PutFunctionConcurrency", FunctionName=function, **picked(new, name))
+        else:
+            await call("lambda", "DeleteFunctionConcurrency", FunctionName=function)
+
+
+def _code(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The code as the Lambda API takes it: text in the template becomes a package of one file, `index`."""
+    code = properties["Code"]
+    if "ZipFile" not in code:
+        return dict(code)
+    runtime = str(properties.get("Runtime", ""))
+    suffix = {"python": ".py", "nodejs": ".js"}.get(runtime.rstrip("0123456789.x"))
+    if suffix is None:
+        raise PropertyError(f"ZipFile can only be used with the runtimes of Python and Node.js, not with {runtime!r}")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as package:
+        # A fixed date, so that equal text is an equal package.
+        entry = zipfile.ZipInfo(f"index{suffix}", (1980, 1, 1, 0, 0, 0))
+        entry.external_attr = 0o644 << 16
+        package.writestr(entry, code["ZipFile"])
+    return {"ZipFile": buffer.getvalue()}

@@ -1,0 +1,31 @@
+"""The resource types that a template may use."""
+
+from collections.abc import Mapping
+
+from mayfly.services.stacks.resources.base import ResourceType
+from mayfly.services.stacks.resources.dynamodb_table import Table
+from mayfly.services.stacks.resources.iam_policy import InlinePolicy, ManagedPolicy
+from mayfly.services.stacks.resources.iam_role import Role
+from mayfly.services.stacks.resources.lambda_event_invoke_config import EventInvokeConfig
+from mayfly.services.stacks.resources.lambda_function import Function
+from mayfly.services.stacks.resources.lambda_permission import Permission
+from mayfly.services.stacks.resources.lambda_url import Url
+from mayfly.services.stacks.resources.logs_log_group import LogGroup
+from mayfly.services.stacks.resources.s3_bucket import Bucket
+
+
+def resource_types() -> Mapping[str, ResourceType]:
+    """All types, by their name in a template."""
+    known: tuple[ResourceType, ...] = (
+        Bucket(),
+        EventInvokeConfig(),
+        Function(),
+        InlinePolicy(),
+        LogGroup(),
+        ManagedPolicy(),
+        Permission(),
+        Role(),
+        Table(),
+        Url(),
+    )
+    return {item.name: item for item in known}

@@ -1,0 +1,121 @@
+"""How stacks, their resources and events look on the wire. Pure."""
+
+from typing import Any
+
+from mayfly.clock import utc
+from mayfly.services.stacks.intake import joined
+from mayfly.services.stacks.model import Definition, Event, Resource, Stack
+from mayfly.services.stacks.template.parameters import MASK
+
+_DRIFT = {"StackDriftStatus": "NOT_CHECKED"}
+
+
+def stack(item: Stack) -> dict[str, Any]:
+    """A `Stack` of DescribeStacks."""
+    definition = item.definition if item.operation is None or item.operation.kind == "delete" else (
+        item.operation.definition if item.operation.phase == "forward" else item.definition
+    )  # fmt: skip
+    shape: dict[str, Any] = {
+        "StackId": item.id,
+        "StackName": item.name,
+        "CreationTime": utc(item.created_at),
+        "StackStatus": item.status,
+        "DisableRollback": item.options.get("DisableRollback", False),
+        "EnableTerminationProtection": item.options.get("EnableTerminationProtection", False),
+        "NotificationARNs": [],
+        "RollbackConfiguration": {"RollbackTriggers": []},
+        "Capabilities": list(definition.capabilities),
+        "Parameters": parameters(definition),
+        "Tags": tags(definition),
+        "Outputs": outputs(item),
+        "DriftInformation": _DRIFT,
+    }
+    optional = {
+        "Description": definition.template.description,
+        "StackStatusReason": item.reason,
+        "LastUpdatedTime": utc(item.updated_at) if item.updated_at else None,
+        "DeletionTime": utc(item.deleted_at) if item.deleted_at else None,
+        "ChangeSetId": item.options.get("ChangeSetId"),
+        "TimeoutInMinutes": item.options.get("TimeoutInMinutes"),
+    }
+    return shape | {name: value for name, value in optional.items() if value}
+
+
+def summary(item: Stack) -> dict[str, Any]:
+    """A `StackSummary` of ListStacks."""
+    whole = stack(item)
+    names = ("StackId", "StackName", "CreationTime", "LastUpdatedTime", "DeletionTime", "StackStatus",
+             "StackStatusReason", "DriftInformation")  # fmt: skip
+    found = {name: whole[name] for name in names if name in whole}
+    return found | ({"TemplateDescription": whole["Description"]} if "Description" in whole else {})
+
+
+def parameters(definition: Definition) -> list[dict[str, str]]:
+    declared = definition.template.parameters
+    return [
+        {"ParameterKey": name, "ParameterValue": MASK if _hidden(declared.get(name, {})) else joined(value)}
+        for name, value in definition.parameters.items()
+    ]
+
+
+def declaration(name: str, declared: dict[str, Any]) -> dict[str, Any]:
+    """A parameter as a template declares it."""
+    default = declared.get("Default")
+    found: dict[str, Any] = {"ParameterKey": name, "NoEcho": _hidden(declared)}
+    if default is not None:
+        found["DefaultValue"] = str(default)
+    if declared.get("Description"):
+        found["Description"] = declared["Description"]
+    return found
+
+
+def _hidden(declared: dict[str, Any]) -> bool:
+    return str(declared.get("NoEcho", False)).lower() == "true"
+
+
+def tags(definition: Definition) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in definition.tags.items()]
+
+
+def outputs(item: Stack) -> list[dict[str, str]]:
+    found = []
+    for name, value in item.outputs.items():
+        output = item.definition.template.outputs.get(name)
+        description = {"Description": output.description} if output is not None and output.description else {}
+        found.append({"OutputKey": name, "OutputValue": value, **description})
+    return found
+
+
+def resource(item: Stack, row: Resource, time: str = "Timestamp", *, summary: bool = False) -> dict[str, Any]:
+    """A resource; `time` is what the shape calls its last change; a summary leaves out whose it is."""
+    shape: dict[str, Any] = {
+        "LogicalResourceId": row.logical_id,
+        "ResourceType": row.type,
+        time: utc(row.updated_at),
+        "ResourceStatus": row.status,
+        "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
+    }
+    if not summary:
+        shape |= {"StackName": item.name, "StackId": item.id}
+    if row.physical_id:
+        shape["PhysicalResourceId"] = row.physical_id
+    return shape | ({"ResourceStatusReason": row.reason} if row.reason else {})
+
+
+def event(item: Stack, what: Event) -> dict[str, Any]:
+    shape = {
+        "StackId": item.id,
+        "EventId": what.id,
+        "StackName": item.name,
+        "LogicalResourceId": what.logical_id,
+        "PhysicalResourceId": what.physical_id,
+        "ResourceType": what.type,
+        "Timestamp": utc(what.at),
+        "ResourceStatus": what.status,
+    }
+    optional = {
+        "ResourceStatusReason": what.reason,
+        "ResourceProperties": what.properties,
+        "ClientRequestToken": what.token,
+    }
+    return shape | {name: value for name, value in optional.items() if value}

@@ -1,0 +1,1 @@
+"""Templates as values: read, checked, bound and evaluated, without touching anything."""

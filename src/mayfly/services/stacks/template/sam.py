@@ -1,0 +1,58 @@
+"""The SAM macro: `AWS::Serverless::…` resources become plain ones, by aws-sam-translator.
+
+The translator keeps state in module and class attributes and works for a while, so it runs in one thread of its own,
+one template at a time. It looks up nothing: the managed policies come from the list that it bundles.
+"""
+
+import asyncio
+import copy
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from samtranslator.internal.managed_policies import get_bundled_managed_policy_map
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+
+from mayfly.services.stacks.faults import validation
+from mayfly.services.stacks.template.parameters import Value
+
+SAM_TYPES = "AWS::Serverless::"
+
+
+class SamTransform:
+    """Carries the macro out. Closed once."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mayfly-sam")
+
+    async def apply(self, raw: Mapping[str, Any], parameters: Mapping[str, Value], region: str) -> dict[str, Any]:
+        """The template without SAM; `ServiceError` ValidationError with the translator's reasons."""
+        # The translator changes what it is given.
+        own = copy.deepcopy(dict(raw))
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, _translate, own, {**parameters, "AWS::Region": region}, region
+        )
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _translate(raw: dict[str, Any], parameters: dict[str, Any], region: str) -> dict[str, Any]:
+    # The session is asked for its region alone; the keys keep it from looking for others.
+    session = boto3.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name=region)  # noqa: S106
+    translator = Translator(get_bundled_managed_policy_map("aws"), Parser(), boto_session=session)
+    try:
+        translated: dict[str, Any] = translator.translate(raw, parameters, passthrough_metadata=True)
+    except InvalidDocumentException as error:
+        causes = " ".join(cause.message for cause in error.causes)
+        raise validation(f"Transform AWS::Serverless-2016-10-31 failed with: {error.message} {causes}") from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        # It trips over shapes that it does not expect: a template's fault, not the platform's.
+        raise validation(
+            f"Transform AWS::Serverless-2016-10-31 failed with: the template has an unexpected shape ({error!r})"
+        ) from error
+    translated.pop("Transform", None)
+    return translated
