@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import sqlite3
 import threading
@@ -13,7 +14,7 @@ import pytest
 import uvloop
 
 from mayfly.clock import ManualClock
-from mayfly.store import sqlite, sqlite_connection
+from mayfly.store import sqlite, sqlite_connection, sqlite_threads
 from mayfly.store.api import StorageFailedError, StorageFullError, StoreBusyError, Tx
 from mayfly.store.sqlite import SqliteStore
 
@@ -72,6 +73,25 @@ async def test_concurrent_writers_make_far_fewer_commits_than_writes(store: Sqli
     await asyncio.gather(*(writer() for _ in range(64)))
     assert await count(store) == 1280
     assert store.commits - before <= 1280 // 4
+
+
+async def test_a_flood_is_cut_into_groups_so_that_the_first_need_not_wait_for_the_last(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_threads, "GROUP_BODIES", 10)
+    task, go_on = await occupy(store)
+    before = store.commits
+    writes = [asyncio.create_task(store.write(inserting(b"x"))) for _ in range(95)]
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(task, *writes)
+    assert store.commits - before == 1 + 10
+
+
+async def test_nobody_else_may_read_the_database(store: SqliteStore, tmp_path: Path) -> None:
+    await store.write(inserting(b"x"))
+    modes = {name: os.stat(tmp_path / name).st_mode & 0o777 for name in os.listdir(tmp_path) if "mayfly.db" in name}
+    assert modes == {"mayfly.db": 0o600, "mayfly.db-wal": 0o600, "mayfly.db-shm": 0o600}
 
 
 async def test_a_lone_write_is_a_commit_of_its_own(store: SqliteStore) -> None:

@@ -130,7 +130,8 @@ class ReadyQueue(Protocol):
 
     Methods that take a `Tx` take part in the caller's transaction, so that an effect and the completion of the item
     that caused it are one commit. An item is *ready* from `ready_at` on, *leased* while claimed, ready again when its
-    lease runs out.
+    lease runs out, which counts as its `ready_at` from then on. A claim is lost once the item was claimed again, given
+    back or removed; a lease that ran out unnoticed still counts.
     """
 
     def enqueue(self, tx: Tx, items: Sequence[NewItem]) -> list[int]:

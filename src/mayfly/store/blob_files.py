@@ -143,7 +143,8 @@ class Reading:
 def remove_leftovers(root: Path) -> None:
     """Make the directories, and empty the one of unfinished uploads: their writers are dead."""
     temporary = root / TEMPORARY
-    temporary.mkdir(parents=True, exist_ok=True)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary.mkdir(exist_ok=True)
     for path in temporary.iterdir():
         path.unlink()
 

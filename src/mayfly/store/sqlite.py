@@ -5,6 +5,7 @@ queue up and become the next group. Made by the composition root; one process op
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -85,6 +86,8 @@ class SqliteStore:
 
         def start() -> "SqliteStore":
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Nobody else's to read; SQLite gives the log beside it the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             migrate(path, ordered, clock)
             return cls(path, loop)
 

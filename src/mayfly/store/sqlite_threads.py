@@ -2,6 +2,12 @@
 
 A `Job` goes from the event loop to a thread through a `SimpleQueue` and back through `Completions`, which wakes the
 loop once however many jobs are done. Owned by `sqlite.SqliteStore`.
+
+These threads compete with the loop for the interpreter lock, and a loop that keeps making short system calls starves
+them: it gives the lock up and takes it back before they wake, and each time their patience starts anew. Measured with a
+loop that is busy all the time in turns of 100 µs: a write took 0.26 ms at the median but 200 ms at the 99th percentile
+with Python's switch interval of 5 ms, and 1.7 ms with one of 0.1 ms. The root of a process that owns a store therefore
+lowers it (`sys.setswitchinterval(0.0001)`).
 """
 
 import asyncio
