@@ -136,11 +136,11 @@ async def test_the_filter_comes_after_the_limit(tables: Tables) -> None:
     assert [item["at"] for item in reply["Items"]] == [{"N": "3"}]
 
 
-async def test_a_page_holds_no_more_than_a_megabyte(tables: Tables) -> None:
+async def test_a_page_ends_with_the_item_that_takes_it_over_a_megabyte(tables: Tables) -> None:
     await tables.make(range_type="N")
-    await fill(tables, "1", "2", "3", "4", x={"S": "x" * 300_000})
+    await fill(tables, "1", "2", "3", "4", "5", x={"S": "x" * 300_000})
     reply = await tables.call("Scan", TableName="things")
-    assert reply["Count"] == 3
+    assert reply["Count"] == 4
     reply = await tables.call("Scan", TableName="things", ExclusiveStartKey=reply["LastEvaluatedKey"])
     assert (reply["Count"], "LastEvaluatedKey" in reply) == (1, False)
 

@@ -104,19 +104,17 @@ class Page(NamedTuple):
 
 
 def read_page(reader: Reader, walk: Walk, wanted: Wanted) -> Page:
-    """One page."""
+    """One page. The item that takes it over 1 MB is still on it, as in DynamoDB."""
     found: list[Item] = []
     matched = scanned = size = 0
     last: Item | None = None
     for item, stored_size in _seen(reader, walk, wanted):
-        if scanned and size + stored_size > PAGE_BYTES:
-            return Page(found, matched, scanned, size, last)
         scanned, size, last = scanned + 1, size + stored_size, item
         if wanted.filter is None or holds(wanted.filter, item):
             matched += 1
             if not wanted.count_only:
                 found.append(item if wanted.paths is None else project(wanted.paths, item))
-        if scanned == wanted.limit:
+        if scanned == wanted.limit or size >= PAGE_BYTES:
             return Page(found, matched, scanned, size, last)
     return Page(found, matched, scanned, size, None)
 

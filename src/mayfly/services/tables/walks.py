@@ -1,5 +1,6 @@
 """What a Query or a Scan asks for, checked against the table and turned into a `Walk`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ from mayfly.services.tables.model import Attribute, Index, Table
 from mayfly.services.tables.pages import Position, Walk, Wanted, bounds_of
 from mayfly.services.tables.parameters import Expressions
 from mayfly.services.tables.projections import projected_names
-from mayfly.services.tables.values import Item, checked, kind_of
+from mayfly.services.tables.values import Item, checked_item, kind_of
 from mayfly.services.tables.writes import check_scalar_keys
 
 _PREFIX = "One or more parameter values were invalid: "
@@ -101,7 +102,7 @@ def _check_key_conditions(schema: Sequence[Attribute], keys: Mapping[str, KeyCon
 def scan_walk(table: Table, request: Mapping[str, Any]) -> Walk:
     """The rows that a Scan reads; `InvalidError`."""
     index = index_of(table, request)
-    slots = _segment(request)
+    slots = segment_of(request)
     if index is not None:
         _check_start(table, index, request)
     after = start_of(table, index, request)
@@ -113,7 +114,8 @@ def scan_walk(table: Table, request: Mapping[str, Any]) -> Walk:
     return Walk(table, index, slots=slots, after=after)
 
 
-def _segment(request: Mapping[str, Any]) -> tuple[int, int] | None:
+def segment_of(request: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The slots of the segment that a Scan names, or None; `InvalidError`."""
     segment, total = request.get("Segment"), request.get("TotalSegments")
     if segment is None and total is None:
         return None
@@ -133,6 +135,18 @@ def _segment(request: Mapping[str, Any]) -> tuple[int, int] | None:
             f"Segment: {segment} is not less than TotalSegments: {total}"
         )
     return segment_bounds(segment, total)
+
+
+_PLAIN = re.compile("contains duplicates|number set|numeric value|significant digits|number with magnitude")
+
+
+def check_start_values(request: Mapping[str, Any]) -> None:
+    """`InvalidError` when `ExclusiveStartKey` holds what is no value; to some messages DynamoDB puts a preface."""
+    try:
+        checked_item(request.get("ExclusiveStartKey", {}))
+    except InvalidError as error:
+        preface = "" if _PLAIN.search(error.message) else "The provided starting key is invalid: "
+        raise InvalidError(f"{preface}{error.message}") from None
 
 
 def _check_start(table: Table, index: Index | None, request: Mapping[str, Any]) -> None:
@@ -157,7 +171,7 @@ def start_of(table: Table, index: Index | None, request: Mapping[str, Any]) -> P
     if "ExclusiveStartKey" not in request:
         return None
     try:
-        given = {name: checked(value) for name, value in request["ExclusiveStartKey"].items()}
+        given = checked_item(request["ExclusiveStartKey"])
         own = {attribute.name: given[attribute.name] for attribute in table.key_attributes() if attribute.name in given}
         key = items.key_of(table, own)
         if index is None and len(given) != len(own):

@@ -89,6 +89,7 @@ def evaluate(text: str, item: Item | None = ITEM, names: dict[str, str] | None =
         ("NOT n = :nine AND NOT (s = :x)", True),
         ("NOT NOT n = :ten", True),
         ("(n) = :ten", True),
+        ("(m).a = :one", True),
         ("(n = :ten) AND (s) = (:hel)", False),
     ],
 )

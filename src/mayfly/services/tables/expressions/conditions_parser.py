@@ -125,7 +125,8 @@ class _ConditionParser(Parser):
         if self._groups.get(closed - 1) == opened + 1:
             self.note("parentheses", "The expression has redundant parentheses;")
         self._groups[closed] = opened
-        return node
+        # "(a).b" is the same as "a.b".
+        return self.longer_path(list(node.parts)) if isinstance(node, Path) else node
 
     def argument(self) -> Operand:
         if self.token.text == "(":

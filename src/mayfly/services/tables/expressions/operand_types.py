@@ -118,10 +118,8 @@ def check_calls(operand: Operand) -> None:
 
 
 def _check_attribute_type(operand: Operand) -> None:
-    if not isinstance(operand, Literal):
-        raise _wrong_type("attribute_type", "{NS,SS,L,BS,N,M,B,BOOL,NULL,S}")
-    if kind_of(operand.value) != "S":
-        raise _wrong_type("attribute_type", kind_of(operand.value))
+    if not isinstance(operand, Literal) or kind_of(operand.value) != "S":
+        raise _wrong_type("attribute_type", stated_type(operand) or "{NS,SS,L,BS,N,M,B,BOOL,NULL,S}")
     if operand.value["S"] not in TYPES:
         raise ExpressionError(
             f"Invalid attribute type name found; type: {operand.value['S']}, "

@@ -99,7 +99,10 @@ class Parser:
 
     def path(self) -> Path:
         """A document path."""
-        parts: list[str | int | NameRef] = [self._path_name()]
+        return self.longer_path([self._path_name()])
+
+    def longer_path(self, parts: list[str | int | NameRef]) -> Path:
+        """The path that begins with `parts` and goes on with whatever members and elements come next."""
         while True:
             if self.take_sign("."):
                 parts.append(self._path_name())

@@ -9,7 +9,15 @@ from mayfly.services.tables.catalog import Catalog
 from mayfly.services.tables.errors import InvalidError
 from mayfly.services.tables.pages import Page, Walk, read_page
 from mayfly.services.tables.parameters import ExpressionReader
-from mayfly.services.tables.walks import check_filter, last_key, query_walk, scan_walk, wanted_of
+from mayfly.services.tables.walks import (
+    check_filter,
+    check_start_values,
+    last_key,
+    query_walk,
+    scan_walk,
+    segment_of,
+    wanted_of,
+)
 from mayfly.store.api import Reader, Store
 
 if TYPE_CHECKING:
@@ -27,6 +35,7 @@ class QueryOperations:
     @operation("Query")
     async def query(self, context: RequestContext, request: "QueryInputTypeDef") -> dict[str, Any]:
         """Items with one hash key, in the order of their range keys."""
+        check_start_values(request)
         parameters = ("ProjectionExpression", "FilterExpression", "KeyConditionExpression")
         expressions = self._expressions.read(request, parameters)
         keys = expressions.keys
@@ -47,6 +56,8 @@ class QueryOperations:
     @operation("Scan")
     async def scan(self, context: RequestContext, request: "ScanInputTypeDef") -> dict[str, Any]:
         """All items, or those of one segment, in an order that means nothing."""
+        check_start_values(request)
+        segment_of(request)
         expressions = self._expressions.read(request, ("ProjectionExpression", "FilterExpression"))
 
         def body(reader: Reader) -> tuple[Walk, Page]:
