@@ -41,7 +41,7 @@ class Interpreters:
             choice = interpreters.choose(runtime, self._found)
         except SandboxUnavailableError:
             return None
-        return RuntimeChoice(template_name(choice.interpreter), choice.warning)
+        return RuntimeChoice(template_name(choice.interpreter), choice.warning, choice.interpreter.path)
 
 
 class PreparedFactory:

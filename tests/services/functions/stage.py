@@ -158,8 +158,13 @@ class Records:
 def choose(identifier: str) -> RuntimeChoice | None:
     if identifier == "python3.15":
         return None
-    warning = None if identifier == "python3.11" else f"{identifier} is not installed; functions run on python3.11"
+    if identifier == "python3.11":
+        return CHOICE
+    warning = f"{identifier} is not installed; functions run on python3.11"
     return RuntimeChoice("python3.11", warning)
+
+
+CHOICE = RuntimeChoice("python3.11")
 
 
 def check_members(value: Any, shape: Any, where: str) -> None:

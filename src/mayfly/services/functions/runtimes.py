@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mayfly.services.functions import faults
 
@@ -36,6 +37,7 @@ class RuntimeChoice:
 
     template: str  # the engine's name of it: `SandboxSpec.runtime`
     warning: str | None = None  # set when it is not quite what was asked for, e.g. a neighbouring version
+    interpreter: Path | None = None  # compiles packages when they arrive; None: they stay uncompiled
 
 
 # From an identifier in `PYTHON` to what runs it; None when nothing here can.

@@ -24,6 +24,7 @@ from mayfly.services.contract import Handler, operations_of
 from mayfly.services.functions import repository, runtimes
 from mayfly.services.functions.asynchronous import AsyncInvocations, EventQueue
 from mayfly.services.functions.catalog import Catalog
+from mayfly.services.functions.code.bytecode import Bytecode
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.sources import CodeSources
@@ -99,6 +100,7 @@ class FunctionsService:
         host = host or host_architecture()
         self._store = store
         self._library = CodeLibrary(settings.data, blobs, limits, clock)
+        self._bytecode = Bytecode(self._library)
         self._max_timeout_s = limits.timeout_s
         self._tasks: list[asyncio.Task[None]] = []
         targets = TargetFactory(home, self._library, roles, choose, limits, streams, endpoint)
@@ -113,9 +115,18 @@ class FunctionsService:
         self.event_targets = FunctionEventTargets(home, catalog, events)
         self.service = Lambda(
             FunctionOperations(
-                home, editor, sources, self.code_links, RoleCheck(roles, home), choose, limits, host, clock
+                home,
+                editor,
+                sources,
+                self.code_links,
+                RoleCheck(roles, home),
+                choose,
+                limits,
+                host,
+                clock,
+                self._bytecode,
             ),
-            CodeOperations(home, editor, sources, host),
+            CodeOperations(home, editor, sources, choose, host, self._bytecode),
             ConcurrencyOperations(home, editor, store, limits),
             TagOperations(home, editor),
             PermissionOperations(home, editor),
@@ -140,6 +151,7 @@ class FunctionsService:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await self._bytecode.close()
         self._library.close()
 
     async def sweep(self, grace_s: float) -> int:

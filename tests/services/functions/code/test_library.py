@@ -15,7 +15,7 @@ OTHER = zipped({"other.py": "pass"})
 
 
 def packages(stage: Stage) -> set[str]:
-    return {path.name for path in (stage.data / "code").iterdir()} - {"incoming"}
+    return {path.name for path in (stage.data / "code").iterdir()} - {"incoming", "compiled"}
 
 
 def digest(shown: dict[str, str]) -> str:

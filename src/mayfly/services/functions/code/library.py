@@ -39,6 +39,7 @@ class CodeLibrary:
     def __init__(self, data: Path, blobs: Blobs, limits: FunctionLimits, clock: Clock) -> None:
         self._root = data / "code"
         self._incoming = self._root / "incoming"
+        self._marks = self._root / "compiled"
         self._blobs = blobs
         self._limits = limits
         self._clock = clock
@@ -49,7 +50,7 @@ class CodeLibrary:
 
     async def open(self) -> None:
         """Create the directories, and remove what a crash left half done."""
-        await self._in_thread(self._prepare)
+        await self.in_thread(self._prepare)
 
     def close(self) -> None:
         """End the threads; call when no ingest is under way."""
@@ -64,8 +65,8 @@ class CodeLibrary:
         """Keep and unpack a zip that was sent inline. Pinned while the context is open; `ServiceError`."""
         if len(data) > self._limits.zip_inline_bytes:
             raise faults.zip_too_large(self._limits.zip_inline_bytes)
-        sha256 = await self._in_thread(lambda: hashlib.sha256(data).hexdigest())
-        with self._pinned(sha256):
+        sha256 = await self.in_thread(lambda: hashlib.sha256(data).hexdigest())
+        with self.pinned(sha256):
             unzipped = await self._unpack(sha256, lambda: io.BytesIO(data))
             await self._blobs.put_bytes(data)
             yield Code(sha256, len(data), unzipped)
@@ -76,7 +77,7 @@ class CodeLibrary:
         temporary = self._incoming / f"{ids.token(16)}.zip"
         try:
             sha256, size = await self._receive(chunks, temporary)
-            with self._pinned(sha256):
+            with self.pinned(sha256):
                 unzipped = await self._unpack(sha256, lambda: temporary.open("rb"))
                 await self._blobs.put(self._read(temporary))
                 yield Code(sha256, size, unzipped)
@@ -91,11 +92,19 @@ class CodeLibrary:
                 pass
         return directory
 
+    def marked(self, sha256: str, template: str) -> bool:
+        """Whether the package was compiled for a template."""
+        return (self._marks / f"{sha256}.{template}").exists()
+
+    async def mark(self, sha256: str, template: str) -> None:
+        """Record that it was."""
+        await self.in_thread((self._marks / f"{sha256}.{template}").touch)
+
     async def sweep(self, used: Callable[[], Awaitable[frozenset[str]]], grace_s: float) -> int:
         """Remove packages that nothing has used for `grace_s`; how many. `used` reads which ones are in use."""
         self._arrived = set()
         in_use = await used()
-        names = await self._in_thread(self._unpacked)
+        names = await self.in_thread(self._unpacked)
         now = self._clock.monotonic()
         idle = {name: self._unused_since.get(name, now) for name in names - in_use}
         self._unused_since = idle
@@ -106,13 +115,14 @@ class CodeLibrary:
             if self._removable(name):
                 self.directory(name).rename(trash)
                 del self._unused_since[name]
-                await self._in_thread(partial(shutil.rmtree, trash))
+                await self.in_thread(partial(self._remove, name, trash))
         return len(doomed)
 
     def _removable(self, name: str) -> bool:
         return not self._pins[name] and name not in self._arrived
 
-    def _pinned(self, sha256: str) -> "_Pin":
+    def pinned(self, sha256: str) -> "_Pin":
+        """Keeps a package from being swept while the context is open."""
         self._arrived.add(sha256)
         return _Pin(self._pins, sha256)
 
@@ -125,18 +135,18 @@ class CodeLibrary:
             hasher.update(chunk)
             file.write(chunk)
 
-        with await self._in_thread(lambda: path.open("xb")) as file:
+        with await self.in_thread(lambda: path.open("xb")) as file:
             async for chunk in chunks:
                 size += len(chunk)
                 if size > self._limits.unzipped_bytes:
                     raise faults.unzipped_too_large(self._limits.unzipped_bytes)
-                await self._in_thread(partial(take, file, chunk))
+                await self.in_thread(partial(take, file, chunk))
         return hasher.hexdigest(), size
 
     async def _unpack(self, sha256: str, source: Callable[[], BinaryIO]) -> int:
         """Check a zip and unpack it unless that was done before; the size of its content."""
         try:
-            return await self._in_thread(lambda: self._unpack_blocking(sha256, source))
+            return await self.in_thread(lambda: self._unpack_blocking(sha256, source))
         except ArchiveTooLargeError as error:
             raise faults.unzipped_too_large(self._limits.unzipped_bytes) from error
         except BadArchiveError as error:
@@ -149,6 +159,8 @@ class CodeLibrary:
             if not target.is_dir():
                 temporary = self._incoming / ids.token(16)
                 try:
+                    for mark in self._marks.glob(f"{sha256}.*"):
+                        mark.unlink()
                     unpack(archive, todo, temporary)
                     with suppress(FileExistsError, OSError):  # another ingest of the same zip was faster
                         temporary.rename(target)
@@ -160,19 +172,27 @@ class CodeLibrary:
             return todo.size
 
     async def _read(self, path: Path) -> AsyncIterator[bytes]:
-        with await self._in_thread(lambda: path.open("rb")) as file:
-            while chunk := await self._in_thread(lambda: file.read(_CHUNK)):
+        with await self.in_thread(lambda: path.open("rb")) as file:
+            while chunk := await self.in_thread(lambda: file.read(_CHUNK)):
                 yield chunk
 
     def _prepare(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self._incoming, ignore_errors=True)
         self._incoming.mkdir()
+        self._marks.mkdir(exist_ok=True)
 
     def _unpacked(self) -> frozenset[str]:
-        return frozenset(entry.name for entry in self._root.iterdir() if entry.name != self._incoming.name)
+        ours = (self._incoming.name, self._marks.name)
+        return frozenset(entry.name for entry in self._root.iterdir() if entry.name not in ours)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    def _remove(self, name: str, trash: Path) -> None:
+        for mark in self._marks.glob(f"{name}.*"):
+            mark.unlink()
+        shutil.rmtree(trash)
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run blocking `work` in one of the library's threads."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 

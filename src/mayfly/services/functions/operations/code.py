@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.functions import describe, faults, validation
+from mayfly.services.functions import describe, faults, runtimes, validation
+from mayfly.services.functions.code.bytecode import Bytecode
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import Architecture, Function
@@ -19,11 +20,21 @@ if TYPE_CHECKING:
 class CodeOperations:
     """Handlers; see the module."""
 
-    def __init__(self, home: Home, editor: Editor, sources: CodeSources, host: Architecture) -> None:
+    def __init__(
+        self,
+        home: Home,
+        editor: Editor,
+        sources: CodeSources,
+        choose: runtimes.Runtimes,
+        host: Architecture,
+        bytecode: Bytecode,
+    ) -> None:
         self._home = home
         self._editor = editor
         self._sources = sources
+        self._choose = choose
         self._host = host
+        self._bytecode = bytecode
 
     @operation("UpdateFunctionCode")
     async def update(
@@ -49,5 +60,7 @@ class CodeOperations:
             if params.get("DryRun"):
                 shown = msgspec.structs.replace(current, code=code)
             else:
+                choice = runtimes.choose(self._choose, current.configuration.runtime)
+                await self._bytecode.prepare(code.sha256, choice)
                 shown = await self._editor.change(name, change, revision=revision)
         return describe.configuration(shown, self._home)

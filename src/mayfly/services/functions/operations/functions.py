@@ -8,6 +8,7 @@ from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import describe, faults, runtimes, validation
+from mayfly.services.functions.code.bytecode import Bytecode
 from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
@@ -47,6 +48,7 @@ class FunctionOperations:
         limits: FunctionLimits,
         host: Architecture,
         clock: Clock,
+        bytecode: Bytecode,
     ) -> None:
         self._home = home
         self._editor = editor
@@ -57,6 +59,7 @@ class FunctionOperations:
         self._limits = limits
         self._host = host
         self._clock = clock
+        self._bytecode = bytecode
 
     @operation("CreateFunction")
     async def create(
@@ -70,8 +73,9 @@ class FunctionOperations:
             )
         configuration = validation.new_configuration(params, self._limits, self._host)
         tags = validation.tags(params.get("Tags", {}))
-        await self._check_outside(configuration)
+        choice = await self._check_outside(configuration)
         async with self._sources.ingest(params["Code"]) as code:
+            await self._bytecode.prepare(code.sha256, choice)
             function = Function(
                 name=name,
                 configuration=configuration,
@@ -134,7 +138,8 @@ class FunctionOperations:
     ) -> "FunctionConfigurationTypeDef":
         name = self._home.latest(params["FunctionName"]).name
         current = await self._editor.find(name)
-        await self._check_outside(validation.changed(current.configuration, params, self._limits, self._host))
+        choice = await self._check_outside(validation.changed(current.configuration, params, self._limits, self._host))
+        await self._bytecode.prepare(current.code.sha256, choice)
 
         def change(function: Function, tx: Tx) -> Function:
             configuration = validation.changed(function.configuration, params, self._limits, self._host)
@@ -154,7 +159,8 @@ class FunctionOperations:
         await self._editor.delete(reference.name)
         return {"StatusCode": 204}
 
-    async def _check_outside(self, configuration: Configuration) -> None:
+    async def _check_outside(self, configuration: Configuration) -> runtimes.RuntimeChoice:
         """What only the rest of the platform knows: whether the runtime is here and the role can be assumed."""
-        runtimes.choose(self._choose, configuration.runtime)
+        choice = runtimes.choose(self._choose, configuration.runtime)
         await self._roles.check(configuration.role)
+        return choice
