@@ -235,6 +235,12 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path, clock: Manu
         await SqliteStore.open(path, [], clock)
 
 
+async def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, clock: ManualClock) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageFailedError, match=r"file/a\.db"):
+        await SqliteStore.open(tmp_path / "file" / "a.db", [], clock)
+
+
 async def test_a_store_that_is_closed_leaves_no_thread_behind(tmp_path: Path, clock: ManualClock) -> None:
     store = await SqliteStore.open(tmp_path / "a.db", [], clock)
     await store.close()

@@ -4,16 +4,16 @@ Everything here blocks, and nothing here knows the database.
 """
 
 import contextlib
-import errno
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Protocol
 
-from mayfly.store.api import BlobNotFoundError, Hasher, StorageFailedError, StorageFullError
+from mayfly.store.api import BlobNotFoundError, Hasher, StorageFailedError
+from mayfly.store.disk import storage_errors, sync_directory
 
 CHUNK_BYTES = 256 * 1024
 TEMPORARY = "tmp"
@@ -21,25 +21,6 @@ TEMPORARY = "tmp"
 
 class Digest(Hasher, Protocol):
     def hexdigest(self) -> str: ...
-
-
-@contextlib.contextmanager
-def storage_errors(what: Path) -> Iterator[None]:
-    """Failures of the disk as the platform's own."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise (StorageFullError if full else StorageFailedError)(f"{what}: {error}") from error
-
-
-def sync_directory(path: Path) -> None:
-    """Make names made or changed in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class Upload:

@@ -24,6 +24,7 @@ from typing import TypeVar
 from mayfly.clock import Clock
 from mayfly.store.api import Blob, BlobNotFoundError, Hasher, Reader, Store, Tx
 from mayfly.store.blob_files import CHUNK_BYTES, Reading, Upload, names_in, remove, remove_leftovers, shards
+from mayfly.store.disk import storage_errors
 
 T = TypeVar("T")
 
@@ -114,10 +115,11 @@ class FileBlobs:
         path = self.path(digest)
 
         def whole() -> bytes:
-            try:
-                return path.read_bytes()
-            except FileNotFoundError:
-                raise BlobNotFoundError(f"no blob {digest}") from None
+            with storage_errors(path):
+                try:
+                    return path.read_bytes()
+                except FileNotFoundError:
+                    raise BlobNotFoundError(f"no blob {digest}") from None
 
         return await self._in_pool(whole)
 

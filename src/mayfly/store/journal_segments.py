@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mayfly.store.blob_files import storage_errors, sync_directory
+from mayfly.store.disk import storage_errors, sync_directory
 
 HEADER = struct.Struct("<II")
 LENGTH = struct.Struct("<I")

@@ -15,6 +15,7 @@ from typing import TypeVar
 from mayfly.clock import Clock
 from mayfly.store import migrations
 from mayfly.store.api import Reader, StorageFailedError, StoreBusyError, StoreClosedError, Tx
+from mayfly.store.disk import storage_errors
 from mayfly.store.sqlite_connection import WRITER_SETTINGS, connect, translated
 from mayfly.store.sqlite_threads import Completions, Job, ReaderThread, Writer
 
@@ -85,9 +86,10 @@ class SqliteStore:
         ordered = [OWN_PACKAGE, *(package for package in packages if package != OWN_PACKAGE)]
 
         def start() -> "SqliteStore":
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Nobody else's to read; SQLite gives the log beside it the same mode.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            with storage_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # Nobody else's to read; SQLite gives the log beside it the same mode.
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             migrate(path, ordered, clock)
             return cls(path, loop)
 
