@@ -14,7 +14,7 @@ import pytest
 from mayfly.clock import ManualClock
 from mayfly.store import blob_files
 from mayfly.store import files as files_module
-from mayfly.store.api import BlobNotFoundError, StorageFailedError, StorageFullError
+from mayfly.store.api import BlobNotFoundError, StorageFailedError, StorageFullError, StoreClosedError
 from mayfly.store.files import FileBlobs
 from mayfly.store.sqlite import SqliteStore
 
@@ -205,3 +205,12 @@ async def test_a_sweep_looks_at_nothing_but_blobs_without_an_owner(store: Sqlite
     rows = await store.read(lambda reader: reader.all(f"EXPLAIN QUERY PLAN {files_module.SELECT_UNOWNED}", names))
     (step,) = [row[3] for row in rows]
     assert step.startswith("SEARCH blobs USING INDEX blobs_unowned")
+
+
+async def test_closed_blobs_refuse(files: FileBlobs) -> None:
+    blob = await files.put_bytes(b"hello")
+    await files.close()
+    with pytest.raises(StoreClosedError):
+        await files.put_bytes(b"hello")
+    with pytest.raises(StoreClosedError):
+        await files.read_bytes(blob.digest)

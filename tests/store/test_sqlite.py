@@ -137,6 +137,7 @@ async def test_a_full_disk_fails_the_group_and_leaves_the_store_usable(store: Sq
     results = await asyncio.gather(task, *writes, return_exceptions=True)
     assert results[0] is True
     assert [type(result) for result in results[1:]] == [StorageFullError] * 3
+    assert len({id(result) for result in results}) == 4
     assert called == []
     assert await count(store) == 1
     await store.write(lambda tx: tx.one("PRAGMA max_page_count = 1000000"))

@@ -19,14 +19,15 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from mayfly.clock import Clock
-from mayfly.store.api import Blob, BlobNotFoundError, Hasher, Reader, Store, Tx
+from mayfly.store.api import Blob, BlobNotFoundError, Hasher, Reader, Store, StoreClosedError, Tx
 from mayfly.store.blob_files import CHUNK_BYTES, Reading, Upload, names_in, remove, remove_leftovers, shards
 from mayfly.store.disk import storage_errors
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 THREADS = 8
 SWEEP_BATCH = 256
@@ -79,13 +80,12 @@ class FileBlobs:
                 async for pieces in batches:
                     if last is not None:
                         await asyncio.wrap_future(last)
-                    last = self._pool.submit(upload.write, pieces)
+                    last = self._submit(upload.write, pieces)
             if last is not None:
                 await asyncio.wrap_future(last)
             return await self._publish(upload)
         finally:
-            if not upload.published:
-                self._pool.submit(upload.discard, last)
+            self._discard(upload, last)
 
     async def put_bytes(self, data: bytes) -> Blob:
         upload = Upload(self._root, (hashlib.sha256(),))
@@ -93,8 +93,7 @@ class FileBlobs:
             await self._in_pool(lambda: upload.write([data]))
             return await self._publish(upload)
         finally:
-            if not upload.published:
-                self._pool.submit(upload.discard, None)
+            self._discard(upload, None)
 
     async def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         if start < 0 or (end is not None and end < start):
@@ -233,7 +232,19 @@ class FileBlobs:
 
     async def _in_pool(self, work: Callable[[], T]) -> T:
         """Run `work` in a thread. It is over when this returns or raises, cancellation included."""
-        return await _to_the_end(asyncio.get_running_loop().run_in_executor(self._pool, work))
+        return await _to_the_end(asyncio.wrap_future(self._submit(work)))
+
+    def _submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        try:
+            return self._pool.submit(work, *args, **kwargs)
+        except RuntimeError:
+            raise StoreClosedError("the blobs are closed") from None
+
+    def _discard(self, upload: Upload, last: Future[None] | None) -> None:
+        """Remove what an upload that failed has left, in a thread, or at the next start if the threads have ended."""
+        if not upload.published:
+            with contextlib.suppress(StoreClosedError):
+                self._submit(upload.discard, last)
 
 
 async def _to_the_end(work: Awaitable[T]) -> T:
@@ -245,6 +256,8 @@ async def _to_the_end(work: Awaitable[T]) -> T:
         while not running.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # seen, so that nobody reports it as forgotten
         raise
 
 

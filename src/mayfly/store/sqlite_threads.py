@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from mayfly.errors import PlatformError
 from mayfly.store.sqlite_connection import (
     READER_SETTINGS,
     WRITER_SETTINGS,
@@ -208,8 +209,17 @@ class Writer(Worker):
     def _fail(self, group: Sequence[Job], failure: Exception) -> None:
         for job in group:
             if job.error is None:
-                job.fail(failure)
+                job.fail(_own(failure))
         self._try_to_abandon()
+
+
+def _own(failure: Exception) -> Exception:
+    """One for each caller, because raising an exception writes into it."""
+    if not isinstance(failure, PlatformError):
+        return failure
+    own = type(failure)(*failure.args)
+    own.__cause__ = failure
+    return own
 
 
 class ReaderThread(Worker):
