@@ -16,7 +16,8 @@ from mayfly.app.directory import DataDirectory, ServerInfo
 from mayfly.app.options import ServerOptions
 from mayfly.app.platform import Platform
 from mayfly.http.server import bind
-from mayfly.sandbox.api import SandboxFactory
+from mayfly.sandbox import facts
+from mayfly.sandbox.api import SandboxFactory, SandboxUnavailableError
 from mayfly.sandbox.namespace import AgentFactory
 from mayfly.sandbox.process import ProcessFactory
 from mayfly.settings import Settings
@@ -80,7 +81,7 @@ async def _serve(
     )
     try:
         if isinstance(factory, AgentFactory):
-            await factory.attach()
+            await _attach(factory)
         platform = await Platform.start(options, settings, directory, info, factory)
     except BaseException:
         await factory.close()
@@ -92,6 +93,18 @@ async def _serve(
         await stop.wait()
     finally:
         await _stop(platform, hurry)
+
+
+async def _attach(factory: AgentFactory) -> None:
+    """Wait for the agent; what keeps it from isolating functions is named, with cures."""
+    try:
+        await factory.attach()
+    except SandboxUnavailableError as error:
+        reasons = facts.obstacles(await asyncio.to_thread(facts.examine)) or [str(error)]
+        raise SandboxUnavailableError(
+            f"functions cannot be isolated on this machine: {'; '.join(reasons)}. "
+            "`mayfly doctor` says more; for development without isolation, ask for --isolation process"
+        ) from error
 
 
 async def _stop(platform: Platform, hurry: asyncio.Event) -> None:

@@ -1,0 +1,108 @@
+"""The AWS command line, unmodified, against the running platform."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import PlatformProcess
+
+Aws = Callable[..., Any]
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+@pytest.fixture
+def aws(platform: PlatformProcess, tmp_path: Path) -> Aws:
+    """`aws("s3api", "list-buckets")`: the JSON that the command prints, or its text; fails when the command does."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "AWS_ENDPOINT_URL": platform.url,
+        "AWS_ACCESS_KEY_ID": platform.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": platform.secret_access_key,
+        "AWS_DEFAULT_REGION": platform.region,
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+
+    def run(*arguments: str, fails: bool = False) -> Any:
+        command = [str(Path(sys.executable).with_name("aws")), *arguments]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert (done.returncode != 0) is fails, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
+        if fails:
+            return done.stderr
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return done.stdout
+
+    return run
+
+
+def test_who_am_i(aws: Aws) -> None:
+    assert aws("sts", "get-caller-identity")["Arn"] == "arn:aws:iam::000000000000:root"
+
+
+def test_files_go_up_and_come_down(aws: Aws, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "a.txt").write_text("a")
+    (tree / "sub" / "large.bin").write_bytes(os.urandom(9_000_000))  # beyond the CLI's multipart threshold
+    aws("s3", "mb", "s3://aws-cli")
+    aws("s3", "sync", "tree", "s3://aws-cli/tree")
+    assert "large.bin" in aws("s3", "ls", "s3://aws-cli/tree/sub/")
+    aws("s3", "cp", "s3://aws-cli/tree/sub/large.bin", "s3://aws-cli/copy.bin")
+    aws("s3", "sync", "s3://aws-cli", "back")
+    original = (tree / "sub" / "large.bin").read_bytes()
+    assert (tmp_path / "back" / "tree" / "sub" / "large.bin").read_bytes() == original
+    assert (tmp_path / "back" / "copy.bin").read_bytes() == original
+    url = aws("s3", "presign", "s3://aws-cli/tree/a.txt").strip()
+    assert subprocess.run(["curl", "-s", url], capture_output=True, text=True, check=True).stdout == "a"
+    aws("s3", "rb", "s3://aws-cli", "--force")
+    assert "NoSuchBucket" in aws("s3", "ls", "s3://aws-cli", fails=True)
+
+
+def test_items_go_in_and_come_out(aws: Aws) -> None:
+    aws(
+        "dynamodb", "create-table", "--table-name", "aws-cli", "--billing-mode", "PAY_PER_REQUEST",
+        "--attribute-definitions", "AttributeName=id,AttributeType=S", "--key-schema", "AttributeName=id,KeyType=HASH",
+    )  # fmt: skip
+    aws("dynamodb", "wait", "table-exists", "--table-name", "aws-cli")
+    item = {"id": {"S": "one"}, "n": {"N": "1.5"}}
+    aws("dynamodb", "put-item", "--table-name", "aws-cli", "--item", json.dumps(item))
+    key = json.dumps({"id": {"S": "one"}})
+    assert aws("dynamodb", "get-item", "--table-name", "aws-cli", "--key", key)["Item"] == item
+    assert aws("dynamodb", "scan", "--table-name", "aws-cli")["Count"] == 1
+
+
+def test_functions_are_made_called_and_read_about(aws: Aws, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        archive.writestr("app.py", "def handler(event, context):\n    print('hi')\n    return event['a'] + 1\n")
+    role = aws("iam", "create-role", "--role-name", "aws-cli", "--assume-role-policy-document", json.dumps(TRUST))
+    runtime = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    aws(
+        "lambda", "create-function", "--function-name", "aws-cli", "--runtime", runtime, "--handler", "app.handler",
+        "--role", role["Role"]["Arn"], "--zip-file", "fileb://f.zip",
+    )  # fmt: skip
+    aws("lambda", "wait", "function-active-v2", "--function-name", "aws-cli")
+    aws("lambda", "invoke", "--function-name", "aws-cli", "--payload", '{"a": 41}', "out.json")
+    assert json.loads((tmp_path / "out.json").read_text()) == 42
+    found = aws("logs", "filter-log-events", "--log-group-name", "/aws/lambda/aws-cli")["events"]
+    assert "hi\n" in [event["message"] for event in found]
+
+
+def test_what_is_not_implemented_is_named(aws: Aws) -> None:
+    assert "Mayfly does not implement PutBucketReplication of s3" in aws(
+        "s3api", "put-bucket-replication", "--bucket", "x", "--replication-configuration", '{"Role":"r","Rules":[]}',
+        fails=True,
+    )  # fmt: skip
+    assert "Mayfly does not implement CreateQueue of sqs" in aws("sqs", "create-queue", "--queue-name", "q", fails=True)
+    assert "Mayfly does not implement DescribeInstances of ec2" in aws("ec2", "describe-instances", fails=True)
