@@ -25,7 +25,7 @@ async def open_stage(tmp_path: Path, clock: ManualClock, open_store: OpenStore) 
 
     yield open_
     for stage in stages:
-        await stage.functions.stop()
+        await stage.functions.stop(grace_s=0)
 
 
 @pytest.fixture

@@ -154,12 +154,32 @@ async def test_an_event_under_way_at_a_restart_is_delivered_again(open_stage: Op
     before.engine.before = asyncio.Event().wait
     await send(before)
     await before.engine.arrived.wait()
-    await before.functions.stop()
+    await before.functions.stop(grace_s=0)
     after = await open_stage()
     await after.queue.release_leases()
     await after.drained()
     [(_, call)] = after.engine.calls
     assert call.request_id == before.engine.calls[0][1].request_id
+
+
+async def test_a_service_that_stops_sees_events_under_way_to_their_end_and_starts_no_more(
+    open_stage: OpenStage,
+) -> None:
+    before = await open_stage()
+    await before.create()
+    go_on = asyncio.Event()
+    before.engine.before = go_on.wait
+    await send(before)
+    await before.engine.arrived.wait()
+    stopping = asyncio.create_task(before.functions.stop(grace_s=20))
+    await asyncio.sleep(0)
+    await send(before, payload=b'"later"')
+    go_on.set()
+    await stopping
+    assert [call.payload for _, call in before.engine.calls] == [b'{"n": 1}']
+    after = await open_stage()
+    await after.drained()
+    assert [call.payload for _, call in after.engine.calls] == [b'"later"']
 
 
 async def test_an_engine_that_closes_does_not_cost_the_event(stage: Stage) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from contextlib import suppress
 
 import msgspec
 
@@ -33,6 +32,7 @@ EXTEND_EVERY_S = 5.0
 CONCURRENCY = 256  # events under way at once; the engine's own limits are tighter on most machines
 _BATCH = 32
 _IDLE_S = 60.0
+_PAUSE_S = 1.0
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.msgpack.Encoder().encode
@@ -62,7 +62,7 @@ class EventQueue:
 
 
 class AsyncInvocations:
-    """Delivers events. `run` until cancelled, as a task of the service."""
+    """Delivers events: `run`, as a task of the service."""
 
     def __init__(
         self,
@@ -85,22 +85,37 @@ class AsyncInvocations:
         self._jitter = jitter
         self._free = asyncio.Semaphore(CONCURRENCY)
         self._under_way = 0
+        self._finishing = asyncio.Event()
 
     async def run(self) -> None:
-        """Claim and deliver, without polling, until cancelled or the store closes."""
+        """Claim and deliver until `finish`, then see what is under way to its end; cancel to cut that short."""
         async with asyncio.TaskGroup() as deliveries:
-            with suppress(StoreClosedError):
-                while True:
+            claiming = deliveries.create_task(self._claim(deliveries))
+            await self._finishing.wait()
+            claiming.cancel()
+
+    def finish(self) -> None:
+        """Claim no more events."""
+        self._finishing.set()
+
+    async def _claim(self, deliveries: asyncio.TaskGroup) -> None:
+        """Start a delivery for every event that is ready, as long as there is room, without polling."""
+        while True:
+            try:
+                await self._free.acquire()
+                self._free.release()
+                claims = await self._queue.claim(QUEUE, min(_BATCH, CONCURRENCY - self._under_way), LEASE_S)
+                for claim in claims:
                     await self._free.acquire()
-                    self._free.release()
-                    limit = min(_BATCH, CONCURRENCY - self._under_way)
-                    claims = await self._queue.claim(QUEUE, limit, LEASE_S)
-                    for claim in claims:
-                        await self._free.acquire()
-                        self._under_way += 1
-                        deliveries.create_task(self._deliver_one(claim))
-                    if not claims:
-                        await self._queue.wait(QUEUE, _IDLE_S)
+                    self._under_way += 1
+                    deliveries.create_task(self._deliver_one(claim))
+                if not claims:
+                    await self._queue.wait(QUEUE, _IDLE_S)
+            except StoreClosedError:
+                return
+            except PlatformError:
+                _log.exception("events cannot be claimed now; the next attempt follows in %.0f s", _PAUSE_S)
+                await asyncio.sleep(_PAUSE_S)
 
     async def _deliver_one(self, claim: Claim) -> None:
         """The boundary around one delivery: whatever goes wrong, the event is not lost, its lease runs out."""

@@ -145,8 +145,14 @@ class FunctionsService:
             asyncio.create_task(self._sweep_now_and_then(), name="unused packages"),
         ]
 
-    async def stop(self) -> None:
-        """End the tasks. Events under way are delivered again when their leases have run out."""
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Claim no more events, see those under way to their end for `grace_s`, then end the tasks.
+
+        An event that was cut short is delivered again by the next server.
+        """
+        self._deliveries.finish()
+        if self._tasks:
+            await asyncio.wait(self._tasks[:1], timeout=grace_s)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
