@@ -86,6 +86,7 @@ class ForkedFactory:
         self.sandboxes: list[ForkedSandbox] = []
         self.starts = 0
         self.before_start: Callable[[], None] = lambda: None
+        self.endpoint: Callable[[], socket.socket | None] = lambda: None
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -97,6 +98,7 @@ class ForkedFactory:
         await self.gate.wait()
         self.before_start()
         sandbox = ForkedSandbox(self.starts)
+        sandbox.endpoint = self.endpoint()
         self.sandboxes.append(sandbox)
         return sandbox
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mayfly.clock import SystemClock
-from mayfly.engine.api import Call
+from mayfly.engine.api import Call, Target
 from mayfly.engine.engine import LocalEngine
 
 from .conftest import MakeEngine, Recorder, call, result, target
@@ -286,3 +288,36 @@ async def test_a_caller_that_goes_away_does_not_stop_the_call(
 async def test_large_payloads_travel_both_ways(engine: LocalEngine) -> None:
     event = "x" * (6 * 1024 * 1024)
     assert result(await engine.invoke(target("functions.echo"), call(event))) == event
+
+
+async def test_the_endpoint_inside_a_sandbox_is_served_before_its_code_runs_until_it_is_gone(
+    make_engine: MakeEngine, factory: ForkedFactory, recorder: Recorder
+) -> None:
+    events: list[tuple[str, ...]] = []
+
+    def serve(made: Target, instance: str, listener: socket.socket) -> Callable[[], None]:
+        events.append(("serving", made.key, instance))
+
+        def stop() -> None:
+            listener.close()
+            events.append(("stopped", instance))
+
+        return stop
+
+    factory.endpoint = lambda: socket.create_server(("127.0.0.1", 0))
+    engine = make_engine(endpoints=serve)
+    await engine.invoke(target("functions.echo"), call())
+    assert events == [("serving", "functions.echo", "i1")]
+
+    engine.retire("functions.echo")
+    await recorder.wait_for(lambda: bool(recorder.of("terminated")))
+    assert events[1:] == [("stopped", "i1")]
+
+
+async def test_an_endpoint_that_nobody_serves_is_closed(make_engine: MakeEngine, factory: ForkedFactory) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    factory.endpoint = lambda: listener
+    engine = make_engine()
+    await engine.invoke(target("functions.echo"), call())
+    await engine.close(0)
+    assert listener.fileno() == -1

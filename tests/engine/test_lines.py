@@ -32,6 +32,12 @@ def test_characters_are_never_cut() -> None:
     assert split(["aüüüü".encode()], max_bytes=4) == ["aü", "üü", "ü"]
 
 
+def test_bytes_that_are_not_utf8_may_be_cut_anywhere() -> None:
+    pieces = split([b"\xc3" + b"\x80" * 8], max_bytes=4)
+    assert "".join(pieces).count("\ufffd") == 7
+    assert pieces[0].startswith("\u00c0")
+
+
 def test_empty_lines_are_lines() -> None:
     assert split([b"\n\r\na\r\n"]) == ["", "", "a"]
 

@@ -59,7 +59,7 @@ def _cut(line: bytes, max_bytes: int) -> list[bytes]:
         end = start + max_bytes
         # Step back over at most three continuation bytes (10xxxxxx); more of them in a row are not UTF-8.
         back = end
-        while back > end - 4 and line[back] & 0xC0 == 0x80:
+        while back > end - 3 and line[back] & 0xC0 == 0x80:
             back -= 1
         if line[back] & 0xC0 != 0x80:
             end = back
