@@ -8,7 +8,7 @@ periodically by whoever calls `Blobs.sweep`; safe to stop and repeat at any mome
 from typing import Final
 
 from mayfly.clock import Clock
-from mayfly.services.objects import catalog
+from mayfly.services.objects import catalog, upload_catalog
 from mayfly.store.api import Blobs, Store, Tx
 
 _BATCH: Final = 500
@@ -37,10 +37,10 @@ def _collect_batch(tx: Tx, blobs: Blobs, before: float) -> tuple[int, bool]:
             catalog.delete_discard(tx, owner)
             unlinked += 1
             continue
-        parts = catalog.list_parts(tx, owner, 0, _BATCH)
+        parts = upload_catalog.list_parts(tx, owner, 0, _BATCH)
         for part in parts:
             blobs.unlink(tx, part.digest, part.link)
-            catalog.delete_part(tx, part)
+            upload_catalog.delete_part(tx, part)
         unlinked += len(parts)
         if len(parts) < _BATCH:
             catalog.delete_discard(tx, owner)

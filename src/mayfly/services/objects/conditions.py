@@ -7,7 +7,7 @@ what the headers carry.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mayfly.services.objects.errors import error, not_implemented
 from mayfly.services.objects.model import StoredObject
@@ -30,6 +30,9 @@ class Conditions(NamedTuple):
             _seconds(request.get(f"{prefix}IfModifiedSince")),
             _seconds(request.get(f"{prefix}IfUnmodifiedSince")),
         )
+
+
+UNCONDITIONAL: Final = Conditions()
 
 
 def check_read(conditions: Conditions, stored: StoredObject, now: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mayfly.services import checksums
 from mayfly.services.contract import ByteStream, StreamBody
-from mayfly.services.objects import catalog, checks
+from mayfly.services.objects import checks, upload_catalog
 from mayfly.services.objects.claims import Claims
 from mayfly.services.objects.errors import error
 from mayfly.services.objects.model import Part, StoredObject
@@ -54,7 +54,7 @@ async def stream(store: Store, blobs: Blobs, stored: StoredObject, span: Span) -
         async for chunk in blobs.read(stored.digest, span.start, span.end):
             yield chunk
         return
-    parts = await store.read(lambda reader: catalog.parts_of_span(reader, stored.version, *span))
+    parts = await store.read(lambda reader: upload_catalog.parts_of_span(reader, stored.version, *span))
     for part in parts:
         async for chunk in blobs.read(part.digest, *_within(part, span)):
             yield chunk

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, ServiceError
-from mayfly.services.objects import catalog, conditions, notifications
-from mayfly.services.objects.conditions import Conditions
+from mayfly.services.objects import catalog, conditions, notifications, upload_catalog
+from mayfly.services.objects.conditions import UNCONDITIONAL, Conditions
 from mayfly.services.objects.model import Bucket, Part, StoredObject, Tags
 from mayfly.services.objects.notifications import Happening
 from mayfly.services.ports import EventTargets
@@ -35,7 +35,7 @@ class Publisher:
         stored: StoredObject,
         *,
         event: str,
-        write_conditions: Conditions = Conditions(),  # noqa: B008 - an immutable tuple
+        write_conditions: Conditions = UNCONDITIONAL,
     ) -> None:
         """Make `stored` the object of its key; PreconditionFailed or NoSuchKey when the conditions do not hold."""
         current = catalog.find_object(tx, bucket.name, stored.key)
@@ -53,7 +53,7 @@ class Publisher:
         context: RequestContext,
         bucket: Bucket,
         key: str,
-        write_conditions: Conditions = Conditions(),  # noqa: B008 - an immutable tuple
+        write_conditions: Conditions = UNCONDITIONAL,
     ) -> None:
         """Remove the object of `key`; nothing happens, and nothing is told, when there is none."""
         current = catalog.find_object(tx, bucket.name, key)
@@ -72,11 +72,11 @@ class Publisher:
 
     def put_part(self, tx: Tx, part: Part) -> None:
         """Add a part to an upload, in the place of one with the same number."""
-        replaced = catalog.find_part(tx, part.owner, part.number)
+        replaced = upload_catalog.find_part(tx, part.owner, part.number)
         if replaced is not None:
             catalog.discard(tx, replaced.link, replaced.digest, self.clock.now())
         self.blobs.link(tx, part.digest, part.link)
-        catalog.put_part(tx, part)
+        upload_catalog.put_part(tx, part)
 
     def _discard(self, tx: Tx, stored: StoredObject) -> None:
         owner = link_owner(stored.version) if stored.digest else stored.version

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from mayfly.clock import utc
 from mayfly.services import checksums
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.objects import access, catalog, checks
+from mayfly.services.objects import access, checks, upload_catalog
 from mayfly.services.objects.model import Part, StoredObject
 from mayfly.services.objects.replies import checksum_members, page_size
 from mayfly.store.api import Reader, Store
@@ -30,7 +30,7 @@ class AttributeOperations:
         def body(reader: Reader) -> tuple[StoredObject, list[Part]]:
             stored = access.object_for(reader, context, request)
             wanted = stored.part_count and "ObjectParts" in request["ObjectAttributes"]
-            return stored, catalog.list_parts(reader, stored.version, marker, limit + 1) if wanted else []
+            return stored, upload_catalog.list_parts(reader, stored.version, marker, limit + 1) if wanted else []
 
         stored, parts = await self._store.read(body)
         reply: dict[str, Any] = {"LastModified": utc(stored.modified_at)}

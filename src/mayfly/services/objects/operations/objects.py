@@ -6,8 +6,18 @@ from mayfly.clock import Clock
 from mayfly.ids import token
 from mayfly.services import checksums
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.objects import access, catalog, checks, claims, conditions, content, descriptions, ranges
-from mayfly.services.objects.conditions import Conditions
+from mayfly.services.objects import (
+    access,
+    catalog,
+    checks,
+    claims,
+    conditions,
+    content,
+    descriptions,
+    ranges,
+    upload_catalog,
+)
+from mayfly.services.objects.conditions import UNCONDITIONAL, Conditions
 from mayfly.services.objects.errors import error, invalid_argument
 from mayfly.services.objects.model import Checksum, StoredObject
 from mayfly.services.objects.notifications import CREATED_PUT
@@ -95,7 +105,7 @@ class ObjectOperations:
     ) -> None:
         """Refuse before the body is read what could not be written anyway; the write itself checks again."""
         bucket = access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
-        if write_conditions != Conditions():
+        if write_conditions != UNCONDITIONAL:
             conditions.check_write(write_conditions, catalog.find_object(reader, bucket.name, request["Key"]))
 
     def _look(
@@ -127,7 +137,7 @@ def _part(reader: Reader, stored: StoredObject, number: int) -> View:
         if number > 1:
             raise error("InvalidPartNumber", ActualPartCount=1, PartNumberRequested=number)
         return View(stored, Span(0, stored.size), partial=stored.size > 0, checksum=stored.checksum, parts_count=None)
-    part = catalog.part_at(reader, stored.version, number - 1)
+    part = upload_catalog.part_at(reader, stored.version, number - 1)
     if part is None:
         raise error("InvalidPartNumber", ActualPartCount=stored.part_count, PartNumberRequested=number)
     checksum = None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from mayfly.clock import utc
 from mayfly.services import checksums
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.objects import access, catalog, checks, listing, multipart
+from mayfly.services.objects import access, checks, listing, multipart, upload_catalog
 from mayfly.services.objects.listing import Page, Position, Query
 from mayfly.services.objects.model import Part, Upload
 from mayfly.services.objects.operations.uploads import find_upload
@@ -31,7 +31,7 @@ class UploadListingOperations:
 
         def body(reader: Reader) -> tuple[Upload, list[Part]]:
             upload = find_upload(reader, context, request)
-            return upload, catalog.list_parts(reader, upload.id, marker, limit + 1)
+            return upload, upload_catalog.list_parts(reader, upload.id, marker, limit + 1)
 
         upload, parts = await self._store.read(body)
         shown = parts[:limit]
@@ -70,7 +70,7 @@ class UploadListingOperations:
         def body(reader: Reader) -> Page[Upload]:
             bucket = access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
             return listing.walk(
-                lambda position, stop, count: catalog.list_uploads(
+                lambda position, stop, count: upload_catalog.list_uploads(
                     reader, bucket.name, position.key, position.after, stop, count
                 ),
                 query,

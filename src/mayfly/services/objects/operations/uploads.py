@@ -18,6 +18,7 @@ from mayfly.services.objects import (
     descriptions,
     multipart,
     ranges,
+    upload_catalog,
 )
 from mayfly.services.objects.conditions import Conditions
 from mayfly.services.objects.content import Received
@@ -69,7 +70,7 @@ class UploadOperations:
 
         def body(tx: Tx) -> None:
             access.bucket_for(tx, context, upload.bucket, request.get("ExpectedBucketOwner"))
-            catalog.insert_upload(tx, upload)
+            upload_catalog.insert_upload(tx, upload)
 
         await self._store.write(body)
         reply: dict[str, Any] = {"Bucket": upload.bucket, "Key": upload.key, "UploadId": upload.id}
@@ -124,10 +125,10 @@ class UploadOperations:
 
         def body(tx: Tx) -> StoredObject:
             bucket = access.bucket_for(tx, context, request["Bucket"], request.get("ExpectedBucketOwner"))
-            upload = catalog.find_upload(tx, bucket.name, request["Key"], request["UploadId"])
+            upload = upload_catalog.find_upload(tx, bucket.name, request["Key"], request["UploadId"])
             if upload is None:
                 return _completed_before(tx, request)
-            uploaded = catalog.list_parts(tx, upload.id, 0, multipart.MAX_PARTS)
+            uploaded = upload_catalog.list_parts(tx, upload.id, 0, multipart.MAX_PARTS)
             assembly = multipart.assemble(upload, uploaded, request)
             stored = StoredObject(
                 bucket=bucket.name,
@@ -141,8 +142,8 @@ class UploadOperations:
                 checksum=assembly.checksum,
                 description=upload.description,
             )
-            catalog.place_parts(tx, upload.id, assembly.parts, aside=f"{upload.id}/unused", now=now)
-            catalog.delete_upload(tx, upload.id)
+            upload_catalog.place_parts(tx, upload.id, assembly.parts, aside=f"{upload.id}/unused", now=now)
+            upload_catalog.delete_upload(tx, upload.id)
             self._publisher.put(tx, context, bucket, stored, event=CREATED_COMPLETE, write_conditions=write_conditions)
             return stored
 
@@ -162,7 +163,7 @@ class UploadOperations:
 
         def body(tx: Tx) -> None:
             upload = find_upload(tx, context, request)
-            catalog.delete_upload(tx, upload.id)
+            upload_catalog.delete_upload(tx, upload.id)
             catalog.discard(tx, upload.id, "", now)
 
         await self._store.write(body)
@@ -205,7 +206,7 @@ def find_upload(
 ) -> Upload:
     """The upload that a request names; NoSuchBucket, AccessDenied, NoSuchUpload."""
     bucket = access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
-    upload = catalog.find_upload(reader, bucket.name, request["Key"], request["UploadId"])
+    upload = upload_catalog.find_upload(reader, bucket.name, request["Key"], request["UploadId"])
     if upload is None:
         raise error("NoSuchUpload", UploadId=request["UploadId"])
     return upload
