@@ -213,3 +213,85 @@ async def test_items_survive_the_store_being_opened_again(open_store: Any, clock
     await store.close()
     after = Tables(TablesService(await open_store("mayfly.services.tables"), clock))
     assert await after.item("a") == {"id": {"S": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (
+            {"ExpressionAttributeNames": {"#a": "a"}},
+            "ExpressionAttributeNames can only be specified when using expressions",
+        ),
+        (
+            {"ExpressionAttributeValues": {":a": {"S": "a"}}},
+            "ExpressionAttributeValues can only be specified when using expressions: "
+            "UpdateExpression and ConditionExpression are null",
+        ),
+        (
+            {"UpdateExpression": "REMOVE x", "ExpressionAttributeNames": {}},
+            "ExpressionAttributeNames must not be empty",
+        ),
+        (
+            {"UpdateExpression": "REMOVE x", "ExpressionAttributeNames": {"a": "a"}},
+            'ExpressionAttributeNames contains invalid key: Syntax error; key: "a"',
+        ),
+        (
+            {"UpdateExpression": "SET x = :v", "ExpressionAttributeValues": {":v": {"N": "x"}}},
+            "ExpressionAttributeValues contains invalid value: "
+            "The parameter cannot be converted to a numeric value: x for key :v",
+        ),
+        (
+            {"UpdateExpression": "REMOVE x", "ExpressionAttributeNames": {"#a": "a", "#b": "b"}},
+            "Value provided in ExpressionAttributeNames unused in expressions: keys: {#a, #b}",
+        ),
+        (
+            {"UpdateExpression": "SET x = :a + :s, y = :none", "ExpressionAttributeValues": {":a": {"S": "s"}}},
+            "Invalid UpdateExpression: "
+            "An expression attribute value used in expression is not defined; attribute value: :s",
+        ),
+        (
+            {"UpdateExpression": "SET id.x = x"},
+            "One or more parameter values were invalid: Cannot update attribute id. This attribute is part of the key",
+        ),
+    ],
+)
+async def test_wrong_parameters_of_expressions_are_refused(
+    tables: Tables, request_: dict[str, Any], message: str
+) -> None:
+    await tables.make()
+    error = await tables.refused("UpdateItem", TableName="things", Key={"id": {"S": "a"}}, **request_)
+    assert (error.code, error.message) == ("ValidationException", message)
+
+
+async def test_documents_nest_thirty_two_deep_and_no_deeper(tables: Tables) -> None:
+    await tables.make()
+
+    def nested(depth: int) -> dict[str, Any]:
+        value: dict[str, Any] = {"N": "1"}
+        for _ in range(depth):
+            value = {"M": {"k": value}}
+        return value
+
+    await tables.call("PutItem", TableName="things", Item={"id": {"S": "a"}, "x": nested(32)})
+    error = await tables.refused("PutItem", TableName="things", Item={"id": {"S": "a"}, "x": nested(33)})
+    assert error.message == "Nesting Levels have exceeded supported limits"
+    error = await tables.refused(
+        "UpdateItem",
+        TableName="things",
+        Key={"id": {"S": "a"}},
+        UpdateExpression="SET x.y = :v",
+        ExpressionAttributeValues={":v": nested(32)},
+    )
+    assert error.message == "Nesting Levels have exceeded supported limits"
+
+
+async def test_an_update_may_not_make_an_item_too_large(tables: Tables) -> None:
+    await tables.make()
+    await tables.call("PutItem", TableName="things", Item={"id": {"S": "a"}, "x": {"S": "x" * 300_000}})
+    error = await tables.refused(
+        "UpdateItem",
+        TableName="things",
+        Key={"id": {"S": "a"}},
+        UpdateExpression="SET y = x",
+    )
+    assert error.message == "Item size to update has exceeded the maximum allowed size"

@@ -19,7 +19,7 @@ from mayfly.services.tables.items import Key, Stored, decode_item
 from mayfly.services.tables.model import Index, Table, TimeToLive
 from mayfly.store.api import Params, Reader, Row, Store, Tx
 
-BATCH = 200
+BATCH = 100
 PAUSE_S = 10.0  # between looks for expired items
 MAX_EXPIRED_AGE_S = 5 * 365 * 86400  # an older time to live counts as a mistake, as in DynamoDB
 _log = logging.getLogger(__name__)

@@ -164,11 +164,8 @@ def _statement(walk: Walk, after: Position | None) -> tuple[str, dict[str, Any]]
     if walk.hash is not None:
         clauses.append(f"{prefix}slot = :slot AND {prefix}hash_key = :hash_key")
         params |= {"slot": walk.hash.slot, "hash_key": walk.hash.hash}
-    if walk.slots is not None:
-        clauses.append(f"{prefix}slot >= :first_slot AND {prefix}slot < :end_slot")
-        params |= {"first_slot": walk.slots[0], "end_slot": walk.slots[1]}
-    for name, bound, sign in _bound_signs(walk.bounds):
-        clauses.append(f"{prefix}range_key {sign} :{name}")
+    for name, column, sign, bound in _limits(walk, after):
+        clauses.append(f"{prefix}{column} {sign} :{name}")
         params[name] = bound
     if after is not None:
         names = [f"after_{column.removeprefix(prefix)}" for column in order]
@@ -192,8 +189,21 @@ def _after_params(after: Position) -> dict[str, Any]:
     return params
 
 
-def _bound_signs(bounds: Bounds) -> Iterator[tuple[str, bytes, str]]:
-    if bounds.low is not None:
-        yield "low", bounds.low, ">=" if bounds.with_low else ">"
-    if bounds.high is not None:
-        yield "high", bounds.high, "<=" if bounds.with_high else "<"
+def _limits(walk: Walk, after: Position | None) -> Iterator[tuple[str, str, str, int | bytes]]:
+    """Where the walk starts and ends: a name, a column, a comparison and a value each.
+
+    Behind `after` the limit at which it started says nothing more, and is left out: beside it, a database may choose
+    to seek by that limit, and to walk over everything that earlier pages have shown.
+    """
+    low = after is None or not walk.forward
+    high = after is None or walk.forward
+    if walk.slots is not None:
+        if low:
+            yield "first_slot", "slot", ">=", walk.slots[0]
+        if high:
+            yield "end_slot", "slot", "<", walk.slots[1]
+    bounds = walk.bounds
+    if bounds.low is not None and low:
+        yield "low", "range_key", ">=" if bounds.with_low else ">", bounds.low
+    if bounds.high is not None and high:
+        yield "high", "range_key", "<=" if bounds.with_high else "<", bounds.high

@@ -23,6 +23,7 @@ SETS = frozenset({"SS", "NS", "BS"})
 ORDERED = frozenset({"S", "N", "B"})
 MAX_ITEM_BYTES = 400 * 1024
 MAX_DEPTH = 32
+TOO_DEEP = "Nesting Levels have exceeded supported limits"
 
 
 def checked_item(item: Mapping[str, Any]) -> Item:
@@ -59,7 +60,7 @@ def checked(value: Mapping[str, Any], depth: int = 0) -> AttributeValue:
 
 def _checked_document(kind: str, content: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
-        raise InvalidError("Nesting Levels have exceeded supported limits")
+        raise InvalidError(TOO_DEEP)
     if kind == "L":
         return [checked(element, depth) for element in content]
     return {name: checked(member, depth) for name, member in content.items()}
@@ -134,6 +135,14 @@ def _number_size(number: str) -> int:
     if number == "0":
         return 1
     return 1 + (numbers.digit_count(number) + 1) // 2 + (number[0] == "-")
+
+
+def depth_of(value: AttributeValue) -> int:
+    """How many documents lie within one another: 0 for a scalar or set, 1 for an empty list."""
+    ((kind, content),) = value.items()
+    if kind not in ("M", "L"):
+        return 0
+    return 1 + max((depth_of(inner) for inner in (content.values() if kind == "M" else content)), default=0)
 
 
 def copied(value: AttributeValue) -> AttributeValue:

@@ -17,7 +17,7 @@ from mayfly.services.tables.expressions.errors import UpdateError
 from mayfly.services.tables.expressions.operand_types import stated_type
 from mayfly.services.tables.items import Key, Stored
 from mayfly.services.tables.model import Table
-from mayfly.services.tables.values import MAX_ITEM_BYTES, Item, item_size, kind_of
+from mayfly.services.tables.values import MAX_DEPTH, MAX_ITEM_BYTES, TOO_DEEP, Item, depth_of, item_size, kind_of
 from mayfly.store.api import Tx
 
 
@@ -121,6 +121,10 @@ def _updated(table: Table, write: Write, stored: Stored | None) -> Item:
     except UpdateError as error:
         raise InvalidError(str(error)) from None
     _check_new_index_keys(table, before, new)
+    for action in write.update.actions:
+        # A value fits by itself; what it was put into may lie deep already.
+        if len(action.path.parts) > 1 and depth_of(new.get(action.path.head, {"NULL": True})) > MAX_DEPTH:
+            raise InvalidError(TOO_DEEP)
     if item_size(new) > MAX_ITEM_BYTES:
         raise InvalidError("Item size to update has exceeded the maximum allowed size")
     return new
