@@ -177,8 +177,14 @@ def test_a_compressed_body_is_unpacked_within_the_limit() -> None:
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 413
 
 
-@pytest.mark.parametrize(("size", "closes"), [(100_000, False), (1_000_000, True)])
-def test_a_body_that_nobody_read_is_drained_or_ends_the_connection(size: int, closes: bool) -> None:
+@pytest.mark.parametrize(
+    ("size", "expects", "closes"), [(100_000, False, False), (1_000_000, False, True), (100_000, True, True)]
+)
+def test_a_body_that_nobody_read_is_drained_or_ends_the_connection(size: int, expects: bool, closes: bool) -> None:
+    def tamper(request: Any) -> None:
+        if not expects:
+            del request.headers["Expect"]
+
     refused = ServiceError("NoSuchBucket", "The specified bucket does not exist")
 
     class Deaf:
@@ -192,7 +198,8 @@ def test_a_body_that_nobody_read_is_drained_or_ends_the_connection(size: int, cl
             return {"PutObject": self.put}
 
     responses: list[HttpResponse] = []
-    made = client(gateway(Deaf()), "s3", seen=lambda _, response: responses.append(response))  # type: ignore[arg-type]  # is a service, if no recorder
+    door = gateway(Deaf())  # type: ignore[arg-type]  # is a service, if no recorder
+    made = client(door, "s3", seen=lambda _, response: responses.append(response), tamper=tamper)
     failure(lambda: made.put_object(Bucket="bucket", Key="key", Body=b"x" * size))
     assert (("connection", "close") in responses[0].headers) is closes
 
@@ -266,3 +273,51 @@ def test_every_model_loads_and_its_head_tells_the_truth() -> None:
         assert facts.signing_name == model.signing_name
         assert facts.target_prefix == model.metadata.get("targetPrefix")
     assert len(MODELS.index().by_name) > 300
+
+
+def test_a_partial_object_has_its_status() -> None:
+    replies: list[dict[str, Any]] = [{"Body": b"at", "ContentRange": "bytes 1-2/4"}, {"Body": b"data"}]
+    made = client(gateway(Recorder("s3", {"GetObject": lambda _: replies.pop(0)})), "s3")
+    statuses = [
+        made.get_object(Bucket="bucket", Key="key", Range="bytes=1-2")["ResponseMetadata"]["HTTPStatusCode"]
+        for _ in range(2)
+    ]
+    assert statuses == [206, 200]
+
+
+def test_no_header_of_a_reply_can_start_another() -> None:
+    reply = {"Body": b"", "ContentDisposition": "a\r\nset-cookie: b", "Metadata": {"k\r\ny": "v\nw"}, "ETag": "é日"}
+    seen: list[HttpResponse] = []
+    made = client(gateway(Recorder("s3", {"GetObject": reply})), "s3", seen=lambda _, response: seen.append(response))
+    made.get_object(Bucket="bucket", Key="key")
+    headers = dict(seen[0].headers)
+    assert headers["Content-Disposition"] == "a  set-cookie: b"
+    assert headers["x-amz-meta-k--y"] == "v w"
+    assert headers["ETag"].encode("latin-1").decode() == "é日"
+
+
+def test_a_client_that_goes_away_in_mid_body_is_no_failure_of_the_service(caplog: pytest.LogCaptureFixture) -> None:
+    class Gone:
+        length = 10
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"half"
+            raise ConnectionResetError
+
+    service = Recorder("s3", {"PutObject": {}})
+    request = http_request("PUT", "http://127.0.0.1:4566/bucket/key")
+    with pytest.raises(ConnectionResetError):
+        run(gateway(service).handle(replace(request, body=Gone())))
+    assert caplog.records == []
+    assert service.calls == []
+
+
+def test_models_of_services_without_handlers_are_remembered_only_for_a_while() -> None:
+    door = gateway(Recorder("lambda", {"ListFunctions": {}}))
+    kept = door.catalogue.service("lambda")
+    first = door.catalogue.service("sqs")
+    assert door.catalogue.service("sqs") is first
+    for name in ("sns", "logs", "ssm", "kms", "kinesis", "xray", "scheduler", "pipes"):
+        door.catalogue.service(name)
+    assert door.catalogue.service("sqs") is not first
+    assert door.catalogue.service("lambda") is kept

@@ -28,7 +28,7 @@ SERVICES = {
     "rest-xml": ["s3", "route53", "cloudfront", "s3control"],
 }
 CASES = [(protocol, service) for protocol, services in SERVICES.items() for service in services]
-CATALOGUE = Catalogue(MODELS)
+CATALOGUE = Catalogue(MODELS, frozenset(service for _, service in CASES))
 RESOLVER = Resolver(CATALOGUE, [service for _, service in CASES])
 relaxed = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -95,6 +95,9 @@ def test_requests_of_botocore_are_read_as_they_were_meant(protocol: str, service
     found = asyncio.run(parsed(http, target, content))
     if service in {"s3", "glacier"} and "ContentLength" not in params:
         found.pop("ContentLength", None)  # every request with a body has that header
+    payload = str(shape.serialization.get("payload", "")) if shape is not None else ""
+    if params.get(payload) == "":
+        del params[payload]  # a payload of no length is no payload
     assert pruned(found) == pruned(params)
 
 

@@ -33,16 +33,22 @@ class Tracked:
         self._source = source
         self._chunks = source.__aiter__()
         self.length = source.length
+        self.started = False
         self.finished = source.length == 0
+        self.broken = False  # the connection failed under it
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
+        self.started = True
         try:
             return await self._chunks.__anext__()
         except StopAsyncIteration:
             self.finished = True
+            raise
+        except OSError:
+            self.broken = True
             raise
 
     async def drain(self, limit: int) -> bool:

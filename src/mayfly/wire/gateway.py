@@ -60,17 +60,17 @@ class Gateway:
         self._keys = keys
         self._settings = settings
         self._clock = clock
-        self.catalogue = Catalogue(models)
+        self.catalogue = Catalogue(models, frozenset(services))
         self._resolver = Resolver(self.catalogue, services)
         self._verifier = sigv4.Verifier()
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
-        """The reply to `request`. Raises only when the task is cancelled."""
+        """The reply to `request`. Raises only when the task is cancelled or the client is gone, as its body says."""
         body = Tracked(request.body)
         response = await self._answer(request, body)
         if request.method == "HEAD":
             response = replace(response, body=b"")
-        if not body.finished and not await _drained(body):
+        if not body.finished and not await _drained(request, body):
             response = replace(response, headers=[*response.headers, ("connection", "close")])
         return response
 
@@ -94,6 +94,8 @@ class Gateway:
             family = target.service.family(target.protocol) if target is not None else "rest-json"
             return _refusal(target, denials.denial(error, family), request.request_id)
         except Exception:
+            if body.broken:
+                raise
             name = f"{target.service.name}:{target.operation}" if target is not None else "routing"
             _log.exception("request %s (%s) failed", request.request_id, name)
             return _refusal(target, internal_failure(target.service.name if target else ""), request.request_id)
@@ -187,7 +189,9 @@ def _incoming(request: HttpRequest, body: Tracked) -> _Incoming:
     return _Incoming(request, join_headers(request.headers), query, body, request.path)
 
 
-async def _drained(body: Tracked) -> bool:
+async def _drained(request: HttpRequest, body: Tracked) -> bool:
+    if not body.started and request.header("expect") is not None:
+        return False  # reading would tell the client to send what nobody wants
     try:
         return await body.drain(DRAIN_BYTES)
     except (OSError, ServiceError):

@@ -15,6 +15,7 @@ from botocore.exceptions import UnknownServiceError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
+MAX_MODELS = 32  # that are remembered; EC2's alone takes 25 MB
 _HEAD = 4096  # bytes; every model file starts with its metadata
 
 
@@ -55,7 +56,7 @@ class Models:
     """All models of the installed botocore. Safe to use from several threads: at worst a model is loaded twice."""
 
     def __init__(self) -> None:
-        self._loader = Loader(include_default_search_paths=True)
+        self._loader = Loader()  # for what is small; it keeps whatever it ever loaded
         self._models: dict[str, ServiceModel] = {}
         self._facts: dict[str, ServiceFacts] = {}
         self._index: ServiceIndex | None = None
@@ -65,10 +66,12 @@ class Models:
         model = self._models.get(name)
         if model is None:
             try:
-                description = self._loader.load_service_model(name, "service-2")
+                description = Loader().load_service_model(name, "service-2")
             except UnknownServiceError as error:
                 raise KeyError(name) from error
             model = self._models[name] = ServiceModel(description, name)
+            while len(self._models) > MAX_MODELS:
+                del self._models[next(iter(self._models))]
         return model
 
     def facts(self, name: str) -> ServiceFacts:

@@ -29,6 +29,8 @@ CODECS: Final[Mapping[str, Callable[[ServiceModel], Codec]]] = MappingProxyType(
         "smithy-rpc-v2-cbor": CborCodec,
     }
 )
+MAX_PASSING: Final = 8  # services without handlers whose models are remembered
+
 _PREFERRED: Final = ("json", "rest-json", "rest-xml", "query", "ec2")
 
 
@@ -129,15 +131,24 @@ def fill_tokens(operation: Operation, params: dict[str, Any]) -> None:
 
 
 class Catalogue:
-    """Services by botocore's name, built on first use."""
+    """Services by botocore's name, built on first use.
 
-    def __init__(self, models: Models) -> None:
+    Those named in `kept` stay; of the others, which are there to be refused in their own format, a few are remembered.
+    """
+
+    def __init__(self, models: Models, kept: frozenset[str] = frozenset()) -> None:
         self.models = models
+        self._kept = kept
         self._services: dict[str, ServiceWire] = {}
+        self._passing: list[str] = []
 
     def service(self, name: str) -> ServiceWire:
         """KeyError when botocore knows no such service."""
         found = self._services.get(name)
         if found is None:
             found = self._services[name] = ServiceWire(self.models.service(name))
+            if name not in self._kept:
+                self._passing.append(name)
+                if len(self._passing) > MAX_PASSING:
+                    del self._services[self._passing.pop(0)]
         return found

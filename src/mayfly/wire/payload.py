@@ -95,8 +95,8 @@ async def prepare(
 ) -> Prepared:
     """See the module. `form` is the body where it was read already."""
     said = headers.get("x-amz-content-sha256")
-    if claim is not None and claim.presigned and family == "s3":
-        said = said or sigv4.UNSIGNED_PAYLOAD
+    if claim is not None and claim.presigned and family == "s3" and "x-amz-content-sha256" not in claim.signed_headers:
+        said = sigv4.UNSIGNED_PAYLOAD  # whoever signs a URL does not know the body yet
     mode = said if said in sigv4.STREAMING else ""
     if mode and form is not None:
         raise ServiceError("InvalidRequest", "A form cannot be sent in aws-chunked encoding.", status=400)

@@ -6,6 +6,7 @@ malformed value gives.
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ from mayfly.wire.xml_values import ValueFormatError, from_text, to_text
 Malformed = Callable[[str, str, Exception], ServiceError]  # member's name on the wire, value, cause
 WriteBody = Callable[[Any], bytes]
 Bind = Callable[[Request, dict[str, Any]], None]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NO_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +318,8 @@ def compile_serialiser(
         if content_type and (content or content_type == "application/json"):
             headers.append(("content-type", content_type))
         code = value.get(status_member, status) if status_member else status
+        if code == 200 and "ContentRange" in value:  # S3's model does not say so, HTTP does
+            code = 206
         return HttpResponse(code, headers, content)
 
     return serialise
@@ -367,16 +373,31 @@ def compile_head(shape: StructureShape) -> Callable[[Mapping[str, Any], list[tup
 
 def _header_writer(key: str, text: Callable[[Any], str]) -> Callable[[Any, list[tuple[str, str]]], None]:
     def write(value: Any, headers: list[tuple[str, str]]) -> None:
-        headers.append((key, text(value)))
+        headers.append((key, header_safe(text(value))))
 
     return write
 
 
 def _header_map_writer(prefix: str) -> Callable[[Any, list[tuple[str, str]]], None]:
     def write(value: Any, headers: list[tuple[str, str]]) -> None:
-        headers.extend((prefix + key, item) for key, item in value.items())
+        headers.extend((prefix + _NO_TOKEN.sub("-", key), header_safe(item)) for key, item in value.items())
 
     return write
+
+
+def header_safe(text: str) -> str:
+    """`text` as a header may carry it: no line ends, which would start another header, and bytes that are UTF-8.
+
+    A server decodes and encodes headers as Latin-1, so that what came in a header goes out as it came.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = _CONTROL.sub(" ", text)
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode().decode("latin-1")
+    return text
 
 
 def header_text(shape: Shape) -> Callable[[Any], str]:

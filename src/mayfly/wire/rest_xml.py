@@ -7,13 +7,14 @@ without an envelope, and one reply (GetBucketLocation) whose root element holds 
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 
 from mayfly.services.contract import HttpResponse, ServiceError
-from mayfly.wire import rest, xml
+from mayfly.wire import rest, timestamps, xml
 from mayfly.wire.codec import ErrorForms, Parser, Serialiser, request_id_headers
 from mayfly.wire.xml import escape
 from mayfly.wire.xml_values import ValueFormatError, members_writer, parsers, serialisers
@@ -70,7 +71,7 @@ class RestXmlCodec:
         self._namespace = S3_NAMESPACE if self._s3 else model.metadata.get("xmlNamespace", "")
         self._forms = ErrorForms(model)
         self._parsers = parsers()
-        self._serialisers = serialisers()
+        self._serialisers = serialisers(timestamps.to_iso_millis if self._s3 else timestamps.to_iso)
         self._ids = _s3_id_headers if self._s3 else request_id_headers
         self._format = rest.BodyFormat(
             content_type="application/xml" if self._s3 else "text/xml",
@@ -85,7 +86,16 @@ class RestXmlCodec:
         return rest.compile_parser(operation, self._format)
 
     def serialiser(self, operation: OperationModel) -> Serialiser:
-        return rest.compile_serialiser(operation, self._format, self._ids)
+        serialise = rest.compile_serialiser(operation, self._format, self._ids)
+        if not self._s3 or "ContentRange" not in getattr(operation.output_shape, "members", {}):
+            return serialise
+
+        def ranged(value: Mapping[str, Any], request_id: str) -> HttpResponse:
+            """The model knows one status, 200; a reply that says which part of the object it is has 206."""
+            response = serialise(value, request_id)
+            return replace(response, status=206) if "ContentRange" in value else response
+
+        return ranged
 
     def error(self, failure: ServiceError, request_id: str) -> HttpResponse:
         form = self._forms.form(failure)

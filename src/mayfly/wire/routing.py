@@ -53,8 +53,11 @@ class PathTable:
         self._root = _Branch()
         # In S3 a slash at the end belongs to the key; everywhere else it means nothing.
         self._slash_matters = model.service_name == "s3"
-        for name in model.operation_names:
-            self._add(model.operation_model(name))
+        # Of two operations that look the same from outside, like S3's PutBucketNotification and its successor
+        # PutBucketNotificationConfiguration, the first one wins: deprecated ones come last.
+        operations = [model.operation_model(name) for name in model.operation_names]
+        for operation in sorted(operations, key=lambda operation: operation.deprecated):
+            self._add(operation)
 
     def _add(self, operation: OperationModel) -> None:
         path, _, query = operation.http["requestUri"].partition("?")

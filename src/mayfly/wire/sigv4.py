@@ -32,6 +32,7 @@ _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TIME = "%Y%m%dT%H%M%SZ"
 _PLAIN_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?")
 _PLAIN_QUERY = re.compile(r"[A-Za-z0-9_.~=&%-]*")
+_REGION = re.compile(r"[a-z0-9-]{1,32}")
 _SPACES = re.compile(r" {2,}")
 
 
@@ -204,6 +205,8 @@ def _claim(
             f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
             f"'{parts[1]}' != '{timestamp[:8]}', from '{timestamp}'.",
         )
+    if not _REGION.fullmatch(parts[2]) or not parts[1].isdigit():
+        raise AuthError("credential", f"the region '{parts[2]}' is wrong")
     names = tuple(name for name in signed_headers.lower().split(";") if name)
     if "host" not in names:
         raise AuthError("incomplete", "'Host' must be a 'SignedHeader' in the AWS Authorization.")

@@ -29,7 +29,7 @@ def parse(text: str) -> datetime:
         raise ValueError("the text is too long for a time")
     if text[:3].isalpha():
         return _aware(parsedate_to_datetime(text))
-    if "-" in text[1:] and "e-" not in text.lower():
+    if "T" in text or ("-" in text[1:] and "e-" not in text.lower()):
         return _aware(datetime.fromisoformat(text))
     return from_unix(float(text))
 

@@ -28,9 +28,9 @@ def parsers() -> Compiler[Parse]:
     return Compiler(_parser)
 
 
-def serialisers() -> Compiler[Write]:
-    """Compiles shapes to functions that write a value as an element."""
-    return Compiler(_serialiser)
+def serialisers(iso: Callable[[datetime], str] = timestamps.to_iso) -> Compiler[Write]:
+    """Compiles shapes to functions that write a value as an element; `iso` writes the times without a format."""
+    return Compiler(lambda shape, compiler: _serialiser(shape, compiler, iso))
 
 
 def from_text(type_name: str) -> Callable[[str], Any]:
@@ -119,14 +119,15 @@ def _structure_parser(shape: StructureShape, compiler: Compiler[Parse]) -> Parse
     return structure
 
 
-def _serialiser(shape: Shape, compiler: Compiler[Write]) -> Write:
+def _serialiser(shape: Shape, compiler: Compiler[Write], iso: Callable[[datetime], str]) -> Write:
     if isinstance(shape, StructureShape):
         return _structure_serialiser(shape, compiler)
     if isinstance(shape, ListShape):
         return _list_serialiser(shape, compiler)
     if isinstance(shape, MapShape):
         return _map_serialiser(shape, compiler)
-    text = to_text(shape, "iso8601")
+    formatted = shape.type_name == "timestamp" and "timestampFormat" not in shape.serialization
+    text = iso if formatted else to_text(shape, "iso8601")
     namespace = _namespace(shape)
 
     def scalar(out: list[str], name: str, value: Any) -> None:
