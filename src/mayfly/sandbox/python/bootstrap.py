@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.python import children, failures, handler, logs, results, search
+from mayfly.sandbox.python import children, failures, handler, logs, preload, results, search
 from mayfly.sandbox.python.context import LambdaContext, parse_json
 
 _CHUNK = 1 << 18
@@ -90,6 +90,7 @@ class _Runtime:
         environment: dict[str, str] = frame.meta["environment"]
         _set_environment(environment)
         search.set_up(frame.meta["task_root"], self._places)
+        preload.fit(environment)
         logs.set_up(environment, self._current)
         children.watch()
         random.seed()

@@ -1,61 +1,46 @@
-"""What a template loads before any function needs it, so that no instance pays for it."""
+"""What a template loads before any function needs it, so that no instance pays for it.
+
+Everything here costs each fork a little (about 20 µs for a megabyte of objects) and saves the functions that use it a
+lot: the first S3 client of a process takes 80 ms, most of it JSON that is the same for everybody.
+"""
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 # Modules of the standard library that handlers, boto3 and popular packages import.
 STANDARD = (
-    *(
-        "abc",
-        "argparse",
-        "array",
-        "ast",
-        "asyncio",
-        "base64",
-        "bisect",
-        "calendar",
-        "collections",
-        "concurrent.futures",
-    ),
-    *("configparser", "contextlib", "copy", "csv", "ctypes", "dataclasses", "datetime", "decimal", "email.message"),
-    *("enum", "fractions", "functools", "getpass", "glob", "gzip", "hashlib", "heapq", "hmac", "html", "http.client"),
-    *("http.cookies", "inspect", "io", "ipaddress", "itertools", "json", "locale", "logging", "math", "mimetypes"),
-    *(
-        "multiprocessing",
-        "numbers",
-        "operator",
-        "pathlib",
-        "pickle",
-        "pkgutil",
-        "platform",
-        "pprint",
-        "queue",
-        "random",
-    ),
-    *("re", "secrets", "select", "selectors", "shutil", "signal", "socket", "sqlite3", "ssl", "statistics", "string"),
-    *("struct", "subprocess", "tempfile", "textwrap", "threading", "time", "timeit", "traceback", "types", "typing"),
-    *("unicodedata", "urllib.parse", "urllib.request", "uuid", "warnings", "weakref", "xml.etree.ElementTree"),
-    *("zipfile", "zlib", "zoneinfo", "bz2", "lzma", "difflib", "encodings.idna", "importlib.metadata"),
+    *("abc", "argparse", "array", "ast", "asyncio", "base64", "bisect", "calendar", "collections"),
+    *("concurrent.futures", "configparser", "contextlib", "copy", "csv", "ctypes", "dataclasses", "datetime"),
+    *("decimal", "email.message", "enum", "fractions", "functools", "getpass", "glob", "gzip", "hashlib", "heapq"),
+    *("hmac", "html", "http.client", "http.cookies", "inspect", "io", "ipaddress", "itertools", "json", "locale"),
+    *("logging", "math", "mimetypes", "multiprocessing", "numbers", "operator", "pathlib", "pickle", "pkgutil"),
+    *("platform", "pprint", "queue", "random", "re", "secrets", "select", "selectors", "shutil", "signal", "socket"),
+    *("sqlite3", "ssl", "statistics", "string", "struct", "subprocess", "tempfile", "textwrap", "threading", "time"),
+    *("timeit", "traceback", "types", "typing", "unicodedata", "urllib.parse", "urllib.request", "uuid", "warnings"),
+    *("weakref", "xml.etree.ElementTree", "zipfile", "zlib", "zoneinfo", "bz2", "lzma", "difflib"),
+    *("encodings.idna", "importlib.metadata"),
 )
-# The packages of /var/runtime, and what creating a client of a popular service imports and reads.
+# The packages of /var/runtime, and what a client of a popular service imports.
 PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 _BOTO = (
     *("boto3", "boto3.session", "boto3.s3.transfer", "boto3.dynamodb.conditions", "boto3.dynamodb.types"),
     *("boto3.dynamodb.table", "boto3.dynamodb.transform", "boto3.s3.inject", "boto3.resources.factory"),
     *("botocore.session", "botocore.client", "botocore.httpsession", "botocore.endpoint", "botocore.args"),
     *("botocore.retries.standard", "botocore.retries.adaptive", "botocore.retries.special", "botocore.signers"),
-    *(
-        "botocore.crt",
-        "botocore.docs",
-        "botocore.waiter",
-        "botocore.paginate",
-        "botocore.regions",
-        "s3transfer.manager",
-    ),
+    *("botocore.docs", "botocore.waiter", "botocore.paginate", "botocore.regions", "s3transfer.manager"),
     *("s3transfer.futures", "dateutil.parser", "dateutil.tz"),
 )
+# Variables that the default session has looked at when it is made.
+_ASSUMED = frozenset(
+    ("AWS_DATA_PATH", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "HOME")
+)
+# Services whose models are read beforehand: those that Mayfly has and functions call.
+_SERVICES = ("s3", "dynamodb", "sqs", "sns", "lambda", "sts", "events", "secretsmanager", "stepfunctions")
 
 
 def missing() -> list[str]:
@@ -70,6 +55,10 @@ def load_all(runtime: str) -> None:
     sys.path.append(runtime)
     for name in _BOTO:
         _load(name)
+    loaders = sys.modules.get("botocore.loaders")
+    if loaders is not None:
+        shared = _share_models(loaders)
+        shared.update(_rehearse())
 
 
 def _load(name: str) -> None:
@@ -77,3 +66,63 @@ def _load(name: str) -> None:
         importlib.import_module(name)
     except (ImportError, SyntaxError):
         return
+
+
+def _share_models(loaders: Any) -> dict[Any, Any]:
+    """Read models and endpoint data once, and give every new botocore loader what was read, and what is added to the
+    result later.
+
+    A loader keeps what it read in `_cache`, by method and arguments; botocore shares it among the clients of a session
+    already. A loader with directories of its own (AWS_DATA_PATH, ~/.aws/models) starts empty, as ever.
+    """
+    loader_class = loaders.Loader
+    read = loader_class()
+    if not hasattr(read, "_cache"):
+        return {}  # a botocore that keeps it elsewhere: nothing is shared, nothing breaks
+    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+        _try(read.load_data, name)
+    for kind in ("service-2", "endpoint-rule-set-1"):
+        for service in _SERVICES:
+            _try(read.load_service_model, service, kind)
+    cache, paths, customers = read._cache, read.search_paths, loader_class.CUSTOMER_DATA_PATH  # noqa: SLF001
+    original = loader_class.__init__
+
+    def started(self: Any, *arguments: Any, **options: Any) -> None:
+        original(self, *arguments, **options)
+        if self.search_paths == paths and not os.path.isdir(customers):
+            self._cache.update(cache)
+
+    loader_class.__init__ = started
+    shared: dict[Any, Any] = cache
+    return shared
+
+
+def _try(read: Any, *arguments: str) -> None:
+    try:
+        read(*arguments)
+    except Exception:  # (a botocore without this file or service: its functions read what it has)
+        return
+
+
+def _rehearse() -> dict[Any, Any]:
+    """Make clients once: what only a first one imports, compiles and remembers is there afterwards. Returns what was
+    read for it.
+
+    Then leave boto3's default session made. It has looked at no credentials yet, and holds no connection.
+    """
+    boto3 = sys.modules["boto3"]
+    nobody = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
+    session = boto3.Session(region_name="us-east-1", **nobody)
+    for service in ("s3", "dynamodb"):
+        _try(session.client, service)
+        _try(session.resource, service)
+    boto3.setup_default_session()
+    loader = session._session.get_component("data_loader")  # noqa: SLF001 (there is no public way to it)
+    return getattr(loader, "_cache", {})
+
+
+def fit(environment: Mapping[str, str]) -> None:
+    """Undo what was made beforehand and does not suit a function that has configuration files of its own for boto3."""
+    boto3 = sys.modules.get("boto3")
+    if boto3 is not None and not _ASSUMED.isdisjoint(environment):
+        vars(boto3)["DEFAULT_SESSION"] = None

@@ -1,0 +1,84 @@
+"""What a template prepared is as good as what a function would have made itself."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from .talk import Talks
+
+pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module")]
+
+ENVIRONMENT = {
+    "AWS_REGION": "eu-west-1",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "AKIDFUNCTION",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_SESSION_TOKEN": "token",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+}
+CLIENT = """
+import boto3
+client = boto3.client("s3")
+credentials = boto3.Session().get_credentials()
+result = [client.meta.region_name, client.meta.endpoint_url, credentials.access_key, credentials.token,
+          boto3.client("dynamodb").meta.region_name, boto3.resource("dynamodb").Table("t").name]
+"""
+
+
+async def test_a_client_has_the_region_endpoint_and_credentials_of_its_function(isolated: Talks) -> None:
+    talk = await isolated.start()
+    await talk.init(environment=ENVIRONMENT)
+    result = await talk.run(CLIENT)
+    assert result == ["eu-west-1", "http://127.0.0.1:4566", "AKIDFUNCTION", "token", "eu-west-1", "t"]
+
+
+async def test_a_function_with_a_configuration_file_of_its_own_gets_its_own_session(
+    isolated: Talks, tmp_path: Path
+) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "config").write_text("[profile mine]\nregion = ap-south-1\n")
+    (code / "lab.py").write_text((Path(__file__).parent / "code" / "lab.py").read_text())
+    talk = await isolated.start(code)
+    given = {"AWS_CONFIG_FILE": "/var/task/config", "AWS_PROFILE": "mine"}
+    await talk.init(environment=given)
+    assert await talk.run("import boto3; result = boto3.client('sqs').meta.region_name") == "ap-south-1"
+
+
+async def test_a_function_that_brings_its_own_boto3_gets_that_one(isolated: Talks, tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    (layer / "python" / "boto3").mkdir(parents=True)
+    (layer / "python" / "boto3" / "__init__.py").write_text("MINE = True\n")
+    talk = await isolated.ready(layers=(layer,))
+    assert await talk.run("import boto3; result = [boto3.MINE, boto3.__file__]") == [
+        *(True, "/opt/python/boto3/__init__.py")
+    ]
+    assert await talk.run("import botocore; result = botocore.__file__") == "/var/runtime/botocore/__init__.py"
+
+
+async def test_instances_do_not_share_random_numbers(isolated: Talks) -> None:
+    code = "import random, uuid, tempfile, secrets; result = [random.random(), str(uuid.uuid4()), secrets.token_hex()]"
+    drawn = [json.dumps(await (await isolated.ready()).run(code)) for _ in range(4)]
+    numbers = [number for text in drawn for number in json.loads(text)]
+    assert len(set(numbers)) == 12
+
+
+async def test_a_call_to_the_platform_goes_through_the_endpoint(isolated: Talks) -> None:
+    talk = await isolated.start()
+    await talk.init(environment=ENVIRONMENT)
+    code = "import boto3\ntry: boto3.client('sts').get_caller_identity()\nexcept Exception as e: result = str(e)"
+    endpoint = talk.sandbox.endpoint
+    assert endpoint is not None
+    await talk.send_invoke({"code": code})
+    loop = asyncio.get_running_loop()
+    connection, _ = await loop.sock_accept(endpoint)
+    with connection:
+        request = await loop.sock_recv(connection, 1 << 16)
+        assert b"AKIDFUNCTION" in request
+        body = b"<ErrorResponse><Error><Code>Nope</Code><Message>not you</Message></Error></ErrorResponse>"
+        head = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        await loop.sock_sendall(connection, head + body)
+    frame = await talk.receive()
+    assert "(Nope)" in frame.payload.decode()
