@@ -15,6 +15,7 @@ from mayfly.store.files import FileBlobs
 from mayfly.store.sqlite import SqliteStore
 
 ACCOUNT = "000000000000"
+ACCEPTED = "CREATE TABLE accepted (id INTEGER PRIMARY KEY, arn TEXT NOT NULL, event TEXT NOT NULL)"
 ROOT = Principal("root", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT, "AKIDTEST")
 
 
@@ -108,9 +109,7 @@ async def failure(awaitable: Any) -> ServiceError:
 async def s3(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Caller]:
     """The service with an empty bucket named "bucket"."""
     store = await SqliteStore.open(tmp_path / "mayfly.db", [PACKAGE], clock)
-    await store.write(
-        lambda tx: tx.run("CREATE TABLE accepted (id INTEGER PRIMARY KEY, arn TEXT NOT NULL, event TEXT NOT NULL)")
-    )
+    await store.write(lambda tx: tx.run(ACCEPTED))
     blobs = FileBlobs(tmp_path / "blobs", store, clock)
     targets = RecordingTargets()
     caller = Caller(ObjectsService(store, blobs, targets, clock), store, blobs, targets)
