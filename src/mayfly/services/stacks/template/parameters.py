@@ -68,6 +68,8 @@ def text_of(value: Any) -> str:
 def _bound(name: str, declaration: Mapping[str, Any], text: str) -> Value:
     if len(text.encode()) > _VALUE_LIMIT:
         raise validation(f"Parameter '{name}' must be {_VALUE_LIMIT} bytes at most")
+    if "\0" in text:  # marks what is not known yet, see `intrinsics`
+        raise validation(f"Parameter '{name}' must not contain the character NUL")
     kind = declaration["Type"]
     values = (
         [item.strip() for item in text.split(",")] if kind in _LISTS and text else ([] if kind in _LISTS else [text])

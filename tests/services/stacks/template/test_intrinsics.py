@@ -1,0 +1,139 @@
+"""Intrinsic functions, one by one and together."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mayfly.services.contract import ServiceError
+from mayfly.services.stacks.template.intrinsics import NUL, Scope, is_unknown
+
+RESOURCES = {("R", None): "r-1", ("R", "Arn"): "arn:r-1", ("R", "A.B"): "deep"}
+PSEUDO = {"AWS::Region": "us-east-1", "AWS::StackName": "s"}
+
+
+def scope(conditions: Any = None, **parameters: Any) -> Scope:
+    return Scope(
+        parameters,
+        PSEUDO,
+        {"M": {"k": {"a": "found", "l": ["x", "y"]}}},
+        conditions or {},
+        lambda name, attribute: RESOURCES[name, attribute],
+    )
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ({"Ref": "P"}, "p"),
+        ({"Ref": "R"}, "r-1"),
+        ({"Ref": "AWS::Region"}, "us-east-1"),
+        ({"Fn::GetAtt": ["R", "Arn"]}, "arn:r-1"),
+        ({"Fn::GetAtt": "R.Arn"}, "arn:r-1"),
+        ({"Fn::GetAtt": "R.A.B"}, "deep"),
+        ({"Fn::GetAtt": ["R", {"Ref": "Attribute"}]}, "arn:r-1"),
+        ({"Fn::Sub": "${P}/${R}/${R.Arn}/${AWS::Region}/${!P}/$P"}, "p/r-1/arn:r-1/us-east-1/${P}/$P"),
+        ({"Fn::Sub": ["${x}${P}", {"x": {"Fn::Join": ["-", ["a", {"Ref": "N"}]]}}]}, "a-5p"),
+        ({"Fn::Join": ["", ["a", {"Ref": "R"}, 1, True]]}, "ar-11true"),
+        ({"Fn::Join": [",", {"Ref": "L"}]}, "a,b"),
+        ({"Fn::Select": ["1", {"Fn::Split": ["|", "a|b|c"]}]}, "b"),
+        ({"Fn::Select": [0, {"Ref": "L"}]}, "a"),
+        ({"Fn::FindInMap": ["M", "k", "a"]}, "found"),
+        ({"Fn::FindInMap": ["M", {"Ref": "Key"}, "l"]}, ["x", "y"]),
+        ({"Fn::Base64": {"Ref": "P"}}, "cA=="),
+        ({"Fn::GetAZs": ""}, ["us-east-1a"]),
+        ({"Fn::Cidr": ["10.0.0.0/16", 2, 8]}, ["10.0.0.0/24", "10.0.1.0/24"]),
+        ({"Fn::If": ["Yes", "a", {"Ref": "Missing"}]}, "a"),
+        ({"Fn::If": ["No", "a", "b"]}, "b"),
+        ([1, {"Ref": "AWS::NoValue"}, 2], [1, 2]),
+        ({"a": {"Ref": "AWS::NoValue"}, "b": 1}, {"b": 1}),
+        ({"a": {"Fn::If": ["No", 1, {"Ref": "AWS::NoValue"}]}}, {}),
+        ({"Condition": {"StringEquals": {"aws:x": "y"}}}, {"Condition": {"StringEquals": {"aws:x": "y"}}}),
+    ],
+)
+def test_an_expression_has_its_value(expression: Any, value: Any) -> None:
+    conditions = {"Yes": {"Fn::Equals": ["1", 1]}, "No": {"Fn::Not": [{"Condition": "Yes"}]}}
+    seen = scope(conditions, P="p", N="5", L=["a", "b"], Key="k", Attribute="Arn")
+    assert seen.evaluate(expression) == value
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ({"Fn::Select": [5, ["a"]]}, "Template error: Fn::Select cannot select nonexistent value at index 5"),
+        ({"Fn::Select": [-1, ["a"]]}, "Template error: Fn::Select cannot select nonexistent value at index -1"),
+        (
+            {"Fn::FindInMap": ["X", "k", "a"]},
+            "Template error: Mapping named 'X' is not present in the 'Mappings' section of template.",
+        ),
+        ({"Fn::FindInMap": ["M", "k", "z"]}, "Template error: Unable to get mapping for M::k::z"),
+        ({"Fn::Transform": {}}, "Template error: Mayfly does not support the function Fn::Transform"),
+        ({"Fn::If": ["Unknown", 1, 2]}, "Template format error: Unresolved condition dependency Unknown"),
+        ({"Fn::Join": ["", [["a"]]]}, "Template error: Fn::Join can only put together strings, numbers and booleans"),
+        (
+            {"Fn::Cidr": ["10.0.0.0/30", 9, 8]},
+            "Template error: Fn::Cidr cannot cut 9 blocks of 8 bits out of 10.0.0.0/30",
+        ),
+        (
+            {"Fn::GetAtt": "R"},
+            "Template error: every Fn::GetAtt object requires two non-empty parameters, "
+            "the resource name and the resource attribute.",
+        ),
+    ],
+)
+def test_what_cannot_be_evaluated_says_why(expression: Any, message: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        scope().evaluate(expression)
+    assert caught.value.message == message
+
+
+def test_conditions_that_wait_for_one_another_are_refused() -> None:
+    seen = scope({"A": {"Condition": "B"}, "B": {"Fn::Not": [{"Condition": "A"}]}})
+    with pytest.raises(ServiceError, match="Circular dependencies for conditions"):
+        seen.holds("A")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "both", "either"),
+    [("1", "1", True, True), ("1", "0", False, True), ("0", "0", False, False)],
+)
+def test_and_and_or_are_what_they_say(a: str, b: str, both: bool, either: bool) -> None:
+    tests = [{"Fn::Equals": [{"Ref": "A"}, "1"]}, {"Fn::Equals": [{"Ref": "B"}, "1"]}]
+    seen = scope({"Both": {"Fn::And": tests}, "Either": {"Fn::Or": tests}}, A=a, B=b)
+    assert (seen.holds("Both"), seen.holds("Either")) == (both, either)
+
+
+def test_before_anything_exists_references_are_placeholders_that_functions_carry_along() -> None:
+    early = Scope({}, PSEUDO, {}, {})
+    for expression in (
+        {"Ref": "R"},
+        {"Fn::Sub": "x-${R.Arn}"},
+        {"Fn::Join": ["", ["a", {"Ref": "R"}]]},
+        {"Fn::Select": [0, {"Fn::Split": [":", {"Fn::GetAtt": ["R", "Arn"]}]}]},
+        {"Fn::Base64": {"Ref": "R"}},
+    ):
+        assert is_unknown(early.evaluate(expression)), expression
+    split = {"Fn::Split": [":", {"Ref": "R"}]}
+    one, two = early.evaluate({"Fn::Select": [0, split]}), early.evaluate({"Fn::Select": [1, split]})
+    assert one != two
+
+
+plain = st.recursive(
+    st.booleans() | st.integers() | st.text(st.characters(exclude_characters=NUL + "$"), max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5).filter(lambda key: key not in ("Ref", "Condition")), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@given(plain)
+def test_what_has_no_functions_evaluates_to_itself(value: Any) -> None:
+    assert scope().evaluate(value) == value
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="|" + NUL), max_size=5), min_size=1, max_size=6))
+def test_split_undoes_join(items: list[str]) -> None:
+    assert scope().evaluate({"Fn::Split": ["|", {"Fn::Join": ["|", items]}]}) == items

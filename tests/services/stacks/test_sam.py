@@ -1,0 +1,100 @@
+"""The SAM macro, in process and without a network."""
+
+from typing import Any
+
+import pytest
+
+from mayfly.services.contract import ServiceError
+from mayfly.services.stacks.model import Definition
+from mayfly.services.stacks.planner import Place, check, draft
+from mayfly.services.stacks.resources.registry import resource_types
+from mayfly.services.stacks.template.document import parse
+from mayfly.services.stacks.template.sam import SamTransform
+from mayfly.services.stacks.template.source import load
+
+PLACE = Place("123456789012", "us-east-1", "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1", "s")
+FACES = """
+AWSTemplateFormatVersion: "2010-09-09"
+Transform: AWS::Serverless-2016-10-31
+Globals: {Function: {Runtime: python3.11, Timeout: 30}}
+Resources:
+  Photos: {Type: AWS::S3::Bucket}
+  Faces:
+    Type: AWS::Serverless::SimpleTable
+    Properties: {PrimaryKey: {Name: key, Type: String}}
+  Detect:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: s3://code/detect.zip
+      Handler: app.handler
+      Environment: {Variables: {TABLE: !Ref Faces}}
+      Policies:
+        - DynamoDBCrudPolicy: {TableName: !Ref Faces}
+        - S3ReadPolicy: {BucketName: !Sub "${AWS::StackName}-photos"}
+        - AWSXrayWriteOnlyAccess
+      EventInvokeConfig: {MaximumRetryAttempts: 1}
+      Events:
+        Picture:
+          Type: S3
+          Properties: {Bucket: !Ref Photos, Events: "s3:ObjectCreated:*"}
+  Gallery:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: "def handler(event, context): return 1"
+      Handler: index.handler
+      FunctionUrlConfig: {AuthType: NONE}
+Outputs:
+  Url: {Value: !GetAtt GalleryUrl.FunctionUrl}
+"""
+
+
+async def transformed(text: str) -> dict[str, Any]:
+    sam = SamTransform()
+    try:
+        return await sam.apply(load(text), {}, "us-east-1")
+    finally:
+        sam.close()
+
+
+async def test_a_sam_application_becomes_resources_that_can_be_made_in_order() -> None:
+    template = parse(await transformed(FACES))
+    types = resource_types()
+    check(template, types)
+    drafts = draft(Definition(template), PLACE, types)
+    order = list(drafts)
+    assert {item.type for item in drafts.values()} == {
+        "AWS::DynamoDB::Table",
+        "AWS::IAM::Role",
+        "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::Function",
+        "AWS::Lambda::Permission",
+        "AWS::Lambda::Url",
+        "AWS::S3::Bucket",
+    }
+    # The bucket notifies the function, so the function has to trust the bucket first.
+    story = ["DetectRole", "Detect", "DetectPicturePermission", "Photos"]
+    assert sorted(story, key=order.index) == story
+
+
+async def test_the_template_that_was_given_is_not_changed() -> None:
+    raw = load(FACES)
+    sam = SamTransform()
+    await sam.apply(raw, {}, "us-east-1")
+    sam.close()
+    assert raw == load(FACES)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Resources: {A: {Type: AWS::Serverless::Function, Properties: {Runtime: python3.11}}}", "CodeUri"),
+        ("Resources: {A: {Type: AWS::Serverless::Function, Properties: 5}}", "failed with"),
+        ("Resources: 5", "failed with"),
+        ("Globals: {Function: {Nope: 1}}\nResources: {A: {Type: AWS::Serverless::Function}}", "Nope"),
+    ],
+)
+async def test_what_sam_does_not_understand_is_the_templates_fault(text: str, message: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        await transformed(text)
+    assert caught.value.code == "ValidationError"
+    assert message in caught.value.message
