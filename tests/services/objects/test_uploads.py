@@ -265,6 +265,20 @@ async def test_a_part_must_bring_the_checksum_that_its_upload_was_begun_with(s3:
     assert (await failure(upload.complete(part))).code == "InvalidRequest"
 
 
+async def test_an_upload_begun_without_a_checksum_gets_the_one_of_s3s_choice(s3: Caller) -> None:
+    upload = await Upload.begin(s3)
+    parts = [
+        await upload.part(1, BIG),
+        await upload.part(2, b"tail", ChecksumSHA256=digest_of("SHA256", b"tail")),
+    ]
+    named = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in parts]
+    reply = await upload.complete(*named)
+    assert (reply["ChecksumCRC64NVME"], reply["ChecksumType"]) == (
+        digest_of("CRC64NVME", BIG + b"tail"),
+        "FULL_OBJECT",
+    )
+
+
 @pytest.mark.parametrize(
     ("algorithm", "kind"), [("CRC64NVME", "COMPOSITE"), ("SHA256", "FULL_OBJECT"), (None, "COMPOSITE")]
 )

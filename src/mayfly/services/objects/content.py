@@ -23,19 +23,27 @@ class Received(NamedTuple):
     digest: str
     size: int
     md5: str  # hexadecimal
-    checksum: bytes
+    checksum: bytes  # of the algorithm that was claimed
+    kept: bytes  # of the algorithm to keep
 
 
-async def receive(blobs: Blobs, body: "ByteStream | bytes", claims: Claims) -> Received:
-    """Store a request's body; BadDigest, EntityTooLarge or IncompleteBody when it is not as announced."""
+async def receive(blobs: Blobs, body: "ByteStream | bytes", claims: Claims, keep: str | None = None) -> Received:
+    """Store a request's body; BadDigest, EntityTooLarge or IncompleteBody when it is not as announced.
+
+    `keep` is the algorithm whose checksum is wanted besides the claimed one; None: only that one.
+    """
     length = len(body) if isinstance(body, bytes) else body.length
     if length is not None:
         checks.check_size(length)
     md5 = hashlib.md5(usedforsecurity=False)
-    checksum = checksums.new_checksum(claims.algorithm)
-    blob = await blobs.put(_bounded(body, length), (md5, checksum))
-    claims.check(md5.digest(), checksum.digest())
-    return Received(blob.digest, blob.size, md5.hexdigest(), checksum.digest())
+    running = {
+        algorithm: checksums.new_checksum(algorithm) for algorithm in {claims.algorithm, keep or claims.algorithm}
+    }
+    blob = await blobs.put(_bounded(body, length), (md5, *running.values()))
+    digests = {algorithm: checksum.digest() for algorithm, checksum in running.items()}
+    claimed = digests[claims.algorithm]
+    claims.check(md5.digest(), claimed)
+    return Received(blob.digest, blob.size, md5.hexdigest(), claimed, digests[keep or claims.algorithm])
 
 
 async def copy(store: Store, blobs: Blobs, source: StoredObject, span: Span, algorithm: str) -> Received:
@@ -43,7 +51,7 @@ async def copy(store: Store, blobs: Blobs, source: StoredObject, span: Span, alg
     md5 = hashlib.md5(usedforsecurity=False)
     checksum = checksums.new_checksum(algorithm)
     blob = await blobs.put(stream(store, blobs, source, span), (md5, checksum))
-    return Received(blob.digest, blob.size, md5.hexdigest(), checksum.digest())
+    return Received(blob.digest, blob.size, md5.hexdigest(), checksum.digest(), checksum.digest())
 
 
 async def stream(store: Store, blobs: Blobs, stored: StoredObject, span: Span) -> AsyncIterator[bytes]:

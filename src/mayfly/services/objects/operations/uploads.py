@@ -86,10 +86,10 @@ class UploadOperations:
         claim = claims.of_request(request, context.headers)
         upload = await self._store.read(lambda reader: find_upload(reader, context, request))
         multipart.check_part_claim(upload, claim)
-        received = await content.receive(self._blobs, content.stream_of(request), claim)
         # The caller may bring any checksum to an upload without one; only the upload's own kind can be combined.
-        kept = received.checksum if claim.algorithm == multipart.part_algorithm(upload) else b""
-        part = await self._keep(context, request, received, kept)
+        keep = multipart.part_algorithm(upload)
+        received = await content.receive(self._blobs, content.stream_of(request), claim, keep)
+        part = await self._keep(context, request, received)
         return {"ETag": f'"{part.etag}"', checksums.member(claim.algorithm): checksums.encode(received.checksum)}
 
     @operation("UploadPartCopy")
@@ -106,7 +106,7 @@ class UploadOperations:
         copying.check_source_size(span.end - span.start)
         algorithm = multipart.part_algorithm(upload)
         received = await content.copy(self._store, self._blobs, found, span, algorithm)
-        part = await self._keep(context, request, received, received.checksum)
+        part = await self._keep(context, request, received)
         result: dict[str, Any] = {"ETag": f'"{part.etag}"', "LastModified": utc(part.modified_at)}
         if upload.checksum_algorithm:
             result[checksums.member(algorithm)] = part.checksum
@@ -169,9 +169,7 @@ class UploadOperations:
         await self._store.write(body)
         return {}
 
-    async def _keep(
-        self, context: RequestContext, request: "_PartRequest", received: Received, checksum: bytes
-    ) -> Part:
+    async def _keep(self, context: RequestContext, request: "_PartRequest", received: Received) -> Part:
         """Make received bytes a part of their upload, which may be gone by now."""
         part = Part(
             owner=request["UploadId"],
@@ -181,7 +179,7 @@ class UploadOperations:
             size=received.size,
             start=-1,
             etag=received.md5,
-            checksum=checksums.encode(checksum) if checksum else "",
+            checksum=checksums.encode(received.kept),
             modified_at=int(self._clock.now()),
         )
 
