@@ -6,27 +6,16 @@ from typing import Any
 
 from mayfly.services.tables import items
 from mayfly.services.tables.errors import InvalidError
-from mayfly.services.tables.expressions.ast import (
-    And,
-    Between,
-    Call,
-    Compare,
-    Condition,
-    In,
-    Not,
-    Operand,
-    Or,
-    Path,
-)
+from mayfly.services.tables.expressions.ast import Path
 from mayfly.services.tables.expressions.key_conditions import KeyCondition
 from mayfly.services.tables.items import Key
+from mayfly.services.tables.key_paths import check_scalar_keys, paths_of
 from mayfly.services.tables.keys import encode, segment_bounds, slot_of
 from mayfly.services.tables.model import Attribute, Index, Table
 from mayfly.services.tables.pages import Position, Walk, Wanted, bounds_of
 from mayfly.services.tables.parameters import Expressions
 from mayfly.services.tables.projections import projected_names
 from mayfly.services.tables.values import Item, checked_item, kind_of
-from mayfly.services.tables.writes import check_scalar_keys
 
 _PREFIX = "One or more parameter values were invalid: "
 
@@ -233,35 +222,3 @@ def _needs_whole(table: Table, index: Index, paths: Sequence[Path]) -> bool:
     if missing and index.is_global:
         raise InvalidError(f"{_PREFIX}Global secondary index {index.name} does not project [{', '.join(missing)}]")
     return bool(missing)
-
-
-def check_filter(schema: Sequence[Attribute], condition: Condition | None, parameter: str) -> None:
-    """`InvalidError` when a query's filter speaks of the attributes that its key condition is for."""
-    if condition is None:
-        return
-    heads = {path.head for path in paths_of(condition)}
-    for attribute in schema:
-        if attribute.name in heads:
-            raise InvalidError(
-                f"{parameter} can only contain non-primary key attributes: Primary key attribute: {attribute.name}"
-            )
-
-
-def paths_of(node: Condition | Operand | None) -> list[Path]:
-    """All paths of a condition."""
-    match node:
-        case Path():
-            return [node]
-        case Not(condition):
-            return paths_of(condition)
-        case And(left, right) | Or(left, right):
-            return [*paths_of(left), *paths_of(right)]
-        case Compare(_, one, other):
-            return [*paths_of(one), *paths_of(other)]
-        case Between(operand, low, high):
-            return [*paths_of(operand), *paths_of(low), *paths_of(high)]
-        case In(operand, options):
-            return [path for part in (operand, *options) for path in paths_of(part)]
-        case Call(_, operands):
-            return [path for part in operands for path in paths_of(part)]
-    return []

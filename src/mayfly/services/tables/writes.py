@@ -4,18 +4,18 @@ PutItem, UpdateItem, DeleteItem, batches and transactions all come down to `Writ
 carried out by `perform` in the store's writer thread, where nothing comes between the condition and the change.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from mayfly.services.tables import items
 from mayfly.services.tables.errors import ConditionFailedError, InvalidError
 from mayfly.services.tables.expressions import updates
-from mayfly.services.tables.expressions.ast import Arithmetic, Condition, Path, Set, Update
+from mayfly.services.tables.expressions.ast import Arithmetic, Condition, Set, Update
 from mayfly.services.tables.expressions.conditions import holds
 from mayfly.services.tables.expressions.errors import UpdateError
 from mayfly.services.tables.expressions.operand_types import stated_type
 from mayfly.services.tables.items import Key, Stored
+from mayfly.services.tables.key_paths import check_scalar_keys
 from mayfly.services.tables.model import Table
 from mayfly.services.tables.values import MAX_DEPTH, MAX_ITEM_BYTES, TOO_DEEP, Item, depth_of, item_size, kind_of
 from mayfly.store.api import Tx
@@ -90,20 +90,6 @@ def check_against(table: Table, write: Write) -> None:
                     f"Expected: {attribute.type} Actual: {stated[attribute.name]} IndexName: {index.name}"
                 )
     check_scalar_keys(table, [action.path for action in write.update.actions])
-
-
-def check_scalar_keys(table: Table, paths: Iterable[Path]) -> None:
-    """`InvalidError` when a path looks for something inside a key attribute."""
-    nested = {path.head for path in paths if len(path.parts) > 1}
-    if not nested:
-        return
-    own = [("Key", attribute) for attribute in table.key_attributes()]
-    for kind, attribute in [*own, *(("IndexKey", one) for index in table.indexes for one in index.key_attributes())]:
-        if attribute.name in nested:
-            raise InvalidError(
-                "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
-                f"{kind}: {attribute.name}"
-            )
 
 
 def check_size(item: Item) -> None:

@@ -14,10 +14,11 @@ from mayfly.services.tables.catalog import Catalog
 from mayfly.services.tables.errors import InvalidError
 from mayfly.services.tables.expressions.paths import project
 from mayfly.services.tables.items import Key
+from mayfly.services.tables.key_paths import check_scalar_keys
 from mayfly.services.tables.model import Table
 from mayfly.services.tables.parameters import ExpressionReader, Expressions
 from mayfly.services.tables.values import Item, checked_item
-from mayfly.services.tables.writes import Effect, Write, check_scalar_keys, check_size, perform, place_of
+from mayfly.services.tables.writes import Effect, Write, check_size, perform, place_of
 from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from mayfly.services.tables.errors import InvalidError
 from mayfly.services.tables.expressions.ast import Update
 from mayfly.services.tables.expressions.paths import project
 from mayfly.services.tables.items import Stored
+from mayfly.services.tables.key_paths import check_scalar_keys
 from mayfly.services.tables.model import Table
 from mayfly.services.tables.parameters import ExpressionReader
 from mayfly.services.tables.values import Item
-from mayfly.services.tables.writes import Effect, Write, check_scalar_keys, check_size, perform
+from mayfly.services.tables.writes import Effect, Write, check_size, perform
 from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from mayfly.services.contract import RequestContext, operation
 from mayfly.services.tables.capacity import Consumed, read_units, reported
 from mayfly.services.tables.catalog import Catalog
 from mayfly.services.tables.errors import InvalidError
+from mayfly.services.tables.key_paths import check_filter
 from mayfly.services.tables.pages import Page, Walk, read_page
 from mayfly.services.tables.parameters import ExpressionReader
 from mayfly.services.tables.walks import (
-    check_filter,
     check_start_values,
     last_key,
     query_walk,

@@ -3,17 +3,16 @@
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.tables import schemas, statements
 from mayfly.services.tables.catalog import Catalog, checked_name
 from mayfly.services.tables.descriptions import Totals, describe
-from mayfly.services.tables.errors import InvalidError, TableNotFoundError, unsupported
+from mayfly.services.tables.errors import InvalidError, TableNotFoundError
 from mayfly.services.tables.maintenance import Maintenance
-from mayfly.services.tables.model import BillingMode, Index, Table, Throughput
+from mayfly.services.tables.model import BillingMode, Table
 from mayfly.services.tables.operations.tags import checked_tags, put_tags
+from mayfly.services.tables.table_changes import refuse_unimplemented, updated
 from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:
@@ -26,19 +25,6 @@ if TYPE_CHECKING:
     )
 
 MAX_TABLES = 2500
-_NOT_IMPLEMENTED = (
-    "GlobalTableSettingsReplicationMode",
-    "GlobalTableSourceArn",
-    "GlobalTableWitnessUpdates",
-    "DisassociationProtectionEnabled",
-    "MultiRegionConsistency",
-    "OnDemandThroughput",
-    "ReplicaUpdates",
-    "ResourcePolicy",
-    "VectorIndexUpdates",
-    "VectorIndexes",
-    "WarmThroughput",
-)
 
 
 class TableOperations:
@@ -73,7 +59,7 @@ class TableOperations:
 
     def _new_table(self, context: RequestContext, request: "CreateTableInputTypeDef") -> Table:
         name = checked_name(request["TableName"])
-        _refuse(dict(request))
+        refuse_unimplemented(dict(request))
         for member in ("AttributeDefinitions", "KeySchema"):
             if member not in request:
                 raise InvalidError(
@@ -168,76 +154,18 @@ class TableOperations:
     @operation("UpdateTable")
     async def update_table(self, context: RequestContext, request: "UpdateTableInputTypeDef") -> dict[str, Any]:
         """Change billing, throughput, class, deletion protection, or one global index."""
-        _refuse(dict(request))
+        refuse_unimplemented(dict(request))
 
         def body(tx: Tx) -> dict[str, Any]:
             table = self._table(tx, context, request["TableName"])
-            changed = self._updated(tx, table, request)
+            changed, dropped = updated(table, dict(request), self._clock.now())
+            for index in dropped:
+                tx.run(statements.PUT_GARBAGE, {"table_id": table.id, "index_id": index.id})
             self._catalog.replace(tx, changed)
             tx.after_commit(self._maintenance.wake)
             return self._described(tx, changed)
 
         return {"TableDescription": await self._store.write(body)}
-
-    def _updated(self, tx: Tx, table: Table, request: "UpdateTableInputTypeDef") -> Table:
-        wanted = (
-            "BillingMode",
-            "ProvisionedThroughput",
-            "TableClass",
-            "DeletionProtectionEnabled",
-            "GlobalSecondaryIndexUpdates",
-        )
-        if not any(member in request for member in wanted):
-            raise InvalidError(
-                "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, "
-                "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required"
-            )
-        table = self._with_indexes(tx, table, request)
-        if "BillingMode" in request or "ProvisionedThroughput" in request:
-            table = self._with_billing(table, request)
-        return msgspec.structs.replace(
-            table,
-            deletion_protection=request.get("DeletionProtectionEnabled", table.deletion_protection),
-            table_class=request.get("TableClass", table.table_class),
-        )
-
-    def _with_billing(self, table: Table, request: "UpdateTableInputTypeDef") -> Table:
-        mode: BillingMode = request.get("BillingMode", table.billing)
-        indexes = table.indexes
-        if mode == "PAY_PER_REQUEST":
-            indexes = tuple(msgspec.structs.replace(index, throughput=Throughput()) for index in indexes)
-        if mode == "PROVISIONED" and "ProvisionedThroughput" not in request:
-            raise InvalidError(
-                "One or more parameter values were invalid: "
-                "ProvisionedThroughput must be specified when BillingMode is PROVISIONED"
-            )
-        throughput = schemas.billing(mode, dict(request))
-        schemas.check_index_billing(mode, indexes)
-        since = table.pay_per_request_since
-        if mode == "PAY_PER_REQUEST" and table.billing != mode:
-            since = self._clock.now()
-        return msgspec.structs.replace(
-            table, billing=mode, throughput=throughput, indexes=indexes, pay_per_request_since=since
-        )
-
-    def _with_indexes(self, tx: Tx, table: Table, request: "UpdateTableInputTypeDef") -> Table:
-        updates = request.get("GlobalSecondaryIndexUpdates", ())
-        changes = [change for update in updates for change in ("Create", "Delete") if change in update]
-        if len(changes) > 1:
-            raise ServiceError(
-                "LimitExceededException",
-                "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",
-            )
-        for update in updates:
-            if "Create" in update:
-                table = _with_new_index(table, dict(request), dict(update["Create"]))
-            elif "Delete" in update:
-                index = _global_index(table, update["Delete"]["IndexName"])
-                table = _with_indexes(table, [other for other in table.indexes if other is not index])
-                tx.run(statements.PUT_GARBAGE, {"table_id": table.id, "index_id": index.id})
-            elif "Update" in update:
-                table = _with_index_throughput(table, dict(update["Update"]))
-        return table
 
     @operation("DescribeLimits")
     async def describe_limits(self, context: RequestContext, request: object) -> dict[str, Any]:
@@ -255,69 +183,3 @@ class TableOperations:
         """Where to send requests: where this one was sent."""
         del request
         return {"Endpoints": [{"Address": context.endpoint.partition("://")[2], "CachePeriodInMinutes": 1440}]}
-
-
-def _refuse(request: dict[str, Any]) -> None:
-    """`InvalidError` for the parts of tables that Mayfly does not have."""
-    for member in _NOT_IMPLEMENTED:
-        if request.get(member):
-            raise unsupported(f"{member} of tables")
-    if request.get("StreamSpecification", {}).get("StreamEnabled"):
-        raise unsupported("streams of tables (StreamSpecification)")
-    if request.get("SSESpecification", {}).get("Enabled"):
-        raise unsupported("encryption with a key of one's own (SSESpecification)")
-
-
-def _with_indexes(table: Table, indexes: list[Index]) -> Table:
-    return msgspec.structs.replace(table, indexes=tuple(indexes))
-
-
-def _global_index(table: Table, name: str) -> Index:
-    index = table.index(name)
-    if index is None or not index.is_global:
-        raise ServiceError("ResourceNotFoundException", f"Requested resource not found: Index: {name} not found")
-    return index
-
-
-def _with_new_index(table: Table, request: dict[str, Any], wanted: dict[str, Any]) -> Table:
-    known = {
-        attribute.name: {"AttributeName": attribute.name, "AttributeType": attribute.type}
-        for attribute in table.attributes()
-    }
-    for definition in request.get("AttributeDefinitions", ()):
-        before = known.setdefault(definition["AttributeName"], definition)
-        if before["AttributeType"] != definition["AttributeType"]:
-            raise InvalidError(
-                "One or more parameter values were invalid: Attributes cannot be redefined. "
-                f"Please check that your attribute has the same type as previously defined. "
-                f"Existing schema: {before['AttributeName']}:{before['AttributeType']}"
-            )
-    if table.index(wanted["IndexName"]) is not None:
-        raise InvalidError(
-            "One or more parameter values were invalid: "
-            f"Attempting to create an index which already exists: {wanted['IndexName']}"
-        )
-    made = schemas.index(wanted, schemas.Schema(list(known.values())), table.next_index_id, None)
-    if sum(index.is_global for index in table.indexes) >= schemas.MAX_GLOBAL_INDEXES:
-        raise ServiceError(
-            "LimitExceededException",
-            f"GlobalSecondaryIndex count exceeds the per-table limit of {schemas.MAX_GLOBAL_INDEXES}",
-        )
-    if table.billing == "PAY_PER_REQUEST" and made.throughput != Throughput():
-        raise InvalidError(
-            "One or more parameter values were invalid: ProvisionedThroughput should not be specified "
-            f"for index: {made.name} when BillingMode is PAY_PER_REQUEST"
-        )
-    made = msgspec.structs.replace(made, backfilled=False)
-    return msgspec.structs.replace(table, indexes=(*table.indexes, made), next_index_id=made.id + 1)
-
-
-def _with_index_throughput(table: Table, wanted: dict[str, Any]) -> Table:
-    index = _global_index(table, wanted["IndexName"])
-    for refused in ("OnDemandThroughput", "WarmThroughput"):
-        if refused in wanted:
-            raise unsupported(f"{refused} of indexes")
-    if "ProvisionedThroughput" not in wanted:
-        return table
-    changed = msgspec.structs.replace(index, throughput=schemas.throughput(wanted["ProvisionedThroughput"]))
-    return _with_indexes(table, [changed if other is index else other for other in table.indexes])
