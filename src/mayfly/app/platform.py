@@ -163,6 +163,7 @@ class _Builder:
             objects=late_objects,
             choose=interpreters.choose,
             endpoint=SANDBOX_ENDPOINT if settings.engine.isolation == "namespace" else self._info.url,
+            signatures=signed,
         )
         objects = ObjectsService(state.store, state.blobs, functions.event_targets, clock)
         late_objects.bind(objects)

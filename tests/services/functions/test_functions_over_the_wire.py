@@ -11,6 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from tests.conftest import PlatformProcess
 from tests.services.functions.stage import zipped
@@ -293,3 +296,22 @@ def test_a_function_url_answers_whoever_asks(functions: Any, deploy: Deploy) -> 
         event = json.loads(page.read())
     assert (event["rawPath"], event["queryStringParameters"], event["body"]) == ("/echo", {"a": "1,2"}, "raw")
     assert event["requestContext"]["http"]["method"] == "POST"
+
+
+def test_an_iam_url_answers_only_signed_requests(functions: Any, deploy: Deploy, platform: PlatformProcess) -> None:
+    url = functions.create_function_url_config(FunctionName=deploy(Handler="app.web"), AuthType="AWS_IAM")[
+        "FunctionUrl"
+    ]
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(url)
+
+    def signed(secret: str) -> urllib.request.Request:
+        asked = AWSRequest("POST", f"{url}echo?b=2&a=1", data=b"body", headers={"content-type": "text/plain"})
+        SigV4Auth(Credentials(platform.access_key_id, secret), "lambda", platform.region).add_auth(asked)
+        return urllib.request.Request(str(asked.url), data=b"body", headers=dict(asked.headers), method="POST")
+
+    with urllib.request.urlopen(signed(platform.secret_access_key)) as page:
+        event = json.loads(page.read())
+    assert event["requestContext"]["authorizer"]["iam"]["accountId"] == platform.account
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(signed("not the secret"))

@@ -3,13 +3,14 @@
 import base64
 import json
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mayfly.engine.api import Failure, ThrottledError
+from mayfly.errors import CallerError
 from mayfly.services.contract import HttpRequest, HttpResponse, Principal, StreamBody
 from mayfly.services.functions.web.events import query_parameters
 from mayfly.services.functions.web.replies import BadReplyError, interpret
@@ -110,17 +111,24 @@ async def test_an_iam_url_is_for_those_who_sign(stage: Stage) -> None:
     url_id = await with_url(stage, AuthType="AWS_IAM")
     assert (await ask(stage, url_id)).status == 403
 
+    kind: Literal["root", "user"] = "root"
+
     class Signed:
-        async def principal(self, request: HttpRequest) -> Principal | None:
+        async def principal(self, request: HttpRequest, body: bytes, service: str) -> Principal:
             if request.header("authorization") is None:
-                return None
-            return Principal("user", "000000000000", "arn:aws:iam::000000000000:user/u", "AIDA", "AKIA")
+                raise CallerError("nobody signed")
+            return Principal(kind, "000000000000", "arn:aws:iam::000000000000:someone", "AIDA", "AKIA")
 
     stage.functions.urls._signatures = Signed()
     assert (await ask(stage, url_id)).status == 403
     assert (await ask(stage, url_id, request(headers=[("authorization", "yes")]))).status == 200
     assert event(stage)["requestContext"]["accountId"] == "000000000000"
-    assert event(stage)["requestContext"]["authorizer"]["iam"]["userArn"] == "arn:aws:iam::000000000000:user/u"
+    assert event(stage)["requestContext"]["authorizer"]["iam"]["userArn"] == "arn:aws:iam::000000000000:someone"
+    for permission in OPEN:
+        await stage.call("RemovePermission", FunctionName="f", StatementId=permission["StatementId"])
+    assert (await ask(stage, url_id, request(headers=[("authorization", "yes")]))).status == 200
+    kind = "user"
+    assert (await ask(stage, url_id, request(headers=[("authorization", "yes")]))).status == 403
 
 
 async def test_the_event_is_payload_format_two(stage: Stage) -> None:

@@ -1,8 +1,8 @@
 """Answers function URLs: who may call, CORS, invocation, and the response.
 
 As AWS does for URLs made since October 2025, a URL needs both lambda:InvokeFunctionUrl and lambda:InvokeFunction in the
-function's resource policy. With AuthType AWS_IAM a request also has to be signed; somebody of the own account who
-signed it needs no permission in the policy.
+function's resource policy. With AuthType AWS_IAM a request also has to be signed; the account's root and its roles need
+no permission in the policy.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Protocol
 
 from mayfly.clock import Clock
 from mayfly.engine.api import ThrottledError
-from mayfly.errors import PlatformError
+from mayfly.errors import CallerError, PlatformError
 from mayfly.services.contract import HttpRequest, HttpResponse, Principal, ServiceError
 from mayfly.services.functions import invoker, resource_policy
 from mayfly.services.functions.catalog import Catalog, Entry
@@ -29,10 +29,10 @@ FORBIDDEN = (
 
 
 class Signatures(Protocol):
-    """Given by the wire: who signed a request for the service lambda."""
+    """Given by the wire: who signed a request."""
 
-    async def principal(self, request: HttpRequest) -> Principal | None:
-        """The signer; None when the request is not signed, or not rightly."""
+    async def principal(self, request: HttpRequest, body: bytes, service: str) -> Principal:
+        """Who signed `request` for `service`; `CallerError` when nobody did, or the signature does not hold."""
 
 
 class UrlHandler:
@@ -66,23 +66,35 @@ class UrlHandler:
         return cors.decorated(url.cors, request, response) if url.cors else response
 
     async def _answer(self, entry: Entry, url: FunctionUrl, request: HttpRequest) -> HttpResponse:
-        principal = None
-        if url.auth_type == "AWS_IAM":
-            principal = await self._signatures.principal(request) if self._signatures else None
-            if principal is None:
-                return _failure(403, "AccessDeniedException", FORBIDDEN)
-        if not self._allowed(entry, url, principal):
+        if url.auth_type == "NONE" and not self._allowed(entry, url, None):
             return _failure(403, "AccessDeniedException", FORBIDDEN)
         body = await self._read(request)
+        if body is None:
+            return _too_large()
+        principal = None
+        if url.auth_type == "AWS_IAM":
+            principal = await self._signer(request, body)
+            if principal is None or not self._allowed(entry, url, principal):
+                return _failure(403, "AccessDeniedException", FORBIDDEN)
         trace_id = request.header("x-amzn-trace-id") or self._calls.new_trace()
         arrival = events.Arrival(url.url_id, self._clock.now(), trace_id, principal)
-        event = b"" if body is None else events.event(request, body, arrival)
-        if body is None or len(event) > self._limits.payload_bytes:
-            return _failure(413, "RequestEntityTooLargeException", "Request Entity Too Large")
+        event = events.event(request, body, arrival)
+        if len(event) > self._limits.payload_bytes:
+            return _too_large()
         return await self._invoke(entry, event, request.request_id, trace_id)
 
+    async def _signer(self, request: HttpRequest, body: bytes) -> Principal | None:
+        """Who signed the request; None when nobody did, or the signature does not hold."""
+        if self._signatures is None:
+            return None
+        try:
+            return await self._signatures.principal(request, body, "lambda")
+        except CallerError:
+            return None
+
     def _allowed(self, entry: Entry, url: FunctionUrl, principal: Principal | None) -> bool:
-        if principal is not None and principal.account == self._home.account:
+        # A user's own policies are not evaluated yet, so they allow nothing.
+        if principal is not None and principal.account == self._home.account and principal.kind != "user":
             return True
         caller = principal.arn if principal else "*"
         return all(
@@ -118,6 +130,10 @@ class UrlHandler:
         except replies.BadReplyError:
             return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
         return HttpResponse(response.status, [*response.headers, *own], response.body)
+
+
+def _too_large() -> HttpResponse:
+    return _failure(413, "RequestEntityTooLargeException", "Request Entity Too Large")
 
 
 def _failure(
