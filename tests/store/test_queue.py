@@ -1,13 +1,16 @@
 """What every `ReadyQueue` promises; runs against each implementation in conftest.py."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
 
-from mayfly.clock import ManualClock, SystemClock
-from mayfly.store.api import Claim, NewItem, ReadyQueue, StaleClaimError, Store, Tx
+from mayfly.clock import Clock, ManualClock, SystemClock
+from mayfly.store.api import Claim, NewItem, Reader, ReadyQueue, StaleClaimError, Store, Tx
 from mayfly.store.queue import SqlReadyQueue
 
+T = TypeVar("T")
 LONG_S = 60.0
 
 
@@ -366,3 +369,37 @@ async def test_a_successor_releases_the_leases_of_the_dead(store: Store, queue: 
     assert (again.payload, again.attempt) == (b"held", 2)
     with pytest.raises(StaleClaimError):
         await complete(store, queue, held)
+
+
+class SlowReads:
+    """A store on which something happens between the taking of a snapshot and the answer."""
+
+    def __init__(self, store: Store, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._meanwhile = meanwhile
+        self._store = store
+        self.write = store.write
+        self.close = store.close
+
+    async def read(self, body: Callable[[Reader], T]) -> T:
+        answer = await self._store.read(body)
+        await self._meanwhile()
+        return answer
+
+
+async def test_an_item_committed_while_wait_looks_at_the_database_is_not_missed(
+    store: Store, clock: ManualClock, make_queue: Callable[[Store, Clock], ReadyQueue]
+) -> None:
+    async def enqueue() -> None:
+        await put_texts(store, queue, "a")
+
+    queue = make_queue(SlowReads(store, enqueue), clock)
+    await queue.wait("q", LONG_S)
+
+
+async def test_leases_of_another_queue_change_nothing(store: Store, queue: ReadyQueue, clock: ManualClock) -> None:
+    await put_texts(store, queue, "a", name="q")
+    await put_texts(store, queue, "b", name="r")
+    (claim,) = await queue.claim("q", 1, 10)
+    await store.write(lambda tx: queue.retry(tx, claim, clock.now() + 100))
+    assert await queue.depth("r") == 1
+    assert payloads(await queue.claim("r", 1, 10)) == ["b"]

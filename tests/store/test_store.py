@@ -242,3 +242,44 @@ async def test_a_transaction_kept_beyond_its_body_refuses_to_work(letters: Store
     with pytest.raises(RuntimeError, match="over"):
         await letters.write(lambda _: kept[0].run(INSERT, {"id": 1, "name": "a"}))
     assert await letters.read(names) == []
+
+
+async def test_writes_cancelled_at_any_moment_leave_no_half(letters: Store) -> None:
+    def body(number: int) -> Callable[[Tx], None]:
+        def both(tx: Tx) -> None:
+            tx.run(INSERT, {"id": 2 * number, "name": f"{number} first"})
+            tx.run(INSERT, {"id": 2 * number + 1, "name": f"{number} second"})
+
+        return both
+
+    async def cancelled_after(turns: int, number: int) -> bool:
+        writing = asyncio.create_task(letters.write(body(number)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.wait([writing])
+        return not writing.cancelled()
+
+    answered = await asyncio.gather(*(cancelled_after(number % 40, number) for number in range(400)))
+    found = set(await letters.read(names))
+    for number in range(400):
+        both = {f"{number} first", f"{number} second"}
+        assert both <= found or (not both & found and not answered[number])
+
+
+async def test_after_commit_runs_for_a_committed_body_though_its_caller_has_gone(letters: Store) -> None:
+    started, go_on = threading.Event(), threading.Event()
+    called = asyncio.Event()
+
+    def body(tx: Tx) -> None:
+        tx.after_commit(called.set)
+        started.set()
+        assert go_on.wait(30)
+
+    writing = asyncio.create_task(letters.write(body))
+    await asyncio.to_thread(started.wait, 30)
+    writing.cancel()
+    await asyncio.wait([writing])
+    assert not called.is_set()
+    go_on.set()
+    await called.wait()

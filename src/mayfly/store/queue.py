@@ -176,7 +176,8 @@ class SqlReadyQueue:
         self._waiters.setdefault(queue, set()).add(waiter)
         deadline = self._clock.monotonic() + timeout_s
         try:
-            waiter.due = min(waiter.due, await self._store.read(lambda reader: next_due(reader, queue)))
+            found = await self._store.read(lambda reader: next_due(reader, queue))
+            waiter.due = min(waiter.due, found)  # a commit may have set it meanwhile
             while (delay := min(waiter.due - self._clock.now(), deadline - self._clock.monotonic())) > 0:
                 waiter.woken.clear()
                 waiter.asleep = True
