@@ -10,7 +10,7 @@ from mayfly.services.objects import access, catalog, checks, collection, content
 from mayfly.services.objects.cors import CorsRule
 from mayfly.services.objects.errors import error
 from mayfly.services.objects.model import StoredObject
-from mayfly.services.objects.operations import absent
+from mayfly.services.objects.operations.absent import AbsentOperations
 from mayfly.services.objects.operations.attributes import AttributeOperations
 from mayfly.services.objects.operations.buckets import BucketOperations
 from mayfly.services.objects.operations.copies import CopyOperations
@@ -41,7 +41,7 @@ class ObjectsService:
         self._blobs = blobs
         self._clock = clock
         publisher = Publisher(blobs, targets, clock)
-        grouped = operations_of(
+        self._operations = operations_of(
             BucketOperations(store, clock),
             ObjectOperations(store, blobs, publisher, clock),
             DeletionOperations(store, publisher),
@@ -54,8 +54,8 @@ class ObjectsService:
             NotificationOperations(store, targets),
             SettingOperations(store),
             VersionOperations(store),
+            AbsentOperations(store),
         )
-        self._operations = {**grouped, **absent.operations(store)}
 
     @property
     def operations(self) -> Mapping[str, Handler]:

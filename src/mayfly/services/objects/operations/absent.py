@@ -5,48 +5,73 @@ Writing any of it is refused by the gateway as not implemented, so nothing can b
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
-from mayfly.services.contract import Handler, RequestContext
+from mayfly.services.contract import RequestContext, operation
 from mayfly.services.objects import access, checks
 from mayfly.services.objects.errors import error
 from mayfly.store.api import Store
 
-# The error that says so, by operation.
-_ERRORS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "GetBucketEncryption": "ServerSideEncryptionConfigurationNotFoundError",
-        "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",
-        "GetBucketPolicy": "NoSuchBucketPolicy",
-        "GetBucketPolicyStatus": "NoSuchBucketPolicy",
-        "GetBucketReplication": "ReplicationConfigurationNotFoundError",
-        "GetBucketWebsite": "NoSuchWebsiteConfiguration",
-        "GetObjectLockConfiguration": "ObjectLockConfigurationNotFoundError",
-    }
-)
-# The reply that says so, where S3 has no error for it.
-_REPLIES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-    {
-        "GetBucketAccelerateConfiguration": {},
-        "GetBucketLogging": {},
-        "GetBucketRequestPayment": {"Payer": "BucketOwner"},
-    }
-)
+_Request = Mapping[str, Any]  # every one of these requests is a Bucket and perhaps an ExpectedBucketOwner
 
 
-def operations(store: Store) -> dict[str, Handler]:
-    """The handlers by operation name."""
-    return {name: _handler(store, name) for name in (*_ERRORS, *_REPLIES)}
+class AbsentOperations:
+    """Configurations that are not there: an error that says so, or an empty reply where S3 has no error for it."""
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
-def _handler(store: Store, name: str) -> Handler:
-    async def handle(context: RequestContext, request: Mapping[str, Any]) -> dict[str, Any]:
+    @operation("GetBucketEncryption")
+    async def encryption(self, context: RequestContext, request: _Request) -> dict[str, Any]:
+        await self._admit(context, request)
+        raise error("ServerSideEncryptionConfigurationNotFoundError", BucketName=request["Bucket"])
+
+    @operation("GetBucketLifecycleConfiguration")
+    async def lifecycle(self, context: RequestContext, request: _Request) -> dict[str, Any]:
+        await self._admit(context, request)
+        raise error("NoSuchLifecycleConfiguration", BucketName=request["Bucket"])
+
+    @operation("GetBucketPolicy")
+    async def policy(self, context: RequestContext, request: _Request) -> dict[str, Any]:
+        await self._admit(context, request)
+        raise error("NoSuchBucketPolicy", BucketName=request["Bucket"])
+
+    @operation("GetBucketPolicyStatus")
+    async def policy_status(self, context: RequestContext, request: _Request) -> dict[str, Any]:
+        await self._admit(context, request)
+        raise error("NoSuchBucketPolicy", BucketName=request["Bucket"])
+
+    @operation("GetBucketReplication")
+    async def replication(self, context: RequestContext, request: _Request) -> dict[str, Any]:
+        await self._admit(context, request)
+        raise error("ReplicationConfigurationNotFoundError", BucketName=request["Bucket"])
+
+    @operation("GetBucketWebsite")
+    async def website(self, context: RequestContext, request: _Request) -> dict[str, Any]:
+        await self._admit(context, request)
+        raise error("NoSuchWebsiteConfiguration", BucketName=request["Bucket"])
+
+    @operation("GetObjectLockConfiguration")
+    async def object_lock(self, context: RequestContext, request: _Request) -> dict[str, Any]:
+        await self._admit(context, request)
+        raise error("ObjectLockConfigurationNotFoundError", BucketName=request["Bucket"])
+
+    @operation("GetBucketAccelerateConfiguration")
+    async def acceleration(self, context: RequestContext, request: _Request) -> dict[str, Any]:
+        await self._admit(context, request)
+        return {}
+
+    @operation("GetBucketLogging")
+    async def logging(self, context: RequestContext, request: _Request) -> dict[str, Any]:
+        await self._admit(context, request)
+        return {}
+
+    @operation("GetBucketRequestPayment")
+    async def request_payment(self, context: RequestContext, request: _Request) -> dict[str, Any]:
+        await self._admit(context, request)
+        return {"Payer": "BucketOwner"}
+
+    async def _admit(self, context: RequestContext, request: _Request) -> None:
         checks.admit(context)
-        bucket = request["Bucket"]
-        await store.read(lambda reader: access.bucket_for(reader, context, bucket, request.get("ExpectedBucketOwner")))
-        if name in _ERRORS:
-            raise error(_ERRORS[name], BucketName=bucket)
-        return dict(_REPLIES[name])
-
-    return handle
+        name, owner = request["Bucket"], request.get("ExpectedBucketOwner")
+        await self._store.read(lambda reader: access.bucket_for(reader, context, name, owner))
