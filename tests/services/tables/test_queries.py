@@ -257,6 +257,8 @@ async def test_a_global_index_follows_its_items(tables: Tables) -> None:
     assert await red() == ["a", "c"]
     await tables.call("DeleteItem", TableName="things", Key={"id": {"S": "a"}})
     assert await red() == ["c"]
+    described = (await tables.call("DescribeTable", TableName="things"))["Table"]
+    assert described["GlobalSecondaryIndexes"][0]["ItemCount"] == 2
     await tables.call("UpdateItem", TableName="things", Key={"id": {"S": "c"}}, UpdateExpression="REMOVE colour")
     assert await red() == []
 
@@ -334,6 +336,7 @@ async def test_an_index_made_later_is_filled_in_the_background(tables: Tables) -
     assert (await by_colour(tables))["Count"] == 449
     described = (await tables.call("DescribeTable", TableName="things"))["Table"]
     assert described["GlobalSecondaryIndexes"][0]["IndexStatus"] == "ACTIVE"
+    assert described["GlobalSecondaryIndexes"][0]["ItemCount"] == 449
     await tables.call("DeleteItem", TableName="things", Key={"id": {"S": "odd"}})
     deletion = [{"Delete": {"IndexName": "by-colour"}}]
     await tables.call("UpdateTable", TableName="things", GlobalSecondaryIndexUpdates=deletion)

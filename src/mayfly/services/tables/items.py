@@ -178,17 +178,30 @@ def _move_entries(tx: Tx, table: Table, key: Key, old: Item | None, new: Item | 
     for index in table.indexes:
         before = index_key(index, old) if old is not None else None
         after = index_key(index, new) if new is not None else None
-        if before == after:
-            continue
-        if before is not None:
-            tx.run(statements.DELETE_ENTRY, entry_params(table, index.id, before, key))
-        if after is not None:
-            tx.run(statements.PUT_ENTRY, {**entry_params(table, index.id, after, key), "item_slot": key.slot})
+        if before != after:
+            removed = remove_entry(tx, table, index, before, key) if before is not None else 0
+            added = add_entry(tx, table, index, after, key) if after is not None else 0
+            add_to_index_totals(tx, table, index, added - removed)
 
 
-def entry_params(table: Table, index_id: int, entry: Key, key: Key) -> dict[str, Any]:
-    """The parameters of a statement on one index entry of the item at `key`."""
-    return {**entry.params(table), "index_id": index_id, "item_hash": key.hash, "item_range": key.range}
+def add_entry(tx: Tx, table: Table, index: Index, entry: Key, key: Key) -> int:
+    """Let `index` hold the item at `key`; 1, or 0 if it did already. The caller sees to the totals."""
+    return tx.run(statements.PUT_ENTRY, {**_entry_params(table, index, entry, key), "item_slot": key.slot})
+
+
+def remove_entry(tx: Tx, table: Table, index: Index, entry: Key, key: Key) -> int:
+    """Take the item at `key` out of `index`; 1, or 0 if it was not there yet. The caller sees to the totals."""
+    return tx.run(statements.DELETE_ENTRY, _entry_params(table, index, entry, key))
+
+
+def add_to_index_totals(tx: Tx, table: Table, index: Index, items: int) -> None:
+    """Count `items` more in an index."""
+    if items:
+        tx.run(statements.ADD_TO_INDEX_TOTALS, {"table_id": table.id, "index_id": index.id, "items": items})
+
+
+def _entry_params(table: Table, index: Index, entry: Key, key: Key) -> dict[str, Any]:
+    return {**entry.params(table), "index_id": index.id, "item_hash": key.hash, "item_range": key.range}
 
 
 def expiry_of(table: Table, item: Item) -> int | None:

@@ -102,6 +102,7 @@ class Maintenance:
                 params = {"table_id": table_id, "slot": slot, "hash_key": hash_key, "range_key": range_key}
                 tx.run(statements.DELETE_ITEM, params)
         if len(entries) < BATCH and found < BATCH:
+            tx.run(statements.DELETE_INDEX_TOTALS, {"table_id": table_id, "index_id": index_id})
             tx.run(statements.DELETE_GARBAGE, {"table_id": table_id, "index_id": index_id})
         return True
 
@@ -137,8 +138,7 @@ class Maintenance:
             for index in indexes:
                 entry = items.index_key(index, item)
                 if entry is not None:
-                    params = {**items.entry_params(table, index.id, entry, key), "item_slot": slot}
-                    tx.run(statements.PUT_ENTRY, params)
+                    items.add_to_index_totals(tx, table, index, items.add_entry(tx, table, index, entry, key))
             if expiry is not None:
                 params = {**key.params(table), "expires_at": items.expiry_of(table, item)}
                 tx.run(statements.SET_EXPIRY, params)

@@ -85,7 +85,16 @@ WHERE table_id = :table_id AND index_id = :index_id AND slot = :slot AND hash_ke
 AND range_key = :range_key AND item_hash = :item_hash AND item_range = :item_range
 """
 
-COUNT_ENTRIES = "SELECT COUNT(*) FROM tables_entries WHERE table_id = :table_id AND index_id = :index_id"
+INDEX_TOTALS = "SELECT index_id, item_count FROM tables_index_totals WHERE table_id = :table_id"
+
+ADD_TO_INDEX_TOTALS = """
+INSERT INTO tables_index_totals (table_id, index_id, item_count) VALUES (:table_id, :index_id, :items)
+ON CONFLICT (table_id, index_id) DO UPDATE SET item_count = tables_index_totals.item_count + excluded.item_count
+"""
+
+DELETE_INDEX_TOTALS = """
+DELETE FROM tables_index_totals WHERE table_id = :table_id AND (index_id = :index_id OR :index_id = 0)
+"""
 
 # Tags
 

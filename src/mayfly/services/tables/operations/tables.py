@@ -108,10 +108,7 @@ class TableOperations:
     @staticmethod
     def _described(reader: Reader, table: Table, status: str = "ACTIVE") -> dict[str, Any]:
         row = reader.one(statements.TABLE_TOTALS, {"table_id": table.id})
-        counts = {}
-        for index in table.indexes:
-            count = reader.one(statements.COUNT_ENTRIES, {"table_id": table.id, "index_id": index.id})
-            counts[index.id] = count[0] if count else 0
+        counts: dict[int, int] = dict(reader.all(statements.INDEX_TOTALS, {"table_id": table.id}))
         return describe(table, Totals(*row) if row else Totals(0, 0), counts, status)
 
     @operation("ListTables")
