@@ -85,6 +85,7 @@ class ScriptedEngine:
         self.arrived.set()
         if self.before is not None:
             await self.before()
+        await target.environment("i-1")
         outcome = self.script(target, call)
         if isinstance(outcome, BaseException):
             raise outcome
@@ -120,6 +121,8 @@ class KnownRoles:
         return role_arn in self.known and service == "lambda.amazonaws.com"
 
     async def credentials(self, role_arn: str, session_name: str, duration_s: int) -> Credentials:
+        if role_arn not in self.known:
+            raise ServiceError("NoSuchEntity", "no such role", status=404)
         return Credentials("ASIA1", "secret", f"token of {session_name}", utc(0) + timedelta(seconds=duration_s))
 
 

@@ -205,6 +205,18 @@ async def test_an_event_is_part_of_the_transaction_that_made_it(stage: Stage) ->
     assert [call.payload for _, call in stage.engine.calls] == [b'{"kept": true}']
 
 
+async def test_an_event_waits_for_a_role_that_comes_back(stage: Stage) -> None:
+    await stage.create()
+    known, stage.roles.known = stage.roles.known, set()
+    await send(stage)
+    await stage.queue.seen("retry", 1)
+    stage.roles.known = known
+    stage.pass_time(1)
+    await stage.drained()
+    assert await stage.queue.dead(QUEUE, 10) == []
+    assert len(stage.records.usage) == 1
+
+
 async def test_many_events_run_side_by_side(stage: Stage) -> None:
     await stage.create()
     barrier = asyncio.Barrier(100)

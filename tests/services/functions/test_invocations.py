@@ -123,6 +123,14 @@ async def test_a_platform_that_cannot_start_an_instance_is_to_blame_itself(stage
     assert (error.code, error.status) == ("ServiceException", 500)
 
 
+async def test_a_function_whose_role_is_gone_is_not_run(stage: Stage) -> None:
+    await stage.create()
+    stage.roles.known.clear()
+    error = await stage.refusal("Invoke", FunctionName="f")
+    assert (error.code, error.status) == ("AccessDeniedException", 403)
+    assert error.message == "The role defined for the function cannot be assumed by Lambda."
+
+
 async def test_the_client_context_reaches_the_function_as_json(stage: Stage) -> None:
     await stage.create()
     encoded = base64.b64encode(b'{"client": {}}').decode()

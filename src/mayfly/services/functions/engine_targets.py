@@ -4,7 +4,6 @@ The variables are those that AWS documents for its runtimes. Credentials are mad
 starts, and are those of the function's role.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,11 +12,13 @@ from pathlib import Path
 from mayfly.clock import Clock, utc
 from mayfly.engine.api import Target
 from mayfly.sandbox.api import SandboxSpec
+from mayfly.services.contract import ServiceError
 from mayfly.services.functions import runtimes
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.model import LATEST, Function
 from mayfly.services.functions.names import Home
-from mayfly.services.ports import Roles
+from mayfly.services.functions.roles import RoleUnusableError
+from mayfly.services.ports import Credentials, Roles
 from mayfly.settings import FunctionLimits
 
 # AWS gives a vCPU at 1,769 MB and grows in proportion, up to six.
@@ -132,8 +133,7 @@ class TargetFactory:
 
     async def _environment(self, function: Function, instance: str) -> Mapping[str, str]:
         configuration = function.configuration
-        session = f"{function.name}"[:64]
-        credentials = await asyncio.shield(self._roles.credentials(configuration.role, session, CREDENTIALS_S))
+        credentials = await self._credentials(function)
         return {
             "AWS_ENDPOINT_URL": self._endpoint,
             "LANG": "en_US.UTF-8",
@@ -159,3 +159,11 @@ class TargetFactory:
             "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
             "AWS_SESSION_TOKEN": credentials.session_token,
         }
+
+    async def _credentials(self, function: Function) -> Credentials:
+        """Those of the function's role, with the function's name on them; `RoleUnusableError`."""
+        role = function.configuration.role
+        try:
+            return await self._roles.credentials(role, function.name, CREDENTIALS_S)
+        except ServiceError as error:
+            raise RoleUnusableError(role) from error

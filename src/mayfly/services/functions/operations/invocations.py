@@ -14,6 +14,7 @@ from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.model import LATEST
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.roles import CANNOT_ASSUME, RoleUnusableError
 from mayfly.settings import FunctionLimits
 from mayfly.store.api import Store
 
@@ -87,6 +88,8 @@ class InvocationOperations:
             )
         except ThrottledError as error:
             raise invoker.throttle_fault(error) from error
+        except RoleUnusableError as error:
+            raise faults.access_denied(CANNOT_ASSUME) from error
         except PlatformError as error:
             raise faults.service_failure(f"The function could not be started: {error}") from error
         reply: dict[str, object] = {
