@@ -24,15 +24,15 @@ BUSY_TIMEOUT_S = 5.0  # nobody else should write; a backup tool may hold the loc
 SETTINGS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -32768",  # KiB
 )
 WRITER_SETTINGS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit returns after its fsync
     "PRAGMA wal_autocheckpoint = 4000",  # pages: 16 MiB
     "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA cache_size = -32768",  # KiB
 )
-READER_SETTINGS = ("PRAGMA query_only = ON",)
+READER_SETTINGS = ("PRAGMA query_only = ON", "PRAGMA cache_size = -8192")
 
 _FATAL = {
     sqlite3.SQLITE_FULL: StorageFullError,
