@@ -73,6 +73,11 @@ def text_of(path: str) -> str:
     return Path(path).read_text()
 
 
+def state_of(pid: int) -> str:
+    """The letter that ps shows; Z for a process that is dead and not buried."""
+    return text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()[0]
+
+
 def is_agent(pid: int, directory: Path) -> bool:
     return str(directory) in text_of(f"/proc/{pid}/cmdline")
 
@@ -180,6 +185,8 @@ async def test_a_template_that_dies_is_started_again(talks: Talks, tmp_path: Pat
         await talks.ready()
     assert await (await talks.ready()).run("result = 1") == 1
     assert await running.run("result = 2") == 2
+    await talks.ready()
+    assert [pid for pid in descendants(agent) if state_of(pid) == "Z"] == []  # the dead template's spare was buried
 
 
 @pytest.mark.root

@@ -208,6 +208,9 @@ class Instances:
         if self._lingering:
             self._lingering = [group for group in self._lingering if not group.remove()]
 
+    def pids(self) -> list[int]:
+        return [instance.pid for instance in self._all.values() if instance.pid]
+
     def end(self) -> None:
         """Kill and bury all."""
         for instance in list(self._all.values()):

@@ -1,7 +1,7 @@
 """From a fresh clone of a template to a process that may run hostile code: the steps, in the order that matters.
 
-Runs inside the clone, as pid 1 of its namespaces and still as root. What comes first needs privileges; then they go,
-for good, before the first byte of user code is read.
+Runs inside the clone, as pid 1 of its namespaces and still as root: `prepare`, for which nothing need be known about
+the function, and `isolate`. The privileges go, for good, before the first byte of user code is read.
 """
 
 from __future__ import annotations
@@ -49,18 +49,32 @@ class Plan(NamedTuple):
     label: str
 
 
-def isolate(plan: Plan, given: Descriptors, to_agent: socket.socket, calls: kernel.SystemCallFilter) -> None:
-    """Carry out all steps and tell the agent; on return this process is the sandbox. OSError names the step."""
+def prepare() -> socket.socket:
+    """What is the same for every instance, so that it can be done before there is one; returns the endpoint."""
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)  # until the change of ids clears it
+    endpoint = _listen()
+    mount_flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    kernel.mount("proc", "/proc", "proc", mount_flags | kernel.MS_RDONLY, "hidepid=2")
+    shared = f"mode=1777,size={_SHARED_MEMORY_MB}m,nr_inodes=1024"
+    kernel.mount("shm", SHARED, "tmpfs", mount_flags, shared)
+    socket.sethostname(root.HOSTNAME)
+    os.setsid()
+    os.umask(0o022)
+    return endpoint
+
+
+def isolate(
+    plan: Plan, given: Descriptors, endpoint: socket.socket, to_agent: socket.socket, calls: kernel.SystemCallFilter
+) -> None:
+    """Carry out the rest and tell the agent; on return this process is the sandbox. OSError names the step."""
     for entrance in given.entrances:
         os.write(entrance, b"0")
     kernel.unshare(_CLONE_NEWCGROUP)
-    endpoint = _listen()
     _mount(plan, given)
-    socket.sethostname(root.HOSTNAME)
-    _limit(plan)
+    for kind, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, plan.open_files)):
+        resource.setrlimit(kind, (value, value))
     os.dup2(given.output, 1)
     os.dup2(given.output, 2)
-    os.setsid()
     _drop_privileges(plan)
     os.chdir(TASK_ROOT)
     calls.install()
@@ -85,12 +99,8 @@ def _listen() -> socket.socket:
 
 
 def _mount(plan: Plan, given: Descriptors) -> None:
-    no_privileges = kernel.MS_NOSUID | kernel.MS_NODEV
-    kernel.mount("proc", "/proc", "proc", no_privileges | kernel.MS_NOEXEC | kernel.MS_RDONLY, "hidepid=2")
-    inodes = plan.ephemeral_mb * _INODES_A_MB
-    kernel.mount("tmp", TEMPORARY, "tmpfs", no_privileges, f"mode=1777,size={plan.ephemeral_mb}m,nr_inodes={inodes}")
-    shared = f"mode=1777,size={_SHARED_MEMORY_MB}m,nr_inodes=1024"
-    kernel.mount("shm", SHARED, "tmpfs", no_privileges | kernel.MS_NOEXEC, shared)
+    size = f"mode=1777,size={plan.ephemeral_mb}m,nr_inodes={plan.ephemeral_mb * _INODES_A_MB}"
+    kernel.mount("tmp", TEMPORARY, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, size)
     kernel.attach(given.code, TASK_ROOT, root.READ_ONLY)
     if len(given.layers) == 1:
         kernel.attach(given.layers[0], LAYERS, root.READ_ONLY)
@@ -109,12 +119,6 @@ def _merge(layers: list[int]) -> None:
     for path in paths:
         kernel.unmount(path)
         os.rmdir(path)
-
-
-def _limit(plan: Plan) -> None:
-    for kind, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, plan.open_files)):
-        resource.setrlimit(kind, (value, value))
-    os.umask(0o022)
 
 
 def _drop_privileges(plan: Plan) -> None:

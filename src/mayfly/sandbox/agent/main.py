@@ -55,14 +55,16 @@ class Agent:
             self._selector, calls, stage, uids, self._from_template, self._instances.abandoned
         )
         self._running = True
+        self._dead_children = False
 
     def run(self) -> None:
         """Until the server goes away or SIGTERM comes; then clean up."""
         waker, alarm = socket.socketpair()
         alarm.setblocking(False)
         signal.set_wakeup_fd(alarm.fileno())
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        self._selector.register(waker, selectors.EVENT_READ, self._stop)
+        for number in (signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        self._selector.register(waker, selectors.EVENT_READ, lambda: self._signalled(waker))
         self._selector.register(self._server, selectors.EVENT_READ, self._from_server)
         self._report({"op": channel.READY, "cgroup": self._groups.layout.version}, [])
         try:
@@ -71,13 +73,17 @@ class Agent:
                     react: Callable[[], None] = key.data
                     react()
                 self._instances.retry()
+                if self._dead_children and not self._templates.are_cloning:
+                    self._dead_children = not _bury_strangers({*self._templates.pids(), *self._instances.pids()})
         finally:
             self._templates.end()
             self._instances.end()
             self._groups.remove()
 
-    def _stop(self) -> None:
-        self._running = False
+    def _signalled(self, waker: socket.socket) -> None:
+        if signal.SIGTERM in waker.recv(4096):
+            self._running = False
+        self._dead_children = True
 
     def _report(self, message: dict[str, Any], descriptors: list[int]) -> None:
         """To the server. It reads at once or is dead: a full socket stops the agent, and nothing is lost."""
@@ -126,6 +132,17 @@ class Agent:
             self._instances.failed(message["id"], message["error"])
         else:
             self._report(message, [])
+
+
+def _bury_strangers(known: set[int]) -> bool:
+    """Bury dead children that nobody here knows: the spare clones of a template that died. False when one of the
+    known is dead too, and in the way."""
+    with contextlib.suppress(ChildProcessError):
+        while (dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+            if dead.si_pid in known:
+                return False
+            os.waitpid(dead.si_pid, 0)
+    return True
 
 
 def _only_one(directory: str) -> int:

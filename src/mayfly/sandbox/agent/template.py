@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from mayfly.sandbox.agent import channel, isolate, kernel, root
@@ -35,11 +37,7 @@ def main(descriptor: int) -> NoReturn:
         channel.send(to_agent, {"op": channel.FAILED, "error": f"{type(error).__name__}: {error}"})
         sys.exit(1)
     channel.send(to_agent, {"op": channel.PREPARED, "missing": preload.missing()})
-    while True:
-        received = channel.receive(to_agent)
-        if received is None:
-            sys.exit(0)
-        _start(received[0], received[1], to_agent, calls)
+    _Clones(to_agent, calls).serve()
 
 
 def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCallFilter:
@@ -71,36 +69,107 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCa
     return calls
 
 
-def _start(
-    message: dict[str, Any], descriptors: list[int], to_agent: socket.socket, calls: kernel.SystemCallFilter
-) -> None:
-    """Clone one instance; the agent, its parent, hears of it from here, and that it is ready from the clone itself."""
-    try:
+class _Clones:
+    """Clones on request, and one spare clone ahead of the next request.
+
+    A spare has its namespaces, its network and all that is the same for every instance, which is most of the time of a
+    start; it waits for the message that makes it an instance.
+    """
+
+    def __init__(self, to_agent: socket.socket, calls: kernel.SystemCallFilter) -> None:
+        self._to_agent = to_agent
+        self._calls = calls
+        self._spare: tuple[int, socket.socket] | None = None
+
+    def serve(self) -> NoReturn:
+        while True:
+            if self._spare is None and not select.select([self._to_agent], [], [], 0)[0]:
+                self._spare = self._clone_spare()
+            received = channel.receive(self._to_agent)
+            if received is None:
+                sys.exit(0)
+            self._start(*received)
+
+    def _start(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        """Make one instance. The agent, its parent, hears of it from here, and that it is ready from the clone."""
+        report = {"op": channel.CLONED, "id": message["id"]}
+        try:
+            report["pid"] = self._use_spare(message, descriptors) or self._clone(message, descriptors)
+        except OSError as error:
+            report = {"op": channel.FAILED, "id": message["id"], "error": str(error)}
+        for descriptor in descriptors:
+            os.close(descriptor)
+        channel.send(self._to_agent, report)
+
+    def _use_spare(self, message: dict[str, Any], descriptors: list[int]) -> int:
+        """The spare's process id; 0 when there is none."""
+        if self._spare is None:
+            return 0
+        pid, to_spare = self._spare
+        self._spare = None
+        with to_spare:
+            try:
+                channel.send(to_spare, message, descriptors)
+            except OSError:
+                return 0
+        return pid
+
+    def _clone(self, message: dict[str, Any], descriptors: list[int]) -> int:
         pid = kernel.clone(isolate.NAMESPACES | kernel.CLONE_PARENT)
-    except OSError as error:
-        channel.send(to_agent, {"op": channel.FAILED, "id": message["id"], "error": str(error)})
-        pid = -1
-    if pid == 0:
-        _become_instance(message, descriptors, to_agent, calls)
-    for descriptor in descriptors:
-        os.close(descriptor)
-    if pid > 0:
-        channel.send(to_agent, {"op": channel.CLONED, "id": message["id"], "pid": pid})
+        if pid == 0:
+            _become_instance(lambda: (message, descriptors), self._to_agent, self._calls)
+        return pid
+
+    def _clone_spare(self) -> tuple[int, socket.socket] | None:
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                pid = kernel.clone(isolate.NAMESPACES | kernel.CLONE_PARENT)
+            except OSError:
+                mine.close()
+                return None  # the next request will tell why
+            if pid == 0:
+                mine.close()
+                _become_instance(lambda: _wait_warm(theirs), self._to_agent, self._calls)
+        return pid, mine
 
 
 def _become_instance(
-    message: dict[str, Any], descriptors: list[int], to_agent: socket.socket, calls: kernel.SystemCallFilter
+    wait: Callable[[], tuple[dict[str, Any], list[int]] | None], to_agent: socket.socket, calls: kernel.SystemCallFilter
 ) -> NoReturn:
-    entrances, layers = message["entrances"], message["layers"]
-    control, output, *rest = descriptors
-    given = isolate.Descriptors(
-        control, output, rest[:entrances], rest[entrances], rest[entrances + 1 : entrances + 1 + layers]
-    )
-    plan = isolate.Plan(message["id"], message["uid"], message["ephemeral_mb"], message["open_files"], message["label"])
+    """In the clone: never returns, whatever happens. `wait` gives the request; None when there will be none."""
     try:
-        isolate.isolate(plan, given, to_agent, calls)
-    except OSError as error:
-        channel.send(to_agent, {"op": channel.FAILED, "id": plan.id, "error": str(error)})
+        error = None
+        try:
+            endpoint = isolate.prepare()
+        except OSError as failure:
+            error = failure
+        received = wait()
+        if received is None:
+            os._exit(0)
+        message, descriptors = received
+        try:
+            if error is not None:
+                raise error
+            isolate.isolate(*_understand(message, descriptors), endpoint, to_agent, calls)
+        except OSError as failure:
+            channel.send(to_agent, {"op": channel.FAILED, "id": message["id"], "error": str(failure)})
+            os._exit(1)
+        gc.enable()
+        bootstrap.serve(socket.socket(fileno=isolate.CONTROL))
+    finally:
         os._exit(1)
-    gc.enable()
-    bootstrap.serve(socket.socket(fileno=isolate.CONTROL))
+
+
+def _wait_warm(request: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    if not select.select([request], [], [], 0)[0]:
+        bootstrap.warm()
+    return channel.receive(request)
+
+
+def _understand(message: dict[str, Any], descriptors: list[int]) -> tuple[isolate.Plan, isolate.Descriptors]:
+    control, output, *rest = descriptors
+    entrances = message["entrances"]
+    given = isolate.Descriptors(control, output, rest[:entrances], rest[entrances], rest[entrances + 1 :])
+    names = ("id", "uid", "ephemeral_mb", "open_files", "label")
+    return isolate.Plan(*(message[name] for name in names)), given

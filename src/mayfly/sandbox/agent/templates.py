@@ -77,6 +77,14 @@ class Templates:
         template.cloning.add(request["id"])
         self._send(template, {"op": channel.START, **request}, descriptors)
 
+    @property
+    def are_cloning(self) -> bool:
+        """Whether there may be instances whose process ids are still on their way."""
+        return any(template.cloning for template in self._all.values())
+
+    def pids(self) -> list[int]:
+        return [template.pid for template in self._all.values()]
+
     def end(self) -> None:
         """Kill and bury all."""
         for template in self._all.values():

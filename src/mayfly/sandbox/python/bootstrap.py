@@ -6,6 +6,7 @@ code runs in this same process: nothing here is secret from it, and nothing it d
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -27,6 +28,26 @@ def forget_modules() -> None:
     """Take Mayfly's own modules out of a function's sight: `import mayfly` finds what the function has, or nothing."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "mayfly"]:
         del sys.modules[name]
+
+
+def warm() -> None:
+    """Do without effect what every init does, in a process that has time: memory shared with the template is copied
+    when it is first written to, reference counts included, and that is most of the time of a small function's init."""
+    sys.path.insert(0, "/opt")
+    for name in ("_no_such_module", "json"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+    sys.path_importer_cache.pop(sys.path.pop(0), None)
+    exec(compile("def handler(event, context):\n    return event\n", "warm", "exec"), {})  # noqa: S102 (a constant)
+    random.seed()
+    os.environ["WARM"] = os.environ.pop("WARM", "")
+    del os.environ["WARM"]
+    logs.set_up({}, logs.Current())
+    for frame in frames.Decoder().feed(frames.encode(frames.READY, {"init_ms": 1.5}, b"null")):
+        results.encode(json.loads(frame.payload), ascii_only=True)
+    _flush()
 
 
 def open_output() -> None:
