@@ -35,8 +35,10 @@ from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.service import FunctionsService
+from mayfly.services.identity.access import guarded
 from mayfly.services.identity.service import IdentityService, Secrets
 from mayfly.services.objects.service import ObjectsService
+from mayfly.services.stacks.service import StacksService
 from mayfly.services.tables.service import TablesService
 from mayfly.services.telemetry.service import LogsService
 from mayfly.settings import Settings
@@ -47,6 +49,7 @@ from mayfly.store.sqlite import SqliteStore
 from mayfly.wire.gateway import Gateway
 from mayfly.wire.in_process import InProcessOperations
 from mayfly.wire.models import Models
+from mayfly.wire.operations import Catalogue
 from mayfly.wire.signed import SignedRequests
 
 MIGRATED = (
@@ -54,6 +57,7 @@ MIGRATED = (
     "mayfly.services.functions",
     "mayfly.services.identity",
     "mayfly.services.objects",
+    "mayfly.services.stacks",
     "mayfly.services.tables",
     "mayfly.services.telemetry",
 )
@@ -148,7 +152,7 @@ class _Builder:
         recorder = Recorder(logs.book, ledger, home, streams, clock)
         endpoints, late_objects = Endpoints(), LateObjects()
         engine = self._engine(factory, interpreters, recorder, endpoints)
-        signed = SignedRequests(identity.keys, clock, settings.max_clock_skew_s)
+        signed = SignedRequests(identity.acting_keys, clock, settings.max_clock_skew_s)
         functions = FunctionsService(
             settings=settings,
             clock=clock,
@@ -169,10 +173,13 @@ class _Builder:
         late_objects.bind(objects)
         tables = TablesService(state.store, clock)
         services: dict[str, Service] = {
-            service.name: service for service in (functions.service, objects, tables, logs, identity.iam, identity.sts)
+            service.name: guarded(service)
+            for service in (functions.service, objects, tables, logs, identity.iam, identity.sts)
         }
+        operations = InProcessOperations(services, Catalogue(models, frozenset(services)))
+        stacks = StacksService(state.store, operations, objects, clock)
+        services[stacks.name] = guarded(stacks)
         gateway = Gateway(services, identity.keys, settings, clock, models)
-        operations = InProcessOperations(services, gateway.catalogue)
         prices = load_price_book(self._directory.root / "prices.toml")
         overview = Overview(operations, interpreters, engine, settings, self._info, sorted(services))
         pages = Pages(signed, overview, ledger, prices, settings, clock)
@@ -183,6 +190,7 @@ class _Builder:
 
         await self._run_service(logs.start, logs.stop)
         await self._run_service(functions.start, functions.stop)
+        await self._run_service(stacks.start, stacks.stop)
         self._background(tables.run(), "tables")
         self._background(keep_house(objects, state.blobs), "housekeeping")
         self._background(asyncio.to_thread(_preload, models, sorted(services)), "models")

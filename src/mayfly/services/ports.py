@@ -40,16 +40,6 @@ class KeySource(Protocol):
         """
 
 
-class Access(Protocol):
-    """Given by identity, used by the wire for every operation, from outside and in process (`Operations`)."""
-
-    def authorize(self, principal: Principal, service: str, operation: str) -> None:
-        """Return if `principal` may call `operation` of `service`; `ServiceError` AccessDenied.
-
-        Called once the signature is verified and the operation is known, before its handler.
-        """
-
-
 class Roles(Protocol):
     """Given by identity, used by functions."""
 
@@ -135,7 +125,6 @@ class Operations(Protocol):
 
 
 __all__ = [
-    "Access",
     "CodeSource",
     "Credentials",
     "EventTargets",

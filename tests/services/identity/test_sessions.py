@@ -7,10 +7,11 @@ import pytest
 
 from mayfly.clock import ManualClock
 from mayfly.services.contract import Principal, ServiceError
+from mayfly.services.identity.access import guarded
 from mayfly.services.identity.service import IdentityService, Secrets
 from mayfly.store.sqlite import SqliteStore
 
-from .conftest import ACCOUNT, Call
+from .conftest import ACCOUNT, Call, context
 from .documents import LAMBDA_TRUST, trust
 
 pytestmark = pytest.mark.asyncio
@@ -154,14 +155,17 @@ async def test_a_user_may_say_who_it_is_and_assume_what_names_it_and_nothing_els
     identity: IdentityService, iam: Call, sts: Call
 ) -> None:
     bob = Principal("user", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/bob", "AIDA1")
-    identity.access.authorize(bob, "sts", "GetCallerIdentity")
-    identity.access.authorize(bob, "sts", "AssumeRole")
+    guard = guarded(identity.sts)
+    assert (await guard.operations["GetCallerIdentity"](context(bob), {}))["Arn"] == bob.arn
     with pytest.raises(ServiceError) as caught:
-        identity.access.authorize(bob, "s3", "ListBuckets")
+        await guarded(identity.iam).operations["ListRoles"](context(bob), {})
     assert (caught.value.code, caught.value.message) == (
         "AccessDenied",
-        f"User: {bob.arn} is not authorized to perform: s3:ListBuckets",
+        f"User: {bob.arn} is not authorized to perform: iam:ListRoles",
     )
+    key = await iam("CreateAccessKey", UserName=(await iam("CreateUser", UserName="bob"))["User"]["UserName"])
+    assert await code_of(identity.acting_keys.find(key["AccessKey"]["AccessKeyId"], None)) == "AccessDenied"
+    assert (await identity.acting_keys.find(identity.root_key.access_key_id, None)).principal.kind == "root"
     await make_role(iam, trust({"AWS": bob.arn}))
     await make_role(iam, trust({"AWS": ACCOUNT}), "other")
     await assume(sts, bob)

@@ -7,7 +7,7 @@ Owns the account's root key, users and their access keys, roles and the policies
 
 - the root key and the sessions of roles may do everything;
 - a user's access key fails closed: it may say who it is and assume a role whose trust policy names it, and every other
-  operation answers AccessDenied (`access.UserAccess`, called by the wire before each operation);
+  operation answers AccessDenied (`access.guarded`, which the composition root puts around every service);
 - the trust policy of a role *is* evaluated, whenever somebody assumes it;
 - session policies and session tags, which would narrow a session, are refused rather than ignored.
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mayfly.clock import Clock
 from mayfly.services.contract import Handler, operations_of
-from mayfly.services.identity.access import UserAccess
+from mayfly.services.identity.access import ActingKeys
 from mayfly.services.identity.keys import Keys
 from mayfly.services.identity.operations.policies import PolicyOperations
 from mayfly.services.identity.operations.role_policies import RolePolicyOperations
@@ -52,13 +52,16 @@ class Secrets:
 
 
 class IdentityService:
-    """`iam` and `sts` for the wire; `keys` (ports.KeySource), `access` (ports.Access), `roles` (ports.Roles)."""
+    """`iam` and `sts` for the wire, `keys` for its signatures, `roles` (ports.Roles) for functions.
+
+    `acting_keys` is a `ports.KeySource` that knows no users: for signatures on what is no operation of a service.
+    """
 
     def __init__(self, store: Store, clock: Clock, secrets: Secrets) -> None:
         root, server_key = secrets.root, secrets.server_key
         self.root_key = root
-        self.access = UserAccess()
         self.keys = Keys(store, clock, root, server_key)
+        self.acting_keys = ActingKeys(self.keys)
         self.roles = RoleSessions(store, clock, server_key, root.account)
         self.iam = WireService(
             "iam",
