@@ -95,7 +95,7 @@ class Observer(Protocol):
         """A call ended; all of its output was reported before."""
 
     def terminated(self, target: Target, instance: str, reason: str) -> None:
-        """An instance is gone."""
+        """An instance is gone; also one that could not be started, if its environment was asked for."""
 
 
 # Serves the platform's API to one instance: called with the listening socket inside its sandbox, before its code runs;

@@ -15,25 +15,24 @@ the last frame; only then is the fate of its call read off.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from mayfly.clock import Clock
-from mayfly.engine.api import Call, EndpointServer, Failure, FailureKind, Observer, Outcome, Target
+from mayfly.engine.api import EndpointServer, Failure, FailureKind, Observer, Outcome, Target
 from mayfly.engine.channel import Channel
+from mayfly.engine.ends import Ends
 from mayfly.engine.failures import failure_of
 from mayfly.engine.job import Job
-from mayfly.engine.output import OutputPipe
 from mayfly.engine.states import Event, Lifecycle, State
+from mayfly.engine.turn import Turn
 from mayfly.errors import MayflyError, PlatformError
 from mayfly.sandbox import frames
-from mayfly.sandbox.api import Exit, Sandbox, SandboxFactory
+from mayfly.sandbox.api import Exit, SandboxFactory
 
 # How long the end of the control socket and the report of the exit may lie apart before the missing one is given up on.
-# They come from the same event; under load the report was seen some 20 ms late.
+# They come from the same event; on a busy machine the report was seen some 20 ms late.
 DEATH_GRACE_S = 2.0
 # How long killing may take before the call is answered without waiting for it.
 KILL_GRACE_S = 5.0
@@ -86,29 +85,22 @@ class Instance:
     def __init__(self, instance_id: str, job: Job, host: Host, owner: Owner) -> None:
         self.id = instance_id
         self.target: Target = job.target
-        self.calls = 0
+        self.calls = 0  # that ended
         self.created_at = host.clock.monotonic()
         self.idle_since = self.created_at
         self.start_ms = 0.0  # from the decision to start it until the handler could run
-        self._job: Job | None = job
         self._host = host
         self._owner = owner
-        self._lifecycle = Lifecycle()
         self._loop = asyncio.get_running_loop()
-        self._sandbox: Sandbox | None = None
-        self._channel = Channel(self._frame, self._channel_lost)
-        self._output: OutputPipe | None = None
-        self._stop_endpoint: Callable[[], None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._lifecycle = Lifecycle()
+        self._turn: Turn | None = Turn(job, self.created_at, cold=True)
+        self._ends: Ends | None = None
+        self._timer: asyncio.TimerHandle | None = None  # the end of init's or the call's time, or of killing's
         self._silence: asyncio.TimerHandle | None = None
-        self._retiring = False
+        self._leaving = ""  # why it takes no further call, once it does not
         self._verdict: FailureKind | None = None
         self._cut_off: PlatformError | None = None
         self._reason = ""
-        self._reported = False  # whether `started` was told of the current call
-        self._sent_at = 0.0
-        self._init_ms: float | None = None
-        self._queued_ms = 0.0
 
     @property
     def state(self) -> State:
@@ -118,28 +110,24 @@ class Instance:
 
     def run(self, job: Job) -> None:
         """Hand a call to this idle instance."""
+        assert self._ends is not None
         self._lifecycle.feed(Event.CALLED)
-        self._job = job
-        if self._output is not None:
-            self._output.flush()  # a line begun between calls is not part of this one
-        self._sent_at = self._host.clock.monotonic()
-        self._queued_ms = (self._sent_at - job.accepted_at) * 1000
-        self._init_ms = None
-        self._report_started(job)
-        self._send_invoke(job.call, self.target.timeout_s)
+        self._ends.output.flush()  # a line begun between calls is not part of this one
+        self._turn = Turn(job, self._host.clock.monotonic(), cold=False)
+        self._go(self._turn, self.target.timeout_s)
         self._timer = self._loop.call_later(self.target.timeout_s, self._expired)
 
-    def retire(self) -> None:
+    def retire(self, reason: str = "retired") -> None:
         """Take no further call: end now when idle, after the current call when there is one."""
-        self._retiring = True
+        self._leaving = self._leaving or reason
         if self.state is State.IDLE:
-            self.end("retired")
+            self.end(reason)
         elif self.state is State.BUSY:
             self._lifecycle.feed(Event.RETIRED)
 
     def end(self, reason: str) -> None:
         """Kill every process. A call that runs fails with what made the instance end. Idempotent."""
-        if self.state in {State.ENDING, State.TERMINATED}:
+        if self._over:
             return
         self._reason = reason
         self._lifecycle.feed(Event.ENDED)
@@ -157,113 +145,95 @@ class Instance:
         exit_: Exit | None = None
         try:
             try:
-                await self._provision()
+                ends = await self._provision()
             except Exception as error:
                 self._fail_to_start(error)
             else:
-                exit_ = await self._death()
+                exit_ = await self._death(ends)
         except Exception as error:
             _log.exception("instance %s of %s was lost", self.id, self.target.function)
             self._cut_off = PlatformError(f"the instance was lost: {error}")
         finally:
-            self._close_ends(exit_)
-            try:
-                if self._sandbox is not None:
-                    await self._sandbox.discard()
-            finally:
-                self._lifecycle.feed(Event.GONE)
-                self._owner.gone(self)
-                if self._sandbox is not None:
-                    self._host.observer.terminated(self.target, self.id, self._reason)
+            self.end("failed")
+            self._settle_turn(exit_)
+            self._cancel_timers()
+            await self._dispose()
 
-    async def _provision(self) -> None:
-        """Make the sandbox and send it its first frames."""
+    async def _provision(self) -> Ends:
+        """Make the sandbox and send it its first frame."""
         await self._owner.room()
-        started, environment = await asyncio.gather(
+        sandbox, environment = await asyncio.gather(
             self._host.factory.start(self.target.sandbox), self.target.environment(self.id), return_exceptions=True
         )
-        if isinstance(started, BaseException):
-            raise started
-        self._sandbox = started
-        await self._connect(started)
+        if isinstance(sandbox, BaseException):
+            raise sandbox
+        try:
+            ends = self._ends = await Ends.open(sandbox, Channel(self._frame, self._channel_lost), self._printed)
+        except BaseException:
+            await sandbox.discard()
+            raise
         if isinstance(environment, BaseException):
             raise environment
+        ends.serve_endpoint(self._host.endpoints, self.target, self.id)
         if self.state is State.PROVISIONING:
-            self._begin(dict(environment))
+            self._begin_init(ends, dict(environment))
         else:  # it was ended meanwhile
-            started.kill()
+            sandbox.kill()
+        return ends
 
-    async def _connect(self, sandbox: Sandbox) -> None:
-        self._output = OutputPipe(self._loop, sandbox.output, self._printed)
-        try:
-            await self._loop.create_unix_connection(lambda: self._channel, sock=sandbox.control)
-        except BaseException:
-            sandbox.control.close()
-            raise
-        listener = sandbox.endpoint
-        if listener is not None:
-            serve = self._host.endpoints
-            self._stop_endpoint = serve(self.target, self.id, listener) if serve is not None else listener.close
-
-    def _begin(self, environment: dict[str, str]) -> None:
-        job = self._job
-        assert job is not None
+    def _begin_init(self, ends: Ends, environment: dict[str, str]) -> None:
+        assert self._turn is not None
+        job = self._turn.job
         self._lifecycle.feed(Event.PROVISIONED)
         self._owner.provisioned(self)
+        self._turn = Turn(job, self._host.clock.monotonic(), cold=True)
         task_root = str(self.target.sandbox.code) if self._host.factory.level == "process" else "/var/task"
-        init = {"handler": self.target.handler, "environment": environment, "task_root": task_root}
-        self._sent_at = self._host.clock.monotonic()
-        self._queued_ms = (self._sent_at - job.accepted_at) * 1000
-        self._channel.send(frames.INIT, init)
-        # A repeated init counts against the function's timeout.
+        ends.send_init(self.target.handler, environment, task_root)
         limit_s = self.target.timeout_s if job.init_repeated else self._host.init_timeout_s
         self._timer = self._loop.call_later(limit_s, self._expired)
 
-    async def _death(self) -> Exit:
+    async def _death(self, ends: Ends) -> Exit:
         """Wait for the end, whoever brings it about, and read the fate of the current call off it."""
-        assert self._sandbox is not None
-        exit_ = await self._sandbox.exited()
+        exit_ = await ends.sandbox.exited()
         self._unusable()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DEATH_GRACE_S):
-                await self._channel.lost.wait()
-        self.end(self._reason or exit_.reason)
-        self._fail(exit_)
+        await ends.lost(DEATH_GRACE_S)
+        self.end(exit_.reason)
+        self._settle_turn(exit_)
         return exit_
 
-    def _close_ends(self, exit_: Exit | None) -> None:
-        """Give back what this side holds, whether or not the life went as it should."""
-        self.end("failed")
-        self._fail(exit_)
-        self._cancel_timers()
-        self._channel.close()
-        if self._stop_endpoint is not None:
-            self._stop_endpoint()
-        if self._output is not None:
-            self._output.drain()
-            self._output.close()
+    async def _dispose(self) -> None:
+        """Give back everything, and say so."""
+        try:
+            if self._ends is not None:
+                self._ends.close()
+                await self._ends.sandbox.discard()
+        finally:
+            self._lifecycle.feed(Event.GONE)
+            self._owner.gone(self)
+            self._host.observer.terminated(self.target, self.id, self._reason)
 
     def _fail_to_start(self, error: Exception) -> None:
+        turn = self._turn
         self.end("failed to start")
-        if self._cut_off is not None or self._job is None:
+        if self._cut_off is not None or turn is None:
             return
-        job, self._job = self._job, None
         if not isinstance(error, MayflyError):
             _log.error("instance %s of %s failed to start", self.id, self.target.function, exc_info=error)
-        self._owner.unprovisioned(self, job, error)
+        self._turn = None
+        self._owner.unprovisioned(self, turn.job, error)
 
     # What the runtime says.
 
     def _frame(self, frame: frames.Frame) -> None:
-        state, kind = self.state, frame.kind
-        if state is State.ENDING or state is State.TERMINATED:
+        if self._over:
             return  # its fate is sealed; what it says now comes too late
+        state, kind = self.state, frame.kind
         running = state is State.BUSY or state is State.DRAINING
         if kind == frames.RESULT and running:
             self._answer(frame.payload, None)
         elif kind == frames.ERROR and running:
             if frame.meta.get("fatal"):
-                self.retire()
+                self.retire("fatal error")
             self._answer(b"", Failure("raised", frame.payload))
         elif kind == frames.READY and state is State.INITIALIZING:
             self._ready()
@@ -273,164 +243,131 @@ class Instance:
             self._condemn("protocol")
 
     def _ready(self) -> None:
-        job = self._job
-        assert job is not None
+        assert self._turn is not None
+        assert self._ends is not None
         now = self._host.clock.monotonic()
         self._lifecycle.feed(Event.READY)
         self._lifecycle.feed(Event.CALLED)
-        if self._retiring:
+        if self._leaving:
             self._lifecycle.feed(Event.RETIRED)
         self.start_ms = (now - self.created_at) * 1000
-        if self._output is not None:
-            self._output.drain()
-        left_s = self.target.timeout_s
-        if job.init_repeated:
-            left_s -= now - self._sent_at
-        else:
-            self._init_ms = (now - self._sent_at) * 1000
-            self._sent_at = now
-            self._set_timer(left_s)
-        self._report_started(job)
-        self._send_invoke(job.call, left_s)
+        self._ends.output.drain()
+        left_s = self._turn.init_ended(now)
+        self._cancel_timers()
+        self._timer = self._loop.call_later(left_s, self._expired)
+        self._go(self._turn, left_s)
+
+    def _go(self, turn: Turn, left_s: float) -> None:
+        """The handler is to run, and has `left_s` to do so."""
+        assert self._ends is not None
+        self._report_started(turn)
+        self._ends.send_invoke(turn.job.call, int((self._host.clock.now() + left_s) * 1000))
 
     def _init_failed(self, payload: bytes) -> None:
-        job, peak = self._job, self._peak()
-        assert job is not None
+        assert self._turn is not None
+        turn, peak = self._turn, self._peak()
         self._reason = "init failed"
         self._lifecycle.feed(Event.ENDED)
-        outcome = self._conclude(job, b"", Failure("init-raised", payload), peak)
+        outcome = self._conclude(turn, b"", Failure("init-raised", payload), peak)
         self._begin_end()
-        self._owner.answered(self, job, outcome)
+        self._owner.answered(self, turn.job, outcome)
 
     def _answer(self, payload: bytes, failure: Failure | None) -> None:
-        job = self._job
-        assert job is not None
-        outcome = self._conclude(job, payload, failure, self._peak())
+        assert self._turn is not None
+        job = self._turn.job
+        outcome = self._conclude(self._turn, payload, failure, self._peak())
         if self._lifecycle.feed(Event.ANSWERED) is State.ENDING:
-            self._reason = self._reason or "retired"
+            self._reason = self._leaving
             self._begin_end()
         else:
             self.idle_since = self._host.clock.monotonic()
         self._owner.answered(self, job, outcome)
 
+    def _printed(self, lines: list[str]) -> None:
+        now = self._host.clock.now()
+        call = self._turn.job.call if self._turn is not None else None
+        self._host.observer.output(self.target, self.id, call, [(now, line) for line in lines])
+
     # How it goes wrong.
 
+    @property
+    def _over(self) -> bool:
+        return self.state is State.ENDING or self.state is State.TERMINATED
+
     def _channel_lost(self, garbage: frames.FrameError | None) -> None:
-        if self.state in {State.ENDING, State.TERMINATED}:
+        if self._over:
             return
         if garbage is not None:
             self._condemn("protocol")
             return
         self._unusable()
-        # Its exit is reported about now. If it is not, the runtime closed its control socket and lives on.
-        self._silence = self._loop.call_later(DEATH_GRACE_S, self._condemn, "protocol")
+        if not self._over:
+            # Its exit is reported about now. If it is not, the runtime closed its control socket and lives on.
+            self._silence = self._loop.call_later(DEATH_GRACE_S, self._condemn, "protocol")
 
     def _unusable(self) -> None:
         """Nothing can be said to it any more; what it said before its end may still be on its way."""
-        if self.state is State.IDLE:
-            self.end("died while idle")
-        else:
-            self.retire()
+        self.retire("died while idle" if self.state is State.IDLE else "died")
 
     def _expired(self) -> None:
-        self._timer = None
         self._condemn("init-timeout" if self.state is State.INITIALIZING else "timeout")
 
     def _condemn(self, verdict: FailureKind) -> None:
-        if self.state not in {State.ENDING, State.TERMINATED}:
+        if not self._over:
             self._verdict = verdict
             self.end(verdict)
 
     def _begin_end(self) -> None:
-        """The processes are to die; `_death` goes on when they have."""
+        """The processes are to die; `live` goes on when they have."""
         self._cancel_timers()
         self._owner.ended(self)
-        if self._sandbox is not None:
-            self._sandbox.kill()
-        if self._job is not None and self._sandbox is not None:
-            self._timer = self._loop.call_later(KILL_GRACE_S, self._fail, None)
+        if self._ends is not None:
+            self._ends.sandbox.kill()
+            if self._turn is not None:
+                self._timer = self._loop.call_later(KILL_GRACE_S, self._settle_turn, None)
 
-    def _fail(self, exit_: Exit | None) -> None:
+    def _settle_turn(self, exit_: Exit | None) -> None:
         """Settle the call that was under way when the instance ended, if there was one."""
-        job = self._job
-        if job is None:
+        turn = self._turn
+        if turn is None:
             return
         if self._cut_off is not None:
-            self._job = None
-            self._owner.lost(self, job, self._cut_off)
-        elif self._verdict == "init-timeout" and not job.init_repeated:
-            if self._output is not None:
-                self._output.drain()
-            self._job = None
-            self._owner.repeat_init(self, job)
+            self._abandon()
+            self._owner.lost(self, turn.job, self._cut_off)
+        elif self._verdict == "init-timeout" and not turn.job.init_repeated:
+            self._abandon()
+            self._owner.repeat_init(self, turn.job)
         else:
             failure = failure_of(self._verdict, exit_)
-            outcome = self._conclude(job, b"", failure, exit_.peak_memory_bytes if exit_ else 0)
-            self._owner.answered(self, job, outcome)
+            outcome = self._conclude(turn, b"", failure, exit_.peak_memory_bytes if exit_ else 0)
+            self._owner.answered(self, turn.job, outcome)
 
     # Accounts of a call.
 
-    def _conclude(self, job: Job, payload: bytes, failure: Failure | None, peak: int) -> Outcome:
+    def _conclude(self, turn: Turn, payload: bytes, failure: Failure | None, peak: int) -> Outcome:
         """Report the rest of the output, then the end of the call."""
-        self._cancel_timers()
-        if not self._reported:  # it ended in init
-            self._report_started(job)
-            if not job.init_repeated:
-                now = self._host.clock.monotonic()
-                self._init_ms, self._sent_at = (now - self._sent_at) * 1000, now
-        if self._output is not None:
-            self._output.drain()
-        outcome = Outcome(
-            payload=payload,
-            failure=failure,
-            instance=self.id,
-            cold=self.calls == 0,
-            duration_ms=self._duration_ms(failure),
-            init_ms=self._init_ms,
-            queued_ms=self._queued_ms,
-            peak_memory_bytes=peak,
-        )
+        if not turn.reported:  # it ended in init
+            turn.init_ended(self._host.clock.monotonic())
+            self._report_started(turn)
+        self._abandon()
+        outcome = turn.outcome(self.id, self._host.clock.monotonic(), payload, failure, peak)
         self.calls += 1
-        self._job = None
-        self._reported = False
-        self._host.observer.finished(self.target, job.call, outcome)
+        self._host.observer.finished(self.target, turn.job.call, outcome)
         return outcome
 
-    def _duration_ms(self, failure: Failure | None) -> float:
-        if failure is not None and failure.kind in {"timeout", "init-timeout"}:
-            return self.target.timeout_s * 1000  # not the instant at which the timer was served
-        return (self._host.clock.monotonic() - self._sent_at) * 1000
+    def _abandon(self) -> None:
+        """The turn is over as far as the instance is concerned: what it printed until now belongs to it."""
+        self._cancel_timers()
+        if self._ends is not None:
+            self._ends.output.drain()
+        self._turn = None
 
-    def _report_started(self, job: Job) -> None:
-        self._reported = True
-        self._host.observer.started(self.target, self.id, job.call)
-
-    def _printed(self, lines: list[str]) -> None:
-        now = self._host.clock.now()
-        call = self._job.call if self._job is not None else None
-        self._host.observer.output(self.target, self.id, call, [(now, line) for line in lines])
+    def _report_started(self, turn: Turn) -> None:
+        turn.reported = True
+        self._host.observer.started(self.target, self.id, turn.job.call)
 
     def _peak(self) -> int:
-        return self._sandbox.peak_memory() if self._sandbox is not None else 0
-
-    def _send_invoke(self, call: Call, left_s: float) -> None:
-        meta: dict[str, Any] = {
-            "request_id": call.request_id,
-            "deadline_ms": int((self._host.clock.now() + left_s) * 1000),
-            "arn": call.arn,
-        }
-        if call.trace_id is not None:
-            meta["trace_id"] = call.trace_id
-        if call.client_context is not None:
-            meta["client_context"] = call.client_context
-        if call.identity is not None:
-            meta["identity"] = call.identity
-        self._channel.send(frames.INVOKE, meta, call.payload)
-
-    def _set_timer(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, self._expired)
+        return self._ends.sandbox.peak_memory() if self._ends is not None else 0
 
     def _cancel_timers(self) -> None:
         if self._timer is not None:

@@ -22,7 +22,6 @@ class Pool:
         self.idle: list[Instance] = []
         self.waiting: deque[Job] = deque()
         self.wake: asyncio.TimerHandle | None = None  # looks at `waiting` again
-        self.retired = False
         self._failures = 0  # starts that failed one after another
         self._retry_at = 0.0
 

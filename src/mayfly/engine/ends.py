@@ -1,0 +1,75 @@
+"""What the server holds of a running sandbox: its end of the control socket, the output pipe, the endpoint within.
+
+Opened once the sandbox runs and closed when it is gone; in between `instance` speaks and listens through it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from mayfly.engine.api import Call, EndpointServer, Target
+from mayfly.engine.channel import Channel
+from mayfly.engine.output import OutputPipe
+from mayfly.sandbox import frames
+from mayfly.sandbox.api import Sandbox
+
+
+class Ends:
+    """The open ends of one sandbox."""
+
+    def __init__(self, sandbox: Sandbox, channel: Channel, output: OutputPipe) -> None:
+        """Use `open`."""
+        self.sandbox = sandbox
+        self.output = output
+        self._channel = channel
+        self._stop_endpoint: Callable[[], None] | None = None
+
+    @classmethod
+    async def open(cls, sandbox: Sandbox, channel: Channel, on_lines: Callable[[list[str]], None]) -> "Ends":
+        """Take over what `sandbox.api` says the caller owns. Closes it again when that fails."""
+        loop = asyncio.get_running_loop()
+        output = OutputPipe(loop, sandbox.output, on_lines)
+        try:
+            await loop.create_unix_connection(lambda: channel, sock=sandbox.control)
+        except BaseException:
+            sandbox.control.close()
+            output.close()
+            if sandbox.endpoint is not None:
+                sandbox.endpoint.close()
+            raise
+        return cls(sandbox, channel, output)
+
+    def serve_endpoint(self, serve: EndpointServer | None, target: Target, instance: str) -> None:
+        """Have the sandbox's endpoint served, if it has one and there is somebody to serve it."""
+        if self.sandbox.endpoint is not None and serve is not None:
+            self._stop_endpoint = serve(target, instance, self.sandbox.endpoint)
+
+    def send_init(self, handler: str, environment: dict[str, str], task_root: str) -> None:
+        self._channel.send(frames.INIT, {"handler": handler, "environment": environment, "task_root": task_root})
+
+    def send_invoke(self, call: Call, deadline_ms: int) -> None:
+        meta: dict[str, Any] = {"request_id": call.request_id, "deadline_ms": deadline_ms, "arn": call.arn}
+        if call.trace_id is not None:
+            meta["trace_id"] = call.trace_id
+        if call.client_context is not None:
+            meta["client_context"] = call.client_context
+        if call.identity is not None:
+            meta["identity"] = call.identity
+        self._channel.send(frames.INVOKE, meta, call.payload)
+
+    async def lost(self, at_most_s: float) -> None:
+        """Return when the runtime's last frame was read and its end of the socket is closed, or after `at_most_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                await self._channel.lost.wait()
+
+    def close(self) -> None:
+        """Report the output that is still there and give everything back."""
+        self._channel.close()
+        if self._stop_endpoint is not None:
+            self._stop_endpoint()
+        elif self.sandbox.endpoint is not None:
+            self.sandbox.endpoint.close()
+        self.output.drain()
+        self.output.close()

@@ -1,0 +1,254 @@
+"""Which call runs where: carries out what `policy` decides, and keeps the books of it.
+
+Between two awaits nothing else runs on the loop, so a decision and the change of the books that goes with it are atomic
+without a lock: `place` takes a snapshot, asks `policy.scaling`, and carries the answer out before it returns. Only
+making and discarding sandboxes takes time, and that is the task of the instance itself.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from mayfly.engine.api import EngineClosedError, Outcome, Target, ThrottledError
+from mayfly.engine.instance import Host, Instance
+from mayfly.engine.job import Job
+from mayfly.engine.ledger import Ledger
+from mayfly.engine.pool import Pool
+from mayfly.engine.states import State
+from mayfly.engine.tally import Tally
+from mayfly.errors import MayflyError, PlatformError
+from mayfly.policy import eviction, scaling
+from mayfly.sandbox.api import SandboxStartError
+
+# A call whose instance cannot be started waits this long, in all, for a later start or for an idle instance.
+START_PATIENCE_S = 3.0
+
+
+class Placement:
+    """Pools, instances and the jobs on them; the `Owner` of every instance. `engine` is the only one that uses it."""
+
+    def __init__(self, host: Host, ledger: Ledger, new_id: Callable[[], str], on_idle: Callable[[], None]) -> None:
+        """`on_idle` is called whenever an instance fell idle."""
+        self.ledger = ledger
+        self.tally = Tally()
+        self.pools: dict[str, Pool] = {}  # those that take calls, by the key of their target
+        self.homes: dict[str, Pool] = {}  # of every instance that is not gone, retired pools included
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.settled = asyncio.Event()  # set whenever a job is settled
+        self.closed = False
+        self._host = host
+        self._clock = host.clock
+        self._new_id = new_id
+        self._on_idle = on_idle
+        self._loop = asyncio.get_running_loop()
+        self._freed = asyncio.Event()
+
+    def submit(self, job: Job) -> None:
+        """Accept a new job; `ThrottledError`."""
+        self._place(self._pool(job.target), job, accepted=False)
+
+    def retire(self, key: str) -> None:
+        """See `engine.api.Engine.retire`."""
+        pool = self.pools.pop(key, None)
+        if pool is None:
+            return
+        for instance in list(pool.instances.values()):
+            instance.retire()
+        self._reconsider(pool)  # calls that wait are as good as new ones: another pool takes them
+
+    def instances(self) -> list[Instance]:
+        """All that are not gone."""
+        return [pool.instances[instance_id] for instance_id, pool in self.homes.items()]
+
+    # Decisions.
+
+    def _place(self, pool: Pool, job: Job, *, accepted: bool) -> None:
+        """Decide about a job and carry the decision out. `ThrottledError` unless it was accepted before."""
+        now = self._clock.monotonic()
+        demand = self.ledger.demand(
+            job.target,
+            idle=len(pool.idle),
+            start_after_s=pool.start_after_s(now),
+            accepted=accepted,
+        )
+        decision = scaling.decide(demand)
+        if isinstance(decision, scaling.Reject):
+            self.tally.throttles += 1
+            error = ThrottledError(decision.scope, decision.limit)
+            if not accepted:
+                self._forget(pool)
+                raise error
+            self._drop(job, error)
+            return
+        if not accepted:
+            self.tally.calls += 1
+            self.ledger.accept(job.target.function)
+        if isinstance(decision, scaling.Use):
+            instance = pool.idle.pop()
+            self.ledger.idle_mb -= instance.target.sandbox.memory_mb
+            instance.run(job)
+        elif isinstance(decision, scaling.Start):
+            if decision.evict_mb:
+                self._evict(decision.evict_mb)
+            self._start(pool, job)
+        else:
+            self._wait(pool, job, decision.at_most_s)
+
+    def _start(self, pool: Pool, job: Job) -> None:
+        instance = Instance(self._new_id(), job, self._host, self)
+        self.ledger.held_mb += job.target.sandbox.memory_mb
+        pool.instances[instance.id] = instance
+        self.homes[instance.id] = pool
+        self.tally.cold_starts += 1
+        task = self._loop.create_task(instance.live(), name=f"instance {instance.id}")
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def _wait(self, pool: Pool, job: Job, at_most_s: float) -> None:
+        pool.waiting.append(job)
+        self._wake_in(pool, at_most_s)
+
+    def _wake_in(self, pool: Pool, delay_s: float) -> None:
+        """Look at what waits in `delay_s` at the latest."""
+        if pool.wake is not None:
+            if pool.wake.when() <= self._loop.time() + delay_s:
+                return
+            pool.wake.cancel()
+        pool.wake = self._loop.call_later(delay_s, self._wake, pool)
+
+    def _lose_patience(self, pool: Pool, next_try: float, error: Exception) -> None:
+        """Fail the calls that will have waited too long when the next instance is tried."""
+        waiting, pool.waiting = pool.waiting, deque()
+        for job in waiting:
+            if self.closed or next_try > job.accepted_at + START_PATIENCE_S:
+                self._drop(job, error)
+            else:
+                pool.waiting.append(job)
+
+    def _wake(self, pool: Pool) -> None:
+        pool.wake = None
+        self._reconsider(pool)
+
+    def _reconsider(self, pool: Pool) -> None:
+        """Decide again about everything that waits."""
+        waiting, pool.waiting = pool.waiting, deque()
+        for job in waiting:
+            if job.future.cancelled():
+                self._settle(job)
+            elif self.closed:
+                self._drop(job, EngineClosedError("the engine is shutting down; the call was not run"))
+            else:
+                self._place(self._pool(job.target), job, accepted=True)
+        self._forget(pool)
+
+    def _evict(self, need_mb: int) -> None:
+        """End the least valuable idle instances that together hold `need_mb`; the decision knows that there are."""
+        now = self._clock.monotonic()
+        idle = {instance.id: instance for pool in self.pools.values() for instance in pool.idle}
+        chosen = eviction.choose(
+            [
+                eviction.Candidate(i.id, i.target.sandbox.memory_mb, max(0.0, now - i.idle_since), i.start_ms)
+                for i in idle.values()
+            ],
+            need_mb,
+        )
+        for instance_id in chosen or ():
+            self.tally.evictions += 1
+            idle[instance_id].end("evicted")
+
+    # What instances tell (`instance.Owner`).
+
+    async def room(self) -> None:
+        while self.ledger.overdrawn:
+            self._freed.clear()
+            await self._freed.wait()
+
+    def provisioned(self, instance: Instance) -> None:
+        pool = self.homes[instance.id]
+        if pool.start_succeeded():
+            self._reconsider(pool)
+
+    def unprovisioned(self, instance: Instance, job: Job, error: Exception) -> None:
+        self.tally.start_failures += 1
+        pool = self.homes[instance.id]
+        now = self._clock.monotonic()
+        if isinstance(error, SandboxStartError):
+            delay_s = pool.start_failed(now)
+            pool.waiting.appendleft(job)
+            self._lose_patience(pool, now + delay_s, error)
+            if pool.waiting:
+                self._wake_in(pool, delay_s)
+            return
+        if not isinstance(error, MayflyError):
+            unexpected = PlatformError(f"no instance could be started: {error}")
+            unexpected.__cause__ = error
+            error = unexpected
+        self._drop(job, error)
+
+    def answered(self, instance: Instance, job: Job, outcome: Outcome) -> None:
+        if instance.state is State.IDLE:
+            self._idle(instance)
+        self._settle(job)
+        job.resolve(outcome)
+
+    def lost(self, instance: Instance, job: Job, error: PlatformError) -> None:
+        self._drop(job, error)
+
+    def repeat_init(self, instance: Instance, job: Job) -> None:
+        if self.closed:
+            self._drop(job, EngineClosedError("the engine shut down before the call ended"))
+            return
+        job.init_repeated = True
+        self._start(self._pool(job.target), job)
+
+    def ended(self, instance: Instance) -> None:
+        pool = self.homes[instance.id]
+        memory_mb = instance.target.sandbox.memory_mb
+        if instance in pool.idle:
+            pool.idle.remove(instance)
+            self.ledger.idle_mb -= memory_mb
+        self.ledger.held_mb -= memory_mb
+        self.ledger.dying_mb += memory_mb
+
+    def gone(self, instance: Instance) -> None:
+        pool = self.homes.pop(instance.id)
+        del pool.instances[instance.id]
+        self.ledger.dying_mb -= instance.target.sandbox.memory_mb
+        self._freed.set()
+        self._forget(pool)
+
+    # Books.
+
+    def _idle(self, instance: Instance) -> None:
+        """An instance has nothing to do: the first call that waits gets it, else it goes on top of the stack."""
+        pool = self.homes[instance.id]
+        while pool.waiting:
+            job = pool.waiting.popleft()
+            if not job.future.cancelled():
+                instance.run(job)
+                return
+            self._settle(job)
+        pool.idle.append(instance)
+        self.ledger.idle_mb += instance.target.sandbox.memory_mb
+        self._on_idle()
+
+    def _drop(self, job: Job, error: Exception) -> None:
+        self._settle(job)
+        job.fail(error)
+
+    def _settle(self, job: Job) -> None:
+        self.ledger.settle(job.target.function)
+        self.settled.set()
+
+    def _pool(self, target: Target) -> Pool:
+        pool = self.pools.get(target.key)
+        if pool is None:
+            pool = self.pools[target.key] = Pool(target)
+        return pool
+
+    def _forget(self, pool: Pool) -> None:
+        """Keep nothing about targets that have neither instances nor calls."""
+        if pool.unused and self.pools.get(pool.target.key) is pool:
+            if pool.wake is not None:
+                pool.wake.cancel()
+            del self.pools[pool.target.key]

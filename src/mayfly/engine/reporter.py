@@ -1,0 +1,42 @@
+"""An observer that cannot hurt: what it raises is logged, and the instance goes on.
+
+Observers write logs and usage. When one of them fails, the call that it was told about has still ended, and its caller
+must still hear so.
+"""
+
+import logging
+
+from mayfly.engine.api import Call, Observer, Outcome, Target
+
+_log = logging.getLogger(__name__)
+
+
+class Reporter:
+    """Wraps the engine's observer once, for all instances."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def started(self, target: Target, instance: str, call: Call) -> None:
+        try:
+            self._observer.started(target, instance, call)
+        except Exception:
+            _log.exception("the start of call %s was not recorded", call.request_id)
+
+    def output(self, target: Target, instance: str, call: Call | None, lines: list[tuple[float, str]]) -> None:
+        try:
+            self._observer.output(target, instance, call, lines)
+        except Exception:
+            _log.exception("%d lines of instance %s were not recorded", len(lines), instance)
+
+    def finished(self, target: Target, call: Call, outcome: Outcome) -> None:
+        try:
+            self._observer.finished(target, call, outcome)
+        except Exception:
+            _log.exception("the end of call %s was not recorded", call.request_id)
+
+    def terminated(self, target: Target, instance: str, reason: str) -> None:
+        try:
+            self._observer.terminated(target, instance, reason)
+        except Exception:
+            _log.exception("the end of instance %s was not recorded", instance)

@@ -1,0 +1,47 @@
+"""One call's turn on one instance: its times, and the outcome that they add up to."""
+
+from mayfly.engine.api import Failure, Outcome
+from mayfly.engine.job import Job
+
+
+class Turn:
+    """From the moment at which an instance is given a call. All times are monotonic seconds.
+
+    On a cold start the turn begins with init. When init is repeated, because it took too long the first time, it is
+    part of the call's own time, as AWS does it: such a turn has a duration and no init.
+    """
+
+    __slots__ = ("_began_at", "_cold", "_init_ms", "_queued_ms", "job", "reported")
+
+    def __init__(self, job: Job, now: float, *, cold: bool) -> None:
+        self.job = job
+        self.reported = False  # whether the observer was told that the call started
+        self._cold = cold
+        self._queued_ms = (now - job.accepted_at) * 1000
+        self._init_ms: float | None = None
+        self._began_at = now
+
+    def init_ended(self, now: float) -> float:
+        """Init is over, well or not; how many seconds are left of the function's timeout."""
+        spent_s = now - self._began_at
+        if self.job.init_repeated:
+            return self.job.target.timeout_s - spent_s
+        self._init_ms = spent_s * 1000
+        self._began_at = now
+        return self.job.target.timeout_s
+
+    def outcome(self, instance: str, now: float, payload: bytes, failure: Failure | None, peak: int) -> Outcome:
+        """What the call came to."""
+        duration_ms = (now - self._began_at) * 1000
+        if failure is not None and failure.kind in {"timeout", "init-timeout"}:
+            duration_ms = self.job.target.timeout_s * 1000  # not the instant at which the timer was served
+        return Outcome(
+            payload=payload,
+            failure=failure,
+            instance=instance,
+            cold=self._cold,
+            duration_ms=duration_ms,
+            init_ms=self._init_ms,
+            queued_ms=self._queued_ms,
+            peak_memory_bytes=peak,
+        )
