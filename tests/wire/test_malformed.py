@@ -86,6 +86,7 @@ OUTSIDE = b"""<!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/passwd">]><Delete><Obj
         b"<!DOCTYPE Delete><Delete/>",
         BOMB,
         OUTSIDE,
+        b"<Delete>" + b"<a/>" * 250_000 + b"</Delete>",
         b"<Delete>" + b"<a>" * 200 + b"</a>" * 200 + b"</Delete>",
         b"<Delete><Quiet>perhaps</Quiet></Delete>",
     ],

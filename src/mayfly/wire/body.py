@@ -193,17 +193,17 @@ def _same_checksum(algorithm: str, expected: bytes, digest: bytes) -> None:
         )
 
 
-async def read_all(source: AsyncIterator[bytes], limit: int, length: int | None) -> bytes:
-    """The whole body; `ServiceError` RequestEntityTooLarge beyond `limit` bytes."""
+async def read_all(source: AsyncIterator[bytes], limit: int, length: int | None, operation: str = "") -> bytes:
+    """The whole body; `ServiceError` RequestEntityTooLargeException beyond `limit` bytes. `operation` is for words."""
     if length is not None and length > limit:
-        raise too_large(limit)
+        raise too_large(limit, operation)
     first = b""
     rest: list[bytes] = []
     size = 0
     async for piece in source:
         size += len(piece)
         if size > limit:
-            raise too_large(limit)
+            raise too_large(limit, operation)
         if first:
             rest.append(piece)
         else:
@@ -213,12 +213,15 @@ async def read_all(source: AsyncIterator[bytes], limit: int, length: int | None)
     return b"".join((first, *rest)) if rest else first
 
 
-def too_large(limit: int) -> ServiceError:
-    """More bytes than this operation takes."""
-    return ServiceError("RequestEntityTooLargeException", f"Request must be smaller than {limit} bytes", status=413)
+def too_large(limit: int, operation: str) -> ServiceError:
+    """More bytes than an operation takes."""
+    words = f"Request must be smaller than {limit} bytes"
+    if operation:
+        words += f" for the {operation} operation"
+    return ServiceError("RequestEntityTooLargeException", words, status=413)
 
 
-def gunzip(data: bytes, limit: int) -> bytes:
+def gunzip(data: bytes, limit: int, operation: str) -> bytes:
     """`data` decompressed; `ServiceError` when it is not gzip or grows beyond `limit` bytes."""
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
@@ -226,7 +229,7 @@ def gunzip(data: bytes, limit: int) -> bytes:
     except zlib.error as error:
         raise ServiceError("SerializationException", f"The body is not valid gzip data: {error}", status=400) from error
     if len(out) > limit:
-        raise too_large(limit)
+        raise too_large(limit, operation)
     if not inflater.eof:
         raise ServiceError("SerializationException", "The gzip data of the body end too early", status=400)
     return out

@@ -102,9 +102,10 @@ class Gateway:
 
     async def _route(self, incoming: _Incoming, claim: sigv4.Claim | None) -> Target:
         http, headers = incoming.http, incoming.headers
-        if headers.get("content-type", "").startswith(FORM) and "x-amz-target" not in headers:
-            incoming.form = await payload.read(incoming.body, self._settings.http.body_bytes)
         scope = claim.service if claim is not None else None
+        # Query services name their operation in the body. S3 knows no forms, but objects may be said to be ones.
+        if http.method == "POST" and scope != "s3" and headers.get("content-type", "").startswith(FORM):
+            incoming.form = await payload.read(incoming.body, self._settings.http.body_bytes)
         if scope in {None, "s3"}:
             bucket = bucket_of_host(http.host)
             if bucket is not None:
@@ -145,7 +146,7 @@ class Gateway:
             incoming.headers, incoming.body, incoming.form, operation, limit, family, claim
         )
         http = incoming.http
-        signed = sigv4.SignedRequest(http.method, http.path, http.query, incoming.headers)
+        signed = sigv4.SignedRequest(http.method, http.mount + http.path, http.query, incoming.headers)
         signer = self._verifier.check(claim, key.secret_access_key, signed, prepared.signed_hash)
         return key.principal, self._request(incoming, target, await prepared.admit(signer))
 

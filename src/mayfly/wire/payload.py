@@ -54,13 +54,13 @@ class Prepared:
         body = Body(self.source, length, self.claims, decoder)
         if self.operation.streams:
             return Admitted(self.headers, b"", body)
-        return self._buffered(await read_all(body.__aiter__(), self.limit, length))
+        return self._buffered(await read_all(body.__aiter__(), self.limit, length, self.operation.name))
 
     def _buffered(self, data: bytes) -> Admitted:
         if self.operation.streams:
             return Admitted(self.headers, b"", Body(_Once(data), len(data), Claims()))
         if data and self.headers.get("content-encoding") == "gzip":
-            data = gunzip(data, self.limit)
+            data = gunzip(data, self.limit, self.operation.name)
         return Admitted(self.headers, data, None)
 
 
@@ -97,7 +97,7 @@ async def prepare(
     said = headers.get("x-amz-content-sha256")
     if claim is not None and claim.presigned and family == "s3" and "x-amz-content-sha256" not in claim.signed_headers:
         said = sigv4.UNSIGNED_PAYLOAD  # whoever signs a URL does not know the body yet
-    mode = said if said in sigv4.STREAMING else ""
+    mode = said if said in sigv4.STREAMING and family == "s3" else ""
     if mode and form is not None:
         raise ServiceError("InvalidRequest", "A form cannot be sent in aws-chunked encoding.", status=400)
     claims = body_claims(headers, operation, family, bool(mode))
@@ -108,11 +108,11 @@ async def prepare(
             claims = Claims(sha256, claims.md5, claims.checksum, claims.trailer)
         data = form
         return Prepared(signed_hash, headers, source, data, claims, operation, limit, mode)
-    if claim is None or (operation.unsigned_payload and said == sigv4.UNSIGNED_PAYLOAD) or mode:
+    if claim is None or (operation.unsigned_payload and said == sigv4.UNSIGNED_PAYLOAD):
         signed_hash = said or ""
         return Prepared(signed_hash, headers, source, form, claims, operation, limit, mode)
     # Outside S3 the hash of the bytes themselves is what counts, whatever the header says.
-    data = form if form is not None else await read(source, limit)
+    data = form if form is not None else await read_all(source, limit, source.length, operation.name)
     signed_hash = hashlib.sha256(data).hexdigest()
     return Prepared(signed_hash, headers, source, data, claims, operation, limit, "")
 

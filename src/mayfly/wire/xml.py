@@ -10,6 +10,7 @@ from xml.parsers import expat
 from mayfly.errors import CallerError
 
 MAX_DEPTH = 100
+MAX_ELEMENTS = 250_000  # the longest request that S3 has, the list of 10,000 parts of an upload, has some 80,000
 
 
 class MalformedXmlError(CallerError):
@@ -40,23 +41,29 @@ class _Builder:
     def __init__(self) -> None:
         self.root: Node | None = None
         self._open: list[Node] = []
+        self._texts: list[list[str]] = []  # of the open elements, in pieces
+        self._left = MAX_ELEMENTS
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self._open) >= MAX_DEPTH:
             raise MalformedXmlError(f"more than {MAX_DEPTH} elements are nested")
+        self._left -= 1
+        if self._left < 0:
+            raise MalformedXmlError(f"there are more than {MAX_ELEMENTS} elements")
         node = Node(_local(name), {_local(key): value for key, value in attributes.items()})
         if self._open:
             self._open[-1].children.append(node)
         else:
             self.root = node
         self._open.append(node)
+        self._texts.append([])
 
     def end(self, _name: str) -> None:
-        self._open.pop()
+        self._open.pop().text = "".join(self._texts.pop())
 
     def text(self, data: str) -> None:
-        if self._open:
-            self._open[-1].text += data
+        if self._texts:
+            self._texts[-1].append(data)
 
 
 def _local(name: str) -> str:
