@@ -1,6 +1,6 @@
 """The expressions of a request, read from its parameters, whichever of the two generations those are of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,16 +42,26 @@ class ExpressionReader:
     def __init__(self, cache: ExpressionCache) -> None:
         self._cache = cache
 
-    def read(self, request: Mapping[str, Any], parameters: Sequence[str], member: str | None = None) -> Expressions:
+    def read(
+        self,
+        request: Mapping[str, Any],
+        parameters: Sequence[str],
+        member: str | None = None,
+        check: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> Expressions:
         """The expressions of a request that takes those of `parameters` ("UpdateExpression", …); `InvalidError`.
 
-        The values in `member` ("Item" or "Key") are checked on the way, at the point where DynamoDB does it.
+        The values in `member` ("Item" or "Key") are checked on the way, and `check` is called, at the point where
+        DynamoDB does it.
         """
         _check_mixture(request, parameters)
         item = checked_item(request[member]) if member is not None else {}
+        old = _legacy(request)
+        if check is not None:
+            check(request)
         names, values = request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
         if names is None and values is None and not any(parameter in request for parameter in parameters):
-            return replace(_legacy(request), item=item)
+            return replace(old, item=item, keys=_keys(request, None))
         message = invalid_placeholder(names, values)
         if message is not None:
             raise InvalidError(message)
@@ -101,7 +111,7 @@ def _keys(request: Mapping[str, Any], condition: Condition | None) -> dict[str, 
 
 
 def _legacy(request: Mapping[str, Any]) -> Expressions:
-    """What the parameters that came before expressions ask for."""
+    """What the parameters that came before expressions ask for, but for the keys."""
     operator = request.get("ConditionalOperator", "AND")
     filters = request.get("QueryFilter", request.get("ScanFilter", {}))
     if "ConditionalOperator" in request and not (request.get("Expected") or filters):
@@ -111,7 +121,6 @@ def _legacy(request: Mapping[str, Any]) -> Expressions:
         update=legacy.update(request["AttributeUpdates"]) if "AttributeUpdates" in request else None,
         filter=legacy.filter_condition(filters, operator),
         projection=legacy.projection(request["AttributesToGet"]) if "AttributesToGet" in request else None,
-        keys=_keys(request, None),
     )
 
 

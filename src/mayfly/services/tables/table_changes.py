@@ -32,13 +32,38 @@ _CHANGEABLE = (
 )
 
 
-def updated(table: Table, request: Mapping[str, Any], now: float) -> tuple[Table, list[Index]]:
-    """The table as an UpdateTable wants it, and the indexes that it loses; `ServiceError`."""
+def check_update(request: Mapping[str, Any]) -> None:
+    """`InvalidError` for an UpdateTable that no table would take."""
     if not any(member in request for member in _CHANGEABLE):
         raise InvalidError(
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, "
             "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required"
         )
+    if request.get("BillingMode") == "PROVISIONED" and "ProvisionedThroughput" not in request:
+        raise InvalidError(
+            "One or more parameter values were invalid: "
+            "ProvisionedThroughput must be specified when BillingMode is PROVISIONED"
+        )
+    if "ProvisionedThroughput" in request:
+        schemas.throughput(request["ProvisionedThroughput"])
+    seen: set[str] = set()
+    for update in request.get("GlobalSecondaryIndexUpdates", ()):
+        if not update:
+            raise InvalidError(
+                "One or more parameter values were invalid: One of GlobalSecondaryIndexUpdate.Update, "
+                "GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null"
+            )
+        for change in update.values():
+            if change["IndexName"] in seen:
+                raise InvalidError(
+                    "One or more parameter values were invalid: Only one global secondary index update per index "
+                    f"is allowed simultaneously. Index: {change['IndexName']}"
+                )
+            seen.add(change["IndexName"])
+
+
+def updated(table: Table, request: Mapping[str, Any], now: float) -> tuple[Table, list[Index]]:
+    """The table as a checked UpdateTable wants it, and the indexes that it loses; `ServiceError`."""
     changed = _with_index_updates(table, request)
     if "BillingMode" in request or "ProvisionedThroughput" in request:
         changed = _with_billing(changed, request, now)
@@ -55,11 +80,6 @@ def _with_billing(table: Table, request: Mapping[str, Any], now: float) -> Table
     indexes = table.indexes
     if mode == "PAY_PER_REQUEST":
         indexes = tuple(msgspec.structs.replace(index, throughput=Throughput()) for index in indexes)
-    if mode == "PROVISIONED" and "ProvisionedThroughput" not in request:
-        raise InvalidError(
-            "One or more parameter values were invalid: "
-            "ProvisionedThroughput must be specified when BillingMode is PROVISIONED"
-        )
     throughput = schemas.billing(mode, request)
     schemas.check_index_billing(mode, indexes)
     since = now if mode == "PAY_PER_REQUEST" and table.billing != mode else table.pay_per_request_since

@@ -38,8 +38,6 @@ def query_walk(table: Table, request: Mapping[str, Any], keys: Mapping[str, KeyC
     """The rows that a Query reads; `InvalidError`."""
     index = index_of(table, request)
     schema = (index or table).key_attributes()
-    if not 1 <= len(keys) <= 2:
-        raise InvalidError("Conditions can be of length 1 or 2 only")
     _check_start(table, index, request)
     _check_key_conditions(schema, keys)
     hash_key = encode(keys[schema[0].name].values[0])

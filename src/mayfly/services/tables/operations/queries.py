@@ -35,14 +35,11 @@ class QueryOperations:
     @operation("Query")
     async def query(self, context: RequestContext, request: "QueryInputTypeDef") -> dict[str, Any]:
         """Items with one hash key, in the order of their range keys."""
-        check_start_values(request)
         parameters = ("ProjectionExpression", "FilterExpression", "KeyConditionExpression")
-        expressions = self._expressions.read(request, parameters)
-        keys = expressions.keys
-        if keys is None:
-            raise InvalidError(
-                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
-            )
+        expressions = self._expressions.read(request, parameters, check=_check_query)
+        keys = expressions.keys or {}
+        if not 1 <= len(keys) <= 2:
+            raise InvalidError("Conditions can be of length 1 or 2 only")
 
         def body(reader: Reader) -> tuple[Walk, Page]:
             table = self._catalog.require(reader, context, request["TableName"])
@@ -56,9 +53,7 @@ class QueryOperations:
     @operation("Scan")
     async def scan(self, context: RequestContext, request: "ScanInputTypeDef") -> dict[str, Any]:
         """All items, or those of one segment, in an order that means nothing."""
-        check_start_values(request)
-        segment_of(request)
-        expressions = self._expressions.read(request, ("ProjectionExpression", "FilterExpression"))
+        expressions = self._expressions.read(request, ("ProjectionExpression", "FilterExpression"), check=_check_scan)
 
         def body(reader: Reader) -> tuple[Walk, Page]:
             table = self._catalog.require(reader, context, request["TableName"])
@@ -66,6 +61,19 @@ class QueryOperations:
             return walk, read_page(reader, walk, wanted_of(walk, request, expressions, "Scanning"))
 
         return _reply(request, *await self._store.read(body))
+
+
+def _check_query(request: Mapping[str, Any]) -> None:
+    check_start_values(request)
+    if "KeyConditions" not in request and "KeyConditionExpression" not in request:
+        raise InvalidError(
+            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
+        )
+
+
+def _check_scan(request: Mapping[str, Any]) -> None:
+    check_start_values(request)
+    segment_of(request)
 
 
 def _reply(request: Mapping[str, Any], walk: Walk, page: Page) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mayfly.services.tables.errors import InvalidError, TableNotFoundError
 from mayfly.services.tables.maintenance import Maintenance
 from mayfly.services.tables.model import BillingMode, Table
 from mayfly.services.tables.operations.tags import checked_tags, put_tags
-from mayfly.services.tables.table_changes import refuse_unimplemented, updated
+from mayfly.services.tables.table_changes import check_update, refuse_unimplemented, updated
 from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ class TableOperations:
     async def update_table(self, context: RequestContext, request: "UpdateTableInputTypeDef") -> dict[str, Any]:
         """Change billing, throughput, class, deletion protection, or one global index."""
         refuse_unimplemented(dict(request))
+        check_update(dict(request))
 
         def body(tx: Tx) -> dict[str, Any]:
             table = self._table(tx, context, request["TableName"])
