@@ -73,6 +73,7 @@ async def test_the_source_is_percent_encoded(s3: Caller) -> None:
     [
         ("bucket", "InvalidArgument"),
         ("bucket/", "InvalidArgument"),
+        ("bucket/%FF", "InvalidArgument"),
         ("bucket/key?acl", "InvalidArgument"),
         ("bucket/none", "NoSuchKey"),
         ("nowhere/key", "NoSuchBucket"),

@@ -182,7 +182,13 @@ async def test_keys_are_percent_encoded_on_request(s3: Caller) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"MaxKeys": -1}, {"EncodingType": "base64"}, {"ContinuationToken": "?"}, {"ContinuationToken": ""}],
+    [
+        {"ContinuationToken": "Mf8="},
+        {"MaxKeys": -1},
+        {"EncodingType": "base64"},
+        {"ContinuationToken": "?"},
+        {"ContinuationToken": ""},
+    ],
 )
 async def test_a_bad_parameter_is_an_invalid_argument(s3: Caller, wrong: dict[str, Any]) -> None:
     assert (await failure(s3("ListObjectsV2", Bucket="bucket", **wrong))).code == "InvalidArgument"

@@ -45,3 +45,8 @@ def test_the_range_of_a_copy_lies_within_its_source(header: str) -> None:
     with pytest.raises(ServiceError, match="InvalidArgument"):
         ranges.parse_copy(header, 10)
     assert ranges.parse_copy("bytes=0-9", 10) == ranges.Span(0, 10)
+
+
+def test_a_range_of_absurd_length_is_ignored() -> None:
+    assert ranges.parse(f"bytes=0-{'9' * 5000}", 10) is None
+    assert ranges.parse(f"bytes=0-{'9' * 30}", 10) == ranges.Span(0, 10)

@@ -24,6 +24,11 @@ from mayfly.store.api import Reader, Row, Tx
 _RULES: Final = msgspec.json.Decoder(tuple[Rule, ...])
 _TEXTS: Final = msgspec.json.Decoder(dict[str, str])
 _TAGS: Final = msgspec.json.Decoder(Tags)
+# Kinds of documents that a bucket has.
+CORS: Final = "cors"
+OWNERSHIP: Final = "ownership"
+PUBLIC_ACCESS: Final = "public-access-block"
+TAGGING: Final = "tagging"
 # Above every character, so above every string: the upper bound where there is none.
 TOP: Final = "\U0010ffff"
 

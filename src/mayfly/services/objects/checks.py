@@ -42,6 +42,7 @@ _REFUSED: Final = {
     "BucketNamespace": "x-amz-bucket-namespace",
     "MFA": "x-amz-mfa",
 }
+_OWNERSHIPS: Final = frozenset({"BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"})
 _OWNER_ONLY_ACLS: Final = frozenset({"private", "bucket-owner-full-control"})
 
 
@@ -69,6 +70,12 @@ def check_bucket_name(name: str) -> None:
         raise error("InvalidBucketName", BucketName=name)
 
 
+def check_ownership(ownership: str) -> None:
+    """MalformedXML unless `ownership` is one of S3's three kinds of object ownership."""
+    if ownership not in _OWNERSHIPS:
+        raise error("MalformedXML")
+
+
 def bucket_region(constraint: str | None, region: str) -> str:
     """The region of a new bucket, from its LocationConstraint and the region that the request was signed for.
 
@@ -92,7 +99,7 @@ def bucket_region(constraint: str | None, region: str) -> str:
 
 def check_key(key: str) -> None:
     """KeyTooLongError or InvalidURI unless `key` can name an object."""
-    size = len(key.encode("utf-8", "surrogatepass"))
+    size = len(key.encode())
     if size > MAX_KEY_BYTES:
         raise error("KeyTooLongError", Size=size, MaxSizeAllowed=MAX_KEY_BYTES)
     # No database keeps NUL in text, and XML cannot show it.

@@ -24,7 +24,10 @@ def source_of(text: str) -> Source:
     path, _, query = text.partition("?")
     if path.startswith("arn:"):
         raise not_implemented("Mayfly does not implement access points as the source of a copy.")
-    bucket, _, key = unquote(path.removeprefix("/"), errors="surrogatepass").partition("/")
+    try:
+        bucket, _, key = unquote(path.removeprefix("/"), errors="strict").partition("/")
+    except UnicodeDecodeError:
+        bucket = key = ""
     if not bucket or not key:
         raise invalid_argument(
             "Copy Source must mention the source bucket and key: sourcebucket/sourcekey", "x-amz-copy-source", text

@@ -169,7 +169,7 @@ def bucket_arn(name: str) -> str:
 
 def encode_key(key: str) -> str:
     """A key percent-encoded as S3 does it in events and in listings with encoding-type=url."""
-    return quote_plus(key, safe="/*", errors="surrogatepass")
+    return quote_plus(key, safe="/*")
 
 
 def _host_id(request_id: str) -> str:

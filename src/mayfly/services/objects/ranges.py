@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 
 from mayfly.services.objects.errors import error, invalid_argument
 
-_RANGE: Final = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.ASCII)
-_COPY_RANGE: Final = re.compile(r"bytes=(\d+)-(\d+)", re.ASCII)
+# Thirty digits are more than any size has, and less than what makes a number expensive to read.
+_RANGE: Final = re.compile(r"bytes\s*=\s*(\d{0,30})\s*-\s*(\d{0,30})\s*", re.ASCII)
+_COPY_RANGE: Final = re.compile(r"bytes=(\d{1,30})-(\d{1,30})", re.ASCII)
 
 
 class Span(NamedTuple):

@@ -18,7 +18,7 @@ from mayfly.services.objects.operations.deletion import DeletionOperations
 from mayfly.services.objects.operations.listing import ListingOperations
 from mayfly.services.objects.operations.notifications import NotificationOperations
 from mayfly.services.objects.operations.objects import ObjectOperations
-from mayfly.services.objects.operations.settings import CORS, SettingOperations
+from mayfly.services.objects.operations.settings import SettingOperations
 from mayfly.services.objects.operations.tagging import TaggingOperations
 from mayfly.services.objects.operations.upload_listing import UploadListingOperations
 from mayfly.services.objects.operations.uploads import UploadOperations
@@ -75,7 +75,7 @@ class ObjectsService:
 
     async def cors_rules(self, bucket: str) -> tuple[CorsRule, ...]:
         """The bucket's cross-origin rules, for the front door to apply with `cors.match`; none for no bucket."""
-        document = await self._store.read(lambda reader: catalog.find_setting(reader, bucket, CORS))
+        document = await self._store.read(lambda reader: catalog.find_setting(reader, bucket, catalog.CORS))
         return () if document is None else msgspec.convert(document, tuple[CorsRule, ...])
 
     async def collect(self, grace_s: float) -> int:

@@ -8,7 +8,7 @@ from mayfly.services.objects.errors import invalid_argument
 
 def encode_token(position: str) -> str:
     """`position` (any string) as a token."""
-    return base64.urlsafe_b64encode(b"1" + position.encode("utf-8", "surrogatepass")).decode("ascii")
+    return base64.urlsafe_b64encode(b"1" + position.encode()).decode("ascii")
 
 
 def decode_token(token: str | None) -> str:
@@ -19,7 +19,7 @@ def decode_token(token: str | None) -> str:
         raw = base64.b64decode(token, altchars=b"-_", validate=True)
         if not raw.startswith(b"1"):
             raise ValueError(token)
-        return raw[1:].decode("utf-8", "surrogatepass")
+        return raw[1:].decode()
     except (binascii.Error, ValueError):
         message = "The continuation token provided is incorrect"
         raise invalid_argument(message, "continuation-token", token) from None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mayfly.clock import Clock, utc
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.objects import access, catalog, checks, tagging
+from mayfly.services.objects.catalog import OWNERSHIP, PUBLIC_ACCESS, TAGGING
 from mayfly.services.objects.errors import error, invalid_argument, not_implemented
 from mayfly.services.objects.model import Bucket
 from mayfly.services.objects.notifications import bucket_arn
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_BUCKETS: Final = 10_000
 # S3 blocks public access to every new bucket.
-PUBLIC_ACCESS_OF_NEW: Final = {
+_BLOCKED: Final = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
     "BlockPublicPolicy": True,
@@ -47,6 +48,7 @@ class BucketOperations:
         tags = tagging.of_tag_set(configuration.get("Tags", ()), tagging.MAX_BUCKET_TAGS)
         bucket = Bucket(name, context.account, region, self._clock.now())
         ownership = request.get("ObjectOwnership", "BucketOwnerEnforced")
+        checks.check_ownership(ownership)
 
         def body(tx: Tx) -> None:
             existing = catalog.find_bucket(tx, name)
@@ -54,10 +56,10 @@ class BucketOperations:
                 _check_recreation(existing, bucket)
                 return
             catalog.insert_bucket(tx, bucket)
-            catalog.put_setting(tx, name, "ownership", ownership)
-            catalog.put_setting(tx, name, "public-access-block", PUBLIC_ACCESS_OF_NEW)
+            catalog.put_setting(tx, name, OWNERSHIP, ownership)
+            catalog.put_setting(tx, name, PUBLIC_ACCESS, _BLOCKED)
             if tags:
-                catalog.put_setting(tx, name, "tagging", tags)
+                catalog.put_setting(tx, name, TAGGING, tags)
 
         await self._store.write(body)
         return {"Location": f"/{name}", "BucketArn": bucket_arn(name)}

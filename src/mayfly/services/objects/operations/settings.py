@@ -7,6 +7,7 @@ import msgspec
 
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.objects import access, catalog, checks, cors
+from mayfly.services.objects.catalog import CORS, OWNERSHIP, PUBLIC_ACCESS
 from mayfly.services.objects.cors import CorsRule
 from mayfly.services.objects.errors import error
 from mayfly.services.objects.model import Bucket
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
         | s3.GetBucketAclRequestTypeDef
     )
 
-CORS: Final = "cors"
-OWNERSHIP: Final = "ownership"
-PUBLIC_ACCESS: Final = "public-access-block"
-_OWNERSHIPS: Final = frozenset({"BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"})
 _BLOCKS: Final = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 
@@ -99,9 +96,10 @@ class SettingOperations:
     ) -> dict[str, Any]:
         checks.admit(context)
         rules = request["OwnershipControls"]["Rules"]
-        if len(rules) != 1 or rules[0]["ObjectOwnership"] not in _OWNERSHIPS:
+        if len(rules) != 1:
             raise error("MalformedXML")
         ownership = rules[0]["ObjectOwnership"]
+        checks.check_ownership(ownership)
         await self._change(
             context, request, lambda tx, bucket: catalog.put_setting(tx, bucket.name, OWNERSHIP, ownership)
         )

@@ -1,9 +1,10 @@
 """PutObjectTagging, GetObjectTagging, DeleteObjectTagging, PutBucketTagging, GetBucketTagging, DeleteBucketTagging."""
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.objects import access, catalog, checks, tagging
+from mayfly.services.objects.catalog import TAGGING
 from mayfly.services.objects.errors import error
 from mayfly.services.objects.model import Tags
 from mayfly.services.objects.publishing import Publisher
@@ -11,8 +12,6 @@ from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_s3 import type_defs as s3
-
-_KIND: Final = "tagging"
 
 
 class TaggingOperations:
@@ -50,7 +49,7 @@ class TaggingOperations:
 
         def body(tx: Tx) -> None:
             bucket = access.bucket_for(tx, context, request["Bucket"], request.get("ExpectedBucketOwner"))
-            catalog.put_setting(tx, bucket.name, _KIND, tags)
+            catalog.put_setting(tx, bucket.name, TAGGING, tags)
 
         await self._store.write(body)
         return {}
@@ -61,7 +60,7 @@ class TaggingOperations:
 
         def body(reader: Reader) -> Any:
             bucket = access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
-            return catalog.find_setting(reader, bucket.name, _KIND)
+            return catalog.find_setting(reader, bucket.name, TAGGING)
 
         tags = await self._store.read(body)
         if not tags:
@@ -76,7 +75,7 @@ class TaggingOperations:
 
         def body(tx: Tx) -> None:
             bucket = access.bucket_for(tx, context, request["Bucket"], request.get("ExpectedBucketOwner"))
-            catalog.delete_setting(tx, bucket.name, _KIND)
+            catalog.delete_setting(tx, bucket.name, TAGGING)
 
         await self._store.write(body)
         return {}

@@ -149,7 +149,7 @@ class UploadOperations:
 
         stored = await self._store.write(body)
         return {
-            "Location": f"{context.endpoint}/{stored.bucket}/{quote(stored.key, errors='surrogatepass')}",
+            "Location": f"{context.endpoint}/{stored.bucket}/{quote(stored.key)}",
             "Bucket": stored.bucket,
             "Key": stored.key,
             "ETag": stored.quoted_etag,
