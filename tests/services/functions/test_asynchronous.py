@@ -187,6 +187,8 @@ async def test_an_engine_that_closes_does_not_cost_the_event(stage: Stage) -> No
     answers: list[Outcome | BaseException] = [EngineClosedError("closing"), ok()]
     stage.engine.script = lambda target, call: answers.pop(0)
     await send(stage)
+    await stage.queue.seen("retry", 1)
+    stage.pass_time(1)
     await stage.drained()
     assert await stage.queue.dead(QUEUE, 10) == []
 

@@ -8,7 +8,7 @@ import pytest
 
 from mayfly.engine.api import Failure, ThrottledError
 from mayfly.sandbox.api import SandboxStartError
-from mayfly.services.functions.engine_targets import FunctionTarget
+from mayfly.services.functions.engine_targets import FunctionTarget, cpus
 from mayfly.settings import FunctionLimits
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.stage import ARN, Stage, failed, ok
@@ -254,6 +254,13 @@ async def test_targets_say_what_the_sandbox_needs(stage: Stage) -> None:
     sandbox = target.sandbox
     assert (sandbox.runtime, sandbox.memory_mb, sandbox.ephemeral_mb, sandbox.cpus) == ("python3.11", 1769, 700, 1.0)
     assert (target.function, target.timeout_s, target.reserved_concurrency) == (f"{ARN}f", 9.0, 5)
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "share"), [(128, 1.0), (1769, 1.0), (3538, 2.0), (10_240, pytest.approx(5.79, 0.01))]
+)
+def test_processors_grow_with_memory_from_one(memory_mb: int, share: float) -> None:
+    assert cpus(memory_mb) == share
 
 
 async def test_changing_the_reserved_concurrency_reaches_the_next_call(stage: Stage) -> None:

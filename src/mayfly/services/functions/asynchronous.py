@@ -144,7 +144,8 @@ class AsyncInvocations:
         try:
             claim, result = await self._attempt(claim, event, entry)
         except EngineClosedError:
-            return await self._store.write(lambda tx: self._queue.retry(tx, claim, self._clock.now()))
+            ready_at = self._clock.now() + _PAUSE_S  # for the next server; this one stops claiming any moment
+            return await self._store.write(lambda tx: self._queue.retry(tx, claim, ready_at))
         except (ThrottledError, PlatformError) as error:
             if isinstance(error, (StaleClaimError, StoreClosedError)):
                 raise

@@ -7,6 +7,7 @@ caller but not kept. So an entry is never older than what was acknowledged.
 from dataclasses import dataclass
 
 from mayfly.engine.api import Engine
+from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults, repository
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.engine_targets import FunctionTarget, TargetFactory
@@ -84,7 +85,11 @@ class Catalog:
         old = self._remove(function.name)
         if old is None:
             return
-        entry = Entry(function, self._targets.build(function))
+        try:
+            entry = Entry(function, self._targets.build(function))
+        except ServiceError:  # its runtime is no longer here; whoever calls it next is told
+            self._engine.retire(old.target.key)
+            return
         self._put(entry)
         if entry.target.key != old.target.key:
             self._engine.retire(old.target.key)

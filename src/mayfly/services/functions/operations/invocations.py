@@ -9,7 +9,7 @@ from mayfly.errors import PlatformError
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import faults, invoker
 from mayfly.services.functions.asynchronous import EventQueue
-from mayfly.services.functions.catalog import Catalog
+from mayfly.services.functions.catalog import Catalog, Entry
 from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.model import LATEST
@@ -59,32 +59,32 @@ class InvocationOperations:
         entry = self._catalog.peek(reference.name) or await self._catalog.get(reference.name)
         if kind == "DryRun":
             return {"StatusCode": 204}
-        payload = invoker.check_json(payload)
-        trace_id = context.headers.get(TRACE_HEADER)
-        arn = self._home.arn(reference.name, reference.qualifier)
+        event = AsyncEvent(
+            request_id=context.request_id,
+            name=reference.name,
+            arn=self._home.arn(reference.name, reference.qualifier),
+            payload=invoker.check_json(payload),
+            accepted_at=self._events.now(),
+            client_context=client_context,
+            trace_id=context.headers.get(TRACE_HEADER),
+        )
         if kind == "Event":
-            event = AsyncEvent(
-                request_id=context.request_id,
-                name=reference.name,
-                arn=arn,
-                payload=payload,
-                accepted_at=self._events.now(),
-                client_context=client_context,
-                trace_id=trace_id,
-            )
             await self._store.write(lambda tx: self._events.put(tx, event))
             return {"StatusCode": 202}
-        tail = params.get("LogType") == "Tail"
+        return await self._run(entry, event, tail=params.get("LogType") == "Tail")
+
+    async def _run(self, entry: Entry, event: AsyncEvent, *, tail: bool) -> dict[str, object]:
+        """Run the function now; the reply."""
         try:
             invocation = await self._calls.invoke(
                 entry,
-                payload,
-                context.request_id,
+                event.payload,
+                event.request_id,
                 source="request",
-                arn=arn,
+                arn=event.arn,
                 tail=tail,
-                client_context=client_context,
-                trace_id=trace_id,
+                client_context=event.client_context,
+                trace_id=event.trace_id,
             )
         except ThrottledError as error:
             raise invoker.throttle_fault(error) from error
