@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mayfly.clock import ManualClock, SystemClock
 from mayfly.services import checksums
 from mayfly.services.contract import HttpRequest, HttpResponse, ServiceError
-from mayfly.wire import sigv4
+from mayfly.wire import claims, sigv4
 from mayfly.wire.chunked import ChunkedDecoder
 from mayfly.wire.sigv4 import ChunkSigner
 
@@ -146,14 +146,14 @@ def streaming_put(payload: str, data: bytes, trailers: dict[str, str] | None, he
         **headers,
     }
     names = tuple(sorted(sent))
-    claim = sigv4.Claim(ACCESS_KEY, stamp[:8], "us-east-1", "s3", names, "", None, stamp, now)
+    claim = claims.Claim(ACCESS_KEY, stamp[:8], "us-east-1", "s3", names, "", None, stamp, now)
     key = sigv4.Verifier()._key(SECRET, claim)
     canonical = sigv4.canonical_request(claim, sigv4.SignedRequest("PUT", "/bucket/key", "", sent), payload)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    text = f"{sigv4.ALGORITHM}\n{stamp}\n{claim.scope}\n{digest}"
+    text = f"{claims.ALGORITHM}\n{stamp}\n{claim.scope}\n{digest}"
     seed = hmac.digest(key, text.encode(), "sha256").hex()
     sent["authorization"] = (
-        f"{sigv4.ALGORITHM} Credential={ACCESS_KEY}/{claim.scope}, SignedHeaders={';'.join(names)}, Signature={seed}"
+        f"{claims.ALGORITHM} Credential={ACCESS_KEY}/{claim.scope}, SignedHeaders={';'.join(names)}, Signature={seed}"
     )
     body = signed_body(data, 8192, trailers, ChunkSigner(key, stamp, claim.scope, seed))
     return http_request("PUT", "http://127.0.0.1:4566/bucket/key", sent, body, piece=1000)

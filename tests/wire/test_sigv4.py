@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mayfly.clock import ManualClock, SystemClock
 from mayfly.services.contract import HttpRequest, HttpResponse
-from mayfly.wire import sigv4
+from mayfly.wire import claims, sigv4
 from mayfly.wire.exchange import join_headers, parse_query
 from mayfly.wire.gateway import Gateway
 
@@ -36,7 +36,7 @@ KINDS: list[tuple[type[SigV4Auth], str]] = [
 def verify(http: HttpRequest, body: bytes, secret: str = SECRET) -> None:
     """What the gateway does with a signature, without a gateway."""
     headers = join_headers(http.headers)
-    claim = sigv4.claim_of(headers, parse_query(http.query))
+    claim = claims.claim_of(headers, parse_query(http.query))
     assert claim is not None
     presigned_s3 = claim.presigned and claim.service == "s3"
     payload = sigv4.UNSIGNED_PAYLOAD if presigned_s3 else hashlib.sha256(body).hexdigest()
@@ -92,7 +92,7 @@ def test_no_change_to_a_signed_request_goes_unnoticed(kind: type[SigV4Auth], ser
         case "secret":
             secret += "x"
     url = f"http://{headers['host']}{changed['path']}?{changed['query']}"
-    with pytest.raises(sigv4.AuthError) as caught:
+    with pytest.raises(claims.AuthError) as caught:
         verify(http_request(changed["method"], url, headers, body), body, secret)
     assert caught.value.kind in {"mismatch", "query-parameters"}
 
@@ -283,7 +283,7 @@ def test_signing_keys_are_kept_but_not_without_bound(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sigv4, "MAX_KEYS", 2)
     verifier = sigv4.Verifier()
     for region in ("a", "b", "c"):
-        claim = sigv4.Claim("k", "20260101", region, "s3", ("host",), "x", None, "20260101T000000Z", 0.0)
-        with pytest.raises(sigv4.AuthError):
+        claim = claims.Claim("k", "20260101", region, "s3", ("host",), "x", None, "20260101T000000Z", 0.0)
+        with pytest.raises(claims.AuthError):
             verifier.check(claim, SECRET, sigv4.SignedRequest("GET", "/", "", {"host": "h"}), "")
     assert len(verifier._keys) == 2

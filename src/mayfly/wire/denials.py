@@ -7,7 +7,7 @@ not, and the rest-JSON services use the JSON names with status 403.
 from typing import Final, Literal
 
 from mayfly.services.contract import ServiceError
-from mayfly.wire.sigv4 import AuthError
+from mayfly.wire.claims import AuthError
 
 Family = Literal["s3", "query", "json", "rest-json"]
 

@@ -25,7 +25,7 @@ from mayfly.services.contract import (
 )
 from mayfly.services.ports import KeySource, SigningKey
 from mayfly.settings import Settings
-from mayfly.wire import denials, payload, sigv4
+from mayfly.wire import claims, denials, payload, sigv4
 from mayfly.wire.body import Tracked
 from mayfly.wire.exchange import Request, join_headers, parse_query
 from mayfly.wire.models import Models
@@ -78,11 +78,11 @@ class Gateway:
         target: Target | None = None
         try:
             incoming = _incoming(request, body)
-            claim_error: sigv4.AuthError | None = None
-            claim: sigv4.Claim | None = None
+            claim_error: claims.AuthError | None = None
+            claim: claims.Claim | None = None
             try:
-                claim = sigv4.claim_of(incoming.headers, incoming.query)
-            except sigv4.AuthError as error:
+                claim = claims.claim_of(incoming.headers, incoming.query)
+            except claims.AuthError as error:
                 claim_error = error
             target = await self._route(incoming, claim)
             if claim_error is not None:
@@ -90,7 +90,7 @@ class Gateway:
             return await self._serve(incoming, claim, target)
         except ServiceError as failure:
             return _refusal(target, failure, request.request_id)
-        except sigv4.AuthError as error:
+        except claims.AuthError as error:
             family = target.service.family(target.protocol) if target is not None else "rest-json"
             return _refusal(target, denials.denial(error, family), request.request_id)
         except Exception:
@@ -100,7 +100,7 @@ class Gateway:
             _log.exception("request %s (%s) failed", request.request_id, name)
             return _refusal(target, internal_failure(target.service.name if target else ""), request.request_id)
 
-    async def _route(self, incoming: _Incoming, claim: sigv4.Claim | None) -> Target:
+    async def _route(self, incoming: _Incoming, claim: claims.Claim | None) -> Target:
         http, headers = incoming.http, incoming.headers
         scope = claim.service if claim is not None else None
         # Query services name their operation in the body. S3 knows no forms, but objects may be said to be ones.
@@ -112,7 +112,7 @@ class Gateway:
                 incoming.path = f"/{bucket}{http.path}"
         return self._resolver.resolve(http.method, incoming.path, incoming.query, headers, scope, incoming.form or b"")
 
-    async def _serve(self, incoming: _Incoming, claim: sigv4.Claim | None, target: Target) -> HttpResponse:
+    async def _serve(self, incoming: _Incoming, claim: claims.Claim | None, target: Target) -> HttpResponse:
         service, name = target.service, target.operation
         if name is None:
             raise target.refusal or UnknownServiceError("There is no such operation.")
@@ -128,7 +128,7 @@ class Gateway:
         return operation.serialise(result or {}, incoming.http.request_id)
 
     async def _admit(
-        self, incoming: _Incoming, claim: sigv4.Claim | None, target: Target, operation: Operation
+        self, incoming: _Incoming, claim: claims.Claim | None, target: Target, operation: Operation
     ) -> tuple[Principal, Request]:
         """Who asks, and the request with its body ready to be decoded; the signature holds."""
         family = target.service.family(target.protocol)
@@ -139,9 +139,9 @@ class Gateway:
             prepared = await payload.prepare(incoming.headers, incoming.body, incoming.form, operation, limit, family)
             return ANONYMOUS, self._request(incoming, target, await prepared.admit(None))
         key = await self._key(claim, family)
-        sigv4.check_time(claim, self._clock.now(), self._settings.max_clock_skew_s)
+        claims.check_time(claim, self._clock.now(), self._settings.max_clock_skew_s)
         if family == "s3":
-            sigv4.check_all_signed(claim, incoming.headers)
+            claims.check_all_signed(claim, incoming.headers)
         prepared = await payload.prepare(
             incoming.headers, incoming.body, incoming.form, operation, limit, family, claim
         )
@@ -150,7 +150,7 @@ class Gateway:
         signer = self._verifier.check(claim, key.secret_access_key, signed, prepared.signed_hash)
         return key.principal, self._request(incoming, target, await prepared.admit(signer))
 
-    async def _key(self, claim: sigv4.Claim, family: denials.Family) -> SigningKey:
+    async def _key(self, claim: claims.Claim, family: denials.Family) -> SigningKey:
         try:
             return await self._keys.find(claim.access_key_id, claim.session_token)
         except ServiceError as error:
@@ -167,7 +167,7 @@ class Gateway:
             stream=admitted.stream,
         )
 
-    def _context(self, incoming: _Incoming, claim: sigv4.Claim | None, principal: Principal) -> RequestContext:
+    def _context(self, incoming: _Incoming, claim: claims.Claim | None, principal: Principal) -> RequestContext:
         region = claim.region if claim is not None and claim.region != "aws-global" else self._settings.region
         http = incoming.http
         return RequestContext(

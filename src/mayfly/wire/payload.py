@@ -13,6 +13,7 @@ from mayfly.services.contract import ByteStream, ServiceError
 from mayfly.wire import sigv4
 from mayfly.wire.body import Body, Claims, Tracked, check_bytes, gunzip, read_all
 from mayfly.wire.chunked import ChunkedDecoder
+from mayfly.wire.claims import Claim
 from mayfly.wire.denials import Family
 from mayfly.wire.operations import Operation
 
@@ -91,7 +92,7 @@ async def prepare(
     operation: Operation,
     limit: int,
     family: Family,
-    claim: sigv4.Claim | None = None,
+    claim: Claim | None = None,
 ) -> Prepared:
     """See the module. `form` is the body where it was read already."""
     said = headers.get("x-amz-content-sha256")
@@ -117,7 +118,7 @@ async def prepare(
     return Prepared(signed_hash, headers, source, data, claims, operation, limit, "")
 
 
-def _s3_hash(said: str | None, claim: sigv4.Claim | None) -> tuple[str, str | None]:
+def _s3_hash(said: str | None, claim: Claim | None) -> tuple[str, str | None]:
     """What S3's signature covers, and the hash to hold the body against."""
     if said is None:
         if claim is None:

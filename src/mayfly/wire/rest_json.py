@@ -12,6 +12,8 @@ from mayfly.wire.codec import ErrorForms, Parser, Serialiser, request_id_headers
 from mayfly.wire.faults import serialization
 from mayfly.wire.json import error_members
 from mayfly.wire.json_values import Convert, decode, parsers, serialisers
+from mayfly.wire.rest_replies import compile_head, compile_serialiser
+from mayfly.wire.rest_requests import compile_parser
 
 
 class RestJsonCodec:
@@ -31,17 +33,17 @@ class RestJsonCodec:
         )
 
     def parser(self, operation: OperationModel) -> Parser:
-        return rest.compile_parser(operation, self._format)
+        return compile_parser(operation, self._format)
 
     def serialiser(self, operation: OperationModel) -> Serialiser:
-        return rest.compile_serialiser(operation, self._format, request_id_headers)
+        return compile_serialiser(operation, self._format, request_id_headers)
 
     def error(self, failure: ServiceError, request_id: str) -> HttpResponse:
         form = self._forms.form(failure)
         name = form.shape.name if form.shape is not None else failure.code
         headers = [*request_id_headers(request_id), ("x-amzn-errortype", name), ("content-type", "application/json")]
         if form.shape is not None:
-            rest.compile_head(form.shape)(failure.members, headers)
+            compile_head(form.shape)(failure.members, headers)
         content = error_members(form, failure, self._serialisers.step)
         return HttpResponse(form.status, headers, msgspec.json.encode(content))
 

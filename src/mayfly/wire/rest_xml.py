@@ -16,6 +16,8 @@ from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 from mayfly.services.contract import HttpResponse, ServiceError
 from mayfly.wire import rest, timestamps, xml
 from mayfly.wire.codec import ErrorForms, Parser, Serialiser, request_id_headers
+from mayfly.wire.rest_replies import compile_head, compile_serialiser
+from mayfly.wire.rest_requests import compile_parser
 from mayfly.wire.xml import escape
 from mayfly.wire.xml_values import ValueFormatError, members_writer, parsers, serialisers
 
@@ -83,10 +85,10 @@ class RestXmlCodec:
         )
 
     def parser(self, operation: OperationModel) -> Parser:
-        return rest.compile_parser(operation, self._format)
+        return compile_parser(operation, self._format)
 
     def serialiser(self, operation: OperationModel) -> Serialiser:
-        serialise = rest.compile_serialiser(operation, self._format, self._ids)
+        serialise = compile_serialiser(operation, self._format, self._ids)
         if not self._s3 or "ContentRange" not in getattr(operation.output_shape, "members", {}):
             return serialise
 
@@ -103,7 +105,7 @@ class RestXmlCodec:
         if form.status == 304:  # carries no body, whatever the method
             return HttpResponse(304, self._ids(request_id))
         if form.shape is not None:
-            rest.compile_head(form.shape)(failure.members, headers)
+            compile_head(form.shape)(failure.members, headers)
         details = f"<Code>{escape(form.code)}</Code><Message>{escape(failure.message)}</Message>"
         details += "".join(f"<{key}>{escape(str(value))}</{key}>" for key, value in failure.members.items())
         if self._s3:

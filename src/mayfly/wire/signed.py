@@ -9,7 +9,7 @@ from mayfly.clock import Clock
 from mayfly.errors import CallerError
 from mayfly.services.contract import HttpRequest, Principal, ServiceError
 from mayfly.services.ports import KeySource
-from mayfly.wire import sigv4
+from mayfly.wire import claims, sigv4
 from mayfly.wire.exchange import join_headers, parse_query
 
 
@@ -30,15 +30,15 @@ class SignedRequests:
         """Who signed `request` for `service`; `NotSignedError`."""
         headers = join_headers(request.headers)
         try:
-            claim = sigv4.claim_of(headers, parse_query(request.query))
+            claim = claims.claim_of(headers, parse_query(request.query))
             if claim is None:
                 raise NotSignedError("the request is not signed")
             if claim.service != service:
                 raise NotSignedError(f"the request is signed for {claim.service!r}, not for {service!r}")
-            sigv4.check_time(claim, self._clock.now(), self._max_skew_s)
+            claims.check_time(claim, self._clock.now(), self._max_skew_s)
             key = await self._keys.find(claim.access_key_id, claim.session_token)
             signed = sigv4.SignedRequest(request.method, request.mount + request.path, request.query, headers)
             self._verifier.check(claim, key.secret_access_key, signed, hashlib.sha256(body).hexdigest())
-        except (sigv4.AuthError, ServiceError, ValueError) as error:
+        except (claims.AuthError, ServiceError, ValueError) as error:
             raise NotSignedError(f"the signature does not hold: {error}") from error
         return key.principal

@@ -1,7 +1,7 @@
-"""AWS Signature Version 4: what a request claims, and whether the claim holds. Pure but for the key's look-up.
+"""AWS Signature Version 4: whether the claim of a request holds. Pure; the key comes from the caller.
 
-The order matters: the claim is read first (`claim_of`), the key is found, the time is checked, and only then is the
-body read, whose hash is part of what was signed. `Verifier.check` compares in constant time.
+The order matters: the claim is read first (`claims`), the key is found, the time is checked, and only then is the body
+read, whose hash is part of what was signed. `Verifier.check` compares in constant time.
 
 Sources: "AWS Signature Version 4 for API requests" (IAM User Guide), "Authenticating Requests" (Amazon S3 API
 Reference).
@@ -10,64 +10,24 @@ Reference).
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote, unquote
 
-from mayfly.errors import CallerError
+from mayfly.wire.claims import ALGORITHM, AuthError, Claim
 
-ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 STREAMING_SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 STREAMING_SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 STREAMING_UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 STREAMING = frozenset({STREAMING_SIGNED, STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_TRAILER})
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
-MAX_EXPIRES_S = 7 * 24 * 3600
 MAX_KEYS = 1024
 
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
-_TIME = "%Y%m%dT%H%M%SZ"
 _PLAIN_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?")
 _PLAIN_QUERY = re.compile(r"[A-Za-z0-9_.~=&%-]*")
-_REGION = re.compile(r"[a-z0-9-]{1,32}")
 _SPACES = re.compile(r" {2,}")
-
-
-class AuthError(CallerError):
-    """A request cannot be authenticated. `kind` says why; `denials` has the words of each protocol for it."""
-
-    def __init__(self, kind: str, message: str = "", **details: str) -> None:
-        super().__init__(message or kind)
-        self.kind = kind
-        self.message = message
-        self.details: Mapping[str, str] = details
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a request says of its signature."""
-
-    access_key_id: str
-    date: str  # YYYYMMDD, from the credential scope
-    region: str
-    service: str
-    signed_headers: tuple[str, ...]
-    signature: str
-    session_token: str | None
-    timestamp: str  # as it goes into the string to sign
-    time: float  # the same in Unix seconds
-    expires_s: int | None = None  # of a presigned URL; None for a signature in the header
-
-    @property
-    def presigned(self) -> bool:
-        return self.expires_s is not None
-
-    @property
-    def scope(self) -> str:
-        return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,193 +60,6 @@ class ChunkSigner:
     def _sign(self, algorithm: str, previous: str, rest: str) -> str:
         text = f"{algorithm}\n{self.timestamp}\n{self.scope}\n{previous}\n{rest}"
         return hmac.digest(self.key, text.encode(), "sha256").hex()
-
-
-def claim_of(headers: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Claim | None:
-    """The claim of a request; None when it is anonymous; `AuthError` when it is malformed or of another scheme."""
-    authorization = headers.get("authorization")
-    presigned = next((value for key, value in query if key == "X-Amz-Algorithm"), None)
-    if authorization is not None:
-        if presigned is not None:
-            raise AuthError("two-mechanisms", "Only one auth mechanism allowed")
-        return _header_claim(authorization, headers)
-    if presigned is not None:
-        return _query_claim(presigned, dict(reversed(query)), headers)
-    if any(key == "Signature" for key, _ in query) and any(key == "AWSAccessKeyId" for key, _ in query):
-        raise AuthError("unsupported", "AWS Signature Version 2")
-    return None
-
-
-def _header_claim(authorization: str, headers: Mapping[str, str]) -> Claim:
-    scheme, _, rest = authorization.strip().partition(" ")
-    if scheme != ALGORITHM:
-        raise _unsupported(scheme)
-    parts: dict[str, str] = {}
-    for part in rest.split(","):
-        key, _, value = part.strip().partition("=")
-        parts[key] = value
-    missing = [key for key in ("Credential", "SignedHeaders", "Signature") if not parts.get(key)]
-    if missing:
-        words = " ".join(f"Authorization header requires '{key}' parameter." for key in missing)
-        raise AuthError("incomplete", f"{words} Authorization={authorization}")
-    timestamp, time = _header_time(headers)
-    return _claim(
-        parts["Credential"],
-        parts["SignedHeaders"],
-        parts["Signature"],
-        headers.get("x-amz-security-token"),
-        timestamp,
-        time,
-        None,
-    )
-
-
-def _query_claim(algorithm: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Claim:
-    if algorithm != ALGORITHM:
-        raise _unsupported(algorithm)
-    names = ("X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Date", "X-Amz-Expires")
-    if any(not query.get(name) for name in names):
-        raise AuthError(
-            "query-parameters",
-            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, "
-            "X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
-        )
-    expires = query["X-Amz-Expires"]
-    if not expires.isascii() or not expires.removeprefix("-").isdigit() or len(expires) > 12:
-        raise AuthError("query-parameters", "X-Amz-Expires should be a number")
-    if int(expires) < 0:
-        raise AuthError("query-parameters", "X-Amz-Expires must be non-negative")
-    if int(expires) > MAX_EXPIRES_S:
-        raise AuthError(
-            "query-parameters", "X-Amz-Expires must be less than a week (in seconds); that is, 604800 seconds"
-        )
-    time = _parse_time(query["X-Amz-Date"])
-    if time is None:
-        raise AuthError("query-parameters", "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
-    token = query.get("X-Amz-Security-Token") or headers.get("x-amz-security-token")
-    return _claim(
-        query["X-Amz-Credential"],
-        query["X-Amz-SignedHeaders"],
-        query["X-Amz-Signature"],
-        token,
-        query["X-Amz-Date"],
-        time,
-        int(expires),
-    )
-
-
-def _unsupported(scheme: str) -> AuthError:
-    if scheme.startswith("AWS4-ECDSA-P256-SHA256"):
-        return AuthError("unsupported", "AWS Signature Version 4A")
-    if scheme == "AWS":
-        return AuthError("unsupported", "AWS Signature Version 2")
-    return AuthError("unsupported", scheme[:64])
-
-
-def _claim(
-    credential: str,
-    signed_headers: str,
-    signature: str,
-    token: str | None,
-    timestamp: str,
-    time: float,
-    expires_s: int | None,
-) -> Claim:
-    parts = credential.rsplit("/", 4)  # an access key id may hold slashes
-    if len(parts) != 5 or parts[4] != "aws4_request" or not all(parts):
-        raise AuthError(
-            "credential",
-            f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
-            f"got '{credential}'",
-        )
-    if parts[1] != timestamp[:8]:
-        raise AuthError(
-            "credential-date",
-            f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
-            f"'{parts[1]}' != '{timestamp[:8]}', from '{timestamp}'.",
-        )
-    if not _REGION.fullmatch(parts[2]) or not parts[1].isdigit():
-        raise AuthError("credential", f"the region '{parts[2]}' is wrong")
-    names = tuple(name for name in signed_headers.lower().split(";") if name)
-    if "host" not in names:
-        raise AuthError("incomplete", "'Host' must be a 'SignedHeader' in the AWS Authorization.")
-    return Claim(parts[0], parts[1], parts[2], parts[3], names, signature, token, timestamp, time, expires_s)
-
-
-def _header_time(headers: Mapping[str, str]) -> tuple[str, float]:
-    text = headers.get("x-amz-date") or headers.get("date")
-    if not text:
-        raise AuthError(
-            "incomplete",
-            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
-        )
-    time = _parse_time(text)
-    if time is not None:
-        return text, time
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
-        raise AuthError("incomplete", f"Date must be in ISO-8601 'basic format'. Got '{text[:64]}'.") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.strftime(_TIME), moment.timestamp()
-
-
-def _parse_time(text: str) -> float | None:
-    if len(text) != 16 or text[8] != "T" or text[15] != "Z":
-        return None
-    try:
-        return datetime(
-            int(text[0:4]), int(text[4:6]), int(text[6:8]), int(text[9:11]), int(text[11:13]), int(text[13:15]),
-            tzinfo=UTC,
-        ).timestamp()  # fmt: skip
-    except ValueError:
-        return None
-
-
-def check_time(claim: Claim, now: float, max_skew_s: float) -> None:
-    """`AuthError` when the claim's time is too far from `now`, or its URL has expired."""
-    if claim.expires_s is not None:
-        if now > claim.time + claim.expires_s:
-            raise AuthError(
-                "url-expired",
-                "Request has expired",
-                expires_s=str(claim.expires_s),
-                expires=iso(claim.time + claim.expires_s),
-                now=iso(now),
-            )
-        if claim.time > now + max_skew_s:
-            raise AuthError("url-early", "Request is not valid yet", timestamp=claim.timestamp, now=iso(now))
-        return
-    if abs(now - claim.time) > max_skew_s:
-        minutes = f"{max_skew_s / 60:g} min."
-        at = datetime.fromtimestamp(now, UTC).strftime(_TIME)
-        if claim.time < now:
-            limit = datetime.fromtimestamp(now - max_skew_s, UTC).strftime(_TIME)
-            words = f"Signature expired: {claim.timestamp} is now earlier than {limit} ({at} - {minutes})"
-        else:
-            limit = datetime.fromtimestamp(now + max_skew_s, UTC).strftime(_TIME)
-            words = f"Signature not yet current: {claim.timestamp} is still later than {limit} ({at} + {minutes})"
-        raise AuthError(
-            "skewed",
-            words,
-            request_time=claim.timestamp,
-            server_time=iso(now),
-            max_ms=str(int(max_skew_s * 1000)),
-        )
-
-
-def check_all_signed(claim: Claim, headers: Mapping[str, str]) -> None:
-    """S3's rule that every `x-amz-*` header must be signed; `AuthError` otherwise."""
-    loose = [name for name in headers if name.startswith("x-amz-") and name not in claim.signed_headers]
-    if claim.presigned and "x-amz-content-sha256" in loose:
-        loose.remove("x-amz-content-sha256")  # its value is in the canonical request by itself
-    if loose:
-        raise AuthError("unsigned-headers", names=", ".join(sorted(loose)))
-
-
-def iso(seconds: float) -> str:
-    """A Unix time as `2026-01-31T12:00:00Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Verifier:
