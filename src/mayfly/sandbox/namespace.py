@@ -181,7 +181,11 @@ class _Agent:
         try:
             await asyncio.wait_for(self._ready, _AGENT_START_S)
         except TimeoutError:
-            raise SandboxUnavailableError("the agent did not answer; another one may hold its directory") from None
+            await self.close()
+            raise SandboxUnavailableError(f"the agent did not answer within {_AGENT_START_S:.0f} s") from None
+        except BaseException:
+            await self.close()
+            raise
 
     async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
         waiting = self._preparing.get(runtime)
@@ -209,6 +213,8 @@ class _Agent:
             self.send({"op": channel.KILL, "id": name}, [])
             control.close()
             os.close(output)
+            if sandbox.endpoint is not None:
+                sandbox.endpoint.close()
             raise
         return sandbox
 
@@ -247,7 +253,7 @@ class _Agent:
                 loop.add_writer(self._channel, self._flush)
                 return
             except ConnectionError:
-                break  # reading will tell
+                return  # reading will tell
             self._outbox.popleft()
             _close(descriptors)
         loop.remove_writer(self._channel)

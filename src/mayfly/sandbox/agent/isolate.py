@@ -72,6 +72,8 @@ def isolate(
     kernel.unshare(_CLONE_NEWCGROUP)
     _mount(plan, given)
     for kind, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, plan.open_files)):
+        most = resource.getrlimit(kind)[1]
+        value = value if most == resource.RLIM_INFINITY else min(value, most)
         resource.setrlimit(kind, (value, value))
     os.dup2(given.output, 1)
     os.dup2(given.output, 2)

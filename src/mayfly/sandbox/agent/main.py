@@ -149,10 +149,12 @@ def _only_one(directory: str) -> int:
     """Hold the directory's lock; wait for an earlier agent that is still cleaning up."""
     os.makedirs(directory, mode=0o700, exist_ok=True)
     lock = os.open(os.path.join(directory, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.setitimer(signal.ITIMER_REAL, _LOCK_WAIT_S, 0.1)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def give_up(*_: object) -> NoReturn:
+        raise TimeoutError(f"another agent holds {directory}, and does not let go of it")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(_LOCK_WAIT_S)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    signal.alarm(0)
     return lock

@@ -36,8 +36,10 @@ def main(descriptor: int) -> NoReturn:
         traceback.print_exc()
         channel.send(to_agent, {"op": channel.FAILED, "error": f"{type(error).__name__}: {error}"})
         sys.exit(1)
+    clones = _Clones(to_agent, calls)
+    clones.keep_spare()
     channel.send(to_agent, {"op": channel.PREPARED, "missing": preload.missing()})
-    _Clones(to_agent, calls).serve()
+    clones.serve()
 
 
 def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCallFilter:
@@ -81,10 +83,16 @@ class _Clones:
         self._calls = calls
         self._spare: tuple[int, socket.socket] | None = None
 
+    def keep_spare(self) -> None:
+        """Make a spare unless there is one."""
+        if self._spare is None:
+            self._spare = self._clone_spare()
+
     def serve(self) -> NoReturn:
+        """Answer requests until the agent goes away; between them there is time for a spare."""
         while True:
-            if self._spare is None and not select.select([self._to_agent], [], [], 0)[0]:
-                self._spare = self._clone_spare()
+            if not select.select([self._to_agent], [], [], 0)[0]:
+                self.keep_spare()
             received = channel.receive(self._to_agent)
             if received is None:
                 sys.exit(0)

@@ -61,7 +61,10 @@ class Templates:
         self._how[runtime] = message
         template = self._all.get(runtime)
         if template is None:
-            self._launch(runtime)
+            try:
+                self._launch(runtime)
+            except OSError as error:
+                self._heard({"op": channel.FAILED, "runtime": runtime, "error": str(error)}, [])
         elif template.prepared:
             self._heard({"op": channel.PREPARED, "runtime": runtime, "missing": []}, [])
 
@@ -73,7 +76,12 @@ class Templates:
                 _close(descriptors)
                 self._lost(request["id"], f"the runtime {runtime} was not prepared")
                 return
-            template = self._launch(runtime)
+            try:
+                template = self._launch(runtime)
+            except OSError as error:
+                _close(descriptors)
+                self._lost(request["id"], str(error))
+                return
         template.cloning.add(request["id"])
         self._send(template, {"op": channel.START, **request}, descriptors)
 
@@ -104,7 +112,11 @@ class Templates:
                 (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
             ]
             environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
-            pid = os.posix_spawn(how["python"], arguments, environment, file_actions=actions)
+            try:
+                pid = os.posix_spawn(how["python"], arguments, environment, file_actions=actions)
+            except OSError:
+                mine.close()
+                raise
         mine.setblocking(False)
         template = self._all[runtime] = _Template(runtime, pid, mine)
         self._selector.register(mine, selectors.EVENT_READ, lambda: self._react(template))

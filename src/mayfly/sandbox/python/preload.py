@@ -55,6 +55,10 @@ def load_all(runtime: str) -> None:
     sys.path.append(runtime)
     for name in _BOTO:
         _load(name)
+    if missing():
+        # Half a boto3 would hide what is wrong: a function that imports it shall get the original error.
+        for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
+            del sys.modules[name]
     loaders = sys.modules.get("botocore.loaders")
     if loaders is not None:
         shared = _share_models(loaders)
@@ -62,9 +66,10 @@ def load_all(runtime: str) -> None:
 
 
 def _load(name: str) -> None:
+    """Import a module if that works: a package of /var/runtime may be too new for this interpreter."""
     try:
         importlib.import_module(name)
-    except (ImportError, SyntaxError):
+    except Exception:  # whatever it raises, a function that imports it will see for itself
         return
 
 
