@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.clock import SystemClock
-from mayfly.engine.api import Call, Target
+from mayfly.engine.api import Call, Outcome, Target
 from mayfly.engine.engine import LocalEngine
 
 from .conftest import MakeEngine, Recorder, call, result, target
@@ -150,11 +150,11 @@ async def test_after_a_death_the_next_call_gets_a_new_instance(engine: LocalEngi
 async def test_a_call_that_takes_too_long_is_killed(
     engine: LocalEngine, factory: ForkedFactory, recorder: Recorder
 ) -> None:
-    outcome = await engine.invoke(target("functions.sleeps", timeout_s=0.3), call(request_id="r"))
+    outcome = await engine.invoke(target("functions.sleeps", timeout_s=1), call(request_id="r"))
 
     assert outcome.failure is not None
     assert outcome.failure.kind == "timeout"
-    assert outcome.duration_ms == 300
+    assert outcome.duration_ms == 1000
     assert recorder.lines("r") == ["going to sleep"]
     exit_ = await factory.sandboxes[0].exited()
     assert exit_.reason == "killed"
@@ -162,7 +162,7 @@ async def test_a_call_that_takes_too_long_is_killed(
 
 async def test_a_warm_call_that_takes_too_long_is_killed(make_engine: MakeEngine) -> None:
     engine = make_engine()
-    warm = target("functions.sleeps_when_told", timeout_s=0.3)
+    warm = target("functions.sleeps_when_told", timeout_s=1)
     first = await engine.invoke(warm, call(False))
     second = await engine.invoke(warm, call(True))
 
@@ -174,7 +174,7 @@ async def test_a_warm_call_that_takes_too_long_is_killed(make_engine: MakeEngine
 async def test_init_that_takes_too_long_is_repeated_within_the_timeout(
     make_engine: MakeEngine, tmp_path: Path, recorder: Recorder
 ) -> None:
-    engine = make_engine(init_timeout_s=0.5)
+    engine = make_engine(init_timeout_s=2)
     made = target("slow.handler", variables={"MARK": str(tmp_path / "mark")})
 
     outcome = await engine.invoke(made, call(request_id="r"))
@@ -321,3 +321,83 @@ async def test_an_endpoint_that_nobody_serves_is_closed(make_engine: MakeEngine,
     await engine.invoke(target("functions.echo"), call())
     await engine.close(0)
     assert listener.fileno() == -1
+
+
+class Raising:
+    """An observer that always fails."""
+
+    def started(self, target: Target, instance: str, call: Call) -> None:
+        raise RuntimeError("started")
+
+    def output(self, target: Target, instance: str, call: Call | None, lines: list[tuple[float, str]]) -> None:
+        raise RuntimeError("output")
+
+    def finished(self, target: Target, call: Call, outcome: Outcome) -> None:
+        raise RuntimeError("finished")
+
+    def terminated(self, target: Target, instance: str, reason: str) -> None:
+        raise RuntimeError("terminated")
+
+
+async def test_an_observer_that_fails_costs_no_caller_its_answer(
+    make_engine: MakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = make_engine(observer=Raising())
+    for _ in range(2):
+        assert (await engine.invoke(target("functions.prints"), call({"lines": 1}))).failure is None
+    await engine.close(0)
+    assert {record.exc_info[1].args[0] for record in caplog.records if record.exc_info and record.exc_info[1]} == {
+        "started",
+        "output",
+        "finished",
+        "terminated",
+    }
+
+
+async def test_a_caller_does_not_wait_for_a_kill_that_takes_its_time(
+    engine: LocalEngine, factory: ForkedFactory, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mayfly.engine.instance.KILL_GRACE_S", 0.05)
+    running = asyncio.create_task(engine.invoke(target("functions.sleeps", timeout_s=1), call()))
+    await recorder.wait_for(lambda: bool(recorder.of("output")))
+    sandbox = factory.sandboxes[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(sandbox, "kill", lambda: None)
+        outcome = await running
+        assert outcome.failure is not None
+        assert outcome.failure.kind == "timeout"
+        assert [i.state for pool in engine.snapshot() for i in pool.instances] == ["ending"]
+    sandbox.kill()
+    await recorder.wait_for(lambda: recorder.of("terminated") == [(outcome.instance, "timeout")])
+
+
+async def test_memory_that_cannot_be_read_any_more_keeps_the_last_figure(
+    engine: LocalEngine, factory: ForkedFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable() -> int:
+        raise OSError("no such device")
+
+    await engine.invoke(target("functions.echo"), call())
+    monkeypatch.setattr(factory.sandboxes[0], "peak_memory", unreadable)
+    assert (await engine.invoke(target("functions.echo"), call())).peak_memory_bytes == PEAK
+
+
+async def test_a_sandbox_that_cannot_be_discarded_is_logged_and_forgotten(
+    engine: LocalEngine,
+    factory: ForkedFactory,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def stuck() -> None:
+        raise OSError("device or resource busy")
+
+    await engine.invoke(target("functions.echo"), call())
+    monkeypatch.setattr(factory.sandboxes[0], "discard", stuck)
+    engine.retire("functions.echo")
+    await recorder.wait_for(lambda: bool(recorder.of("terminated")))
+    await asyncio.sleep(0)
+
+    assert engine.snapshot() == ()
+    assert "could not be taken down" in caplog.text
+    monkeypatch.undo()

@@ -238,6 +238,30 @@ async def test_a_start_that_fails_once_is_not_noticed_by_the_caller(
     assert engine.counters().start_failures == 1
 
 
+async def test_a_call_whose_start_fails_takes_the_instance_that_fell_idle_meanwhile(
+    make_engine: MakeEngine, factory: ForkedFactory, meeting: Meeting
+) -> None:
+    engine = make_engine(clock=SystemClock())
+    made = target("functions.meet")
+    running = asyncio.create_task(engine.invoke(made, meeting.call()))
+    await meeting.all_here()
+
+    def fail() -> None:
+        raise SandboxStartError("no process could be made just now")
+
+    factory.before_start = fail
+    factory.gate.clear()
+    second = asyncio.create_task(engine.invoke(made, meeting.call()))
+    while factory.starts < 2:  # noqa: ASYNC110 - the loop has nothing else to do
+        await asyncio.sleep(0)
+    meeting.end()
+    first = await running
+    factory.gate.set()
+
+    assert (await second).instance == first.instance
+    assert factory.starts == 2
+
+
 async def test_starts_that_keep_failing_fail_the_calls_with_the_reason_and_do_not_spin(
     make_engine: MakeEngine, factory: ForkedFactory, clock: ManualClock
 ) -> None:

@@ -27,7 +27,7 @@ KINDS = {
 
 async def one(engine: LocalEngine, recorder: Recorder, number: int, what: str, key: str) -> tuple[str, Outcome]:
     """One call; when throttled, again whenever another one ended."""
-    made = target("anything.handler", key=key, function=key[0], timeout_s=2, memory_mb=128)
+    made = target("anything.handler", key=key, function=key[0], timeout_s=3, memory_mb=128)
     while True:
         ended = len(recorder.of("finished"))
         try:

@@ -15,6 +15,7 @@ the last frame; only then is the fate of its call read off.
 """
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Protocol
@@ -97,6 +98,7 @@ class Instance:
         self._ends: Ends | None = None
         self._timer: asyncio.TimerHandle | None = None  # the end of init's or the call's time, or of killing's
         self._silence: asyncio.TimerHandle | None = None
+        self._last_peak = 0
         self._leaving = ""  # why it takes no further call, once it does not
         self._verdict: FailureKind | None = None
         self._cut_off: PlatformError | None = None
@@ -339,7 +341,8 @@ class Instance:
             self._owner.repeat_init(self, turn.job)
         else:
             failure = failure_of(self._verdict, exit_)
-            outcome = self._conclude(turn, b"", failure, exit_.peak_memory_bytes if exit_ else 0)
+            peak = exit_.peak_memory_bytes if exit_ is not None else self._last_peak
+            outcome = self._conclude(turn, b"", failure, peak)
             self._owner.answered(self, turn.job, outcome)
 
     # Accounts of a call.
@@ -367,7 +370,11 @@ class Instance:
         self._host.observer.started(self.target, self.id, turn.job.call)
 
     def _peak(self) -> int:
-        return self._ends.sandbox.peak_memory() if self._ends is not None else 0
+        """The peak until now; the last one known when the sandbox is just being taken down."""
+        if self._ends is not None:
+            with contextlib.suppress(OSError):
+                self._last_peak = self._ends.sandbox.peak_memory()
+        return self._last_peak
 
     def _cancel_timers(self) -> None:
         if self._timer is not None:

@@ -6,6 +6,7 @@ making and discarding sandboxes takes time, and that is the task of the instance
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 
@@ -22,6 +23,8 @@ from mayfly.sandbox.api import SandboxStartError
 
 # A call whose instance cannot be started waits this long, in all, for a later start or for an idle instance.
 START_PATIENCE_S = 3.0
+
+_log = logging.getLogger(__name__)
 
 
 class Placement:
@@ -102,7 +105,12 @@ class Placement:
         self.tally.cold_starts += 1
         task = self._loop.create_task(instance.live(), name=f"instance {instance.id}")
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._lived)
+
+    def _lived(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s could not be taken down", task.get_name(), exc_info=error)
 
     def _wait(self, pool: Pool, job: Job, at_most_s: float) -> None:
         pool.waiting.append(job)
@@ -177,7 +185,7 @@ class Placement:
             pool.waiting.appendleft(job)
             self._lose_patience(pool, now + delay_s, error)
             if pool.waiting:
-                self._wake_in(pool, delay_s)
+                self._wake_in(pool, 0.0 if pool.idle else delay_s)
             return
         if not isinstance(error, MayflyError):
             unexpected = PlatformError(f"no instance could be started: {error}")
