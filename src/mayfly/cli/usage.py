@@ -44,7 +44,6 @@ def usage_table(report: dict[str, Any]) -> Table:
         ("Errors", f"{total['errors']:,}"),
         ("Cold", f"{total['cold_starts']:,}"),
         ("Mean ms", ""),
-        ("Billed s", f"{total['billed_ms'] / 1000:,.3f}"),
         ("GB-s", f"{total['gb_seconds']:,.3f}"),
         (currency, f"{total['cost']:.7f}"),
     ]
@@ -53,13 +52,12 @@ def usage_table(report: dict[str, Any]) -> Table:
         table.add_column(title, footer=footer, justify="left" if name else "right", no_wrap=not name, overflow="fold")
     for row in report["functions"]:
         table.add_row(
-            escape(row["function"]),
+            escape(row["function"].removesuffix(":$LATEST")),
             str(row["memory_mb"]),
             f"{row['requests']:,}",
             f"{row['errors']:,}",
             f"{row['cold_starts']:,}",
             f"{row['mean_duration_ms']:,.1f}",
-            f"{row['billed_ms'] / 1000:,.3f}",
             f"{row['gb_seconds']:,.3f}",
             f"{row['cost']:.7f}",
         )
