@@ -1,4 +1,4 @@
-"""AWS::S3::Bucket: a bucket, its notifications to functions, its tags and its versioning.
+"""AWS::S3::Bucket: a bucket, its notifications to functions, its tags, CORS, ownership and public access.
 
 A bucket that still holds objects is not deleted, as on AWS: the deletion fails and says so.
 """
@@ -7,9 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from mayfly.services.stacks.resources.base import Caller, Made, Target, changed
-from mayfly.services.stacks.resources.schema import STRING, TAGS, Items, fields
+from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, STRING, STRINGS, TAGS, Items, fields
 
 _FILTER = fields(S3Key=fields("Rules", Rules=Items(fields("Name Value", Name=STRING, Value=STRING))))
+_CORS = fields(
+    "AllowedMethods AllowedOrigins",
+    AllowedHeaders=STRINGS,
+    AllowedMethods=STRINGS,
+    AllowedOrigins=STRINGS,
+    ExposedHeaders=STRINGS,
+    Id=STRING,
+    MaxAge=INTEGER,
+)
+# What a CORS rule's members are called in the S3 API, where that differs.
+_CORS_NAMES = {"ExposedHeaders": "ExposeHeaders", "Id": "ID", "MaxAge": "MaxAgeSeconds"}
 _LAMBDA = fields("Event Function", Event=STRING, Function=STRING, Filter=_FILTER)
 
 
@@ -19,7 +30,14 @@ class Bucket:
         BucketName=STRING,
         NotificationConfiguration=fields(LambdaConfigurations=Items(_LAMBDA)),
         Tags=TAGS,
-        VersioningConfiguration=fields("Status", Status=STRING),
+        CorsConfiguration=fields("CorsRules", CorsRules=Items(_CORS)),
+        OwnershipControls=fields("Rules", Rules=Items(fields("ObjectOwnership", ObjectOwnership=STRING))),
+        PublicAccessBlockConfiguration=fields(
+            BlockPublicAcls=BOOLEAN,
+            BlockPublicPolicy=BOOLEAN,
+            IgnorePublicAcls=BOOLEAN,
+            RestrictPublicBuckets=BOOLEAN,
+        ),
     )
     replaced_by = frozenset({"BucketName"})
     attributes = frozenset({"Arn", "DomainName", "RegionalDomainName", "WebsiteURL"})
@@ -52,14 +70,19 @@ class Bucket:
         await call.unless("NoSuchBucket", "s3", "DeleteBucket", Bucket=made.physical_id)
 
     async def _configure(self, call: Caller, bucket: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        if changed(old, new, "VersioningConfiguration"):
-            status = new.get("VersioningConfiguration", {"Status": "Suspended"})
-            await call("s3", "PutBucketVersioning", Bucket=bucket, VersioningConfiguration=status)
-        if changed(old, new, "Tags"):
-            if new.get("Tags"):
-                await call("s3", "PutBucketTagging", Bucket=bucket, Tagging={"TagSet": new["Tags"]})
-            else:
-                await call("s3", "DeleteBucketTagging", Bucket=bucket)
+        await self._set(call, bucket, old, new, "Tags", "BucketTagging", "Tagging", {"TagSet": new.get("Tags")})
+        rules = [
+            {_CORS_NAMES.get(name, name): value for name, value in rule.items()}
+            for rule in new.get("CorsConfiguration", {}).get("CorsRules", ())
+        ]
+        await self._set(
+            call, bucket, old, new, "CorsConfiguration", "BucketCors", "CORSConfiguration", {"CORSRules": rules}
+        )
+        for name, operation in (
+            ("OwnershipControls", "BucketOwnershipControls"),
+            ("PublicAccessBlockConfiguration", "PublicAccessBlock"),
+        ):
+            await self._set(call, bucket, old, new, name, operation, name, new.get(name))
         if changed(old, new, "NotificationConfiguration"):
             await call(
                 "s3",
@@ -67,6 +90,25 @@ class Bucket:
                 Bucket=bucket,
                 NotificationConfiguration=notification(new.get("NotificationConfiguration", {})),
             )
+
+    async def _set(
+        self,
+        call: Caller,
+        bucket: str,
+        old: Mapping[str, Any],
+        new: Mapping[str, Any],
+        name: str,
+        operation: str,
+        member: str,
+        value: Any,
+    ) -> None:
+        """Put or delete one side of the bucket, if property `name` differs."""
+        if not changed(old, new, name):
+            return
+        if new.get(name):
+            await call("s3", f"Put{operation}", Bucket=bucket, **{member: value})
+        else:
+            await call("s3", f"Delete{operation}", Bucket=bucket)
 
     def _made(self, target: Target, bucket: str) -> Made:
         return Made(
