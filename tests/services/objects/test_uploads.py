@@ -315,6 +315,12 @@ async def test_parts_come_in_pages(s3: Caller) -> None:
     assert ([part["PartNumber"] for part in second["Parts"]], second["IsTruncated"]) == ([5], False)
 
 
+async def test_a_marker_is_a_natural_number(s3: Caller) -> None:
+    upload = await Upload.begin(s3)
+    for marker in (-1, 2**70):
+        assert (await failure(s3("ListParts", **upload.about, PartNumberMarker=marker))).code == "InvalidArgument"
+
+
 async def test_uploads_come_by_key_and_time_in_pages(s3: Caller, clock: ManualClock) -> None:
     begun = []
     for key in ("b", "a/1", "b", "a/2", "c", "b"):

@@ -33,8 +33,11 @@ class KeyEncoding:
 
 def page_size(value: int | None, name: str) -> int:
     """How many entries a page has: what was asked for, 1,000 at most; InvalidArgument for less than none."""
-    if value is None:
-        return 1000
+    return 1000 if value is None else min(natural(value, name), 1000)
+
+
+def natural(value: int, name: str) -> int:
+    """`value` if it is what S3 takes for a count or a marker; InvalidArgument."""
     if not 0 <= value <= 2_147_483_647:
         raise invalid_argument(f"Argument {name} must be an integer between 0 and 2147483647", name, value)
-    return min(value, 1000)
+    return value

@@ -7,7 +7,7 @@ from mayfly.services import checksums
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.objects import access, checks, upload_catalog
 from mayfly.services.objects.model import Part, StoredObject
-from mayfly.services.objects.replies import checksum_members, page_size
+from mayfly.services.objects.replies import checksum_members, natural, page_size
 from mayfly.store.api import Reader, Store
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class AttributeOperations:
         checks.admit(context)
         checks.check_served(request)
         limit = page_size(request.get("MaxParts"), "max-parts")
-        marker = request.get("PartNumberMarker", 0)
+        marker = natural(request.get("PartNumberMarker", 0), "part-number-marker")
 
         def body(reader: Reader) -> tuple[StoredObject, list[Part]]:
             stored = access.object_for(reader, context, request)

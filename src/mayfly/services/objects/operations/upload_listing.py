@@ -10,7 +10,7 @@ from mayfly.services.objects.listing import Page, Position, Query
 from mayfly.services.objects.model import Part, Upload
 from mayfly.services.objects.operations.uploads import find_upload
 from mayfly.services.objects.owners import canonical_user
-from mayfly.services.objects.replies import KeyEncoding, page_size
+from mayfly.services.objects.replies import KeyEncoding, natural, page_size
 from mayfly.store.api import Reader, Store
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class UploadListingOperations:
     async def list_parts(self, context: RequestContext, request: "s3.ListPartsRequestTypeDef") -> dict[str, Any]:
         checks.admit(context)
         limit = page_size(request.get("MaxParts"), "max-parts")
-        marker = request.get("PartNumberMarker", 0)
+        marker = natural(request.get("PartNumberMarker", 0), "part-number-marker")
 
         def body(reader: Reader) -> tuple[Upload, list[Part]]:
             upload = find_upload(reader, context, request)
