@@ -1,5 +1,6 @@
 """Stacks made, changed and deleted: order, events, failures, and what is left afterwards."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -286,21 +287,58 @@ async def test_a_protected_stack_is_not_deleted(stage: Stage) -> None:
 
 
 async def test_one_operation_at_a_time_runs_on_a_stack(stage: Stage) -> None:
-    import asyncio
-
-    stage.shelf.gates["Create A"] = asyncio.Event()
-    await stage.call("CreateStack", StackName="s", TemplateBody=template({"A": thing()}))
+    await stage.create({"A": thing()})
+    stage.shelf.gates["Update A"] = asyncio.Event()
+    await stage.call("UpdateStack", StackName="s", TemplateBody=template({"A": thing(Size=1)}))
     for operation in ("UpdateStack", "DeleteStack"):
-        code, message = await stage.refused(operation, StackName="s", TemplateBody=template({"A": thing(Size=1)}))
+        code, message = await stage.refused(operation, StackName="s", TemplateBody=template({"A": thing(Size=2)}))
         assert code == "ValidationError"
-        assert "is in CREATE_IN_PROGRESS state" in message
+        assert "is in UPDATE_IN_PROGRESS state" in message
+    stage.shelf.gates["Update A"].set()
+    assert (await stage.settled())["StackStatus"] == "UPDATE_COMPLETE"
+
+
+async def test_a_stack_can_be_deleted_while_it_is_being_made(stage: Stage) -> None:
+    stage.shelf.gates["Create A"] = asyncio.Event()
+    made = await stage.call(
+        "CreateStack", StackName="s", TemplateBody=template({"A": thing(), "B": thing(DependsOn="A")})
+    )
+    await stage.shelf.reached.setdefault("Create A", asyncio.Event()).wait()
+    await stage.call("DeleteStack", StackName="s")
+    await stage.service.driver.settled(made["StackId"])
+    assert (await stage.stack(made["StackId"]))["StackStatus"] == "DELETE_COMPLETE"
+    assert stage.shelf.things == {}
+    assert "Create B" not in stage.shelf.log
+
+
+async def test_a_protected_stack_goes_on_being_made_when_its_deletion_is_refused(stage: Stage) -> None:
+    stage.shelf.gates["Create A"] = asyncio.Event()
+    body = template({"A": thing()})
+    await stage.call("CreateStack", StackName="s", TemplateBody=body, EnableTerminationProtection=True)
+    await stage.shelf.reached.setdefault("Create A", asyncio.Event()).wait()
+    assert "TerminationProtection" in (await stage.refused("DeleteStack", StackName="s"))[1]
     stage.shelf.gates["Create A"].set()
     assert (await stage.settled())["StackStatus"] == "CREATE_COMPLETE"
+    assert len(stage.shelf.things) == 1
+
+
+async def test_an_update_can_be_cancelled_and_everything_comes_back(stage: Stage) -> None:
+    await stage.create({"A": thing(Size=1)})
+    stage.shelf.gates["Update A"] = asyncio.Event()
+    stage.shelf.reached.pop("Update A", None)
+    await stage.call(
+        "UpdateStack", StackName="s", TemplateBody=template({"A": thing(Size=2), "B": thing(DependsOn="A")})
+    )
+    await stage.shelf.reached.setdefault("Update A", asyncio.Event()).wait()
+    del stage.shelf.gates["Update A"]
+    await stage.call("CancelUpdateStack", StackName="s")
+    assert (await stage.settled())["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert stage.held() == {"A": {"Size": 1}}
+    _, message = await stage.refused("CancelUpdateStack", StackName="s")
+    assert message == "CancelUpdateStack cannot be called from current stack status, UPDATE_ROLLBACK_COMPLETE."
 
 
 async def test_a_creation_that_takes_too_long_is_rolled_back(stage: Stage) -> None:
-    import asyncio
-
     stage.shelf.gates["Create A"] = asyncio.Event()
     body = template({"A": thing(), "B": thing(DependsOn="A")})
     await stage.call("CreateStack", StackName="s", TemplateBody=body, TimeoutInMinutes=1)

@@ -73,7 +73,8 @@ class Builder:
         elif differing or row.pending is not None:
             await self._change(row, wanted)
         else:
-            await self._board.save(row, event=False)
+            # Nothing to do, also where a try before failed without effect.
+            await self._board.save(_settled(row), event=False)
 
     async def _create_again(self, row: Resource, draft: Draft, wanted: dict[str, Any]) -> None:
         """Go on with a creation that was interrupted, or that failed in an earlier operation."""
@@ -136,7 +137,7 @@ class Builder:
         await self._board.save(notice)
         fresh = self._board.fresh(row.logical_id, draft, wanted)
         replaced: Role = "replaced"
-        await self._board.save(msgspec.structs.replace(notice, role=replaced, status=row.status), fresh, event=False)
+        await self._board.save(msgspec.structs.replace(_settled(row), role=replaced), fresh, event=False)
         await self._create(fresh)
 
     async def delete(self, row: Resource, *, keep: bool) -> bool:
@@ -193,6 +194,10 @@ def _arranged(row: Resource, draft: Draft) -> Resource:
         deletion_policy=draft.deletion_policy,
         replace_policy=draft.replace_policy,
     )
+
+
+def _settled(row: Resource) -> Resource:
+    return msgspec.structs.replace(row, status="UPDATE_COMPLETE", reason="") if row.status == "UPDATE_FAILED" else row
 
 
 def _done(row: Resource, made: Made, status: str) -> Resource:

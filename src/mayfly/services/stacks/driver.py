@@ -56,13 +56,25 @@ class Driver:
             return
         task = asyncio.get_running_loop().create_task(self._run(stack_id), name=f"stack {stack_id}")
         self._tasks[stack_id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(stack_id, None))
+        task.add_done_callback(lambda done: self._ended(stack_id, done))
+
+    def _ended(self, stack_id: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(stack_id) is task:
+            del self._tasks[stack_id]
 
     async def settled(self, stack_id: str) -> None:
         """Return when no operation of the stack is being worked on."""
         task = self._tasks.get(stack_id)
         if task is not None:
             await asyncio.wait([task])
+
+    async def interrupt(self, stack_id: str) -> None:
+        """Put the work on one stack down where it is, as a crash would; `launch` goes on with it."""
+        task = self._tasks.get(stack_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            self._tasks.pop(stack_id, None)
 
     async def stop(self) -> None:
         """Put the work down where it is; a later start goes on with it."""
@@ -119,6 +131,9 @@ class _Run:
 
     async def _forward(self) -> None:
         board, operation = self._board, self._board.operation
+        if operation.cancelled:
+            await self._failed(set(), "User Initiated")
+            return
         drafts = draft(operation.definition, board.place, self._types)
         failed = await self._reconcile(operation.definition, drafts)
         if failed:

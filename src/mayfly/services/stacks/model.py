@@ -36,6 +36,7 @@ class Operation(msgspec.Struct, frozen=True):
     retain: tuple[str, ...] = ()  # logical ids that a deletion leaves alone
     token: str = ""  # ClientRequestToken
     deadline: float | None = None  # Unix seconds
+    cancelled: bool = False  # an update that is to be given up
 
 
 class Stack(msgspec.Struct, frozen=True):

@@ -15,10 +15,11 @@ from mayfly.services.stacks.intake import Intake, refuse_unsupported
 from mayfly.services.stacks.model import Definition, Operation, Stack, busy
 from mayfly.services.stacks.planner import Place, Types, changes, draft
 from mayfly.services.stacks.records import find_stack, insert_stack, resources_of, save_stack, stack_event
-from mayfly.store.api import Store, Tx
+from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import (
+        CancelUpdateStackInputTypeDef,
         ContinueUpdateRollbackInputTypeDef,
         CreateStackInputTypeDef,
         DeleteStackInputTypeDef,
@@ -110,9 +111,11 @@ class ChangingOperations:
         if params.get("DeletionMode", "STANDARD") != "STANDARD":
             raise validation("Mayfly does not support DeletionMode FORCE_DELETE_STACK; use RetainResources.")
 
+        stack_id = await self._interrupted(context, params["StackName"], "create")
+
         def write(tx: Tx) -> None:
             try:
-                stack = find_stack(tx, context, params["StackName"])
+                stack = find_stack(tx, context, stack_id or params["StackName"])
             except ServiceError:
                 return  # deleting what is not there succeeds, as on AWS
             if stack.status == "DELETE_COMPLETE" or (stack.operation and stack.operation.kind == "delete"):
@@ -133,8 +136,49 @@ class ChangingOperations:
             stack_event(tx, begun, now)
             tx.after_commit(lambda: self._driver.launch(stack.id))
 
-        await self._store.write(write)
+        try:
+            await self._store.write(write)
+        finally:
+            if stack_id is not None:
+                self._driver.launch(stack_id)  # also if the deletion was refused
         return {}
+
+    @operation("CancelUpdateStack")
+    async def cancel(self, context: RequestContext, params: "CancelUpdateStackInputTypeDef") -> dict[str, Any]:
+        stack_id = await self._interrupted(context, params["StackName"], "update")
+
+        def write(tx: Tx) -> None:
+            stack = find_stack(tx, context, params["StackName"])
+            running = stack.operation
+            if running is None or running.kind != "update" or running.phase != "forward":
+                raise validation(f"CancelUpdateStack cannot be called from current stack status, {stack.status}.")
+            save_stack(tx, msgspec.structs.replace(stack, operation=msgspec.structs.replace(running, cancelled=True)))
+
+        try:
+            await self._store.write(write)
+        finally:
+            if stack_id is not None:
+                self._driver.launch(stack_id)
+        return {}
+
+    async def _interrupted(self, context: RequestContext, name: str, kind: str) -> str | None:
+        """Put down an operation of `kind` that is on its way forward; the stack's id if there was one.
+
+        Between this and the next `launch` nobody works on the stack, so what is written about it there holds.
+        """
+
+        def read(reader: Reader) -> str | None:
+            try:
+                stack = find_stack(reader, context, name)
+            except ServiceError:
+                return None
+            running = stack.operation
+            return stack.id if running and (running.kind, running.phase) == (kind, "forward") else None
+
+        stack_id = await self._store.read(read)
+        if stack_id is not None:
+            await self._driver.interrupt(stack_id)
+        return stack_id
 
     @operation("ContinueUpdateRollback")
     async def roll_on(self, context: RequestContext, params: "ContinueUpdateRollbackInputTypeDef") -> dict[str, Any]:
@@ -188,7 +232,8 @@ class ChangingOperations:
     def _check_deletable(self, tx: Tx, stack: Stack, retain: Any) -> None:
         if stack.options.get("EnableTerminationProtection"):
             raise validation(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
-        if busy(stack.status):
+        creating = stack.operation is not None and stack.operation.kind == "create"
+        if busy(stack.status) and not (creating and stack.status == "CREATE_IN_PROGRESS"):
             raise validation(f"Stack:{stack.id} is in {stack.status} state and can not be deleted.")
         if retain:
             if stack.status != "DELETE_FAILED":
