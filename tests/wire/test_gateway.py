@@ -221,8 +221,9 @@ def test_requests_that_name_nothing_known_are_refused_precisely() -> None:
     authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=x"
     dated = {"authorization": authorization, "x-amz-date": "20260101T000000Z"}
     assert ask(http_request("GET", url, dated), lam)[0] == 404
-    assert ask(http_request("POST", url, {"x-amz-target": "Nothing.Known"}), lam)[0] == 404
-    status, text = ask(http_request("POST", url, {"x-amz-target": "DynamoDB_20120810.NoSuch"}), lam)
+    assert ask(http_request("POST", url, {**dated, "x-amz-target": "Nothing.Known"}), lam)[0] == 404
+    assert ask(http_request("POST", url, {"x-amz-target": "Nothing.Known"}), lam)[0] == 400
+    status, text = ask(http_request("POST", url, {"x-amz-target": "DynamoDB_20120810.NoSuch"}), Recorder("dynamodb"))
     assert (status, "UnknownOperationException" in text) == (400, True)
     status, text = ask(http_request("PATCH", url + "bucket/key"), Recorder("s3"))
     assert (status, "<Code>MethodNotAllowed</Code>" in text) == (405, True)

@@ -1,9 +1,13 @@
 """Which operation a request is for, when several look alike."""
 
+import contextlib
+
 import pytest
 from botocore.model import OperationModel
 
+from mayfly.services.contract import ServiceError
 from mayfly.wire.exchange import parse_query
+from mayfly.wire.models import Models
 from mayfly.wire.operations import Catalogue
 from mayfly.wire.resolver import Resolver, UnknownServiceError
 from mayfly.wire.routing import PathTable, bucket_of_host
@@ -178,3 +182,12 @@ def test_an_unsigned_request_is_for_s3_unless_it_says_otherwise() -> None:
     assert RESOLVER.resolve("GET", "/2015-03-31/functions", [], {}, None, b"").service.name == "lambda"
     target = RESOLVER.resolve("POST", "/", [("Action", "GetCallerIdentity")], {}, None, b"")
     assert (target.service.name, target.operation) == ("sts", "GetCallerIdentity")
+
+
+def test_a_stranger_cannot_make_models_load() -> None:
+    models = Models()
+    resolver = Resolver(Catalogue(models), ["lambda", "s3"])
+    for headers, query in (({"x-amz-target": "AmazonSSM.GetParameter"}, []), ({}, [("Action", "DescribeInstances")])):
+        with contextlib.suppress(ServiceError):
+            resolver.resolve("POST", "/", query, headers, None, b"")
+    assert set(models._models) <= {"lambda", "s3"}

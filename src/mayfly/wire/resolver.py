@@ -1,12 +1,14 @@
 """From a request to a service, a protocol and an operation: routing over the models that are installed.
 
-The services that Mayfly has are asked first; the index of all of botocore's is made only when none of them fits.
+The services that Mayfly has are asked first; the index of all of botocore's is made only when none of them fits, and
+never for requests without a signature: strangers cannot make Mayfly load models.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mayfly.services.contract import HttpResponse, ServiceError
+from mayfly.wire import denials
 from mayfly.wire.exchange import parse_query
 from mayfly.wire.models import ServiceFacts, ServiceIndex
 from mayfly.wire.operations import Catalogue, ServiceWire
@@ -60,7 +62,7 @@ class Resolver:
         if target is not None:
             return self._by_target(target, scope, "json")
         if path.startswith("/service/") and "smithy-protocol" in headers:
-            return self._by_rpc_path(path)
+            return self._by_rpc_path(path, scope)
         if scope is None:
             return self._anonymous(method, path, query, headers, form)
         candidates = self._scoped(scope)
@@ -70,7 +72,11 @@ class Resolver:
 
     def _by_target(self, target: str, scope: str | None, protocol: str) -> Target:
         prefix, _, name = target.rpartition(".")
-        candidates = self._near.by_target.get(prefix) or self._catalogue.models.index().by_target.get(prefix, ())
+        candidates = self._near.by_target.get(prefix, ())
+        if not candidates and scope is None:
+            raise denials.missing("json")
+        if not candidates:
+            candidates = self._catalogue.models.index().by_target.get(prefix, ())
         if not candidates and scope is not None:
             candidates = tuple(facts for facts in self._scoped(scope) if facts.target_prefix)
         if not candidates:
@@ -83,10 +89,10 @@ class Resolver:
         refusal = ServiceError("UnknownOperationException", f"{service.name} has no operation {target!r}.", status=400)
         return Target(service, protocol, refusal=refusal)
 
-    def _by_rpc_path(self, path: str) -> Target:
+    def _by_rpc_path(self, path: str, scope: str | None) -> Target:
         parts = path.split("/")
         if len(parts) == 5 and parts[3] == "operation":
-            return self._by_target(f"{parts[2]}.{parts[4]}", None, CBOR)
+            return self._by_target(f"{parts[2]}.{parts[4]}", scope, CBOR)
         raise UnknownServiceError(f"{path!r} is not the path of an operation.")
 
     def _scoped(self, scope: str) -> tuple[ServiceFacts, ...]:
@@ -140,12 +146,11 @@ class Resolver:
     ) -> Target:
         action, version = _action(query, form)
         if action is not None:
-            for index in (self._near, self._catalogue.models.index()):
-                for facts in index.by_name.values():
-                    if version in {None, facts.api_version} and {"query", "ec2"} & set(facts.protocols):
-                        service = self._catalogue.service(facts.name)
-                        if service.has(action):
-                            return Target(service, service.protocol, action)
+            for facts in self._near.by_name.values():
+                if version in {None, facts.api_version} and {"query", "ec2"} & set(facts.protocols):
+                    service = self._catalogue.service(facts.name)
+                    if service.has(action):
+                        return Target(service, service.protocol, action)
         for facts in self._near.by_name.values():
             if facts.name != "s3" and "rest-json" in facts.protocols:
                 service = self._catalogue.service(facts.name)
