@@ -271,8 +271,9 @@ async def test_an_upload_begun_without_a_checksum_gets_the_one_of_s3s_choice(s3:
         await upload.part(1, BIG),
         await upload.part(2, b"tail", ChecksumSHA256=digest_of("SHA256", b"tail")),
     ]
-    named = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in parts]
-    reply = await upload.complete(*named)
+    other = digest_of("SHA256", BIG + b"tail")
+    assert (await failure(upload.complete(*parts, ChecksumSHA256=other))).code == "InvalidRequest"
+    reply = await upload.complete(*parts, ChecksumCRC64NVME=digest_of("CRC64NVME", BIG + b"tail"))
     assert (reply["ChecksumCRC64NVME"], reply["ChecksumType"]) == (
         digest_of("CRC64NVME", BIG + b"tail"),
         "FULL_OBJECT",

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from mayfly.services import checksums
+from mayfly.services.contract import ServiceError
 from mayfly.services.objects import claims
 from mayfly.services.objects.errors import error, invalid_argument
 from mayfly.services.objects.model import Checksum, ChecksumType, Part, Upload
@@ -63,12 +64,7 @@ def part_algorithm(upload: Upload) -> str:
 def check_part_claim(upload: Upload, claim: claims.Claims) -> None:
     """InvalidRequest when a part does not bring the kind of checksum that its upload was begun with."""
     if upload.checksum_algorithm and claim.algorithm != upload.checksum_algorithm:
-        actual = claim.algorithm.lower() if claim.named else "null"
-        raise error(
-            "InvalidRequest",
-            f"Checksum Type mismatch occurred, expected checksum Type: {upload.checksum_algorithm.lower()}, actual "
-            f"checksum Type: {actual}",
-        )
+        raise _type_mismatch(upload, claim.algorithm if claim.named else "null")
 
 
 def assemble(upload: Upload, uploaded: Sequence[Part], request: Mapping[str, Any]) -> Assembly:
@@ -117,7 +113,9 @@ def _chosen(upload: Upload, uploaded: Mapping[int, Part], named: Sequence[Mappin
         if part is None or part.etag != etag:
             raise error("InvalidPart", UploadId=upload.id, PartNumber=number, ETag=etag)
         for algorithm, value in claims.given_checksums(entry).items():
-            if algorithm != part_algorithm(upload) or value != part.checksum:
+            # Of an upload without an algorithm parts may have brought any; those were verified and are not kept.
+            known = upload.checksum_algorithm or algorithm == claims.DEFAULT_ALGORITHM
+            if known and (algorithm != part_algorithm(upload) or value != part.checksum):
                 raise error("InvalidPart", UploadId=upload.id, PartNumber=number, ETag=etag)
         if _must_name_checksums(upload) and checksums.member(upload.checksum_algorithm) not in entry:
             name = upload.checksum_algorithm.lower()
@@ -168,7 +166,16 @@ def _check_claim(upload: Upload, checksum: Checksum | None, request: Mapping[str
             "the same checksum mode.",
         )
     for algorithm, value in claims.given_checksums(request).items():
+        if algorithm != part_algorithm(upload):
+            raise _type_mismatch(upload, algorithm)
         # A composite checksum may come with or without the number of parts behind it.
-        known = () if checksum is None else (checksum.value, checksum.value.partition("-")[0])
-        if checksum is None or algorithm != checksum.algorithm or value not in known:
+        if checksum is None or value not in (checksum.value, checksum.value.partition("-")[0]):
             raise claims.checksum_mismatch(algorithm)
+
+
+def _type_mismatch(upload: Upload, actual: str) -> ServiceError:
+    return error(
+        "InvalidRequest",
+        f"Checksum Type mismatch occurred, expected checksum Type: {upload.checksum_algorithm.lower() or 'null'}, "
+        f"actual checksum Type: {actual.lower()}",
+    )
