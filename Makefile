@@ -34,10 +34,13 @@ $(JS): $(ENV) tests/javascript/package.json tests/javascript/package-lock.json
 	@cd tests/javascript && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-fund --no-audit
 	@touch $(JS)
 
-$(PHOTOS): $(ENV) examples/faces/photos.txt
+# Real photographs come out of published packages; nothing of these is imported or run.
+$(PHOTOS): $(ENV) Makefile
 	@echo "Fetching photographs"
-	@rm -rf .cache/photos
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --target .cache/photos -r examples/faces/photos.txt
+	@rm -rf .cache/photos && mkdir -p .cache/photos
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --target .cache/photos scikit-image==0.26.0
+	@cd .cache/photos && PATH="$(CURDIR)/$(BIN):$$PATH" npm pack --silent @vladmandic/face-api@1.7.15 >/dev/null
+	@cd .cache/photos && tar -xzf vladmandic-face-api-1.7.15.tgz package/demo/sample3.jpg
 	@touch $(PHOTOS)
 
 setup: $(ENV) ## Make the virtual environment.

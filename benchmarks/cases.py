@@ -82,13 +82,9 @@ def warm(platform: Running, report: Report) -> None:
     """Calls that find an instance, signed, logged and metered; beside raw uvicorn."""
     client = platform.client("lambda")
     name = make_function(platform, "bench-warm", HELLO, memory_mb=1769)
-    client.add_permission(
-        FunctionName=name,
-        StatementId="url",
-        Action="lambda:InvokeFunctionUrl",
-        Principal="*",
-        FunctionUrlAuthType="NONE",
-    )
+    grant = {"FunctionName": name, "Principal": "*"}
+    client.add_permission(**grant, StatementId="u", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE")
+    client.add_permission(**grant, StatementId="i", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True)
     function_url = client.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"]
     port = free_port()
     get = f"GET / HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n".encode()

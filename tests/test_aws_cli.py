@@ -104,5 +104,5 @@ def test_what_is_not_implemented_is_named(aws: Aws) -> None:
         "s3api", "put-bucket-replication", "--bucket", "x", "--replication-configuration", '{"Role":"r","Rules":[]}',
         fails=True,
     )  # fmt: skip
-    assert "Mayfly does not implement CreateQueue of sqs" in aws("sqs", "create-queue", "--queue-name", "q", fails=True)
+    assert "Mayfly does not implement CreateTopic of sns" in aws("sns", "create-topic", "--name", "t", fails=True)
     assert "Mayfly does not implement DescribeInstances of ec2" in aws("ec2", "describe-instances", fails=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 s3 = boto3.client("s3")
 table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
-detector = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+detector = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
 GREEN = (80, 220, 60)
 
 
@@ -53,7 +53,7 @@ def faces_on(picture: Any) -> list[dict[str, int]]:
     """Boxes in pixels, from left to right."""
     grey = cv2.equalizeHist(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
     smallest = max(24, min(grey.shape) // 14)
-    boxes = detector.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=6, minSize=(smallest, smallest))
+    boxes = detector.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(smallest, smallest))
     return [{"x": int(x), "y": int(y), "width": int(w), "height": int(h)} for x, y, w, h in sorted(map(tuple, boxes))]
 
 
