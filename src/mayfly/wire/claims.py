@@ -15,6 +15,19 @@ from mayfly.errors import CallerError
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_EXPIRES_S = 7 * 24 * 3600
 
+_OF_THE_SIGNATURE = frozenset(
+    f"x-amz-{name}"
+    for name in (
+        "algorithm",
+        "content-sha256",
+        "credential",
+        "date",
+        "expires",
+        "security-token",
+        "signature",
+        "signedheaders",
+    )
+)
 _TIME = "%Y%m%dT%H%M%SZ"
 _REGION = re.compile(r"[a-z0-9-]{1,32}")
 
@@ -192,6 +205,18 @@ def _parse_time(text: str) -> float | None:
         ).timestamp()  # fmt: skip
     except ValueError:
         return None
+
+
+def hoisted(query: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The headers that a presigned URL carries in its query, where most SDKs put them: `x-amz-acl`, `x-amz-meta-…`."""
+    if not any(key == "X-Amz-Signature" for key, _ in query):
+        return {}
+    found = {}
+    for key, value in query:
+        name = key.lower()
+        if name.startswith("x-amz-") and name not in _OF_THE_SIGNATURE:
+            found[name] = value
+    return found
 
 
 def check_time(claim: Claim, now: float, max_skew_s: float) -> None:

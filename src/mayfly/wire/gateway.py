@@ -43,7 +43,8 @@ class _Incoming:
     """One request on its way."""
 
     http: HttpRequest
-    headers: dict[str, str]
+    sent: dict[str, str]  # headers as they came
+    headers: dict[str, str]  # the same, and those that a presigned URL brings along
     query: list[tuple[str, str]]
     body: Tracked
     path: str  # in path style
@@ -141,12 +142,12 @@ class Gateway:
         key = await self._key(claim, family)
         claims.check_time(claim, self._clock.now(), self._settings.max_clock_skew_s)
         if family == "s3":
-            claims.check_all_signed(claim, incoming.headers)
+            claims.check_all_signed(claim, incoming.sent)
         prepared = await payload.prepare(
             incoming.headers, incoming.body, incoming.form, operation, limit, family, claim
         )
         http = incoming.http
-        signed = sigv4.SignedRequest(http.method, http.mount + http.path, http.query, incoming.headers)
+        signed = sigv4.SignedRequest(http.method, http.mount + http.path, http.query, incoming.sent)
         signer = self._verifier.check(claim, key.secret_access_key, signed, prepared.signed_hash)
         return key.principal, self._request(incoming, target, await prepared.admit(signer))
 
@@ -187,7 +188,8 @@ def _incoming(request: HttpRequest, body: Tracked) -> _Incoming:
         query = parse_query(request.query)
     except ValueError as error:
         raise ServiceError("InvalidURI", f"The query string cannot be decoded: {error}", status=400) from error
-    return _Incoming(request, join_headers(request.headers), query, body, request.path)
+    sent = join_headers(request.headers)
+    return _Incoming(request, sent, {**claims.hoisted(query), **sent}, query, body, request.path)
 
 
 async def _drained(request: HttpRequest, body: Tracked) -> bool:
