@@ -1,9 +1,12 @@
 """Creating, reading, listing, changing and deleting functions."""
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
 
+from mayfly.services.contract import ServiceError
 from mayfly.settings import FunctionLimits
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.stage import ARN, ROLE, Stage, ok, zipped
@@ -252,3 +255,47 @@ async def test_latest_is_the_only_version(stage: Stage) -> None:
     await stage.create()
     versions = (await stage.call("ListVersionsByFunction", FunctionName="f"))["Versions"]
     assert [shown["FunctionArn"] for shown in versions] == [f"{ARN}f:$LATEST"]
+
+
+async def test_of_many_who_create_the_same_function_one_succeeds(stage: Stage) -> None:
+    results = await asyncio.gather(*(stage.create() for _ in range(10)), return_exceptions=True)
+    refused = [result for result in results if isinstance(result, ServiceError)]
+    assert [error.code for error in refused] == ["ResourceConflictException"] * 9
+
+
+async def test_changes_that_meet_are_all_kept(stage: Stage) -> None:
+    await stage.create()
+    await asyncio.gather(
+        *(stage.call("TagResource", Resource=f"{ARN}f", Tags={f"t{n}": "x"}) for n in range(20)),
+        *(
+            stage.call(
+                "AddPermission",
+                FunctionName="f",
+                StatementId=f"s{n}",
+                Action="lambda:InvokeFunction",
+                Principal="s3.amazonaws.com",
+            )
+            for n in range(20)
+        ),
+        stage.call("UpdateFunctionConfiguration", FunctionName="f", Timeout=9),
+        stage.call("UpdateFunctionCode", FunctionName="f", ZipFile=zipped({"x.py": ""})),
+        *(stage.call("Invoke", FunctionName="f") for _ in range(20)),
+    )
+    assert len((await stage.call("ListTags", Resource=f"{ARN}f"))["Tags"]) == 20
+    assert len(json.loads((await stage.call("GetPolicy", FunctionName="f"))["Policy"])["Statement"]) == 20
+    assert (await stage.call("GetFunctionConfiguration", FunctionName="f"))["Timeout"] == 9
+    await stage.call("Invoke", FunctionName="f")
+    last = stage.engine.calls[-1][0]
+    assert last.timeout_s == 9.0
+    assert last.sandbox.code.joinpath("x.py").exists()
+    assert last.key not in stage.engine.retired
+
+
+async def test_a_function_that_is_made_again_shares_nothing_with_the_old_one(stage: Stage) -> None:
+    await stage.create()
+    await stage.call("Invoke", FunctionName="f")
+    await stage.call("DeleteFunction", FunctionName="f")
+    await stage.create()
+    await stage.call("Invoke", FunctionName="f")
+    old, new = (target.key for target, _ in stage.engine.calls)
+    assert old != new

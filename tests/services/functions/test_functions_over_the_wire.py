@@ -14,6 +14,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
 from tests.conftest import PlatformProcess
 from tests.services.functions.stage import zipped
@@ -267,6 +268,23 @@ def test_bad_packages_and_payloads_get_awss_errors(functions: Any, deploy: Deplo
     with pytest.raises(functions.exceptions.TooManyRequestsException) as throttle:
         functions.invoke(FunctionName=name)
     assert throttle.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+def test_a_function_that_cannot_be_made_is_refused_in_awss_words(client: Callable[..., Any], role: str) -> None:
+    functions = client("lambda", parameter_validation=False)
+    usual: dict[str, Any] = {"FunctionName": "never", "Runtime": "python3.11", "Handler": "a.h", "Role": role}
+    usual["Code"] = {"ZipFile": zipped()}
+    for params, code, message in (
+        ({"Runtime": "cobol85"}, "InvalidParameterValueException", "Value cobol85 at 'runtime' failed to satisfy"),
+        ({"FunctionName": "no spaces"}, "ValidationException", "at 'functionName' failed to satisfy constraint"),
+        ({"Role": f"{role}x"}, "InvalidParameterValueException", "cannot be assumed by Lambda"),
+        ({"Timeout": 0}, "ValidationException", "at 'timeout' failed to satisfy constraint"),
+        ({"MemorySize": 64}, "ValidationException", "at 'memorySize' failed to satisfy constraint"),
+    ):
+        with pytest.raises(ClientError) as error:
+            functions.create_function(**{**usual, **params})
+        assert error.value.response["Error"]["Code"] == code
+        assert message in error.value.response["Error"]["Message"]
 
 
 def test_large_payloads_pass_both_ways(functions: Any, deploy: Deploy) -> None:
