@@ -294,6 +294,8 @@ async def test_an_environment_that_cannot_be_made_fails_the_call_with_its_own_er
     engine: LocalEngine, factory: ForkedFactory
 ) -> None:
     async def environment(instance: str) -> dict[str, str]:
+        while not factory.sandboxes:  # noqa: ASYNC110 - the loop has nothing else to do
+            await asyncio.sleep(0)
         raise CallerError("the role is gone")
 
     made = target("functions.echo")
@@ -301,7 +303,29 @@ async def test_an_environment_that_cannot_be_made_fails_the_call_with_its_own_er
 
     with pytest.raises(CallerError, match="the role is gone"):
         await engine.invoke(made, call())
-    await factory.sandboxes[0].exited()
+    assert not exists(factory.sandboxes[0].pid)
+
+
+async def test_a_start_that_hangs_fails_the_call_and_leaves_nothing_behind(
+    engine: LocalEngine, factory: ForkedFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mayfly.engine.provision.START_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("mayfly.engine.placement.START_PATIENCE_S", 0)
+
+    async def environment(instance: str) -> dict[str, str]:
+        await asyncio.Event().wait()
+        return {}
+
+    hanging = target("functions.echo")
+    object.__setattr__(hanging, "environment", environment)
+    with pytest.raises(SandboxStartError, match=r"within 0\.1 s"):
+        await engine.invoke(hanging, call())
+    assert not exists(factory.sandboxes[0].pid)
+
+    factory.gate.clear()
+    with pytest.raises(SandboxStartError, match=r"within 0\.1 s"):
+        await engine.invoke(target("functions.echo", key="another"), call())
+    assert len(factory.sandboxes) == 1
 
 
 async def test_a_bug_in_a_factory_is_a_platform_error_and_breaks_nothing_else(

@@ -26,6 +26,7 @@ from mayfly.engine.channel import Channel
 from mayfly.engine.ends import Ends
 from mayfly.engine.failures import failure_of
 from mayfly.engine.job import Job
+from mayfly.engine.provision import provision
 from mayfly.engine.states import Event, Lifecycle, State
 from mayfly.engine.turn import Turn
 from mayfly.errors import MayflyError, PlatformError
@@ -164,21 +165,15 @@ class Instance:
     async def _provision(self) -> Ends:
         """Make the sandbox and send it its first frame."""
         await self._owner.room()
-        sandbox, environment = await asyncio.gather(
-            self._host.factory.start(self.target.sandbox), self.target.environment(self.id), return_exceptions=True
-        )
-        if isinstance(sandbox, BaseException):
-            raise sandbox
+        sandbox, environment = await provision(self._host.factory, self.target, self.id)
         try:
             ends = self._ends = await Ends.open(sandbox, Channel(self._frame, self._channel_lost), self._printed)
         except BaseException:
             await sandbox.discard()
             raise
-        if isinstance(environment, BaseException):
-            raise environment
         ends.serve_endpoint(self._host.endpoints, self.target, self.id)
         if self.state is State.PROVISIONING:
-            self._begin_init(ends, dict(environment))
+            self._begin_init(ends, environment)
         else:  # it was ended meanwhile
             sandbox.kill()
         return ends
