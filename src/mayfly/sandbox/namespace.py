@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -27,6 +28,7 @@ _PROGRAM = (
 _LABEL = re.compile(r"[A-Za-z0-9_-]{0,32}")
 _AGENT_START_S = 20.0
 _AGENT_END_S = 15.0
+_START_S = 30.0
 
 
 class AgentSandbox:
@@ -106,7 +108,10 @@ class AgentFactory:
         """Start the agent, which keeps its lock and its mount points in `directory`. Returns before it is ready.
 
         Call it before anything else has started threads or an event loop, so that the agent inherits nothing.
+        `SandboxUnavailableError` on systems without namespaces.
         """
+        if sys.platform != "linux":
+            raise SandboxUnavailableError("namespaces need Linux; the level `process` exists for development")
         return cls(directory, _Agent(directory))
 
     async def attach(self) -> None:
@@ -207,14 +212,17 @@ class _Agent:
         self._starting[name] = (sandbox, started)
         self.send(_start_message(name, spec), [runtime_end.detach(), output_end])
         try:
-            await started
-        except BaseException:
+            async with asyncio.timeout(_START_S):
+                await started
+        except BaseException as error:
             self._starting.pop(name, None)
             self.send({"op": channel.KILL, "id": name}, [])
             control.close()
             os.close(output)
             if sandbox.endpoint is not None:
                 sandbox.endpoint.close()
+            if isinstance(error, TimeoutError):
+                raise SandboxStartError(f"the sandbox was not there after {_START_S:.0f} s") from None
             raise
         return sandbox
 

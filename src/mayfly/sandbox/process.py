@@ -85,9 +85,12 @@ class ProcessSandbox:
         """In a thread: wait for the leader without burying it, so that its group's number stays taken while the rest
         of the group is killed; then bury it."""
         pid = self._process.pid
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        _kill_group(pid)
+        if hasattr(os, "waitid"):  # macOS has it from Python 3.13 on
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            _kill_group(pid)
         _, status, usage = os.wait4(pid, 0)
+        if not hasattr(os, "waitid"):
+            _kill_group(pid)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         peak = usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss << 10
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more

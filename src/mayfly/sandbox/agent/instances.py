@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import selectors
@@ -65,7 +66,7 @@ class Instances:
     def __init__(self, selector: selectors.BaseSelector, groups: cgroups.Groups, uids: Uids, report: Report) -> None:
         self._selector = selector
         self._groups = groups
-        self._free = list(range(uids.first + uids.size - 1, uids.first - 1, -1))
+        self._free = collections.deque(range(uids.first, uids.first + uids.size))  # the one unused for longest first
         self._report = report
         self._all: dict[str, _Instance] = {}
         self._lingering: list[cgroups.Group] = []
@@ -84,13 +85,13 @@ class Instances:
             entrances = len(given)
             for path in (message["code"], *message["layers"]):
                 given.append(kernel.open_tree(path))
-            instance = _Instance(name, self._free[-1], group)
+            instance = _Instance(name, self._free[0], group)
         except OSError:
             for descriptor in given:
                 os.close(descriptor)
             group.remove()
             raise
-        self._free.pop()
+        self._free.popleft()
         self._all[name] = instance
         if instance.memory_event is not None:
             self._selector.register(instance.memory_event, selectors.EVENT_READ, lambda: self._out_of_memory(instance))

@@ -61,7 +61,7 @@ class Agent:
         """Until the server goes away or SIGTERM comes; then clean up."""
         waker, alarm = socket.socketpair()
         alarm.setblocking(False)
-        signal.set_wakeup_fd(alarm.fileno())
+        signal.set_wakeup_fd(alarm.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         self._selector.register(waker, selectors.EVENT_READ, lambda: self._signalled(waker))
