@@ -19,6 +19,7 @@ class FunctionLimits:
     async_payload_bytes: int = 1024 * 1024
     unzipped_bytes: int = 250 * 1024 * 1024  # code and layers together
     zip_inline_bytes: int = 50 * 1024 * 1024
+    code_storage_bytes: int = 75 * 1024**3  # the zips of all functions together
     environment_bytes: int = 4 * 1024
     timeout_s: int = 900
     memory_mb: tuple[int, int] = (128, 10_240)

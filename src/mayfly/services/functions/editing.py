@@ -11,6 +11,7 @@ from mayfly.services.functions import faults, repository
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.model import Function
 from mayfly.services.functions.names import Home
+from mayfly.settings import FunctionLimits
 from mayfly.store.api import Blobs, Reader, Store, Tx
 
 Change = Callable[[Function, Tx], Function]
@@ -24,11 +25,14 @@ def blob_owner(name: str) -> str:
 class Editor:
     """Reads and changes functions. Changes are durable, and in force, when a method returns."""
 
-    def __init__(self, store: Store, blobs: Blobs, catalog: Catalog, home: Home, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, blobs: Blobs, catalog: Catalog, home: Home, limits: FunctionLimits, clock: Clock
+    ) -> None:
         self._store = store
         self._blobs = blobs
         self._catalog = catalog
         self._home = home
+        self._limits = limits
         self._clock = clock
 
     async def find(self, name: str, missing: ServiceError | None = None) -> Function:
@@ -42,6 +46,7 @@ class Editor:
         def body(tx: Tx) -> None:
             if not repository.insert(tx, function):
                 raise faults.conflict(f"Function already exist: {function.name}")
+            self._check_storage(tx)
             self._blobs.link(tx, function.code.sha256, blob_owner(function.name))
             self._catalog.written(tx, function)
 
@@ -77,6 +82,8 @@ class Editor:
                 self._blobs.link(tx, new.code.sha256, blob_owner(name))
                 self._blobs.unlink(tx, old.code.sha256, blob_owner(name))
             repository.update(tx, new)
+            if new.code.size > old.code.size:
+                self._check_storage(tx)
             self._catalog.written(tx, new)
             return new
 
@@ -101,6 +108,12 @@ class Editor:
 
         found = await self._store.read(body)
         return found[:limit], found[limit - 1].name if len(found) > limit else None
+
+    def _check_storage(self, tx: Tx) -> None:
+        """`ServiceError` when the packages, with what this transaction has written, are more than may be kept."""
+        _, stored = repository.usage(tx)
+        if stored > self._limits.code_storage_bytes:
+            raise faults.code_storage_exceeded()
 
     def _there(self, function: Function | None, name: str, missing: ServiceError | None) -> Function:
         if function is None:

@@ -78,6 +78,10 @@ def unzipped_too_large(limit_bytes: int) -> ServiceError:
     return invalid_parameter(f"Unzipped size must be smaller than {limit_bytes} bytes")
 
 
+def code_storage_exceeded() -> ServiceError:
+    return ServiceError("CodeStorageExceededException", "Code storage limit exceeded.", status=400, members=_USER)
+
+
 def not_a_zip() -> ServiceError:
     return invalid_parameter("Could not unzip uploaded file. Please check your file, then try to upload again.")
 

@@ -105,7 +105,7 @@ class FunctionsService:
         self._tasks: list[asyncio.Task[None]] = []
         targets = TargetFactory(home, self._library, roles, choose, limits, streams, endpoint)
         self._catalog = catalog = Catalog(store, home, self._library, targets, engine)
-        editor = Editor(store, blobs, catalog, home, clock)
+        editor = Editor(store, blobs, catalog, home, limits, clock)
         sources = CodeSources(self._library, objects)
         calls = Invoker(engine, recorder, limits, clock)
         events = EventQueue(queue, home, clock)

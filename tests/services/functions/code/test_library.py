@@ -109,6 +109,20 @@ async def test_sizes_are_limited_for_inline_zips_for_bucket_zips_and_for_their_c
     assert list((stage.data / "code" / "incoming").iterdir()) == []
 
 
+async def test_all_packages_together_have_a_limit(open_stage: OpenStage) -> None:
+    large = zipped({"a.py": "1" * 50, "b.py": "2" * 50})
+    stage = await open_stage(FunctionLimits(code_storage_bytes=2 * len(zipped())))
+    await stage.create("f")
+    await stage.create("g")
+    error = await stage.refusal("CreateFunction", **_with({"ZipFile": zipped()}, name="h"))
+    assert (error.code, error.status) == ("CodeStorageExceededException", 400)
+    assert (await stage.refusal("GetFunction", FunctionName="h")).status == 404
+    error = await stage.refusal("UpdateFunctionCode", FunctionName="f", ZipFile=large)
+    assert error.message == "Code storage limit exceeded."
+    await stage.call("DeleteFunction", FunctionName="g")
+    await stage.call("UpdateFunctionCode", FunctionName="f", ZipFile=zipped({"b.py": ""}))
+
+
 async def test_a_source_that_breaks_off_leaves_nothing(stage: Stage) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield b"PK"
@@ -123,6 +137,6 @@ async def test_a_source_that_breaks_off_leaves_nothing(stage: Stage) -> None:
     assert list((stage.data / "code" / "incoming").iterdir()) == []
 
 
-def _with(code: dict[str, object]) -> dict[str, object]:
+def _with(code: dict[str, object], name: str = "f") -> dict[str, object]:
     role = "arn:aws:iam::000000000000:role/runs"
-    return {"FunctionName": "f", "Runtime": "python3.11", "Handler": "a.h", "Role": role, "Code": code}
+    return {"FunctionName": name, "Runtime": "python3.11", "Handler": "a.h", "Role": role, "Code": code}

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
         PutFunctionConcurrencyRequestTypeDef,
     )
 
-_TOTAL_CODE_BYTES = 75 * 1024**3  # AWS's default for all packages of a region; shown, not enforced
-
 
 class ConcurrencyOperations:
     """Handlers; see the module."""
@@ -74,7 +72,7 @@ class ConcurrencyOperations:
         count, code_bytes, reserved = await self._store.read(body)
         return {
             "AccountLimit": {
-                "TotalCodeSize": _TOTAL_CODE_BYTES,
+                "TotalCodeSize": self._limits.code_storage_bytes,
                 "CodeSizeUnzipped": self._limits.unzipped_bytes,
                 "CodeSizeZipped": self._limits.zip_inline_bytes,
                 "ConcurrentExecutions": self._limits.account_concurrency,
