@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from mayfly.sandbox import interpreters
-from mayfly.sandbox.agent.cgroups import group_name, read_layout
+from mayfly.sandbox.agent.cgroups import group_name
+from mayfly.sandbox.agent.hierarchy import read_layout
 from mayfly.sandbox.api import SandboxStartError
 from mayfly.sandbox.namespace import AgentFactory
 from mayfly.sandbox.process import ProcessFactory

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mayfly.sandbox import interpreters, parcel
-from mayfly.sandbox.agent import cgroups, kernel, seccomp
+from mayfly.sandbox.agent import hierarchy, kernel, seccomp
 from mayfly.settings import Isolation
 
 # Linux 5.3 brought the last call that the agent needs (pidfd_open); open_tree and move_mount came with 5.2.
@@ -88,8 +88,8 @@ def _namespaces() -> Fact:
 def _cgroups() -> Fact:
     cure = "mount cgroup2 with the controllers memory, cpu and pids, writable"
     try:
-        layout = cgroups.read_layout()
-    except (OSError, cgroups.NoControllersError) as error:
+        layout = hierarchy.read_layout()
+    except (OSError, hierarchy.NoControllersError) as error:
         return Fact("control groups", False, str(error), cure)
     for _, directory in layout.roots:
         trial = Path(directory) / f"mayfly-trial-{os.getpid()}"

@@ -1,93 +1,18 @@
-"""The `namespace` level as the server sees it: `AgentFactory` talks to the privileged agent process.
+"""The `namespace` level as the server sees it: `AgentFactory`, over a privileged agent process.
 
-The composition root calls `launch` before it has an event loop and `attach` inside it. The agent's messages are read
-on the loop; control socket, output pipe and endpoint of a sandbox go from the agent to the caller of `start`, and a
-warm call never involves the agent.
+The composition root calls `launch` before it has an event loop and `attach` inside it.
 """
 
 import asyncio
-import collections
-import contextlib
-import os
 import re
-import socket
-import subprocess
 import sys
-import uuid
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Self
 
-from mayfly.sandbox import interpreters, parcel
-from mayfly.sandbox.agent import channel
-from mayfly.sandbox.api import Exit, Interpreter, Sandbox, SandboxSpec, SandboxStartError, SandboxUnavailableError
+from mayfly.sandbox.agent_client import Agent
+from mayfly.sandbox.api import Interpreter, Sandbox, SandboxSpec, SandboxStartError, SandboxUnavailableError
 
-_PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from mayfly.sandbox.agent import main; sys.path.pop(0); main.main(int(sys.argv[2]), sys.argv[3])"
-)
 _LABEL = re.compile(r"[A-Za-z0-9_-]{0,32}")
-_AGENT_START_S = 20.0
-_AGENT_END_S = 15.0
-_START_S = 30.0
-
-
-class AgentSandbox:
-    """One sandbox that the agent made; see `Sandbox`."""
-
-    def __init__(self, name: str, control: socket.socket, output: int, agent: "_Agent") -> None:
-        self._id = name
-        self._control = control
-        self._output = output
-        self._agent = agent
-        self._endpoint: socket.socket | None = None
-        self._peak = -1
-        self._peak_bytes = 0
-        self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
-
-    @property
-    def id(self) -> str:
-        return self._id
-
-    @property
-    def control(self) -> socket.socket:
-        return self._control
-
-    @property
-    def output(self) -> int:
-        return self._output
-
-    @property
-    def endpoint(self) -> socket.socket | None:
-        return self._endpoint
-
-    async def exited(self) -> Exit:
-        return await asyncio.shield(self._exit)
-
-    def peak_memory(self) -> int:
-        if self._exit.done():
-            return self._exit.result().peak_memory_bytes
-        with contextlib.suppress(OSError):  # the group is gone, and word of it is on its way
-            self._peak_bytes = int(os.pread(self._peak, 32, 0))
-        return self._peak_bytes
-
-    def kill(self) -> None:
-        if not self._exit.done():
-            self._agent.send({"op": channel.KILL, "id": self._id}, [])
-
-    async def discard(self) -> Exit:
-        self.kill()
-        return await self.exited()
-
-    def running(self, endpoint: int, peak: int) -> None:
-        """Told by the factory: isolated, and waiting for its first frame."""
-        self._endpoint = socket.socket(fileno=endpoint)
-        self._peak = peak
-
-    def ended(self, how: Exit) -> None:
-        """Told by the factory, once."""
-        self._exit.set_result(how)
-        if self._peak >= 0:
-            os.close(self._peak)
 
 
 class AgentFactory:
@@ -95,7 +20,7 @@ class AgentFactory:
 
     level = "namespace"
 
-    def __init__(self, directory: Path, agent: "_Agent") -> None:
+    def __init__(self, directory: Path, agent: Agent) -> None:
         """Use `launch`."""
         self._directory = directory
         self._agent = agent
@@ -112,7 +37,7 @@ class AgentFactory:
         """
         if sys.platform != "linux":
             raise SandboxUnavailableError("namespaces need Linux; the level `process` exists for development")
-        return cls(directory, _Agent(directory))
+        return cls(directory, Agent(directory))
 
     async def attach(self) -> None:
         """Wait until the agent is ready; `SandboxUnavailableError` says what this machine lacks."""
@@ -145,223 +70,8 @@ class AgentFactory:
         async with self._reviving:
             if self._agent.dead:
                 await self._agent.close()
-                agent = _Agent(self._directory)
+                agent = Agent(self._directory)
                 await agent.attach()
                 for runtime, interpreter in self._runtimes.items():
                     await agent.prepare(runtime, interpreter)
                 self._agent = agent
-
-
-class _Agent:
-    """One agent process, and the messages between it and the loop."""
-
-    def __init__(self, directory: Path) -> None:
-        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            python = str(interpreters.current().path)
-            source = str(parcel.source())
-            self._process = subprocess.Popen(
-                [python, "-I", "-S", "-X", "utf8", "-c", _PROGRAM, source, str(theirs.fileno()), str(directory)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-                cwd="/",
-                env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
-            )
-        mine.setblocking(False)
-        self._channel = mine
-        self._outbox: collections.deque[tuple[dict[str, Any], list[int]]] = collections.deque()
-        self._preparing: dict[str, asyncio.Future[None]] = {}
-        self._starting: dict[str, tuple[AgentSandbox, asyncio.Future[None]]] = {}
-        self._sandboxes: dict[str, AgentSandbox] = {}
-        self._ready: asyncio.Future[None] | None = None
-        self._gone: asyncio.Event = asyncio.Event()
-        self.dead = False
-
-    async def attach(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._ready = loop.create_future()
-        loop.add_reader(self._channel, self._readable)
-        try:
-            await asyncio.wait_for(self._ready, _AGENT_START_S)
-        except TimeoutError:
-            await self.close()
-            raise SandboxUnavailableError(f"the agent did not answer within {_AGENT_START_S:.0f} s") from None
-        except BaseException:
-            await self.close()
-            raise
-
-    async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
-        waiting = self._preparing.get(runtime)
-        if waiting is None:
-            waiting = self._preparing[runtime] = asyncio.get_running_loop().create_future()
-            paths = {"python": interpreter.path, "prefix": interpreter.prefix, "source": parcel.source()}
-            message = {"op": channel.PREPARE, "runtime": runtime, "packages": [str(p) for p in parcel.packages()]}
-            self.send(message | {name: str(path) for name, path in paths.items()}, [])
-        await asyncio.shield(waiting)
-
-    async def start(self, spec: SandboxSpec) -> AgentSandbox:
-        name = uuid.uuid4().hex
-        control, runtime_end = socket.socketpair()
-        output, output_end = os.pipe()
-        control.setblocking(False)
-        os.set_blocking(output, False)
-        sandbox = AgentSandbox(name, control, output, self)
-        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._starting[name] = (sandbox, started)
-        self.send(_start_message(name, spec), [runtime_end.detach(), output_end])
-        try:
-            async with asyncio.timeout(_START_S):
-                await started
-        except BaseException as error:
-            self._starting.pop(name, None)
-            self.send({"op": channel.KILL, "id": name}, [])
-            control.close()
-            os.close(output)
-            if sandbox.endpoint is not None:
-                sandbox.endpoint.close()
-            if isinstance(error, TimeoutError):
-                raise SandboxStartError(f"the sandbox was not there after {_START_S:.0f} s") from None
-            raise
-        return sandbox
-
-    async def close(self) -> None:
-        """Have the agent clean up, and see it gone."""
-        if not self.dead:
-            self.send({"op": channel.CLOSE}, [])
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._gone.wait(), _AGENT_END_S)
-        self._lost()
-        await asyncio.to_thread(self._reap)
-
-    def _reap(self) -> None:
-        try:
-            self._process.wait(_AGENT_END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def send(self, message: dict[str, Any], descriptors: list[int]) -> None:
-        """Send, now or as soon as the agent reads; the descriptors are closed then. To a dead agent: nothing."""
-        if self.dead:
-            _close(descriptors)
-            return
-        self._outbox.append((message, descriptors))
-        if len(self._outbox) == 1:
-            self._flush()
-
-    def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._outbox:
-            message, descriptors = self._outbox[0]
-            try:
-                channel.send(self._channel, message, descriptors)
-            except BlockingIOError:
-                loop.add_writer(self._channel, self._flush)
-                return
-            except ConnectionError:
-                return  # reading will tell
-            self._outbox.popleft()
-            _close(descriptors)
-        loop.remove_writer(self._channel)
-
-    def _readable(self) -> None:
-        for _ in range(64):  # let others have their turn
-            try:
-                received = channel.receive(self._channel)
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                received = None
-            if received is None:
-                self._lost()
-                return
-            self._heard(*received)
-
-    def _heard(self, message: dict[str, Any], descriptors: list[int]) -> None:
-        operation, name = message["op"], message.get("id", "")
-        if operation == channel.STARTED:
-            self._heard_started(name, descriptors)
-        elif operation == channel.EXITED:
-            self._heard_exited(name, message["reason"], message["code"], message["peak"])
-        elif operation == channel.PREPARED:
-            _resolve(self._preparing.pop(message["runtime"], None))
-        elif operation == channel.READY:
-            _resolve(self._ready)
-        elif operation == channel.FAILED and name:
-            if name in self._starting:
-                _resolve(self._starting[name][1], SandboxStartError(message["error"]))
-        elif operation == channel.FAILED:
-            error = SandboxUnavailableError(message["error"])
-            _resolve(self._preparing.pop(message["runtime"], None) if "runtime" in message else self._ready, error)
-
-    def _heard_started(self, name: str, descriptors: list[int]) -> None:
-        sandbox, started = self._starting.pop(name, (None, None))
-        if sandbox is None or started is None or started.cancelled():
-            _close(descriptors)  # nobody wants it any more; its end is on its way
-            return
-        sandbox.running(*descriptors)
-        self._sandboxes[name] = sandbox
-        _resolve(started)
-
-    def _heard_exited(
-        self, name: str, reason: Literal["exited", "signaled", "out-of-memory", "killed"], code: int, peak: int
-    ) -> None:
-        sandbox = self._sandboxes.pop(name, None)
-        if sandbox is not None:
-            sandbox.ended(Exit(reason, code, peak))
-
-    def _lost(self) -> None:
-        """The agent is gone, and with it every sandbox: the kernel kills them when their parent dies."""
-        self._gone.set()
-        if self.dead:
-            return
-        self.dead = True
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._channel)
-        loop.remove_writer(self._channel)
-        self._channel.close()
-        for _, descriptors in self._outbox:
-            _close(descriptors)
-        self._outbox.clear()
-        unavailable = SandboxUnavailableError("the agent ended before it was ready")
-        _resolve(self._ready, unavailable)
-        for waiting in self._preparing.values():
-            _resolve(waiting, unavailable)
-        for _, started in self._starting.values():
-            _resolve(started, SandboxStartError("the agent ended"))
-        for sandbox in self._sandboxes.values():
-            sandbox.ended(Exit("killed", 9, sandbox.peak_memory()))
-        self._preparing.clear()
-        self._sandboxes.clear()
-
-
-def _start_message(name: str, spec: SandboxSpec) -> dict[str, Any]:
-    return {
-        "op": channel.START,
-        "id": name,
-        "runtime": spec.runtime,
-        "code": str(spec.code),
-        "layers": [str(layer) for layer in spec.layers],
-        "memory_mb": spec.memory_mb,
-        "ephemeral_mb": spec.ephemeral_mb,
-        "processes": spec.processes,
-        "open_files": spec.open_files,
-        "cpus": spec.cpus,
-        "label": spec.label,
-    }
-
-
-def _resolve(future: asyncio.Future[None] | None, error: Exception | None = None) -> None:
-    if future is None or future.done():
-        return
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
-
-
-def _close(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)

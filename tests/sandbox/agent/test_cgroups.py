@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mayfly.sandbox.agent import cgroups
-from mayfly.sandbox.agent.cgroups import Group, Layout, Limits, NoControllersError, find_layout
+from mayfly.sandbox.agent.cgroups import Group, Limits
+from mayfly.sandbox.agent.hierarchy import Layout, NoControllersError, find_layout
 
 V1 = """\
 30 23 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from mayfly.sandbox.agent import cgroups, channel, instances, seccomp, templates
+from mayfly.sandbox.agent import cgroups, channel, hierarchy, instances, seccomp, templates
 
 _LOCK_WAIT_S = 15
 
@@ -28,7 +28,7 @@ def main(descriptor: int, directory: str) -> NoReturn:
     server = socket.socket(fileno=descriptor)
     try:
         agent = Agent(server, directory)
-    except (OSError, cgroups.NoControllersError, seccomp.NoFilterError) as error:
+    except (OSError, hierarchy.NoControllersError, seccomp.NoFilterError) as error:
         with contextlib.suppress(OSError):
             channel.send(server, {"op": channel.FAILED, "error": str(error)})
         sys.exit(1)
@@ -44,7 +44,7 @@ class Agent:
         self._lock = _only_one(directory)
         stage = os.path.join(directory, "stage")
         os.makedirs(stage, mode=0o700, exist_ok=True)
-        self._groups = cgroups.Groups(cgroups.read_layout(), cgroups.group_name(directory))
+        self._groups = cgroups.Groups(hierarchy.read_layout(), cgroups.group_name(directory))
         self._groups.open()
         calls = os.memfd_create("filter", os.MFD_CLOEXEC)
         seccomp.compile_filter(calls)
