@@ -322,3 +322,40 @@ def test_models_of_services_without_handlers_are_remembered_only_for_a_while() -
         door.catalogue.service(name)
     assert door.catalogue.service("sqs") is not first
     assert door.catalogue.service("lambda") is kept
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"content-md5": "jXd/OF09/siBXSD3SWAm3A=="}, 200, None),
+        ({"content-md5": "AAAAAAAAAAAAAAAAAAAAAA=="}, 400, "BadDigest"),
+        ({"content-md5": "short"}, 400, "InvalidDigest"),
+        ({"x-amz-checksum-crc32": "rfPzYw=="}, 200, None),
+        ({"x-amz-checksum-crc32": "AAAAAA=="}, 400, "BadDigest"),
+        ({"x-amz-checksum-crc32": "no"}, 400, "InvalidRequest"),
+        ({"x-amz-checksum-crc32": "rfPzYw==", "x-amz-checksum-sha1": "x"}, 400, "InvalidRequest"),
+        ({"x-amz-sdk-checksum-algorithm": "CRC32"}, 400, "InvalidRequest"),
+    ],
+)
+def test_what_the_headers_say_of_the_body_is_checked(headers: dict[str, str], status: int, code: str | None) -> None:
+    service = Recorder("s3", {"PutObject": {}})
+    found, text = ask(http_request("PUT", "http://127.0.0.1:4566/bucket/key", headers, b"data"), service)
+    assert found == status, text
+    assert code is None or f"<Code>{code}</Code>" in text
+    assert len(service.calls) == (code is None)
+
+
+def test_operations_that_demand_a_checksum_get_one() -> None:
+    request = http_request("POST", "http://127.0.0.1:4566/bucket?delete", {}, b"<Delete/>")
+    status, text = ask(request, Recorder("s3", {"DeleteObjects": {}}))
+    assert (status, "Content-MD5 OR x-amz-checksum-*" in text) == (400, True)
+
+
+def test_what_has_not_changed_is_named_without_a_body() -> None:
+    unchanged = ServiceError("NotModified", "Not Modified", status=304, members={"ETag": '"tag"'})
+    seen: list[HttpResponse] = []
+    made = client(
+        gateway(Recorder("s3", {"GetObject": unchanged})), "s3", seen=lambda _, response: seen.append(response)
+    )
+    failure(lambda: made.get_object(Bucket="bucket", Key="key", IfNoneMatch='"tag"'))
+    assert (seen[0].status, seen[0].body, dict(seen[0].headers)["etag"]) == (304, b"", '"tag"')

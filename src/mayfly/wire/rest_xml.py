@@ -14,9 +14,8 @@ from typing import Any, Final
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 
 from mayfly.services.contract import HttpResponse, ServiceError
-from mayfly.wire import rest, timestamps, xml
+from mayfly.wire import rest, rest_replies, timestamps, xml
 from mayfly.wire.codec import ErrorForms, Parser, Serialiser, request_id_headers
-from mayfly.wire.rest_replies import compile_head, compile_serialiser
 from mayfly.wire.rest_requests import compile_parser
 from mayfly.wire.xml import escape
 from mayfly.wire.xml_values import ValueFormatError, members_writer, parsers, serialisers
@@ -88,7 +87,7 @@ class RestXmlCodec:
         return compile_parser(operation, self._format)
 
     def serialiser(self, operation: OperationModel) -> Serialiser:
-        serialise = compile_serialiser(operation, self._format, self._ids)
+        serialise = rest_replies.compile_serialiser(operation, self._format, self._ids)
         if not self._s3 or "ContentRange" not in getattr(operation.output_shape, "members", {}):
             return serialise
 
@@ -102,10 +101,13 @@ class RestXmlCodec:
     def error(self, failure: ServiceError, request_id: str) -> HttpResponse:
         form = self._forms.form(failure)
         headers = [*self._ids(request_id), ("content-type", self._format.content_type)]
-        if form.status == 304:  # carries no body, whatever the method
-            return HttpResponse(304, self._ids(request_id))
+        if form.status == 304:  # carries no body, whatever the method, but names what has not changed
+            etag = (
+                [("etag", rest_replies.header_safe(str(failure.members["ETag"])))] if "ETag" in failure.members else []
+            )
+            return HttpResponse(304, [*self._ids(request_id), *etag])
         if form.shape is not None:
-            compile_head(form.shape)(failure.members, headers)
+            rest_replies.compile_head(form.shape)(failure.members, headers)
         details = f"<Code>{escape(form.code)}</Code><Message>{escape(failure.message)}</Message>"
         details += "".join(f"<{key}>{escape(str(value))}</{key}>" for key, value in failure.members.items())
         if self._s3:
