@@ -34,6 +34,7 @@ ACCOUNT, REGION = "000000000000", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/runs"
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
 
+EVENTS_AT_ONCE = 40
 MODEL: Any = ServiceModel(Loader().load_service_model("lambda", "service-2"), "lambda")
 
 Script = Callable[[Target, Call], Outcome | BaseException]
@@ -267,6 +268,7 @@ class Stage:
             choose=choose,
             endpoint="http://127.0.0.1:4566",
             host="x86_64",
+            async_concurrency=EVENTS_AT_ONCE,
         )
 
     async def call(self, operation: str, headers: Mapping[str, str] | None = None, /, **params: Any) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from mayfly.engine.api import EngineClosedError, Failure, Outcome, ThrottledError
-from mayfly.services.functions.asynchronous import EXTEND_EVERY_S, QUEUE
+from mayfly.services.functions.asynchronous import EXTEND_EVERY_S, QUEUE, default_concurrency
 from tests.services.functions.conftest import OpenStage
-from tests.services.functions.stage import ARN, Stage, failed, ok
+from tests.services.functions.stage import ARN, EVENTS_AT_ONCE, Stage, failed, ok
 
 ERROR = failed(Failure("raised", b'{"errorMessage": "no", "errorType": "E"}'))
 
@@ -219,11 +219,30 @@ async def test_an_event_waits_for_a_role_that_comes_back(stage: Stage) -> None:
     assert len(stage.records.usage) == 1
 
 
-async def test_many_events_run_side_by_side(stage: Stage) -> None:
+async def test_so_many_events_run_side_by_side_and_no_more(stage: Stage) -> None:
     await stage.create()
-    barrier = asyncio.Barrier(100)
-    stage.engine.before = barrier.wait
-    for _ in range(100):
+    running = most = 0
+    full, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        if running == EVENTS_AT_ONCE:
+            full.set()
+        await go_on.wait()
+        running -= 1
+
+    stage.engine.before = work
+    for _ in range(3 * EVENTS_AT_ONCE):
         await send(stage)
+    await full.wait()
+    go_on.set()
     await stage.drained()
-    assert len(stage.engine.calls) == 100
+    assert most == EVENTS_AT_ONCE
+    assert len(stage.engine.calls) == 3 * EVENTS_AT_ONCE
+
+
+@pytest.mark.parametrize(("cpus", "events"), [(1, 16), (4, 16), (16, 64)])
+def test_larger_machines_run_more_events_at_once(cpus: int, events: int) -> None:
+    assert default_concurrency(cpus) == events

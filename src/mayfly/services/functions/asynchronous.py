@@ -29,7 +29,10 @@ from mayfly.store.api import Claim, NewItem, ReadyQueue, StaleClaimError, Store,
 QUEUE = "functions.events"
 LEASE_S = 15.0  # how long an event of a killed server waits for the next one
 EXTEND_EVERY_S = 5.0
-CONCURRENCY = 256  # events under way at once; the engine's own limits are tighter on most machines
+# Events under way at once, for each processor of this machine and at least. They share its processors, unlike on AWS:
+# with no bound, a burst of events that compute would make each of them too slow for its timeout.
+EVENTS_PER_CPU = 4
+LEAST_EVENTS = 16
 _BATCH = 32
 _IDLE_S = 60.0
 _PAUSE_S = 1.0
@@ -37,6 +40,11 @@ _PAUSE_S = 1.0
 _log = logging.getLogger(__name__)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AsyncEvent).decode
+
+
+def default_concurrency(cpu_count: int) -> int:
+    """How many events run at once on a machine with so many processors."""
+    return max(LEAST_EVENTS, EVENTS_PER_CPU * cpu_count)
 
 
 class EventQueue:
@@ -73,6 +81,7 @@ class AsyncInvocations:
         invoker: Invoker,
         home: Home,
         clock: Clock,
+        concurrency: int,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
@@ -83,7 +92,8 @@ class AsyncInvocations:
         self._home = home
         self._clock = clock
         self._jitter = jitter
-        self._free = asyncio.Semaphore(CONCURRENCY)
+        self._concurrency = concurrency
+        self._free = asyncio.Semaphore(concurrency)
         self._under_way = 0
         self._finishing = asyncio.Event()
 
@@ -104,7 +114,7 @@ class AsyncInvocations:
             try:
                 await self._free.acquire()
                 self._free.release()
-                claims = await self._queue.claim(QUEUE, min(_BATCH, CONCURRENCY - self._under_way), LEASE_S)
+                claims = await self._queue.claim(QUEUE, min(_BATCH, self._concurrency - self._under_way), LEASE_S)
                 for claim in claims:
                     await self._free.acquire()
                     self._under_way += 1

@@ -14,6 +14,7 @@ Order of construction. The engine needs its observer, and the service needs the 
 
 import asyncio
 import logging
+import os
 import platform
 from collections.abc import Mapping
 
@@ -22,7 +23,7 @@ from mayfly.engine.api import Engine
 from mayfly.errors import PlatformError
 from mayfly.services.contract import Handler, operations_of
 from mayfly.services.functions import repository, runtimes
-from mayfly.services.functions.asynchronous import AsyncInvocations, EventQueue
+from mayfly.services.functions.asynchronous import AsyncInvocations, EventQueue, default_concurrency
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.code.bytecode import Bytecode
 from mayfly.services.functions.code.library import CodeLibrary
@@ -75,6 +76,7 @@ class FunctionsService:
     `service` answers lambda's operations, `urls` answers function URLs, `code_links` answers below `/_mayfly/code/`,
     and `event_targets` is for services whose events invoke functions. `endpoint` is where code inside a sandbox
     reaches Mayfly: `SANDBOX_ENDPOINT` where sandboxes have a network of their own, else the server's URL.
+    `async_concurrency`: how many events run at once; None: as many as suit the machine's processors.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class FunctionsService:
         endpoint: str,
         host: Architecture | None = None,
         signatures: Signatures | None = None,
+        async_concurrency: int | None = None,
     ) -> None:
         limits = settings.limits
         host = host or host_architecture()
@@ -109,7 +112,16 @@ class FunctionsService:
         sources = CodeSources(self._library, objects)
         calls = Invoker(engine, recorder, limits, clock)
         events = EventQueue(queue, home, clock)
-        self._deliveries = AsyncInvocations(store, queue, events, catalog, calls, home, clock)
+        self._deliveries = AsyncInvocations(
+            store,
+            queue,
+            events,
+            catalog,
+            calls,
+            home,
+            clock,
+            async_concurrency or default_concurrency(os.cpu_count() or 1),
+        )
         self.code_links = CodeLinks(blobs, clock)
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures)
         self.event_targets = FunctionEventTargets(home, catalog, events)
