@@ -10,7 +10,7 @@ ENV := .venv/.ready
 JS := tests/javascript/node_modules/.ready
 PHOTOS := .cache/photos/.ready
 
-.PHONY: help demo up test lint format bench clean setup
+.PHONY: help demo up test lint format bench docs clean setup
 
 help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ lint: $(ENV) ## Check format, lint and types.
 format: $(ENV) ## Rewrite the files in the house format.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(ENV) ## Regenerate the parts of the reference that the code knows.
+	$(BIN)/python docs/generate.py
 
 clean: ## Remove everything that the other targets made.
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist benchmarks/results node_modules

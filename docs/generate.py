@@ -7,7 +7,10 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+
+from mayfly.services.stacks.resources.registry import resource_types
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES = ROOT / "src" / "mayfly" / "services"
@@ -42,7 +45,9 @@ def operations() -> str:
         "# Operations",
         "",
         "What each service answers. Any other operation of any AWS service that botocore knows is refused with an",
-        "error that names it, in that service's own wire format (`NotImplemented`, status 501). This page is generated.",
+        "error that names it, in that service's own wire format (`NotImplemented`, status 501).",
+        "",
+        "This page is generated.",
         "",
     ]
     for folder, (name, title) in NAMES.items():
@@ -52,6 +57,26 @@ def operations() -> str:
         names = sorted(name for path in chosen for name in operations_in(path))
         lines += [f"## {title} (`{name}`): {len(names)}", "", ", ".join(f"`{name}`" for name in names) + ".", ""]
     return "\n".join(lines)
+
+
+def resource_types_page() -> str:
+    """The page of resource types."""
+    lines = [
+        "# Resource types",
+        "",
+        "What a template may contain. Any other type is refused before anything is made; so is a property that is not",
+        "listed here. SAM types (`AWS::Serverless::*`) become these. This page is generated.",
+        "",
+    ]
+    for name, kind in sorted(resource_types().items()):
+        lines += [f"## {name}", "", f"Properties: {_words(kind.schema.members)}.", ""]
+        lines += [f"A change of {_words(kind.replaced_by)} makes a new resource.", ""] if kind.replaced_by else []
+        lines += [f"`Fn::GetAtt`: {_words(kind.attributes)}.", ""] if kind.attributes else []
+    return "\n".join(lines)
+
+
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
 
 
 def commands() -> str:
@@ -75,8 +100,10 @@ def commands() -> str:
 def main() -> int:
     """Write or check the pages; the exit status."""
     stale = []
-    for name, text in (("operations.md", operations()), ("command-line.md", commands())):
-        path = REFERENCE / name
+    pages = {"operations": operations, "resource-types": resource_types_page, "command-line": commands}
+    for name, page in pages.items():
+        text = page()
+        path = REFERENCE / f"{name}.md"
         if "--check" in sys.argv:
             if not path.exists() or path.read_text(encoding="utf-8") != text:
                 stale.append(name)
