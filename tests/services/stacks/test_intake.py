@@ -173,6 +173,16 @@ async def test_a_change_set_updates_and_one_without_changes_fails(stage: Stage) 
     assert answer == ("ChangeSetNotFound", "ChangeSet [three] does not exist")
 
 
+async def test_the_name_of_a_failed_change_set_is_free_and_that_of_a_good_one_is_not(stage: Stage) -> None:
+    await stage.create({"A": thing(Size=1)})
+    same, other = template({"A": thing(Size=1)}), template({"A": thing(Size=2)})
+    await stage.call("CreateChangeSet", StackName="s", ChangeSetName="c", TemplateBody=same)
+    await stage.call("CreateChangeSet", StackName="s", ChangeSetName="c", TemplateBody=other)
+    assert (await stage.call("DescribeChangeSet", StackName="s", ChangeSetName="c"))["Status"] == "CREATE_COMPLETE"
+    answer = await stage.refused("CreateChangeSet", StackName="s", ChangeSetName="c", TemplateBody=other)
+    assert answer == ("AlreadyExistsException", "ChangeSet c already exists")
+
+
 async def test_a_change_set_for_a_stack_that_is_not_there_is_refused_unless_it_creates_it(stage: Stage) -> None:
     body = template({"A": thing()})
     answer = await stage.refused("CreateChangeSet", StackName="s", ChangeSetName="c", TemplateBody=body)

@@ -77,6 +77,10 @@ CHANGE_SETS_PAGE = f"""
 SELECT {CHANGE_SET} FROM stacks_change_sets
 WHERE stack_id = :stack_id AND name > :after ORDER BY name LIMIT :limit"""
 CHANGE_SETS_OBSOLETE = "DELETE FROM stacks_change_sets WHERE stack_id = :stack_id AND id <> :id"
+# A change set that failed can never be executed, so its name is free. The AWS command line names change sets by the
+# second, and two of its deployments fit into one.
+CHANGE_SET_FAILED_FORGET = """
+DELETE FROM stacks_change_sets WHERE stack_id = :stack_id AND name = :name AND status = 'FAILED'"""
 CHANGE_SET_EXECUTED = "UPDATE stacks_change_sets SET execution = :execution WHERE id = :id"
 CHANGE_SET_FORGET = "DELETE FROM stacks_change_sets WHERE id = :id"
 CHANGE_SETS_FORGET = "DELETE FROM stacks_change_sets WHERE stack_id = :stack_id"

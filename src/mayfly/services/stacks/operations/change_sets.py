@@ -98,6 +98,7 @@ class ChangeSetOperations:
                 stack_event(tx, stack, self._clock.now())
             elif fresh:
                 raise validation(f"Stack [{stack.name}] already exists and cannot be created again with the changeSet")
+            tx.run(statements.CHANGE_SET_FAILED_FORGET, {"stack_id": stack.id, "name": change_set.name})
             if not tx.run(statements.CHANGE_SET_INSERT, _values(change_set)):
                 raise ServiceError("AlreadyExistsException", f"ChangeSet {change_set.name} already exists", status=400)
 
