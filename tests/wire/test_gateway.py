@@ -359,3 +359,10 @@ def test_what_has_not_changed_is_named_without_a_body() -> None:
     )
     failure(lambda: made.get_object(Bucket="bucket", Key="key", IfNoneMatch='"tag"'))
     assert (seen[0].status, seen[0].body, dict(seen[0].headers)["etag"]) == (304, b"", '"tag"')
+
+
+def test_a_warm_gateway_has_compiled_every_operation_that_has_a_handler() -> None:
+    door = gateway(Recorder("lambda", {"Invoke": {}}), Recorder("dynamodb", {"GetItem": {}, "PutItem": {}}))
+    door.warm()
+    compiled = {name: set(door.catalogue.service(name)._operations) for name in ("lambda", "dynamodb")}
+    assert compiled == {"lambda": {("Invoke", "rest-json")}, "dynamodb": {("GetItem", "json"), ("PutItem", "json")}}
