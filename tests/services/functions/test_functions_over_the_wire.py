@@ -54,7 +54,7 @@ def handler(event, context):
     if what == "big":
         return "x" * event["size"]
     if what == "task":
-        return sorted(os.listdir("/var/task"))
+        return sorted(os.listdir(os.environ["LAMBDA_TASK_ROOT"]))
     return event
 
 def web(event, context):

@@ -19,13 +19,14 @@ from mayfly.services.functions.model import LATEST, Function
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import RoleUnusableError
 from mayfly.services.ports import Credentials, Roles
-from mayfly.settings import FunctionLimits
+from mayfly.settings import FunctionLimits, Isolation
 
 # AWS gives a processor at 1,769 MB and grows in proportion, up to six. Below that it gives less, but lifts the limit
 # during init; here one whole processor is the least: at 128 MB a hard 7 % would turn 100 ms of imports into 1.4 s.
 _MB_PER_CPU = 1769
 _MIN_CPUS, _MAX_CPUS = 1.0, 6.0
 CREDENTIALS_S = 12 * 3600
+TASK_ROOT = "/var/task"
 SANDBOX_ENDPOINT = "http://127.0.0.1:4566"
 
 
@@ -72,7 +73,7 @@ class Streams:
 
 
 class TargetFactory:
-    """Builds targets. `endpoint` is where code in a sandbox reaches Mayfly."""
+    """Builds targets. `endpoint` is where code in a sandbox reaches Mayfly, `isolation` what the sandboxes are."""
 
     def __init__(
         self,
@@ -83,6 +84,7 @@ class TargetFactory:
         limits: FunctionLimits,
         streams: Streams,
         endpoint: str,
+        isolation: Isolation,
     ) -> None:
         self._home = home
         self._library = library
@@ -91,6 +93,7 @@ class TargetFactory:
         self._limits = limits
         self._streams = streams
         self._endpoint = endpoint
+        self._isolation = isolation
 
     def build(self, function: Function) -> FunctionTarget:
         """The target of a function; `ServiceError` when its runtime cannot be had any more."""
@@ -145,7 +148,7 @@ class TargetFactory:
             "PYTHONPATH": "/var/runtime",
             **(configuration.environment or {}),
             "_HANDLER": configuration.handler,
-            "LAMBDA_TASK_ROOT": "/var/task",
+            "LAMBDA_TASK_ROOT": self._task_root(function),
             "LAMBDA_RUNTIME_DIR": "/var/runtime",
             "AWS_REGION": self._home.region,
             "AWS_DEFAULT_REGION": self._home.region,
@@ -160,6 +163,12 @@ class TargetFactory:
             "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
             "AWS_SESSION_TOKEN": credentials.session_token,
         }
+
+    def _task_root(self, function: Function) -> str:
+        """Where an instance sees its code: only a sandbox with a root of its own can show it elsewhere."""
+        if self._isolation == "process":
+            return str(self._library.directory(function.code.sha256))
+        return TASK_ROOT
 
     async def _credentials(self, function: Function) -> Credentials:
         """Those of the function's role, with the function's name on them; `RoleUnusableError`."""

@@ -106,7 +106,8 @@ class FunctionsService:
         self._bytecode = Bytecode(self._library)
         self._max_timeout_s = limits.timeout_s
         self._tasks: list[asyncio.Task[None]] = []
-        targets = TargetFactory(home, self._library, roles, choose, limits, streams, endpoint)
+        isolation = settings.engine.isolation
+        targets = TargetFactory(home, self._library, roles, choose, limits, streams, endpoint, isolation)
         self._catalog = catalog = Catalog(store, home, self._library, targets, engine)
         editor = Editor(store, blobs, catalog, home, limits, clock)
         sources = CodeSources(self._library, objects)
