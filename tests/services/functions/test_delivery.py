@@ -60,6 +60,11 @@ def test_a_record_is_json_whatever_the_function_returned(payload: bytes, failed:
     assert json.loads(text)["requestPayload"] == {}
 
 
+def test_a_record_holds_a_reply_nested_beyond_reason_as_text() -> None:
+    text = delivery.record(event(), "arn", "Success", Result(b"[" * 100_000, failed=False), 1, 0.0)
+    assert json.loads(text)["responsePayload"] == "[" * 100_000
+
+
 @given(st.lists(st.lists(st.text(max_size=3000), max_size=5), max_size=10))
 def test_a_tail_is_the_end_of_everything_printed(batches: list[list[str]]) -> None:
     watch = Watch("request", tail=True)

@@ -33,7 +33,9 @@ async def test_a_dry_run_runs_nothing(stage: Stage) -> None:
     assert (await stage.refusal("Invoke", FunctionName="g", InvocationType="DryRun")).status == 404
 
 
-@pytest.mark.parametrize("payload", [b"{", b"no", b"[1,]", b'"\x87"', b"{} {}"])
+@pytest.mark.parametrize(
+    "payload", [b"{", b"no", b"[1,]", b'"\x87"', b"{} {}", b"[" * 200_000 + b"]" * 200_000], ids=len
+)
 async def test_a_payload_that_is_not_json_is_refused(stage: Stage, payload: bytes) -> None:
     await stage.create()
     error = await stage.refusal("Invoke", FunctionName="f", Payload=payload)

@@ -104,7 +104,7 @@ def _embedded(payload: bytes) -> Any:
     """A function's reply inside a record: itself where it is JSON, as text where it is not."""
     try:
         json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return payload.decode(errors="replace")
     return msgspec.Raw(payload)
 

@@ -89,7 +89,7 @@ def check_json(payload: bytes) -> bytes:
             "Could not parse request body into json: Could not parse payload into json: "
             f"Invalid UTF-8 start byte 0x{payload[error.start]:02x} at byte {error.start}"
         ) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise faults.invalid_content(
             f"Could not parse request body into json: Could not parse payload into json: {error}"
         ) from error

@@ -38,7 +38,7 @@ class Watch:
         if self._lines is None:
             return
         for line in lines:
-            encoded = line.encode()
+            encoded = line.encode("utf-8", "replace")
             self._lines.append(encoded)
             self._size += len(encoded)
             while self._size - len(self._lines[0]) >= TAIL_BYTES:

@@ -72,7 +72,7 @@ def _named_type(failure: Failure) -> str:
     if failure.payload:
         try:
             named = json.loads(failure.payload).get("errorType")
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             named = None
         if isinstance(named, str) and named:
             return named.splitlines()[0][:256]

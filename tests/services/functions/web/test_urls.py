@@ -269,6 +269,12 @@ async def test_a_reply_that_makes_no_response_is_a_bad_gateway(stage: Stage, ret
     assert (await ask(stage, url_id)).status == 502
 
 
+async def test_a_reply_nested_beyond_reason_is_a_bad_gateway(stage: Stage) -> None:
+    url_id = await with_url(stage)
+    stage.engine.script = lambda target, call: ok(b"[" * 200_000 + b"]" * 200_000)
+    assert (await ask(stage, url_id)).status == 502
+
+
 async def test_failures_have_their_statuses(stage: Stage) -> None:
     url_id = await with_url(stage)
     stage.engine.script = lambda target, call: failed(Failure("raised", b"{}"))

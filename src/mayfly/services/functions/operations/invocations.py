@@ -113,6 +113,6 @@ def _client_context(encoded: str | None) -> str | None:
     try:
         text = base64.b64decode(encoded, validate=True).decode()
         json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise faults.invalid_content("Client context must be a valid Base64-encoded JSON object.") from error
     return text

@@ -29,8 +29,8 @@ def interpret(payload: bytes) -> HttpResponse:
     """The response that a function's reply stands for; `BadReplyError`."""
     try:
         value = json.loads(payload) if payload else None
-    except ValueError as error:
-        raise BadReplyError("the reply is not JSON") from error
+    except (ValueError, RecursionError) as error:
+        raise BadReplyError("the reply is not JSON, or nested too deeply") from error
     if isinstance(value, dict) and "statusCode" in value:
         return _described(value)
     body = value.encode("utf-8", "replace") if isinstance(value, str) else payload
