@@ -34,7 +34,7 @@ class Descriptors(NamedTuple):
 
     control: int
     output: int
-    entrances: list[int]  # cgroup.procs files
+    entrances: list[int]  # files of its control groups
     code: int
     layers: list[int]
 
