@@ -366,3 +366,23 @@ def test_a_warm_gateway_has_compiled_every_operation_that_has_a_handler() -> Non
     door.warm()
     compiled = {name: set(door.catalogue.service(name)._operations) for name in ("lambda", "dynamodb")}
     assert compiled == {"lambda": {("Invoke", "rest-json")}, "dynamodb": {("GetItem", "json"), ("PutItem", "json")}}
+
+
+def test_an_error_that_cannot_be_written_is_an_internal_failure(caplog: pytest.LogCaptureFixture) -> None:
+    strange = ServiceError("ResourceNotFoundException", "text", members={"Odd": object()})
+    error = failure(client(gateway(Recorder("lambda", {"ListFunctions": strange})), "lambda").list_functions)
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert "lambda:ListFunctions" in caplog.text
+
+
+def test_a_refused_signature_over_odd_bytes_is_still_a_refusal() -> None:
+    headers = {
+        "authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{{date}}/us-east-1/s3/aws4_request, "
+        "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-meta-a, Signature=x",
+        "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
+        "x-amz-date": datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
+        "x-amz-meta-a": "\xff",
+    }
+    headers["authorization"] = headers["authorization"].format(date=headers["x-amz-date"][:8])
+    status, text = ask(http_request("GET", "http://127.0.0.1:4566/bucket/key", headers), Recorder("s3"))
+    assert (status, "<Code>SignatureDoesNotMatch</Code>" in text) == (403, True)

@@ -98,6 +98,17 @@ def test_no_change_to_a_signed_request_goes_unnoticed(kind: type[SigV4Auth], ser
     assert caught.value.kind in {"mismatch", "query-parameters"}
 
 
+def test_header_values_beyond_ascii_are_signed_as_the_bytes_that_they_are() -> None:
+    request = AWSRequest("PUT", "http://127.0.0.1:4566/bucket/key", headers={"x-amz-meta-a": "日é"}, data=b"data")
+    S3SigV4Auth(Credentials(ACCESS_KEY, SECRET), "s3", "us-east-1").add_auth(request)
+    http = prepared_to_http(request.prepare())
+    headers = {name: value.encode().decode("latin-1") for name, value in http.headers}  # as servers decode them
+    verify(http_request("PUT", "http://127.0.0.1:4566/bucket/key", headers, b"data"), b"data")
+    headers["x-amz-meta-a"] += "\xff"
+    with pytest.raises(claims.AuthError):
+        verify(http_request("PUT", "http://127.0.0.1:4566/bucket/key", headers, b"data"), b"data")
+
+
 def services() -> list[Recorder]:
     return [
         Recorder("lambda", {"ListFunctions": {"Functions": []}}),

@@ -86,30 +86,36 @@ class Gateway:
         return response
 
     async def _answer(self, request: HttpRequest, body: Tracked) -> HttpResponse:
-        target: Target | None = None
+        found: list[Target] = []  # what the request is for, once that is known
         try:
-            incoming = _incoming(request, body)
-            claim_error: claims.AuthError | None = None
-            claim: claims.Claim | None = None
-            try:
-                claim = claims.claim_of(incoming.headers, incoming.query)
-            except claims.AuthError as error:
-                claim_error = error
-            target = await self._route(incoming, claim)
-            if claim_error is not None:
-                raise claim_error
-            return await self._serve(incoming, claim, target)
-        except ServiceError as failure:
-            return _refusal(target, failure, request.request_id)
-        except claims.AuthError as error:
-            family = target.service.family(target.protocol) if target is not None else "rest-json"
-            return _refusal(target, denials.denial(error, family), request.request_id)
+            return await self._attempt(request, body, found)
         except Exception:
             if body.broken:
                 raise
+            target = found[0] if found else None
             name = f"{target.service.name}:{target.operation}" if target is not None else "routing"
             _log.exception("request %s (%s) failed", request.request_id, name)
             return _refusal(target, internal_failure(target.service.name if target else ""), request.request_id)
+
+    async def _attempt(self, request: HttpRequest, body: Tracked, found: list[Target]) -> HttpResponse:
+        """The reply, refusals included."""
+        try:
+            incoming = _incoming(request, body)
+            claim: claims.Claim | None = None
+            unreadable: claims.AuthError | None = None
+            try:
+                claim = claims.claim_of(incoming.headers, incoming.query)
+            except claims.AuthError as error:
+                unreadable = error  # refused below, in the words of the service that the request is for
+            found.append(await self._route(incoming, claim))
+            if unreadable is not None:
+                raise unreadable
+            return await self._serve(incoming, claim, found[0])
+        except ServiceError as failure:
+            return _refusal(found[0] if found else None, failure, request.request_id)
+        except claims.AuthError as error:
+            family = found[0].service.family(found[0].protocol) if found else "rest-json"
+            return _refusal(found[0] if found else None, denials.denial(error, family), request.request_id)
 
     async def _route(self, incoming: _Incoming, claim: claims.Claim | None) -> Target:
         http, headers = incoming.http, incoming.headers

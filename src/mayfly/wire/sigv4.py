@@ -71,7 +71,7 @@ class Verifier:
     def check(self, claim: Claim, secret: str, request: SignedRequest, payload_hash: str) -> ChunkSigner:
         """`AuthError` unless the signature holds. What it returns signs the chunks of a streaming body."""
         canonical = canonical_request(claim, request, payload_hash)
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
         to_sign = f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{digest}"
         key = self._key(secret, claim)
         expected = hmac.digest(key, to_sign.encode(), "sha256").hex()
@@ -80,7 +80,7 @@ class Verifier:
                 "mismatch",
                 access_key_id=claim.access_key_id,
                 string_to_sign=to_sign,
-                canonical_request=canonical,
+                canonical_request=canonical.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
                 signature=claim.signature,
             )
         return ChunkSigner(key, claim.timestamp, claim.scope, expected)
@@ -107,6 +107,8 @@ def canonical_request(claim: Claim, request: SignedRequest, payload_hash: str) -
         if value is None:
             raise AuthError("incomplete", f"'{name}' is named in SignedHeaders but is not in the request.")
         value = value.strip()
+        if not value.isascii():
+            value = value.encode("latin-1", "replace").decode("utf-8", "surrogateescape")  # the bytes that were signed
         lines.append(f"{name}:{_SPACES.sub(' ', value) if '  ' in value else value}\n")
     query = _query(request.query, claim.presigned)
     return f"{request.method}\n{path}\n{query}\n{''.join(lines)}\n{';'.join(claim.signed_headers)}\n{payload_hash}"
