@@ -6,7 +6,7 @@ import pytest
 
 from mayfly.sandbox.agent import cgroups
 from mayfly.sandbox.agent.cgroups import Group, Limits
-from mayfly.sandbox.agent.hierarchy import Layout, NoControllersError, find_layout
+from mayfly.sandbox.agent.hierarchy import Layout, NoControllersError, find_layout, moves_quickly
 
 V1 = """\
 30 23 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
@@ -49,6 +49,13 @@ def test_what_is_missing_is_named() -> None:
         find_layout(V1.splitlines()[1] + "\n", OWN_V1, "")
     with pytest.raises(NoControllersError, match=r"memory, cpu, pids"):
         find_layout(V2, "0::/\n", "io")
+
+
+def test_entering_a_group_is_quick_with_version_1_or_where_the_machine_was_told_to_favour_it() -> None:
+    unified = find_layout(V2, "0::/\n", "memory cpu pids")
+    assert not moves_quickly(unified, V2)
+    assert moves_quickly(unified, V2.replace("cgroup2 rw", "cgroup2 rw,nsdelegate,favordynmods"))
+    assert moves_quickly(find_layout(V1, OWN_V1, ""), V1)
 
 
 def hierarchy(root: Path, *files: str) -> Path:

@@ -92,6 +92,14 @@ def read_layout() -> Layout:
     return find_layout(mountinfo, own, controllers)
 
 
+def moves_quickly(layout: Layout, mountinfo: str) -> bool:
+    """Whether a process can enter a group without waiting for the whole machine (see `Group.entrances`)."""
+    if layout.version == 1:
+        return True
+    options = [line.split(" - ")[1].split()[2].split(",") for line in mountinfo.splitlines() if " - cgroup2 " in line]
+    return any("favordynmods" in option for option in options)
+
+
 def delegate(root: str) -> None:
     """Let groups below the v2 `root` have controllers.
 
