@@ -24,6 +24,7 @@ from mayfly.app.sandboxes import Interpreters, PreparedFactory
 from mayfly.clock import Clock, SystemClock
 from mayfly.engine.engine import LocalEngine
 from mayfly.http.asgi import Application
+from mayfly.http.cross_origin import CrossOrigin
 from mayfly.http.routes import Routes
 from mayfly.http.server import FrontDoor
 from mayfly.metering.ledger import Ledger
@@ -184,7 +185,8 @@ class _Builder:
         overview = Overview(operations, interpreters, engine, settings, self._info, sorted(services))
         pages = Pages(signed, overview, ledger, prices, settings, clock)
         own = {**pages.table(), "code": functions.code_links.handle}
-        door = FrontDoor(Application(Routes(gateway.handle, functions.urls.handle, own).answer), settings.http)
+        aws = CrossOrigin(gateway.handle, objects.cors_rules)
+        door = FrontDoor(Application(Routes(aws.handle, functions.urls.handle, own).answer), settings.http)
         self._cleanup.push_async_callback(door.close, 0.0)
         endpoints.bind(door)
 
@@ -193,7 +195,7 @@ class _Builder:
         await self._run_service(stacks.start, stacks.stop)
         self._background(tables.run(), "tables")
         self._background(keep_house(objects, state.blobs), "housekeeping")
-        self._background(asyncio.to_thread(_preload, models, sorted(services)), "models")
+        self._background(asyncio.to_thread(gateway.warm), "models")
         return door
 
     async def _open_state(self) -> _State:
@@ -257,10 +259,3 @@ class _Builder:
                 await task
 
         self._cleanup.push_async_callback(end)
-
-
-def _preload(models: Models, names: list[str]) -> None:
-    """Load what the first requests would otherwise wait for."""
-    models.index()
-    for name in names:
-        models.service(name)
