@@ -191,6 +191,15 @@ async def test_a_template_that_dies_is_started_again(talks: Talks, tmp_path: Pat
 
 
 @pytest.mark.root
+async def test_a_relative_directory_is_below_the_servers_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    factory = AgentFactory.launch(Path("data"))
+    await factory.attach()
+    await factory.close()
+    assert sorted(os.listdir(tmp_path / "data")) == ["lock", "stage"]
+
+
+@pytest.mark.root
 async def test_a_second_agent_waits_for_the_first_one_to_clean_up(factory: AgentFactory, tmp_path: Path) -> None:
     second = AgentFactory.launch(tmp_path)
     attaching = asyncio.create_task(second.attach())

@@ -37,6 +37,7 @@ class AgentFactory:
         """
         if sys.platform != "linux":
             raise SandboxUnavailableError("namespaces need Linux; the level `process` exists for development")
+        directory = directory.absolute()  # the agent does not stay in this process's working directory
         return cls(directory, Agent(directory))
 
     async def attach(self) -> None:
