@@ -79,11 +79,13 @@ class Table:
         settings = {name: new[name] for name in _IN_PLACE if name in new and changed(old, new, name)}
         if "DeletionProtectionEnabled" in old and "DeletionProtectionEnabled" not in new:
             settings["DeletionProtectionEnabled"] = False
-        if changed(old, new, "StreamSpecification"):
+        found = await self._settled(call, table)
+        if changed(old, new, "StreamSpecification") and _stream(new) != _stream(found):
             settings["StreamSpecification"] = _stream(new)
         if settings:
             await self._change(call, table, settings)
-        await self._index(call, table, old, new)
+        if changed(old, new, "GlobalSecondaryIndexes"):
+            await self._index(call, table, found, new)
         await self._expire(call, table, old, new)
         put, remove = tag_changes(old, new)
         arn = made.attributes["Arn"]
@@ -115,17 +117,20 @@ class Table:
         await call("dynamodb", "UpdateTable", TableName=table, **settings)
         await self._settled(call, table)
 
-    async def _index(self, call: Caller, table: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        """Remove, then add indexes, one a call as the API asks; a changed one is removed and added."""
-        before = {index["IndexName"]: index for index in old.get("GlobalSecondaryIndexes", ())}
-        after = {index["IndexName"]: index for index in new.get("GlobalSecondaryIndexes", ())}
+    async def _index(self, call: Caller, table: str, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        """Remove, then add indexes, one a call as the API asks; a changed one is removed and added.
+
+        Compared with what the table has, not with the old template: an interrupted run may have done a part.
+        """
+        present = {index["IndexName"]: index for index in found.get("GlobalSecondaryIndexes", ())}
+        wanted = {index["IndexName"]: index for index in new.get("GlobalSecondaryIndexes", ())}
+        for name, index in list(present.items()):
+            if name not in wanted or changed(index, wanted[name], "KeySchema", "Projection"):
+                await self._change(call, table, {"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": name}}]})
+                del present[name]
         attributes = picked(new, "AttributeDefinitions")
-        for name, index in before.items():
-            if after.get(name) != index:
-                update = [{"Delete": {"IndexName": name}}]
-                await self._change(call, table, {"GlobalSecondaryIndexUpdates": update})
-        for name, index in after.items():
-            if before.get(name) != index:
+        for name, index in wanted.items():
+            if name not in present:
                 await self._change(call, table, {"GlobalSecondaryIndexUpdates": [{"Create": index}], **attributes})
 
     async def _expire(self, call: Caller, table: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -134,7 +139,10 @@ class Table:
         wanted = new.get("TimeToLiveSpecification")
         if wanted is None:
             wanted = {**old["TimeToLiveSpecification"], "Enabled": False}
-        await call("dynamodb", "UpdateTimeToLive", TableName=table, TimeToLiveSpecification=wanted)
+        # Saying what is the case already is an error of the API.
+        found = (await call("dynamodb", "DescribeTimeToLive", TableName=table))["TimeToLiveDescription"]
+        if found["TimeToLiveStatus"].startswith("ENABL") != wanted["Enabled"]:
+            await call("dynamodb", "UpdateTimeToLive", TableName=table, TimeToLiveSpecification=wanted)
 
     async def _made(self, call: Caller, table: str) -> Made:
         found = await self._settled(call, table)
@@ -143,6 +151,7 @@ class Table:
 
 
 def _stream(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The stream that a template, or a description of a table, has."""
     if "StreamSpecification" not in properties:
         return {"StreamEnabled": False}
     return {"StreamEnabled": True, **properties["StreamSpecification"]}

@@ -1,0 +1,175 @@
+"""One contract for all resource types, against the real services: every step may be repeated, as after a crash."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from mayfly.services.contract import Principal, RequestContext, ServiceError
+from mayfly.services.stacks.resources.base import Caller, Target
+from mayfly.services.stacks.resources.registry import resource_types
+from mayfly.services.stacks.resources.schema import PropertyError, shape
+
+ACCOUNT = "000000000000"
+CONTEXT = RequestContext("r", ACCOUNT, "us-east-1", Principal("root", ACCOUNT, "", ""), "http://127.0.0.1:4566")
+TRUST = {
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+}
+ALLOW = {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+DENY = {"Statement": [{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}]}
+TAG = [{"Key": "k", "Value": "v"}]
+Client = Callable[..., Any]
+
+
+class OverTheWire:
+    """`ports.Operations` by boto3."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def call(
+        self, context: RequestContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        try:
+            reply: dict[str, Any] = getattr(self._client(service), xform_name(operation))(**params)
+        except ClientError as error:
+            raise ServiceError(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
+        return reply
+
+
+class Case(NamedTuple):
+    type: str
+    properties: dict[str, Any]
+    changes: dict[str, Any]  # in place
+
+
+def cases(role: str, role_arn: str, function: str) -> list[Case]:
+    return [
+        Case(
+            "AWS::S3::Bucket",
+            {"Tags": TAG, "PublicAccessBlockConfiguration": {"BlockPublicAcls": "true"}},
+            {"CorsConfiguration": {"CorsRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}, "Tags": []},
+        ),
+        Case(
+            "AWS::Lambda::Function",
+            {
+                "Role": role_arn,
+                "Runtime": "python3.11",
+                "Handler": "index.handler",
+                "Code": {"ZipFile": "def handler(event, context): return 1"},
+                "Timeout": "5",
+                "Tags": TAG,
+                "ReservedConcurrentExecutions": "2",
+                "Environment": {"Variables": {"NUMBER": 1}},
+            },
+            {"Code": {"ZipFile": "def handler(event, context): return 2"}, "MemorySize": 256, "Tags": []},
+        ),
+        Case("AWS::Lambda::Permission", {"FunctionName": function, "Action": "lambda:InvokeFunction",
+             "Principal": "s3.amazonaws.com", "SourceAccount": ACCOUNT}, {}),
+        Case("AWS::Lambda::Url", {"TargetFunctionArn": function, "AuthType": "NONE"}, {"AuthType": "AWS_IAM"}),
+        Case("AWS::Lambda::EventInvokeConfig", {"FunctionName": function, "Qualifier": "$LATEST",
+             "MaximumRetryAttempts": 1}, {"MaximumRetryAttempts": "0"}),
+        Case(
+            "AWS::IAM::Role",
+            {
+                "AssumeRolePolicyDocument": TRUST,
+                "Policies": [{"PolicyName": "one", "PolicyDocument": ALLOW}],
+                "ManagedPolicyArns": ["arn:aws:iam::aws:policy/A"],
+                "Tags": TAG,
+            },
+            {
+                "Policies": [{"PolicyName": "two", "PolicyDocument": DENY}],
+                "ManagedPolicyArns": ["arn:aws:iam::aws:policy/B"],
+                "Description": "d",
+                "Tags": [],
+            },
+        ),
+        Case("AWS::IAM::Policy", {"PolicyName": "p", "PolicyDocument": ALLOW, "Roles": [role]},
+             {"PolicyName": "q", "PolicyDocument": DENY}),
+        Case("AWS::IAM::ManagedPolicy", {"PolicyDocument": ALLOW, "Roles": [role]}, {"Roles": []}),
+        Case(
+            "AWS::DynamoDB::Table",
+            {
+                "AttributeDefinitions": [{"AttributeName": "k", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "k", "KeyType": "HASH"}],
+                "BillingMode": "PAY_PER_REQUEST",
+                "TimeToLiveSpecification": {"AttributeName": "end", "Enabled": "true"},
+                "Tags": TAG,
+            },
+            {"TimeToLiveSpecification": {"Enabled": "false", "AttributeName": "end"}, "Tags": []},
+        ),
+        Case("AWS::Logs::LogGroup", {"RetentionInDays": "7", "Tags": TAG}, {"RetentionInDays": 14, "Tags": []}),
+    ]  # fmt: skip
+
+
+NAMES = [case.type for case in cases("", "", "")]
+
+
+async def _repeated(act: Callable[[], Awaitable[Any]]) -> Any:
+    first = await act()
+    second = await act()
+    assert first == second
+    return second
+
+
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+async def test_every_step_may_be_repeated(client: Client, number: int) -> None:
+    types = resource_types()
+    call = Caller(OverTheWire(client), CONTEXT)
+
+    def target(name: str) -> Target:
+        return Target(f"arn:stack/contract-{number}", f"contract{number}", name, 1, ACCOUNT, "us-east-1")
+
+    role_type, function_type = types["AWS::IAM::Role"], types["AWS::Lambda::Function"]
+    role_properties = {"AssumeRolePolicyDocument": TRUST}
+    role = await role_type.create(call, target("Base"), role_properties)
+    base = cases(role.physical_id, role.attributes["Arn"], "")[1].properties
+    function_properties = shape(base, function_type.schema)
+    function = await function_type.create(call, target("Code"), function_properties)
+    case = cases(role.physical_id, role.attributes["Arn"], function.attributes["Arn"])[number]
+
+    kind, mine = types[case.type], target("Mine")
+    old = shape(case.properties, kind.schema)
+    new = shape({**case.properties, **case.changes}, kind.schema)
+    assert not await kind.exists(call, mine, old)
+    made = await _repeated(lambda: kind.create(call, mine, old))
+    assert kind.attributes >= set(made.attributes)
+    changed = await _repeated(lambda: kind.update(call, mine, made, old, new))
+    assert changed.physical_id == made.physical_id
+    back = await _repeated(lambda: kind.update(call, mine, made, new, old))
+    assert back == made
+    await kind.delete(call, mine, made, old)
+    await kind.delete(call, mine, made, old)
+    assert not await kind.exists(call, mine, old)
+
+    await function_type.delete(call, target("Code"), function, function_properties)
+    await role_type.delete(call, target("Base"), role, role_properties)
+
+
+def test_there_is_a_case_for_every_type() -> None:
+    assert sorted(NAMES) == sorted(resource_types())
+
+
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+def test_every_type_has_names_within_aws_limits_that_are_its_own(number: int) -> None:
+    case = cases("role", "arn:aws:iam::000000000000:role/role", "function")[number]
+    kind = resource_types()[case.type]
+    properties = shape(case.properties, kind.schema)
+    long = Target("arn:stack/1", "s" * 128, "L" * 255, 1, ACCOUNT, "us-east-1")
+    name = kind.physical_id(long, properties)
+    assert len(name.rpartition("/")[2]) <= 512
+    if case.type == "AWS::S3::Bucket":
+        assert len(name) <= 63
+        assert name == name.lower()
+    if case.type in ("AWS::Lambda::Function", "AWS::IAM::Role"):
+        assert len(name) <= 64
+    if case.type != "AWS::Lambda::Url":
+        assert name != kind.physical_id(dataclasses.replace(long, generation=2), properties)
+
+
+def test_a_property_that_is_not_supported_is_named() -> None:
+    with pytest.raises(PropertyError, match="Encountered unsupported property BucketEncryption"):
+        shape({"BucketEncryption": {}}, resource_types()["AWS::S3::Bucket"].schema)
