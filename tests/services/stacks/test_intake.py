@@ -87,6 +87,13 @@ async def test_nothing_is_made_when_a_stack_is_refused(stage: Stage) -> None:
     assert (await stage.refused("DescribeStacks", StackName="s"))[1] == "Stack with id s does not exist"
 
 
+async def test_a_parameter_has_to_match_its_pattern(stage: Stage) -> None:
+    body = template({"A": thing()}, Parameters={"P": {"Type": "String", "AllowedPattern": "[a-z]+"}})
+    given = [{"ParameterKey": "P", "ParameterValue": "A1"}]
+    answer = await stage.refused("CreateStack", StackName="s", TemplateBody=body, Parameters=given)
+    assert answer == ("ValidationError", "Parameter 'P' must match pattern [a-z]+")
+
+
 async def test_hidden_parameters_are_masked_and_previous_values_kept(stage: Stage) -> None:
     more = {"Parameters": {"P": {"Type": "String", "NoEcho": True}, "Q": {"Type": "Number", "Default": 1}}}
     resources = {"A": thing(Label={"Ref": "P"}, Size={"Ref": "Q"})}

@@ -11,6 +11,7 @@ from mayfly.services.stacks.fetch import body_of
 from mayfly.services.stacks.model import Definition
 from mayfly.services.stacks.planner import Draft, Place, Types, check, draft
 from mayfly.services.stacks.template import capabilities, document, parameters, source
+from mayfly.services.stacks.template.patterns import check_patterns
 from mayfly.services.stacks.template.sam import SamTransform
 
 _REASONS = {
@@ -61,6 +62,7 @@ class Intake:
         raw = await self.read(body)
         declared = document.parse({"Resources": {"X": {"Type": "X"}}, "Parameters": raw.get("Parameters")}).parameters
         bound = parameters.bind(declared, _given(params.get("Parameters", ()), previous))
+        await check_patterns(declared, bound)
         names = document.transforms(raw)
         given = tuple(params.get("Capabilities", ()))
         capabilities.check(document.EMPTY, given, expands=bool(names) and not reviewed)

@@ -119,6 +119,20 @@ def test_before_anything_exists_references_are_placeholders_that_functions_carry
     assert one != two
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        {"Fn::Sub": "${P}" * 2000},
+        {"Fn::Join": ["", [{"Ref": "P"}] * 2000]},
+        {"Fn::Join": ["x" * 4000, ["a"] * 2000]},
+        [{"Fn::Sub": "${P}" * 1000}] * 2,
+    ],
+)
+def test_a_small_template_cannot_write_out_into_an_endless_one(expression: Any) -> None:
+    with pytest.raises(ServiceError, match="write more than"):
+        scope(P="p" * 4096).evaluate(expression)
+
+
 plain = st.recursive(
     st.booleans() | st.integers() | st.text(st.characters(exclude_characters=NUL + "$"), max_size=10),
     lambda inner: (

@@ -17,6 +17,7 @@ from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.template.parameters import Value, text_of
 
 NUL = "\0"
+WRITTEN_LIMIT = 4 * 1024 * 1024
 NO_VALUE = object()  # what AWS::NoValue evaluates to inside a container: the member is left out
 CONDITION_FUNCTIONS = ("Fn::And", "Fn::Or", "Fn::Not", "Fn::Equals", "Condition")
 _SUB = re.compile(r"\$\{(!?)([^{}]*)\}")
@@ -66,6 +67,7 @@ class Scope:
         self._conditions = conditions
         self._lookup = lookup
         self._imports = imports
+        self._written = 0  # characters that functions have put together
         self._decided: dict[str, bool] = {}
         self._deciding: list[str] = []
 
@@ -129,15 +131,14 @@ class Scope:
         if not isinstance(text, str) or not isinstance(variables, dict):
             raise _shape("Fn::Sub", "a String as a first element, and a map as a second element")
 
+        def value(name: str) -> Any:
+            if name in variables:
+                return self._evaluate(variables[name])
+            return self._get_att(name) if "." in name and name not in self._pseudo else self._ref(name)
+
         def replace(match: re.Match[str]) -> str:
             literal, name = match[1], match[2].strip()
-            if literal:
-                return f"${{{name}}}"
-            if name in variables:
-                return _text("Fn::Sub", self._evaluate(variables[name]))
-            if "." in name and name not in self._pseudo:
-                return _text("Fn::Sub", self._get_att(name))
-            return _text("Fn::Sub", self._ref(name))
+            return f"${{{name}}}" if literal else self._counted(_text("Fn::Sub", value(name)))
 
         return _SUB.sub(replace, text)
 
@@ -148,7 +149,15 @@ class Scope:
             return _opaque("Fn::Join", [delimiter, items])
         if not isinstance(delimiter, str) or not isinstance(items, list):
             raise _shape("Fn::Join", "two parameters, (1) a string delimiter and (2) a list of strings to be joined")
-        return delimiter.join(_text("Fn::Join", item) for item in items)
+        self._written += len(delimiter) * len(items)
+        return delimiter.join(self._counted(_text("Fn::Join", item)) for item in items)
+
+    def _counted(self, text: str) -> str:
+        """`text`, which goes into a longer one: small templates must not write out into endless ones."""
+        self._written += len(text)
+        if self._written > WRITTEN_LIMIT:
+            raise validation(f"Template error: the functions of one value write more than {WRITTEN_LIMIT} characters")
+        return text
 
     def _select(self, argument: Any) -> Any:
         index, items = _pair("Fn::Select", argument)

@@ -1,10 +1,9 @@
-"""Parameters: declarations checked, values bound and constrained. Pure.
+"""Parameters: declarations checked, values bound and constrained, but for patterns (`patterns`). Pure.
 
 A bound value is text, or a list of texts for the list types. Types that name AWS resources or SSM parameters are not
 looked up anywhere yet and are refused.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,10 +32,6 @@ def check_declarations(declared: Mapping[str, Mapping[str, Any]]) -> None:
             raise validation(f"Template format error: Unrecognized parameter type: {kind}")
         if not isinstance(declaration.get("AllowedValues", []), list):
             raise validation(f"Template format error: AllowedValues of parameter {name} must be a list")
-        try:
-            re.compile(str(declaration.get("AllowedPattern", "")))
-        except re.error as error:
-            raise validation(f"Template error: AllowedPattern of parameter {name} is not a pattern: {error}") from error
         if isinstance(declaration.get("Default"), dict | list):
             raise validation("Template format error: Every Default member must be a string.")
 
@@ -102,6 +97,3 @@ def _check(name: str, declaration: Mapping[str, Any], value: str, *, number: boo
         raise refuse(f"must contain at least {declaration['MinLength']} characters")
     if "MaxLength" in declaration and len(value) > int(declaration["MaxLength"]):
         raise refuse(f"must contain at most {declaration['MaxLength']} characters")
-    pattern = declaration.get("AllowedPattern")
-    if pattern is not None and not re.fullmatch(str(pattern), value):
-        raise refuse(f"must match pattern {pattern}")
