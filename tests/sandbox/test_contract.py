@@ -145,6 +145,17 @@ async def test_layers_are_merged_and_later_ones_win(talks: Talks, tmp_path: Path
     assert await both.run("import from_layer, other; result = [from_layer.WHO, other.HERE]") == ["second", True]
 
 
+async def test_paths_may_be_relative_to_the_servers_directory(
+    talks: Talks, tmp_path: Path, layer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lab.py").write_text((CODE / "lab.py").read_text())
+    os.chmod(tmp_path, 0o755)
+    monkeypatch.chdir(tmp_path.parent)
+    name = Path(tmp_path.name)
+    talk = await talks.ready(name, layers=(name / "layer",))
+    assert await talk.run("import from_layer; result = from_layer.WHO") == "first"
+
+
 async def test_a_start_that_is_cancelled_leaves_nothing_behind(talks: Talks) -> None:
     task = asyncio.create_task(talks.factory.start(SandboxSpec(RUNTIME, CODE, label="cancelled")))
     await asyncio.sleep(0)

@@ -331,13 +331,14 @@ async def test_a_daemon_that_forked_twice_is_gone_after_discard(isolated: Talks)
 
 async def test_adopted_children_are_buried_and_own_ones_stay_waitable(isolated: Talks) -> None:
     talk = await isolated.ready()
-    await talk.run(
+    states = "[open(f'/proc/{p}/stat').read().split()[2] for p in os.listdir('/proc') if p.isdigit()]"
+    start = (
         "import builtins\nbuiltins.own = subprocess.Popen(['true'])\n"
         "for _ in range(5): subprocess.run(['sh', '-c', 'sleep 0.01 & true'])\nbuiltins.pid = os.fork()\n"
-        "if builtins.pid == 0: os._exit(3)\ntime.sleep(0.2)"
+        f"if builtins.pid == 0: os._exit(3)\nwhile {states}.count('Z') < 7: time.sleep(0.001)"
     )
-    states = "[open(f'/proc/{p}/stat').read().split()[2] for p in os.listdir('/proc') if p.isdigit()]"
-    assert (await talk.run(f"result = {states}")).count("Z") <= 2
+    await talk.run(start)
+    assert (await talk.run(f"result = {states}")).count("Z") == 2
     code = "import builtins\nresult = [builtins.own.wait(), os.waitstatus_to_exitcode(os.waitpid(builtins.pid, 0)[1])]"
     assert await talk.run(code) == [0, 3]
 

@@ -158,7 +158,7 @@ class ProcessFactory:
     def _spawn(
         self, interpreter: Interpreter, spec: SandboxSpec, control: int, output: int
     ) -> "subprocess.Popen[bytes]":
-        layers = json.dumps([str(layer) for layer in reversed(spec.layers)])
+        layers = json.dumps([str(layer.absolute()) for layer in reversed(spec.layers)])
         arguments = [str(parcel.source()), str(control), str(self._lifeline), str(self._runtime), layers]
         return subprocess.Popen(
             [str(interpreter.path), "-I", "-S", "-X", "utf8", "-c", _PROGRAM, *arguments],
@@ -167,7 +167,6 @@ class ProcessFactory:
             stderr=output,
             pass_fds=[control, self._lifeline],
             start_new_session=True,
-            cwd=spec.code,
         )
 
     async def _forget(self, sandbox: ProcessSandbox) -> None:

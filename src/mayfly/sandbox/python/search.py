@@ -24,6 +24,7 @@ _KEPT = {*sys.builtin_module_names, "os", "io", "abc", "codecs", "encodings", "i
 def set_up(task_root: str, places: Places) -> None:
     """`sys.path` as AWS has it: the function, its layers, the runtime's packages, the standard library."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    task_root = os.path.abspath(task_root)
     own = [task_root]
     for layer in places.layers:
         own += [f"{layer}/python/lib/{version}/site-packages", f"{layer}/python"]
