@@ -113,6 +113,10 @@ async def test_hidden_parameters_are_masked_and_previous_values_kept(stage: Stag
     )
     await stage.settled()
     assert stage.held()["A"] == {"Label": "secret", "Size": 2}
+    events = (await stage.call("DescribeStackEvents", StackName="s"))["StackEvents"]
+    shown = [event["ResourceProperties"] for event in events if "ResourceProperties" in event]
+    assert any("****" in text for text in shown)
+    assert not any("secret" in text for text in shown)
 
 
 async def test_templates_are_shown_as_written_and_as_processed(stage: Stage) -> None:

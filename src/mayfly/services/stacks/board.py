@@ -19,6 +19,7 @@ from mayfly.services.stacks.records import (
     resources_of,
     save_resource,
     save_stack,
+    secrets_of,
     stack_event,
     stack_of_id,
 )
@@ -103,13 +104,14 @@ class Board:
 
     async def save(self, *rows: Resource, event: bool = True) -> None:
         """Make rows durable, each with an event that says where it stands."""
+        secrets = self._secrets()
         stamped = [msgspec.structs.replace(row, updated_at=self.now()) for row in rows]
 
         def write(tx: Tx) -> None:
             for row in stamped:
                 save_resource(tx, row)
                 if event:
-                    resource_event(tx, row, self.operation.token, row.updated_at)
+                    resource_event(tx, row, self.operation.token, row.updated_at, secrets)
 
         await self._store.write(write)
         for row in stamped:
@@ -117,11 +119,12 @@ class Board:
 
     async def forget(self, row: Resource, status: str, reason: str = "") -> None:
         """Drop a row, with an event that says why."""
+        secrets = self._secrets()
         last = msgspec.structs.replace(row, status=status, reason=reason, updated_at=self.now())
 
         def write(tx: Tx) -> None:
             forget_resource(tx, last)
-            resource_event(tx, last, self.operation.token, last.updated_at)
+            resource_event(tx, last, self.operation.token, last.updated_at, secrets)
 
         await self._store.write(write)
         self._rows.pop((row.logical_id, row.generation), None)
@@ -146,6 +149,9 @@ class Board:
         self.stack = stack
         for row in changed:
             self._rows[row.logical_id, row.generation] = row
+
+    def _secrets(self) -> set[str]:
+        return secrets_of(self.stack.definition) | secrets_of(self.operation.definition)
 
     def made(self, row: Resource) -> Made:
         return Made(row.physical_id, row.attributes)

@@ -172,8 +172,9 @@ class _Run:
             status = "CREATE_FAILED" if operation.kind == "create" else "UPDATE_FAILED"
             await board.turn(_ended(_because(stack, reason), status))
         elif operation.kind == "create":
-            status = "ROLLBACK_IN_PROGRESS" if operation.on_failure == "ROLLBACK" else "DELETE_IN_PROGRESS"
-            requested = f"{reason}. Rollback requested by user."
+            back = operation.on_failure == "ROLLBACK"
+            status = "ROLLBACK_IN_PROGRESS" if back else "DELETE_IN_PROGRESS"
+            requested = f"{reason}. {'Rollback' if back else 'Delete'} requested by user."
             await board.turn(_turned(_because(stack, requested), status, operation, "delete"))
         else:
             stack = _turned(_because(stack, reason), "UPDATE_ROLLBACK_IN_PROGRESS", operation, "rollback")

@@ -1,5 +1,6 @@
 """Stacks, their resources and events in the store: rows to values and back."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from mayfly.services.contract import RequestContext
 from mayfly.services.stacks import statements
 from mayfly.services.stacks.faults import no_such_stack
 from mayfly.services.stacks.model import Definition, Event, Operation, Resource, Stack
+from mayfly.services.stacks.template.parameters import MASK, hidden, text_of
 from mayfly.store.api import Reader, Row, Tx
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
@@ -99,6 +101,16 @@ def forget_resource(tx: Tx, resource: Resource) -> None:
     )
 
 
+def secrets_of(definition: Definition) -> set[str]:
+    """The values of parameters that are not to be shown, also in parts of lists."""
+    found: set[str] = set()
+    for name, declared in definition.template.parameters.items():
+        if hidden(declared):
+            value = definition.parameters.get(name, "")
+            found |= {value} if isinstance(value, str) else set(value)
+    return found - {""}
+
+
 def stack_event(tx: Tx, stack: Stack, at: float) -> None:
     """Record where the stack as a whole stands."""
     token = stack.operation.token if stack.operation else ""
@@ -108,9 +120,10 @@ def stack_event(tx: Tx, stack: Stack, at: float) -> None:
     )
 
 
-def resource_event(tx: Tx, resource: Resource, token: str, at: float) -> None:
-    """Record where one resource stands."""
-    shown = msgspec.json.encode(resource.properties if resource.pending is None else resource.pending).decode()
+def resource_event(tx: Tx, resource: Resource, token: str, at: float, secrets: Collection[str] = ()) -> None:
+    """Record where one resource stands; `secrets` are masked in the properties that the event shows."""
+    properties = resource.properties if resource.pending is None else resource.pending
+    shown = msgspec.json.encode(masked(properties, secrets)).decode()
     name = f"{resource.logical_id}-{resource.status}-{request_id()}"
     _add(
         tx,
@@ -119,6 +132,19 @@ def resource_event(tx: Tx, resource: Resource, token: str, at: float) -> None:
             resource.reason, shown, token, at,
         ),
     )  # fmt: skip
+
+
+def masked(value: Any, secrets: Collection[str]) -> Any:
+    """`value` with every occurrence of a secret in its texts replaced."""
+    if isinstance(value, dict):
+        return {key: masked(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item, secrets) for item in value]
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, MASK)
+        return value
+    return MASK if text_of(value) in secrets else value
 
 
 def _add(tx: Tx, event: Event) -> None:

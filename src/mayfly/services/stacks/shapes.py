@@ -5,7 +5,7 @@ from typing import Any
 from mayfly.clock import utc
 from mayfly.services.stacks.intake import joined
 from mayfly.services.stacks.model import Definition, Event, Resource, Stack
-from mayfly.services.stacks.template.parameters import MASK
+from mayfly.services.stacks.template.parameters import MASK, hidden
 
 _DRIFT = {"StackDriftStatus": "NOT_CHECKED"}
 
@@ -53,7 +53,7 @@ def summary(item: Stack) -> dict[str, Any]:
 def parameters(definition: Definition) -> list[dict[str, str]]:
     declared = definition.template.parameters
     return [
-        {"ParameterKey": name, "ParameterValue": MASK if _hidden(declared.get(name, {})) else joined(value)}
+        {"ParameterKey": name, "ParameterValue": MASK if hidden(declared.get(name, {})) else joined(value)}
         for name, value in definition.parameters.items()
     ]
 
@@ -61,16 +61,12 @@ def parameters(definition: Definition) -> list[dict[str, str]]:
 def declaration(name: str, declared: dict[str, Any]) -> dict[str, Any]:
     """A parameter as a template declares it."""
     default = declared.get("Default")
-    found: dict[str, Any] = {"ParameterKey": name, "NoEcho": _hidden(declared)}
+    found: dict[str, Any] = {"ParameterKey": name, "NoEcho": hidden(declared)}
     if default is not None:
         found["DefaultValue"] = str(default)
     if declared.get("Description"):
         found["Description"] = declared["Description"]
     return found
-
-
-def _hidden(declared: dict[str, Any]) -> bool:
-    return str(declared.get("NoEcho", False)).lower() == "true"
 
 
 def tags(definition: Definition) -> list[dict[str, str]]:

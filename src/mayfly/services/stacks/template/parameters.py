@@ -53,6 +53,11 @@ def bind(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, str]) ->
     }
 
 
+def hidden(declaration: Mapping[str, Any]) -> bool:
+    """Whether a parameter's value is not to be shown."""
+    return text_of(declaration.get("NoEcho", False)).lower() == "true"
+
+
 def text_of(value: Any) -> str:
     """A scalar of a template as the text that CloudFormation makes of it."""
     if isinstance(value, bool):
