@@ -9,6 +9,7 @@ import os
 import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -89,6 +90,13 @@ class Writer:
                 await self.store.write(lambda tx, claim=claim: body(tx, claim))  # type: ignore[misc]
                 promised("completed", claim.payload.decode())
 
+    def owned(self, name: str, blob: Blob) -> Callable[[Tx], Blob]:
+        def body(tx: Tx) -> Blob:
+            self.blobs.link(tx, blob.digest, name)
+            return blob
+
+        return body
+
     async def puts(self) -> None:
         async def chunks(data: bytes) -> AsyncIterator[bytes]:
             for start in range(0, len(data), 30_000):
@@ -96,9 +104,12 @@ class Writer:
 
         while True:
             name = self.fresh()
-            blob = await self.blobs.put(chunks(content(name)))
+            if random.random() < 0.5:
+                blob = await self.blobs.put_with(chunks(content(name)), partial(self.owned, name))
+            else:
+                blob = await self.blobs.put(chunks(content(name)))
+                await self.store.write(self.owned(name, blob))
             assert blob == Blob(hashlib.sha256(content(name)).hexdigest(), len(content(name)))
-            await self.store.write(lambda tx, d=blob.digest, o=name: self.blobs.link(tx, d, o))  # type: ignore[misc]
             promised("blob", name)
             if random.random() < 0.1:
                 await self.blobs.sweep(0)

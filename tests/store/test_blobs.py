@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import permutations
 
 import pytest
 
 from mayfly.clock import ManualClock
-from mayfly.store.api import Blob, BlobNotFoundError, Blobs, Store
+from mayfly.store.api import SMALL_BLOB_BYTES, Blob, BlobNotFoundError, Blobs, Store, Tx
 
 MIB = 1024 * 1024
 SOME = bytes(range(256)) * 4096 + b"end"  # a little over 1 MiB
@@ -227,3 +228,146 @@ async def test_a_cancelled_put_leaves_a_blob_or_nothing(blobs: Blobs, clock: Man
     for turns in range(30):
         with pytest.raises(BlobNotFoundError):
             await blobs.read_bytes(digest_of(b"cancelled %d" % turns))
+
+
+# --- with the write of what needs it
+
+
+def owned_by(blobs: Blobs, owner: str) -> Callable[[Blob], Callable[[Tx], Blob]]:
+    """For `put_with`: link the blob, and answer it."""
+
+    def then(blob: Blob) -> Callable[[Tx], Blob]:
+        def body(tx: Tx) -> Blob:
+            blobs.link(tx, blob.digest, owner)
+            return blob
+
+        return body
+
+    return then
+
+
+LIMIT = SMALL_BLOB_BYTES
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, LIMIT - 1, LIMIT, LIMIT + 1, 300_000, len(SOME)])
+@pytest.mark.parametrize("chunk", [777, 400_000])
+async def test_a_blob_and_what_needs_it_are_put_in_one_go(
+    blobs: Blobs, store: Store, clock: ManualClock, size: int, chunk: int
+) -> None:
+    data = SOME[:size]
+    blob = await blobs.put_with(chunked(data, chunk), owned_by(blobs, "me"))
+    assert blob == Blob(digest_of(data), size)
+    clock.advance(100)
+    assert await blobs.sweep(50) == 0
+    assert await blobs.read_bytes(blob.digest) == data
+    assert await collected(blobs.read(blob.digest)) == data
+    assert await collected(blobs.read(blob.digest, 1, max(1, size - 1))) == data[1 : max(1, size - 1)]
+    assert await collected(blobs.read(blob.digest, size + 9)) == b""
+    assert await store.read(lambda reader: blobs.at_hand(reader, blob.digest)) in (data, None)
+    await unlink(store, blobs, blob, "me")
+    assert await blobs.sweep(50) == 1
+    assert await stored(blobs, [blob]) == []
+    assert await store.read(lambda reader: blobs.at_hand(reader, blob.digest)) is None
+
+
+async def test_small_blobs_that_were_put_with_a_write_are_at_hand(blobs: Blobs, store: Store) -> None:
+    blob = await blobs.put_with(chunked(b"small", 2), owned_by(blobs, "me"))
+    assert await store.read(lambda reader: blobs.at_hand(reader, blob.digest)) == b"small"
+
+
+@pytest.mark.parametrize("size", [1000, 300_000])
+async def test_hashers_have_seen_everything_when_it_is_asked_what_to_write(blobs: Blobs, size: int) -> None:
+    data, md5, crc = SOME[:size], hashlib.md5(), Crc32()
+    seen: list[tuple[str, int]] = []
+
+    def then(blob: Blob) -> Callable[[Tx], None]:
+        seen.append((md5.hexdigest(), crc.value))
+        return lambda tx: None
+
+    await blobs.put_with(chunked(data, 100), then, [md5, crc])
+    assert seen == [(hashlib.md5(data).hexdigest(), zlib.crc32(data))]
+
+
+@pytest.mark.parametrize("size", [0, 1000, 300_000])
+@pytest.mark.parametrize("where", ["source", "then", "body"])
+async def test_nothing_is_stored_when_the_source_or_the_write_fails(
+    blobs: Blobs, store: Store, size: int, where: str
+) -> None:
+    data = SOME[:size]
+
+    async def source() -> AsyncIterator[bytes]:
+        yield data
+        if where == "source":
+            raise LookupError(where)
+
+    def then(blob: Blob) -> Callable[[Tx], None]:
+        if where == "then":
+            raise LookupError(where)
+
+        def body(tx: Tx) -> None:
+            blobs.link(tx, blob.digest, "me")
+            raise LookupError(where)
+
+        return body
+
+    with pytest.raises(LookupError, match=where):
+        await blobs.put_with(source(), then)
+    with pytest.raises(BlobNotFoundError):
+        await link(store, blobs, Blob(digest_of(data), size), "me")
+    await blobs.sweep(0)
+    assert await stored(blobs, [Blob(digest_of(data), size)]) == []
+
+
+async def test_equal_contents_are_one_blob_whichever_way_they_are_put(
+    blobs: Blobs, store: Store, clock: ManualClock
+) -> None:
+    ways: list[Callable[[str], Awaitable[Blob]]] = [
+        lambda owner: blobs.put_with(chunked(b"same", 1), owned_by(blobs, owner)),
+        lambda owner: blobs.put_bytes(b"same"),
+        lambda owner: blobs.put_with(chunked(b"same", 4), owned_by(blobs, owner)),
+    ]
+    for order in permutations(ways):
+        put = [await way(str(number)) for number, way in enumerate(order)]
+        assert set(put) == {Blob(digest_of(b"same"), 4)}
+        clock.advance(100)
+        assert await blobs.sweep(50) == 0
+        assert await blobs.read_bytes(put[0].digest) == b"same"
+        for owner in ("0", "1", "2"):
+            await unlink(store, blobs, put[0], owner)
+        assert await blobs.sweep(50) == 1
+        assert await stored(blobs, put) == []
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+async def test_a_put_with_a_write_that_meets_a_sweep_of_the_same_content_ends_with_the_blob_stored(
+    blobs: Blobs, store: Store, clock: ManualClock, size: int
+) -> None:
+    for round_ in range(10):
+        data = bytes([round_]) * size
+        old = await blobs.put_with(chunked(data, size), lambda blob: lambda tx: blob)
+        clock.advance(100)
+        puts = [blobs.put_with(chunked(data, size), owned_by(blobs, str(number))) for number in range(3)]
+        await asyncio.gather(blobs.sweep(50), *puts, blobs.put_bytes(data), blobs.sweep(50))
+        await blobs.sweep(50)
+        assert await blobs.read_bytes(old.digest) == data
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+async def test_a_cancelled_put_with_a_write_leaves_both_or_nothing(
+    blobs: Blobs, store: Store, clock: ManualClock, size: int
+) -> None:
+    contents = [bytes([turns]) * size for turns in range(40)]
+    for turns, data in enumerate(contents):
+        putting = asyncio.create_task(blobs.put_with(chunked(data, size), owned_by(blobs, "me")))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        putting.cancel()
+        await asyncio.wait([putting])
+        await blobs.sweep(-1)
+    clock.advance(100)
+    await blobs.sweep(50)
+    candidates = [Blob(digest_of(data), size) for data in contents]
+    for blob in await stored(blobs, candidates):
+        await unlink(store, blobs, blob, "me")
+    await blobs.sweep(-1)
+    assert await stored(blobs, candidates) == []

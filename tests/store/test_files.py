@@ -12,9 +12,18 @@ from typing import Any
 import pytest
 
 from mayfly.clock import ManualClock
-from mayfly.store import blob_files
-from mayfly.store import files as files_module
-from mayfly.store.api import BlobNotFoundError, StorageFailedError, StorageFullError, StoreClosedError
+from mayfly.store import blob_files, blob_rows
+from mayfly.store.api import (
+    SMALL_BLOB_BYTES,
+    Blob,
+    BlobNotFoundError,
+    Reader,
+    Row,
+    StorageFailedError,
+    StorageFullError,
+    StoreClosedError,
+    Tx,
+)
 from mayfly.store.files import FileBlobs
 from mayfly.store.sqlite import SqliteStore
 
@@ -73,6 +82,52 @@ async def test_the_bytes_and_then_the_name_are_synced_before_the_row_is_written(
     await files.put_bytes(b"hello")
     # The blob's directory, and those above it, in which it may be new.
     assert events == ["sync bytes", "rename", "sync directory", "sync directory", "sync directory", "row"]
+
+
+@pytest.mark.parametrize("size", [0, SMALL_BLOB_BYTES, SMALL_BLOB_BYTES + 1])
+async def test_a_blob_put_with_a_write_costs_one_commit_and_a_small_one_no_file(
+    files: FileBlobs, root: Path, store: SqliteStore, size: int
+) -> None:
+    async def source() -> AsyncIterator[bytes]:
+        yield bytes(size)
+
+    before = store.commits
+    await files.put_with(source(), lambda blob: lambda tx: files.link(tx, blob.digest, "me"))
+    assert store.commits == before + 1
+    assert len(on_disk(root)) == (size > SMALL_BLOB_BYTES)
+
+
+def rows(reader: Reader, table: str) -> list[Row]:
+    return reader.all(f"SELECT 1 FROM {table}")
+
+
+async def test_a_sweep_leaves_nothing_of_a_small_blob_in_the_database(
+    files: FileBlobs, store: SqliteStore, clock: ManualClock
+) -> None:
+    async def source() -> AsyncIterator[bytes]:
+        yield b"small"
+
+    await files.put_with(source(), lambda blob: lambda tx: None)
+    clock.advance(100)
+    assert await files.sweep(50) == 1
+    for table in ("blobs", "blob_bytes"):
+        assert await store.read(functools.partial(rows, table=table)) == []
+
+
+async def test_a_file_that_a_write_which_failed_has_left_goes_with_the_next_sweep(files: FileBlobs, root: Path) -> None:
+    async def source() -> AsyncIterator[bytes]:
+        yield bytes(300_000)
+
+    def then(blob: Blob) -> Callable[[Tx], None]:
+        def body(tx: Tx) -> None:
+            raise LookupError
+
+        return body
+
+    with pytest.raises(LookupError):
+        await files.put_with(source(), then)
+    await files.sweep(1000)
+    assert on_disk(root) == []
 
 
 async def test_unfinished_uploads_of_a_former_process_are_removed_at_the_start(
@@ -202,7 +257,7 @@ async def test_a_put_waits_for_a_sweep_that_is_removing_the_same_content(
 
 async def test_a_sweep_looks_at_nothing_but_blobs_without_an_owner(store: SqliteStore) -> None:
     names = {"before": 1.0, "after": 0.0, "digest": "", "count": 10}
-    rows = await store.read(lambda reader: reader.all(f"EXPLAIN QUERY PLAN {files_module.SELECT_UNOWNED}", names))
+    rows = await store.read(lambda reader: reader.all(f"EXPLAIN QUERY PLAN {blob_rows.SELECT_UNOWNED}", names))
     (step,) = [row[3] for row in rows]
     assert step.startswith("SEARCH blobs USING INDEX blobs_unowned")
 

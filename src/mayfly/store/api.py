@@ -165,6 +165,11 @@ class ReadyQueue(Protocol):
         """
 
 
+# What `Blobs.put_with` takes is kept beside the rows up to this size. Larger, the database would write more bytes twice
+# than a file costs in syncs.
+SMALL_BLOB_BYTES = 32 * 1024
+
+
 class Blob(NamedTuple):
     """Immutable bytes, named by what they are."""
 
@@ -189,6 +194,19 @@ class Blobs(Protocol):
 
     async def put_bytes(self, data: bytes) -> Blob:
         """`put` for bytes that are already in memory."""
+
+    async def put_with(
+        self, chunks: AsyncIterator[bytes], then: Callable[[Blob], Callable[[Tx], T]], hashers: Sequence[Hasher] = ()
+    ) -> T:
+        """`put`, and the write of what needs the blob, in one commit; the value of that write.
+
+        `then` is called on the event loop once the hashers have seen every byte, and gives the body to run in the
+        transaction that records the blob. Nothing is stored when `chunks`, `then` or the body raises. The body may
+        link the blob. Up to `SMALL_BLOB_BYTES` the bytes themselves are part of that transaction.
+        """
+
+    def at_hand(self, reader: Reader, digest: str) -> bytes | None:
+        """The bytes of a small blob that the snapshot itself holds; None says only that `read` must fetch them."""
 
     def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes `start` (inclusive) to `end` (exclusive; None: the last), in chunks; `BlobNotFoundError`."""

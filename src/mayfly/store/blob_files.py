@@ -12,7 +12,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Protocol
 
-from mayfly.store.api import BlobNotFoundError, Hasher, StorageFailedError
+from mayfly.store.api import Hasher, StorageFailedError
 from mayfly.store.disk import storage_errors, sync_directory
 
 CHUNK_BYTES = 256 * 1024
@@ -95,17 +95,18 @@ class Reading:
         self.left = 0
         self.chunk = b""
 
-    def open(self) -> None:
-        """Open the file and read the first chunk; `BlobNotFoundError`."""
+    def open(self) -> bool:
+        """Open the file and read the first chunk; False when there is no file."""
         with storage_errors(self._path):
             try:
                 self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
-                raise BlobNotFoundError(f"no blob {self._path.name}") from None
+                return False
             size = os.fstat(self._fd).st_size
         self.left = max(0, (size if self._end is None else min(self._end, size)) - self._position)
         if self.left:
             self.advance()
+        return True
 
     def advance(self) -> None:
         with storage_errors(self._path):

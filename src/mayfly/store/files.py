@@ -4,6 +4,9 @@ A blob is written to `tmp/`, fsynced, renamed to `ab/cd/<digest>`, its directory
 table `blobs`. So a row means durable bytes; a file without a row is the rest of an interrupted `put` or `sweep`, and
 goes with the next sweep. Equal content put twice replaces the file by its equal; who reads the old one keeps it open.
 
+A small blob of `put_with` has its bytes in the database (`blob_rows`). A file that is put later of the same content
+lies beside them; both go with the row.
+
 `sweep` against a concurrent `put` or `link` of the same content: `link` needs the blob's row in its own transaction,
 and `sweep` takes the row away in one that requires that there is no owner, so one of the two is first: either the owner
 is seen and the blob stays, or `link` raises `BlobNotFoundError`. `put` and `sweep` exclude one another per digest, from
@@ -18,11 +21,22 @@ import re
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from mayfly.clock import Clock
-from mayfly.store.api import Blob, BlobNotFoundError, Hasher, Reader, Store, StoreClosedError, Tx
+from mayfly.store import blob_rows
+from mayfly.store.api import (
+    SMALL_BLOB_BYTES,
+    Blob,
+    BlobNotFoundError,
+    Hasher,
+    Reader,
+    Store,
+    StoreClosedError,
+    Tx,
+)
 from mayfly.store.blob_files import CHUNK_BYTES, Reading, Upload, names_in, remove, remove_leftovers, shards
 from mayfly.store.disk import storage_errors
 
@@ -32,23 +46,6 @@ P = ParamSpec("P")
 THREADS = 8
 SWEEP_BATCH = 256
 DIGEST = re.compile(r"[0-9a-f]{64}")
-
-INSERT_BLOB = """
-INSERT INTO blobs (digest, size, put_at, owners) VALUES (:digest, :size, :now, 0)
-ON CONFLICT (digest) DO UPDATE SET put_at = excluded.put_at
-"""
-SELECT_BLOB = "SELECT 1 FROM blobs WHERE digest = :digest"
-INSERT_OWNER = """
-INSERT INTO blob_owners (digest, owner) VALUES (:digest, :owner) ON CONFLICT (digest, owner) DO NOTHING
-"""
-DELETE_OWNER = "DELETE FROM blob_owners WHERE digest = :digest AND owner = :owner"
-COUNT_OWNER = "UPDATE blobs SET owners = owners + :change WHERE digest = :digest"
-SELECT_UNOWNED = """
-SELECT put_at, digest FROM blobs
-WHERE owners = 0 AND put_at < :before AND (put_at, digest) > (:after, :digest)
-ORDER BY put_at, digest LIMIT :count
-"""
-DELETE_UNOWNED = "DELETE FROM blobs WHERE digest = :digest AND put_at < :before AND owners = 0"
 
 
 class FileBlobs:
@@ -73,35 +70,51 @@ class FileBlobs:
         return self._root / digest[:2] / digest[2:4] / digest
 
     async def put(self, chunks: AsyncIterator[bytes], hashers: Sequence[Hasher] = ()) -> Blob:
-        upload = Upload(self._root, (hashlib.sha256(), *hashers))
-        last: Future[None] | None = None
-        try:
-            async with contextlib.aclosing(_batches(chunks)) as batches:
-                async for pieces in batches:
-                    if last is not None:
-                        await asyncio.wrap_future(last)
-                    last = self._submit(upload.write, pieces)
-            if last is not None:
-                await asyncio.wrap_future(last)
-            return await self._publish(upload)
-        finally:
-            self._discard(upload, last)
+        async with contextlib.aclosing(_batches(chunks)) as batches:
+            return await self._put_file(batches, hashers, _only_the_blob)
+
+    async def put_with(
+        self, chunks: AsyncIterator[bytes], then: Callable[[Blob], Callable[[Tx], T]], hashers: Sequence[Hasher] = ()
+    ) -> T:
+        async with contextlib.aclosing(_batches(chunks)) as batches:
+            first: list[bytes] = await anext(batches, [])
+            # A batch below the size of one is the last.
+            if sum(map(len, first)) > SMALL_BLOB_BYTES:
+                return await self._put_file(batches, hashers, then, first)
+        data = b"".join(first)
+        for hasher in hashers:
+            hasher.update(data)
+        blob = Blob(hashlib.sha256(data).hexdigest(), len(data))
+        body = then(blob)
+        now = self._clock.now()
+
+        def record(tx: Tx) -> T:
+            blob_rows.record_small(tx, blob, data, now)
+            return body(tx)
+
+        return await self._store.write(record)
 
     async def put_bytes(self, data: bytes) -> Blob:
         upload = Upload(self._root, (hashlib.sha256(),))
         try:
             await self._in_pool(lambda: upload.write([data]))
-            return await self._publish(upload)
+            return await self._publish(upload, _only_the_blob)
         finally:
             self._discard(upload, None)
+
+    def at_hand(self, reader: Reader, digest: str) -> bytes | None:
+        return blob_rows.small(reader, digest)
 
     async def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         if start < 0 or (end is not None and end < start):
             raise ValueError(f"no such range: {start} to {end}")
-        path = self.path(digest)
-        reading = Reading(path, start, end)
+        reading = Reading(self.path(digest), start, end)
         try:
-            await self._in_pool(reading.open)
+            if not await self._in_pool(reading.open):
+                kept = (await self._read_kept(digest))[start:end]
+                if kept:
+                    yield kept
+                return
             while reading.chunk:
                 yield reading.chunk
                 if not reading.left:
@@ -113,57 +126,80 @@ class FileBlobs:
     async def read_bytes(self, digest: str) -> bytes:
         path = self.path(digest)
 
-        def whole() -> bytes:
+        def whole() -> bytes | None:
             with storage_errors(path):
                 try:
                     return path.read_bytes()
                 except FileNotFoundError:
-                    raise BlobNotFoundError(f"no blob {digest}") from None
+                    return None
 
-        return await self._in_pool(whole)
+        data = await self._in_pool(whole)
+        return await self._read_kept(digest) if data is None else data
 
     def link(self, tx: Tx, digest: str, owner: str) -> None:
-        if tx.one(SELECT_BLOB, {"digest": digest}) is None:
-            raise BlobNotFoundError(f"no blob {digest}; it was never put, or was swept before it was linked")
-        if tx.run(INSERT_OWNER, {"digest": digest, "owner": owner}):
-            tx.run(COUNT_OWNER, {"digest": digest, "change": 1})
+        blob_rows.link(tx, digest, owner)
 
     def unlink(self, tx: Tx, digest: str, owner: str) -> None:
-        if tx.run(DELETE_OWNER, {"digest": digest, "owner": owner}):
-            tx.run(COUNT_OWNER, {"digest": digest, "change": -1})
+        blob_rows.unlink(tx, digest, owner)
 
     async def sweep(self, grace_s: float) -> int:
         before = self._clock.now() - grace_s
         await self._sweep_orphans()
-        removed, after, digest = 0, float("-inf"), ""
+        removed, after = 0, (float("-inf"), "")
         while True:
-            params = {"before": before, "after": after, "digest": digest, "count": SWEEP_BATCH}
 
-            def candidates(reader: Reader, params: dict[str, object] = params) -> list[tuple[float, str]]:
-                return [(put_at, name) for put_at, name in reader.all(SELECT_UNOWNED, params)]
+            def candidates(reader: Reader, after: tuple[float, str] = after) -> list[tuple[float, str]]:
+                return blob_rows.unowned(reader, before, after, SWEEP_BATCH)
 
             batch = await self._store.read(candidates)
             if not batch:
                 return removed
-            after, digest = batch[-1]
-            removed += await self._sweep([name for _, name in batch], before)
+            after = batch[-1]
+            removed += await self._sweep([digest for _, digest in batch], before)
 
     async def close(self) -> None:
         """Wait for what the threads are doing, then end them."""
         await asyncio.to_thread(self._pool.shutdown)
 
-    async def _publish(self, upload: Upload) -> Blob:
-        """Make a finished upload a blob: durable bytes first, then the row."""
-        digest = upload.digest
+    async def _put_file(
+        self,
+        batches: AsyncIterator[list[bytes]],
+        hashers: Sequence[Hasher],
+        then: Callable[[Blob], Callable[[Tx], T]],
+        first: Sequence[bytes] = (),
+    ) -> T:
+        """Write `first` and the rest into a file while more arrives, then publish it."""
+        upload = Upload(self._root, (hashlib.sha256(), *hashers))
+        last: Future[None] | None = self._submit(upload.write, first) if first else None
+        try:
+            async for pieces in batches:
+                if last is not None:
+                    await asyncio.wrap_future(last)
+                last = self._submit(upload.write, pieces)
+            if last is not None:
+                await asyncio.wrap_future(last)
+            return await self._publish(upload, then)
+        finally:
+            self._discard(upload, last)
+
+    async def _publish(self, upload: Upload, then: Callable[[Blob], Callable[[Tx], T]]) -> T:
+        """Make a finished upload a blob: durable bytes first, then the row, and with it what `then` makes of it."""
+        blob = Blob(upload.digest, upload.size)
+        body = then(blob)
+        digest, target = blob.digest, self.path(blob.digest)
         while (sweeping := self._sweeping.get(digest)) is not None:
             await sweeping.wait()
         self._publishing[digest] += 1
         recorded = False
-        target = self.path(digest)
         try:
             await self._in_pool(lambda: upload.publish(target, self._durable))
-            row = {"digest": digest, "size": upload.size, "now": self._clock.now()}
-            await _to_the_end(self._store.write(lambda tx: tx.run(INSERT_BLOB, row)))
+            now = self._clock.now()
+
+            def record(tx: Tx) -> T:
+                blob_rows.record(tx, blob, now)
+                return body(tx)
+
+            value = await _to_the_end(self._store.write(record))
             recorded = True
         finally:
             self._publishing[digest] -= 1
@@ -171,17 +207,20 @@ class FileBlobs:
                 del self._publishing[digest]
             if not recorded:
                 self._suspects.add(digest)
-        return Blob(digest, upload.size)
+        return value
+
+    async def _read_kept(self, digest: str) -> bytes:
+        """The bytes that the database has; `BlobNotFoundError`."""
+        data = await self._store.read(lambda reader: self.at_hand(reader, digest))
+        if data is None:
+            raise BlobNotFoundError(f"no blob {digest}")
+        return data
 
     async def _sweep(self, digests: Iterable[str], before: float) -> int:
         """Remove rows that are still unowned, then their files, with no `put` of the same content in between."""
         with self._excluded(digests) as mine:
-
-            def forget(tx: Tx) -> list[str]:
-                return [name for name in mine if tx.run(DELETE_UNOWNED, {"digest": name, "before": before})]
-
             self._suspects.update(mine)  # until it is known what became of them
-            gone = await _to_the_end(self._store.write(forget))
+            gone = await _to_the_end(self._store.write(lambda tx: blob_rows.forget(tx, mine, before)))
             await self._remove(gone)
             self._suspects.difference_update(mine)
         return len(gone)
@@ -202,10 +241,7 @@ class FileBlobs:
     async def _remove_rowless(self, digests: Sequence[str]) -> None:
         for begin in range(0, len(digests), SWEEP_BATCH):
             with self._excluded(digests[begin : begin + SWEEP_BATCH]) as mine:
-
-                def rowless(reader: Reader, mine: list[str] = mine) -> list[str]:
-                    return [name for name in mine if reader.one(SELECT_BLOB, {"digest": name}) is None]
-
+                rowless = partial(blob_rows.rowless, digests=mine)
                 await self._remove(await self._store.read(rowless))
 
     async def _remove(self, digests: Sequence[str]) -> None:
@@ -245,6 +281,10 @@ class FileBlobs:
         if not upload.published:
             with contextlib.suppress(StoreClosedError):
                 self._submit(upload.discard, last)
+
+
+def _only_the_blob(blob: Blob) -> Callable[[Tx], Blob]:
+    return lambda tx: blob
 
 
 async def _to_the_end(work: Awaitable[T]) -> T:
