@@ -69,6 +69,7 @@ def test_an_expression_has_its_value(expression: Any, value: Any) -> None:
         ),
         ({"Fn::FindInMap": ["M", "k", "z"]}, "Template error: Unable to get mapping for M::k::z"),
         ({"Fn::Transform": {}}, "Template error: Mayfly does not support the function Fn::Transform"),
+        ({"Fn::ImportValue": "x"}, "Template error: Mayfly does not support the function Fn::ImportValue"),
         ({"Fn::If": ["Unknown", 1, 2]}, "Template format error: Unresolved condition dependency Unknown"),
         ({"Fn::Join": ["", [["a"]]]}, "Template error: Fn::Join can only put together strings, numbers and booleans"),
         (

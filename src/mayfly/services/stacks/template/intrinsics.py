@@ -59,14 +59,12 @@ class Scope:
         mappings: Mapping[str, Mapping[str, Mapping[str, Any]]],
         conditions: Mapping[str, Any],
         lookup: Lookup = placeholder,
-        imports: Callable[[str], Any] | None = None,
     ) -> None:
         self._parameters = parameters
         self._pseudo = pseudo
         self._mappings = mappings
         self._conditions = conditions
         self._lookup = lookup
-        self._imports = imports
         self._written = 0  # characters that functions have put together
         self._decided: dict[str, bool] = {}
         self._deciding: list[str] = []
@@ -252,14 +250,6 @@ class Scope:
                 f"Template error: Fn::Cidr cannot cut {count} blocks of {bits} bits out of {block}"
             ) from None
 
-    def _import_value(self, argument: Any) -> Any:
-        name = self._evaluate(argument)
-        if is_unknown(name) or not isinstance(name, str):
-            raise validation("Template error: the attribute in Fn::ImportValue must not depend on any resources")
-        if self._imports is None:
-            return f"{NUL}import {name}{NUL}"
-        return self._imports(name)
-
 
 _FUNCTIONS: Mapping[str, Callable[[Scope, Any], Any]] = {
     "Ref": Scope._ref,  # noqa: SLF001  # the table is part of the class, kept outside for its length
@@ -273,7 +263,6 @@ _FUNCTIONS: Mapping[str, Callable[[Scope, Any], Any]] = {
     "Fn::Base64": Scope._base64,  # noqa: SLF001
     "Fn::GetAZs": Scope._get_azs,  # noqa: SLF001
     "Fn::Cidr": Scope._cidr,  # noqa: SLF001
-    "Fn::ImportValue": Scope._import_value,  # noqa: SLF001
 }
 
 
