@@ -56,6 +56,7 @@ class Claim:
     timestamp: str  # as it goes into the string to sign
     time: float  # the same in Unix seconds
     expires_s: int | None = None  # of a presigned URL; None for a signature in the header
+    version: int = 4  # of the signature; 2 for some presigned URLs of S3, whose `expires_s` counts from the epoch
 
     @property
     def presigned(self) -> bool:
@@ -77,8 +78,28 @@ def claim_of(headers: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Cl
     if presigned is not None:
         return _query_claim(presigned, dict(reversed(query)), headers)
     if any(key == "Signature" for key, _ in query) and any(key == "AWSAccessKeyId" for key, _ in query):
-        raise AuthError("unsupported", "AWS Signature Version 2")
+        return _version_2_claim(dict(reversed(query)))
     return None
+
+
+def _version_2_claim(query: Mapping[str, str]) -> Claim:
+    """Of a presigned URL of S3; see `sigv2`."""
+    expires = query.get("Expires", "")
+    if not expires.isascii() or not expires.isdigit() or len(expires) > 12:
+        raise AuthError("url-invalid", "Invalid date (should be seconds since epoch): " + expires[:32])
+    return Claim(
+        access_key_id=query["AWSAccessKeyId"],
+        date="",
+        region="aws-global",
+        service="s3",
+        signed_headers=(),
+        signature=query["Signature"],
+        session_token=query.get("x-amz-security-token"),
+        timestamp=expires,
+        time=0.0,
+        expires_s=int(expires),
+        version=2,
+    )
 
 
 def _header_claim(authorization: str, headers: Mapping[str, str]) -> Claim:
@@ -209,12 +230,16 @@ def _parse_time(text: str) -> float | None:
 
 def hoisted(query: Sequence[tuple[str, str]]) -> dict[str, str]:
     """The headers that a presigned URL carries in its query, where most SDKs put them: `x-amz-acl`, `x-amz-meta-…`."""
-    if not any(key == "X-Amz-Signature" for key, _ in query):
+    keys = {key for key, _ in query}
+    version_2 = {"AWSAccessKeyId", "Signature"} <= keys
+    if "X-Amz-Signature" not in keys and not version_2:
         return {}
     found = {}
     for key, value in query:
         name = key.lower()
-        if name.startswith("x-amz-") and name not in _OF_THE_SIGNATURE:
+        if (name.startswith("x-amz-") and name not in _OF_THE_SIGNATURE) or (
+            version_2 and name in {"content-type", "content-md5"}
+        ):
             found[name] = value
     return found
 
@@ -253,6 +278,8 @@ def check_time(claim: Claim, now: float, max_skew_s: float) -> None:
 
 def check_all_signed(claim: Claim, headers: Mapping[str, str]) -> None:
     """S3's rule that every `x-amz-*` header must be signed; `AuthError` otherwise."""
+    if claim.version == 2:
+        return  # every such header is part of what was signed
     loose = [name for name in headers if name.startswith("x-amz-") and name not in claim.signed_headers]
     if claim.presigned and "x-amz-content-sha256" in loose:
         loose.remove("x-amz-content-sha256")  # its value is in the canonical request by itself

@@ -96,6 +96,8 @@ def _s3_denial(error: AuthError) -> ServiceError:
                 "ServerTime": details["now"],
             }
             return ServiceError("AccessDenied", error.message, status=403, members=members)
+        case "url-invalid":
+            return ServiceError("AccessDenied", error.message, status=403)
         case "url-early":
             return ServiceError("AccessDenied", error.message, status=403, members={"ServerTime": details["now"]})
         case "query-parameters":

@@ -25,7 +25,7 @@ from mayfly.services.contract import (
 )
 from mayfly.services.ports import KeySource, SigningKey
 from mayfly.settings import Settings
-from mayfly.wire import claims, denials, payload, sigv4
+from mayfly.wire import claims, denials, payload, sigv2, sigv4
 from mayfly.wire.body import Tracked
 from mayfly.wire.exchange import Request, join_headers, parse_query
 from mayfly.wire.models import Models
@@ -163,8 +163,13 @@ class Gateway:
             incoming.headers, incoming.body, incoming.form, operation, limit, family, claim
         )
         http = incoming.http
-        signed = sigv4.SignedRequest(http.method, http.mount + http.path, http.query, incoming.sent)
-        signer = self._verifier.check(claim, key.secret_access_key, signed, prepared.signed_hash)
+        signer = None
+        if claim.version == 2:
+            text = sigv2.string_to_sign(claim, http.method, incoming.path, incoming.query, incoming.headers)
+            sigv2.check(claim, key.secret_access_key, text)
+        else:
+            signed = sigv4.SignedRequest(http.method, http.mount + http.path, http.query, incoming.sent)
+            signer = self._verifier.check(claim, key.secret_access_key, signed, prepared.signed_hash)
         return key.principal, self._request(incoming, target, await prepared.admit(signer))
 
     async def _key(self, claim: claims.Claim, family: denials.Family) -> SigningKey:
