@@ -95,7 +95,8 @@ def streamed(body: bytes, chunk: int = 65_536) -> StreamBody:
 
 
 async def read(reply: Mapping[str, Any]) -> bytes:
-    return b"".join([chunk async for chunk in reply["Body"]])
+    body: bytes | StreamBody = reply["Body"]
+    return body if isinstance(body, bytes) else b"".join([chunk async for chunk in body])
 
 
 async def failure(awaitable: Any) -> ServiceError:

@@ -16,7 +16,7 @@ from mayfly.store.sqlite import SqliteStore
 from .conftest import ACCEPTED, Caller, RecordingTargets, failure, read
 
 KEYS = st.sampled_from(["a", "b", "c"])
-BODIES = st.sampled_from([b"", b"one", b"two"])  # few, so that objects share blobs
+BODIES = st.sampled_from([b"", b"one", b"large" * 10_000])  # few, so that objects share blobs
 STEPS = st.one_of(
     st.tuples(st.just("put"), KEYS, BODIES),
     st.tuples(st.just("copy"), KEYS, KEYS),

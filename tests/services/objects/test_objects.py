@@ -7,12 +7,15 @@ import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mayfly.clock import ManualClock
 from mayfly.services import checksums
 from mayfly.services.contract import ServiceError, StreamBody
+from mayfly.store.api import SMALL_BLOB_BYTES
 
 from .conftest import Caller, failure, read, streamed
 
@@ -95,6 +98,33 @@ async def test_replaced_and_deleted_bytes_are_swept_after_the_grace(s3: Caller, 
     clock.advance(10)
     assert await s3.blobs.sweep(grace_s=5) == 2
     assert await s3.text("one") == b"second"
+
+
+@pytest.mark.parametrize("size", [0, SMALL_BLOB_BYTES, SMALL_BLOB_BYTES + 1, 1_000_000])
+async def test_a_put_is_one_commit_and_a_small_one_touches_no_file(s3: Caller, tmp_path: Path, size: int) -> None:
+    before = s3.store.commits
+    await s3.put("key", bytes(size))
+    assert s3.store.commits == before + 1
+    files = [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+    assert len(files) == (size > SMALL_BLOB_BYTES)
+    assert await s3.text("key") == bytes(size)
+    if size:
+        assert await s3.text("key", Range="bytes=5-6") == bytes(2)
+
+
+@pytest.mark.parametrize("size", [10, 1_000_000])
+async def test_what_refuses_a_put_whatever_its_body_is_comes_before_what_is_wrong_with_the_body(
+    s3: Caller, size: int
+) -> None:
+    wrong: dict[str, Any] = {
+        "Key": "key",
+        "Body": streamed(bytes(size)),
+        "ContentMD5": base64.b64encode(bytes(16)).decode(),
+    }
+    assert (await failure(s3("PutObject", Bucket="none", **wrong))).code == "NoSuchBucket"
+    assert (await failure(s3("PutObject", Bucket="bucket", **wrong, IfMatch="*"))).code == "NoSuchKey"
+    wrong["Body"] = streamed(bytes(size))
+    assert (await failure(s3("PutObject", Bucket="bucket", **wrong))).code == "BadDigest"
 
 
 async def test_missing_things_are_named(s3: Caller) -> None:

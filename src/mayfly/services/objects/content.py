@@ -1,11 +1,12 @@
 """Bytes in and out: a body becomes a durable blob, an object's blobs become a stream.
 
-Called by the operations outside of transactions. Memory stays bounded by the chunks that the wire and the blobs use.
+Called by the operations outside of transactions, except for `at_hand`. Memory stays bounded by the chunks that the wire
+and the blobs use.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from mayfly.services import checksums
 from mayfly.services.contract import ByteStream, StreamBody
@@ -14,7 +15,9 @@ from mayfly.services.objects.claims import Claims
 from mayfly.services.objects.errors import error
 from mayfly.services.objects.model import Part, StoredObject
 from mayfly.services.objects.ranges import Span
-from mayfly.store.api import Blobs, Store
+from mayfly.store.api import SMALL_BLOB_BYTES, Blob, Blobs, Hasher, Reader, Store, Tx
+
+T = TypeVar("T")
 
 
 class Received(NamedTuple):
@@ -27,31 +30,54 @@ class Received(NamedTuple):
     kept: bytes  # of the algorithm to keep
 
 
+class _Hashes:
+    """What is computed of bytes on their way in."""
+
+    def __init__(self, algorithms: Collection[str]) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._running = {algorithm: checksums.new_checksum(algorithm) for algorithm in algorithms}
+        self.hashers: Sequence[Hasher] = (self._md5, *self._running.values())
+
+    def received(self, blob: Blob, claims: Claims, keep: str | None = None) -> Received:
+        """The outcome, once every byte has passed; BadDigest."""
+        digests = {algorithm: checksum.digest() for algorithm, checksum in self._running.items()}
+        claimed = digests[claims.algorithm]
+        claims.check(self._md5.digest(), claimed)
+        return Received(blob.digest, blob.size, self._md5.hexdigest(), claimed, digests[keep or claims.algorithm])
+
+
 async def receive(blobs: Blobs, body: "ByteStream | bytes", claims: Claims, keep: str | None = None) -> Received:
     """Store a request's body; BadDigest, EntityTooLarge or IncompleteBody when it is not as announced.
 
     `keep` is the algorithm whose checksum is wanted besides the claimed one; None: only that one.
     """
-    length = len(body) if isinstance(body, bytes) else body.length
-    if length is not None:
-        checks.check_size(length)
-    md5 = hashlib.md5(usedforsecurity=False)
-    running = {
-        algorithm: checksums.new_checksum(algorithm) for algorithm in {claims.algorithm, keep or claims.algorithm}
-    }
-    blob = await blobs.put(_bounded(body, length), (md5, *running.values()))
-    digests = {algorithm: checksum.digest() for algorithm, checksum in running.items()}
-    claimed = digests[claims.algorithm]
-    claims.check(md5.digest(), claimed)
-    return Received(blob.digest, blob.size, md5.hexdigest(), claimed, digests[keep or claims.algorithm])
+    hashes = _Hashes({claims.algorithm, keep or claims.algorithm})
+    return hashes.received(await blobs.put(_bounded(body), hashes.hashers), claims, keep)
+
+
+async def receive_with(
+    blobs: Blobs, body: "ByteStream | bytes", claims: Claims, then: Callable[[Received], Callable[[Tx], T]]
+) -> T:
+    """`receive`, and in the same commit the body that `then` gives; its value."""
+    hashes = _Hashes({claims.algorithm})
+    return await blobs.put_with(_bounded(body), lambda blob: then(hashes.received(blob, claims)), hashes.hashers)
 
 
 async def copy(store: Store, blobs: Blobs, source: StoredObject, span: Span, algorithm: str) -> Received:
     """The bytes of `span` of an object as a blob of their own, with the hashes that the copy shows."""
-    md5 = hashlib.md5(usedforsecurity=False)
-    checksum = checksums.new_checksum(algorithm)
-    blob = await blobs.put(stream(store, blobs, source, span), (md5, checksum))
-    return Received(blob.digest, blob.size, md5.hexdigest(), checksum.digest(), checksum.digest())
+    hashes = _Hashes({algorithm})
+    blob = await blobs.put(stream(store, blobs, source, span), hashes.hashers)
+    return hashes.received(blob, Claims(None, algorithm, None, named=False))
+
+
+async def copy_with(
+    store: Store, blobs: Blobs, source: StoredObject, algorithm: str, then: Callable[[Received], Callable[[Tx], T]]
+) -> T:
+    """`copy` of all of an object, and in the same commit the body that `then` gives; its value."""
+    hashes = _Hashes({algorithm})
+    claims = Claims(None, algorithm, None, named=False)
+    chunks = stream(store, blobs, source, Span(0, source.size))
+    return await blobs.put_with(chunks, lambda blob: then(hashes.received(blob, claims)), hashes.hashers)
 
 
 async def stream(store: Store, blobs: Blobs, stored: StoredObject, span: Span) -> AsyncIterator[bytes]:
@@ -66,6 +92,13 @@ async def stream(store: Store, blobs: Blobs, stored: StoredObject, span: Span) -
     for part in parts:
         async for chunk in blobs.read(part.digest, *_within(part, span)):
             yield chunk
+
+
+def at_hand(reader: Reader, blobs: Blobs, stored: StoredObject) -> bytes | None:
+    """All bytes of a small object, where the snapshot that found it has them too."""
+    if not stored.digest or stored.size > SMALL_BLOB_BYTES:
+        return None
+    return blobs.at_hand(reader, stored.digest)
 
 
 def body_of(store: Store, blobs: Blobs, stored: StoredObject, span: Span) -> StreamBody:
@@ -83,7 +116,15 @@ def _within(part: Part, span: Span) -> tuple[int, int]:
     return max(0, span.start - part.start), min(part.size, span.end - part.start)
 
 
-async def _bounded(body: "ByteStream | bytes", length: int | None) -> AsyncIterator[bytes]:
+def length_of(body: "ByteStream | bytes") -> int | None:
+    """How many bytes there are; None when that is not known ahead."""
+    return len(body) if isinstance(body, bytes) else body.length
+
+
+async def _bounded(body: "ByteStream | bytes") -> AsyncIterator[bytes]:
+    length = length_of(body)
+    if length is not None:
+        checks.check_size(length)
     if isinstance(body, bytes):
         if body:
             yield body

@@ -1,5 +1,6 @@
 """CopyObject."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mayfly.clock import Clock, utc
@@ -8,16 +9,18 @@ from mayfly.services import checksums
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.objects import access, checks, claims, conditions, content, copying
 from mayfly.services.objects.conditions import Conditions
+from mayfly.services.objects.content import Received
 from mayfly.services.objects.copying import Source
 from mayfly.services.objects.model import Checksum, StoredObject
 from mayfly.services.objects.notifications import CREATED_COPY
 from mayfly.services.objects.publishing import Publisher
-from mayfly.services.objects.ranges import Span
 from mayfly.services.objects.replies import checksum_members
 from mayfly.store.api import Blobs, Reader, Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_s3 import type_defs as s3
+
+_Publish = Callable[[Checksum, str, str], Callable[[Tx], StoredObject]]  # of checksum, digest and ETag
 
 
 class CopyOperations:
@@ -41,28 +44,36 @@ class CopyOperations:
         found = await self._store.read(lambda reader: self._look(reader, context, request, source))
         copying.check_source_size(found.size)
         description = copying.description_of(request, found)
-        checksum, digest, etag = await self._bytes(found, request.get("ChecksumAlgorithm"))
-        stored = StoredObject(
-            bucket=request["Bucket"],
-            key=request["Key"],
-            version=token(32),
-            size=found.size,
-            etag=etag,
-            modified_at=int(self._clock.now()),
-            digest=digest,
-            part_count=0,
-            checksum=checksum,
-            description=description,
-        )
 
-        def body(tx: Tx) -> None:
-            # Should the source have been replaced meanwhile, its blob is still there for the grace of discards: the
-            # copy is of the object as it was when the request looked.
-            bucket = access.bucket_for(tx, context, stored.bucket, request.get("ExpectedBucketOwner"))
-            self._publisher.put(tx, context, bucket, stored, event=CREATED_COPY, write_conditions=write_conditions)
+        def publish(checksum: Checksum, digest: str, etag: str) -> Callable[[Tx], StoredObject]:
+            stored = StoredObject(
+                bucket=request["Bucket"],
+                key=request["Key"],
+                version=token(32),
+                size=found.size,
+                etag=etag,
+                modified_at=int(self._clock.now()),
+                digest=digest,
+                part_count=0,
+                checksum=checksum,
+                description=description,
+            )
 
-        await self._store.write(body)
-        result = {"ETag": stored.quoted_etag, "LastModified": utc(stored.modified_at), **checksum_members(checksum)}
+            def write(tx: Tx) -> StoredObject:
+                # Should the source have been replaced meanwhile, its blob is still there for the grace of discards:
+                # the copy is of the object as it was when the request looked.
+                bucket = access.bucket_for(tx, context, stored.bucket, request.get("ExpectedBucketOwner"))
+                self._publisher.put(tx, context, bucket, stored, event=CREATED_COPY, write_conditions=write_conditions)
+                return stored
+
+            return write
+
+        stored = await self._write(found, request.get("ChecksumAlgorithm"), publish)
+        result = {
+            "ETag": stored.quoted_etag,
+            "LastModified": utc(stored.modified_at),
+            **checksum_members(stored.checksum),
+        }
         return {"CopyObjectResult": result}
 
     def _look(
@@ -71,13 +82,16 @@ class CopyOperations:
         access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
         return access.copy_source(reader, context, request, source, self._clock.now())
 
-    async def _bytes(self, found: StoredObject, wanted: str | None) -> tuple[Checksum, str, str]:
-        """The copy's checksum, blob and ETag; the bytes are read only when something about them is not known yet."""
+    async def _write(self, found: StoredObject, wanted: str | None, publish: _Publish) -> StoredObject:
+        """Write the copy; the bytes are read only when something about them is not known yet."""
         present = found.checksum
         algorithm = claims.known_algorithm(wanted.upper()) if wanted else None
         if found.digest and present is not None and algorithm in (None, present.algorithm):
-            return present, found.digest, found.etag
+            return await self._store.write(publish(present, found.digest, found.etag))
         algorithm = algorithm or (present.algorithm if present else claims.DEFAULT_ALGORITHM)
-        received = await content.copy(self._store, self._blobs, found, Span(0, found.size), algorithm)
-        checksum = Checksum(algorithm, "FULL_OBJECT", checksums.encode(received.checksum))
-        return checksum, received.digest, received.md5
+
+        def then(received: Received) -> Callable[[Tx], StoredObject]:
+            checksum = Checksum(algorithm, "FULL_OBJECT", checksums.encode(received.checksum))
+            return publish(checksum, received.digest, received.md5)
+
+        return await content.copy_with(self._store, self._blobs, found, algorithm, then)

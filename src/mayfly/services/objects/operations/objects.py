@@ -1,11 +1,12 @@
 """PutObject, GetObject, HeadObject."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mayfly.clock import Clock
 from mayfly.ids import token
 from mayfly.services import checksums
-from mayfly.services.contract import RequestContext, operation
+from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.objects import (
     access,
     catalog,
@@ -18,13 +19,14 @@ from mayfly.services.objects import (
     upload_catalog,
 )
 from mayfly.services.objects.conditions import UNCONDITIONAL, Conditions
+from mayfly.services.objects.content import Received
 from mayfly.services.objects.errors import error, invalid_argument
 from mayfly.services.objects.model import Checksum, StoredObject
 from mayfly.services.objects.notifications import CREATED_PUT
 from mayfly.services.objects.publishing import Publisher
 from mayfly.services.objects.ranges import Span
 from mayfly.services.objects.replies import checksum_members
-from mayfly.store.api import Blobs, Reader, Store, Tx
+from mayfly.store.api import SMALL_BLOB_BYTES, Blobs, Reader, Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_s3 import type_defs as s3
@@ -60,53 +62,65 @@ class ObjectOperations:
         conditions.validate_write(write_conditions)
         description = descriptions.of_request(request)
         claim = claims.of_request(request, context.headers)
-        await self._store.read(lambda reader: self._admit_write(reader, context, request, write_conditions))
-        received = await content.receive(self._blobs, content.stream_of(request), claim)
-        checksum = Checksum(claim.algorithm, "FULL_OBJECT", checksums.encode(received.checksum))
-        stored = StoredObject(
-            bucket=request["Bucket"],
-            key=request["Key"],
-            version=token(32),
-            size=received.size,
-            etag=received.md5,
-            modified_at=int(self._clock.now()),
-            digest=received.digest,
-            part_count=0,
-            checksum=checksum,
-            description=description,
-        )
+        body = content.stream_of(request)
 
-        def body(tx: Tx) -> None:
-            bucket = access.bucket_for(tx, context, stored.bucket, request.get("ExpectedBucketOwner"))
-            self._publisher.put(tx, context, bucket, stored, event=CREATED_PUT, write_conditions=write_conditions)
+        def admit(reader: Reader) -> None:
+            bucket = access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
+            if write_conditions != UNCONDITIONAL:
+                conditions.check_write(write_conditions, catalog.find_object(reader, bucket.name, request["Key"]))
 
-        await self._store.write(body)
-        return {"ETag": stored.quoted_etag, **checksum_members(checksum)}
+        def publish(received: Received) -> Callable[[Tx], StoredObject]:
+            stored = StoredObject(
+                bucket=request["Bucket"],
+                key=request["Key"],
+                version=token(32),
+                size=received.size,
+                etag=received.md5,
+                modified_at=int(self._clock.now()),
+                digest=received.digest,
+                part_count=0,
+                checksum=Checksum(claim.algorithm, "FULL_OBJECT", checksums.encode(received.checksum)),
+                description=description,
+            )
+
+            def write(tx: Tx) -> StoredObject:
+                bucket = access.bucket_for(tx, context, stored.bucket, request.get("ExpectedBucketOwner"))
+                self._publisher.put(tx, context, bucket, stored, event=CREATED_PUT, write_conditions=write_conditions)
+                return stored
+
+            return write
+
+        # What could not be written anyway is refused before its body is read, unless reading it is the lesser effort.
+        length = content.length_of(body)
+        if length is None or length > SMALL_BLOB_BYTES:
+            await self._store.read(admit)
+        try:
+            stored = await content.receive_with(self._blobs, body, claim, publish)
+        except ServiceError:
+            await self._store.read(admit)  # whatever is wrong with the body: this comes first
+            raise
+        return {"ETag": stored.quoted_etag, **checksum_members(stored.checksum)}
 
     @operation("GetObject")
     async def get(self, context: RequestContext, request: "s3.GetObjectRequestTypeDef") -> dict[str, Any]:
         checks.admit(context)
-        view = await self._store.read(lambda reader: self._look(reader, context, request))
+
+        def look(reader: Reader) -> tuple[View, bytes | None]:
+            view = self._look(reader, context, request)
+            return view, content.at_hand(reader, self._blobs, view.stored)
+
+        view, data = await self._store.read(look)
         reply = _described(view, request)
-        reply["Body"] = content.body_of(self._store, self._blobs, view.stored, view.span)
+        if data is None:
+            reply["Body"] = content.body_of(self._store, self._blobs, view.stored, view.span)
+        else:
+            reply["Body"] = data[view.span.start : view.span.end]
         return reply
 
     @operation("HeadObject")
     async def head(self, context: RequestContext, request: "s3.HeadObjectRequestTypeDef") -> dict[str, Any]:
         checks.admit(context)
         return _described(await self._store.read(lambda reader: self._look(reader, context, request)), request)
-
-    def _admit_write(
-        self,
-        reader: Reader,
-        context: RequestContext,
-        request: "s3.PutObjectRequestTypeDef",
-        write_conditions: Conditions,
-    ) -> None:
-        """Refuse before the body is read what could not be written anyway; the write itself checks again."""
-        bucket = access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
-        if write_conditions != UNCONDITIONAL:
-            conditions.check_write(write_conditions, catalog.find_object(reader, bucket.name, request["Key"]))
 
     def _look(
         self,
