@@ -17,11 +17,8 @@ HOUR_MS = 3_600_000
 RECORDS_KEPT_MS = 30 * 24 * HOUR_MS
 
 _NEXT_ID = "SELECT coalesce(max(id), 0) + 1 FROM usage_records"
-_INSERT_RECORD = (
-    "INSERT INTO usage_records (id, request_id, function_arn, account, started_ms, duration_us, billed_ms, init_us,"
-    " memory_mb, peak_memory_mb, ephemeral_mb, architecture, outcome, source)"
-    " VALUES (:id, :request_id, :function_arn, :account, :started_ms, :duration_us, :billed_ms, :init_us,"
-    " :memory_mb, :peak_memory_mb, :ephemeral_mb, :architecture, :outcome, :source)"
+_INSERT_RECORDS = (
+    "INSERT INTO usage_records (id, first_ms, last_ms, count, records) VALUES (:id, :first, :last, :count, :records)"
 )
 _ADD_TO_HOUR = (
     "INSERT INTO usage_hours (account, function_arn, hour_ms, memory_mb, ephemeral_mb, architecture, requests, errors,"
@@ -42,7 +39,7 @@ _SUMS = (
     " WHERE account = :account AND hour_ms >= :since AND hour_ms < :until"
     " GROUP BY function_arn, memory_mb, ephemeral_mb, architecture ORDER BY function_arn, memory_mb"
 )
-_DROP_OLD = "DELETE FROM usage_records WHERE started_ms < :before"
+_DROP_OLD = "DELETE FROM usage_records WHERE last_ms < :before"
 
 
 class Sums(NamedTuple):
@@ -85,7 +82,9 @@ class Ledger:
         usages = [self._decoder.decode(record) for record in records]
         row = tx.one(_NEXT_ID)
         assert row is not None
-        tx.many(_INSERT_RECORD, (_record_row(row[0] + number, usage) for number, usage in enumerate(usages)))
+        times = [int(usage.started_at * 1000) for usage in usages]
+        kept = {"id": row[0], "first": min(times), "last": max(times), "count": len(usages)}
+        tx.run(_INSERT_RECORDS, {**kept, "records": self._encoder.encode(usages)})
         tx.many(_ADD_TO_HOUR, _hour_rows(usages))
         tx.run(_DROP_OLD, {"before": int(self._clock.now() * 1000) - RECORDS_KEPT_MS})
 
@@ -104,25 +103,6 @@ class Ledger:
 def _hour_of(timestamp: float) -> int:
     milliseconds = int(timestamp * 1000)
     return milliseconds - milliseconds % HOUR_MS
-
-
-def _record_row(identifier: int, usage: UsageRecord) -> dict[str, object]:
-    return {
-        "id": identifier,
-        "request_id": usage.request_id,
-        "function_arn": usage.function_arn,
-        "account": usage.account,
-        "started_ms": int(usage.started_at * 1000),
-        "duration_us": round(usage.duration_ms * 1000),
-        "billed_ms": usage.billed_ms,
-        "init_us": None if usage.init_ms is None else round(usage.init_ms * 1000),
-        "memory_mb": usage.memory_mb,
-        "peak_memory_mb": usage.peak_memory_mb,
-        "ephemeral_mb": usage.ephemeral_mb,
-        "architecture": usage.architecture,
-        "outcome": usage.outcome,
-        "source": usage.source,
-    }
 
 
 def _hour_rows(usages: Iterable[UsageRecord]) -> list[dict[str, object]]:

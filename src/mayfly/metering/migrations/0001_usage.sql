@@ -1,22 +1,13 @@
--- One row an invocation, kept for a while: what a bill is checked against.
+-- Records as they came, a MessagePack list a row, kept for a while: what a bill is checked against.
 CREATE TABLE usage_records (
     id BIGINT PRIMARY KEY,
-    request_id TEXT NOT NULL,
-    function_arn TEXT NOT NULL,
-    account TEXT NOT NULL,
-    started_ms BIGINT NOT NULL,
-    duration_us BIGINT NOT NULL,
-    billed_ms BIGINT NOT NULL,
-    init_us BIGINT,
-    memory_mb INTEGER NOT NULL,
-    peak_memory_mb INTEGER NOT NULL,
-    ephemeral_mb INTEGER NOT NULL,
-    architecture TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    source TEXT NOT NULL
+    first_ms BIGINT NOT NULL,
+    last_ms BIGINT NOT NULL,
+    count INTEGER NOT NULL,
+    records BLOB NOT NULL
 );
 
-CREATE INDEX usage_records_by_time ON usage_records (started_ms);
+CREATE INDEX usage_records_by_time ON usage_records (last_ms);
 
 -- The sums that reports are made of, kept for ever: one row an hour, function and size.
 CREATE TABLE usage_hours (

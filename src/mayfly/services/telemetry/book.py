@@ -7,17 +7,17 @@ function's role may create them.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 import msgspec
 
 from mayfly.clock import Clock
 from mayfly.services.ports import LogEvent
+from mayfly.services.telemetry import chunks
 from mayfly.services.telemetry import statements as sql
-from mayfly.services.telemetry.model import EVENT_OVERHEAD_BYTES, MAX_EVENT_BYTES, Event, Group, Position, Stream
+from mayfly.services.telemetry.model import Group, Stream
 from mayfly.store.api import Journal, Reader, Store, Tx
 
-START = Position(-1, -1)
-END = Position(2**62, 2**62)
 _TOP = "\U0010ffff"
 
 
@@ -70,25 +70,17 @@ class Book:
         return stream
 
     def add(self, tx: Tx, group: Group, stream: Stream, events: Iterable[tuple[int, str]]) -> None:
-        """Store events (Unix milliseconds, message) of one stream, in order of time."""
-        ordered = sorted(events, key=lambda event: event[0])
+        """Store events (Unix milliseconds, message) of one stream."""
+        ordered = sorted(events, key=itemgetter(0))
         if not ordered:
             return
-        now, first_id = self._now_ms(), _next(tx, sql.NEXT_EVENT_ID)
-        rows = [
-            {
-                "id": first_id + number,
-                "group": group.id,
-                "stream": stream.id,
-                "timestamp": timestamp_ms,
-                "now": now,
-                "message": _bounded(message),
-            }
-            for number, (timestamp_ms, message) in enumerate(ordered)
-        ]
-        tx.many(sql.INSERT_EVENT, rows)
+        now, first_id = self._now_ms(), _next(tx, sql.NEXT_CHUNK_ID)
+        stored = 0
+        for number, chunk in enumerate(chunks.cut(ordered)):
+            stored += chunk.size
+            row = {"id": first_id + number, "group": group.id, "stream": stream.id, "now": now, "bytes": chunk.size}
+            tx.run(sql.INSERT_CHUNK, {**row, "first": chunk.first_ms, "last": chunk.last_ms, "events": chunk.events})
         tx.run(sql.TOUCH_STREAM, {"id": stream.id, "now": now, "first": ordered[0][0], "last": ordered[-1][0]})
-        stored = sum(len(str(row["message"])) + EVENT_OVERHEAD_BYTES for row in rows)
         tx.run(sql.GROW_GROUP, {"id": group.id, "bytes": stored})
 
     async def expire(self) -> None:
@@ -125,42 +117,6 @@ def find_stream(reader: Reader, group_id: int, name: str) -> Stream | None:
 def prefix_range(prefix: str) -> dict[str, str]:
     """Parameters `low` and `high` that select the names starting with `prefix`."""
     return {"low": prefix, "high": prefix + _TOP}
-
-
-def stream_page(
-    reader: Reader, stream: Stream, start_ms: int, end_ms: int, after: Position, limit: int, *, forward: bool
-) -> list[Event]:
-    """Up to `limit` events of a stream beyond `after`, always in order of time; `end_ms` is exclusive."""
-    parameters = {
-        "stream": stream.id,
-        "start": start_ms,
-        "end": end_ms,
-        "after_ms": after.timestamp_ms,
-        "after_id": after.id,
-        "limit": limit,
-    }
-    rows = reader.all(sql.STREAM_EVENTS_FORWARD if forward else sql.STREAM_EVENTS_BACKWARD, parameters)
-    events = [Event(*row) for row in rows]
-    return events if forward else events[::-1]
-
-
-def group_page(reader: Reader, group: Group, start_ms: int, end_ms: int, after: Position, limit: int) -> list[Event]:
-    """Up to `limit` events of all streams of a group after `after`, in order; `end_ms` is inclusive."""
-    parameters = {
-        "group": group.id,
-        "start": start_ms,
-        "end": end_ms,
-        "after_ms": after.timestamp_ms,
-        "after_id": after.id,
-        "limit": limit,
-    }
-    return [Event(*row) for row in reader.all(sql.GROUP_EVENTS, parameters)]
-
-
-def _bounded(message: str) -> str:
-    if len(message) * 4 <= MAX_EVENT_BYTES:
-        return message
-    return message.encode()[:MAX_EVENT_BYTES].decode(errors="ignore")
 
 
 def _next(tx: Tx, statement: str) -> int:

@@ -57,3 +57,7 @@ class Position(NamedTuple):
 
     timestamp_ms: int
     id: int
+
+
+START = Position(-1, -1)
+END = Position(2**62, 2**62)

@@ -18,7 +18,7 @@ GROW_GROUP = "UPDATE log_groups SET stored_bytes = stored_bytes + :bytes WHERE i
 GROUPS_WITH_RETENTION = f"SELECT {GROUP_COLUMNS} FROM log_groups WHERE retention_days IS NOT NULL"
 DELETE_GROUP = "DELETE FROM log_groups WHERE id = :id"
 DELETE_GROUP_STREAMS = "DELETE FROM log_streams WHERE group_id = :id"
-DELETE_GROUP_EVENTS = "DELETE FROM log_events WHERE group_id = :id"
+DELETE_GROUP_CHUNKS = "DELETE FROM log_chunks WHERE group_id = :id"
 
 # Streams.
 STREAM_COLUMNS = "id, group_id, name, created_ms, first_event_ms, last_event_ms, last_ingestion_ms"
@@ -51,32 +51,27 @@ TOUCH_STREAM = (
     " WHERE id = :id"
 )
 DELETE_STREAM = "DELETE FROM log_streams WHERE id = :id"
-STREAM_BYTES = "SELECT coalesce(sum(length(message) + 26), 0) FROM log_events WHERE stream_id = :id"
-DELETE_STREAM_EVENTS = "DELETE FROM log_events WHERE stream_id = :id"
+STREAM_BYTES = "SELECT coalesce(sum(bytes), 0) FROM log_chunks WHERE stream_id = :id"
+DELETE_STREAM_CHUNKS = "DELETE FROM log_chunks WHERE stream_id = :id"
 
-# Events.
-NEXT_EVENT_ID = "SELECT coalesce(max(id), 0) + 1 FROM log_events"
-INSERT_EVENT = (
-    "INSERT INTO log_events (id, group_id, stream_id, timestamp_ms, ingested_ms, message)"
-    " VALUES (:id, :group, :stream, :timestamp, :now, :message)"
+# Chunks of events. Readers go through them in order of their first event, or of their last one backwards.
+NEXT_CHUNK_ID = "SELECT coalesce(max(id), 0) + 1 FROM log_chunks"
+INSERT_CHUNK = (
+    "INSERT INTO log_chunks (id, group_id, stream_id, first_ms, last_ms, ingested_ms, bytes, events)"
+    " VALUES (:id, :group, :stream, :first, :last, :now, :bytes, :events)"
 )
-_EVENT = "e.id, s.name, e.timestamp_ms, e.ingested_ms, e.message"
-STREAM_EVENTS_FORWARD = (
-    f"SELECT {_EVENT} FROM log_events e JOIN log_streams s ON s.id = e.stream_id WHERE e.stream_id = :stream"
-    " AND e.timestamp_ms >= :start AND e.timestamp_ms < :end AND (e.timestamp_ms, e.id) > (:after_ms, :after_id)"
-    " ORDER BY e.timestamp_ms, e.id LIMIT :limit"
+_CHUNK = "c.id, s.name, c.first_ms, c.last_ms, c.ingested_ms, c.events"
+_FROM = "FROM log_chunks c JOIN log_streams s ON s.id = c.stream_id"
+# `:from` is `:low` less the longest span of a chunk, so that the index finds where to begin.
+_OVERLAP = "AND c.first_ms >= :from AND c.first_ms < :high AND c.last_ms >= :low"
+_AFTER = "AND (c.first_ms, c.id) > (:after_ms, :after_id) ORDER BY c.first_ms, c.id LIMIT :limit"
+STREAM_CHUNKS_FORWARD = f"SELECT {_CHUNK} {_FROM} WHERE c.stream_id = :owner {_OVERLAP} {_AFTER}"
+GROUP_CHUNKS_FORWARD = f"SELECT {_CHUNK} {_FROM} WHERE c.group_id = :owner {_OVERLAP} {_AFTER}"
+# Backwards `:from` is `:high` plus the longest span.
+STREAM_CHUNKS_BACKWARD = (
+    f"SELECT {_CHUNK} {_FROM} WHERE c.stream_id = :owner"
+    " AND c.last_ms < :from AND c.last_ms >= :low AND c.first_ms < :high"
+    " AND (c.last_ms, c.id) < (:after_ms, :after_id) ORDER BY c.last_ms DESC, c.id DESC LIMIT :limit"
 )
-STREAM_EVENTS_BACKWARD = (
-    f"SELECT {_EVENT} FROM log_events e JOIN log_streams s ON s.id = e.stream_id WHERE e.stream_id = :stream"
-    " AND e.timestamp_ms >= :start AND e.timestamp_ms < :end AND (e.timestamp_ms, e.id) < (:after_ms, :after_id)"
-    " ORDER BY e.timestamp_ms DESC, e.id DESC LIMIT :limit"
-)
-GROUP_EVENTS = (
-    f"SELECT {_EVENT} FROM log_events e JOIN log_streams s ON s.id = e.stream_id WHERE e.group_id = :group"
-    " AND e.timestamp_ms >= :start AND e.timestamp_ms <= :end AND (e.timestamp_ms, e.id) > (:after_ms, :after_id)"
-    " ORDER BY e.timestamp_ms, e.id LIMIT :limit"
-)
-EXPIRED_BYTES = (
-    "SELECT coalesce(sum(length(message) + 26), 0) FROM log_events WHERE group_id = :group AND timestamp_ms < :before"
-)
-DELETE_EXPIRED = "DELETE FROM log_events WHERE group_id = :group AND timestamp_ms < :before"
+EXPIRED_BYTES = "SELECT coalesce(sum(bytes), 0) FROM log_chunks WHERE group_id = :group AND last_ms < :before"
+DELETE_EXPIRED = "DELETE FROM log_chunks WHERE group_id = :group AND last_ms < :before"

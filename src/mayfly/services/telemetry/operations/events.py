@@ -1,12 +1,14 @@
 """Operations on log events: put, get by stream, filter by group."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.telemetry import faults, patterns, tokens
-from mayfly.services.telemetry.book import END, START, Book, group_page, stream_page
+from mayfly.services.telemetry import chunks, faults, patterns, tokens
+from mayfly.services.telemetry.book import Book
 from mayfly.services.telemetry.model import (
+    END,
     EVENT_OVERHEAD_BYTES,
     MAX_BATCH_BYTES,
     MAX_BATCH_EVENTS,
@@ -15,6 +17,7 @@ from mayfly.services.telemetry.model import (
     OLDEST_MS,
     PAGE_BYTES,
     PAGE_EVENTS,
+    START,
     Event,
     Position,
 )
@@ -29,8 +32,7 @@ if TYPE_CHECKING:
     )
 
 _EVER = 2**62
-_SCAN = 2_000  # rows looked at in one go
-_SCANS = 25  # goes before a page is handed out although it is not full, as AWS does
+_SCAN = 50_000  # events looked at before a page is handed out although it is not full, as AWS does
 
 
 class EventOperations:
@@ -82,9 +84,11 @@ class EventOperations:
         def body(reader: Reader) -> list[Event]:
             stream = existing_stream(reader, existing_group(reader, name), request["logStreamName"])
             start, end = request.get("startTime", 0), request.get("endTime", _EVER)
-            return stream_page(reader, stream, start, end, place, limit, forward=forward)
+            read = chunks.stream_forward if forward else chunks.stream_backward
+            page = _page(read(reader, stream.id, start, end, place), limit)
+            return page if forward else page[::-1]
 
-        events = _within_page_bytes(await self._store.read(body), forward)
+        events = await self._store.read(body)
         first = Position(events[0].timestamp_ms, events[0].id) if events else place
         last = Position(events[-1].timestamp_ms, events[-1].id) if events else place
         return {
@@ -114,22 +118,19 @@ class EventOperations:
 
         def body(reader: Reader) -> tuple[list[Event], Position | None]:
             group = existing_group(reader, name)
+            start, end = request.get("startTime", 0), request.get("endTime", _EVER)
             found: list[Event] = []
             size, after = 0, place
-            for _ in range(_SCANS):
-                rows = group_page(
-                    reader, group, request.get("startTime", 0), request.get("endTime", _EVER), after, _SCAN
-                )
-                for event in rows:
-                    if wanted(event):
-                        size += len(event.message.encode()) + EVENT_OVERHEAD_BYTES
-                        if found and (len(found) == limit or size > PAGE_BYTES):
-                            return found, after
-                        found.append(event)
-                    after = Position(event.timestamp_ms, event.id)
-                if len(rows) < _SCAN:
-                    return found, None
-            return found, after
+            for looked_at, event in enumerate(chunks.group_forward(reader, group.id, start, end + 1, place)):
+                if looked_at == _SCAN:
+                    return found, after
+                if wanted(event):
+                    size += _weight(event)
+                    if found and (len(found) == limit or size > PAGE_BYTES):
+                        return found, after
+                    found.append(event)
+                after = Position(event.timestamp_ms, event.id)
+            return found, None
 
         events, rest = await self._store.read(body)
         reply: dict[str, Any] = {"events": [_found(event) for event in events], "searchedLogStreams": []}
@@ -156,15 +157,20 @@ def _check_batch(events: list[tuple[int, str]]) -> None:
         raise faults.invalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
 
 
-def _within_page_bytes(events: list[Event], forward: bool) -> list[Event]:
-    """As many events as fit into a reply, from the end where reading began; at least one."""
-    size, kept = 0, 0
-    for event in events if forward else reversed(events):
-        size += len(event.message.encode()) + EVENT_OVERHEAD_BYTES
-        if kept and size > PAGE_BYTES:
+def _page(events: Iterator[Event], limit: int) -> list[Event]:
+    """As many events as fit into a reply; at least one, if there is one."""
+    page: list[Event] = []
+    size = 0
+    for event in events:
+        size += _weight(event)
+        if page and (len(page) == limit or size > PAGE_BYTES):
             break
-        kept += 1
-    return events[:kept] if forward else events[len(events) - kept :]
+        page.append(event)
+    return page
+
+
+def _weight(event: Event) -> int:
+    return len(event.message.encode()) + EVENT_OVERHEAD_BYTES
 
 
 def _found(event: Event) -> dict[str, Any]:

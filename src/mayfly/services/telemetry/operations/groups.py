@@ -61,7 +61,7 @@ class GroupOperations:
 
         def body(tx: Tx) -> None:
             group = existing_group(tx, request["logGroupName"])
-            for statement in (sql.DELETE_GROUP_EVENTS, sql.DELETE_GROUP_STREAMS, sql.DELETE_GROUP):
+            for statement in (sql.DELETE_GROUP_CHUNKS, sql.DELETE_GROUP_STREAMS, sql.DELETE_GROUP):
                 tx.run(statement, {"id": group.id})
 
         await self._store.write(body)

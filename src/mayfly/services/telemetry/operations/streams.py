@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.telemetry import faults, tokens
 from mayfly.services.telemetry import statements as sql
-from mayfly.services.telemetry.book import END, START, Book, find_stream, prefix_range
-from mayfly.services.telemetry.model import PAGE_GROUPS, STREAM_NAME, Stream
+from mayfly.services.telemetry.book import Book, find_stream, prefix_range
+from mayfly.services.telemetry.model import END, PAGE_GROUPS, START, STREAM_NAME, Stream
 from mayfly.services.telemetry.operations.naming import existing_group, existing_stream, group_arn, requested_group
 from mayfly.store.api import Reader, Store, Tx
 
@@ -56,7 +56,7 @@ class StreamOperations:
             stream = existing_stream(tx, group, request["logStreamName"])
             freed = tx.one(sql.STREAM_BYTES, {"id": stream.id})
             tx.run(sql.GROW_GROUP, {"id": group.id, "bytes": -freed[0] if freed else 0})
-            tx.run(sql.DELETE_STREAM_EVENTS, {"id": stream.id})
+            tx.run(sql.DELETE_STREAM_CHUNKS, {"id": stream.id})
             tx.run(sql.DELETE_STREAM, {"id": stream.id})
 
         await self._store.write(body)
