@@ -17,7 +17,13 @@ def request_id() -> str:
 
 def token(length: int, alphabet: str = "abcdefghijklmnopqrstuvwxyz0123456789") -> str:
     """`length` random characters of `alphabet`, fit for a name that must not be guessed."""
-    return "".join(secrets.choice(alphabet) for _ in range(length))
+    # One draw for all characters: there are exactly as many numbers as tokens, so each is as likely as any other.
+    number = secrets.randbelow(len(alphabet) ** length)
+    characters = []
+    for _ in range(length):
+        number, index = divmod(number, len(alphabet))
+        characters.append(alphabet[index])
+    return "".join(characters)
 
 
 class Arn(NamedTuple):
