@@ -68,6 +68,17 @@ async def test_a_reply_takes_the_headers_that_the_request_asks_for(s3: Caller) -
     assert reply["ContentType"] == "text/html"
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("deflate, gzip", "deflate, gzip"), ("gzip,br", "gzip,br"), ("gzip, aws-chunked", "gzip"), ("aws-chunked", None)],
+)
+async def test_the_content_encoding_keeps_its_spelling_but_not_how_it_travelled(
+    s3: Caller, sent: str, kept: str | None
+) -> None:
+    await s3.put("key", ContentEncoding=sent)
+    assert (await s3("HeadObject", Bucket="bucket", Key="key")).get("ContentEncoding") == kept
+
+
 async def test_putting_again_replaces_everything(s3: Caller) -> None:
     await s3.put("key", b"old", Metadata={"a": "b"}, Tagging="a=b")
     await s3.put("key", b"new")

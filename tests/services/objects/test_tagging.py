@@ -50,3 +50,22 @@ async def test_a_bucket_has_up_to_fifty_tags_or_no_tag_set(s3: Caller) -> None:
     assert await s3("GetBucketTagging", Bucket="bucket") == {"TagSet": tag_set[:50]}
     await s3("DeleteBucketTagging", Bucket="bucket")
     assert (await failure(s3("GetBucketTagging", Bucket="bucket"))).status == 404
+
+
+@pytest.mark.parametrize(
+    ("header", "tags"),
+    [
+        ("", []),
+        ("foo=bar&bar", [("foo", "bar"), ("bar", "")]),
+        ("a=b%3Dc&gr%C3%B6%C3%9Fe=+1", [("a", "b=c"), ("größe", " 1")]),
+    ],
+)
+async def test_a_header_may_name_tags_without_values(s3: Caller, header: str, tags: list[tuple[str, str]]) -> None:
+    await s3.put("key", Tagging=header)
+    reply = await s3("GetObjectTagging", Bucket="bucket", Key="key")
+    assert reply["TagSet"] == [{"Key": key, "Value": value} for key, value in tags]
+
+
+@pytest.mark.parametrize("header", ["a=1&a=2", "a=1&&b=2", "&", "a=%FF", "a=1&"])
+async def test_a_header_that_is_no_list_of_tags_is_refused(s3: Caller, header: str) -> None:
+    assert (await failure(s3.put("key", Tagging=header))).code == "InvalidArgument"

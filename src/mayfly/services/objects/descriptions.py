@@ -68,6 +68,8 @@ def to_reply(stored: StoredObject, request: Mapping[str, Any]) -> dict[str, Any]
 
 def _drop_transfer_coding(headers: dict[str, str]) -> None:
     # "aws-chunked" says how the bytes travelled, not what they are.
+    if "aws-chunked" not in headers.get("ContentEncoding", "aws-chunked").lower():
+        return  # kept in the caller's own spelling
     codings = [coding.strip() for coding in headers.pop("ContentEncoding", "").split(",")]
     kept = ",".join(coding for coding in codings if coding and coding.lower() != "aws-chunked")
     if kept:
