@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -93,12 +94,15 @@ def groups_of(directory: Path) -> set[str]:
 def wait_until_gone(pids: list[int]) -> None:
     """Wait for the end of processes that are no children of this one."""
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
+        try:
             descriptor = os.pidfd_open(pid)
-            try:
-                assert select.select([descriptor], [], [], 20)[0], f"process {pid} is still there"
-            finally:
-                os.close(descriptor)
+        except OSError as error:
+            assert error.errno in {errno.ESRCH, errno.EINVAL}  # noqa: PT017 (EINVAL: it is being buried right now)
+            continue
+        try:
+            assert select.select([descriptor], [], [], 20)[0], f"process {pid} is still there"
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -47,7 +47,7 @@ class SandboxSpec:
     processes: int = 1024
     open_files: int = 1024
     cpus: float = 1.0
-    label: str = ""  # for people: shows in process titles and cgroup names; [A-Za-z0-9_-]{0,32}
+    label: str = ""  # for people: shows in process titles; [A-Za-z0-9_-]{0,32}
 
 
 @dataclass(frozen=True, slots=True)

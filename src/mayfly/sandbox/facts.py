@@ -41,17 +41,7 @@ def examine() -> tuple[Fact, ...]:
     if sys.platform != "linux":
         detail = f"{platform.system()} has no namespaces"
         return (Fact("operating system", False, detail, "use Linux, or --isolation process for development"),)
-    facts = [
-        _kernel(),
-        _root(),
-        _namespaces(),
-        _cgroups(),
-        _seccomp(),
-        _no_new_privileges(),
-        _overlay(),
-        _quick_starts(),
-    ]
-    return tuple(facts)
+    return (_kernel(), _root(), _namespaces(), _cgroups(), _seccomp(), _no_new_privileges(), _overlay())
 
 
 def obstacles(facts: Iterable[Fact]) -> list[str]:
@@ -129,19 +119,10 @@ def _overlay() -> Fact:
     known = False
     with contextlib.suppress(OSError):
         known = "\toverlay\n" in Path("/proc/filesystems").read_text()
+    with contextlib.suppress(OSError):  # a module is loaded by the first mount
+        known = known or "/overlay.ko" in Path(f"/lib/modules/{platform.release()}/modules.dep").read_text()
     detail = "overlayfs" if known else "without overlayfs, a function can have one layer only"
     return Fact("merged layers", known, detail, "modprobe overlay", needed=False)
-
-
-def _quick_starts() -> Fact:
-    try:
-        quick = hierarchy.moves_quickly(hierarchy.read_layout(), Path("/proc/self/mountinfo").read_text())
-    except (OSError, hierarchy.NoControllersError) as error:
-        return Fact("quick cold starts", False, str(error), needed=False)
-    detail = "entering a control group does not wait"
-    if not quick:
-        detail = "after a quiet while, entering a control group takes some 15 ms"
-    return Fact("quick cold starts", quick, detail, "mount -o remount,favordynmods /sys/fs/cgroup", needed=False)
 
 
 def _status(field: str) -> str | None:

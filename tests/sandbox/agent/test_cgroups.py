@@ -6,7 +6,7 @@ import pytest
 
 from mayfly.sandbox.agent import cgroups
 from mayfly.sandbox.agent.cgroups import Group, Limits
-from mayfly.sandbox.agent.hierarchy import Layout, NoControllersError, find_layout, moves_quickly
+from mayfly.sandbox.agent.hierarchy import Layout, NoControllersError, Unified, find_layout, is_delegated, places
 
 V1 = """\
 30 23 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
@@ -20,12 +20,12 @@ OWN_V1 = "4:pids:/\n3:memory:/outer/limit\n2:cpu,cpuacct:/\n0::/\n"
 
 
 def test_the_unified_hierarchy_is_used_when_it_has_all_controllers() -> None:
-    layout = find_layout(V2, "0::/user.slice\n", "cpuset cpu io memory pids")
+    layout = find_layout(V2, "0::/user.slice\n", [Unified("/sys/fs/cgroup", "cpuset cpu io memory pids")])
     assert layout == Layout(2, (("memory,cpu,pids", "/sys/fs/cgroup"),))
 
 
 def test_a_hybrid_machine_uses_the_old_hierarchies_below_the_groups_it_is_in() -> None:
-    layout = find_layout(V1, OWN_V1, "hugetlb")
+    layout = find_layout(V1, OWN_V1, [Unified("/sys/fs/cgroup/unified", "hugetlb")])
     assert layout.version == 1
     assert dict(layout.roots) == {
         "memory": "/sys/fs/cgroup/memory/outer/limit",
@@ -36,26 +36,46 @@ def test_a_hybrid_machine_uses_the_old_hierarchies_below_the_groups_it_is_in() -
 
 def test_a_container_that_sees_a_part_of_a_hierarchy_uses_that_part() -> None:
     mounted = V1.replace("0:28 / /sys", "0:28 /docker/abc /sys")
-    layout = find_layout(mounted, "3:memory:/docker/abc/inner\n", "")
+    layout = find_layout(mounted, "3:memory:/docker/abc/inner\n", [])
     assert ("memory", "/sys/fs/cgroup/memory/inner") in layout.roots
 
 
 def test_the_unified_hierarchy_is_preferred_on_a_machine_with_both() -> None:
-    assert find_layout(V1, OWN_V1, "memory cpu pids").version == 2
+    assert find_layout(V1, OWN_V1, [Unified("/sys/fs/cgroup/unified", "memory cpu pids")]).version == 2
 
 
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(NoControllersError, match=r"memory, pids"):
-        find_layout(V1.splitlines()[1] + "\n", OWN_V1, "")
+        find_layout(V1.splitlines()[1] + "\n", OWN_V1, [])
     with pytest.raises(NoControllersError, match=r"memory, cpu, pids"):
-        find_layout(V2, "0::/\n", "io")
+        find_layout(V2, "0::/\n", [])
+    with pytest.raises(NoControllersError, match=r"cpu$"):
+        find_layout(V2, "0::/\n", [Unified("/sys/fs/cgroup", "memory io pids")])
 
 
-def test_entering_a_group_is_quick_with_version_1_or_where_the_machine_was_told_to_favour_it() -> None:
-    unified = find_layout(V2, "0::/\n", "memory cpu pids")
-    assert not moves_quickly(unified, V2)
-    assert moves_quickly(unified, V2.replace("cgroup2 rw", "cgroup2 rw,nsdelegate,favordynmods"))
-    assert moves_quickly(find_layout(V1, OWN_V1, ""), V1)
+def test_groups_are_made_in_the_part_that_was_handed_over_to_the_service() -> None:
+    service = "/sys/fs/cgroup/system.slice/mayfly.service"
+    for own in ("0::/system.slice/mayfly.service\n", "0::/system.slice/mayfly.service/init\n"):
+        assert places(V2, own, {service}.__contains__) == [service, "/sys/fs/cgroup"]
+
+
+def test_what_was_handed_over_to_somebody_else_is_left_alone() -> None:
+    own = "0::/user.slice/user@0.service/app.slice/mayfly.service\n"
+    assert places(V2, own, {"/sys/fs/cgroup/user.slice/user@0.service"}.__contains__) == ["/sys/fs/cgroup"]
+
+
+def test_the_root_is_no_part_that_could_be_handed_over() -> None:
+    assert places(V2, "0::/\n", lambda _: True) == ["/sys/fs/cgroup"]
+    assert places(V2, "0::/one\n", lambda _: True) == ["/sys/fs/cgroup/one", "/sys/fs/cgroup"]
+
+
+def test_a_part_without_all_controllers_is_passed_over() -> None:
+    unified = [Unified("/sys/fs/cgroup/part", "memory pids"), Unified("/sys/fs/cgroup", "cpu memory pids")]
+    assert find_layout(V2, "0::/part\n", unified).roots[0][1] == "/sys/fs/cgroup"
+
+
+def test_a_directory_that_nobody_marked_was_not_handed_over(tmp_path: Path) -> None:
+    assert not is_delegated(str(tmp_path))
 
 
 def hierarchy(root: Path, *files: str) -> Path:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from mayfly.sandbox.agent import hierarchy
 
 PERIOD_US = 100_000
+_RETRY_S = 0.01
 
 
 class Limits(NamedTuple):
@@ -42,7 +43,8 @@ class Groups:
 
     def __init__(self, layout: hierarchy.Layout, name: str) -> None:
         self.layout = layout
-        self._name = name
+        self._made = 0
+        self._lingering: list[Group] = []
         self._parents = [os.path.join(directory, name) for _, directory in layout.roots]
 
     def open(self) -> None:
@@ -74,15 +76,30 @@ class Groups:
                     raise OSError(errno.EBUSY, f"the cgroup {parent} cannot be emptied")
                 time.sleep(0.005)
 
-    def create(self, name: str, limits: Limits) -> Group:
-        """A group with limits and nothing in it."""
-        group = Group(self.layout, [os.path.join(parent, name) for parent in self._parents])
+    def create(self) -> Group:
+        """A new group with nothing in it, and without limits yet."""
+        self._made += 1
+        group = Group(self.layout, [f"{parent}/instance-{self._made}" for parent in self._parents])
         try:
-            group.make(limits)
+            group.make()
         except OSError:
             group.remove()
             raise
         return group
+
+    def discard(self, group: Group) -> None:
+        """Kill what is in a group and remove it, now or in `retry`."""
+        if not group.remove():
+            self._lingering.append(group)
+
+    def retry_s(self) -> float | None:
+        """How long the agent may sleep before `retry`; None: for ever."""
+        return _RETRY_S if self._lingering else None
+
+    def retry(self) -> None:
+        """Remove groups that the kernel still held on to."""
+        if self._lingering:
+            self._lingering = [group for group in self._lingering if not group.remove()]
 
 
 class Group:
@@ -96,12 +113,12 @@ class Group:
             for name in names.split(","):
                 self._of[name] = path
 
-    def make(self, limits: Limits) -> None:
+    def make(self) -> None:
         for path in self._paths:
             os.mkdir(path)
-        self.limit(limits)
 
     def limit(self, limits: Limits) -> None:
+        """Bind what is in the group, and what will be."""
         memory, cpu, pids = (self._of[name] for name in hierarchy.CONTROLLERS)
         quota = max(1000, int(limits.cpus * PERIOD_US))
         if self._version == 2:
@@ -117,14 +134,15 @@ class Group:
         hierarchy.write(pids + "/pids.max", str(limits.processes))
 
     def entrances(self) -> list[int]:
-        """Descriptors to which a process of one thread writes "0" to move in. The caller closes them.
+        """Descriptors through which a process of one thread gets in; see `entrance`. The caller closes them.
 
-        With v1 they are the files of threads, not of processes: moving a process takes a lock that all forks of the
-        machine share, and after a quiet while the kernel needs 10 to 20 ms to hand it out; moving the calling thread
-        does without (Linux 5.17 and later). With v2 there is no such way between groups that have limits.
+        Moving a process takes a lock that all forks of the machine share, and after a quiet while the kernel needs 10
+        to 20 ms to hand it out. So with v2 it is the directory, for a process to be born in; with v1, the files of
+        threads, because moving the calling thread does without the lock (Linux 5.17 and later).
         """
-        name = "cgroup.procs" if self._version == 2 else "tasks"
-        return [os.open(f"{path}/{name}", os.O_WRONLY | os.O_CLOEXEC) for path in self._paths]
+        if self._version == 2:
+            return [os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for path in self._paths]
+        return [os.open(f"{path}/tasks", os.O_WRONLY | os.O_CLOEXEC) for path in self._paths]
 
     def watch_memory(self) -> int | None:
         """A descriptor that becomes readable when memory runs out; None where the kernel kills the whole group."""
@@ -158,13 +176,8 @@ class Group:
                 return os.open(f"{directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         raise FileNotFoundError(errno.ENOENT, f"{directory} counts no memory")
 
-    def kill(self) -> None:
-        """Kill whatever is in the group."""
-        for path in self._paths:
-            kill_all(path)
-
     def remove(self) -> bool:
-        """Remove the group, which nothing lives in any more; False when the kernel still holds on to it."""
+        """Kill whatever is in the group and remove it; False when the kernel still holds on to it."""
         gone = True
         for path in self._paths:
             try:

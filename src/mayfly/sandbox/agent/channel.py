@@ -18,6 +18,7 @@ MAX_DESCRIPTORS = 64
 # Names of operations and reports, the field "op" of a message.
 PREPARE = "prepare"
 START = "start"
+GROUP = "group"
 KILL = "kill"
 CLOSE = "close"
 READY = "ready"
@@ -26,6 +27,7 @@ STARTED = "started"
 FAILED = "failed"
 EXITED = "exited"
 CLONED = "cloned"
+NOT_CLONED = "not cloned"
 LISTENING = "listening"
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 CONTROLLERS = ("memory", "cpu", "pids")
+_ROUNDS = 20
 WANTED = " ".join(f"+{name}" for name in CONTROLLERS)  # for cgroup.subtree_control
 
 
@@ -25,30 +27,35 @@ class NoControllersError(Exception):
     """The machine has no usable control groups; the message names what is missing."""
 
 
-def find_layout(mountinfo: str, own: str, controllers_of_v2: str) -> Layout:
-    """Choose from the texts of /proc/self/mountinfo, /proc/self/cgroup and the v2 root's cgroup.controllers.
+class Unified(NamedTuple):
+    """A directory of the unified hierarchy in which groups could be made."""
 
-    New groups become children of the group this process is in (v1), so that limits set from outside keep holding, or
-    of the v2 root that this process can see.
+    directory: str
+    controllers: str  # the text of its cgroup.controllers
+
+
+def find_layout(mountinfo: str, own: str, unified: Sequence[Unified]) -> Layout:
+    """Choose from the texts of /proc/self/mountinfo and /proc/self/cgroup, and from `unified`, the best first.
+
+    With v1, new groups become children of the group this process is in, so that limits set from outside keep holding.
     """
     v1: dict[str, str] = {}
-    v2 = None
     belongs = dict(_own_groups(own))
     for line in mountinfo.splitlines():
         left, _, right = line.partition(" - ")
         fields, kind = left.split(), right.split()
-        if not kind or kind[0] not in {"cgroup", "cgroup2"}:
+        if not kind or kind[0] != "cgroup":
             continue
         root, where = fields[3], _unescape(fields[4])
-        if kind[0] == "cgroup2":
-            v2 = v2 or where
-            continue
         for controller in kind[2].split(","):
             if controller in CONTROLLERS:
                 v1[controller] = _below(where, root, belongs.get(controller, "/"))
-    if v2 is not None and set(CONTROLLERS) <= set(controllers_of_v2.split()):
-        return Layout(2, ((",".join(CONTROLLERS), v2),))
+    for directory, controllers in unified:
+        if set(CONTROLLERS) <= set(controllers.split()):
+            return Layout(2, ((",".join(CONTROLLERS), directory),))
     missing = [controller for controller in CONTROLLERS if controller not in v1]
+    if missing and not v1 and unified:
+        missing = [controller for controller in CONTROLLERS if controller not in unified[-1].controllers.split()]
     if missing:
         raise NoControllersError(f"no cgroup hierarchy offers the controller(s) {', '.join(missing)}")
     by_directory: dict[str, list[str]] = {}
@@ -83,46 +90,72 @@ def read_layout() -> Layout:
         mountinfo = file.read()
     with open("/proc/self/cgroup") as file:
         own = file.read()
-    controllers = ""
+    unified = []
+    for directory in places(mountinfo, own, is_delegated):
+        with contextlib.suppress(OSError), open(directory + "/cgroup.controllers") as file:
+            unified.append(Unified(directory, file.read()))
+    return find_layout(mountinfo, own, unified)
+
+
+def places(mountinfo: str, own: str, delegated: Callable[[str], bool]) -> list[str]:
+    """Directories of the unified hierarchy in which groups may be made, the best first.
+
+    The best is the part that systemd handed over to this service (`Delegate=yes`): limits of the service then hold for
+    all functions together. Whoever hands a part over does not touch it. The service's processes are in its top, or one
+    below: `delegate` moves them there. Otherwise it is the root that this process can see: the machine's, or a
+    container's.
+    """
+    group = dict(_own_groups(own)).get("", "/")
     for line in mountinfo.splitlines():
-        if " - cgroup2 " in line:
-            with contextlib.suppress(OSError), open(_unescape(line.split()[4]) + "/cgroup.controllers") as file:
-                controllers = file.read()
+        left, _, right = line.partition(" - ")
+        if right.split()[:1] == ["cgroup2"]:
+            root, where = left.split()[3], _unescape(left.split()[4])
             break
-    return find_layout(mountinfo, own, controllers)
+    else:
+        return []
+    mine = _below(where, root, group)
+    nearest = [path for path in (mine, os.path.dirname(mine)) if path.startswith(where + "/") and delegated(path)]
+    return [*nearest[:1], where]
 
 
-def moves_quickly(layout: Layout, mountinfo: str) -> bool:
-    """Whether a process can enter a group without waiting for the whole machine (see `Group.entrances`)."""
-    if layout.version == 1:
-        return True
-    options = [line.split(" - ")[1].split()[2].split(",") for line in mountinfo.splitlines() if " - cgroup2 " in line]
-    return any("favordynmods" in option for option in options)
+def is_delegated(directory: str) -> bool:
+    """Whether systemd marked a group as handed over."""
+    for name in ("trusted.delegate", "user.delegate"):
+        with contextlib.suppress(OSError):
+            return os.getxattr(directory, name) == b"1"
+    return False
 
 
 def delegate(root: str) -> None:
     """Let groups below the v2 `root` have controllers.
 
     A root that is not the machine's own and has processes in it may not hand controllers down ("no internal
-    processes"); this happens in containers. The processes move one group down first.
+    processes"); this happens in services and containers. The processes move one group down first, and again should
+    one of them have forked meanwhile.
     """
     control = root + "/cgroup.subtree_control"
-    try:
-        write(control, WANTED)
-    except OSError as error:
-        if error.errno != errno.EBUSY:
-            raise
-    else:
-        return
-    leaf = root + "/init"
+    for _ in range(_ROUNDS):
+        try:
+            write(control, WANTED)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+        else:
+            return
+        _clear(root, root + "/init")
+    write(control, WANTED)
+
+
+def _clear(group: str, leaf: str) -> None:
+    """Move the processes of a group that have a name here (0: they have none) to a group below it."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(leaf)
-    with open(root + "/cgroup.procs") as file:
+    with open(group + "/cgroup.procs") as file:
         processes = file.read().split()
     for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            write(leaf + "/cgroup.procs", process)
-    write(control, WANTED)
+        if process != "0":
+            with contextlib.suppress(ProcessLookupError):
+                write(leaf + "/cgroup.procs", process)
 
 
 def write(path: str, text: str) -> None:

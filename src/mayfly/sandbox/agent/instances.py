@@ -19,7 +19,6 @@ Report = Callable[[dict[str, Any], list[int]], None]
 _FIRST_UID = 0x70000000
 _BLOCK = 4096
 _BLOCKS = 0x10000000 // _BLOCK
-_RETRY_S = 0.01
 
 
 class NoRoomError(Exception):
@@ -69,27 +68,23 @@ class Instances:
         self._free = collections.deque(range(uids.first, uids.first + uids.size))  # the one unused for longest first
         self._report = report
         self._all: dict[str, _Instance] = {}
-        self._lingering: list[cgroups.Group] = []
 
-    def admit(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    def admit(self, message: dict[str, Any], group: cgroups.Group) -> tuple[dict[str, Any], list[int]]:
         """Make what an instance needs from outside: the request for its template, and descriptors for the caller to
-        pass on and close. OSError, `NoRoomError`."""
+        pass on and close. The group becomes the instance's, unless this fails. OSError, `NoRoomError`."""
         if not self._free:
             raise NoRoomError("no user id is free for another instance")
         name = message["id"]
         limits = cgroups.Limits(message["memory_mb"] << 20, message["cpus"], message["processes"])
-        group = self._groups.create(_group_name(name, message["label"]), limits)
+        group.limit(limits)
         given: list[int] = []
         try:
-            given += group.entrances()
-            entrances = len(given)
             for path in (message["code"], *message["layers"]):
-                given.append(kernel.open_tree(path))
+                given.append(kernel.open_tree(path))  # noqa: PERF401 (a failure must not lose the ones before it)
             instance = _Instance(name, self._free[0], group)
         except OSError:
             for descriptor in given:
                 os.close(descriptor)
-            group.remove()
             raise
         self._free.popleft()
         self._all[name] = instance
@@ -98,7 +93,6 @@ class Instances:
         request = {
             **{key: message[key] for key in ("id", "ephemeral_mb", "open_files", "label")},
             "uid": instance.uid,
-            "entrances": entrances,
             "layers": len(message["layers"]),
         }
         return request, given
@@ -143,7 +137,6 @@ class Instances:
         self.failed(name, error)
         instance = self._all.get(name)
         if instance is not None and not instance.pid:
-            instance.group.kill()
             self._release(instance)
 
     def kill(self, name: str) -> None:
@@ -197,17 +190,7 @@ class Instances:
         instance.close()
         del self._all[instance.name]
         self._free.append(instance.uid)
-        if not instance.group.remove():
-            self._lingering.append(instance.group)
-
-    def retry_s(self) -> float | None:
-        """How long the loop may sleep before `retry`; None: for ever."""
-        return _RETRY_S if self._lingering else None
-
-    def retry(self) -> None:
-        """Groups that the kernel still held on to."""
-        if self._lingering:
-            self._lingering = [group for group in self._lingering if not group.remove()]
+        self._groups.discard(instance.group)
 
     def pids(self) -> list[int]:
         return [instance.pid for instance in self._all.values() if instance.pid]
@@ -221,7 +204,3 @@ class Instances:
             if instance.pid:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(instance.pid, 0)
-
-
-def _group_name(name: str, label: str) -> str:
-    return f"{label}-{name}" if label else name

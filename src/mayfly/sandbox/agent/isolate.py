@@ -10,6 +10,7 @@ import fcntl
 import os
 import resource
 import socket
+import stat
 import struct
 from typing import NamedTuple
 
@@ -34,7 +35,6 @@ class Descriptors(NamedTuple):
 
     control: int
     output: int
-    entrances: list[int]  # files of its control groups
     code: int
     layers: list[int]
 
@@ -49,9 +49,15 @@ class Plan(NamedTuple):
     label: str
 
 
-def prepare() -> socket.socket:
-    """What is the same for every instance, so that it can be done before there is one; returns the endpoint."""
+def prepare(entrances: list[int]) -> socket.socket:
+    """What is the same for every instance, so that it can be done before there is one; returns the endpoint.
+
+    `entrances` are of the control groups that this process is not in yet.
+    """
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)  # until the change of ids clears it
+    for entrance in entrances:
+        _enter(entrance)
+    kernel.unshare(_CLONE_NEWCGROUP)
     endpoint = _listen()
     mount_flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     kernel.mount("proc", "/proc", "proc", mount_flags | kernel.MS_RDONLY, "hidepid=2")
@@ -67,9 +73,6 @@ def isolate(
     plan: Plan, given: Descriptors, endpoint: socket.socket, to_agent: socket.socket, calls: kernel.SystemCallFilter
 ) -> None:
     """Carry out the rest and tell the agent; on return this process is the sandbox. OSError names the step."""
-    for entrance in given.entrances:
-        os.write(entrance, b"0")
-    kernel.unshare(_CLONE_NEWCGROUP)
     _mount(plan, given)
     for kind, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, plan.open_files)):
         most = resource.getrlimit(kind)[1]
@@ -86,6 +89,13 @@ def isolate(
     to_agent.detach()
     os.dup2(given.control, CONTROL, inheritable=False)
     kernel.close_from(CONTROL + 1)
+
+
+def _enter(entrance: int) -> None:
+    """Move this process, which has one thread, into a control group (see `cgroups.Group.entrances`)."""
+    if stat.S_ISDIR(os.fstat(entrance).st_mode):
+        entrance = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=entrance)
+    os.write(entrance, b"0")
 
 
 def _listen() -> socket.socket:

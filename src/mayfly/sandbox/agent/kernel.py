@@ -6,6 +6,7 @@ Called by the agent, by templates and by an instance on its way in; holds no pol
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import signal
@@ -19,6 +20,7 @@ CLONE_NEWIPC = 0x08000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 CLONE_NEWUSER = 0x10000000
+CLONE_INTO_CGROUP = 0x200000000
 
 MS_RDONLY = 0x1
 MS_NOSUID = 0x2
@@ -60,9 +62,13 @@ _NUMBER = {
     **_NUMBERS.get(platform.machine(), {}),
     "open_tree": 428,
     "move_mount": 429,
+    "clone3": 435,
     "close_range": 436,
     "mount_setattr": 442,
 }
+
+# What `clone` into a group answers where the kernel is too old, or a container's filter hides the call.
+CANNOT_CLONE_INTO = (errno.ENOSYS, errno.E2BIG)
 
 # PyDLL keeps the interpreter lock during a call: a fork in a call that had released it would start the child without.
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -109,20 +115,29 @@ def _tid_address() -> int:
     return address.value or 0
 
 
-def clone(flags: int) -> int:
+class _CloneArguments(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_uint64)
+        for name in (
+            *("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls"),
+            *("set_tid", "set_tid_size", "cgroup"),
+        )
+    )
+
+
+def clone(flags: int, group: int = -1) -> int:
     """Fork into new namespaces: 0 in the child, the child's process id in the parent.
 
-    With `CLONE_PARENT` the child's parent is the caller's. Python is told as by `os.fork`, so its at-fork hooks run.
-    The caller must have one thread only.
+    `group` is a descriptor of a v2 control group's directory, for the child to be born in (Linux 5.7 and later; the
+    errors of `CANNOT_CLONE_INTO` before). With `CLONE_PARENT` the child's parent is the caller's. Python is told as by
+    `os.fork`, so its at-fork hooks run. The caller must have one thread only.
     """
     address = _tid_address()
     if address:
         flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID
-    flags |= signal.SIGCHLD
-    zero, tid = ctypes.c_void_p(0), ctypes.c_void_p(address)
-    last = (tid, zero) if platform.machine() == "x86_64" else (zero, tid)  # the order of tls and tid differs
+    arguments = _arguments_of_clone(flags, address) if group < 0 else _arguments_of_clone3(flags, address, group)
     ctypes.pythonapi.PyOS_BeforeFork()
-    result = _libc.syscall(ctypes.c_long(_NUMBER["clone"]), ctypes.c_ulong(flags), zero, zero, *last)
+    result = _libc.syscall(*arguments)
     if result == 0:
         ctypes.pythonapi.PyOS_AfterFork_Child()
         return 0
@@ -131,6 +146,19 @@ def clone(flags: int) -> int:
     if result < 0:
         raise OSError(error, f"clone: {os.strerror(error)}")
     return int(result)
+
+
+def _arguments_of_clone(flags: int, tid_address: int) -> tuple[object, ...]:
+    zero, tid = ctypes.c_void_p(0), ctypes.c_void_p(tid_address)
+    last = (tid, zero) if platform.machine() == "x86_64" else (zero, tid)  # the order of tls and tid differs
+    return ctypes.c_long(_NUMBER["clone"]), ctypes.c_ulong(flags | signal.SIGCHLD), zero, zero, *last
+
+
+def _arguments_of_clone3(flags: int, tid_address: int, group: int) -> tuple[object, ...]:
+    # A sibling (CLONE_PARENT) takes over the caller's exit signal and must not name one.
+    ending = 0 if flags & CLONE_PARENT else signal.SIGCHLD
+    how = _CloneArguments(flags=flags | CLONE_INTO_CGROUP, child_tid=tid_address, exit_signal=ending, cgroup=group)
+    return ctypes.c_long(_NUMBER["clone3"]), ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))
 
 
 def unshare(flags: int) -> None:

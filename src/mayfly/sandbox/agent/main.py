@@ -52,7 +52,7 @@ class Agent:
         uids = instances.Uids.of(cgroups.digest_of(directory))
         self._instances = instances.Instances(self._selector, self._groups, uids, self._report)
         self._templates = templates.Templates(
-            self._selector, calls, stage, uids, self._from_template, self._instances.abandoned
+            self._selector, calls, stage, self._groups, uids, self._from_template, self._instances.abandoned
         )
         self._running = True
         self._dead_children = False
@@ -69,10 +69,10 @@ class Agent:
         self._report({"op": channel.READY, "cgroup": self._groups.layout.version}, [])
         try:
             while self._running:
-                for key, _ in self._selector.select(self._instances.retry_s()):
+                for key, _ in self._selector.select(self._groups.retry_s()):
                     react: Callable[[], None] = key.data
                     react()
-                self._instances.retry()
+                self._groups.retry()
                 if self._dead_children and not self._templates.are_cloning:
                     self._dead_children = not _bury_strangers({*self._templates.pids(), *self._instances.pids()})
         finally:
@@ -113,8 +113,9 @@ class Agent:
 
     def _start(self, message: dict[str, Any], descriptors: list[int]) -> None:
         try:
-            request, given = self._instances.admit(message)
-        except (OSError, instances.NoRoomError) as error:
+            group = self._templates.next_group(message["runtime"])
+            request, given = self._instances.admit(message, group)
+        except (OSError, instances.NoRoomError, templates.NotPreparedError) as error:
             for descriptor in descriptors:
                 os.close(descriptor)
             self._report({"op": channel.FAILED, "id": message["id"], "error": str(error)}, [])
@@ -128,6 +129,8 @@ class Agent:
             self._instances.cloned(message["id"], message["pid"])
         elif operation == channel.LISTENING:
             self._instances.listening(message["id"], descriptors)
+        elif operation == channel.NOT_CLONED:
+            self._instances.abandoned(message["id"], message["error"])
         elif operation == channel.FAILED and "id" in message:
             self._instances.failed(message["id"], message["error"])
         else:

@@ -11,15 +11,18 @@ import os
 import select
 import signal
 import socket
+import stat
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Optional
 
 from mayfly.sandbox.agent import channel, isolate, kernel, root
 from mayfly.sandbox.python import bootstrap, preload
 
 _LAST_CAPABILITY = 63
+
+_Wait = Callable[[], Optional[tuple[dict[str, Any], list[int]]]]  # noqa: UP045 (evaluated on Python 3.9 too)
 
 
 def main(descriptor: int) -> NoReturn:
@@ -29,14 +32,14 @@ def main(descriptor: int) -> NoReturn:
     received = channel.receive(to_agent)
     if received is None:
         sys.exit(0)
-    message, (filter_descriptor,) = received
+    message, (filter_descriptor, *entrances) = received
     try:
         calls = _prepare(message, filter_descriptor)
     except Exception as error:  # the boundary of a process: the agent is told, whatever it was
         traceback.print_exc()
         channel.send(to_agent, {"op": channel.FAILED, "error": f"{type(error).__name__}: {error}"})
         sys.exit(1)
-    clones = _Clones(to_agent, calls)
+    clones = _Clones(to_agent, calls, entrances)
     clones.keep_spare()
     channel.send(to_agent, {"op": channel.PREPARED, "missing": preload.missing()})
     clones.serve()
@@ -74,18 +77,20 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCa
 class _Clones:
     """Clones on request, and one spare clone ahead of the next request.
 
-    A spare has its namespaces, its network and all that is the same for every instance, which is most of the time of a
-    start; it waits for the message that makes it an instance.
+    A spare has its namespaces, its control group, its network and all that is the same for every instance, which is
+    most of the time of a start; it waits for the message that makes it an instance. The agent sends the group of the
+    next instance ahead, so spare and group belong together.
     """
 
-    def __init__(self, to_agent: socket.socket, calls: kernel.SystemCallFilter) -> None:
+    def __init__(self, to_agent: socket.socket, calls: kernel.SystemCallFilter, entrances: list[int]) -> None:
         self._to_agent = to_agent
         self._calls = calls
+        self._entrances = entrances  # of the group that the next instance is for; empty until it is told
         self._spare: tuple[int, socket.socket] | None = None
 
     def keep_spare(self) -> None:
         """Make a spare unless there is one."""
-        if self._spare is None:
+        if self._spare is None and self._entrances:
             self._spare = self._clone_spare()
 
     def serve(self) -> NoReturn:
@@ -96,17 +101,22 @@ class _Clones:
             received = channel.receive(self._to_agent)
             if received is None:
                 sys.exit(0)
-            self._start(*received)
+            message, descriptors = received
+            if message["op"] == channel.GROUP:
+                self._entrances = descriptors
+            else:
+                self._start(message, descriptors)
 
     def _start(self, message: dict[str, Any], descriptors: list[int]) -> None:
         """Make one instance. The agent, its parent, hears of it from here, and that it is ready from the clone."""
         report = {"op": channel.CLONED, "id": message["id"]}
         try:
-            report["pid"] = self._use_spare(message, descriptors) or self._clone(message, descriptors)
+            report["pid"] = self._use_spare(message, descriptors) or self._clone(lambda: (message, descriptors))
         except OSError as error:
-            report = {"op": channel.FAILED, "id": message["id"], "error": str(error)}
-        for descriptor in descriptors:
+            report = {"op": channel.NOT_CLONED, "id": message["id"], "error": str(error)}
+        for descriptor in (*descriptors, *self._entrances):
             os.close(descriptor)
+        self._entrances = []
         channel.send(self._to_agent, report)
 
     def _use_spare(self, message: dict[str, Any], descriptors: list[int]) -> int:
@@ -122,34 +132,43 @@ class _Clones:
                 return 0
         return pid
 
-    def _clone(self, message: dict[str, Any], descriptors: list[int]) -> int:
-        pid = kernel.clone(isolate.NAMESPACES | kernel.CLONE_PARENT)
+    def _clone(self, wait: _Wait) -> int:
+        pid, entrances = _clone_into(self._entrances)
         if pid == 0:
-            _become_instance(lambda: (message, descriptors), self._to_agent, self._calls)
+            _become_instance(wait, entrances, self._to_agent, self._calls)
         return pid
 
     def _clone_spare(self) -> tuple[int, socket.socket] | None:
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:
-                pid = kernel.clone(isolate.NAMESPACES | kernel.CLONE_PARENT)
+                pid = self._clone(lambda: _wait_warm(mine, theirs))
             except OSError:
                 mine.close()
                 return None  # the next request will tell why
-            if pid == 0:
-                mine.close()
-                _become_instance(lambda: _wait_warm(theirs), self._to_agent, self._calls)
         return pid, mine
 
 
+def _clone_into(entrances: list[int]) -> tuple[int, list[int]]:
+    """`kernel.clone`, and what the clone must enter by itself: nothing where it can be born in its group."""
+    flags = isolate.NAMESPACES | kernel.CLONE_PARENT
+    if stat.S_ISDIR(os.fstat(entrances[0]).st_mode):
+        try:
+            return kernel.clone(flags, entrances[0]), []
+        except OSError as error:
+            if error.errno not in kernel.CANNOT_CLONE_INTO:
+                raise
+    return kernel.clone(flags), entrances
+
+
 def _become_instance(
-    wait: Callable[[], tuple[dict[str, Any], list[int]] | None], to_agent: socket.socket, calls: kernel.SystemCallFilter
+    wait: _Wait, entrances: list[int], to_agent: socket.socket, calls: kernel.SystemCallFilter
 ) -> NoReturn:
     """In the clone: never returns, whatever happens. `wait` gives the request; None when there will be none."""
     try:
         error = None
         try:
-            endpoint = isolate.prepare()
+            endpoint = isolate.prepare(entrances)
         except OSError as failure:
             error = failure
         received = wait()
@@ -169,7 +188,8 @@ def _become_instance(
         os._exit(1)
 
 
-def _wait_warm(request: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+def _wait_warm(templates: socket.socket, request: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    templates.close()  # the copy of the template's end: the template's death must be noticed
     if not select.select([request], [], [], 0)[0]:
         bootstrap.warm()
     return channel.receive(request)
@@ -177,7 +197,6 @@ def _wait_warm(request: socket.socket) -> tuple[dict[str, Any], list[int]] | Non
 
 def _understand(message: dict[str, Any], descriptors: list[int]) -> tuple[isolate.Plan, isolate.Descriptors]:
     control, output, *rest = descriptors
-    entrances = message["entrances"]
-    given = isolate.Descriptors(control, output, rest[:entrances], rest[entrances], rest[entrances + 1 :])
+    given = isolate.Descriptors(control, output, rest[0], rest[1:])
     names = ("id", "uid", "ephemeral_mb", "open_files", "label")
     return isolate.Plan(*(message[name] for name in names)), given

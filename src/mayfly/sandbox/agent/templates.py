@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from mayfly.sandbox.agent import channel
+from mayfly.sandbox.agent import cgroups, channel
 from mayfly.sandbox.agent.instances import Uids
 
 _PROGRAM = (
@@ -23,8 +23,9 @@ _PROGRAM = (
 class _Template:
     """One template process and what is on its way to it."""
 
-    def __init__(self, runtime: str, pid: int, to: socket.socket) -> None:
+    def __init__(self, runtime: str, pid: int, to: socket.socket, group: cgroups.Group) -> None:
         self.runtime = runtime
+        self.group: cgroups.Group | None = group  # for the next instance, with its spare; None: none could be made
         self.pid = pid
         self.channel = to
         self.prepared = False
@@ -32,14 +33,22 @@ class _Template:
         self.outbox: collections.deque[tuple[dict[str, Any], list[int]]] = collections.deque()
 
 
+class NotPreparedError(Exception):
+    """A runtime was asked for that `prepare` was not told of."""
+
+
 class Templates:
-    """All templates, by runtime."""
+    """All templates, by runtime.
+
+    A template has the group of its next instance before that instance is asked for, so that a spare can be born in it.
+    """
 
     def __init__(
         self,
         selector: selectors.BaseSelector,
         calls: int,
         stage: str,
+        groups: cgroups.Groups,
         uids: Uids,
         heard: Callable[[dict[str, Any], list[int]], None],
         lost: Callable[[str, str], None],
@@ -49,6 +58,7 @@ class Templates:
         self._selector = selector
         self._filter = calls
         self._stage = stage
+        self._groups = groups
         self._uids = uids
         self._heard = heard
         self._lost = lost
@@ -68,22 +78,38 @@ class Templates:
         elif template.prepared:
             self._heard({"op": channel.PREPARED, "runtime": runtime, "missing": []}, [])
 
+    def next_group(self, runtime: str) -> cgroups.Group:
+        """The group that the next instance of a runtime will be in. OSError, `NotPreparedError`."""
+        if runtime not in self._how:
+            raise NotPreparedError(f"the runtime {runtime} was not prepared")
+        template = self._all.get(runtime) or self._launch(runtime)
+        if template.group is None:
+            return self._offer_group(template)
+        return template.group
+
     def start(self, runtime: str, request: dict[str, Any], descriptors: list[int]) -> None:
-        """Have an instance cloned. The descriptors belong to this object from here on."""
-        template = self._all.get(runtime)
-        if template is None:
-            if runtime not in self._how:
-                _close(descriptors)
-                self._lost(request["id"], f"the runtime {runtime} was not prepared")
-                return
-            try:
-                template = self._launch(runtime)
-            except OSError as error:
-                _close(descriptors)
-                self._lost(request["id"], str(error))
-                return
+        """Have an instance cloned into `next_group`, which is the instance's from here on; the descriptors are this
+        object's."""
+        template = self._all[runtime]
         template.cloning.add(request["id"])
         self._send(template, {"op": channel.START, **request}, descriptors)
+        template.group = None
+        with contextlib.suppress(OSError):  # the next request will tell why
+            self._offer_group(template)
+
+    def _offer_group(self, template: _Template) -> cgroups.Group:
+        group, entrances = self._make_group()
+        template.group = group
+        self._send(template, {"op": channel.GROUP}, entrances)
+        return group
+
+    def _make_group(self) -> tuple[cgroups.Group, list[int]]:
+        group = self._groups.create()
+        try:
+            return group, group.entrances()
+        except OSError:
+            self._groups.discard(group)
+            raise
 
     @property
     def are_cloning(self) -> bool:
@@ -104,6 +130,7 @@ class Templates:
 
     def _launch(self, runtime: str) -> _Template:
         how = self._how[runtime]
+        group, entrances = self._make_group()
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             arguments = [how["python"], "-I", "-S", "-X", "utf8", "-c", _PROGRAM, how["source"]]
@@ -116,9 +143,11 @@ class Templates:
                 pid = os.posix_spawn(how["python"], arguments, environment, file_actions=actions)
             except OSError:
                 mine.close()
+                _close(entrances)
+                self._groups.discard(group)
                 raise
         mine.setblocking(False)
-        template = self._all[runtime] = _Template(runtime, pid, mine)
+        template = self._all[runtime] = _Template(runtime, pid, mine, group)
         self._selector.register(mine, selectors.EVENT_READ, lambda: self._react(template))
         plan = {
             **{key: how[key] for key in ("prefix", "packages")},
@@ -126,7 +155,7 @@ class Templates:
             "first_uid": self._uids.first,
             "uids": self._uids.size,
         }
-        self._send(template, plan, [os.dup(self._filter)])
+        self._send(template, plan, [os.dup(self._filter), *entrances])
         return template
 
     def _send(self, template: _Template, message: dict[str, Any], descriptors: list[int]) -> None:
@@ -164,8 +193,8 @@ class Templates:
             return
         message, descriptors = received
         operation = message["op"]
-        if operation in {channel.CLONED, channel.FAILED}:
-            template.cloning.discard(message.get("id", ""))
+        if operation in {channel.CLONED, channel.NOT_CLONED}:
+            template.cloning.discard(message["id"])
         if operation == channel.PREPARED:
             template.prepared = True
         if "id" not in message:
@@ -182,6 +211,8 @@ class Templates:
         os.waitpid(template.pid, 0)
         for _, descriptors in template.outbox:
             _close(descriptors)
+        if template.group is not None:
+            self._groups.discard(template.group)
         for name in template.cloning:
             self._lost(name, f"the template of {template.runtime} died")
         if not template.prepared:
