@@ -115,10 +115,3 @@ async def test_who_did_not_sign_is_refused_by_every_operation(s3: Caller) -> Non
 async def test_the_expected_owner_must_own_the_bucket(s3: Caller) -> None:
     assert (await failure(s3("HeadBucket", Bucket="bucket", ExpectedBucketOwner="111111111111"))).status == 403
     await s3("HeadBucket", Bucket="bucket", ExpectedBucketOwner="000000000000")
-
-
-async def test_versioning_was_never_enabled_and_cannot_be(s3: Caller) -> None:
-    assert await s3("GetBucketVersioning", Bucket="bucket") == {}
-    configuration = {"Status": "Enabled"}
-    caught = await failure(s3("PutBucketVersioning", Bucket="bucket", VersioningConfiguration=configuration))
-    assert (caught.code, caught.status) == ("NotImplemented", 501)

@@ -239,12 +239,31 @@ def test_a_notification_configuration_makes_the_round_trip(boto: Any, bucket: st
     assert refused == ("NotImplemented", 501)
 
 
+def test_versions_make_the_round_trip(boto: Any, bucket: str) -> None:
+    boto.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert boto.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    old = boto.put_object(Bucket=bucket, Key="k", Body=b"old")["VersionId"]
+    new = boto.put_object(Bucket=bucket, Key="k", Body=b"new")["VersionId"]
+    marker = boto.delete_object(Bucket=bucket, Key="k")
+    assert marker["DeleteMarker"] is True
+    assert refusal(boto.get_object, Bucket=bucket, Key="k") == ("NoSuchKey", 404)
+    assert refusal(boto.get_object, Bucket=bucket, Key="k", VersionId=marker["VersionId"])[1] == 405
+    reply = boto.get_object(Bucket=bucket, Key="k", VersionId=old)
+    assert (reply["Body"].read(), reply["VersionId"]) == (b"old", old)
+    pages = boto.get_paginator("list_object_versions").paginate(Bucket=bucket, PaginationConfig={"PageSize": 1})
+    listed = [item for page in pages for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]]
+    assert [(item["VersionId"], item["IsLatest"]) for item in listed] == [
+        (marker["VersionId"], True),
+        (new, False),
+        (old, False),
+    ]
+    copied = boto.copy_object(Bucket=bucket, Key="k", CopySource={"Bucket": bucket, "Key": "k", "VersionId": old})
+    assert copied["CopySourceVersionId"] == old
+    removed = boto.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "k"}]})["Deleted"]
+    assert (removed[0]["DeleteMarker"], removed[0]["Key"]) == (True, "k")
+
+
 def test_what_is_not_implemented_says_so(boto: Any, bucket: str) -> None:
-    enabled = {"Status": "Enabled"}
-    assert refusal(boto.put_bucket_versioning, Bucket=bucket, VersioningConfiguration=enabled) == (
-        "NotImplemented",
-        501,
-    )
     assert refusal(boto.put_bucket_policy, Bucket=bucket, Policy="{}") == ("NotImplemented", 501)
     assert refusal(boto.put_object_acl, Bucket=bucket, Key="k", ACL="private") == ("NotImplemented", 501)
     encrypted = {"Bucket": bucket, "Key": "k", "ServerSideEncryption": "aws:kms"}

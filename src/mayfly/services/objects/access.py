@@ -1,13 +1,15 @@
 """Who may touch which bucket: the first statement of every body that the operations hand to the store."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from mayfly.services.contract import RequestContext
-from mayfly.services.objects import catalog, checks, conditions
+from mayfly.services.objects import catalog, checks, conditions, version_catalog
 from mayfly.services.objects.conditions import Conditions
 from mayfly.services.objects.copying import Source
 from mayfly.services.objects.errors import error
-from mayfly.services.objects.model import Bucket, StoredObject
+from mayfly.services.objects.model import Bucket, DeleteMarker, StoredObject
+from mayfly.services.objects.versioning import NULL
 from mayfly.store.api import Reader
 
 
@@ -20,27 +22,49 @@ def bucket_for(reader: Reader, context: RequestContext, name: str, expected_owne
     return bucket
 
 
-def object_for(reader: Reader, context: RequestContext, request: Mapping[str, object]) -> StoredObject:
-    """The object that a request's Bucket, Key and VersionId name; NoSuchBucket, NoSuchKey, NoSuchVersion."""
+class Found(NamedTuple):
+    """An object in its bucket."""
+
+    bucket: Bucket
+    stored: StoredObject
+
+    def version(self) -> dict[str, str]:
+        """The member of a reply that names the version, in buckets that have or had versions."""
+        return {"VersionId": self.stored.version_id} if self.bucket.versioning else {}
+
+    def made(self) -> dict[str, str]:
+        """The same where the version was just made; S3 is silent about null versions then."""
+        return {} if self.stored.version_id == NULL else self.version()
+
+
+def object_for(reader: Reader, context: RequestContext, request: Mapping[str, object]) -> Found:
+    """The object that a request's Bucket, Key and VersionId name; the errors of `find`, NoSuchBucket."""
     bucket = bucket_for(reader, context, str(request["Bucket"]), request.get("ExpectedBucketOwner"))
-    checks.check_version(request.get("VersionId"))
-    return find(reader, bucket.name, str(request["Key"]))
+    version = request.get("VersionId")
+    return Found(bucket, find(reader, bucket.name, str(request["Key"]), None if version is None else str(version)))
 
 
-def find(reader: Reader, bucket: str, key: str) -> StoredObject:
-    """An object of a bucket that was admitted; NoSuchKey."""
-    stored = catalog.find_object(reader, bucket, key)
-    if stored is None:
-        raise error("NoSuchKey", Key=key)
-    return stored
+def find(reader: Reader, bucket: str, key: str, version: str | None) -> StoredObject:
+    """An object of a bucket that was admitted; NoSuchKey, NoSuchVersion, MethodNotAllowed for a delete marker."""
+    if version is None:
+        stored = catalog.find_object(reader, bucket, key)
+        if stored is None:
+            raise error("NoSuchKey", Key=key)
+        return stored
+    checks.check_version(version)
+    found = version_catalog.find_version(reader, bucket, key, version)
+    if found is None:
+        raise error("NoSuchVersion", Key=key, VersionId=version)
+    if isinstance(found, DeleteMarker):
+        raise error("MethodNotAllowed", Method="GET", ResourceType="DeleteMarker")
+    return found
 
 
 def copy_source(
     reader: Reader, context: RequestContext, request: Mapping[str, object], source: Source, now: float
-) -> StoredObject:
+) -> Found:
     """The source of a copy, its conditions checked; the errors of `object_for`, PreconditionFailed."""
     bucket = bucket_for(reader, context, source.bucket, request.get("ExpectedSourceBucketOwner"))
-    checks.check_version(source.version)
-    stored = find(reader, bucket.name, source.key)
+    stored = find(reader, bucket.name, source.key, source.version)
     conditions.check_copy(Conditions.of(request, "CopySource"), stored, now)
-    return stored
+    return Found(bucket, stored)

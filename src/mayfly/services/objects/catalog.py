@@ -19,6 +19,7 @@ from mayfly.services.objects.model import (
     StoredObject,
     Tags,
 )
+from mayfly.services.objects.versioning import Versioning
 from mayfly.store.api import Reader, Row, Tx
 
 _RULES: Final = msgspec.json.Decoder(tuple[Rule, ...])
@@ -33,7 +34,8 @@ TAGGING: Final = "tagging"
 TOP: Final = "\U0010ffff"
 
 
-def _json(value: object) -> str:
+def to_json(value: object) -> str:
+    """A value as a column keeps it."""
     return msgspec.json.encode(value).decode()
 
 
@@ -86,7 +88,7 @@ def is_empty(reader: Reader, bucket: str) -> bool:
 
 
 def set_rules(tx: Tx, bucket: str, rules: Sequence[Rule]) -> None:
-    tx.run(statements.SET_NOTIFICATIONS, {"name": bucket, "notifications": _json(rules)})
+    tx.run(statements.SET_NOTIFICATIONS, {"name": bucket, "notifications": to_json(rules)})
 
 
 def next_sequence(tx: Tx, bucket: str, now: float) -> int:
@@ -104,7 +106,7 @@ def find_setting(reader: Reader, bucket: str, kind: str) -> Any:
 
 
 def put_setting(tx: Tx, bucket: str, kind: str, document: object) -> None:
-    tx.run(statements.PUT_SETTING, {"bucket": bucket, "kind": kind, "document": _json(document)})
+    tx.run(statements.PUT_SETTING, {"bucket": bucket, "kind": kind, "document": to_json(document)})
 
 
 def delete_setting(tx: Tx, bucket: str, kind: str) -> None:
@@ -112,8 +114,9 @@ def delete_setting(tx: Tx, bucket: str, kind: str) -> None:
 
 
 def _bucket(row: Row) -> Bucket:
-    name, account, region, created_at, rules = row
-    return Bucket(name, account, region, float(created_at), _RULES.decode(rules) if rules != "[]" else ())
+    name, account, region, created_at, rules, versioning = row
+    decoded = _RULES.decode(rules) if rules != "[]" else ()
+    return Bucket(name, account, region, float(created_at), decoded, cast("Versioning", versioning))
 
 
 # --- objects
@@ -121,7 +124,7 @@ def _bucket(row: Row) -> Bucket:
 
 def find_object(reader: Reader, bucket: str, key: str) -> StoredObject | None:
     row = reader.one(statements.FIND_OBJECT, {"bucket": bucket, "key": key})
-    return None if row is None else _object(row)
+    return None if row is None else stored_object(row)
 
 
 def put_object(tx: Tx, stored: StoredObject) -> None:
@@ -142,6 +145,8 @@ def put_object(tx: Tx, stored: StoredObject) -> None:
             "checksum_type": checksum.type if checksum else "",
             "checksum_value": checksum.value if checksum else "",
             **description_columns(stored.description),
+            "version_id": stored.version_id,
+            "position": stored.position,
         },
     )
 
@@ -150,8 +155,10 @@ def delete_object(tx: Tx, bucket: str, key: str) -> None:
     tx.run(statements.DELETE_OBJECT, {"bucket": bucket, "key": key})
 
 
-def set_tags(tx: Tx, bucket: str, key: str, tags: Tags) -> None:
-    tx.run(statements.SET_TAGS, {"bucket": bucket, "key": key, "tags": _json(tags)})
+def set_tags(tx: Tx, stored: StoredObject, tags: Tags) -> int:
+    """Of a current object; 0 when the version is not the current one."""
+    params = {"bucket": stored.bucket, "key": stored.key, "version_id": stored.version_id}
+    return tx.run(statements.SET_TAGS, {**params, "tags": to_json(tags)})
 
 
 def list_objects(reader: Reader, bucket: str, start: str, stop: str | None, limit: int) -> list[ListedObject]:
@@ -164,11 +171,23 @@ def list_objects(reader: Reader, bucket: str, start: str, stop: str | None, limi
     return [ListedObject(*row) for row in rows]
 
 
-def _object(row: Row) -> StoredObject:
+def stored_object(row: Row) -> StoredObject:
+    """An object from its columns, in the order of `statements.FIND_OBJECT`."""
     bucket, key, version, size, etag, modified_at, digest, part_count, algorithm, kind, value = row[:11]
-    checksum = Checksum(algorithm, cast("ChecksumType", kind), value) if algorithm else None
-    description = description_of(*row[11:])
-    return StoredObject(bucket, key, version, size, etag, modified_at, digest, part_count, checksum, description)
+    return StoredObject(
+        bucket=bucket,
+        key=key,
+        version=version,
+        size=size,
+        etag=etag,
+        modified_at=modified_at,
+        digest=digest,
+        part_count=part_count,
+        checksum=Checksum(algorithm, cast("ChecksumType", kind), value) if algorithm else None,
+        description=description_of(*row[11:14]),
+        version_id=row[14],
+        position=row[15],
+    )
 
 
 def description_of(headers: str, metadata: str, tags: str) -> Description:
@@ -179,9 +198,9 @@ def description_of(headers: str, metadata: str, tags: str) -> Description:
 def description_columns(description: Description) -> dict[str, str]:
     """The three columns of a description."""
     return {
-        "headers": _json(description.headers),
-        "metadata": _json(description.metadata),
-        "tags": _json(description.tags),
+        "headers": to_json(description.headers),
+        "metadata": to_json(description.metadata),
+        "tags": to_json(description.tags),
     }
 
 

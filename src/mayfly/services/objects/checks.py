@@ -133,12 +133,9 @@ def check_served(request: Mapping[str, object]) -> None:
 
 
 def check_version(version: object) -> None:
-    """NoSuchVersion or InvalidArgument unless `version` names the only one that an unversioned bucket has: "null"."""
-    if version is None or version == "null":
-        return
-    if not str(version) or not re.fullmatch(r"[A-Za-z0-9._-]{1,1024}", str(version)):
+    """InvalidArgument unless `version` can be the id of one."""
+    if re.fullmatch(r"[A-Za-z0-9._-]{1,1024}", str(version)) is None:
         raise error("InvalidArgument", "Invalid version id specified", ArgumentName="versionId", ArgumentValue=version)
-    raise error("NoSuchVersion", VersionId=version)
 
 
 def _is_address(name: str) -> bool:

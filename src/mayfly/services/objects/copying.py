@@ -54,7 +54,7 @@ def check_change(request: Mapping[str, Any], source: Source) -> None:
     changes = _directive(request, "MetadataDirective", "metadata") == "REPLACE" or any(
         member in request for member in ("StorageClass", "WebsiteRedirectLocation")
     )
-    if to_itself and not changes:
+    if to_itself and source.version is None and not changes:
         raise error(
             "InvalidRequest",
             "This copy request is illegal because it is trying to copy an object to itself without changing the "

@@ -37,6 +37,10 @@ _TABLE: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
             "The unspecified location constraint is incompatible for the region specific endpoint this request was "
             "sent to.",
         ),
+        "IllegalVersioningConfigurationException": (
+            400,
+            "The Versioning element must be specified",
+        ),
         "IncompleteBody": (
             400,
             "You did not provide the number of bytes specified by the Content-Length HTTP header",
@@ -70,6 +74,7 @@ _TABLE: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
             "The XML you provided was not well-formed or did not validate against our published schema",
         ),
         "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size"),
+        "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
         "NoSuchBucket": (404, "The specified bucket does not exist"),
         "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
         "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist"),

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from mayfly.services.objects.versioning import NULL, Versioning
+
 ChecksumType = Literal["FULL_OBJECT", "COMPOSITE"]
 Tags = tuple[tuple[str, str], ...]
 
@@ -26,6 +28,7 @@ class Bucket(msgspec.Struct, frozen=True):
     region: str
     created_at: float
     rules: tuple[Rule, ...] = ()
+    versioning: Versioning = ""
 
 
 class Checksum(msgspec.Struct, frozen=True):
@@ -57,10 +60,44 @@ class StoredObject(msgspec.Struct, frozen=True):
     part_count: int
     checksum: Checksum | None
     description: Description
+    version_id: str = NULL  # S3's name for it; `version` is the owner of its bytes
+    position: int = 0  # among the versions of its key, newest highest
 
     @property
     def quoted_etag(self) -> str:
         return f'"{self.etag}"'
+
+
+class DeleteMarker(msgspec.Struct, frozen=True):
+    """A version that says that there is no object."""
+
+    bucket: str
+    key: str
+    version_id: str
+    position: int
+    modified_at: int
+
+
+class Removal(msgspec.Struct, frozen=True):
+    """What a delete did: which version it removed or, as a marker, made; "" where versions have no part in it."""
+
+    version_id: str = ""
+    marker: bool = False
+
+
+class ListedVersion(msgspec.Struct, frozen=True):
+    """What a listing shows of a version."""
+
+    key: str
+    position: int
+    version_id: str
+    size: int
+    etag: str
+    modified_at: int
+    checksum_algorithm: str
+    checksum_type: str
+    marker: int  # 1 for a delete marker
+    latest: int  # 1 for the newest version of its key
 
 
 class ListedObject(msgspec.Struct, frozen=True):

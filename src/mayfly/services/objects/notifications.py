@@ -17,11 +17,13 @@ from mayfly.ids import Arn
 from mayfly.services.contract import RequestContext
 from mayfly.services.objects.errors import error, invalid_argument, not_implemented
 from mayfly.services.objects.model import Bucket, Rule
+from mayfly.services.objects.versioning import NULL
 
 CREATED_PUT: Final = "ObjectCreated:Put"
 CREATED_COPY: Final = "ObjectCreated:Copy"
 CREATED_COMPLETE: Final = "ObjectCreated:CompleteMultipartUpload"
 REMOVED_DELETE: Final = "ObjectRemoved:Delete"
+REMOVED_MARKER: Final = "ObjectRemoved:DeleteMarkerCreated"
 TAGGING_PUT: Final = "ObjectTagging:Put"
 TAGGING_DELETE: Final = "ObjectTagging:Delete"
 
@@ -76,6 +78,7 @@ class Happening(NamedTuple):
     key: str
     size: int | None = None  # None where S3 leaves it out
     etag: str | None = None
+    version_id: str | None = None
 
 
 def parse(configuration: Mapping[str, Any], fresh_ids: Iterable[str]) -> tuple[Rule, ...]:
@@ -129,6 +132,8 @@ def record(
         about["size"] = happening.size
     if happening.etag is not None:
         about["eTag"] = happening.etag
+    if happening.version_id not in (None, NULL):
+        about["versionId"] = happening.version_id
     about["sequencer"] = f"{sequence:018X}"
     return msgspec.json.encode(
         {

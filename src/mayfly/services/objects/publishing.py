@@ -7,11 +7,20 @@ change that it tells of is kept in one place. Functions of a `Tx`: called inside
 import logging
 from dataclasses import dataclass
 
+import msgspec
+
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, ServiceError
-from mayfly.services.objects import catalog, conditions, notifications, upload_catalog
+from mayfly.services.objects import (
+    catalog,
+    conditions,
+    notifications,
+    upload_catalog,
+    version_catalog,
+    versioning,
+)
 from mayfly.services.objects.conditions import UNCONDITIONAL, Conditions
-from mayfly.services.objects.model import Bucket, Part, StoredObject, Tags
+from mayfly.services.objects.model import Bucket, DeleteMarker, Part, Removal, StoredObject, Tags
 from mayfly.services.objects.notifications import Happening
 from mayfly.services.ports import EventTargets
 from mayfly.store.api import Blobs, Tx
@@ -36,16 +45,21 @@ class Publisher:
         *,
         event: str,
         write_conditions: Conditions = UNCONDITIONAL,
-    ) -> None:
-        """Make `stored` the object of its key; PreconditionFailed or NoSuchKey when the conditions do not hold."""
+    ) -> StoredObject:
+        """Make `stored` the object of its key, and name its version; it as it became.
+
+        PreconditionFailed or NoSuchKey when the conditions do not hold.
+        """
         current = catalog.find_object(tx, bucket.name, stored.key)
         conditions.check_write(write_conditions, current)
         if stored.digest:
             self.blobs.link(tx, stored.digest, link_owner(stored.version))
+        position, version_id = self._number(tx, bucket, stored.key, current)
+        stored = msgspec.structs.replace(stored, position=position, version_id=version_id)
+        self._make_room(tx, bucket, stored.key, current, version_id)
         catalog.put_object(tx, stored)
-        if current is not None:
-            self._discard(tx, current)
-        self._tell(tx, context, bucket, Happening(event, stored.key, stored.size, stored.etag))
+        self._tell(tx, context, bucket, Happening(event, stored.key, stored.size, stored.etag, version_id))
+        return stored
 
     def delete(
         self,
@@ -54,21 +68,63 @@ class Publisher:
         bucket: Bucket,
         key: str,
         write_conditions: Conditions = UNCONDITIONAL,
-    ) -> None:
-        """Remove the object of `key`; nothing happens, and nothing is told, when there is none."""
+    ) -> Removal:
+        """Remove the object of `key`, or put a delete marker over it in a bucket with versions.
+
+        Without versions nothing happens, and nothing is told, when there is no object.
+        """
         current = catalog.find_object(tx, bucket.name, key)
         conditions.check_write(write_conditions, current)
-        if current is None:
-            return
-        catalog.delete_object(tx, bucket.name, key)
-        self._discard(tx, current)
-        self._tell(tx, context, bucket, Happening(notifications.REMOVED_DELETE, key))
+        if bucket.versioning:
+            position, version_id = self._number(tx, bucket, key, current)
+            self._make_room(tx, bucket, key, current, version_id)
+            if current is not None and current.version_id == version_id:
+                catalog.delete_object(tx, bucket.name, key)
+            marker = DeleteMarker(bucket.name, key, version_id, position, int(self.clock.now()))
+            version_catalog.insert_marker(tx, marker)
+            self._tell(tx, context, bucket, Happening(notifications.REMOVED_MARKER, key, version_id=version_id))
+            return Removal(version_id, marker=True)
+        if current is not None:
+            catalog.delete_object(tx, bucket.name, key)
+            self._discard(tx, current)
+            self._tell(tx, context, bucket, Happening(notifications.REMOVED_DELETE, key))
+        return Removal()
+
+    def delete_version(
+        self,
+        tx: Tx,
+        context: RequestContext,
+        bucket: Bucket,
+        key: str,
+        version_id: str,
+        write_conditions: Conditions = UNCONDITIONAL,
+    ) -> Removal:
+        """Remove one version for good, or a delete marker; what is newest then shows. Nothing happens without it."""
+        current = catalog.find_object(tx, bucket.name, key)
+        version = version_catalog.find_version(tx, bucket.name, key, version_id)
+        if version is None and write_conditions == UNCONDITIONAL:
+            return Removal(version_id)
+        conditions.check_write(write_conditions, version if isinstance(version, StoredObject) else None)
+        assert version is not None, "a condition on nothing was refused"
+        if version == current:
+            catalog.delete_object(tx, bucket.name, key)
+        else:
+            version_catalog.delete_older(tx, version)
+        if isinstance(version, StoredObject):
+            self._discard(tx, version)
+        if catalog.find_object(tx, bucket.name, key) is None:
+            newest = version_catalog.newest_older(tx, bucket.name, key)
+            if isinstance(newest, StoredObject):
+                version_catalog.restore(tx, newest)
+        self._tell(tx, context, bucket, Happening(notifications.REMOVED_DELETE, key, version_id=version_id))
+        return Removal(version_id, marker=isinstance(version, DeleteMarker))
 
     def tag(self, tx: Tx, context: RequestContext, bucket: Bucket, stored: StoredObject, tags: Tags) -> None:
-        """Give an object new tags; none removes them."""
-        catalog.set_tags(tx, bucket.name, stored.key, tags)
+        """Give a version of an object new tags; none removes them."""
+        if not catalog.set_tags(tx, stored, tags):
+            version_catalog.set_tags(tx, stored, tags)
         event = notifications.TAGGING_PUT if tags else notifications.TAGGING_DELETE
-        self._tell(tx, context, bucket, Happening(event, stored.key, etag=stored.etag))
+        self._tell(tx, context, bucket, Happening(event, stored.key, etag=stored.etag, version_id=stored.version_id))
 
     def put_part(self, tx: Tx, part: Part) -> None:
         """Add a part to an upload, in the place of one with the same number."""
@@ -77,6 +133,32 @@ class Publisher:
             catalog.discard(tx, replaced.link, replaced.digest, self.clock.now())
         self.blobs.link(tx, part.digest, part.link)
         upload_catalog.put_part(tx, part)
+
+    def _number(self, tx: Tx, bucket: Bucket, key: str, current: StoredObject | None) -> tuple[int, str]:
+        """Position and id of the version that is about to be made."""
+        newest = None if current is None else current.position
+        if newest is None and bucket.versioning:
+            older = version_catalog.newest_older(tx, bucket.name, key)
+            newest = None if older is None else older.position
+        position = versioning.next_position(self.clock.now(), newest)
+        return position, versioning.version_id(bucket.versioning, key, position)
+
+    def _make_room(self, tx: Tx, bucket: Bucket, key: str, current: StoredObject | None, version_id: str) -> None:
+        """Let go of the version that a new one replaces, the one of the same id; keep any other as an older one.
+
+        The row of a replaced current object is left for the caller to overwrite or to delete.
+        """
+        if current is not None and current.version_id != version_id:
+            version_catalog.retire(tx, current)
+        elif current is not None:
+            self._discard(tx, current)
+            return
+        if bucket.versioning == "Suspended":
+            replaced = version_catalog.find_older(tx, bucket.name, key, version_id)
+            if replaced is not None:
+                version_catalog.delete_older(tx, replaced)
+            if isinstance(replaced, StoredObject):
+                self._discard(tx, replaced)
 
     def _discard(self, tx: Tx, stored: StoredObject) -> None:
         owner = link_owner(stored.version) if stored.digest else stored.version

@@ -6,7 +6,7 @@ import msgspec
 
 from mayfly.clock import Clock
 from mayfly.services.contract import Handler, operations_of
-from mayfly.services.objects import access, catalog, checks, collection, content
+from mayfly.services.objects import access, catalog, collection, content
 from mayfly.services.objects.cors import CorsRule
 from mayfly.services.objects.errors import error
 from mayfly.services.objects.model import StoredObject
@@ -67,8 +67,7 @@ class ObjectsService:
         def look(reader: Reader) -> StoredObject:
             if catalog.find_bucket(reader, bucket) is None:
                 raise error("NoSuchBucket", BucketName=bucket)
-            checks.check_version(version)
-            return access.find(reader, bucket, key)
+            return access.find(reader, bucket, key, version)
 
         stored = await self._store.read(look)
         return content.stream(self._store, self._blobs, stored, Span(0, stored.size))

@@ -10,11 +10,11 @@ VALUES (:name, :account, :region, :created_at, 0, '[]')
 """
 
 FIND_BUCKET: Final = """
-SELECT name, account, region, created_at, notifications FROM objects_buckets WHERE name = :name
+SELECT name, account, region, created_at, notifications, versioning FROM objects_buckets WHERE name = :name
 """
 
 LIST_BUCKETS: Final = """
-SELECT name, account, region, created_at, notifications FROM objects_buckets
+SELECT name, account, region, created_at, notifications, versioning FROM objects_buckets
 WHERE account = :account AND name > :after AND name >= :prefix AND name < :stop AND (:region = '' OR region = :region)
 ORDER BY name LIMIT :limit
 """
@@ -54,25 +54,28 @@ DELETE_SETTING: Final = "DELETE FROM objects_bucket_settings WHERE bucket = :buc
 
 FIND_OBJECT: Final = """
 SELECT bucket, key, version, size, etag, modified_at, digest, part_count,
-       checksum_algorithm, checksum_type, checksum_value, headers, metadata, tags
+       checksum_algorithm, checksum_type, checksum_value, headers, metadata, tags, version_id, position
 FROM objects_objects WHERE bucket = :bucket AND key = :key
 """
 
 PUT_OBJECT: Final = """
 INSERT INTO objects_objects (bucket, key, version, size, etag, modified_at, digest, part_count,
-                             checksum_algorithm, checksum_type, checksum_value, headers, metadata, tags)
+                             checksum_algorithm, checksum_type, checksum_value, headers, metadata, tags,
+                             version_id, position)
 VALUES (:bucket, :key, :version, :size, :etag, :modified_at, :digest, :part_count,
-        :checksum_algorithm, :checksum_type, :checksum_value, :headers, :metadata, :tags)
+        :checksum_algorithm, :checksum_type, :checksum_value, :headers, :metadata, :tags, :version_id, :position)
 ON CONFLICT (bucket, key) DO UPDATE SET
     version = excluded.version, size = excluded.size, etag = excluded.etag, modified_at = excluded.modified_at,
     digest = excluded.digest, part_count = excluded.part_count, checksum_algorithm = excluded.checksum_algorithm,
     checksum_type = excluded.checksum_type, checksum_value = excluded.checksum_value, headers = excluded.headers,
-    metadata = excluded.metadata, tags = excluded.tags
+    metadata = excluded.metadata, tags = excluded.tags, version_id = excluded.version_id, position = excluded.position
 """
 
 DELETE_OBJECT: Final = "DELETE FROM objects_objects WHERE bucket = :bucket AND key = :key"
 
-SET_TAGS: Final = "UPDATE objects_objects SET tags = :tags WHERE bucket = :bucket AND key = :key"
+SET_TAGS: Final = """
+UPDATE objects_objects SET tags = :tags WHERE bucket = :bucket AND key = :key AND version_id = :version_id
+"""
 
 ANY_OBJECT: Final = "SELECT 1 FROM objects_objects WHERE bucket = :bucket LIMIT 1"
 

@@ -6,6 +6,7 @@ from mayfly.clock import utc
 from mayfly.services import checksums
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.objects import access, checks, upload_catalog
+from mayfly.services.objects.access import Found
 from mayfly.services.objects.model import Part, StoredObject
 from mayfly.services.objects.replies import checksum_members, natural, page_size
 from mayfly.store.api import Reader, Store
@@ -27,13 +28,15 @@ class AttributeOperations:
         limit = page_size(request.get("MaxParts"), "max-parts")
         marker = natural(request.get("PartNumberMarker", 0), "part-number-marker")
 
-        def body(reader: Reader) -> tuple[StoredObject, list[Part]]:
-            stored = access.object_for(reader, context, request)
+        def body(reader: Reader) -> tuple[Found, list[Part]]:
+            found = access.object_for(reader, context, request)
+            stored = found.stored
             wanted = stored.part_count and "ObjectParts" in request["ObjectAttributes"]
-            return stored, upload_catalog.list_parts(reader, stored.version, marker, limit + 1) if wanted else []
+            return found, upload_catalog.list_parts(reader, stored.version, marker, limit + 1) if wanted else []
 
-        stored, parts = await self._store.read(body)
-        reply: dict[str, Any] = {"LastModified": utc(stored.modified_at)}
+        found, parts = await self._store.read(body)
+        stored = found.stored
+        reply: dict[str, Any] = {"LastModified": utc(stored.modified_at), **found.version()}
         wanted = set(request["ObjectAttributes"])
         if "ETag" in wanted:
             reply["ETag"] = stored.etag

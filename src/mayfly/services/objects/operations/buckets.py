@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mayfly.clock import Clock, utc
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.objects import access, catalog, checks, tagging
+from mayfly.services.objects import access, catalog, checks, tagging, version_catalog
 from mayfly.services.objects.catalog import OWNERSHIP, PUBLIC_ACCESS, TAGGING
 from mayfly.services.objects.errors import error, invalid_argument, not_implemented
 from mayfly.services.objects.model import Bucket
@@ -72,7 +72,7 @@ class BucketOperations:
 
         def body(tx: Tx) -> None:
             access.bucket_for(tx, context, name, request.get("ExpectedBucketOwner"))
-            if not catalog.is_empty(tx, name):
+            if not catalog.is_empty(tx, name) or version_catalog.any_older(tx, name):
                 raise error("BucketNotEmpty", BucketName=name)
             catalog.delete_bucket(tx, name, now)
 
@@ -127,16 +127,30 @@ class BucketOperations:
     ) -> dict[str, Any]:
         """An empty reply says that versioning was never enabled."""
         checks.admit(context)
-        await self._find(context, request["Bucket"], request.get("ExpectedBucketOwner"))
-        return {}
+        bucket = await self._find(context, request["Bucket"], request.get("ExpectedBucketOwner"))
+        return {"Status": bucket.versioning} if bucket.versioning else {}
 
     @operation("PutBucketVersioning")
     async def put_versioning(
         self, context: RequestContext, request: "s3.PutBucketVersioningRequestTypeDef"
     ) -> dict[str, Any]:
         checks.admit(context)
-        await self._find(context, request["Bucket"], request.get("ExpectedBucketOwner"))
-        raise not_implemented("Mayfly does not implement versioning of buckets (PutBucketVersioning).")
+        checks.check_served(request)
+        configuration = request["VersioningConfiguration"]
+        if configuration.get("MFADelete", "Disabled") != "Disabled":
+            raise not_implemented("Mayfly does not implement MFA delete.")
+        status = configuration.get("Status")
+        if status is None:
+            raise error("IllegalVersioningConfigurationException")
+        if status not in ("Enabled", "Suspended"):
+            raise error("MalformedXML")
+
+        def body(tx: Tx) -> None:
+            bucket = access.bucket_for(tx, context, request["Bucket"], request.get("ExpectedBucketOwner"))
+            version_catalog.set_versioning(tx, bucket.name, status)
+
+        await self._store.write(body)
+        return {}
 
     async def _find(self, context: RequestContext, name: str, expected_owner: str | None) -> Bucket:
         return await self._store.read(lambda reader: access.bucket_for(reader, context, name, expected_owner))

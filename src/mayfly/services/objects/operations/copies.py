@@ -8,6 +8,7 @@ from mayfly.ids import token
 from mayfly.services import checksums
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.objects import access, checks, claims, conditions, content, copying
+from mayfly.services.objects.access import Found
 from mayfly.services.objects.conditions import Conditions
 from mayfly.services.objects.content import Received
 from mayfly.services.objects.copying import Source
@@ -20,7 +21,7 @@ from mayfly.store.api import Blobs, Reader, Store, Tx
 if TYPE_CHECKING:
     from types_boto3_s3 import type_defs as s3
 
-_Publish = Callable[[Checksum, str, str], Callable[[Tx], StoredObject]]  # of checksum, digest and ETag
+_Publish = Callable[[Checksum, str, str], Callable[[Tx], Found]]  # of checksum, digest and ETag
 
 
 class CopyOperations:
@@ -42,15 +43,15 @@ class CopyOperations:
         source = copying.source_of(str(request["CopySource"]))
         copying.check_change(request, source)
         found = await self._store.read(lambda reader: self._look(reader, context, request, source))
-        copying.check_source_size(found.size)
-        description = copying.description_of(request, found)
+        copying.check_source_size(found.stored.size)
+        description = copying.description_of(request, found.stored)
 
-        def publish(checksum: Checksum, digest: str, etag: str) -> Callable[[Tx], StoredObject]:
+        def publish(checksum: Checksum, digest: str, etag: str) -> Callable[[Tx], Found]:
             stored = StoredObject(
                 bucket=request["Bucket"],
                 key=request["Key"],
                 version=token(32),
-                size=found.size,
+                size=found.stored.size,
                 etag=etag,
                 modified_at=int(self._clock.now()),
                 digest=digest,
@@ -59,30 +60,35 @@ class CopyOperations:
                 description=description,
             )
 
-            def write(tx: Tx) -> StoredObject:
+            def write(tx: Tx) -> Found:
                 # Should the source have been replaced meanwhile, its blob is still there for the grace of discards:
                 # the copy is of the object as it was when the request looked.
                 bucket = access.bucket_for(tx, context, stored.bucket, request.get("ExpectedBucketOwner"))
-                self._publisher.put(tx, context, bucket, stored, event=CREATED_COPY, write_conditions=write_conditions)
-                return stored
+                copy = self._publisher.put(
+                    tx, context, bucket, stored, event=CREATED_COPY, write_conditions=write_conditions
+                )
+                return Found(bucket, copy)
 
             return write
 
-        stored = await self._write(found, request.get("ChecksumAlgorithm"), publish)
+        copy = await self._write(found.stored, request.get("ChecksumAlgorithm"), publish)
         result = {
-            "ETag": stored.quoted_etag,
-            "LastModified": utc(stored.modified_at),
-            **checksum_members(stored.checksum),
+            "ETag": copy.stored.quoted_etag,
+            "LastModified": utc(copy.stored.modified_at),
+            **checksum_members(copy.stored.checksum),
         }
-        return {"CopyObjectResult": result}
+        reply = {"CopyObjectResult": result, **copy.made()}
+        if found.bucket.versioning:
+            reply["CopySourceVersionId"] = found.stored.version_id
+        return reply
 
     def _look(
         self, reader: Reader, context: RequestContext, request: "s3.CopyObjectRequestTypeDef", source: Source
-    ) -> StoredObject:
+    ) -> Found:
         access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
         return access.copy_source(reader, context, request, source, self._clock.now())
 
-    async def _write(self, found: StoredObject, wanted: str | None, publish: _Publish) -> StoredObject:
+    async def _write(self, found: StoredObject, wanted: str | None, publish: _Publish) -> Found:
         """Write the copy; the bytes are read only when something about them is not known yet."""
         present = found.checksum
         algorithm = claims.known_algorithm(wanted.upper()) if wanted else None
@@ -90,7 +96,7 @@ class CopyOperations:
             return await self._store.write(publish(present, found.digest, found.etag))
         algorithm = algorithm or (present.algorithm if present else claims.DEFAULT_ALGORITHM)
 
-        def then(received: Received) -> Callable[[Tx], StoredObject]:
+        def then(received: Received) -> Callable[[Tx], Found]:
             checksum = Checksum(algorithm, "FULL_OBJECT", checksums.encode(received.checksum))
             return publish(checksum, received.digest, received.md5)
 

@@ -7,6 +7,7 @@ from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.objects import access, checks
 from mayfly.services.objects.conditions import Conditions
 from mayfly.services.objects.errors import error, not_implemented
+from mayfly.services.objects.model import Bucket, Removal
 from mayfly.services.objects.publishing import Publisher
 from mayfly.store.api import Store, Tx
 
@@ -18,7 +19,7 @@ _BATCH: Final = 100  # keys in one transaction, so that a big request does not h
 
 
 class DeletionOperations:
-    """Deleting is idempotent: a key that is not there is as good as deleted."""
+    """Deleting is idempotent: a key, or a version, that is not there is as good as deleted."""
 
     def __init__(self, store: Store, publisher: Publisher) -> None:
         self._store = store
@@ -28,16 +29,20 @@ class DeletionOperations:
     async def delete(self, context: RequestContext, request: "s3.DeleteObjectRequestTypeDef") -> dict[str, Any]:
         checks.admit(context)
         checks.check_served(request)
-        checks.check_version(request.get("VersionId"))
         if "IfMatchLastModifiedTime" in request or "IfMatchSize" in request:
             raise not_implemented("Deletes on condition of time or size exist for directory buckets only.")
 
-        def body(tx: Tx) -> None:
-            bucket = access.bucket_for(tx, context, request["Bucket"], request.get("ExpectedBucketOwner"))
-            self._publisher.delete(tx, context, bucket, request["Key"], Conditions(request.get("IfMatch")))
+        wanted = Conditions(request.get("IfMatch"))
 
-        await self._store.write(body)
-        return {}
+        def body(tx: Tx) -> Removal:
+            bucket = access.bucket_for(tx, context, request["Bucket"], request.get("ExpectedBucketOwner"))
+            return self._remove(tx, context, bucket, request["Key"], request.get("VersionId"), wanted)
+
+        removal = await self._store.write(body)
+        reply: dict[str, Any] = {"VersionId": removal.version_id} if removal.version_id else {}
+        if removal.marker:
+            reply["DeleteMarker"] = True
+        return reply
 
     @operation("DeleteObjects")
     async def delete_many(self, context: RequestContext, request: "s3.DeleteObjectsRequestTypeDef") -> dict[str, Any]:
@@ -50,14 +55,15 @@ class DeletionOperations:
         errors: list[dict[str, Any]] = []
         for begin in range(0, len(wanted), _BATCH):
             batch = wanted[begin : begin + _BATCH]
-            failures = await self._delete_batch(context, request, batch)
-            for item, failure in zip(batch, failures, strict=True):
-                if failure is None:
-                    deleted.append({"Key": item["Key"], **_version(item)})
+            outcomes = await self._delete_batch(context, request, batch)
+            for item, outcome in zip(batch, outcomes, strict=True):
+                named: dict[str, Any] = {"Key": item["Key"]}
+                if "VersionId" in item:
+                    named["VersionId"] = item["VersionId"]
+                if isinstance(outcome, Removal):
+                    deleted.append(named | _marker(outcome))
                 else:
-                    errors.append(
-                        {"Key": item["Key"], **_version(item), "Code": failure.code, "Message": failure.message}
-                    )
+                    errors.append({**named, "Code": outcome.code, "Message": outcome.message})
         reply: dict[str, Any] = {}
         if deleted and not request["Delete"].get("Quiet", False):
             reply["Deleted"] = deleted
@@ -70,30 +76,38 @@ class DeletionOperations:
         context: RequestContext,
         request: "s3.DeleteObjectsRequestTypeDef",
         batch: "Sequence[s3.ObjectIdentifierTypeDef]",
-    ) -> list[ServiceError | None]:
-        """Delete a few keys in one transaction; what went wrong with each."""
+    ) -> list[Removal | ServiceError]:
+        """Delete a few keys in one transaction; what became of each."""
 
-        def body(tx: Tx) -> list[ServiceError | None]:
+        def body(tx: Tx) -> list[Removal | ServiceError]:
             bucket = access.bucket_for(tx, context, request["Bucket"], request.get("ExpectedBucketOwner"))
-            failures: list[ServiceError | None] = []
+            outcomes: list[Removal | ServiceError] = []
             for item in batch:
                 try:
                     # Everything that refuses does so before the first change, so one failure leaves the rest whole.
                     _check_item(item)
-                    self._publisher.delete(tx, context, bucket, item["Key"], Conditions(item.get("ETag")))
-                    failures.append(None)
+                    wanted = Conditions(item.get("ETag"))
+                    outcomes.append(self._remove(tx, context, bucket, item["Key"], item.get("VersionId"), wanted))
                 except ServiceError as failure:
-                    failures.append(failure)
-            return failures
+                    outcomes.append(failure)
+            return outcomes
 
         return await self._store.write(body)
+
+    def _remove(
+        self, tx: Tx, context: RequestContext, bucket: Bucket, key: str, version: str | None, wanted: Conditions
+    ) -> Removal:
+        if version is None:
+            return self._publisher.delete(tx, context, bucket, key, wanted)
+        checks.check_version(version)
+        return self._publisher.delete_version(tx, context, bucket, key, version, wanted)
 
 
 def _check_item(item: "s3.ObjectIdentifierTypeDef") -> None:
     if "LastModifiedTime" in item or "Size" in item:
         raise not_implemented("Deletes on condition of time or size exist for directory buckets only.")
-    checks.check_version(item.get("VersionId"))
 
 
-def _version(item: "s3.ObjectIdentifierTypeDef") -> dict[str, Any]:
-    return {"VersionId": item["VersionId"]} if "VersionId" in item else {}
+def _marker(removal: Removal) -> dict[str, Any]:
+    """What DeleteObjects says of a delete marker that was made or removed."""
+    return {"DeleteMarker": True, "DeleteMarkerVersionId": removal.version_id} if removal.marker else {}

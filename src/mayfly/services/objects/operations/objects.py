@@ -18,6 +18,7 @@ from mayfly.services.objects import (
     ranges,
     upload_catalog,
 )
+from mayfly.services.objects.access import Found
 from mayfly.services.objects.conditions import UNCONDITIONAL, Conditions
 from mayfly.services.objects.content import Received
 from mayfly.services.objects.errors import error, invalid_argument
@@ -37,11 +38,15 @@ MAX_PARTS = 10_000
 class View(NamedTuple):
     """An object and what of it a request asks for."""
 
-    stored: StoredObject
+    found: Found
     span: Span
     partial: bool  # a range or a part was asked for, so the reply is 206 and says which bytes
     checksum: Checksum | None  # of exactly these bytes
-    parts_count: int | None  # answered only where a part was asked for
+    parts_count: int | None = None  # answered only where a part was asked for
+
+    @property
+    def stored(self) -> StoredObject:
+        return self.found.stored
 
 
 class ObjectOperations:
@@ -69,7 +74,7 @@ class ObjectOperations:
             if write_conditions != UNCONDITIONAL:
                 conditions.check_write(write_conditions, catalog.find_object(reader, bucket.name, request["Key"]))
 
-        def publish(received: Received) -> Callable[[Tx], StoredObject]:
+        def publish(received: Received) -> Callable[[Tx], Found]:
             stored = StoredObject(
                 bucket=request["Bucket"],
                 key=request["Key"],
@@ -83,10 +88,12 @@ class ObjectOperations:
                 description=description,
             )
 
-            def write(tx: Tx) -> StoredObject:
+            def write(tx: Tx) -> Found:
                 bucket = access.bucket_for(tx, context, stored.bucket, request.get("ExpectedBucketOwner"))
-                self._publisher.put(tx, context, bucket, stored, event=CREATED_PUT, write_conditions=write_conditions)
-                return stored
+                put = self._publisher.put(
+                    tx, context, bucket, stored, event=CREATED_PUT, write_conditions=write_conditions
+                )
+                return Found(bucket, put)
 
             return write
 
@@ -95,11 +102,11 @@ class ObjectOperations:
         if length is None or length > SMALL_BLOB_BYTES:
             await self._store.read(admit)
         try:
-            stored = await content.receive_with(self._blobs, body, claim, publish)
+            put = await content.receive_with(self._blobs, body, claim, publish)
         except ServiceError:
             await self._store.read(admit)  # whatever is wrong with the body: this comes first
             raise
-        return {"ETag": stored.quoted_etag, **checksum_members(stored.checksum)}
+        return {"ETag": put.stored.quoted_etag, **put.made(), **checksum_members(put.stored.checksum)}
 
     @operation("GetObject")
     async def get(self, context: RequestContext, request: "s3.GetObjectRequestTypeDef") -> dict[str, Any]:
@@ -129,28 +136,30 @@ class ObjectOperations:
         request: "s3.GetObjectRequestTypeDef | s3.HeadObjectRequestTypeDef",
     ) -> View:
         checks.check_served(request)
-        stored = access.object_for(reader, context, request)
+        found = access.object_for(reader, context, request)
+        stored = found.stored
         conditions.check_read(Conditions.of(request), stored, self._clock.now())
         number = request.get("PartNumber")
         header = request.get("Range")
         if number is not None:
             if header is not None:
                 raise error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
-            return _part(reader, stored, number)
+            return _part(reader, found, number)
         span = None if header is None else ranges.parse(header, stored.size)
         if span is not None:
-            return View(stored, span, partial=True, checksum=None, parts_count=None)
-        return View(stored, Span(0, stored.size), partial=False, checksum=stored.checksum, parts_count=None)
+            return View(found, span, partial=True, checksum=None)
+        return View(found, Span(0, stored.size), partial=False, checksum=stored.checksum)
 
 
-def _part(reader: Reader, stored: StoredObject, number: int) -> View:
+def _part(reader: Reader, found: Found, number: int) -> View:
     """The view of one part; an object that no multipart upload made is its own first part."""
+    stored = found.stored
     if not 1 <= number <= MAX_PARTS:
         raise invalid_argument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", number)
     if stored.part_count == 0:
         if number > 1:
             raise error("InvalidPartNumber", ActualPartCount=1, PartNumberRequested=number)
-        return View(stored, Span(0, stored.size), partial=stored.size > 0, checksum=stored.checksum, parts_count=None)
+        return View(found, Span(0, stored.size), partial=stored.size > 0, checksum=stored.checksum)
     part = upload_catalog.part_at(reader, stored.version, number - 1)
     if part is None:
         raise error("InvalidPartNumber", ActualPartCount=stored.part_count, PartNumberRequested=number)
@@ -158,7 +167,7 @@ def _part(reader: Reader, stored: StoredObject, number: int) -> View:
     if stored.checksum is not None and part.checksum:
         checksum = Checksum(stored.checksum.algorithm, stored.checksum.type, part.checksum)
     return View(
-        stored,
+        found,
         Span(part.start, part.start + part.size),
         partial=part.size > 0,
         checksum=checksum,
@@ -167,7 +176,7 @@ def _part(reader: Reader, stored: StoredObject, number: int) -> View:
 
 
 def _described(view: View, request: "s3.GetObjectRequestTypeDef | s3.HeadObjectRequestTypeDef") -> dict[str, Any]:
-    reply = descriptions.to_reply(view.stored, request)
+    reply = descriptions.to_reply(view.stored, request) | view.found.version()
     reply["ContentLength"] = view.span.end - view.span.start
     if view.partial:
         reply["ContentRange"] = view.span.content_range(view.stored.size)

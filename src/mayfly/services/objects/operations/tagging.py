@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.objects import access, catalog, checks, tagging
+from mayfly.services.objects.access import Found
 from mayfly.services.objects.catalog import TAGGING
 from mayfly.services.objects.errors import error
 from mayfly.services.objects.model import Tags
@@ -25,22 +26,20 @@ class TaggingOperations:
     async def put_object(self, context: RequestContext, request: "s3.PutObjectTaggingRequestTypeDef") -> dict[str, Any]:
         checks.admit(context)
         tags = tagging.of_tag_set(request["Tagging"]["TagSet"], tagging.MAX_OBJECT_TAGS)
-        await self._tag(context, request, tags)
-        return {}
+        return await self._tag(context, request, tags)
 
     @operation("GetObjectTagging")
     async def get_object(self, context: RequestContext, request: "s3.GetObjectTaggingRequestTypeDef") -> dict[str, Any]:
         checks.admit(context)
-        stored = await self._store.read(lambda reader: access.object_for(reader, context, request))
-        return {"TagSet": tagging.to_tag_set(stored.description.tags)}
+        found = await self._store.read(lambda reader: access.object_for(reader, context, request))
+        return {"TagSet": tagging.to_tag_set(found.stored.description.tags), **found.version()}
 
     @operation("DeleteObjectTagging")
     async def delete_object(
         self, context: RequestContext, request: "s3.DeleteObjectTaggingRequestTypeDef"
     ) -> dict[str, Any]:
         checks.admit(context)
-        await self._tag(context, request, ())
-        return {}
+        return await self._tag(context, request, ())
 
     @operation("PutBucketTagging")
     async def put_bucket(self, context: RequestContext, request: "s3.PutBucketTaggingRequestTypeDef") -> dict[str, Any]:
@@ -85,10 +84,10 @@ class TaggingOperations:
         context: RequestContext,
         request: "s3.PutObjectTaggingRequestTypeDef | s3.DeleteObjectTaggingRequestTypeDef",
         tags: Tags,
-    ) -> None:
-        def body(tx: Tx) -> None:
-            bucket = access.bucket_for(tx, context, request["Bucket"], request.get("ExpectedBucketOwner"))
-            stored = access.object_for(tx, context, request)
-            self._publisher.tag(tx, context, bucket, stored, tags)
+    ) -> dict[str, Any]:
+        def body(tx: Tx) -> Found:
+            found = access.object_for(tx, context, request)
+            self._publisher.tag(tx, context, found.bucket, found.stored, tags)
+            return found
 
-        await self._store.write(body)
+        return {**(await self._store.write(body)).version()}

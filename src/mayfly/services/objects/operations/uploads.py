@@ -20,6 +20,7 @@ from mayfly.services.objects import (
     ranges,
     upload_catalog,
 )
+from mayfly.services.objects.access import Found
 from mayfly.services.objects.conditions import Conditions
 from mayfly.services.objects.content import Received
 from mayfly.services.objects.copying import Source
@@ -102,15 +103,17 @@ class UploadOperations:
         source = copying.source_of(str(request["CopySource"]))
         upload, found = await self._store.read(lambda reader: self._look(reader, context, request, source))
         wanted = request.get("CopySourceRange")
-        span = Span(0, found.size) if wanted is None else ranges.parse_copy(wanted, found.size)
+        size = found.stored.size
+        span = Span(0, size) if wanted is None else ranges.parse_copy(wanted, size)
         copying.check_source_size(span.end - span.start)
         algorithm = multipart.part_algorithm(upload)
-        received = await content.copy(self._store, self._blobs, found, span, algorithm)
+        received = await content.copy(self._store, self._blobs, found.stored, span, algorithm)
         part = await self._keep(context, request, received)
         result: dict[str, Any] = {"ETag": f'"{part.etag}"', "LastModified": utc(part.modified_at)}
         if upload.checksum_algorithm:
             result[checksums.member(algorithm)] = part.checksum
-        return {"CopyPartResult": result}
+        source_version = {"CopySourceVersionId": found.stored.version_id} if found.bucket.versioning else {}
+        return {"CopyPartResult": result, **source_version}
 
     @operation("CompleteMultipartUpload")
     async def complete(
@@ -123,11 +126,11 @@ class UploadOperations:
         conditions.validate_write(write_conditions)
         now = self._clock.now()
 
-        def body(tx: Tx) -> StoredObject:
+        def body(tx: Tx) -> Found:
             bucket = access.bucket_for(tx, context, request["Bucket"], request.get("ExpectedBucketOwner"))
             upload = upload_catalog.find_upload(tx, bucket.name, request["Key"], request["UploadId"])
             if upload is None:
-                return _completed_before(tx, request)
+                return Found(bucket, _completed_before(tx, request))
             uploaded = upload_catalog.list_parts(tx, upload.id, 0, multipart.MAX_PARTS)
             assembly = multipart.assemble(upload, uploaded, request)
             stored = StoredObject(
@@ -144,15 +147,19 @@ class UploadOperations:
             )
             upload_catalog.place_parts(tx, upload.id, assembly.parts, aside=f"{upload.id}/unused", now=now)
             upload_catalog.delete_upload(tx, upload.id)
-            self._publisher.put(tx, context, bucket, stored, event=CREATED_COMPLETE, write_conditions=write_conditions)
-            return stored
+            made = self._publisher.put(
+                tx, context, bucket, stored, event=CREATED_COMPLETE, write_conditions=write_conditions
+            )
+            return Found(bucket, made)
 
-        stored = await self._store.write(body)
+        completed = await self._store.write(body)
+        stored = completed.stored
         return {
             "Location": f"{context.endpoint}/{stored.bucket}/{quote(stored.key)}",
             "Bucket": stored.bucket,
             "Key": stored.key,
             "ETag": stored.quoted_etag,
+            **completed.made(),
             **checksum_members(stored.checksum),
         }
 
@@ -192,7 +199,7 @@ class UploadOperations:
 
     def _look(
         self, reader: Reader, context: RequestContext, request: "s3.UploadPartCopyRequestTypeDef", source: Source
-    ) -> tuple[Upload, StoredObject]:
+    ) -> tuple[Upload, Found]:
         upload = find_upload(reader, context, request)
         return upload, access.copy_source(reader, context, request, source, self._clock.now())
 
