@@ -24,6 +24,7 @@ from tests.conftest import PlatformProcess, start_platform
 
 KILLS = 4
 UPLOADERS = 4
+UPLOADS_A_ROUND = 12
 HANDLER = """
 import os
 import boto3
@@ -90,6 +91,11 @@ class Uploads:
         self.platform: PlatformProcess | None = None
         self.acknowledged: set[str] = set()
         self.stop = threading.Event()
+
+    def wait_for(self, count: int) -> None:
+        """Return when `count` uploads were acknowledged; the test's time-out bounds it."""
+        while len(self.acknowledged) < count:
+            time.sleep(0.01)
 
     def work(self, name: int) -> None:
         number, client, used = 0, None, None
@@ -179,7 +185,8 @@ def test_every_acknowledged_object_is_processed_although_the_server_is_killed(tm
         with uploading() as uploads:
             for _ in range(KILLS):
                 uploads.platform = platform
-                time.sleep(0.4 + dice.random())
+                uploads.wait_for(len(uploads.acknowledged) + UPLOADS_A_ROUND)
+                time.sleep(dice.random())
                 family = descendants(server.pid)
                 assert control_groups(data)
                 server.send_signal(signal.SIGKILL)
@@ -188,8 +195,7 @@ def test_every_acknowledged_object_is_processed_although_the_server_is_killed(tm
                 wait_until_gone(family)
                 server, platform = start_platform(data)
             uploads.platform = platform
-            time.sleep(0.5)
-        assert len(uploads.acknowledged) > 10 * KILLS
+            uploads.wait_for(len(uploads.acknowledged) + UPLOADS_A_ROUND)
         check_everything_arrives(platform, uploads.acknowledged)
         family = descendants(server.pid)
         server.terminate()
