@@ -137,26 +137,20 @@ class _Builder:
 
     async def build(self, factory: SandboxFactory) -> FrontDoor:
         """Everything, started; the front door, which listens nowhere yet."""
-        settings, clock = self._settings, self._clock
         discovery = asyncio.create_task(Interpreters.discover(os.environ.get("PATH", ""), Path.home()))
         self._cleanup.callback(discovery.cancel)
-        models = Models()
         state = await self._open_state()
         identity = await self._identity(state)
-        logs = LogsService(state.store, clock)
-        logs.book.attach(await self._journal("logs", state, logs.book.fold))
-        ledger = Ledger(state.store, clock)
-        ledger.attach(await self._journal("usage", state, ledger.fold))
-
+        logs, ledger = await self._accounts(state)
         interpreters = await discovery
-        home, streams = Home(settings.account, settings.region), Streams(clock)
-        recorder = Recorder(logs.book, ledger, home, streams, clock)
+        signed = SignedRequests(identity.acting_keys, self._clock, self._settings.max_clock_skew_s)
         endpoints, late_objects = Endpoints(), LateObjects()
+        home, streams = Home(self._settings.account, self._settings.region), Streams(self._clock)
+        recorder = Recorder(logs.book, ledger, home, streams, self._clock)
         engine = self._engine(factory, interpreters, recorder, endpoints)
-        signed = SignedRequests(identity.acting_keys, clock, settings.max_clock_skew_s)
         functions = FunctionsService(
-            settings=settings,
-            clock=clock,
+            settings=self._settings,
+            clock=self._clock,
             store=state.store,
             queue=state.queue,
             blobs=state.blobs,
@@ -167,26 +161,26 @@ class _Builder:
             roles=identity.roles,
             objects=late_objects,
             choose=interpreters.choose,
-            endpoint=SANDBOX_ENDPOINT if settings.engine.isolation == "namespace" else self._info.url,
+            endpoint=SANDBOX_ENDPOINT if self._settings.engine.isolation == "namespace" else self._info.url,
             signatures=signed,
         )
-        objects = ObjectsService(state.store, state.blobs, functions.event_targets, clock)
+        objects = ObjectsService(state.store, state.blobs, functions.event_targets, self._clock)
         late_objects.bind(objects)
-        tables = TablesService(state.store, clock)
-        services: dict[str, Service] = {
-            service.name: guarded(service)
-            for service in (functions.service, objects, tables, logs, identity.iam, identity.sts)
-        }
-        operations = InProcessOperations(services, Catalogue(models, frozenset(services)))
-        stacks = StacksService(state.store, operations, objects, clock)
-        services[stacks.name] = guarded(stacks)
-        gateway = Gateway(services, identity.keys, settings, clock, models)
+        tables = TablesService(state.store, self._clock)
+        models = Models()
+        below: list[Service] = [functions.service, objects, tables, logs, identity.iam, identity.sts]
+        operations, stacks = self._stacks(state, models, below, objects)
+        services = {service.name: guarded(service) for service in (*below, stacks)}
+        gateway = Gateway(services, identity.keys, self._settings, self._clock, models)
+        overview = Overview(operations, interpreters, engine, self._settings, self._info, sorted(services))
         prices = load_price_book(self._directory.root / "prices.toml")
-        overview = Overview(operations, interpreters, engine, settings, self._info, sorted(services))
-        pages = Pages(signed, overview, ledger, prices, settings, clock)
-        own = {**pages.table(), "code": functions.code_links.handle}
-        aws = CrossOrigin(gateway.handle, objects.cors_rules)
-        door = FrontDoor(Application(Routes(aws.handle, functions.urls.handle, own).answer), settings.http)
+        pages = Pages(signed, overview, ledger, prices, self._settings, self._clock)
+        routes = Routes(
+            CrossOrigin(gateway.handle, objects.cors_rules).handle,
+            functions.urls.handle,
+            {**pages.table(), "code": functions.code_links.handle},
+        )
+        door = FrontDoor(Application(routes.answer), self._settings.http)
         self._cleanup.push_async_callback(door.close, 0.0)
         endpoints.bind(door)
 
@@ -195,8 +189,23 @@ class _Builder:
         await self._run_service(stacks.start, stacks.stop)
         self._background(tables.run(), "tables")
         self._background(keep_house(objects, state.blobs), "housekeeping")
-        self._background(asyncio.to_thread(gateway.warm), "models")
+        self._background(asyncio.to_thread(gateway.warm), "warm-gateway")
         return door
+
+    async def _accounts(self, state: _State) -> tuple[LogsService, Ledger]:
+        """What is told of every invocation, each behind a journal."""
+        logs, ledger = LogsService(state.store, self._clock), Ledger(state.store, self._clock)
+        logs.book.attach(await self._journal("logs", state, logs.book.fold))
+        ledger.attach(await self._journal("usage", state, ledger.fold))
+        return logs, ledger
+
+    def _stacks(
+        self, state: _State, models: Models, below: list[Service], objects: ObjectsService
+    ) -> tuple[InProcessOperations, StacksService]:
+        """Stacks, which call the services below them in process, validated as from outside."""
+        known = {service.name: guarded(service) for service in below}
+        operations = InProcessOperations(known, Catalogue(models, frozenset(known)))
+        return operations, StacksService(state.store, operations, objects, self._clock)
 
     async def _open_state(self) -> _State:
         store = await SqliteStore.open(self._directory.database, MIGRATED, self._clock)

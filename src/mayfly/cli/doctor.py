@@ -13,6 +13,8 @@ from mayfly.cli.output import console, escape, print_json
 from mayfly.sandbox import facts, interpreters
 from mayfly.sandbox.api import Interpreter
 
+# The identifiers that AWS lets functions be made with today.
+RUNTIMES = ("python3.10", "python3.11", "python3.12", "python3.13", "python3.14")
 # Programs that Mayfly makes use of where they are, and what for. Package names are Debian's.
 TOOLS = (
     ("aws", "the AWS command line", "pip install awscli"),
@@ -57,10 +59,12 @@ def _print(found: Any, levels: Any, pythons: Any, tools: Any) -> None:
         table.add_row(_mark(fact.available, fact.needed), fact.name, f"{escape(fact.detail)}{cure}")
     table.add_row()
     table.add_row("", "[bold]Runtimes[/]", "")
-    for one in pythons:
-        table.add_row(
-            _mark(True), f"python{one.version[0]}.{one.version[1]}", f"{_dotted(one)} at {escape(str(one.path))}"
+    for runtime in RUNTIMES:
+        one, warning = interpreters.choose(runtime, pythons)
+        cure = (
+            "" if warning is None else f"\n[yellow]→ not installed: functions of {runtime} run on this one instead[/]"
         )
+        table.add_row(_mark(warning is None, False), runtime, f"{_dotted(one)} at {escape(str(one.path))}{cure}")
     table.add_row()
     table.add_row("", "[bold]Tools[/]", "[dim]none of them is needed to run Python functions[/]")
     for name, what, cure, where in tools:
