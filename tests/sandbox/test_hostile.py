@@ -91,6 +91,12 @@ async def test_proc_shows_only_the_sandboxs_own_processes(isolated: Talks) -> No
     assert await talk.run("result = os.getpid()") == 1
 
 
+async def test_the_place_in_the_tree_of_control_groups_is_hidden(isolated: Talks) -> None:
+    talk = await isolated.ready()
+    groups = (await talk.run("result = open('/proc/self/cgroup').read()")).splitlines()
+    assert {line.split(":", 2)[2] for line in groups} == {"/"}
+
+
 async def test_no_descriptor_of_the_platform_is_inherited(isolated: Talks) -> None:
     talk = await isolated.ready()
     shown = await talk.run("result = {n: os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd')[:-1]}")

@@ -133,7 +133,7 @@ class _Clones:
         return pid
 
     def _clone(self, wait: _Wait) -> int:
-        pid, entrances = _clone_into(self._entrances)
+        pid, entrances = clone_into(self._entrances)
         if pid == 0:
             _become_instance(wait, entrances, self._to_agent, self._calls)
         return pid
@@ -149,7 +149,7 @@ class _Clones:
         return pid, mine
 
 
-def _clone_into(entrances: list[int]) -> tuple[int, list[int]]:
+def clone_into(entrances: list[int]) -> tuple[int, list[int]]:
     """`kernel.clone`, and what the clone must enter by itself: nothing where it can be born in its group."""
     flags = isolate.NAMESPACES | kernel.CLONE_PARENT
     if stat.S_ISDIR(os.fstat(entrances[0]).st_mode):
