@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mayfly.clock import ManualClock
-from mayfly.services.objects import versioning
+from mayfly.services.objects import version_statements, versioning
 
 from .conftest import Caller, failure, read, streamed
 
@@ -324,6 +324,14 @@ async def test_a_bucket_is_emptied_page_by_page_though_the_markers_are_gone_by_t
             break
         position = {"KeyMarker": reply["NextKeyMarker"], "VersionIdMarker": reply["NextVersionIdMarker"]}
     await s3("DeleteBucket", Bucket="bucket")
+
+
+async def test_a_page_of_versions_sorts_no_more_than_the_page(s3: Caller) -> None:
+    params = {"bucket": "bucket", "start": "", "below": version_statements.ABOVE_ALL, "stop": "", "limit": 1}
+    rows = await s3.store.read(lambda reader: reader.all(f"EXPLAIN QUERY PLAN {version_statements.LIST}", params))
+    steps = [row[3] for row in rows]
+    assert "SEARCH older USING INDEX objects_history_in_order (bucket=? AND key>?)" in steps
+    assert sum("TEMP B-TREE" in step for step in steps) == 1  # of the two halves together
 
 
 async def test_a_large_version_keeps_its_bytes_when_a_newer_one_takes_its_place(s3: Caller) -> None:
