@@ -24,7 +24,20 @@ NAMES = {
     "identity": ("iam", "AWS IAM"),
     "identity/sts": ("sts", "AWS STS"),
 }
-COMMANDS = ("up", "down", "status", "doctor", "env", "deploy", "delete", "invoke", "logs", "usage", "version")
+COMMANDS = (
+    "up",
+    "down",
+    "status",
+    "doctor",
+    "env",
+    "deploy",
+    "delete",
+    "invoke",
+    "logs",
+    "usage",
+    "simulate",
+    "version",
+)
 
 
 def operations_in(path: Path) -> list[str]:

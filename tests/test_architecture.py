@@ -14,6 +14,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ids": set(),
     "settings": set(),
     "policy": FOUNDATION,
+    "simulator": FOUNDATION | {"policy"},
     "store": FOUNDATION | {"policy"},
     "sandbox": FOUNDATION | {"policy"},
     "engine": FOUNDATION | {"policy", "sandbox"},
@@ -22,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": FOUNDATION | {"services"},
     "http": FOUNDATION | {"services", "wire"},
     "app": FOUNDATION | {"policy", "store", "sandbox", "engine", "services", "metering", "wire", "http"},
-    "cli": FOUNDATION | {"app", "sandbox"},
+    "cli": FOUNDATION | {"app", "sandbox", "simulator"},
 }
 # What every service may use of the package that all of them live in.
 SHARED_BY_SERVICES = {"checksums", "contract", "ports"}

@@ -35,6 +35,7 @@ COMMANDS = {
     "invoke": Entry("invoking", BUILD, "Call a function and print its answer."),
     "logs": Entry("logs", LOOK, "Print what a function wrote, and follow what it writes."),
     "usage": Entry("usage", LOOK, "Show requests, GB-seconds and cost by function."),
+    "simulate": Entry("simulate", LOOK, "Replay a trace of calls through keep-alive policies, or make one up."),
     "version": Entry("version", LOOK, "Print the version."),
 }
 

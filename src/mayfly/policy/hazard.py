@@ -1,0 +1,156 @@
+"""Hold an instance exactly while the next call is likely enough: Mayfly's own keep-alive.
+
+At every moment of an idle time there is a hazard: the rate at which a call comes now, given that none came so far. To
+hold an instance for a moment costs memory, and saves a cold start with the hazard's probability. So holding is worth it
+where hazard × (what a cold start takes) exceeds price × memory, and the best decision is the two windows over which
+that is true on balance. With f the share of idle times that end in an interval and S the share that lasts beyond it,
+an interval's gain is f - price × (its length) × S, and the best windows are a beginning and a run of highest gain.
+
+Idle times are counted in bins that widen with the idle time, from a minute to two weeks, so that a burst, an hourly
+timer and a nightly job are one and the same case, and old observations fade. Before there are any, a prior speaks: the
+idle times of an unknown function are spread evenly over the orders of magnitude, so the hazard falls the longer nobody
+calls. A worked number: at price 0.7 a 128 MB function that starts in 100 ms and is called about once an hour is held
+while more than 1.2 % of its remaining idle times end within the next minute.
+
+A single price for all functions has the fewest cold starts for the memory. But that prefers functions that are called
+often, and users judge their own: with `fairness` the price rises with a function's rate. docs/discussion/keep-alive.md
+has the measurements behind the defaults.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import ceil, log
+from typing import NamedTuple
+
+from mayfly.policy.intervals import prefix_and_run
+from mayfly.policy.windows import Decision, Subject, warm
+
+NORMAL_MB, NORMAL_START_MS, HOUR_S = 128.0, 100.0, 3600.0
+FADED = 0.05  # a bin with less weight than this is forgotten
+
+
+class Learnt(NamedTuple):
+    """What the policy knows of a function; msgspec stores it as it stands, a timer's in about 120 bytes."""
+
+    subject: Subject
+    decision: Decision  # the latest one
+    bins: tuple[int, ...] = ()  # rising
+    weights: tuple[float, ...] = ()  # of each of `bins`: how many idle times ended in it, old ones counting less
+    total: float = 0.0  # the sum of `weights`
+    elapsed_s: float = 0.0  # the sum of the idle times behind them, faded alike
+    due: float = 0.0  # the decision is made anew after so many more observations, or after a cold start
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """The policy's parameters."""
+
+    price: float = 0.7  # cold starts of 100 ms that 128 MB held for an hour must save
+    fairness: float = 0.5  # 0: every cold start counts the same; 1: every function's per cent of cold starts does
+    settle_s: float = 60.0  # an instance is always kept for this long; shorter idle times are not even looked at
+    longest_s: float = 14 * 86_400.0  # longer idle times count as this long
+    ratio: float = 1.05  # of a bin's width to the one before
+    prior: float = 1.0  # for how many observations the prior counts
+    memory: float = 100.0  # observations after which all weights are halved
+    refresh: float = 0.1  # the decision is made anew when so large a part of the observations is new
+    toll: float = 0.1  # what making an instance anew for the second window costs, in cold starts
+    lead_s: float = 2.0  # how much before a bin the second window begins
+
+    def __post_init__(self) -> None:
+        if not self.price > 0 or not self.settle_s > 0 or not self.longest_s > self.settle_s or not self.ratio > 1:
+            raise ValueError(f"price and settle_s must be above 0, longest_s above settle_s, ratio above 1: {self}")
+
+    @property
+    def name(self) -> str:
+        return f"hazard {self.price:g}"
+
+    @cached_property
+    def edges(self) -> tuple[float, ...]:
+        """Where bins begin and end, in seconds."""
+        size = ceil(log(self.longest_s / self.settle_s) / log(self.ratio))
+        return tuple(self.settle_s * self.ratio**index for index in range(size + 1))
+
+    def start(self, subject: Subject) -> Learnt:
+        if not subject.memory_mb > 0 or not subject.start_ms > 0:
+            raise ValueError(f"memory_mb and start_ms must be above 0: {subject}")
+        unknown = Learnt(subject, Decision(0.0, self.settle_s, "settling"))
+        return unknown._replace(decision=self._best(unknown))
+
+    def observe(self, state: Learnt, idle_s: float, count: int = 1) -> Learnt:
+        if idle_s <= self.settle_s:
+            return state
+        for _ in range(count):
+            state = self._learn(state, idle_s)
+        return state
+
+    def decide(self, state: Learnt) -> Decision:
+        return state.decision
+
+    def steady(self, state: Learnt, idle_s: float) -> bool:
+        return idle_s <= self.settle_s
+
+    def _learn(self, state: Learnt, idle_s: float) -> Learnt:
+        where = min(len(self._widths) - 1, int(log(idle_s / self.settle_s) / self._log_ratio))
+        bins, weights = state.bins, state.weights
+        index = bisect_left(bins, where)
+        if index < len(bins) and bins[index] == where:
+            weights = (*weights[:index], weights[index] + 1.0, *weights[index + 1 :])
+        else:
+            bins = (*bins[:index], where, *bins[index:])
+            weights = (*weights[:index], 1.0, *weights[index:])
+        elapsed_s = state.elapsed_s + min(idle_s, self.longest_s)
+        learnt = Learnt(state.subject, state.decision, bins, weights, state.total + 1.0, elapsed_s, state.due - 1.0)
+        if learnt.total > self.memory:
+            learnt = _halved(learnt)
+        if learnt.due <= 0 or not warm(state.decision, idle_s):
+            learnt = learnt._replace(decision=self._best(learnt), due=max(1.0, self.refresh * learnt.total))
+        return learnt
+
+    def _best(self, state: Learnt) -> Decision:
+        observations = state.total + self.prior
+        cut, low, high = prefix_and_run(self._gains(state, observations), self.toll * observations)
+        edges = self.edges
+        begin_s, end_s = edges[low] - self.lead_s, edges[high]
+        if low == high:
+            return Decision(0.0, edges[cut], "likely soon" if cut else "settling")
+        if begin_s <= edges[cut]:
+            return Decision(0.0, end_s, "likely soon")
+        return Decision(begin_s, end_s - begin_s, "expected later", edges[cut])
+
+    def _gains(self, state: Learnt, observations: float) -> list[float]:
+        """What holding an instance over each bin gains, in cold starts times `observations`."""
+        subject = state.subject
+        an_hour = (state.total + 1.0) / (state.elapsed_s / HOUR_S + 1.0)  # idle times an hour; one before any is known
+        value = subject.start_ms / NORMAL_START_MS
+        price = self.price * an_hour**self.fairness * subject.memory_mb / NORMAL_MB / value / HOUR_S
+        ends = [self.prior / len(self._widths)] * len(self._widths)
+        for where, weight in zip(state.bins, state.weights, strict=True):
+            ends[where] += weight
+        gains = []
+        lasting = observations
+        for end, width in zip(ends, self._widths, strict=True):
+            # An idle time that ends within the bin holds the instance for half of it on average.
+            gains.append(end - price * width * (lasting - end / 2))
+            lasting -= end
+        return gains
+
+    @cached_property
+    def _widths(self) -> tuple[float, ...]:
+        return tuple(after - before for before, after in pairwise(self.edges))
+
+    @cached_property
+    def _log_ratio(self) -> float:
+        return log(self.ratio)
+
+
+def _halved(state: Learnt) -> Learnt:
+    """The same with every weight halved, and what has faded left out."""
+    kept = [(where, weight / 2) for where, weight in zip(state.bins, state.weights, strict=True) if weight / 2 >= FADED]
+    return state._replace(
+        bins=tuple(where for where, _ in kept),
+        weights=tuple(weight for _, weight in kept),
+        total=sum(weight for _, weight in kept),
+        elapsed_s=state.elapsed_s / 2,
+    )
