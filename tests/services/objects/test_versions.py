@@ -101,6 +101,21 @@ async def test_a_delete_puts_a_marker_over_the_object_and_removing_it_shows_the_
     assert await versions(s3) == [("key", version, False, True)]
 
 
+async def test_a_marker_has_no_tags_and_cannot_be_copied(s3: Caller) -> None:
+    await set_versioning(s3, "Enabled")
+    marker = {"Bucket": "bucket", "Key": "key", "VersionId": (await delete(s3))["VersionId"]}
+    for name, method in (("PutObjectTagging", "PUT"), ("GetObjectTagging", "GET"), ("DeleteObjectTagging", "DELETE")):
+        caught = await failure(s3(name, **marker, Tagging={"TagSet": []}))
+        assert (caught.code, caught.members) == (
+            "MethodNotAllowed",
+            {"Method": method, "ResourceType": "DeleteMarker"},
+        )
+    source = f"bucket/key?versionId={marker['VersionId']}"
+    assert (await failure(s3("CopyObject", Bucket="bucket", Key="copy", CopySource=source))).code == "InvalidRequest"
+    assert (await failure(s3("CopyObject", Bucket="bucket", Key="copy", CopySource="bucket/key"))).code == "NoSuchKey"
+    assert (await failure(s3.service.open("bucket", "key", marker["VersionId"]))).code == "MethodNotAllowed"
+
+
 async def test_deleting_what_is_not_there_makes_a_marker_too(s3: Caller) -> None:
     await set_versioning(s3, "Enabled")
     markers = [(await delete(s3, "none"))["VersionId"] for _ in range(2)]

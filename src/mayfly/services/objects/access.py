@@ -37,15 +37,18 @@ class Found(NamedTuple):
         return {} if self.stored.version_id == NULL else self.version()
 
 
-def object_for(reader: Reader, context: RequestContext, request: Mapping[str, object]) -> Found:
+def object_for(reader: Reader, context: RequestContext, request: Mapping[str, object], method: str = "GET") -> Found:
     """The object that a request's Bucket, Key and VersionId name; the errors of `find`, NoSuchBucket."""
     bucket = bucket_for(reader, context, str(request["Bucket"]), request.get("ExpectedBucketOwner"))
     version = request.get("VersionId")
-    return Found(bucket, find(reader, bucket.name, str(request["Key"]), None if version is None else str(version)))
+    found = find(reader, bucket.name, str(request["Key"]), None if version is None else str(version))
+    if isinstance(found, DeleteMarker):
+        raise error("MethodNotAllowed", Method=method, ResourceType="DeleteMarker")
+    return Found(bucket, found)
 
 
-def find(reader: Reader, bucket: str, key: str, version: str | None) -> StoredObject:
-    """An object of a bucket that was admitted; NoSuchKey, NoSuchVersion, MethodNotAllowed for a delete marker."""
+def find(reader: Reader, bucket: str, key: str, version: str | None) -> StoredObject | DeleteMarker:
+    """An object of a bucket that was admitted, or the delete marker that `version` names; NoSuchKey, NoSuchVersion."""
     if version is None:
         stored = catalog.find_object(reader, bucket, key)
         if stored is None:
@@ -55,8 +58,6 @@ def find(reader: Reader, bucket: str, key: str, version: str | None) -> StoredOb
     found = version_catalog.find_version(reader, bucket, key, version)
     if found is None:
         raise error("NoSuchVersion", Key=key, VersionId=version)
-    if isinstance(found, DeleteMarker):
-        raise error("MethodNotAllowed", Method="GET", ResourceType="DeleteMarker")
     return found
 
 
@@ -66,5 +67,10 @@ def copy_source(
     """The source of a copy, its conditions checked; the errors of `object_for`, PreconditionFailed."""
     bucket = bucket_for(reader, context, source.bucket, request.get("ExpectedSourceBucketOwner"))
     stored = find(reader, bucket.name, source.key, source.version)
+    if isinstance(stored, DeleteMarker):
+        raise error(
+            "InvalidRequest",
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        )
     conditions.check_copy(Conditions.of(request, "CopySource"), stored, now)
     return Found(bucket, stored)

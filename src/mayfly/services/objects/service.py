@@ -9,7 +9,7 @@ from mayfly.services.contract import Handler, operations_of
 from mayfly.services.objects import access, catalog, collection, content
 from mayfly.services.objects.cors import CorsRule
 from mayfly.services.objects.errors import error
-from mayfly.services.objects.model import StoredObject
+from mayfly.services.objects.model import DeleteMarker, StoredObject
 from mayfly.services.objects.operations.absent import AbsentOperations
 from mayfly.services.objects.operations.attributes import AttributeOperations
 from mayfly.services.objects.operations.buckets import BucketOperations
@@ -67,7 +67,10 @@ class ObjectsService:
         def look(reader: Reader) -> StoredObject:
             if catalog.find_bucket(reader, bucket) is None:
                 raise error("NoSuchBucket", BucketName=bucket)
-            return access.find(reader, bucket, key, version)
+            found = access.find(reader, bucket, key, version)
+            if isinstance(found, DeleteMarker):
+                raise error("MethodNotAllowed", Method="GET", ResourceType="DeleteMarker")
+            return found
 
         stored = await self._store.read(look)
         return content.stream(self._store, self._blobs, stored, Span(0, stored.size))

@@ -26,7 +26,7 @@ class TaggingOperations:
     async def put_object(self, context: RequestContext, request: "s3.PutObjectTaggingRequestTypeDef") -> dict[str, Any]:
         checks.admit(context)
         tags = tagging.of_tag_set(request["Tagging"]["TagSet"], tagging.MAX_OBJECT_TAGS)
-        return await self._tag(context, request, tags)
+        return await self._tag(context, request, tags, "PUT")
 
     @operation("GetObjectTagging")
     async def get_object(self, context: RequestContext, request: "s3.GetObjectTaggingRequestTypeDef") -> dict[str, Any]:
@@ -39,7 +39,7 @@ class TaggingOperations:
         self, context: RequestContext, request: "s3.DeleteObjectTaggingRequestTypeDef"
     ) -> dict[str, Any]:
         checks.admit(context)
-        return await self._tag(context, request, ())
+        return await self._tag(context, request, (), "DELETE")
 
     @operation("PutBucketTagging")
     async def put_bucket(self, context: RequestContext, request: "s3.PutBucketTaggingRequestTypeDef") -> dict[str, Any]:
@@ -84,9 +84,10 @@ class TaggingOperations:
         context: RequestContext,
         request: "s3.PutObjectTaggingRequestTypeDef | s3.DeleteObjectTaggingRequestTypeDef",
         tags: Tags,
+        method: str,
     ) -> dict[str, Any]:
         def body(tx: Tx) -> Found:
-            found = access.object_for(tx, context, request)
+            found = access.object_for(tx, context, request, method)
             self._publisher.tag(tx, context, found.bucket, found.stored, tags)
             return found
 
