@@ -7,6 +7,7 @@ started it, and a warm call never involves the agent. Used by `namespace` alone.
 import asyncio
 import collections
 import contextlib
+import dataclasses
 import os
 import socket
 import subprocess
@@ -63,7 +64,7 @@ class AgentSandbox:
         if self._exit.done():
             return self._exit.result().peak_memory_bytes
         with contextlib.suppress(OSError):  # the group is gone, and word of it is on its way
-            self._peak_bytes = int(os.pread(self._peak, 32, 0))
+            self._peak_bytes = max(self._peak_bytes, int(os.pread(self._peak, 32, 0)))
         return self._peak_bytes
 
     def kill(self) -> None:
@@ -80,8 +81,9 @@ class AgentSandbox:
         self._peak = peak
 
     def ended(self, how: Exit) -> None:
-        """Told by the factory, once."""
-        self._exit.set_result(how)
+        """Told by the factory, once. A kernel that does not keep the peak may have shown more before."""
+        peak = max(how.peak_memory_bytes, self._peak_bytes)
+        self._exit.set_result(dataclasses.replace(how, peak_memory_bytes=peak))
         if self._peak >= 0:
             os.close(self._peak)
 

@@ -168,13 +168,15 @@ class Group:
         return int(counters.get("oom_kill", 0)) > 0
 
     def open_peak(self) -> int:
-        """A descriptor from which `parse_peak` reads the most memory used so far; `current` before Linux 5.19 (v2)."""
-        directory = self._of["memory"]
-        names = ("memory.peak", "memory.current") if self._version == 2 else ("memory.max_usage_in_bytes",)
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                return os.open(f"{directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
-        raise FileNotFoundError(errno.ENOENT, f"{directory} counts no memory")
+        """A descriptor from which `read_peak` reads the most memory used so far; see `keeps_peak`."""
+        name = "memory.max_usage_in_bytes" if self._version == 1 else "memory.peak"
+        if not self.keeps_peak():
+            name = "memory.current"
+        return os.open(f"{self._of['memory']}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+
+    def keeps_peak(self) -> bool:
+        """Whether the kernel does; with v2 since Linux 5.19. Where it does not, what is used now stands for it."""
+        return self._version == 1 or os.path.exists(self._of["memory"] + "/memory.peak")
 
     def remove(self) -> bool:
         """Kill whatever is in the group and remove it; False when the kernel still holds on to it."""

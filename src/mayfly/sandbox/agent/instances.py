@@ -39,9 +39,10 @@ class Uids(NamedTuple):
 class _Instance:
     """One instance's resources; every attribute is given back when it ends."""
 
-    def __init__(self, name: str, uid: int, group: cgroups.Group) -> None:
+    def __init__(self, name: str, uid: int, group: cgroups.Group, limits: cgroups.Limits) -> None:
         self.name = name
         self.uid = uid
+        self.limits = limits
         self.group = group
         self.peak = group.open_peak()
         self.memory_event = group.watch_memory()
@@ -81,7 +82,7 @@ class Instances:
         try:
             for path in (message["code"], *message["layers"]):
                 given.append(kernel.open_tree(path))  # noqa: PERF401 (a failure must not lose the ones before it)
-            instance = _Instance(name, self._free[0], group)
+            instance = _Instance(name, self._free[0], group, limits)
         except OSError:
             for descriptor in given:
                 os.close(descriptor)
@@ -175,6 +176,8 @@ class Instances:
         elif out:
             reason, code = "out-of-memory", signal.SIGKILL
         peak = cgroups.read_peak(instance.peak)
+        if reason == "out-of-memory" and not instance.group.keeps_peak():
+            peak = instance.limits.memory_bytes  # nothing is used any more
         if not instance.started and not instance.failed:
             self.failed(instance.name, f"it died while it was isolated: {reason} ({code})")
         started = instance.started
