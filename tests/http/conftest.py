@@ -29,7 +29,7 @@ async def serve() -> AsyncIterator[Serve]:
 
     yield start
     for door in doors:
-        await door.close(grace_s=1)
+        await door.close()
 
 
 class Wire:

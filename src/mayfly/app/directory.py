@@ -7,6 +7,7 @@ the lock, `server.json` says how to reach the server; it is advice for the comma
 import fcntl
 import json
 import os
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,12 +28,17 @@ class ServerInfo:
     """How to reach the server of a directory."""
 
     pid: int
-    url: str
+    url: str  # for clients on this machine
+    listening: str  # address and port
     region: str
     account: str
     isolation: str
     version: str
     started_at: float  # Unix seconds
+
+
+class DirectoryMismatchError(PlatformError):
+    """The directory holds the state of another account or region; the message says how to start on it."""
 
 
 class DataDirectory:
@@ -46,6 +52,7 @@ class DataDirectory:
         self.code = self.root / "code"
         self.sandbox = self.root / "sandbox"
         self.server_log = self.root / "server.log"
+        self._home = self.root / "home.json"
         self._info = self.root / "server.json"
         self._lock = self.root / "lock"
         self._held: int | None = None
@@ -57,6 +64,30 @@ class DataDirectory:
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise PlatformError(f"cannot use {self.root} as data directory: {error.strerror}") from error
+        mode = self.root.stat().st_mode & 0o777
+        if mode & 0o022:
+            raise PlatformError(
+                f"{self.root} may be written by others (mode {mode:o}), who could replace its keys; "
+                f"run: chmod 700 {shlex.quote(str(self.root))}"
+            )
+
+    def settle(self, account: str, region: str) -> None:
+        """Hold on to the account and region of the first start; `DirectoryMismatchError` when they are others now.
+
+        Names of both are part of what is stored: under others, half of it could not be found.
+        """
+        wanted = {"account": account, "region": region}
+        try:
+            held = json.loads(self._home.read_text())
+        except FileNotFoundError:
+            _write(self._home, json.dumps(wanted) + "\n")
+            return
+        for name, value in wanted.items():
+            if held.get(name) != value:
+                raise DirectoryMismatchError(
+                    f"{self.root} holds the state of {name} {held.get(name)}, not of {value}; "
+                    f"start with --{name} {held.get(name)}, or on another --data"
+                )
 
     def acquire(self) -> None:
         """Become the server of this directory until `release` or death; `DirectoryBusyError`."""
@@ -77,9 +108,7 @@ class DataDirectory:
 
     def announce(self, info: ServerInfo) -> None:
         """Say how the server is reached."""
-        draft = self._info.with_suffix(".tmp")
-        draft.write_text(json.dumps(asdict(info), indent=2) + "\n")
-        draft.replace(self._info)
+        _write(self._info, json.dumps(asdict(info), indent=2) + "\n")
 
     def server(self) -> ServerInfo | None:
         """What the last server announced, running or not; None when there was none, or it ended cleanly."""
@@ -100,3 +129,13 @@ class DataDirectory:
         finally:
             os.close(descriptor)
         return None
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file at `path` as a whole; durable on return."""
+    draft = path.with_suffix(".tmp")
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

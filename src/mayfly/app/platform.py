@@ -22,6 +22,7 @@ from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
 from mayfly.app.sandboxes import Interpreters, PreparedFactory
 from mayfly.clock import Clock, SystemClock
+from mayfly.engine.api import Engine
 from mayfly.engine.engine import LocalEngine
 from mayfly.http.asgi import Application
 from mayfly.http.cross_origin import CrossOrigin
@@ -63,13 +64,15 @@ MIGRATED = (
     "mayfly.services.telemetry",
 )
 ENGINE_GRACE_S = 5.0
+ANSWER_S = 2.0  # for telling callers that their function was ended
 
 
 class Platform:
     """A running platform. Made by `start`, ended by `stop`."""
 
-    def __init__(self, door: FrontDoor, cleanup: AsyncExitStack) -> None:
+    def __init__(self, door: FrontDoor, engine: Engine, cleanup: AsyncExitStack) -> None:
         self._door = door
+        self._engine = engine
         self._cleanup = cleanup
         self._hurry = asyncio.Event()
 
@@ -85,18 +88,29 @@ class Platform:
         """Build everything and begin background work; the platform owns `factory` from now on. `MayflyError`."""
         async with AsyncExitStack() as cleanup:
             cleanup.push_async_callback(factory.close)
-            door = await _Builder(options, settings, directory, info, cleanup).build(factory)
-            return cls(door, cleanup.pop_all())
+            door, engine = await _Builder(options, settings, directory, info, cleanup).build(factory)
+            return cls(door, engine, cleanup.pop_all())
 
     async def listen(self, listener: socket.socket) -> None:
         """Answer requests that arrive at the public listener."""
         await self._door.listen(listener)
 
+    def under_way(self) -> int:
+        """How many requests are being answered."""
+        return self._door.under_way()
+
     async def stop(self, grace_s: float) -> None:
-        """Refuse new requests, let running ones finish for `grace_s` or until `hurry`, then end everything."""
-        draining = asyncio.create_task(self._door.close(grace_s))
+        """Refuse new requests, let running ones finish for `grace_s` or until `hurry`, then end everything.
+
+        Functions that still run then are ended, and their callers told so, before connections are cut.
+        """
+        self._door.refuse()
+        draining = asyncio.create_task(self._door.drained())
         hurried = asyncio.create_task(self._hurry.wait())
-        await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((draining, hurried), timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        if not draining.done():
+            await self._engine.close(0.0)
+            await asyncio.wait((draining,), timeout=ANSWER_S)
         for task in (draining, hurried):
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -135,8 +149,8 @@ class _Builder:
         self._cleanup = cleanup
         self._clock: Clock = SystemClock()
 
-    async def build(self, factory: SandboxFactory) -> FrontDoor:
-        """Everything, started; the front door, which listens nowhere yet."""
+    async def build(self, factory: SandboxFactory) -> tuple[FrontDoor, Engine]:
+        """Everything, started; the front door, which listens nowhere yet, and the engine behind it."""
         discovery = asyncio.create_task(Interpreters.discover(os.environ.get("PATH", ""), Path.home()))
         self._cleanup.callback(discovery.cancel)
         state = await self._open_state()
@@ -181,7 +195,7 @@ class _Builder:
             {**pages.table(), "code": functions.code_links.handle},
         )
         door = FrontDoor(Application(routes.answer), self._settings.http)
-        self._cleanup.push_async_callback(door.close, 0.0)
+        self._cleanup.push_async_callback(door.close)
         endpoints.bind(door)
 
         await self._run_service(logs.start, logs.stop)
@@ -190,7 +204,7 @@ class _Builder:
         self._background(tables.run(), "tables")
         self._background(keep_house(objects, state.blobs), "housekeeping")
         self._background(asyncio.to_thread(gateway.warm), "warm-gateway")
-        return door
+        return door, engine
 
     async def _accounts(self, state: _State) -> tuple[LogsService, Ledger]:
         """What is told of every invocation, each behind a journal."""

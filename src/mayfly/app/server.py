@@ -29,12 +29,14 @@ DRAIN_S = 30.0
 SWITCH_INTERVAL_S = 0.0001
 
 Ready = Callable[[ServerInfo], None]
+Stopping = Callable[[int], None]
 
 
-def serve(options: ServerOptions, ready: Ready) -> None:
+def serve(options: ServerOptions, ready: Ready, stopping: Stopping) -> None:
     """Run a platform until SIGTERM or SIGINT, then drain it; `MayflyError` when it cannot start.
 
-    `ready` is called once, when requests are answered. A second signal ends the drain.
+    `ready` is called once, when requests are answered; `stopping` with the number of requests under way when the drain
+    begins. A second signal ends the drain.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -43,10 +45,11 @@ def serve(options: ServerOptions, ready: Ready) -> None:
     directory.make()
     directory.acquire()
     try:
+        directory.settle(settings.account, settings.region)
         with contextlib.closing(bind(settings.http)) as listener:
             # The agent is started before there is a loop or a thread, so that it inherits neither.
             factory = _factory(settings, directory)
-            uvloop.run(_serve(options, settings, directory, listener, factory, ready))
+            uvloop.run(_serve(options, settings, directory, listener, factory, ready, stopping))
     finally:
         directory.release()
 
@@ -64,6 +67,7 @@ async def _serve(
     listener: socket.socket,
     factory: SandboxFactory,
     ready: Ready,
+    stopping: Stopping,
 ) -> None:
     stop = asyncio.Event()
     hurry = asyncio.Event()
@@ -78,6 +82,7 @@ async def _serve(
     info = ServerInfo(
         pid=os.getpid(),
         url=f"http://{_reachable(host)}:{port}",
+        listening=f"{host}:{port}",
         region=settings.region,
         account=settings.account,
         isolation=settings.engine.isolation,
@@ -96,6 +101,7 @@ async def _serve(
         directory.announce(info)
         ready(info)
         await stop.wait()
+        stopping(platform.under_way())
     finally:
         await _stop(platform, hurry)
 

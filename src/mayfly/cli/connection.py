@@ -16,6 +16,7 @@ from botocore.credentials import Credentials
 
 from mayfly.app.directory import DataDirectory
 from mayfly.app.local import read_root_key
+from mayfly.cli.options import with_data
 from mayfly.errors import PlatformError
 
 OWN_SERVICE = "mayfly"  # the service name in the signature of requests to Mayfly's own pages
@@ -82,4 +83,4 @@ def connect(data: Path) -> Connection:
     if url and key_id and secret:
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         return Connection(url.rstrip("/"), region, "", key_id, secret)
-    raise NoServerError(f"no Mayfly runs on {directory.root}; start one with `mayfly up`")
+    raise NoServerError(f"no Mayfly runs on {directory.root}; start one with `{with_data('mayfly up', data)}`")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -31,7 +32,7 @@ def deploy(
     json_output: JsonOption = False,
 ) -> None:
     """Bring an application: package local code, then create or update its stack."""
-    name = stack_name or template.resolve().parent.name
+    name = stack_name or default_name(template)
     values = dict(_key_value(item) for item in parameter or [])
     progress = StackProgress(complaints)
     with failures_in_one_line():
@@ -42,6 +43,7 @@ def deploy(
             changed, status = _apply(connection.client("cloudformation"), name, prepared, values, progress)
         _conclude(name, status, changed, progress)
         stack = connection.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        _print_warnings(connection, name)
     _print_outputs(stack, json_output)
 
 
@@ -50,7 +52,10 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Remove an application: delete its stack and what belongs to it."""
+    """Remove an application: delete its stack and every resource of it.
+
+    A bucket that still holds objects is not deleted, and stops it: empty it first ([bold]aws s3 rm --recursive[/]).
+    """
     progress = StackProgress(complaints)
     with failures_in_one_line():
         client = connect(data).client("cloudformation")
@@ -63,8 +68,16 @@ def delete(
         with progress.shown():
             status = progress.follow(client, stack_id, stack, seen, time.sleep)
     if status != "DELETE_COMPLETE":
+        if any("not empty" in reason for _, _, reason in progress.failures):
+            complaints.print("Empty the bucket with `aws s3 rm s3://BUCKET --recursive`, then delete the stack again.")
         _explain_failure(f"stack {stack} could not be deleted ({status})", progress)
     complaints.print(f"deleted stack {stack}")
+
+
+def default_name(template: Path) -> str:
+    """The name of the template's folder, made fit for a stack: letters, digits and hyphens, a letter first."""
+    words = re.sub(r"[^A-Za-z0-9]+", "-", template.resolve().parent.name).strip("-")[:100]
+    return words if words[:1].isalpha() else f"stack-{words}".rstrip("-")
 
 
 def _upload(connection: Connection, body: dict[str, Any], template: Path, progress: StackProgress) -> dict[str, Any]:
@@ -133,6 +146,15 @@ def _explain_failure(summary: str, progress: StackProgress) -> NoReturn:
     for logical_id, kind, reason in progress.failures:
         complaints.print(f"[red]{logical_id}[/] ({kind}): {escape(reason)}")
     fail(summary)
+
+
+def _print_warnings(connection: Connection, stack: str) -> None:
+    """What the platform has to say of the stack's functions: for example, that another Python runs them."""
+    resources = connection.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    names = {one.get("PhysicalResourceId") for one in resources if one["ResourceType"] == "AWS::Lambda::Function"}
+    for function in connection.get("/_mayfly/status")["functions"] if names else []:
+        for warning in function["warnings"] if function["name"] in names else []:
+            complaints.print(f"[yellow]{escape(function['name'])}[/]: {escape(warning)}")
 
 
 def _print_outputs(stack: dict[str, Any], as_json: bool) -> None:

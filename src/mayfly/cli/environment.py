@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
-from mayfly.cli.output import complaints, failures_in_one_line, print_json
+from mayfly.cli.output import complaints, fail, failures_in_one_line, print_json
 
 
 def env(
@@ -21,6 +22,8 @@ def env(
     json_output: JsonOption = False,
 ) -> None:
     """Print exports that point AWS tools at the platform: [bold]eval $(mayfly env)[/]."""
+    if profile is not None and re.fullmatch(r"[A-Za-z0-9_.-]+", profile) is None:
+        fail(f"a profile's name has letters, digits, _, . and - only, not {profile!r}", 2)
     with failures_in_one_line():
         variables = variables_of(connect(data))
     if profile:

@@ -10,7 +10,7 @@ import typer
 
 from mayfly.cli.connection import connect
 from mayfly.cli.options import DEFAULT_DATA, DataOption
-from mayfly.cli.output import complaints, escape, fail, failures_in_one_line
+from mayfly.cli.output import complaints, escape, fail, failures_in_one_line, readable
 
 
 def invoke(
@@ -26,12 +26,16 @@ def invoke(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Call a function and print its answer. Exit status 2 when the function failed."""
+    if not function:
+        fail("which function? its name is empty", 2)
+    if tail and asynchronous:
+        fail("--tail needs the function to run now; leave out --async, or follow `mayfly logs -f`", 2)
     event = _event(payload)
     request: dict[str, Any] = {"FunctionName": function, "Payload": event}
     request["InvocationType"] = "Event" if asynchronous else "RequestResponse"
     if qualifier:
         request["Qualifier"] = qualifier
-    if tail and not asynchronous:
+    if tail:
         request["LogType"] = "Tail"
     with failures_in_one_line():
         reply = connect(data).client("lambda").invoke(**request)
@@ -40,7 +44,8 @@ def invoke(
         complaints.print("accepted")
         return
     if "LogResult" in reply:
-        complaints.print(escape(base64.b64decode(reply["LogResult"]).decode(errors="replace").rstrip()), style="dim")
+        log = base64.b64decode(reply["LogResult"]).decode(errors="replace")
+        complaints.print(escape(readable(log)), style="dim")
     sys.stdout.write(answer.decode(errors="replace") + "\n")
     if "FunctionError" in reply:
         fail(f"{function} failed ({reply['FunctionError']})", 2)
@@ -57,7 +62,7 @@ def _event(payload: str) -> bytes:
             text = payload
         json.loads(text)
     except OSError as error:
-        fail(f"cannot read the payload: {error}")
+        fail(f"cannot read the payload {payload[1:]}: {error.strerror}")
     except ValueError as error:
         fail(f"the payload is not JSON: {error}")
     return text.encode()

@@ -11,7 +11,7 @@ import typer
 
 from mayfly.cli.connection import connect
 from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
-from mayfly.cli.output import console, escape, fail, failures_in_one_line
+from mayfly.cli.output import console, escape, fail, failures_in_one_line, readable
 from mayfly.cli.spans import parse_span
 
 FOLLOW_INTERVAL_S = 0.4
@@ -20,7 +20,7 @@ FOLLOW_INTERVAL_S = 0.4
 def logs(
     function: Annotated[str, typer.Argument(help="Name of the function, or of a log group if it has a slash.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what is written.")] = False,
-    since: Annotated[str, typer.Option(help="How far back to begin: 30s, 10m, 2h, 7d.")] = "1h",
+    since: Annotated[str, typer.Option(help="How far back to begin: 30s, 10m, 2h, 7d, 1w.")] = "1h",
     pattern: Annotated[str, typer.Option("--filter", help="CloudWatch Logs filter pattern.")] = "",
     data: DataOption = DEFAULT_DATA,
     json_output: JsonOption = False,
@@ -38,7 +38,7 @@ def logs(
             for event in events:
                 _print_event(event, json_output)
         except client.exceptions.ResourceNotFoundException:
-            fail(f"there is no log group {group}; the function may not have run yet")
+            fail(f"there is no log group {group}: either there is no such function, or it has not run yet")
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
 
@@ -75,6 +75,6 @@ def _print_event(event: dict[str, Any], as_json: bool) -> None:
         return
     moment = datetime.fromtimestamp(event["timestamp"] / 1000).astimezone()
     stamp = moment.strftime("%H:%M:%S.") + f"{event['timestamp'] % 1000:03d}"
-    text = escape(event["message"].rstrip().replace("\r", "\n             "))
+    text = escape(readable(event["message"]).replace("\n", "\n             "))
     quiet = event["message"].startswith(("START ", "END ", "REPORT ", "INIT_START "))
     console.print(f"[cyan]{stamp}[/] {text}", style="dim" if quiet else None)

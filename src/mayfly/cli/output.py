@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from rich.console import Console
 
 from mayfly.errors import MayflyError
@@ -27,6 +27,11 @@ def fail(message: str, code: int = 1) -> NoReturn:
     raise typer.Exit(code)
 
 
+def readable(text: str) -> str:
+    """Log text with the carriage returns by which multi-line messages stay one event turned into lines again."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
+
+
 def escape(text: str) -> str:
     """`text` with nothing in it that rich takes for markup."""
     return text.replace("[", r"\[")
@@ -39,7 +44,11 @@ def failures_in_one_line() -> Iterator[None]:
         yield
     except ClientError as error:
         details = error.response.get("Error", {})
-        fail(f"{details.get('Code', 'Error')}: {details.get('Message', str(error))}")
+        reason = error.response.get("Reason")
+        more = f" ({reason})" if reason else ""
+        fail(f"{details.get('Code', 'Error')}: {details.get('Message', str(error))}{more}")
+    except EndpointConnectionError as error:
+        fail(f"nothing answers at {error.kwargs.get('endpoint_url')}; is the platform still running?")
     except (MayflyError, BotoCoreError) as error:
         fail(str(error))
 

@@ -7,10 +7,12 @@ until then.
 
 import importlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from mayfly import __version__
 
 RUN, BUILD, LOOK = "Run the platform", "Applications", "Look inside"
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -83,9 +85,19 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mayfly {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
-    """Exists so that the group has commands of its own table only."""
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import typer
 from mayfly.app.directory import DataDirectory, DirectoryBusyError, ServerInfo
 from mayfly.app.options import ServerOptions
 from mayfly.app.server import serve
-from mayfly.cli.options import DEFAULT_DATA, DataOption
+from mayfly.cli.options import DEFAULT_DATA, DataOption, process_age_s, with_data
 from mayfly.cli.output import complaints, console, escape, fail
 from mayfly.errors import MayflyError
 from mayfly.settings import Isolation
@@ -41,7 +41,7 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the platform is ready.")] = False,
 ) -> None:
     """Start the platform. Ctrl-C or SIGTERM drains running functions and stops it; a second one stops at once."""
-    started = time.monotonic()
+    started = time.monotonic() - process_age_s()
     if isolation not in {"namespace", "process"}:
         fail(f"--isolation is namespace or process, not {isolation!r}", 2)
     options = ServerOptions(
@@ -59,24 +59,36 @@ def up(
         _detached(options, started)
         return
     try:
-        serve(options, lambda info: _announce(info, data, started))
+        serve(options, lambda info: _announce(info, data, started), _say_stopping)
     except MayflyError as error:
         fail(str(error))
+    complaints.print("stopped")
 
 
 def _announce(info: ServerInfo, data: Path, started: float) -> None:
     seconds = time.monotonic() - started
-    where = DataDirectory(data).root
     console.print(
         f"[bold green]Mayfly {info.version} is ready[/] at [bold]{info.url}[/] in {seconds:.1f} s "
-        f"[dim](data {escape(str(where))}, isolation {info.isolation}; next: eval $(mayfly env))[/]"
+        f"[dim](data {escape(str(DataDirectory(data).root))}, isolation {info.isolation}; "
+        f"next: eval $({escape(with_data('mayfly env', data))}))[/]"
     )
+    if not info.listening.startswith(("127.", "::1", "localhost")):
+        complaints.print(
+            f"[yellow]Listening on {info.listening}[/]: requests are plain HTTP; put a TLS proxy in front of it."
+        )
     if info.isolation == "process":
         complaints.print(
             "[yellow]Functions are not isolated[/]: they run as ordinary processes with your rights. "
             "For development only."
         )
     sys.stdout.flush()
+
+
+def _say_stopping(under_way: int) -> None:
+    if under_way:
+        complaints.print(f"stopping; {under_way} request(s) under way may finish; once more to end them now")
+    else:
+        complaints.print("stopping")
 
 
 def _detached(options: ServerOptions, started: float) -> None:

@@ -67,7 +67,9 @@ class StackProgress:
             sleep(POLL_S)
 
     def _set(self, name: str, kind: str, status: str, reason: str = "") -> None:
-        self.lines[name] = Line(kind, status, reason)
+        known = self.lines.get(name)
+        if known is None or not known.status.endswith("_FAILED") or not status.startswith("DELETE_"):
+            self.lines[name] = Line(kind, status, reason)  # a failure stays in sight when it is rolled back
         if self._live is None:
             note = f"  ({reason})" if reason else ""
             self.console.print(f"{time.strftime('%H:%M:%S')}  {status:<28} {name}  {kind}{escape(note)}")

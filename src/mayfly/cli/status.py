@@ -7,7 +7,7 @@ from rich.table import Table
 
 from mayfly.app.directory import DataDirectory
 from mayfly.cli.connection import connect
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption, with_data
 from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json
 
 
@@ -18,7 +18,7 @@ def status(data: DataOption = DEFAULT_DATA, json_output: JsonOption = False) -> 
         if json_output:
             print_json({"running": False, "data": str(directory.root)})
         else:
-            complaints.print(f"no Mayfly runs on {directory.root}; start one with `mayfly up`")
+            complaints.print(f"no Mayfly runs on {directory.root}; start one with `{with_data('mayfly up', data)}`")
         raise typer.Exit(3)
     with failures_in_one_line():
         report = connect(data).get("/_mayfly/status")
@@ -33,6 +33,7 @@ def _print_status(report: dict[str, Any]) -> None:
     facts = Table.grid(padding=(0, 2))
     for name, value in (
         ("URL", server["url"]),
+        ("Listening on", server["listening"]),
         ("Process", f"{server['pid']}, up {report['uptime_s']:.0f} s, version {server['version']}"),
         ("Data", report["data"]),
         ("Region, account", f"{server['region']}, {server['account']}"),

@@ -39,8 +39,10 @@ def load(path: Path) -> dict[str, Any]:
     """The template in the file at `path`, short tags in their long form."""
     try:
         template: dict[str, Any] = parse_template(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError) as error:
-        raise TemplateFileError(f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise TemplateFileError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeError as error:
+        raise TemplateFileError(f"cannot read {path}: it is not UTF-8 text") from error
     if not isinstance(template.get("Resources"), dict):
         raise TemplateFileError(f"{path} has no Resources section")
     return template

@@ -29,7 +29,11 @@ def usage(
         print_json(report)
         return
     console.print(usage_table(report))
-    console.print(f"[dim]Prices: {escape(report['price_book'])}[/]")
+    total = report["total"]
+    console.print(
+        f"[dim]{total['gb_seconds']:,.3f} GB-seconds, {total['billed_ms'] / 1000:,.3f} s billed. "
+        f"Prices: {escape(report['price_book'])}[/]"
+    )
 
 
 def usage_table(report: dict[str, Any]) -> Table:
@@ -44,7 +48,6 @@ def usage_table(report: dict[str, Any]) -> Table:
         ("Errors", f"{total['errors']:,}"),
         ("Cold", f"{total['cold_starts']:,}"),
         ("Mean ms", ""),
-        ("GB-s", f"{total['gb_seconds']:,.3f}"),
         (currency, f"{total['cost']:.7f}"),
     ]
     for title, footer in columns:
@@ -58,7 +61,6 @@ def usage_table(report: dict[str, Any]) -> Table:
             f"{row['errors']:,}",
             f"{row['cold_starts']:,}",
             f"{row['mean_duration_ms']:,.1f}",
-            f"{row['gb_seconds']:,.3f}",
             f"{row['cost']:.7f}",
         )
     return table

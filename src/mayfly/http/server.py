@@ -84,14 +84,25 @@ class FrontDoor:
         self._servers.discard(server)
         server.close()
 
-    async def close(self, grace_s: float) -> None:
-        """Accept nothing more, let requests under way finish for `grace_s`, then cut them off."""
+    def refuse(self) -> None:
+        """Accept nothing more; each connection ends with the request that it is busy with."""
         for server in list(self._servers):
             self.stop_listening(server)
         for connection in list(self._state.connections):
             connection.shutdown()
-        if self._state.tasks:
-            await asyncio.wait(list(self._state.tasks), timeout=grace_s)
+
+    def under_way(self) -> int:
+        """How many requests are being answered."""
+        return len(self._state.tasks)
+
+    async def drained(self) -> None:
+        """Return when no request is being answered."""
+        while self._state.tasks:
+            await asyncio.wait(list(self._state.tasks))
+
+    async def close(self) -> None:
+        """Cut off whatever is left."""
+        self.refuse()
         for task in list(self._state.tasks):
             task.cancel()
         for connection in list(self._state.connections):

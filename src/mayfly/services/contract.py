@@ -49,7 +49,8 @@ class NotImplementedOperationError(ServiceError):
     def __init__(self, service: str, operation: str) -> None:
         super().__init__(
             "NotImplemented",
-            f"Mayfly does not implement {operation} of {service}. docs/reference lists what it does implement.",
+            f"Mayfly does not implement {operation} of {service}; "
+            "the page reference/operations of its documentation lists what it does implement.",
             status=501,
         )
 

@@ -138,7 +138,11 @@ async def test_a_template_is_summed_up_and_validated(stage: Stage) -> None:
     assert summary["ResourceTypes"] == ["Test::Shelf::Thing"]
     assert summary["Parameters"][0]["ParameterConstraints"] == {"AllowedValues": ["x", "y"]}
     bad = await stage.refused("ValidateTemplate", TemplateBody=template({"A": {"Type": "X::Y::Z"}}))
-    assert bad == ("ValidationError", "Template format error: Unrecognized resource types: [X::Y::Z]")
+    assert bad == (
+        "ValidationError",
+        "Template format error: Unrecognized resource types: [X::Y::Z]. "
+        "The page reference/resource-types of Mayfly's documentation lists those that it has.",
+    )
 
 
 async def test_a_change_set_creates_a_stack_when_it_is_executed(stage: Stage) -> None:

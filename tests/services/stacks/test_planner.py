@@ -73,7 +73,8 @@ def test_only_the_branch_that_is_taken_makes_a_dependency() -> None:
         (
             {"A": {"Type": "X::Y::Z"}, "B": {"Type": "K::L::M"}, "C": thing()},
             {},
-            "Template format error: Unrecognized resource types: [K::L::M, X::Y::Z]",
+            "Template format error: Unrecognized resource types: [K::L::M, X::Y::Z]. "
+            "The page reference/resource-types of Mayfly's documentation lists those that it has.",
         ),
         (
             {"A": thing(Label={"Ref": "Nope"}), "B": thing(Label={"Fn::Sub": "${Neither.Arn}"})},

@@ -64,7 +64,7 @@ def ensure_root_key(data: Path, account: str) -> RootKey:
     if key.account != account:
         raise RootKeyError(
             f"{data} holds the state of account {key.account}, not of {account}; "
-            "configure that account, or start on another data directory"
+            f"start with --account {key.account}, or on another --data"
         )
     return key
 

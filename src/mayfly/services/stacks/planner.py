@@ -63,7 +63,10 @@ def check(template: Template, types: Types) -> None:
     """Refuse what is wrong whatever the parameters are: types, then references. `ServiceError` ValidationError."""
     unknown = sorted({resource.type for resource in template.resources.values()} - set(types))
     if unknown:
-        raise validation(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]")
+        raise validation(
+            f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]. "
+            "The page reference/resource-types of Mayfly's documentation lists those that it has."
+        )
     if exported := [name for name, output in template.outputs.items() if output.export is not None]:
         raise validation(f"Template format error: Mayfly does not support Export yet (outputs {', '.join(exported)})")
     check_references(template, {name: types[resource.type].attributes for name, resource in template.resources.items()})

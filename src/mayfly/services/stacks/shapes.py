@@ -1,5 +1,6 @@
 """How stacks, their resources and events look on the wire. Pure."""
 
+import re
 from typing import Any
 
 from mayfly.clock import utc
@@ -7,11 +8,12 @@ from mayfly.services.stacks.intake import joined
 from mayfly.services.stacks.model import Definition, Event, Resource, Stack
 from mayfly.services.stacks.template.parameters import MASK, hidden
 
+_FUNCTION_URL = re.compile(r"https?://[^/\s]+(?=/_mayfly/url/)")
 _DRIFT = {"StackDriftStatus": "NOT_CHECKED"}
 
 
-def stack(item: Stack) -> dict[str, Any]:
-    """A `Stack` of DescribeStacks."""
+def stack(item: Stack, endpoint: str) -> dict[str, Any]:
+    """A `Stack` of DescribeStacks, for a caller who reached Mayfly at `endpoint`."""
     definition = item.definition if item.operation is None or item.operation.kind == "delete" else (
         item.operation.definition if item.operation.phase == "forward" else item.definition
     )  # fmt: skip
@@ -27,7 +29,7 @@ def stack(item: Stack) -> dict[str, Any]:
         "Capabilities": list(definition.capabilities),
         "Parameters": parameters(definition),
         "Tags": tags(definition),
-        "Outputs": outputs(item),
+        "Outputs": outputs(item, endpoint),
         "DriftInformation": _DRIFT,
     }
     optional = {
@@ -43,7 +45,7 @@ def stack(item: Stack) -> dict[str, Any]:
 
 def summary(item: Stack) -> dict[str, Any]:
     """A `StackSummary` of ListStacks."""
-    whole = stack(item)
+    whole = stack(item, "")
     names = ("StackId", "StackName", "CreationTime", "LastUpdatedTime", "DeletionTime", "StackStatus",
              "StackStatusReason", "DriftInformation")  # fmt: skip
     found = {name: whole[name] for name in names if name in whole}
@@ -73,9 +75,14 @@ def tags(definition: Definition) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in definition.tags.items()]
 
 
-def outputs(item: Stack) -> list[dict[str, str]]:
+def outputs(item: Stack, endpoint: str) -> list[dict[str, str]]:
+    """Outputs as the caller can use them: function URLs begin with the `endpoint` at which it reached Mayfly.
+
+    The one at which the stack was made may be gone: another port, another name of the machine.
+    """
     found = []
     for name, value in item.outputs.items():
+        value = _FUNCTION_URL.sub(lambda _: endpoint, value)
         output = item.definition.template.outputs.get(name)
         description = {"Description": output.description} if output is not None and output.description else {}
         found.append({"OutputKey": name, "OutputValue": value, **description})

@@ -35,9 +35,10 @@ class DescribingOperations:
     async def describe(self, context: RequestContext, params: "DescribeStacksInputTypeDef") -> dict[str, Any]:
         if "StackName" in params:
             name = params["StackName"]
-            return {"Stacks": [shapes.stack(await self._store.read(lambda reader: find_stack(reader, context, name)))]}
+            one = await self._store.read(lambda reader: find_stack(reader, context, name))
+            return {"Stacks": [shapes.stack(one, context.endpoint)]}
         found, token = await self._page(context, params.get("NextToken"), living=True)
-        return {"Stacks": [shapes.stack(item) for item in found], **token}
+        return {"Stacks": [shapes.stack(item, context.endpoint) for item in found], **token}
 
     @operation("ListStacks")
     async def list_stacks(self, context: RequestContext, params: "ListStacksInputTypeDef") -> dict[str, Any]:
