@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import platform
 from pathlib import Path
 
 import pytest
 
 from mayfly.sandbox import frames
+from mayfly.sandbox.agent.hierarchy import read_layout
 from mayfly.sandbox.api import Exit, SandboxSpec, SandboxStartError
 
 from .talk import CODE, RUNTIME, Talks
@@ -98,10 +100,22 @@ async def test_the_runtime_ends_when_the_server_lets_go_of_it(talks: Talks) -> N
 async def test_peak_memory_is_known_while_it_runs_and_afterwards(talks: Talks) -> None:
     talk = await talks.ready()
     before = talk.sandbox.peak_memory()
-    await talk.run("block = b'x' * (30 << 20)")
+    await talk.run("import builtins; builtins.block = b'x' * (30 << 20)")
     after = talk.sandbox.peak_memory()
     assert after >= before + (20 << 20)
+    await talk.run("import builtins; del builtins.block")
+    assert talk.sandbox.peak_memory() >= after
     assert (await talk.sandbox.discard()).peak_memory_bytes >= after
+
+
+async def test_a_peak_within_a_call_is_seen(talks: Talks) -> None:
+    version = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
+    if talks.factory.level == "namespace" and read_layout().version == 2 and version < (5, 19):
+        pytest.skip("before Linux 5.19, the unified hierarchy keeps no peak")
+    talk = await talks.ready()
+    before = talk.sandbox.peak_memory()
+    await talk.run("block = b'x' * (30 << 20)")
+    assert talk.sandbox.peak_memory() >= before + (20 << 20)
 
 
 async def test_many_sandboxes_start_at_once_and_are_separate(talks: Talks) -> None:
