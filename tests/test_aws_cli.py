@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -65,7 +66,8 @@ def test_files_go_up_and_come_down(aws: Aws, tmp_path: Path) -> None:
     assert (tmp_path / "back" / "tree" / "sub" / "large.bin").read_bytes() == original
     assert (tmp_path / "back" / "copy.bin").read_bytes() == original
     url = aws("s3", "presign", "s3://aws-cli/tree/a.txt").strip()
-    assert subprocess.run(["curl", "-s", url], capture_output=True, text=True, check=True).stdout == "a"
+    with urllib.request.urlopen(url, timeout=20) as reply:
+        assert reply.read() == b"a"
     aws("s3", "rb", "s3://aws-cli", "--force")
     assert "NoSuchBucket" in aws("s3", "ls", "s3://aws-cli", fails=True)
 

@@ -10,19 +10,19 @@ from mayfly.http.asgi import Answer, Application
 from mayfly.http.server import FrontDoor, bind
 from mayfly.settings import HttpSettings
 
-Serve = Callable[[Answer], Awaitable[int]]
+Serve = Callable[..., Awaitable[int]]
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """`await serve(answer)` listens on a free port of loopback and returns it; closed at the end of the test."""
+    """`await serve(answer, max_connections=None)` listens on a free port of loopback and returns it."""
     doors: list[FrontDoor] = []
 
-    async def start(answer: Answer) -> int:
+    async def start(answer: Answer, max_connections: int | None = None) -> int:
         settings = replace(HttpSettings(), port=0, header_bytes=8192)
         listener = bind(settings)
         door = FrontDoor(Application(answer), settings)
-        await door.listen(listener)
+        await door.listen(listener, max_connections)
         doors.append(door)
         port: int = listener.getsockname()[1]
         return port

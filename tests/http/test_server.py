@@ -1,6 +1,7 @@
 """The front door against raw connections: what well-behaved and ill-behaved clients get."""
 
 import asyncio
+import contextlib
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -175,6 +176,25 @@ async def test_a_failing_handler_is_a_500_and_the_server_lives(serve: Serve, dia
         await wire.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert (await wire.head()).startswith("http/1.1 500")
         await wire.reader.readexactly(len("Internal Server Error"))
+
+
+async def test_a_listener_closes_what_exceeds_its_quota_and_recovers(serve: Serve, dial: Dial) -> None:
+    port = await serve(refuse, max_connections=2)
+    first, second, third = await dial(port), await dial(port), await dial(port)
+    request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+    for wire in (first, second):
+        await wire.send(request)
+        assert (await wire.head()).startswith("http/1.1 403")
+    with contextlib.suppress(ConnectionError):
+        assert await third.rest() == b""
+    first.writer.close()
+    await first.writer.wait_closed()
+    while True:  # the server learns of the close a moment later
+        again = await dial(port)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await again.send(request)
+            assert (await again.head()).startswith("http/1.1 403")
+            break
 
 
 def test_a_port_in_use_is_said_so() -> None:

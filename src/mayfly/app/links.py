@@ -8,6 +8,9 @@ from mayfly.engine.api import Target
 from mayfly.http.server import FrontDoor
 from mayfly.services.ports import CodeSource
 
+# To the platform from inside one sandbox at a time. AWS SDKs keep some ten open.
+MAX_CONNECTIONS = 256
+
 
 class LateObjects:
     """`ports.CodeSource` for functions, which are built before the objects that they read their code from."""
@@ -39,7 +42,7 @@ class Endpoints:
     def __call__(self, target: Target, instance: str, listener: socket.socket) -> Callable[[], None]:
         assert self._door is not None, "bound before anything is served"
         door, loop = self._door, asyncio.get_running_loop()
-        opening = loop.create_task(door.listen(listener), name=f"endpoint-{instance}")
+        opening = loop.create_task(door.listen(listener, MAX_CONNECTIONS), name=f"endpoint-{instance}")
 
         async def close_opened() -> None:
             door.stop_listening(await opening)

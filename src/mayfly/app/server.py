@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -40,6 +41,7 @@ def serve(options: ServerOptions, ready: Ready, stopping: Stopping) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    _raise_file_limit()
     directory = DataDirectory(options.data)
     settings = options.settings(directory.root)
     directory.make()
@@ -52,6 +54,14 @@ def serve(options: ServerOptions, ready: Ready, stopping: Stopping) -> None:
             uvloop.run(_serve(options, settings, directory, listener, factory, ready, stopping))
     finally:
         directory.release()
+
+
+def _raise_file_limit() -> None:
+    """As many open files as the system lets us have: each instance takes some, and shells give 1,024 by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # macOS refuses its own hard limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _factory(settings: Settings, directory: DataDirectory) -> SandboxFactory:

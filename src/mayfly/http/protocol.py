@@ -22,10 +22,29 @@ class HeadTooLargeError(ValueError):
     """The request line and headers exceed the limit; raised inside the parser, which reports it as a bad request."""
 
 
+class Quota:
+    """How many connections one listener may have at a time: a sandbox must not take everybody's."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    def take(self) -> bool:
+        """Whether there was one left; it is taken then."""
+        if self._left == 0:
+            return False
+        self._left -= 1
+        return True
+
+    def give_back(self) -> None:
+        """The end of a connection that was taken."""
+        self._left += 1
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
     head_limit: ClassVar[int] = 64 * 1024  # bytes; `limited_to` makes a class with another limit
+    quota: Quota | None = None  # of its listener; set right after construction
 
     def __init__(
         self,
@@ -37,6 +56,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._head_bytes = 0
         self._head_timer: TimerHandle | None = None
+        self._refused = False
 
     @classmethod
     def limited_to(cls, head_bytes: int) -> "type[GuardedProtocol]":
@@ -44,12 +64,24 @@ class GuardedProtocol(HttpToolsProtocol):
         return type("LimitedProtocol", (cls,), {"head_limit": head_bytes})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        if self.quota is not None and not self.quota.take():
+            self._refused = True
+            transport.abort()
+            return
         super().connection_made(transport)
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._refused:
+            return
+        if self.quota is not None:
+            self.quota.give_back()
         self._head_arrived()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._refused:
+            super().data_received(data)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from mayfly.errors import PlatformError
 from mayfly.http.asgi import Application
-from mayfly.http.protocol import GuardedProtocol
+from mayfly.http.protocol import GuardedProtocol, Quota
 from mayfly.settings import HttpSettings
 
 BACKLOG = 2048
@@ -54,9 +54,10 @@ class FrontDoor:
     """Serves one application on any number of listeners."""
 
     def __init__(self, application: Application, settings: HttpSettings) -> None:
+        self._protocol = GuardedProtocol.limited_to(settings.header_bytes)
         self._config = Config(
             application,
-            http=GuardedProtocol.limited_to(settings.header_bytes),
+            http=self._protocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -71,11 +72,21 @@ class FrontDoor:
         self._servers: set[asyncio.Server] = set()
         self._date: asyncio.Task[None] | None = None
 
-    async def listen(self, listener: socket.socket) -> asyncio.Server:
-        """Accept on `listener`, which the front door owns from now on, until `stop_listening` or `close`."""
+    async def listen(self, listener: socket.socket, max_connections: int | None = None) -> asyncio.Server:
+        """Accept on `listener`, which the front door owns from now on, until `stop_listening` or `close`.
+
+        Connections beyond `max_connections` at a time are closed as soon as they are made.
+        """
+        quota = Quota(max_connections) if max_connections is not None else None
+
+        def connection() -> asyncio.Protocol:
+            made = self._protocol(self._config, self._state, {})
+            made.quota = quota
+            return made
+
         if self._date is None:
             self._date = asyncio.get_running_loop().create_task(self._keep_date(), name="http-date")
-        server = await asyncio.get_running_loop().create_server(self._connection, sock=listener, backlog=BACKLOG)
+        server = await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=BACKLOG)
         self._servers.add(server)
         return server
 
@@ -112,11 +123,6 @@ class FrontDoor:
             with suppress(asyncio.CancelledError):
                 await self._date
             self._date = None
-
-    def _connection(self) -> asyncio.Protocol:
-        return self._config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn types its classes so
-            config=self._config, server_state=self._state, app_state={}
-        )
 
     async def _keep_date(self) -> None:
         """One formatted Date header a second instead of one a reply."""
