@@ -6,7 +6,12 @@ function has shown. It is pure: a state, made by `start`, is replaced by `observ
 the simulator call the same rules; what a decision means is defined once, by `warm` and `idle_cost_s`.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar
+
+from mayfly.policy.keepalive import Idle, KeepAlive
+
+EXTRA_S = 60.0  # for which instances beyond the first are kept at least
 
 
 class Subject(NamedTuple):
@@ -25,6 +30,11 @@ class Decision(NamedTuple):
     linger_s: float = 0.0  # how long the instance is kept before the second window; at most `prewarm_after_s`
 
     @property
+    def first_window_s(self) -> float:
+        """How long an instance that just fell idle is kept at first."""
+        return self.linger_s if self.prewarm_after_s > self.linger_s or not self.keep_alive_s else self.end_s
+
+    @property
     def end_s(self) -> float:
         """From when on the function has no instance."""
         return self.prewarm_after_s + self.keep_alive_s if self.keep_alive_s else self.linger_s
@@ -41,6 +51,23 @@ def idle_cost_s(decision: Decision, idle_s: float) -> float:
     """For how many of `idle_s` seconds without a call an instance was held."""
     second = min(idle_s - decision.prewarm_after_s, decision.keep_alive_s)
     return min(idle_s, decision.linger_s) + max(0.0, second)
+
+
+def keep_alive(decide: Callable[[str], Decision]) -> KeepAlive:
+    """What `keepalive.sweep` asks, answered by the latest decision for an instance's target.
+
+    Only the first of a target's idle instances is held for what is expected of its next call. The others served calls
+    at the same time as that one, and how often this happens again, idle times do not tell: they go after lingering, or
+    after a minute when there is no lingering.
+    """
+
+    def until(instance: Idle) -> float:
+        decision = decide(instance.target)
+        if instance.position == 0:
+            return instance.idle_since + decision.first_window_s
+        return instance.idle_since + min(decision.first_window_s, max(decision.linger_s, EXTRA_S))
+
+    return until
 
 
 State = TypeVar("State")
@@ -63,7 +90,7 @@ class Rule(Protocol[State]):
         """What to do after a call, given everything before and including it."""
 
     def steady(self, state: State, idle_s: float) -> bool:
-        """Whether calls after `idle_s` or less, however many, change nothing about `decide`, and all are warm.
+        """Whether calls that come each after `idle_s`, however many, are all warm, with the instance held all along.
 
         Then they may be observed as one batch: a function called every second costs nothing to replay.
         """
@@ -79,7 +106,8 @@ class Fixed(NamedTuple):
         return f"fixed {self.keep_alive_s / 60:g} min"
 
     def start(self, subject: Subject) -> None:
-        return None
+        if self.keep_alive_s < 0:
+            raise ValueError(f"keep_alive_s must be 0 or more, not {self.keep_alive_s}")
 
     def observe(self, state: None, idle_s: float, count: int = 1) -> None:
         return None

@@ -1,8 +1,9 @@
 """When a function is called: arrival processes, each a number of calls for every minute of a trace.
 
 Their mix follows the coefficients of variation of inter-arrival times that "Serverless in the Wild" gives (figure 6):
-timers and a tenth of the other functions are periodic, about 40 % of applications vary more than a Poisson process
-(sessions, heavy tails), the rest lies between. Human traffic swings with the day and the week about a constant half.
+timers and about an eighth of the other functions are periodic, a good 40 % of applications vary more than a Poisson
+process (sessions, heavy tails), the rest lies between. Human traffic swings with the day and the week about a constant
+half.
 """
 
 import math
@@ -17,8 +18,9 @@ from mayfly.simulator.trace import MINUTES_A_DAY
 BUSY_A_DAY = 2 * MINUTES_A_DAY  # from this rate on, minutes are drawn instead of calls
 RARE_A_DAY = 200  # up to this rate, people and their sessions dominate; above, machines do
 # Cumulative shares of functions without timers, of kinds of arrivals; sessions have the rest.
-RARE = {"periodic": 0.08, "regular": 0.14, "poisson": 0.20, "heavy": 0.30}
+RARE = {"periodic": 0.12, "regular": 0.20, "poisson": 0.30, "heavy": 0.40}
 OFTEN = {"periodic": 0.15, "regular": 0.55, "poisson": 0.82, "heavy": 0.92}
+RUN_IN = 120.0  # mean gaps for which a process has run when a trace begins
 HUMAN = 0.6  # share of those whose traffic swings with the day
 WEEKEND = 0.6
 
@@ -33,13 +35,14 @@ def counts(rng: Random, trigger: str, rate: float, days: int) -> list[int]:
     else:
         kind = _kind(rng, rate)
         day = _Day(None if kind == "periodic" else rng, days)
-        span = days * rate
-        at = 0.0
-        for gap in _gaps(rng, kind, rate):
-            # In units of mean gaps, of which the trace has `span`; a process already runs when the trace begins.
-            at = at + gap if at else gap * rng.random()
-            if at >= span:
-                break
+        gaps = _gaps(rng, kind, rate)
+        span = days * rate  # the trace's length in mean gaps
+        moments = list(_moments(gaps, -RUN_IN * rng.random(), span))
+        if not moments:
+            # Functions that are not called are not in the data set, so this one is, and goes on from there.
+            first = span * rng.random()
+            moments = [first, *_moments(gaps, first, span)]
+        for at in moments:
             minutes[day.minute(at / span)] += 1
     if not any(minutes):
         minutes[rng.randrange(len(minutes))] = 1
@@ -86,6 +89,15 @@ def _flood(rng: Random, minutes: list[int], rate: float, days: int) -> None:
         minutes[minute] = poisson(rng, base * weights[minute // 60] * math.exp(wander - sigma * sigma / 2))
 
 
+def _moments(gaps: Iterator[float], begin: float, span: float) -> Iterator[float]:
+    """Calls between 0 and `span` of a process that began at `begin`."""
+    for at in accumulate(gaps, initial=begin):
+        if at >= span:
+            return
+        if at >= 0.0 and at != begin:
+            yield at
+
+
 def _kind(rng: Random, rate: float) -> str:
     share = rng.random()
     shares = RARE if rate <= RARE_A_DAY else OFTEN
@@ -116,8 +128,8 @@ def _gaps(rng: Random, kind: str, rate: float) -> Iterator[float]:
 
 def _sessions(rng: Random, rate: float) -> Iterator[float]:
     """Somebody comes, calls several times at short intervals, and goes."""
-    size = 1.0 + rng.lognormvariate(1.5, 1.0)  # mean calls a session
-    within = min(0.3, rng.lognormvariate(0.0, 1.2) * rate / MINUTES_A_DAY)  # mean gap, about a minute
+    size = 1.0 + rng.lognormvariate(1.7, 1.0)  # mean calls a session
+    within = min(0.3, rng.lognormvariate(-0.5, 1.2) * rate / MINUTES_A_DAY)  # mean gap, about half a minute
     between = max(0.1, size - (size - 1.0) * within)  # so that the mean of all gaps is 1
     while True:
         if rng.random() < 1.0 / size:
