@@ -20,6 +20,23 @@ class Books(RuleBasedStateMachine):
         self.ledger = Ledger(1000, ACCOUNT)
         self.under_way: list[str] = []
         self.reserved: dict[str, int] = {}
+        self.provisioned: dict[tuple[str, str], int] = {}
+
+    @rule(function=functions, key=st.sampled_from(["v1", "v2"]), instances=st.integers(0, 5))
+    def provision(self, function: str, key: str, instances: int) -> None:
+        self.ledger.provision(function, key, instances)
+        self.provisioned[function, key] = instances
+
+    @rule(function=functions)
+    def a_call_on_a_provisioned_instance_counts_nowhere(self, function: str) -> None:
+        before = self.ledger.demand(target("h", function=function), 0, 0.0, accepted=False)
+        self.ledger.accept(function, provisioned=True)
+        assert self.ledger.demand(target("h", function=function), 0, 0.0, accepted=False) == before
+        assert self.ledger.calls == len(self.under_way) + 1
+        self.ledger.settle(function, provisioned=True)
+
+    def standing(self, *functions: str) -> int:
+        return sum(number for (function, _), number in self.provisioned.items() if function in functions)
 
     @rule(function=functions)
     def accept(self, function: str) -> None:
@@ -45,9 +62,10 @@ class Books(RuleBasedStateMachine):
         unreserved = [function for function in self.under_way if function not in self.reserved]
         for function in FUNCTIONS:
             demand = self.ledger.demand(target("h", function=function), 0, 0.0, accepted=False)
-            assert demand.function_calls == self.under_way.count(function)
+            assert demand.function_calls == self.under_way.count(function) + self.standing(function)
             assert demand.reserved == self.reserved.get(function)
-            assert demand.unreserved_calls == len(unreserved)
+            free = self.standing(*(name for name in FUNCTIONS if name not in self.reserved))
+            assert demand.unreserved_calls == len(unreserved) + free
             assert demand.unreserved_limit == max(0, ACCOUNT - sum(self.reserved.values()))
 
     @invariant()

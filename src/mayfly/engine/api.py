@@ -38,6 +38,26 @@ class Target:
     # Called once an instance with the instance's id, just before it starts: variables, fresh credentials among them.
     environment: Callable[[str], Awaitable[Mapping[str, str]]]
     reserved_concurrency: int | None = None
+    # Instances may start from a template that was forked after init; see `Engine.prepare`.
+    snap_start: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """Instances of one target that are kept ready."""
+
+    wanted: int
+    available: int  # initialized, whether they run a call or wait for one
+    failure: str | None  # why the last attempt to make one failed; None after one that did not
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Whether instances of a target start from a template that was forked after init."""
+
+    optimized: bool
+    reason: str = ""  # why they do not
+    failure: "Failure | None" = None  # init itself failed: no instance can start
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +173,24 @@ class Engine(Protocol):
         """Set a function's own limit, taken out of the account's; None: it shares what the account has left.
 
         A `Target` that carries `reserved_concurrency` sets it too; this tells of functions before their first call.
+        """
+
+    def provision(self, target: Target, instances: int) -> None:
+        """Keep this many initialized instances of `target` from now on; 0: none any more.
+
+        They are started ahead of calls, which get them first; never evicted, and replaced when they end. They count
+        against the limit of the function, or of the account, as long as they are wanted, and so the calls that they
+        serve do not. Calls beyond them run on other instances, within what the limits leave. `target` may differ from
+        that of the calls in its `environment`. `retire` ends them and keeps no more.
+        """
+
+    def provisioned(self, key: str) -> Provisioned | None:
+        """How that stands; None when nothing is provisioned for this target."""
+
+    async def prepare(self, target: Target) -> Prepared:
+        """Make what instances of a target with `snap_start` start from, running its init once.
+
+        Where that cannot be had, says why, and instances start as they do without.
         """
 
     def snapshot(self) -> tuple[PoolView, ...]:

@@ -12,7 +12,18 @@ import logging
 from collections.abc import Callable
 
 from mayfly.clock import Clock
-from mayfly.engine.api import Call, Counters, EndpointServer, EngineClosedError, Observer, Outcome, PoolView, Target
+from mayfly.engine.api import (
+    Call,
+    Counters,
+    EndpointServer,
+    EngineClosedError,
+    Observer,
+    Outcome,
+    PoolView,
+    Prepared,
+    Provisioned,
+    Target,
+)
 from mayfly.engine.instance import Host
 from mayfly.engine.job import Job
 from mayfly.engine.ledger import Ledger
@@ -72,6 +83,18 @@ class LocalEngine:
     def reserve(self, function: str, concurrency: int | None) -> None:
         self._ledger.reserve(function, concurrency)
 
+    def provision(self, target: Target, instances: int) -> None:
+        if instances < 0:
+            raise ValueError(f"0 or more instances can be provisioned, not {instances}")
+        if not self._placement.closed:
+            self._placement.provision(target, instances)
+
+    def provisioned(self, key: str) -> Provisioned | None:
+        return self._placement.standby.view(key)
+
+    async def prepare(self, target: Target) -> Prepared:
+        return Prepared(optimized=False, reason="this engine makes no templates of functions after init")
+
     def snapshot(self) -> tuple[PoolView, ...]:
         now = self._clock.monotonic()
         pools = {id(pool): pool for pool in (*self._placement.pools.values(), *self._placement.homes.values())}
@@ -104,6 +127,7 @@ class LocalEngine:
 
     async def close(self, grace_s: float) -> None:
         self._placement.closed = True
+        self._placement.standby.close()
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
         for key in list(self._placement.pools):

@@ -38,6 +38,8 @@ from mayfly.sandbox.api import Exit, SandboxFactory
 DEATH_GRACE_S = 2.0
 # How long killing may take before the call is answered without waiting for it.
 KILL_GRACE_S = 5.0
+# How long init may take, at least, in an instance that no call waits for, as on AWS.
+AHEAD_INIT_TIMEOUT_S = 130.0
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +65,10 @@ class Owner(Protocol):
         """Its sandbox runs."""
 
     def unprovisioned(self, instance: "Instance", job: Job, error: Exception) -> None:
-        """It could not be started; the job is without an instance."""
+        """It could not be started; the job is without an instance. Not called where there was no job."""
+
+    def initialized(self, instance: "Instance") -> None:
+        """It was made for no call, and is idle."""
 
     def answered(self, instance: "Instance", job: Job, outcome: Outcome) -> None:
         """A call ended; the instance is idle, or ending."""
@@ -82,11 +87,11 @@ class Owner(Protocol):
 
 
 class Instance:
-    """One instance. Made for a first call, which it is handed as soon as it runs."""
+    """One instance. Made for a first call, which it is handed as soon as it runs, or ahead of all (`job` None)."""
 
-    def __init__(self, instance_id: str, job: Job, host: Host, owner: Owner) -> None:
+    def __init__(self, instance_id: str, target: Target, job: Job | None, host: Host, owner: Owner) -> None:
         self.id = instance_id
-        self.target: Target = job.target
+        self.target = target
         self.calls = 0  # that ended
         self.created_at = host.clock.monotonic()
         self.idle_since = self.created_at
@@ -95,7 +100,7 @@ class Instance:
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._lifecycle = Lifecycle()
-        self._turn: Turn | None = Turn(job, self.created_at, cold=True)
+        self._turn = Turn(job, self.created_at, cold=True) if job is not None else None
         self._ends: Ends | None = None
         self._timer: asyncio.TimerHandle | None = None  # the end of init's or the call's time, or of killing's
         self._silence: asyncio.TimerHandle | None = None
@@ -108,6 +113,11 @@ class Instance:
     @property
     def state(self) -> State:
         return self._lifecycle.state
+
+    @property
+    def reason(self) -> str:
+        """Why it ended; empty while it lives."""
+        return self._reason
 
     # What the engine asks for.
 
@@ -179,14 +189,16 @@ class Instance:
         return ends
 
     def _begin_init(self, ends: Ends, environment: dict[str, str]) -> None:
-        assert self._turn is not None
-        job = self._turn.job
+        job = self._turn.job if self._turn is not None else None
         self._lifecycle.feed(Event.PROVISIONED)
         self._owner.provisioned(self)
-        self._turn = Turn(job, self._host.clock.monotonic(), cold=True)
+        if job is None:
+            limit_s = max(AHEAD_INIT_TIMEOUT_S, self.target.timeout_s)
+        else:
+            self._turn = Turn(job, self._host.clock.monotonic(), cold=True)
+            limit_s = self.target.timeout_s if job.init_repeated else self._host.init_timeout_s
         task_root = str(self.target.sandbox.code) if self._host.factory.level == "process" else "/var/task"
         ends.send_init(self.target.handler, environment, task_root)
-        limit_s = self.target.timeout_s if job.init_repeated else self._host.init_timeout_s
         self._timer = self._loop.call_later(limit_s, self._expired)
 
     async def _death(self, ends: Ends) -> Exit:
@@ -212,7 +224,10 @@ class Instance:
     def _fail_to_start(self, error: Exception) -> None:
         turn = self._turn
         self.end("failed to start")
-        if self._cut_off is not None or turn is None:
+        if self._cut_off is not None:
+            return
+        if turn is None:
+            _log.warning("no instance of %s could be started ahead of calls: %s", self.target.function, error)
             return
         if not isinstance(error, MayflyError):
             _log.error("instance %s of %s failed to start", self.id, self.target.function, exc_info=error)
@@ -240,19 +255,32 @@ class Instance:
             self._condemn("protocol")
 
     def _ready(self) -> None:
-        assert self._turn is not None
         assert self._ends is not None
         now = self._host.clock.monotonic()
+        self.start_ms = (now - self.created_at) * 1000
         self._lifecycle.feed(Event.READY)
+        if self._turn is None:
+            self._idle_from_the_start(now)
+            return
         self._lifecycle.feed(Event.CALLED)
         if self._leaving:
             self._lifecycle.feed(Event.RETIRED)
-        self.start_ms = (now - self.created_at) * 1000
         self._ends.output.drain()
         left_s = self._turn.init_ended(now)
         self._cancel_timers()
         self._timer = self._loop.call_later(left_s, self._expired)
         self._go(self._turn, left_s)
+
+    def _idle_from_the_start(self, now: float) -> None:
+        """It was made ahead of calls, and is ready for one."""
+        assert self._ends is not None
+        self._cancel_timers()
+        self._ends.output.drain()
+        self.idle_since = now
+        if self._leaving:
+            self.end(self._leaving)
+        else:
+            self._owner.initialized(self)
 
     def _go(self, turn: Turn, left_s: float) -> None:
         """The handler is to run, and has `left_s` to do so."""
@@ -261,7 +289,9 @@ class Instance:
         self._ends.send_invoke(turn.job.call, int((self._host.clock.now() + left_s) * 1000))
 
     def _init_failed(self, payload: bytes) -> None:
-        assert self._turn is not None
+        if self._turn is None:
+            self.end("init failed")
+            return
         turn, peak = self._turn, self._peak()
         self._reason = "init failed"
         self._lifecycle.feed(Event.ENDED)

@@ -23,6 +23,17 @@ class Ledger:
         self._reserved: dict[str, int] = {}
         self._reserved_total = 0
         self._reserved_calls = 0
+        self._free_calls = 0  # on provisioned instances
+        self._provisioned: dict[str, Counter[str]] = {}  # wanted instances, by function and target
+
+    def provision(self, function: str, key: str, instances: int) -> None:
+        """Set how many instances of one target are provisioned, at the cost of the function's or account's limit."""
+        targets = self._provisioned.setdefault(function, Counter())
+        targets[key] = instances
+        if not instances:
+            del targets[key]
+        if not targets:
+            del self._provisioned[function]
 
     def reserve(self, function: str, concurrency: int | None) -> None:
         """Set or clear a function's own limit; calls under way move between the two accounts with it."""
@@ -41,16 +52,22 @@ class Ledger:
             if before is None:
                 self._reserved_calls += under_way
 
-    def accept(self, function: str) -> None:
-        """A call is under way."""
+    def accept(self, function: str, *, provisioned: bool = False) -> None:
+        """A call is under way; one on a provisioned instance is paid for already."""
         self.calls += 1
+        if provisioned:
+            self._free_calls += 1
+            return
         self._by_function[function] += 1
         if function in self._reserved:
             self._reserved_calls += 1
 
-    def settle(self, function: str) -> None:
+    def settle(self, function: str, *, provisioned: bool = False) -> None:
         """It ended."""
         self.calls -= 1
+        if provisioned:
+            self._free_calls -= 1
+            return
         self._by_function[function] -= 1
         if not self._by_function[function]:
             del self._by_function[function]
@@ -61,11 +78,12 @@ class Ledger:
         """The snapshot for a call of `target`; one that is `accepted` already does not count against itself."""
         reserved = self._reserved.get(target.function)
         own = 1 if accepted else 0
+        unreserved = self.calls - self._free_calls - self._reserved_calls - (own if reserved is None else 0)
         return Demand(
             idle=idle,
-            function_calls=self._by_function.get(target.function, 0) - own,
+            function_calls=self._by_function.get(target.function, 0) - own + self._provisioned_for(target.function),
             reserved=reserved,
-            unreserved_calls=self.calls - self._reserved_calls - (own if reserved is None else 0),
+            unreserved_calls=unreserved + self._provisioned_without_reservation(),
             unreserved_limit=max(0, self._account - self._reserved_total),
             need_mb=target.sandbox.memory_mb,
             free_mb=self.memory_mb - self.held_mb,
@@ -73,6 +91,15 @@ class Ledger:
             budget_mb=self.memory_mb,
             start_after_s=start_after_s,
         )
+
+    def _provisioned_for(self, function: str) -> int:
+        targets = self._provisioned.get(function)
+        return targets.total() if targets else 0
+
+    def _provisioned_without_reservation(self) -> int:
+        if not self._provisioned:
+            return 0
+        return sum(targets.total() for name, targets in self._provisioned.items() if name not in self._reserved)
 
     @property
     def overdrawn(self) -> bool:

@@ -15,6 +15,7 @@ from mayfly.engine.instance import Host, Instance
 from mayfly.engine.job import Job
 from mayfly.engine.ledger import Ledger
 from mayfly.engine.pool import Pool
+from mayfly.engine.provisioned import NoRoomError, Standby
 from mayfly.engine.states import State
 from mayfly.engine.tally import Tally
 from mayfly.errors import MayflyError, PlatformError
@@ -45,6 +46,7 @@ class Placement:
         self._on_idle = on_idle
         self._loop = asyncio.get_running_loop()
         self._freed = asyncio.Event()
+        self.standby = Standby(self._start_ahead, self._loop)
 
     def submit(self, job: Job) -> None:
         """Accept a new job; `ThrottledError`."""
@@ -52,12 +54,19 @@ class Placement:
 
     def retire(self, key: str) -> None:
         """See `engine.api.Engine.retire`."""
+        if (standing := self.standby.drop(key)) is not None:
+            self.ledger.provision(standing.function, key, 0)
         pool = self.pools.pop(key, None)
         if pool is None:
             return
         for instance in list(pool.instances.values()):
             instance.retire()
         self._reconsider(pool)  # calls that wait are as good as new ones: another pool takes them
+
+    def provision(self, target: Target, instances: int) -> None:
+        """See `engine.api.Engine.provision`."""
+        self.ledger.provision(target.function, target.key, instances)
+        self.standby.provision(target, instances)
 
     def instances(self) -> list[Instance]:
         """All that are not gone."""
@@ -67,6 +76,13 @@ class Placement:
 
     def _place(self, pool: Pool, job: Job, *, accepted: bool) -> None:
         """Decide about a job and carry the decision out. `ThrottledError` unless it was accepted before."""
+        if (ready := self.standby.take(job.target.key)) is not None:
+            if not accepted:
+                job.provisioned = True
+                self.tally.calls += 1
+                self.ledger.accept(job.target.function, provisioned=True)
+            ready.run(job)
+            return
         now = self._clock.monotonic()
         demand = self.ledger.demand(
             job.target,
@@ -98,8 +114,23 @@ class Placement:
             self._wait(pool, job, decision.at_most_s)
 
     def _start(self, pool: Pool, job: Job) -> None:
-        instance = Instance(self._new_id(), job, self._host, self)
-        self.ledger.held_mb += job.target.sandbox.memory_mb
+        self._launch(pool, Instance(self._new_id(), job.target, job, self._host, self))
+
+    def _start_ahead(self, target: Target) -> Instance:
+        """Start an instance for no call; `NoRoomError`."""
+        if self.closed:
+            raise NoRoomError("the engine is shutting down")
+        short_mb = target.sandbox.memory_mb - (self.ledger.memory_mb - self.ledger.held_mb)
+        if short_mb > self.ledger.idle_mb:
+            raise NoRoomError(f"no memory is left for an instance of {target.sandbox.memory_mb} MB")
+        if short_mb > 0:
+            self._evict(short_mb)
+        instance = Instance(self._new_id(), target, None, self._host, self)
+        self._launch(self._pool(target), instance)
+        return instance
+
+    def _launch(self, pool: Pool, instance: Instance) -> None:
+        self.ledger.held_mb += instance.target.sandbox.memory_mb
         pool.instances[instance.id] = instance
         self.homes[instance.id] = pool
         self.tally.cold_starts += 1
@@ -193,6 +224,9 @@ class Placement:
             error = unexpected
         self._drop(job, error)
 
+    def initialized(self, instance: Instance) -> None:
+        self._idle(instance)
+
     def answered(self, instance: Instance, job: Job, outcome: Outcome) -> None:
         if instance.state is State.IDLE:
             self._idle(instance)
@@ -217,6 +251,7 @@ class Placement:
             self.ledger.idle_mb -= memory_mb
         self.ledger.held_mb -= memory_mb
         self.ledger.dying_mb += memory_mb
+        self.standby.ended(instance)
 
     def gone(self, instance: Instance) -> None:
         pool = self.homes.pop(instance.id)
@@ -233,9 +268,12 @@ class Placement:
         while pool.waiting:
             job = pool.waiting.popleft()
             if not job.future.cancelled():
+                self.standby.hand_over(instance)
                 instance.run(job)
                 return
             self._settle(job)
+        if self.standby.ready(instance):
+            return
         pool.idle.append(instance)
         self.ledger.idle_mb += instance.target.sandbox.memory_mb
         self._on_idle()
@@ -245,7 +283,7 @@ class Placement:
         job.fail(error)
 
     def _settle(self, job: Job) -> None:
-        self.ledger.settle(job.target.function)
+        self.ledger.settle(job.target.function, provisioned=job.provisioned)
         self.settled.set()
 
     def _pool(self, target: Target) -> Pool:

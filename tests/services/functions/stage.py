@@ -15,7 +15,7 @@ from botocore.model import ServiceModel
 
 from mayfly import ids
 from mayfly.clock import ManualClock, utc
-from mayfly.engine.api import Call, Counters, Failure, Outcome, PoolView, Target
+from mayfly.engine.api import Call, Counters, Failure, Outcome, PoolView, Prepared, Provisioned, Target
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
 from mayfly.services.functions.asynchronous import QUEUE
 from mayfly.services.functions.engine_targets import Streams
@@ -80,6 +80,12 @@ class ScriptedEngine:
     reserved: dict[str, int | None] = field(default_factory=dict)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     before: Callable[[], Any] | None = None
+    wanted: dict[str, tuple[Target, int]] = field(default_factory=dict)
+    available: int = 0  # of the provisioned instances of each target, at most
+    failure: str | None = None
+    preparing: list[Target] = field(default_factory=list)
+    prepared: Prepared = Prepared(optimized=False, reason="this engine is only scripted")
+    before_prepared: Callable[[], Any] | None = None
 
     async def invoke(self, target: Target, call: Call) -> Outcome:
         self.calls.append((target, call))
@@ -101,6 +107,23 @@ class ScriptedEngine:
 
     def reserve(self, function: str, concurrency: int | None) -> None:
         self.reserved[function] = concurrency
+
+    def provision(self, target: Target, instances: int) -> None:
+        self.wanted[target.key] = (target, instances)
+        self.arrived.set()
+
+    def provisioned(self, key: str) -> Provisioned | None:
+        if key not in self.wanted or not self.wanted[key][1]:
+            return None
+        wanted = self.wanted[key][1]
+        return Provisioned(wanted, min(wanted, self.available), self.failure)
+
+    async def prepare(self, target: Target) -> Prepared:
+        self.preparing.append(target)
+        self.arrived.set()
+        if self.before_prepared is not None:
+            await self.before_prepared()
+        return self.prepared
 
     def snapshot(self) -> tuple[PoolView, ...]:
         return ()

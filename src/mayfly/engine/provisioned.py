@@ -1,0 +1,190 @@
+"""Instances that are kept initialized for a target, whatever the demand: provisioned concurrency.
+
+`engine` says how many a target is to have; `placement` starts them, hands calls to those that are ready, and tells
+what becomes of each. Such an instance is made without a call, is never evicted and never ages out, and is replaced when
+it dies. Calls beyond those that are ready are placed like any other, on instances of the ordinary kind.
+
+A target whose instances cannot be made is not given up on: the next attempt follows after a pause that grows. Between
+two attempts the reason is known, so that whoever asked for the instances can say it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mayfly.engine.api import Provisioned, Target
+from mayfly.engine.instance import Instance
+from mayfly.engine.states import State
+from mayfly.policy.retry import backoff
+
+# How many of a target's instances are being made at a time: more would only take the processors from one another.
+AT_ONCE = 8
+_FIRST_RETRY_S = 1.0
+_MOST_RETRY_S = 60.0
+
+
+class NoRoomError(Exception):
+    """There is no memory for one more instance now."""
+
+
+@dataclass(slots=True)
+class _Standing:
+    """What one target is to have, and what it has."""
+
+    target: Target
+    wanted: int = 0
+    starting: dict[str, Instance] = field(default_factory=dict)
+    busy: dict[str, Instance] = field(default_factory=dict)
+    ready: list[Instance] = field(default_factory=list)  # a stack, like the idle instances of a pool
+    failures: int = 0  # one after another
+    failure: str | None = None
+    retry: asyncio.TimerHandle | None = None
+
+    @property
+    def living(self) -> int:
+        return len(self.busy) + len(self.ready)
+
+
+class Standby:
+    """All provisioned instances of one engine. `start` makes an instance without a call, or raises `NoRoomError`."""
+
+    def __init__(self, start: Callable[[Target], Instance], loop: asyncio.AbstractEventLoop) -> None:
+        self._start = start
+        self._loop = loop
+        self._targets: dict[str, _Standing] = {}
+        self._owners: dict[str, _Standing] = {}  # by instance
+        self._closed = False
+
+    # What is asked for.
+
+    def provision(self, target: Target, instances: int) -> None:
+        """Keep this many instances of `target`; see `engine.api.Engine.provision`."""
+        standing = self._targets.get(target.key)
+        if standing is None:
+            if not instances:
+                return
+            standing = self._targets[target.key] = _Standing(target)
+        standing.wanted = instances
+        self._shrink(standing)
+        if instances:
+            self._forget_failure(standing)
+            self._fill(standing)
+        else:
+            self.drop(target.key)
+
+    def drop(self, key: str) -> Target | None:
+        """Keep nothing more for a target, which is returned; its instances are left to whoever ends them."""
+        standing = self._targets.pop(key, None)
+        if standing is None:
+            return None
+        if standing.retry is not None:
+            standing.retry.cancel()
+        for instance in (*standing.starting.values(), *standing.busy.values(), *standing.ready):
+            del self._owners[instance.id]
+        return standing.target
+
+    def close(self) -> None:
+        """Start nothing more."""
+        self._closed = True
+        for standing in self._targets.values():
+            if standing.retry is not None:
+                standing.retry.cancel()
+
+    def view(self, key: str) -> Provisioned | None:
+        standing = self._targets.get(key)
+        if standing is None:
+            return None
+        return Provisioned(standing.wanted, standing.living, standing.failure)
+
+    # Calls.
+
+    def take(self, key: str) -> Instance | None:
+        """An instance that is ready for a call of this target, which has it from now on."""
+        standing = self._targets.get(key)
+        if standing is None or not standing.ready:
+            return None
+        instance = standing.ready.pop()
+        standing.busy[instance.id] = instance
+        return instance
+
+    def ready(self, instance: Instance) -> bool:
+        """Take an idle instance back, or take one over that was just made; False when it is none of these."""
+        standing = self._owners.get(instance.id)
+        if standing is None:
+            return False
+        standing.busy.pop(instance.id, None)
+        standing.ready.append(instance)
+        if standing.starting.pop(instance.id, None) is not None:
+            self._forget_failure(standing)
+            self._fill(standing)
+        return True
+
+    def hand_over(self, instance: Instance) -> None:
+        """A call that waited gets `instance` at the moment at which it would have been ready."""
+        standing = self._owners.get(instance.id)
+        if standing is not None and standing.starting.pop(instance.id, None) is not None:
+            self._forget_failure(standing)
+            standing.busy[instance.id] = instance
+            self._fill(standing)
+
+    # The end of instances.
+
+    def ended(self, instance: Instance) -> None:
+        """An instance takes no call any more: another one replaces it."""
+        standing = self._owners.pop(instance.id, None)
+        if standing is None:
+            return
+        failed = standing.starting.pop(instance.id, None) is not None
+        standing.busy.pop(instance.id, None)
+        if instance in standing.ready:
+            standing.ready.remove(instance)
+        if failed:
+            self._pause(standing, instance.reason)
+        # Not at once: this is called from within the end of the instance, whose memory is not free yet.
+        self._loop.call_soon(self._fill, standing)
+
+    def _fill(self, standing: _Standing) -> None:
+        """Start what is missing, unless an attempt failed a moment ago."""
+        if self._closed or self._targets.get(standing.target.key) is not standing or standing.retry is not None:
+            return
+        while len(standing.starting) < AT_ONCE and standing.living + len(standing.starting) < standing.wanted:
+            try:
+                instance = self._start(standing.target)
+            except NoRoomError as error:
+                self._pause(standing, str(error))
+                return
+            standing.starting[instance.id] = instance
+            self._owners[instance.id] = standing
+
+    def _pause(self, standing: _Standing, reason: str) -> None:
+        """Note that an attempt failed; the next one follows in a while."""
+        standing.failure = reason
+        if standing.retry is None and not self._closed:
+            standing.failures += 1
+            delay_s = backoff(standing.failures, _FIRST_RETRY_S, _MOST_RETRY_S)
+            standing.retry = self._loop.call_later(delay_s, self._try_again, standing)
+
+    def _try_again(self, standing: _Standing) -> None:
+        standing.retry = None
+        self._fill(standing)
+
+    def _forget_failure(self, standing: _Standing) -> None:
+        standing.failures, standing.failure = 0, None
+        if standing.retry is not None:
+            standing.retry.cancel()
+            standing.retry = None
+
+    def _shrink(self, standing: _Standing) -> None:
+        """End what is too many: what is not made yet first, busy ones after their calls."""
+        surplus = standing.living + len(standing.starting) - standing.wanted
+        candidates = [*standing.starting.values(), *standing.ready, *standing.busy.values()]
+        for instance in candidates[: max(0, surplus)]:
+            del self._owners[instance.id]
+            standing.starting.pop(instance.id, None)
+            standing.busy.pop(instance.id, None)
+            if instance in standing.ready:
+                standing.ready.remove(instance)
+            if instance.state in (State.BUSY, State.DRAINING):
+                instance.retire("no longer provisioned")
+            else:
+                instance.end("no longer provisioned")
