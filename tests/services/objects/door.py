@@ -89,7 +89,9 @@ def open_door(folder: Path) -> Iterator[Door]:
         stop.append((asyncio.get_running_loop(), leave))
         started.set()
         await leave.wait()
-        await front.close(grace_s=5)
+        front.refuse()
+        await front.drained()
+        await front.close()
         await blobs.close()
         await store.close()
 
