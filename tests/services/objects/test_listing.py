@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mayfly.services.objects import listing
@@ -54,6 +54,7 @@ def names(page: Page[Item]) -> list[str]:
     return [entry if isinstance(entry, str) else entry.key for entry in page.entries]
 
 
+@settings(deadline=None)
 @given(
     st.sets(KEYS, max_size=40), PIECES, st.sampled_from(["", "/", "a", "ab", "\U0010ffff"]), PIECES, st.integers(0, 9)
 )
@@ -66,6 +67,7 @@ def test_a_page_is_what_a_naive_listing_begins_with(
     assert page.truncated == (limit > 0 and len(expected) > limit)
 
 
+@settings(deadline=None)
 @given(st.sets(KEYS, max_size=40), PIECES, st.sampled_from(["", "/", "a"]), st.integers(1, 5))
 def test_pages_put_together_are_the_listing(keys: set[str], prefix: str, delimiter: str, limit: int) -> None:
     shelf, marker, found = Shelf(keys), "", []
@@ -78,6 +80,7 @@ def test_pages_put_together_are_the_listing(keys: set[str], prefix: str, delimit
     assert found == naive(keys, prefix, delimiter, "")
 
 
+@settings(deadline=None)
 @given(KEYS, KEYS)
 def test_what_is_behind_a_prefix_is_above_all_that_begins_with_it(prefix: str, rest: str) -> None:
     bound = listing.behind(prefix)
@@ -89,6 +92,7 @@ def test_what_is_behind_a_prefix_is_above_all_that_begins_with_it(prefix: str, r
         bound.encode()
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=4), max_size=8))
 def test_python_sorts_keys_as_their_bytes(texts: list[str]) -> None:
     assert sorted(texts) == sorted(texts, key=lambda text: text.encode("utf-8", "surrogatepass"))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mayfly.clock import ManualClock
@@ -246,6 +246,7 @@ EVENTS = st.sampled_from(["s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:Obje
 RULES = st.builds(rule, EVENTS, prefix=TEXTS, suffix=TEXTS)
 
 
+@settings(deadline=None)
 @given(RULES, RULES, st.text(alphabet="ab", max_size=6), st.sampled_from(["ObjectCreated:Put", "ObjectRemoved:Delete"]))
 def test_of_rules_that_were_accepted_at_most_one_hears_of_an_event(
     one: dict[str, Any], other: dict[str, Any], key: str, event: str
@@ -257,6 +258,7 @@ def test_of_rules_that_were_accepted_at_most_one_hears_of_an_event(
     assert len(notifications.matching(rules, Happening(event, key))) <= 1
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab/ ü", max_size=5))
 def test_a_rule_without_a_filter_hears_of_every_key(key: str) -> None:
     everything = Rule("id", FUNCTION, ("s3:ObjectCreated:*",))

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mayfly.services.contract import ServiceError
@@ -12,6 +12,7 @@ from mayfly.services.objects import ranges
 NUMBERS = st.integers(0, 30)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.none(), NUMBERS), st.one_of(st.none(), NUMBERS), st.integers(0, 20))
 def test_a_range_selects_what_a_naive_reading_of_it_selects(first: int | None, last: int | None, size: int) -> None:
     header = f"bytes={'' if first is None else first}-{'' if last is None else last}"
@@ -33,6 +34,7 @@ def test_a_range_selects_what_a_naive_reading_of_it_selects(first: int | None, l
     assert (None if span is None else list(offsets[span.start : span.end])) == expected
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20), st.integers(0, 20))
 def test_nonsense_is_ignored_or_refused_but_never_fails(header: str, size: int) -> None:
     with contextlib.suppress(ServiceError):
