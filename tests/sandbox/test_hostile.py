@@ -321,6 +321,12 @@ async def test_a_full_tmp_is_an_error_of_its_own_function(isolated: Talks) -> No
     assert await sibling.run("result = open('/tmp/x', 'wb').write(bytes(1 << 20))") == 1 << 20
 
 
+async def test_what_is_in_tmp_counts_as_memory(isolated: Talks) -> None:
+    talk = await isolated.ready(memory_mb=MEMORY_MB, ephemeral_mb=512)
+    await talk.send_invoke({"code": "with open('/tmp/big', 'wb') as file:\n    while True: file.write(bytes(1 << 20))"})
+    assert (await talk.sandbox.exited()).reason == "out-of-memory"
+
+
 async def test_a_daemon_that_forked_twice_is_gone_after_discard(isolated: Talks) -> None:
     talk = await isolated.ready()
     uid = await talk.run("result = os.getuid()")
