@@ -12,11 +12,17 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from hypothesis import settings
 
 from mayfly.app.directory import DataDirectory
 from mayfly.app.local import read_root_key
 from mayfly.clock import ManualClock
 from mayfly.store.sqlite import SqliteStore
+
+# No deadlines: machines that run tests are shared. In continuous integration the examples are the same every time, so
+# that a failure is of the change that it came with; elsewhere they vary, and find what is new.
+settings.register_profile("mayfly", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("mayfly")
 
 OpenStore = Callable[..., Awaitable[SqliteStore]]
 
