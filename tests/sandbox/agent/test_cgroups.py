@@ -1,10 +1,13 @@
 """Which cgroup hierarchy is used, and what is written into it."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from mayfly.sandbox.agent import cgroups
+from mayfly.sandbox.agent import hierarchy as agent_hierarchy
 from mayfly.sandbox.agent.cgroups import Group, Limits
 from mayfly.sandbox.agent.hierarchy import Layout, NoControllersError, Unified, find_layout, is_delegated, places
 
@@ -84,6 +87,34 @@ def hierarchy(root: Path, *files: str) -> Path:
     for name in files:
         (root / name).write_text("")
     return root
+
+
+def test_a_group_that_stays_busy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = hierarchy(tmp_path / "part", "cgroup.subtree_control")
+    (root / "cgroup.procs").write_text("0\n")
+    monkeypatch.setattr(agent_hierarchy, "write", busy)
+    with pytest.raises(OSError, match=f"{root} holds processes"):
+        agent_hierarchy.delegate(str(root))
+
+
+def test_processes_make_way_for_controllers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = hierarchy(tmp_path / "part", "cgroup.subtree_control")
+    (root / "cgroup.procs").write_text("7\n0\n8\n")
+    written: list[tuple[str, str]] = []
+
+    def write(path: str, text: str) -> None:
+        if path.endswith("subtree_control") and len(written) < 2:
+            busy(path, text)
+        written.append((path, text))
+
+    monkeypatch.setattr(agent_hierarchy, "write", write)
+    agent_hierarchy.delegate(str(root))
+    leaf = f"{root}/init/cgroup.procs"
+    assert written == [(leaf, "7"), (leaf, "8"), (f"{root}/cgroup.subtree_control", "+memory +cpu +pids")]
+
+
+def busy(path: str, text: str) -> None:
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
 
 LIMITS = Limits(memory_bytes=256 << 20, cpus=0.5, processes=64)

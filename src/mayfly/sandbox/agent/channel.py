@@ -29,6 +29,17 @@ EXITED = "exited"
 CLONED = "cloned"
 NOT_CLONED = "not cloned"
 LISTENING = "listening"
+# Of nests (see `nest`), between server and agent, ...
+NEST = "nest"
+OPEN = "open"
+DROP = "drop"
+NESTED = "nested"
+DROPPED = "dropped"
+# ... and below the agent.
+HATCH = "hatch"
+NESTLING = "nestling"
+KEPT = "kept"
+ROOM = "room"
 
 
 def send(channel: socket.socket, message: dict[str, Any], descriptors: list[int] | None = None) -> None:

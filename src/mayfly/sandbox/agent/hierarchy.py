@@ -139,11 +139,11 @@ def delegate(root: str) -> None:
             write(control, WANTED)
         except OSError as error:
             if error.errno != errno.EBUSY:
-                raise
+                raise OSError(error.errno, f"cannot enable controllers: {error.strerror}", control) from None
         else:
             return
         _clear(root, root + "/init")
-    write(control, WANTED)
+    raise OSError(errno.EBUSY, f"the cgroup {root} holds processes that cannot be moved away, so it cannot be divided")
 
 
 def _clear(group: str, leaf: str) -> None:

@@ -12,6 +12,7 @@ import resource
 import socket
 import stat
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mayfly.sandbox.agent import channel, kernel, root
@@ -56,7 +57,7 @@ def prepare(entrances: list[int]) -> socket.socket:
     """
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)  # until the change of ids clears it
     for entrance in entrances:
-        _enter(entrance)
+        join(entrance)
     kernel.unshare(_CLONE_NEWCGROUP)
     endpoint = _listen()
     mount_flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
@@ -73,11 +74,8 @@ def isolate(
     plan: Plan, given: Descriptors, endpoint: socket.socket, to_agent: socket.socket, calls: kernel.SystemCallFilter
 ) -> None:
     """Carry out the rest and tell the agent; on return this process is the sandbox. OSError names the step."""
-    _mount(plan, given)
-    for kind, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, plan.open_files)):
-        most = resource.getrlimit(kind)[1]
-        value = value if most == resource.RLIM_INFINITY else min(value, most)
-        resource.setrlimit(kind, (value, value))
+    mount_own(plan.ephemeral_mb, given.code, given.layers)
+    limit_resources(plan.open_files)
     os.dup2(given.output, 1)
     os.dup2(given.output, 2)
     _drop_privileges(plan)
@@ -91,7 +89,15 @@ def isolate(
     kernel.close_from(CONTROL + 1)
 
 
-def _enter(entrance: int) -> None:
+def limit_resources(open_files: int) -> None:
+    """No core files, and this many descriptors."""
+    for kind, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, open_files)):
+        most = resource.getrlimit(kind)[1]
+        value = value if most == resource.RLIM_INFINITY else min(value, most)
+        resource.setrlimit(kind, (value, value))
+
+
+def join(entrance: int) -> None:
     """Move this process, which has one thread, into a control group (see `cgroups.Group.entrances`)."""
     if stat.S_ISDIR(os.fstat(entrance).st_mode):
         entrance = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=entrance)
@@ -110,17 +116,19 @@ def _listen() -> socket.socket:
     return listener
 
 
-def _mount(plan: Plan, given: Descriptors) -> None:
-    size = f"mode=1777,size={plan.ephemeral_mb}m,nr_inodes={plan.ephemeral_mb * _INODES_A_MB}"
+def mount_own(ephemeral_mb: int, code: int = -1, layers: Sequence[int] = ()) -> None:
+    """A /tmp of one's own, and the code and layers unless they are there already (`code` negative)."""
+    size = f"mode=1777,size={ephemeral_mb}m,nr_inodes={ephemeral_mb * _INODES_A_MB}"
     kernel.mount("tmp", TEMPORARY, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, size)
-    kernel.attach(given.code, TASK_ROOT, root.READ_ONLY)
-    if len(given.layers) == 1:
-        kernel.attach(given.layers[0], LAYERS, root.READ_ONLY)
-    elif given.layers:
-        _merge(given.layers)
+    if code >= 0:
+        kernel.attach(code, TASK_ROOT, root.READ_ONLY)
+    if len(layers) == 1:
+        kernel.attach(layers[0], LAYERS, root.READ_ONLY)
+    elif layers:
+        _merge(layers)
 
 
-def _merge(layers: list[int]) -> None:
+def _merge(layers: Sequence[int]) -> None:
     """Lay several layers over one another, the last one on top, using /tmp, still empty, to reach them."""
     paths = []
     for number, layer in enumerate(layers):

@@ -8,9 +8,11 @@ not cover. What is refused answers EPERM; what a C library can do without (clone
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
+from collections.abc import Collection, Iterator
 
 from mayfly.sandbox.agent import kernel
 
@@ -71,16 +73,12 @@ def load_library() -> ctypes.CDLL:
     return library
 
 
-def compile_filter(into: int) -> None:
-    """Write the program (an array of `struct sock_filter`) to the descriptor `into`."""
-    library = load_library()
-    context = library.seccomp_init(_ALLOW)
-    if not context:
-        raise NoFilterError("libseccomp could not make a filter")
-    try:
-        library.seccomp_attr_set(context, _OPTIMIZE, 2)  # libseccomp before 2.5 cannot; the filter is the same
+def compile_filter(into: int, allowed: Collection[str] = ()) -> None:
+    """Write the program (an array of `struct sock_filter`) to the descriptor `into`; `allowed` calls are not denied."""
+    with _program(into) as (library, context):
         for name in DENIED:
-            _deny(library, context, name, errno.EPERM)
+            if name not in allowed:
+                _deny(library, context, name, errno.EPERM)
         for flag in NEW_NAMESPACES:
             _deny(library, context, "clone", errno.EPERM, _Comparison(0, _MASKED_EQUAL, flag, flag))
         _deny(library, context, "clone3", errno.ENOSYS)  # its flags are in memory, where a filter cannot look
@@ -89,6 +87,25 @@ def compile_filter(into: int) -> None:
             if family not in FAMILIES:
                 _deny(library, context, "socket", errno.EAFNOSUPPORT, _Comparison(0, _EQUAL, family, 0))
         _deny(library, context, "socket", errno.EAFNOSUPPORT, _Comparison(0, _AT_LEAST, _FAMILIES_KNOWN, 0))
+
+
+def compile_denial(into: int, names: Collection[str]) -> None:
+    """A program that refuses these calls and nothing else: to put on top of one that allowed them."""
+    with _program(into) as (library, context):
+        for name in names:
+            _deny(library, context, name, errno.EPERM)
+
+
+@contextlib.contextmanager
+def _program(into: int) -> Iterator[tuple[ctypes.CDLL, int]]:
+    """A filter to add rules to; written to `into` at the end."""
+    library = load_library()
+    context = library.seccomp_init(_ALLOW)
+    if not context:
+        raise NoFilterError("libseccomp could not make a filter")
+    try:
+        library.seccomp_attr_set(context, _OPTIMIZE, 2)  # libseccomp before 2.5 cannot; the filter is the same
+        yield library, context
         result = library.seccomp_export_bpf(context, into)
         if result < 0:
             raise NoFilterError(f"libseccomp could not compile the filter: {os.strerror(-result)}")

@@ -1,0 +1,196 @@
+"""A nest: the place from which instances of one version are forked with its packages, or its init, already loaded.
+
+What runs in a shared template is the user's, so it must not hold privileges, and yet instances that are forked from it
+need namespaces of their own. The work is divided so that hostile code never makes a namespace or a mount:
+
+    agent (root) ─── interpreter template (root, no user code)
+                        │ clones, as children of the agent
+        ┌───────────────┴────────────────┐
+      keeper (trusted)                 shared template (hostile)
+        pid 1 of the nest                imports packages, runs init
+        all capabilities, but only in    CAP_SYS_ADMIN and CAP_SYS_CHROOT in the nest's user namespace,
+        the nest's user namespace        and a filter that refuses all they allow but setns
+        │ clones                         │ clones, as children of the agent
+      room (trusted)                   instance
+        pid 1 of one instance's          enters the namespaces of a room, drops everything, and is from then on
+        namespaces, mounts, listens,     what any other instance is
+        buries the dead
+
+The nest has a user namespace in which two unprivileged user ids of the host exist, a pid namespace in which nothing
+but the nest can be named, a network with nothing but loopback, and a read-only file system. All a hostile template can
+do with its two capabilities is to enter namespaces that belong to its own nest, that is to instances of its own version.
+
+`build` and `hatch` are called by the interpreter template; the rest runs in their clones.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+from typing import Any, NamedTuple, NoReturn
+
+from mayfly.sandbox.agent import channel, isolate, kernel, powers
+from mayfly.sandbox.python import share
+
+_CLONE_NEWCGROUP = 0x02000000
+# What a shared template takes from the keeper; its pid namespace it was born in.
+_ENTERED = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+REPORT, FORKS = 3, 4  # descriptors of a shared template
+
+
+class Filters(NamedTuple):
+    """The programs for code in a nest."""
+
+    shared: kernel.SystemCallFilter  # a function's, except that setns is allowed
+    denial: kernel.SystemCallFilter  # refuses setns; instances add it
+
+
+def build(message: dict[str, Any], descriptors: list[int]) -> int:
+    """Clone the keeper of a new nest; its process id. `descriptors`: its socket, the code, the layers."""
+    pid = kernel.clone(isolate.NAMESPACES | kernel.CLONE_PARENT)
+    if pid == 0:
+        _alone(lambda: _keep(message, descriptors))
+    return pid
+
+
+def hatch(message: dict[str, Any], descriptors: list[int], filters: Filters) -> int:
+    """Clone the shared template of a nest; its process id.
+
+    `descriptors`: a pidfd of the keeper, the socket for forks, that for reports, and the entrances of its group.
+    """
+    keeper = descriptors[0]
+    myself = os.pidfd_open(os.getpid())
+    try:
+        powers.enter(keeper, kernel.CLONE_NEWPID)
+        try:
+            pid = kernel.clone(kernel.CLONE_PARENT)
+            if pid == 0:
+                _alone(lambda: _share(message, descriptors, filters))
+            return pid
+        finally:
+            powers.enter(myself, kernel.CLONE_NEWPID)
+    finally:
+        os.close(myself)
+
+
+def _alone(run: Any) -> NoReturn:
+    """In a clone: never return, whatever happens."""
+    try:
+        run()
+    finally:
+        os._exit(1)
+
+
+# The keeper.
+
+
+def _keep(message: dict[str, Any], descriptors: list[int]) -> None:
+    """Build the nest as root, give root up, and make rooms on request until the agent goes away."""
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
+    to_agent = socket.socket(fileno=descriptors[0])
+    try:
+        endpoint = isolate.prepare([])
+        isolate.mount_own(message["ephemeral_mb"], descriptors[1], descriptors[2:])
+        _skip_a_process_id()
+        kernel.unshare(kernel.CLONE_NEWUSER)
+        channel.send(to_agent, {"op": channel.NESTLING}, [endpoint.fileno()])
+        endpoint.close()
+        if channel.receive(to_agent) is None:  # the agent has written the map of user ids
+            return
+        powers.become(message["keeper_uid"])
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
+        kernel.prctl_name("keeper")
+    except OSError as error:
+        channel.send(to_agent, {"op": channel.FAILED, "error": str(error)})
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # rooms that ended are buried by the kernel
+    descriptor = os.dup2(to_agent.detach(), isolate.CONTROL, inheritable=False)
+    kernel.close_from(descriptor + 1)
+    to_agent = socket.socket(fileno=descriptor)
+    channel.send(to_agent, {"op": channel.KEPT})
+    while (received := channel.receive(to_agent)) is not None:
+        _make_room(to_agent, *received)
+
+
+def _skip_a_process_id() -> None:
+    """No process of the nest may have the number that instances have in their own namespaces (2): libraries tell by
+    it that they were forked, and reseed their random numbers."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def _make_room(to_agent: socket.socket, message: dict[str, Any], entrances: list[int]) -> None:
+    try:
+        if kernel.clone(isolate.NAMESPACES) == 0:
+            _alone(lambda: _be_room(to_agent, message, entrances))
+    except OSError as error:
+        channel.send(to_agent, {"op": channel.FAILED, "room": message["room"], "error": str(error)})
+    for entrance in entrances:
+        os.close(entrance)
+
+
+def _be_room(to_agent: socket.socket, message: dict[str, Any], entrances: list[int]) -> None:
+    """Make what an instance needs, hand it to the agent, and bury the instance's orphans from then on."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    try:
+        endpoint = isolate.prepare(entrances)
+        isolate.mount_own(message["ephemeral_mb"])
+        made = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name, _ in share.ROOM]
+        channel.send(to_agent, {"op": channel.ROOM, "room": message["room"]}, [endpoint.fileno(), *made])
+    except OSError as error:
+        channel.send(to_agent, {"op": channel.FAILED, "room": message["room"], "error": str(error)})
+        return
+    endpoint.detach()
+    to_agent.detach()
+    powers.empty_bounding_set()
+    powers.keep_capabilities()
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
+    kernel.prctl_name("init")
+    kernel.close_from(isolate.CONTROL)
+    while True:
+        signal.sigwait({signal.SIGCHLD})
+        while _bury_one():
+            pass
+
+
+def _bury_one() -> bool:
+    try:
+        return os.waitpid(-1, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return False
+
+
+# The shared template.
+
+
+def _share(message: dict[str, Any], descriptors: list[int], filters: Filters) -> None:
+    """Become an unprivileged process of the nest, and then whatever the packages make of it."""
+    keeper, forks, report, *entrances = descriptors
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
+    for entrance in entrances:
+        isolate.join(entrance)
+    kernel.unshare(_CLONE_NEWCGROUP)
+    powers.enter(keeper, _ENTERED)
+    os.setsid()
+    os.umask(0o022)
+    isolate.limit_resources(message["open_files"])
+    powers.become(message["uid"])
+    powers.empty_bounding_set()
+    powers.keep_capabilities(powers.CAP_SYS_ADMIN, powers.CAP_SYS_CHROOT)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+    kernel.prctl_name(f"tp:{message['label']}")
+    os.chdir(isolate.TASK_ROOT)
+    forks = os.dup(forks)  # out of the way of the numbers below
+    report = os.dup(report)
+    high = [os.dup2(report, 60, inheritable=False), os.dup2(forks, 61, inheritable=False)]
+    os.dup2(high[0], REPORT, inheritable=False)
+    os.dup2(high[1], FORKS, inheritable=False)
+    kernel.close_from(FORKS + 1)
+    filters.shared.install()
+    share.serve(socket.socket(fileno=REPORT), socket.socket(fileno=FORKS), filters.denial, message["label"])

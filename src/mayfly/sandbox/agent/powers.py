@@ -1,0 +1,65 @@
+"""Capabilities and entering namespaces: the system calls that a nest needs beyond `kernel`. Linux only.
+
+Functions raise OSError and hold no policy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from mayfly.sandbox.agent import kernel
+
+CAP_SYS_CHROOT = 18
+CAP_SYS_ADMIN = 21
+_LAST_CAPABILITY = 63
+_CAPABILITY_VERSION_3 = 0x20080522
+
+# PyDLL, as in `kernel`: these calls are short, and some are made between a fork and what follows it.
+_libc = ctypes.PyDLL(None, use_errno=True)
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _CapabilityData(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+def enter(descriptor: int, kinds: int) -> None:
+    """`setns`: into the namespace that `descriptor` refers to, or those of the process, with a pidfd (Linux 5.8).
+
+    A pid namespace is entered by children only.
+    """
+    if _libc.setns(descriptor, kinds) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"setns {kinds:#x}: {os.strerror(number)}")
+
+
+def empty_bounding_set() -> None:
+    """No program that is executed from here on has a capability, whatever its file says."""
+    for capability in range(_LAST_CAPABILITY + 1):
+        try:
+            kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
+        except OSError:
+            break  # the kernel has no more
+
+
+def keep_capabilities(*kept: int) -> None:
+    """Give up all capabilities but these, for good."""
+    bits = sum(1 << capability for capability in kept)
+    data = (_CapabilityData * 2)()
+    for half in range(2):
+        data[half].effective = data[half].permitted = bits >> 32 * half & 0xFFFFFFFF
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    if _libc.capset(ctypes.byref(header), ctypes.byref(data)) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"capset: {os.strerror(number)}")
+
+
+def become(uid: int) -> None:
+    """Change all user and group ids of this process to `uid`; other groups go."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
