@@ -81,7 +81,9 @@ def state_of(pid: int) -> str:
 
 
 def is_agent(pid: int, directory: Path) -> bool:
-    return str(directory) in text_of(f"/proc/{pid}/cmdline")
+    with contextlib.suppress(OSError):  # it may be gone by now
+        return str(directory) in text_of(f"/proc/{pid}/cmdline")
+    return False
 
 
 def groups_of(directory: Path) -> set[str]:
