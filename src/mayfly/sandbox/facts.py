@@ -95,8 +95,12 @@ def _cgroups() -> Fact:
         try:
             trial.mkdir()
             trial.rmdir()
+            blocked = layout.version == 2 and hierarchy.is_blocked(directory)
         except OSError as error:
             return Fact("control groups", False, f"version {layout.version}, but {error}", cure)
+        if blocked:
+            detail = f"version 2, but {directory} holds processes that cannot be seen, and so not moved away, from here"
+            return Fact("control groups", False, detail, "start Mayfly in a group, or a container, of its own")
     return Fact("control groups", True, f"version {layout.version}: memory, cpu and pids")
 
 

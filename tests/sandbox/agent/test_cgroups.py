@@ -97,6 +97,18 @@ def test_a_group_that_stays_busy_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         agent_hierarchy.delegate(str(root))
 
 
+def test_a_group_with_processes_that_have_no_name_here_cannot_be_divided(tmp_path: Path) -> None:
+    root = hierarchy(tmp_path / "part", "cgroup.subtree_control", "cgroup.procs", "cgroup.type")
+    assert not agent_hierarchy.is_blocked(str(root))
+    (root / "cgroup.procs").write_text("7\n0\n")
+    assert agent_hierarchy.is_blocked(str(root))
+    (root / "cgroup.subtree_control").write_text("cpu memory pids\n")
+    assert not agent_hierarchy.is_blocked(str(root))
+    (root / "cgroup.subtree_control").write_text("memory pids\n")
+    (root / "cgroup.type").unlink()
+    assert not agent_hierarchy.is_blocked(str(root))
+
+
 def test_processes_make_way_for_controllers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = hierarchy(tmp_path / "part", "cgroup.subtree_control")
     (root / "cgroup.procs").write_text("7\n0\n8\n")

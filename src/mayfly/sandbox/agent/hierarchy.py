@@ -146,6 +146,16 @@ def delegate(root: str) -> None:
     raise OSError(errno.EBUSY, f"the cgroup {root} holds processes that cannot be moved away, so it cannot be divided")
 
 
+def is_blocked(root: str) -> bool:
+    """Whether `delegate` will fail, because processes that have no name here are in the v2 `root` and must stay.
+
+    The machine's own root, which alone has no cgroup.type, may have processes in it.
+    """
+    with open(root + "/cgroup.subtree_control") as control, open(root + "/cgroup.procs") as processes:
+        divided = set(CONTROLLERS) <= set(control.read().split())
+        return not divided and os.path.exists(root + "/cgroup.type") and "0" in processes.read().split()
+
+
 def _clear(group: str, leaf: str) -> None:
     """Move the processes of a group that have a name here (0: they have none) to a group below it."""
     with contextlib.suppress(FileExistsError):
