@@ -36,6 +36,7 @@ def test_functions_are_read_with_their_memory_and_duration(write: Writer) -> Non
         ("o/a/g", (Stretch(0, 1, 1), Stretch(3, 4, 1))),
     ]
     assert [(unit.memory_mb, unit.duration_ms) for unit in trace.units] == [(300, 25.5), (300, 1000)]
+    assert trace.work_gb_hours == pytest.approx((3 * 0.0255 + 2 * 1.0) * 300 / 1024 / 3600)
 
 
 def test_an_application_is_called_when_one_of_its_functions_is(write: Writer) -> None:

@@ -66,7 +66,7 @@ def simulate(
         print_json(_as_json(read, by, results, price))
         return
     console.print(_table(results))
-    console.print(_explanation(read, by, price, read_s, replay_s))
+    console.print(_explanation(read, by, results[0], price, read_s, replay_s))
 
 
 def _generate(directory: Path, count: int, days: int, seed: int) -> None:
@@ -133,11 +133,11 @@ def _table(results: list[Result]) -> Table:
     return table
 
 
-def _explanation(trace: Trace, by: str, price: float | None, read_s: float, replay_s: float) -> str:
-    calls = sum(unit.calls for unit in trace.units)
+def _explanation(trace: Trace, by: str, base: Result, price: float | None, read_s: float, replay_s: float) -> str:
     lines = [
-        f"{len(trace.units):,} {by}s, {calls:,} calls, {trace.days} days; read in {read_s:.1f} s, replayed in "
-        f"{replay_s:.1f} s.",
+        f"{base.units:,} {by}s, {base.calls:,} calls, {trace.days} days; read in {read_s:.1f} s, replayed in "
+        f"{replay_s:.1f} s. Calls take {trace.work_gb_hours:,.1f} GB-h; {base.policy} holds "
+        f"{base.idle_gb_hours:,.1f} GB-h idle.",
         f"p75, median: of the {by}s, each one's per cent of calls that started cold. Cold: such calls in total. "
         "Prewarmed: instances made ahead of a call.",
         "Idle time, memory: what is held without a call, in per cent of a fixed keep-alive of 10 minutes. USD: that "
@@ -156,6 +156,7 @@ def _as_json(trace: Trace, by: str, results: list[Result], price: float | None) 
         "days": trace.days,
         "units": len(trace.units),
         "calls": base.calls,
+        "work_gb_hours": trace.work_gb_hours,
         "price_at_equal_memory": price,
         "policies": [
             {

@@ -48,7 +48,7 @@ class Hazard:
     """The policy's parameters."""
 
     price: float = 0.7  # cold starts of 100 ms that 128 MB held for an hour must save
-    fairness: float = 0.5  # 0: every cold start counts the same; 1: every function's per cent of cold starts does
+    fairness: float = 0.7  # 0: every cold start counts the same; 1: every function's per cent of cold starts does
     settle_s: float = 60.0  # an instance is always kept for this long; shorter idle times are not even looked at
     longest_s: float = 14 * 86_400.0  # longer idle times count as this long
     ratio: float = 1.05  # of a bin's width to the one before

@@ -57,6 +57,11 @@ class Trace:
     def end_s(self) -> float:
         return self.days * MINUTES_A_DAY * MINUTE_S
 
+    @property
+    def work_gb_hours(self) -> float:
+        """What the calls themselves take: the same with every policy, and what idle memory may be compared with."""
+        return sum(unit.calls * unit.duration_ms * unit.memory_mb for unit in self.units) / 1024 / 3_600_000
+
 
 def stretches_of(counts: Sequence[int], first_minute: int = 0) -> list[Stretch]:
     """The stretches in a row of counts, one a minute."""
