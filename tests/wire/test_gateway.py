@@ -62,7 +62,7 @@ def test_any_operation_of_any_service_that_is_missing_says_so(service: str, call
     error = failure(lambda: call(client(gateway(Recorder("lambda"), Recorder("s3")), service)))
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 501
     assert error["Error"]["Code"] == "NotImplemented"
-    assert f"of {service}." in error["Error"]["Message"]
+    assert f"of {service};" in error["Error"]["Message"]
 
 
 def test_a_bug_in_a_handler_is_an_internal_failure_with_nothing_of_it_on_the_wire(
@@ -352,7 +352,7 @@ def test_operations_that_demand_a_checksum_get_one() -> None:
 
 
 def test_what_has_not_changed_is_named_without_a_body() -> None:
-    unchanged = ServiceError("NotModified", "Not Modified", status=304, members={"ETag": '"tag"'})
+    unchanged = ServiceError("NotModified", "Not Modified", status=304, headers={"etag": '"tag"'})
     seen: list[HttpResponse] = []
     made = client(
         gateway(Recorder("s3", {"GetObject": unchanged})), "s3", seen=lambda _, response: seen.append(response)

@@ -30,17 +30,25 @@ class ServiceError(CallerError):
     """A failure in its wire form.
 
     `code` is the model's error shape or AWS's documented code; `status` the HTTP status (None: what the service's
-    model says for that shape, else 400); `members` further members of the error shape, e.g. `{"Type": "User"}`.
+    model says for that shape, else 400); `members` further members of the error shape, e.g. `{"Type": "User"}`;
+    `headers` of the reply that no model knows, with lower-case names.
     """
 
     def __init__(
-        self, code: str, message: str, *, status: int | None = None, members: Mapping[str, Any] | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int | None = None,
+        members: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
         self.members: Mapping[str, Any] = members or {}
+        self.headers: Mapping[str, str] = headers or {}
 
 
 class NotImplementedOperationError(ServiceError):

@@ -224,7 +224,8 @@ async def _drained(request: HttpRequest, body: Tracked) -> bool:
 
 def _refusal(target: Target | None, failure: ServiceError, request_id: str) -> HttpResponse:
     if target is not None:
-        return target.error(failure, request_id)
+        response = target.error(failure, request_id)
+        return replace(response, headers=[*response.headers, *failure.headers.items()])
     return plain_error(failure, request_id)
 
 

@@ -101,11 +101,8 @@ class RestXmlCodec:
     def error(self, failure: ServiceError, request_id: str) -> HttpResponse:
         form = self._forms.form(failure)
         headers = [*self._ids(request_id), ("content-type", self._format.content_type)]
-        if form.status == 304:  # carries no body, whatever the method, but names what has not changed
-            etag = (
-                [("etag", rest_replies.header_safe(str(failure.members["ETag"])))] if "ETag" in failure.members else []
-            )
-            return HttpResponse(304, [*self._ids(request_id), *etag])
+        if form.status == 304:  # carries no body, whatever the method
+            return HttpResponse(304, self._ids(request_id))
         if form.shape is not None:
             rest_replies.compile_head(form.shape)(failure.members, headers)
         details = f"<Code>{escape(form.code)}</Code><Message>{escape(failure.message)}</Message>"

@@ -248,6 +248,12 @@ def test_versions_make_the_round_trip(boto: Any, bucket: str) -> None:
     assert marker["DeleteMarker"] is True
     assert refusal(boto.get_object, Bucket=bucket, Key="k") == ("NoSuchKey", 404)
     assert refusal(boto.get_object, Bucket=bucket, Key="k", VersionId=marker["VersionId"])[1] == 405
+    for asked in ({}, {"VersionId": marker["VersionId"]}):
+        with pytest.raises(boto.exceptions.ClientError) as caught:
+            boto.head_object(Bucket=bucket, Key="k", **asked)
+        headers = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+        assert headers["x-amz-delete-marker"] == "true"
+        assert headers["x-amz-version-id"] == marker["VersionId"]
     reply = boto.get_object(Bucket=bucket, Key="k", VersionId=old)
     assert (reply["Body"].read(), reply["VersionId"]) == (b"old", old)
     pages = boto.get_paginator("list_object_versions").paginate(Bucket=bucket, PaginationConfig={"PageSize": 1})

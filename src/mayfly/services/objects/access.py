@@ -1,6 +1,7 @@
 """Who may touch which bucket: the first statement of every body that the operations hand to the store."""
 
 from collections.abc import Mapping
+from email.utils import formatdate
 from typing import NamedTuple
 
 from mayfly.services.contract import RequestContext
@@ -43,8 +44,18 @@ def object_for(reader: Reader, context: RequestContext, request: Mapping[str, ob
     version = request.get("VersionId")
     found = find(reader, bucket.name, str(request["Key"]), None if version is None else str(version))
     if isinstance(found, DeleteMarker):
-        raise error("MethodNotAllowed", Method=method, ResourceType="DeleteMarker")
+        headers = {
+            **_marked(found),
+            "allow": "DELETE",
+            "last-modified": formatdate(found.modified_at, usegmt=True),
+        }
+        raise error("MethodNotAllowed", headers=headers, Method=method, ResourceType="DeleteMarker")
     return Found(bucket, found)
+
+
+def _marked(marker: DeleteMarker) -> dict[str, str]:
+    """The headers by which a reply tells of a delete marker."""
+    return {"x-amz-delete-marker": "true", "x-amz-version-id": marker.version_id}
 
 
 def find(reader: Reader, bucket: str, key: str, version: str | None) -> StoredObject | DeleteMarker:
@@ -52,7 +63,9 @@ def find(reader: Reader, bucket: str, key: str, version: str | None) -> StoredOb
     if version is None:
         stored = catalog.find_object(reader, bucket, key)
         if stored is None:
-            raise error("NoSuchKey", Key=key)
+            newest = version_catalog.newest_older(reader, bucket, key)
+            headers = _marked(newest) if isinstance(newest, DeleteMarker) else {}
+            raise error("NoSuchKey", headers=headers, Key=key)
         return stored
     checks.check_version(version)
     found = version_catalog.find_version(reader, bucket, key, version)

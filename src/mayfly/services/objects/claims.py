@@ -106,5 +106,5 @@ def _md5(text: str) -> bytes:
     except (binascii.Error, ValueError):
         digest = b""
     if len(digest) != 16:
-        raise error("InvalidDigest", **{"Content-MD5": text})
+        raise error("InvalidDigest", None, None, **{"Content-MD5": text})
     return digest

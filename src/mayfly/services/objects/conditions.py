@@ -40,9 +40,9 @@ def check_read(conditions: Conditions, stored: StoredObject, now: float) -> None
     _check_preconditions(conditions, stored)
     if conditions.if_none_match is not None:
         if _matches(conditions.if_none_match, stored.etag):
-            raise error("NotModified", ETag=stored.quoted_etag)
+            raise error("NotModified", headers={"etag": stored.quoted_etag})
     elif _unmodified(conditions.if_modified_since, stored, now):
-        raise error("NotModified", ETag=stored.quoted_etag)
+        raise error("NotModified", headers={"etag": stored.quoted_etag})
 
 
 def check_copy(conditions: Conditions, source: StoredObject, now: float) -> None:

@@ -103,10 +103,12 @@ _TABLE: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
 )
 
 
-def error(code: str, message: str | None = None, **members: object) -> ServiceError:
+def error(
+    code: str, message: str | None = None, headers: Mapping[str, str] | None = None, **members: object
+) -> ServiceError:
     """The error `code` with its status; its usual message unless one is given. KeyError for an unknown code."""
     status, usual = _TABLE[code]
-    return ServiceError(code, usual if message is None else message, status=status, members=members)
+    return ServiceError(code, usual if message is None else message, status=status, members=members, headers=headers)
 
 
 def invalid_argument(message: str, name: str, value: object) -> ServiceError:
