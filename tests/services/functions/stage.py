@@ -84,7 +84,7 @@ class ScriptedEngine:
     available: int = 0  # of the provisioned instances of each target, at most
     failure: str | None = None
     preparing: list[Target] = field(default_factory=list)
-    prepared: Prepared = Prepared(optimized=False, reason="this engine is only scripted")
+    prepared: Prepared = field(default_factory=lambda: Prepared(optimized=False, reason="only scripted"))
     before_prepared: Callable[[], Any] | None = None
 
     async def invoke(self, target: Target, call: Call) -> Outcome:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayfly.services.functions import delivery
-from mayfly.services.functions.delivery import AsyncEvent, Done, TryAgain
+from mayfly.services.functions.delivery import AsyncEvent, Attempted, Done, TryAgain
 from mayfly.services.functions.model import AsyncSettings
 from mayfly.services.functions.recorder import TAIL_BYTES, Watch
 from mayfly.services.functions.results import Result
@@ -56,12 +56,12 @@ def test_a_throttled_event_is_tried_again_until_it_is_too_old(
 
 @given(st.binary(max_size=50), st.booleans())
 def test_a_record_is_json_whatever_the_function_returned(payload: bytes, failed: bool) -> None:
-    text = delivery.record(event(), "arn", "Success", Result(payload, failed), 1, 0.0)
+    text = delivery.record(event(), "arn", "Success", Attempted(Result(payload, failed), "7"), 1, 0.0)
     assert json.loads(text)["requestPayload"] == {}
 
 
 def test_a_record_holds_a_reply_nested_beyond_reason_as_text() -> None:
-    text = delivery.record(event(), "arn", "Success", Result(b"[" * 100_000, failed=False), 1, 0.0)
+    text = delivery.record(event(), "arn", "Success", Attempted(Result(b"[" * 100_000, failed=False), "7"), 1, 0.0)
     assert json.loads(text)["responsePayload"] == "[" * 100_000
 
 

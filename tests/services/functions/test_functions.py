@@ -91,7 +91,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"Layers": ["arn"]}, "InvalidParameterValueException", "Layers"),
     ({"VpcConfig": {"SubnetIds": ["s"]}}, "InvalidParameterValueException", "VpcConfig"),
     ({"TracingConfig": {"Mode": "Active"}}, "InvalidParameterValueException", "TracingConfig"),
-    ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "InvalidParameterValueException", "SnapStart"),
+    (
+        {"SnapStart": {"ApplyOn": "PublishedVersions"}, "EphemeralStorage": {"Size": 1024}},
+        "InvalidParameterValueException",
+        "ephemeral storage larger than 512 MB",
+    ),
     ({"DeadLetterConfig": {"TargetArn": "arn"}}, "InvalidParameterValueException", "DeadLetterConfig"),
     ({"KMSKeyArn": "arn"}, "InvalidParameterValueException", "KMSKeyArn"),
     ({"Architectures": ["arm64"]}, "InvalidParameterValueException", "x86_64"),
@@ -100,7 +104,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"Code": {"S3Bucket": "bbb", "S3Key": "k"}}, "InvalidParameterValueException", "S3 Error Code: NoSuchKey"),
     ({"Tags": {str(n): "" for n in range(51)}}, "InvalidParameterValueException", "exceeds resource tag limit"),
     ({"FunctionName": "x" * 65}, "InvalidParameterValueException", "less than or equal to 64"),
-    ({"Publish": True}, "InvalidParameterValueException", "published versions"),
+    ({"PublishTo": "LATEST_PUBLISHED"}, "InvalidParameterValueException", "PublishTo"),
 ]
 
 

@@ -20,10 +20,9 @@ from mayfly.errors import PlatformError
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import delivery
 from mayfly.services.functions.catalog import Catalog, Entry
-from mayfly.services.functions.delivery import AsyncEvent, Done, TryAgain
+from mayfly.services.functions.delivery import AsyncEvent, Attempted, Done, TryAgain
 from mayfly.services.functions.invoker import Invoker
-from mayfly.services.functions.names import Home
-from mayfly.services.functions.results import Result
+from mayfly.services.functions.names import Home, Reference
 from mayfly.store.api import Claim, NewItem, ReadyQueue, StaleClaimError, Store, StoreClosedError, Tx
 
 QUEUE = "functions.events"
@@ -64,9 +63,11 @@ class EventQueue:
         ready_at = self._clock.now() + delay_s if delay_s else None
         self._queue.enqueue(tx, [NewItem(QUEUE, _encode(event), ready_at)])
 
-    def put_new(self, tx: Tx, name: str, payload: bytes) -> None:
-        """Accept a fresh event for a function, by a caller inside the platform."""
-        self.put(tx, AsyncEvent(ids.request_id(), name, self._home.arn(name), payload, self._clock.now()))
+    def put_new(self, tx: Tx, target: Reference, payload: bytes) -> None:
+        """Accept a fresh event for a function, version or alias, by a caller inside the platform."""
+        arn = self._home.arn(target.name, target.qualifier)
+        event = AsyncEvent(ids.request_id(), target.name, arn, payload, self._clock.now(), qualifier=target.qualifier)
+        self.put(tx, event)
 
 
 class AsyncInvocations:
@@ -142,17 +143,17 @@ class AsyncInvocations:
     async def _deliver(self, claim: Claim) -> None:
         try:
             event = _decode(claim.payload)
-            entry = await self._catalog.get(event.name)
+            entry = await self._catalog.get(event.name, event.qualifier)
         except msgspec.DecodeError as error:
             return await self._bury(claim, f"not an event: {error}")
         except ServiceError as error:
             return await self._bury(claim, error.message)
-        settings = entry.function.asynchronous
+        settings = entry.settings
         reserved = entry.function.reserved_concurrency
         if done := delivery.before(event, settings, reserved, self._clock.now()):
             return await self._conclude(claim, event, entry, done, None)
         try:
-            claim, result = await self._attempt(claim, event, entry)
+            claim, last = await self._attempt(claim, event, entry)
         except EngineClosedError:
             ready_at = self._clock.now() + _PAUSE_S  # for the next server; this one stops claiming any moment
             return await self._store.write(lambda tx: self._queue.retry(tx, claim, ready_at))
@@ -160,12 +161,12 @@ class AsyncInvocations:
             if isinstance(error, (StaleClaimError, StoreClosedError)):
                 raise
             return await self._postpone(claim, event, entry, error)
-        decided = delivery.after(event, settings, result, self._clock.now())
+        decided = delivery.after(event, settings, last.result, self._clock.now())
         if isinstance(decided, Done):
-            return await self._conclude(claim, event, entry, decided, result)
+            return await self._conclude(claim, event, entry, decided, last)
         return await self._try_again(claim, event, decided)
 
-    async def _attempt(self, claim: Claim, event: AsyncEvent, entry: Entry) -> tuple[Claim, Result]:
+    async def _attempt(self, claim: Claim, event: AsyncEvent, entry: Entry) -> tuple[Claim, Attempted]:
         """Run the function, keeping the lease meanwhile; the claim as it stands afterwards."""
         call = asyncio.create_task(
             self._invoker.invoke(
@@ -184,12 +185,13 @@ class AsyncInvocations:
         finally:
             if not call.done():
                 call.cancel()
-        return claim, call.result().result
+        invocation = call.result()
+        return claim, Attempted(invocation.result, invocation.version)
 
     async def _postpone(self, claim: Claim, event: AsyncEvent, entry: Entry, error: Exception) -> None:
         """The function could not run now."""
         now = self._clock.now()
-        settings = entry.function.asynchronous
+        settings = entry.settings
         decided = delivery.after_throttle(event, settings, claim.attempt, now, self._jitter())
         if isinstance(decided, Done):
             return await self._conclude(claim, event, entry, decided, None)
@@ -206,16 +208,18 @@ class AsyncInvocations:
 
         await self._store.write(body)
 
-    async def _conclude(self, claim: Claim, event: AsyncEvent, entry: Entry, done: Done, result: Result | None) -> None:
+    async def _conclude(
+        self, claim: Claim, event: AsyncEvent, entry: Entry, done: Done, last: Attempted | None
+    ) -> None:
         """No further attempt: hand the record to the destination, else keep a failed event among the dead."""
         arn = self._home.arn(event.name)
-        attempts = event.failures + (result is not None)
-        target = delivery.destination(entry.function.asynchronous, done.condition)
-        record = delivery.record(event, arn, done.condition, result, attempts, self._clock.now()) if target else b""
+        attempts = event.failures + (last is not None)
+        target = delivery.destination(entry.settings, done.condition)
+        record = delivery.record(event, arn, done.condition, last, attempts, self._clock.now()) if target else b""
 
         def body(tx: Tx) -> None:
             if target:
-                self._events.put_new(tx, self._home.parse(target).name, record)
+                self._events.put_new(tx, self._home.parse(target), record)
             if done.condition == "Success" or target:
                 self._queue.complete(tx, claim)
             else:

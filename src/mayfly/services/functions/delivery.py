@@ -27,6 +27,7 @@ class AsyncEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     failures: int = 0  # attempts at which the function failed
     client_context: str | None = None
     trace_id: str | None = None
+    qualifier: str | None = None  # the version or alias that the caller named; None: $LATEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +77,35 @@ def destination(settings: AsyncSettings | None, condition: Condition) -> str | N
     return settings.on_success if condition == "Success" else settings.on_failure
 
 
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """The last attempt that ran."""
+
+    result: Result
+    version: str
+
+
 def record(
-    event: AsyncEvent, arn: str, condition: Condition, result: Result | None, attempts: int, now: float
+    event: AsyncEvent, arn: str, condition: Condition, last: Attempted | None, attempts: int, now: float
 ) -> bytes:
-    """The record for a destination; `result` is that of the last attempt, None when none ran."""
+    """The record for a destination; `arn` is the function's, unqualified; `last` is None when no attempt ran."""
     shown: dict[str, Any] = {
         "version": "1.0",
         "timestamp": iso_millis(now),
         "requestContext": {
             "requestId": event.request_id,
-            "functionArn": f"{arn}:{LATEST}",
+            "functionArn": f"{arn}:{event.qualifier or LATEST}",
             "condition": condition,
             "approximateInvokeCount": attempts,
         },
         "requestPayload": msgspec.Raw(event.payload),
     }
-    if result is not None:
-        context: dict[str, Any] = {"statusCode": 200, "executedVersion": LATEST}
-        if result.failed:
+    if last is not None:
+        context: dict[str, Any] = {"statusCode": 200, "executedVersion": last.version}
+        if last.result.failed:
             context["functionError"] = "Unhandled"
         shown["responseContext"] = context
-        shown["responsePayload"] = _embedded(result.payload)
+        shown["responsePayload"] = _embedded(last.result.payload)
     return msgspec.json.encode(shown)
 
 

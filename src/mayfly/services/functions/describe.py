@@ -5,12 +5,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
 from mayfly.clock import iso_millis, utc
-from mayfly.services.functions.model import LATEST, AsyncSettings, Cors, Function, FunctionUrl
+from mayfly.services.functions.model import LATEST, Alias, AsyncSettings, Cors, Function, FunctionUrl, Version
 from mayfly.services.functions.names import Home
 
 if TYPE_CHECKING:
-    from types_boto3_lambda.literals import RuntimeType
+    from types_boto3_lambda.literals import RuntimeType, StateReasonCodeType
     from types_boto3_lambda.type_defs import (
+        AliasConfigurationTypeDef,
         CorsOutputTypeDef,
         FunctionConfigurationTypeDef,
         FunctionEventInvokeConfigTypeDef,
@@ -28,36 +29,67 @@ def code_sha256(digest: str) -> str:
     return base64.b64encode(bytes.fromhex(digest)).decode()
 
 
-def configuration(function: Function, home: Home, *, qualified: bool = False) -> "FunctionConfigurationTypeDef":
-    """What most operations answer. `qualified`: with $LATEST in the ARN, as for a caller who named it."""
-    chosen = function.configuration
+def configuration(
+    shown_of: Function | Version, home: Home, *, qualifier: str | None = None
+) -> "FunctionConfigurationTypeDef":
+    """What most operations answer. `qualifier`: what the ARN ends in, which is what the caller named."""
+    chosen = shown_of.configuration
+    version = shown_of if isinstance(shown_of, Version) else None
+    name = shown_of.function_name if isinstance(shown_of, Version) else shown_of.name
     runtime_version = sha256(chosen.runtime.encode()).hexdigest()
     shown: FunctionConfigurationTypeDef = {
-        "FunctionName": function.name,
-        "FunctionArn": home.arn(function.name, LATEST if qualified else None),
+        "FunctionName": name,
+        "FunctionArn": home.arn(name, qualifier),
         "Runtime": cast("RuntimeType", chosen.runtime),
         "Role": chosen.role,
         "Handler": chosen.handler,
-        "CodeSize": function.code.size,
+        "CodeSize": shown_of.code.size,
         "Description": chosen.description,
         "Timeout": chosen.timeout_s,
         "MemorySize": chosen.memory_mb,
-        "LastModified": lambda_time(function.modified_at),
-        "CodeSha256": code_sha256(function.code.sha256),
-        "Version": LATEST,
+        "LastModified": lambda_time(version.published_at if version else cast("Function", shown_of).modified_at),
+        "CodeSha256": code_sha256(shown_of.code.sha256),
+        "Version": version.label if version else LATEST,
         "TracingConfig": {"Mode": "PassThrough"},
-        "RevisionId": function.revision_id,
-        "State": "Active",
-        "LastUpdateStatus": "Successful",
+        "RevisionId": shown_of.revision_id,
+        "State": version.state if version else "Active",
         "PackageType": "Zip",
         "Architectures": [chosen.architecture],
         "EphemeralStorage": {"Size": chosen.ephemeral_mb},
-        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "SnapStart": {
+            "ApplyOn": "PublishedVersions" if chosen.snap_start else "None",
+            "OptimizationStatus": "On" if version and version.optimized else "Off",
+        },
         "RuntimeVersionConfig": {"RuntimeVersionArn": f"arn:aws:lambda:{home.region}::runtime:{runtime_version}"},
-        "LoggingConfig": {"LogFormat": "Text", "LogGroup": function.log_group},
+        "LoggingConfig": {"LogFormat": "Text", "LogGroup": shown_of.log_group},
     }
     if chosen.environment is not None:
         shown["Environment"] = {"Variables": dict(chosen.environment)}
+    _add_state(shown, version)
+    return shown
+
+
+def _add_state(shown: "FunctionConfigurationTypeDef", version: Version | None) -> None:
+    """What is said of a state: a version that is being made ready was not updated yet."""
+    if version is None or version.state == "Active":
+        shown["LastUpdateStatus"] = "Successful"
+        return
+    if version.state_reason is not None:
+        shown["StateReason"] = version.state_reason
+    if version.state_reason_code is not None:
+        shown["StateReasonCode"] = cast("StateReasonCodeType", version.state_reason_code)
+
+
+def alias(value: Alias, home: Home) -> "AliasConfigurationTypeDef":
+    shown: AliasConfigurationTypeDef = {
+        "AliasArn": home.arn(value.function_name, value.name),
+        "Name": value.name,
+        "FunctionVersion": value.version,
+        "Description": value.description,
+        "RevisionId": value.revision_id,
+    }
+    if value.second is not None:
+        shown["RoutingConfig"] = {"AdditionalVersionWeights": {value.second: value.weight}}
     return shown
 
 
@@ -78,11 +110,13 @@ def cors(value: Cors) -> "CorsOutputTypeDef":
     return shown
 
 
-def function_url(name: str, url: FunctionUrl, home: Home, endpoint: str) -> "FunctionUrlConfigTypeDef":
+def function_url(
+    name: str, alias_name: str | None, url: FunctionUrl, home: Home, endpoint: str
+) -> "FunctionUrlConfigTypeDef":
     """The URL is the form that needs no DNS; `<id>.lambda-url.<region>.<any host>` reaches the same function."""
     shown: FunctionUrlConfigTypeDef = {
         "FunctionUrl": f"{endpoint}/_mayfly/url/{url.url_id}/",
-        "FunctionArn": home.arn(name),
+        "FunctionArn": home.arn(name, alias_name),
         "AuthType": url.auth_type,
         "CreationTime": iso_millis(url.created_at),
         "LastModifiedTime": iso_millis(url.modified_at),
@@ -93,10 +127,12 @@ def function_url(name: str, url: FunctionUrl, home: Home, endpoint: str) -> "Fun
     return shown
 
 
-def async_settings(name: str, settings: AsyncSettings, home: Home) -> "FunctionEventInvokeConfigTypeDef":
+def async_settings(
+    name: str, qualifier: str | None, settings: AsyncSettings, home: Home
+) -> "FunctionEventInvokeConfigTypeDef":
     shown: FunctionEventInvokeConfigTypeDef = {
         "LastModified": utc(settings.modified_at),
-        "FunctionArn": home.arn(name, LATEST),
+        "FunctionArn": home.arn(name, qualifier or LATEST),
         "DestinationConfig": {
             "OnSuccess": {"Destination": settings.on_success} if settings.on_success else {},
             "OnFailure": {"Destination": settings.on_failure} if settings.on_failure else {},

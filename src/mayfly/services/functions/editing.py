@@ -1,4 +1,7 @@
-"""The one way in which a stored function changes: read, check the revision, change, write, tell the catalog."""
+"""The one way in which what is stored changes: read, check the revision, change, write, tell the catalog.
+
+Functions change here, and what hangs on versions and aliases. `publishing` makes and removes versions.
+"""
 
 from collections.abc import Callable
 
@@ -7,30 +10,36 @@ import msgspec
 from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import ServiceError
-from mayfly.services.functions import faults, repository
+from mayfly.services.functions import faults, repository, version_repository
 from mayfly.services.functions.catalog import Catalog
-from mayfly.services.functions.model import Function
-from mayfly.services.functions.names import Home
+from mayfly.services.functions.model import Function, Subject, Version
+from mayfly.services.functions.names import Home, Reference
+from mayfly.services.functions.publishing import Publisher, Publishing, blob_owner
+from mayfly.services.functions.version_repository import Found
 from mayfly.settings import FunctionLimits
 from mayfly.store.api import Blobs, Reader, Store, Tx
 
 Change = Callable[[Function, Tx], Function]
-
-
-def blob_owner(name: str) -> str:
-    """Who needs a function's package, as the blobs know it."""
-    return f"function:{name}"
+SubjectChange = Callable[[Subject, Tx], Subject]
 
 
 class Editor:
     """Reads and changes functions. Changes are durable, and in force, when a method returns."""
 
     def __init__(
-        self, store: Store, blobs: Blobs, catalog: Catalog, home: Home, limits: FunctionLimits, clock: Clock
+        self,
+        store: Store,
+        blobs: Blobs,
+        catalog: Catalog,
+        publisher: Publisher,
+        home: Home,
+        limits: FunctionLimits,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._catalog = catalog
+        self._publisher = publisher
         self._home = home
         self._limits = limits
         self._clock = clock
@@ -40,18 +49,31 @@ class Editor:
         function = await self._store.read(lambda reader: repository.find(reader, name))
         return self._there(function, name, missing)
 
-    async def create(self, function: Function) -> Function:
-        """Add a function; `ServiceError` ResourceConflictException when its name is taken."""
+    async def resolve(self, reference: Reference, missing: ServiceError | None = None) -> Found:
+        """What `reference` leads to; `missing`, by default ResourceNotFoundException, when it is not there."""
+        found = await self._store.read(
+            lambda reader: version_repository.resolve(reader, reference.name, reference.qualifier)
+        )
+        if found is None:
+            raise missing or faults.function_not_found(self._home.arn(reference.name, reference.qualifier))
+        return found
 
-        def body(tx: Tx) -> None:
+    async def create(self, function: Function, publish: Publishing | None = None) -> Version | None:
+        """Add a function, and publish it where that is asked for; the version.
+
+        `ServiceError` ResourceConflictException when its name is taken.
+        """
+
+        def body(tx: Tx) -> Version | None:
             if not repository.insert(tx, function):
                 raise faults.conflict(f"Function already exist: {function.name}")
-            self._check_storage(tx)
             self._blobs.link(tx, function.code.sha256, blob_owner(function.name))
+            version = self._publisher.publish(tx, function, publish) if publish else None
+            self._check_storage(tx)
             self._catalog.written(tx, function)
+            return version
 
-        await self._store.write(body)
-        return function
+        return await self._store.write(body)
 
     async def change(
         self,
@@ -62,14 +84,30 @@ class Editor:
         revision_call: str = "GetFunction/GetAlias",
         missing: ServiceError | None = None,
     ) -> Function:
-        """Replace a function by what `change` makes of it.
+        """Replace a function by what `change` makes of it."""
+        function, _ = await self.change_and_publish(
+            name, change, None, revision=revision, revision_call=revision_call, missing=missing
+        )
+        return function
+
+    async def change_and_publish(
+        self,
+        name: str,
+        change: Change,
+        publish: Publishing | None,
+        *,
+        revision: str | None = None,
+        revision_call: str = "GetFunction/GetAlias",
+        missing: ServiceError | None = None,
+    ) -> tuple[Function, Version | None]:
+        """Replace a function by what `change` makes of it, and publish that where it is asked for.
 
         `change` runs inside the transaction, may run again, and may raise. `revision` is the RevisionId that the
         caller expects; None means any. What instances depend on gets a new `deployment_id` here.
         """
         revision_id, deployment_id, now = ids.request_id(), ids.token(16), self._clock.now()
 
-        def body(tx: Tx) -> Function:
+        def body(tx: Tx) -> tuple[Function, Version | None]:
             old = self._there(repository.find(tx, name), name, missing)
             if revision is not None and revision != old.revision_id:
                 raise faults.stale_revision(revision_call)
@@ -82,9 +120,46 @@ class Editor:
                 self._blobs.link(tx, new.code.sha256, blob_owner(name))
                 self._blobs.unlink(tx, old.code.sha256, blob_owner(name))
             repository.update(tx, new)
-            if new.code.size > old.code.size:
+            version = self._publisher.publish(tx, new, publish) if publish else None
+            if version is not None or new.code.size > old.code.size:
                 self._check_storage(tx)
             self._catalog.written(tx, new)
+            return new, version
+
+        return await self._store.write(body)
+
+    async def change_subject(
+        self,
+        reference: Reference,
+        change: SubjectChange,
+        *,
+        revision: str | None = None,
+        revision_call: str = "GetFunction/GetAlias",
+        missing: ServiceError | None = None,
+    ) -> Subject:
+        """Replace what hangs on a function, a version or an alias. `change` returns what it was given, changed.
+
+        What is missing is refused with `missing`, by default ResourceNotFoundException.
+        """
+        revision_id = ids.request_id()
+
+        def body(tx: Tx) -> Subject:
+            found = version_repository.resolve(tx, reference.name, reference.qualifier)
+            if found is None:
+                raise missing or self._home.no_such(reference)
+            old = found.subject
+            if revision is not None and revision != old.revision_id:
+                raise faults.stale_revision(revision_call)
+            new = msgspec.structs.replace(change(old, tx), revision_id=revision_id)
+            if isinstance(new, Function):
+                repository.update(tx, new)
+                self._catalog.written(tx, new)
+            elif isinstance(new, Version):
+                version_repository.update_version(tx, new)
+                self._catalog.changed(tx, new)
+            else:
+                version_repository.update_alias(tx, new)
+                self._catalog.changed(tx, new)
             return new
 
         return await self._store.write(body)
@@ -95,7 +170,11 @@ class Editor:
         def body(tx: Tx) -> None:
             old = self._there(repository.find(tx, name), name, None)
             self._blobs.unlink(tx, old.code.sha256, blob_owner(name))
+            for label, sha256 in version_repository.packages(tx, name).items():
+                self._blobs.unlink(tx, sha256, blob_owner(name, label))
+            version_repository.delete_all(tx, name)
             repository.delete(tx, name)
+            self._publisher.forget(tx, name)
             self._catalog.deleted(tx, name)
 
         await self._store.write(body)
@@ -108,6 +187,15 @@ class Editor:
 
         found = await self._store.read(body)
         return found[:limit], found[limit - 1].name if len(found) > limit else None
+
+    async def page_of_versions(self, name: str, number: int, limit: int) -> tuple[list[Function | Version], str | None]:
+        """The same over every version of every function, $LATEST (as number 0) first."""
+        found = await self._store.read(lambda reader: version_repository.everything(reader, name, number, limit + 1))
+        if len(found) <= limit:
+            return found, None
+        last = found[limit - 1]
+        marker = f"{last.function_name}:{last.number}" if isinstance(last, Version) else f"{last.name}:0"
+        return found[:limit], marker
 
     def _check_storage(self, tx: Tx) -> None:
         """`ServiceError` when the packages, with what this transaction has written, are more than may be kept."""

@@ -7,7 +7,6 @@ starts, and are those of the function's role.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 
 from mayfly.clock import Clock, utc
 from mayfly.engine.api import Target
@@ -15,7 +14,7 @@ from mayfly.sandbox.api import SandboxSpec
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import runtimes
 from mayfly.services.functions.code.library import CodeLibrary
-from mayfly.services.functions.model import LATEST, Function
+from mayfly.services.functions.model import LATEST, Function, Version, VersionState
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import RoleUnusableError
 from mayfly.services.ports import Credentials, Roles
@@ -42,6 +41,7 @@ class FunctionTarget(Target):
     account: str = ""
     runtime: str = ""
     notice: str | None = None  # about the runtime, shown once an instance
+    state: VersionState = "Active"  # of the version; only active ones can be invoked
 
 
 def log_stream(instance: str, started_at: float, version: str = LATEST) -> str:
@@ -61,11 +61,11 @@ class Streams:
         self._clock = clock
         self._names: dict[str, str] = {}
 
-    def of(self, instance: str) -> str:
-        """The instance's stream, the same until `forget`."""
+    def of(self, instance: str, version: str = LATEST) -> str:
+        """The stream of an instance of `version`, the same until `forget`."""
         name = self._names.get(instance)
         if name is None:
-            name = self._names[instance] = log_stream(instance, self._clock.now())
+            name = self._names[instance] = log_stream(instance, self._clock.now(), version)
         return name
 
     def forget(self, instance: str) -> None:
@@ -95,49 +95,70 @@ class TargetFactory:
         self._endpoint = endpoint
         self._isolation = isolation
 
-    def build(self, function: Function) -> FunctionTarget:
-        """The target of a function; `ServiceError` when its runtime cannot be had any more."""
-        configuration = function.configuration
+    def key(self, function: Function, version: Version | None = None) -> str:
+        """The key of the target of $LATEST, or of a version."""
+        return f"{self._home.arn(function.name)}:{(version or function).deployment_id}"
+
+    def build(self, function: Function, version: Version | None = None, *, ahead: bool = False) -> FunctionTarget:
+        """The target of $LATEST or of a version; `ServiceError` when its runtime cannot be had any more.
+
+        `ahead`: for instances that are provisioned, which are told so.
+        """
+        runs = version or function
+        configuration = runs.configuration
         choice = runtimes.choose(self._choose, configuration.runtime)
-        arn = self._home.arn(function.name)
+        label = version.label if version else LATEST
+        optimized = version is not None and version.optimized
+        initialization = "provisioned-concurrency" if ahead else "snap-start" if optimized else "on-demand"
 
         async def environment(instance: str) -> Mapping[str, str]:
-            return await self._environment(function, instance)
+            credentials = await self._credentials(function.name, configuration.role)
+            return {
+                **self._environment(function.name, runs),
+                "AWS_LAMBDA_FUNCTION_VERSION": label,
+                "AWS_LAMBDA_LOG_STREAM_NAME": self._streams.of(instance, label),
+                "AWS_LAMBDA_INITIALIZATION_TYPE": initialization,
+                "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+                "AWS_SESSION_TOKEN": credentials.session_token,
+            }
 
         return FunctionTarget(
-            key=f"{arn}:{function.deployment_id}",
-            function=arn,
-            sandbox=self._sandbox(function, choice.template, self._library.directory(function.code.sha256)),
+            key=self.key(function, version),
+            function=self._home.arn(function.name),
+            sandbox=self._sandbox(function.name, runs, choice.template),
             handler=configuration.handler,
             timeout_s=float(configuration.timeout_s),
             environment=environment,
             reserved_concurrency=function.reserved_concurrency,
+            snap_start=version is not None and configuration.snap_start,
             name=function.name,
-            version=LATEST,
-            log_group=function.log_group,
+            version=label,
+            log_group=runs.log_group,
             ephemeral_mb=configuration.ephemeral_mb,
             architecture=configuration.architecture,
             account=self._home.account,
             runtime=configuration.runtime,
             notice=choice.warning,
+            state=version.state if version else "Active",
         )
 
-    def _sandbox(self, function: Function, template: str, code: Path) -> SandboxSpec:
-        configuration = function.configuration
+    def _sandbox(self, name: str, runs: Function | Version, template: str) -> SandboxSpec:
+        configuration = runs.configuration
         return SandboxSpec(
             runtime=template,
-            code=code,
+            code=self._library.directory(runs.code.sha256),
             memory_mb=configuration.memory_mb,
             ephemeral_mb=configuration.ephemeral_mb,
             processes=self._limits.processes,
             open_files=self._limits.open_files,
             cpus=cpus(configuration.memory_mb),
-            label=function.name[:32],
+            label=name[:32],
         )
 
-    async def _environment(self, function: Function, instance: str) -> Mapping[str, str]:
-        configuration = function.configuration
-        credentials = await self._credentials(function)
+    def _environment(self, name: str, runs: Function | Version) -> dict[str, str]:
+        """What is the same for all instances."""
+        configuration = runs.configuration
         return {
             "AWS_ENDPOINT_URL": self._endpoint,
             "LANG": "en_US.UTF-8",
@@ -148,32 +169,25 @@ class TargetFactory:
             "PYTHONPATH": "/var/runtime",
             **(configuration.environment or {}),
             "_HANDLER": configuration.handler,
-            "LAMBDA_TASK_ROOT": self._task_root(function),
+            "LAMBDA_TASK_ROOT": self._task_root(runs),
             "LAMBDA_RUNTIME_DIR": "/var/runtime",
             "AWS_REGION": self._home.region,
             "AWS_DEFAULT_REGION": self._home.region,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{configuration.runtime}",
-            "AWS_LAMBDA_FUNCTION_NAME": function.name,
-            "AWS_LAMBDA_FUNCTION_VERSION": LATEST,
+            "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration.memory_mb),
-            "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
-            "AWS_LAMBDA_LOG_STREAM_NAME": self._streams.of(instance),
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_ACCESS_KEY_ID": credentials.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
-            "AWS_SESSION_TOKEN": credentials.session_token,
+            "AWS_LAMBDA_LOG_GROUP_NAME": runs.log_group,
         }
 
-    def _task_root(self, function: Function) -> str:
+    def _task_root(self, runs: Function | Version) -> str:
         """Where an instance sees its code: only a sandbox with a root of its own can show it elsewhere."""
         if self._isolation == "process":
-            return str(self._library.directory(function.code.sha256))
+            return str(self._library.directory(runs.code.sha256))
         return TASK_ROOT
 
-    async def _credentials(self, function: Function) -> Credentials:
+    async def _credentials(self, name: str, role: str) -> Credentials:
         """Those of the function's role, with the function's name on them; `RoleUnusableError`."""
-        role = function.configuration.role
         try:
-            return await self._roles.credentials(role, function.name, CREDENTIALS_S)
+            return await self._roles.credentials(role, name, CREDENTIALS_S)
         except ServiceError as error:
             raise RoleUnusableError(role) from error

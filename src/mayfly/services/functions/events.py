@@ -18,15 +18,16 @@ class FunctionEventTargets:
 
     async def check(self, arn: str, principal: str, source_arn: str, source_account: str) -> None:
         """`ServiceError` ResourceNotFoundException, or AccessDeniedException when the policy does not allow it."""
-        name = self._home.latest(arn).name
-        entry = await self._catalog.get(name)
+        named = self._home.parse(arn)
+        entry = await self._catalog.get(named.name, named.qualifier)
+        named_arn = self._home.arn(named.name, named.qualifier)
         attempt = Attempt(INVOKE, principal, source_arn, source_account)
-        if not resource_policy.allows(entry.function.policy, attempt):
+        if not resource_policy.allows(entry.subject.policy, attempt):
             raise faults.access_denied(
-                f"The resource policy of {self._home.arn(name)} does not let {principal} invoke it on behalf of "
+                f"The resource policy of {named_arn} does not let {principal} invoke it on behalf of "
                 f"{source_arn}. Allow it with AddPermission."
             )
 
     def accept(self, tx: Tx, arn: str, event: bytes) -> None:
         """Accept one invocation; an event for a function that is gone by then ends among the dead."""
-        self._events.put_new(tx, self._home.latest(arn).name, event)
+        self._events.put_new(tx, self._home.parse(arn), event)

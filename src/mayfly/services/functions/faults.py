@@ -32,6 +32,34 @@ def conflict(message: str) -> ServiceError:
     return ServiceError("ResourceConflictException", message, status=409, members=_USER)
 
 
+def snap_start_not_ready() -> ServiceError:
+    return ServiceError(
+        "SnapStartNotReadyException",
+        "Lambda is initializing your function. It will be ready to invoke once your function state becomes ACTIVE.",
+        status=409,
+        members=_USER,
+    )
+
+
+def wrong_state(state: str) -> ServiceError:
+    return conflict(
+        f"The operation cannot be performed at this time. The function is currently in the following state: {state}"
+    )
+
+
+def unpublished_provisioning() -> ServiceError:
+    return invalid_parameter("Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
+
+
+def version_provisioned() -> ServiceError:
+    """For an alias."""
+    return conflict("Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version")
+
+
+def snap_start_provisioning() -> ServiceError:
+    return invalid_parameter("Provisioned Concurrency is not supported for versions with SnapStart.")
+
+
 def stale_revision(call: str) -> ServiceError:
     return ServiceError(
         "PreconditionFailedException",

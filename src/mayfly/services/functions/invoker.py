@@ -11,13 +11,23 @@ import msgspec
 
 from mayfly.clock import Clock
 from mayfly.engine.api import Call, Engine, ThrottledError
+from mayfly.errors import PlatformError
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults, results
 from mayfly.services.functions.catalog import Entry
+from mayfly.services.functions.engine_targets import FunctionTarget
 from mayfly.services.functions.recorder import Recorder, Source
 from mayfly.settings import FunctionLimits
 
 _json = msgspec.json.Decoder(msgspec.Raw)  # checks syntax without building anything
+
+
+class NotInvocableError(PlatformError):
+    """The version is not active: it is being made ready, or that failed."""
+
+    def __init__(self, target: FunctionTarget) -> None:
+        super().__init__(f"version {target.version} of {target.name} is in the state {target.state}")
+        self.state = target.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,7 @@ class Invocation:
 
     result: results.Result
     tail: bytes  # empty unless asked for
+    version: str  # that ran
 
 
 class Invoker:
@@ -49,10 +60,12 @@ class Invoker:
         client_context: str | None = None,
         trace_id: str | None = None,
     ) -> Invocation:
-        """Run the function to its end; `ThrottledError`, `PlatformError`."""
-        target = entry.target
+        """Run the function to its end; `ThrottledError`, `NotInvocableError`, other `PlatformError`s."""
+        target = entry.pick()
         if target.reserved_concurrency == 0:
             raise ThrottledError("function", 0)
+        if target.state != "Active":
+            raise NotInvocableError(target)
         call = Call(request_id, payload, arn, trace_id or self.new_trace(), client_context)
         if source == "request" and not tail:
             outcome = await self._engine.invoke(target, call)
@@ -61,7 +74,8 @@ class Invoker:
             with self._recorder.watching(request_id, source, tail=tail) as watch:
                 outcome = await self._engine.invoke(target, call)
                 kept = watch.tail()
-        return Invocation(results.result(outcome, request_id, target.timeout_s, self._limits.payload_bytes), kept)
+        result = results.result(outcome, request_id, target.timeout_s, self._limits.payload_bytes)
+        return Invocation(result, kept, target.version)
 
     def new_trace(self) -> str:
         """A trace header for a call that came without one: unsampled, as nobody asked for it."""
@@ -74,6 +88,13 @@ def throttle_fault(error: ThrottledError) -> ServiceError:
     if error.scope == "function":
         return faults.throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
     return faults.throttled("ConcurrentInvocationLimitExceeded")
+
+
+def not_invocable_fault(error: NotInvocableError) -> ServiceError:
+    """The wire form of calling a version that is not active."""
+    if error.state == "Pending":
+        return faults.snap_start_not_ready()
+    return faults.wrong_state(error.state)
 
 
 def check_json(payload: bytes) -> bytes:

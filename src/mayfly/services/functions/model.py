@@ -1,7 +1,8 @@
 """The domain types of functions. Frozen: an operation makes a new value, the repository stores it.
 
-A `Function` is one aggregate: everything that hangs on a function (its resource policy, tags, URL, settings of
-asynchronous invocation) is part of it, read and written as one row, so that a reader never sees half a change.
+A `Function` (its unpublished version, and what concerns all versions), a published `Version` and an `Alias` are one
+aggregate each: everything that hangs on one (resource policy, URL, settings of asynchronous invocation) is part of it,
+read and written as one row, so that a reader never sees half a change. Callers name any of the three: the `Subject`s.
 Defaults are left out of what is stored, so that a new field needs no migration.
 """
 
@@ -13,6 +14,7 @@ LATEST = "$LATEST"
 
 AuthType = Literal["NONE", "AWS_IAM"]
 Architecture = Literal["x86_64", "arm64"]
+VersionState = Literal["Pending", "Active", "Failed"]
 
 
 class Code(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,6 +38,7 @@ class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     architecture: Architecture = "x86_64"
     environment: dict[str, str] | None = None  # None: never set, which replies tell apart from empty
     log_group: str | None = None  # None: /aws/lambda/<name>
+    snap_start: bool = False  # of the versions that are published from now on
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -84,8 +87,15 @@ class AsyncSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     on_failure: str | None = None
 
 
+class ProvisionedSettings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many initialized instances are kept."""
+
+    instances: int
+    modified_at: float
+
+
 class Function(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One function, unpublished: its version is always $LATEST."""
+    """One function; its code and configuration are those of its version $LATEST."""
 
     name: str
     configuration: Configuration
@@ -103,3 +113,52 @@ class Function(msgspec.Struct, frozen=True, omit_defaults=True):
     def log_group(self) -> str:
         """Where its instances log."""
         return self.configuration.log_group or f"/aws/lambda/{self.name}"
+
+
+class Version(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A published version: code and configuration as they were. Only what hangs on it changes, and its state."""
+
+    function_name: str
+    number: int
+    configuration: Configuration
+    code: Code
+    revision_id: str
+    deployment_id: str
+    published_at: float
+    source_description: str = ""  # the description that $LATEST had, whatever this version's own is
+    state: VersionState = "Active"
+    state_reason: str | None = None
+    state_reason_code: str | None = None
+    optimized: bool = False  # whether instances start from after init
+    unoptimized_because: str | None = None  # why not, where it was asked for
+    policy: tuple[Statement, ...] = ()
+    asynchronous: AsyncSettings | None = None
+    provisioned: ProvisionedSettings | None = None
+
+    @property
+    def label(self) -> str:
+        """Its qualifier."""
+        return str(self.number)
+
+    @property
+    def log_group(self) -> str:
+        return self.configuration.log_group or f"/aws/lambda/{self.function_name}"
+
+
+class Alias(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A name for a version, or for two between which calls are shared."""
+
+    function_name: str
+    name: str
+    version: str  # a number, or $LATEST
+    revision_id: str
+    description: str = ""
+    second: str | None = None  # the version that gets `weight` of the calls
+    weight: float = 0.0
+    policy: tuple[Statement, ...] = ()
+    url: FunctionUrl | None = None
+    asynchronous: AsyncSettings | None = None
+    provisioned: ProvisionedSettings | None = None
+
+
+Subject = Function | Version | Alias

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from mayfly.ids import PARTITION
+from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults
 from mayfly.services.functions.model import LATEST
 
@@ -20,6 +21,15 @@ class Reference:
 
     name: str
     qualifier: str | None = None
+
+    @property
+    def names_alias(self) -> bool:
+        return self.qualifier is not None and not self.qualifier.isdecimal() and self.qualifier != LATEST
+
+    @property
+    def names_latest(self) -> bool:
+        """By name, or by naming no qualifier."""
+        return self.qualifier in (None, LATEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +79,15 @@ class Home:
         return reference.name
 
     def latest(self, text: str, qualifier: str | None = None) -> Reference:
-        """Like `parse`, and `ServiceError` when it names a version or alias: $LATEST is all there is."""
+        """Like `parse`, for operations that change $LATEST; `ServiceError` when it names a version or alias."""
         reference = self.parse(text, qualifier)
         if reference.qualifier not in (None, LATEST):
             raise faults.function_not_found(self.arn(reference.name, reference.qualifier))
         return reference
+
+    def no_such(self, reference: Reference) -> ServiceError:
+        """The refusal of most operations when what was named is not there: aliases have their own words."""
+        arn = self.arn(reference.name, reference.qualifier)
+        if reference.names_alias:
+            return faults.resource_not_found(f"Cannot find alias arn: {arn}")
+        return faults.function_not_found(arn)

@@ -115,7 +115,7 @@ class Recorder:
     def _write(
         self, target: FunctionTarget, instance: str, call: Call | None, lines: Sequence[tuple[float, str]]
     ) -> None:
-        stream = self._streams.of(instance)
+        stream = self._streams.of(instance, target.version)
         if call is not None and (watch := self._watches.get(call.request_id)):
             watch.add([text for _, text in lines])
         try:

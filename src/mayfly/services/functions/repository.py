@@ -1,4 +1,7 @@
-"""Between rows and `model.Function`. Every function here runs inside the caller's transaction or snapshot."""
+"""Between rows and `model.Function`. Every function here runs inside the caller's transaction or snapshot.
+
+`version_repository` does the same for versions and aliases.
+"""
 
 import msgspec
 
@@ -25,9 +28,14 @@ def find(reader: Reader, name: str) -> Function | None:
     return _decode(row[0]) if row else None
 
 
-def find_by_url(reader: Reader, url_id: str) -> Function | None:
+def find_by_url(reader: Reader, url_id: str) -> tuple[str, str | None] | None:
+    """The function's name, and the alias that the URL belongs to (None: the function itself)."""
     row = reader.one(statements.FIND_BY_URL, {"url_id": url_id})
-    return _decode(row[0]) if row else None
+    return (row[0], row[1] or None) if row else None
+
+
+def aliases_with_url(reader: Reader, name: str) -> list[str]:
+    return [row[0] for row in reader.all(statements.ALIASES_WITH_URL, {"name": name})]
 
 
 def page(reader: Reader, after: str, limit: int) -> list[Function]:
@@ -46,16 +54,16 @@ def update(tx: Tx, function: Function) -> None:
 
 
 def delete(tx: Tx, name: str) -> None:
-    tx.run(statements.DELETE_URL, {"name": name})
+    tx.run(statements.DELETE_URLS, {"name": name})
     tx.run(statements.DELETE, {"name": name})
 
 
-def link_url(tx: Tx, url_id: str, name: str) -> None:
-    tx.run(statements.INSERT_URL, {"url_id": url_id, "name": name})
+def link_url(tx: Tx, url_id: str, name: str, alias: str | None) -> None:
+    tx.run(statements.INSERT_URL, {"url_id": url_id, "name": name, "alias": alias or ""})
 
 
-def unlink_url(tx: Tx, name: str) -> None:
-    tx.run(statements.DELETE_URL, {"name": name})
+def unlink_url(tx: Tx, name: str, alias: str | None) -> None:
+    tx.run(statements.DELETE_URL, {"name": name, "alias": alias or ""})
 
 
 def reserved_by_others(reader: Reader, name: str) -> int:

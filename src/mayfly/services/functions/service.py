@@ -16,6 +16,7 @@ import asyncio
 import logging
 import os
 import platform
+import secrets
 from collections.abc import Mapping
 
 from mayfly.clock import Clock
@@ -35,14 +36,20 @@ from mayfly.services.functions.events import FunctionEventTargets
 from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.model import Architecture
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.operations.aliases import AliasOperations
 from mayfly.services.functions.operations.async_settings import AsyncSettingsOperations
 from mayfly.services.functions.operations.code import CodeOperations
 from mayfly.services.functions.operations.concurrency import ConcurrencyOperations
 from mayfly.services.functions.operations.functions import FunctionOperations
 from mayfly.services.functions.operations.invocations import InvocationOperations
 from mayfly.services.functions.operations.permissions import PermissionOperations
+from mayfly.services.functions.operations.provisioned import ProvisionedOperations
+from mayfly.services.functions.operations.scaling import ScalingOperations
 from mayfly.services.functions.operations.tags import TagOperations
 from mayfly.services.functions.operations.urls import UrlOperations
+from mayfly.services.functions.operations.versions import VersionOperations
+from mayfly.services.functions.provisioning import Provisioner
+from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.roles import RoleCheck
 from mayfly.services.functions.web.handler import Signatures, UrlHandler
@@ -108,8 +115,10 @@ class FunctionsService:
         self._tasks: list[asyncio.Task[None]] = []
         isolation = settings.engine.isolation
         targets = TargetFactory(home, self._library, roles, choose, limits, streams, endpoint, isolation)
-        self._catalog = catalog = Catalog(store, home, self._library, targets, engine)
-        editor = Editor(store, blobs, catalog, home, limits, clock)
+        self._catalog = catalog = Catalog(store, home, self._library, targets, engine, lambda: secrets.randbits(64))
+        self._provisioner = provisioner = Provisioner(store, catalog, engine)
+        self._publisher = publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock)
+        editor = Editor(store, blobs, catalog, publisher, home, limits, clock)
         sources = CodeSources(self._library, objects)
         calls = Invoker(engine, recorder, limits, clock)
         events = EventQueue(queue, home, clock)
@@ -130,6 +139,7 @@ class FunctionsService:
             FunctionOperations(
                 home,
                 editor,
+                publisher,
                 sources,
                 self.code_links,
                 RoleCheck(roles, home),
@@ -143,8 +153,12 @@ class FunctionsService:
             ConcurrencyOperations(home, editor, store, limits),
             TagOperations(home, editor),
             PermissionOperations(home, editor),
-            UrlOperations(home, editor, clock),
-            AsyncSettingsOperations(home, editor, clock),
+            UrlOperations(home, editor, store, clock),
+            AsyncSettingsOperations(home, editor, store, clock),
+            VersionOperations(home, editor, publisher, store, limits),
+            AliasOperations(home, store, catalog, provisioner),
+            ProvisionedOperations(home, editor, store, provisioner, limits, clock),
+            ScalingOperations(home, editor),
             InvocationOperations(home, catalog, calls, events, store, limits),
         )
 
@@ -156,6 +170,8 @@ class FunctionsService:
         self._tasks = [
             asyncio.create_task(self._deliveries.run(), name="function events"),
             asyncio.create_task(self._sweep_now_and_then(), name="unused packages"),
+            asyncio.create_task(self._publisher.run(), name="pending versions"),
+            asyncio.create_task(self._provisioner.run(), name="provisioned concurrency"),
         ]
 
     async def stop(self, grace_s: float = 5.0) -> None:

@@ -2,9 +2,10 @@
 
 FIND = "SELECT document FROM functions_function WHERE name = :name"
 
-FIND_BY_URL = """
-SELECT f.document FROM functions_url u JOIN functions_function f ON f.name = u.function_name WHERE u.url_id = :url_id
-"""
+FIND_BY_URL = "SELECT function_name, alias FROM functions_url WHERE url_id = :url_id"
+
+# Aliases of a function that have a URL.
+ALIASES_WITH_URL = "SELECT alias FROM functions_url WHERE function_name = :name AND alias <> '' ORDER BY alias"
 
 # Names sort bytewise in both dialects' binary collation; a page starts after the last name of the page before.
 PAGE = "SELECT document FROM functions_function WHERE name > :after ORDER BY name LIMIT :limit"
@@ -24,9 +25,11 @@ WHERE name = :name
 
 DELETE = "DELETE FROM functions_function WHERE name = :name"
 
-INSERT_URL = "INSERT INTO functions_url (url_id, function_name) VALUES (:url_id, :name)"
+INSERT_URL = "INSERT INTO functions_url (url_id, function_name, alias) VALUES (:url_id, :name, :alias)"
 
-DELETE_URL = "DELETE FROM functions_url WHERE function_name = :name"
+DELETE_URL = "DELETE FROM functions_url WHERE function_name = :name AND alias = :alias"
+
+DELETE_URLS = "DELETE FROM functions_url WHERE function_name = :name"
 
 # Concurrency that other functions have reserved.
 RESERVED_BY_OTHERS = """
@@ -37,6 +40,11 @@ RESERVATIONS = """
 SELECT name, reserved_concurrency FROM functions_function WHERE reserved_concurrency IS NOT NULL
 """
 
-USAGE = "SELECT COUNT(*), COALESCE(SUM(code_size), 0) FROM functions_function"
+# The packages of versions are kept, and counted, beside that of $LATEST.
+USAGE = """
+SELECT (SELECT COUNT(*) FROM functions_function),
+    (SELECT COALESCE(SUM(code_size), 0) FROM functions_function)
+    + (SELECT COALESCE(SUM(code_size), 0) FROM functions_version)
+"""
 
-CODE_IN_USE = "SELECT DISTINCT code_sha256 FROM functions_function"
+CODE_IN_USE = "SELECT code_sha256 FROM functions_function UNION SELECT code_sha256 FROM functions_version"

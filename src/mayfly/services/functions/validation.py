@@ -16,6 +16,7 @@ from mayfly.services.functions.model import Architecture, Configuration
 from mayfly.settings import FunctionLimits
 
 MAX_TAGS = 50
+_MAX_SNAP_START_EPHEMERAL_MB = 512
 
 RESERVED_VARIABLES = frozenset(
     {
@@ -73,10 +74,17 @@ def changed(
         )
     if "Environment" in params:
         changes["environment"] = environment(params["Environment"].get("Variables", {}), limits)
+    if "SnapStart" in params:
+        changes["snap_start"] = params["SnapStart"].get("ApplyOn", "None") == "PublishedVersions"
     if "LoggingConfig" in params:
         changes["log_group"] = params["LoggingConfig"].get("LogGroup") or base.log_group
     changes["architecture"] = architecture(params, base.architecture, host)
-    return msgspec.structs.replace(base, **changes)
+    configuration = msgspec.structs.replace(base, **changes)
+    if configuration.snap_start and configuration.ephemeral_mb > _MAX_SNAP_START_EPHEMERAL_MB:
+        raise faults.invalid_parameter(
+            f"SnapStart does not support ephemeral storage larger than {_MAX_SNAP_START_EPHEMERAL_MB} MB."
+        )
+    return configuration
 
 
 def architecture(params: Mapping[str, Any], base: Architecture, host: Architecture) -> Architecture:
@@ -124,7 +132,6 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
         "PackageType Image": params.get("PackageType", "Zip") != "Zip" or "ImageConfig" in params,
         "Layers": bool(params.get("Layers")),
         "VpcConfig with subnets": bool(vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")),
-        "SnapStart for PublishedVersions": params.get("SnapStart", {}).get("ApplyOn", "None") != "None",
         "FileSystemConfigs": bool(params.get("FileSystemConfigs")),
         "KMSKeyArn": bool(params.get("KMSKeyArn")),
         "DeadLetterConfig": bool(params.get("DeadLetterConfig", {}).get("TargetArn")),
@@ -137,7 +144,7 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
         "DurableConfig": "DurableConfig" in params,
         "RuntimeConfig": "RuntimeConfig" in params,
         "AcceleratorConfig": "AcceleratorConfig" in params,
-        "published versions (Publish)": bool(params.get("Publish")) or "PublishTo" in params,
+        "PublishTo, which is for capacity providers": "PublishTo" in params,
     }
     for what, wanted in asked.items():
         if wanted:

@@ -7,11 +7,11 @@ import msgspec
 
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, ServiceError, operation
-from mayfly.services.functions import describe, faults, repository
+from mayfly.services.functions import describe, faults, repository, version_repository
 from mayfly.services.functions.editing import Editor
-from mayfly.services.functions.model import LATEST, AsyncSettings, Function
-from mayfly.services.functions.names import Home
-from mayfly.store.api import Tx
+from mayfly.services.functions.model import LATEST, AsyncSettings, Subject, Version
+from mayfly.services.functions.names import Home, Reference
+from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import (
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     )
 
 
+_PAGE = 50
+
+
 class AsyncSettingsOperations:
     """Handlers; see the module."""
 
-    def __init__(self, home: Home, editor: Editor, clock: Clock) -> None:
+    def __init__(self, home: Home, editor: Editor, store: Store, clock: Clock) -> None:
         self._home = home
         self._editor = editor
+        self._store = store
         self._clock = clock
 
     @operation("PutFunctionEventInvokeConfig")
@@ -48,50 +52,64 @@ class AsyncSettingsOperations:
     async def get(
         self, context: RequestContext, params: "GetFunctionEventInvokeConfigRequestTypeDef"
     ) -> "FunctionEventInvokeConfigTypeDef":
-        name, missing = self._configured(params)
-        function = await self._editor.find(name, missing)
-        if function.asynchronous is None:
+        reference, missing = self._configured(params)
+        subject = (await self._editor.resolve(reference, missing)).subject
+        if subject.asynchronous is None:
             raise missing
-        return describe.async_settings(name, function.asynchronous, self._home)
+        return describe.async_settings(reference.name, reference.qualifier, subject.asynchronous, self._home)
 
     @operation("DeleteFunctionEventInvokeConfig")
     async def delete(
         self, context: RequestContext, params: "DeleteFunctionEventInvokeConfigRequestTypeDef"
     ) -> dict[str, object]:
-        name, missing = self._configured(params)
+        reference, missing = self._configured(params)
 
-        def change(function: Function, tx: Tx) -> Function:
-            if function.asynchronous is None:
+        def change(subject: Subject, tx: Tx) -> Subject:
+            if subject.asynchronous is None:
                 raise missing
-            return msgspec.structs.replace(function, asynchronous=None)
+            return msgspec.structs.replace(subject, asynchronous=None)
 
-        await self._editor.change(name, change, missing=missing)
+        await self._editor.change_subject(reference, change, missing=missing)
         return {}
 
     @operation("ListFunctionEventInvokeConfigs")
     async def list(
         self, context: RequestContext, params: "ListFunctionEventInvokeConfigsRequestTypeDef"
     ) -> dict[str, object]:
+        """By qualifier; a marker is the last one of the page before."""
         name = self._home.parse(params["FunctionName"]).name
-        function = await self._editor.find(name, _no_function())
-        if function.asynchronous is None or params.get("Marker"):
-            return {"FunctionEventInvokeConfigs": []}
-        return {"FunctionEventInvokeConfigs": [describe.async_settings(name, function.asynchronous, self._home)]}
+
+        def body(reader: Reader) -> dict[str, AsyncSettings | None]:
+            function = repository.find(reader, name)
+            if function is None:
+                raise _no_function()
+            found = {LATEST: function.asynchronous}
+            for each in version_repository.with_settings(reader, name):
+                found[each.label if isinstance(each, Version) else each.name] = each.asynchronous
+            return found
+
+        found = await self._store.read(body)
+        left = [each for each in sorted(found) if found[each] is not None and each > params.get("Marker", "")]
+        limit = min(params.get("MaxItems", _PAGE), _PAGE)
+        shown = [
+            describe.async_settings(name, qualifier, settings, self._home)
+            for qualifier in left[:limit]
+            if (settings := found[qualifier]) is not None
+        ]
+        more = {"NextMarker": left[limit - 1]} if len(left) > limit else {}
+        return {"FunctionEventInvokeConfigs": shown, **more}
 
     async def _set(self, params: Mapping[str, Any], *, keep: bool) -> "FunctionEventInvokeConfigTypeDef":
         """Replace the settings, or with `keep` only those that `params` names."""
         reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
-        name = reference.name
-        if reference.qualifier not in (None, LATEST):
-            raise _no_function()
         if not {"MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig"} & params.keys():
             raise faults.invalid_parameter("You must specify at least one of error handling or destination setting.")
         now = self._clock.now()
 
-        def change(function: Function, tx: Tx) -> Function:
-            base = function.asynchronous if keep else AsyncSettings(now)
+        def change(subject: Subject, tx: Tx) -> Subject:
+            base = subject.asynchronous if keep else AsyncSettings(now)
             if base is None:
-                raise self._unconfigured(name, LATEST)
+                raise self._unconfigured(reference)
             changes: dict[str, Any] = {"modified_at": now}
             if "MaximumRetryAttempts" in params:
                 changes["max_retries"] = params["MaximumRetryAttempts"]
@@ -99,37 +117,34 @@ class AsyncSettingsOperations:
                 changes["max_age_s"] = params["MaximumEventAgeInSeconds"]
             for member, field in (("OnSuccess", "on_success"), ("OnFailure", "on_failure")):
                 if member in params.get("DestinationConfig", {}):
-                    changes[field] = self._destination(tx, name, params["DestinationConfig"][member])
-            return msgspec.structs.replace(function, asynchronous=msgspec.structs.replace(base, **changes))
+                    changes[field] = self._destination(tx, reference, params["DestinationConfig"][member])
+            return msgspec.structs.replace(subject, asynchronous=msgspec.structs.replace(base, **changes))
 
-        function = await self._editor.change(name, change, missing=_no_function())
-        assert function.asynchronous is not None
-        return describe.async_settings(name, function.asynchronous, self._home)
+        subject = await self._editor.change_subject(reference, change, missing=_no_function())
+        assert subject.asynchronous is not None
+        return describe.async_settings(reference.name, reference.qualifier, subject.asynchronous, self._home)
 
-    def _destination(self, tx: Tx, name: str, given: Mapping[str, str]) -> str | None:
+    def _destination(self, tx: Tx, source: Reference, given: Mapping[str, str]) -> str | None:
         """The ARN of the function that records go to; None when the request clears it."""
         arn = given.get("Destination")
         if not arn:
             return None
         if arn.split(":")[2:3] != ["lambda"] or ":function:" not in arn:
             raise faults.not_built(f"destinations other than functions ({arn})")
-        target = self._home.latest(arn).name
-        if target == name:
+        target = self._home.parse(arn)
+        if target.name == source.name:
             raise faults.invalid_parameter("You can't specify the function as a destination for itself.")
-        if repository.find(tx, target) is None:
+        if version_repository.resolve(tx, target.name, target.qualifier) is None:
             raise faults.invalid_parameter(f"The destination ARN {arn} is invalid.")
         return arn
 
-    def _configured(self, params: Mapping[str, Any]) -> tuple[str, ServiceError]:
-        """The function's name, and the error for when it has no settings."""
+    def _configured(self, params: Mapping[str, Any]) -> tuple[Reference, ServiceError]:
+        """What was named, and the error for when it has no settings."""
         reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
-        missing = self._unconfigured(reference.name, reference.qualifier or LATEST)
-        if reference.qualifier not in (None, LATEST):
-            raise missing
-        return reference.name, missing
+        return reference, self._unconfigured(reference)
 
-    def _unconfigured(self, name: str, qualifier: str) -> ServiceError:
-        arn = self._home.arn(name, qualifier)
+    def _unconfigured(self, reference: Reference) -> ServiceError:
+        arn = self._home.arn(reference.name, reference.qualifier or LATEST)
         return faults.resource_not_found(f"The function {arn} doesn't have an EventInvokeConfig")
 
 

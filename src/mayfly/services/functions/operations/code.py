@@ -11,6 +11,7 @@ from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import Architecture, Function
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.publishing import Publishing
 from mayfly.store.api import Tx
 
 if TYPE_CHECKING:
@@ -62,5 +63,8 @@ class CodeOperations:
             else:
                 choice = runtimes.choose(self._choose, current.configuration.runtime)
                 await self._bytecode.prepare(code.sha256, choice)
-                shown = await self._editor.change(name, change, revision=revision)
+                publish = Publishing() if params.get("Publish") else None
+                shown, version = await self._editor.change_and_publish(name, change, publish, revision=revision)
+                if version is not None:
+                    return describe.configuration(version, self._home, qualifier=version.label)
         return describe.configuration(shown, self._home)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.functions import faults, repository
+from mayfly.services.functions import faults, repository, version_repository
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import LATEST, Function
 from mayfly.services.functions.names import Home
@@ -35,7 +35,15 @@ class ConcurrencyOperations:
         wanted = params["ReservedConcurrentExecutions"]
 
         def change(function: Function, tx: Tx) -> Function:
-            unreserved = self._limits.account_concurrency - repository.reserved_by_others(tx, name) - wanted
+            provisioned = sum(
+                each.provisioned.instances for each in version_repository.provisioned(tx, name) if each.provisioned
+            )
+            if wanted < provisioned:
+                raise faults.invalid_parameter(
+                    f" ReservedConcurrentExecutions  {wanted} should not be lower than function's total provisioned "
+                    f"concurrency [{provisioned}]."
+                )
+            unreserved = self._limits.account_concurrency - _taken(tx, name) - wanted
             if wanted and unreserved < self._limits.unreserved_minimum:
                 raise faults.invalid_parameter(
                     "Specified ReservedConcurrentExecutions for function decreases account's "
@@ -67,16 +75,21 @@ class ConcurrencyOperations:
     @operation("GetAccountSettings")
     async def account(self, context: RequestContext, params: dict[str, object]) -> dict[str, object]:
         def body(reader: Reader) -> tuple[int, int, int]:
-            return *repository.usage(reader), repository.reserved_by_others(reader, "")
+            return *repository.usage(reader), _taken(reader, "")
 
-        count, code_bytes, reserved = await self._store.read(body)
+        count, code_bytes, taken = await self._store.read(body)
         return {
             "AccountLimit": {
                 "TotalCodeSize": self._limits.code_storage_bytes,
                 "CodeSizeUnzipped": self._limits.unzipped_bytes,
                 "CodeSizeZipped": self._limits.zip_inline_bytes,
                 "ConcurrentExecutions": self._limits.account_concurrency,
-                "UnreservedConcurrentExecutions": self._limits.account_concurrency - reserved,
+                "UnreservedConcurrentExecutions": self._limits.account_concurrency - taken,
             },
             "AccountUsage": {"TotalCodeSize": code_bytes, "FunctionCount": count},
         }
+
+
+def _taken(reader: Reader, name: str) -> int:
+    """What functions other than `name` take out of the account: reserved, or provisioned without a reservation."""
+    return repository.reserved_by_others(reader, name) + version_repository.provisioned_by_others(reader, name)

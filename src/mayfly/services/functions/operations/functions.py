@@ -12,8 +12,9 @@ from mayfly.services.functions.code.bytecode import Bytecode
 from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
-from mayfly.services.functions.model import Architecture, Configuration, Function
+from mayfly.services.functions.model import LATEST, Architecture, Configuration, Function, Version
 from mayfly.services.functions.names import MAX_NAME, Home
+from mayfly.services.functions.publishing import Publisher, Publishing
 from mayfly.services.functions.roles import RoleCheck
 from mayfly.settings import FunctionLimits
 from mayfly.store.api import Tx
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         GetFunctionConfigurationRequestTypeDef,
         GetFunctionRequestTypeDef,
         ListFunctionsRequestTypeDef,
-        ListVersionsByFunctionRequestTypeDef,
         UpdateFunctionConfigurationRequestTypeDef,
     )
 
@@ -41,6 +41,7 @@ class FunctionOperations:
         self,
         home: Home,
         editor: Editor,
+        publisher: Publisher,
         sources: CodeSources,
         links: CodeLinks,
         roles: RoleCheck,
@@ -52,6 +53,7 @@ class FunctionOperations:
     ) -> None:
         self._home = home
         self._editor = editor
+        self._publisher = publisher
         self._sources = sources
         self._links = links
         self._roles = roles
@@ -85,18 +87,20 @@ class FunctionOperations:
                 modified_at=self._clock.now(),
                 tags=tags,
             )
-            await self._editor.create(function)
-        return describe.configuration(function, self._home)
+            version = await self._editor.create(function, Publishing() if params.get("Publish") else None)
+        return describe.configuration(version or function, self._home)
 
     @operation("GetFunction")
     async def get(self, context: RequestContext, params: "GetFunctionRequestTypeDef") -> dict[str, object]:
-        reference = self._home.latest(params["FunctionName"], params.get("Qualifier"))
-        missing = faults.function_not_found(self._home.arn(reference.name, reference.qualifier))
-        function = await self._editor.find(reference.name, missing)
-        location = self._links.link(context.endpoint, function.code.sha256, function.code.size)
+        reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
+        found = await self._editor.resolve(reference)
+        function, code = found.function, found.runs.code
         reply: dict[str, object] = {
-            "Configuration": describe.configuration(function, self._home, qualified=bool(reference.qualifier)),
-            "Code": {"RepositoryType": "S3", "Location": location},
+            "Configuration": describe.configuration(found.runs, self._home, qualifier=reference.qualifier),
+            "Code": {
+                "RepositoryType": "S3",
+                "Location": self._links.link(context.endpoint, code.sha256, code.size),
+            },
         }
         if function.tags:
             reply["Tags"] = dict(function.tags)
@@ -108,29 +112,31 @@ class FunctionOperations:
     async def get_configuration(
         self, context: RequestContext, params: "GetFunctionConfigurationRequestTypeDef"
     ) -> "FunctionConfigurationTypeDef":
-        reference = self._home.latest(params["FunctionName"], params.get("Qualifier"))
-        missing = faults.function_not_found(self._home.arn(reference.name, reference.qualifier))
-        function = await self._editor.find(reference.name, missing)
-        return describe.configuration(function, self._home, qualified=bool(reference.qualifier))
+        reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
+        found = await self._editor.resolve(reference)
+        return describe.configuration(found.runs, self._home, qualifier=reference.qualifier)
 
     @operation("ListFunctions")
     async def list(self, context: RequestContext, params: "ListFunctionsRequestTypeDef") -> dict[str, object]:
         if params.get("MasterRegion", "ALL") not in ("ALL", self._home.region):
             return {"Functions": []}
-        qualified = params.get("FunctionVersion") == "ALL"
-        found, following = await self._editor.page(params.get("Marker", ""), min(params.get("MaxItems", _PAGE), _PAGE))
-        shown = [describe.configuration(function, self._home, qualified=qualified) for function in found]
+        limit = min(params.get("MaxItems", _PAGE), _PAGE)
+        if params.get("FunctionVersion") == "ALL":
+            return await self._list_versions(params.get("Marker", ""), limit)
+        found, following = await self._editor.page(params.get("Marker", ""), limit)
+        shown = [describe.configuration(function, self._home) for function in found]
         return {"Functions": shown} | ({"NextMarker": following} if following else {})
 
-    @operation("ListVersionsByFunction")
-    async def list_versions(
-        self, context: RequestContext, params: "ListVersionsByFunctionRequestTypeDef"
-    ) -> dict[str, object]:
-        """$LATEST is the only version until versions can be published."""
-        function = await self._editor.find(self._home.latest(params["FunctionName"]).name)
-        if params.get("Marker"):
-            return {"Versions": []}
-        return {"Versions": [describe.configuration(function, self._home, qualified=True)]}
+    async def _list_versions(self, marker: str, limit: int) -> dict[str, object]:
+        """Every version of every function; a marker names the last one of the page before."""
+        name, _, number = marker.partition(":")
+        after = (name, int(number)) if number.isdecimal() and len(number) < 19 else (name, 0 if name else -1)
+        found, following = await self._editor.page_of_versions(*after, limit)
+        shown = [
+            describe.configuration(each, self._home, qualifier=each.label if isinstance(each, Version) else LATEST)
+            for each in found
+        ]
+        return {"Functions": shown} | ({"NextMarker": following} if following else {})
 
     @operation("UpdateFunctionConfiguration")
     async def update_configuration(
@@ -151,12 +157,14 @@ class FunctionOperations:
     @operation("DeleteFunction")
     async def delete(self, context: RequestContext, params: "DeleteFunctionRequestTypeDef") -> dict[str, object]:
         reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
-        if reference.qualifier == "$LATEST":
+        if reference.names_alias:
+            raise faults.invalid_parameter("Deletion of aliases is not currently supported.")
+        if reference.qualifier == LATEST:
             raise faults.invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
-        await self._editor.find(reference.name)
         if reference.qualifier is not None:
-            raise faults.function_not_found(self._home.arn(reference.name, reference.qualifier))
-        await self._editor.delete(reference.name)
+            await self._publisher.unpublish(reference)
+        else:
+            await self._editor.delete(reference.name)
         return {"StatusCode": 204}
 
     async def _check_outside(self, configuration: Configuration) -> runtimes.RuntimeChoice:

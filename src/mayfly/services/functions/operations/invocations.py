@@ -12,7 +12,6 @@ from mayfly.services.functions.asynchronous import EventQueue
 from mayfly.services.functions.catalog import Catalog, Entry
 from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.invoker import Invoker
-from mayfly.services.functions.model import LATEST
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import CANNOT_ASSUME, RoleUnusableError
 from mayfly.settings import FunctionLimits
@@ -46,7 +45,8 @@ class InvocationOperations:
 
     @operation("Invoke")
     async def invoke(self, context: RequestContext, params: "InvocationRequestTypeDef") -> dict[str, object]:
-        reference = self._home.latest(params["FunctionName"], params.get("Qualifier"))
+        reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
+        name, qualifier = reference.name, reference.qualifier
         kind = params.get("InvocationType", "RequestResponse")
         payload = params.get("Payload", b"")
         assert isinstance(payload, bytes), "the wire gives blobs as bytes"
@@ -56,17 +56,18 @@ class InvocationOperations:
         if "DurableExecutionName" in params or "TenantId" in params:
             raise faults.not_built("durable executions and tenant isolation")
         client_context = _client_context(params.get("ClientContext"))
-        entry = self._catalog.peek(reference.name) or await self._catalog.get(reference.name)
+        entry = self._catalog.peek(name, qualifier) or await self._catalog.get(name, qualifier)
         if kind == "DryRun":
             return {"StatusCode": 204}
         event = AsyncEvent(
             request_id=context.request_id,
-            name=reference.name,
-            arn=self._home.arn(reference.name, reference.qualifier),
+            name=name,
+            arn=self._home.arn(name, qualifier),
             payload=invoker.check_json(payload),
             accepted_at=self._events.now(),
             client_context=client_context,
             trace_id=context.headers.get(TRACE_HEADER),
+            qualifier=qualifier,
         )
         if kind == "Event":
             await self._store.write(lambda tx: self._events.put(tx, event))
@@ -88,13 +89,15 @@ class InvocationOperations:
             )
         except ThrottledError as error:
             raise invoker.throttle_fault(error) from error
+        except invoker.NotInvocableError as error:
+            raise invoker.not_invocable_fault(error) from error
         except RoleUnusableError as error:
             raise faults.access_denied(CANNOT_ASSUME) from error
         except PlatformError as error:
             raise faults.service_failure(f"The function could not be started: {error}") from error
         reply: dict[str, object] = {
             "StatusCode": 200,
-            "ExecutedVersion": LATEST,
+            "ExecutedVersion": invocation.version,
             "Payload": invocation.result.payload,
         }
         if invocation.result.failed:

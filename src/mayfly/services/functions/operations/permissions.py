@@ -8,8 +8,8 @@ import msgspec
 from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.functions import faults, resource_policy
 from mayfly.services.functions.editing import Editor
-from mayfly.services.functions.model import LATEST, Function, Statement
-from mayfly.services.functions.names import Home, Reference
+from mayfly.services.functions.model import LATEST, Statement, Subject
+from mayfly.services.functions.names import Home
 from mayfly.services.functions.resource_policy import INVOKE_URL, MAX_POLICY_BYTES
 from mayfly.store.api import Tx
 
@@ -31,18 +31,19 @@ class PermissionOperations:
     @operation("AddPermission")
     async def add(self, context: RequestContext, params: "AddPermissionRequestTypeDef") -> dict[str, object]:
         reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
-        await self._editor.find(reference.name)
-        self._refuse_qualifier(reference)
+        if reference.qualifier == LATEST:
+            raise faults.invalid_parameter("We currently do not support adding policies for $LATEST.")
+        await self._editor.resolve(reference, self._home.no_such(reference))
         added = _statement(params)
-        arn = self._home.arn(reference.name)
+        arn = self._home.arn(reference.name, reference.qualifier)
 
-        def change(function: Function, tx: Tx) -> Function:
-            if any(kept.sid == added.sid for kept in function.policy):
+        def change(subject: Subject, tx: Tx) -> Subject:
+            if any(kept.sid == added.sid for kept in subject.policy):
                 raise faults.conflict(
                     f"The statement id ({added.sid}) provided already exists. "
                     "Please provide a new statement id, or remove the existing statement."
                 )
-            policy = (*function.policy, added)
+            policy = (*subject.policy, added)
             size = len(resource_policy.document(policy, arn).encode())
             if size > MAX_POLICY_BYTES:
                 raise ServiceError(
@@ -51,9 +52,11 @@ class PermissionOperations:
                     status=400,
                     members={"Type": "User"},
                 )
-            return msgspec.structs.replace(function, policy=policy)
+            return msgspec.structs.replace(subject, policy=policy)
 
-        await self._editor.change(reference.name, change, revision=params.get("RevisionId"), revision_call="GetPolicy")
+        await self._editor.change_subject(
+            reference, change, revision=params.get("RevisionId"), revision_call="GetPolicy"
+        )
         return {"Statement": json.dumps(resource_policy.statement(added, arn), separators=(",", ":"))}
 
     @operation("RemovePermission")
@@ -61,44 +64,31 @@ class PermissionOperations:
         reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
         missing = faults.resource_not_found(f"No policy found for: {self._home.arn(reference.name)}")
         await self._editor.find(reference.name, missing)
-        self._refuse_qualifier(reference)
+        if reference.qualifier == LATEST:
+            raise faults.invalid_parameter("We currently do not support adding policies for $LATEST.")
         sid = params["StatementId"]
 
-        def change(function: Function, tx: Tx) -> Function:
-            if not function.policy:
+        def change(subject: Subject, tx: Tx) -> Subject:
+            if not subject.policy:
                 raise faults.resource_not_found("No policy is associated with the given resource.")
-            kept = tuple(value for value in function.policy if value.sid != sid)
-            if len(kept) == len(function.policy):
+            kept = tuple(value for value in subject.policy if value.sid != sid)
+            if len(kept) == len(subject.policy):
                 raise faults.resource_not_found(f"Statement {sid} is not found in resource policy.")
-            return msgspec.structs.replace(function, policy=kept)
+            return msgspec.structs.replace(subject, policy=kept)
 
-        await self._editor.change(
-            reference.name, change, revision=params.get("RevisionId"), revision_call="GetPolicy", missing=missing
+        await self._editor.change_subject(
+            reference, change, revision=params.get("RevisionId"), revision_call="GetPolicy"
         )
         return {}
 
     @operation("GetPolicy")
     async def get(self, context: RequestContext, params: "GetPolicyRequestTypeDef") -> dict[str, object]:
         reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
-        function = await self._editor.find(reference.name, faults.resource_not_found())
-        if not function.policy or reference.qualifier:
+        subject = (await self._editor.resolve(reference, faults.resource_not_found())).subject
+        if not subject.policy or reference.qualifier == LATEST:
             raise faults.resource_not_found()
-        return {
-            "Policy": resource_policy.document(function.policy, self._home.arn(function.name)),
-            "RevisionId": function.revision_id,
-        }
-
-    def _refuse_qualifier(self, reference: Reference) -> None:
-        """Policies of versions and aliases wait for versions and aliases."""
-        qualifier = reference.qualifier
-        if qualifier is None:
-            return
-        if qualifier == LATEST:
-            raise faults.invalid_parameter("We currently do not support adding policies for $LATEST.")
-        arn = self._home.arn(reference.name, qualifier)
-        if qualifier.isdecimal() or "$" in qualifier:
-            raise faults.function_not_found(arn)
-        raise faults.resource_not_found(f"Cannot find alias arn: {arn}")
+        arn = self._home.arn(reference.name, reference.qualifier)
+        return {"Policy": resource_policy.document(subject.policy, arn), "RevisionId": subject.revision_id}
 
 
 def _statement(params: "AddPermissionRequestTypeDef") -> Statement:

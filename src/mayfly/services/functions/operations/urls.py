@@ -8,11 +8,11 @@ import msgspec
 from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.functions import describe, faults, repository
+from mayfly.services.functions import describe, faults, repository, version_repository
 from mayfly.services.functions.editing import Editor
-from mayfly.services.functions.model import Cors, Function, FunctionUrl
-from mayfly.services.functions.names import Home
-from mayfly.store.api import Tx
+from mayfly.services.functions.model import Cors, FunctionUrl, Subject, Version
+from mayfly.services.functions.names import Home, Reference
+from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import (
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 
 _NO_FUNCTION = "Function does not exist"
 _ID_LENGTH = 32
+_PAGE = 50
 
 
 class UrlOperations:
-    """Handlers; see the module. A URL belongs to $LATEST as long as there are no aliases."""
+    """Handlers; see the module. A URL belongs to a function, and then leads to $LATEST, or to an alias."""
 
-    def __init__(self, home: Home, editor: Editor, clock: Clock) -> None:
+    def __init__(self, home: Home, editor: Editor, store: Store, clock: Clock) -> None:
         self._home = home
         self._editor = editor
+        self._store = store
         self._clock = clock
 
     @operation("CreateFunctionUrlConfig")
@@ -41,7 +43,7 @@ class UrlOperations:
         self, context: RequestContext, params: "CreateFunctionUrlConfigRequestTypeDef"
     ) -> dict[str, object]:
         missing = faults.resource_not_found(_NO_FUNCTION)
-        name = self._name(params, _NO_FUNCTION)
+        reference = self._reference(params, _NO_FUNCTION)
         _refuse_streaming(params)
         now = self._clock.now()
         url = FunctionUrl(
@@ -52,34 +54,34 @@ class UrlOperations:
             cors=_cors(params["Cors"]) if "Cors" in params else None,
         )
 
-        def change(function: Function, tx: Tx) -> Function:
-            if function.url:
+        def change(subject: Subject, tx: Tx) -> Subject:
+            assert not isinstance(subject, Version)
+            if subject.url:
+                arn = self._home.arn(reference.name, reference.qualifier)
                 raise faults.conflict(
-                    f"Failed to create function url config for [functionArn = {self._home.arn(name)}]. "
+                    f"Failed to create function url config for [functionArn = {arn}]. "
                     "Error message:  FunctionUrlConfig exists for this Lambda function"
                 )
-            repository.link_url(tx, url.url_id, name)
-            return msgspec.structs.replace(function, url=url)
+            repository.link_url(tx, url.url_id, reference.name, reference.qualifier)
+            return msgspec.structs.replace(subject, url=url)
 
-        await self._editor.change(name, change, missing=missing)
-        shown = describe.function_url(name, url, self._home, context.endpoint)
+        await self._editor.change_subject(reference, change, missing=missing)
+        shown = describe.function_url(reference.name, reference.qualifier, url, self._home, context.endpoint)
         return {member: value for member, value in shown.items() if member != "LastModifiedTime"}
 
     @operation("GetFunctionUrlConfig")
     async def get(
         self, context: RequestContext, params: "GetFunctionUrlConfigRequestTypeDef"
     ) -> "FunctionUrlConfigTypeDef":
-        name = self._name(params)
-        function = await self._editor.find(name, faults.resource_not_found())
-        if function.url is None:
-            raise faults.resource_not_found()
-        return describe.function_url(name, function.url, self._home, context.endpoint)
+        reference = self._reference(params)
+        subject = (await self._editor.resolve(reference, faults.resource_not_found())).subject
+        return self._shown(reference, subject, context)
 
     @operation("UpdateFunctionUrlConfig")
     async def update(
         self, context: RequestContext, params: "UpdateFunctionUrlConfigRequestTypeDef"
     ) -> "FunctionUrlConfigTypeDef":
-        name = self._name(params, _NO_FUNCTION)
+        reference = self._reference(params, _NO_FUNCTION)
         _refuse_streaming(params)
         changes: dict[str, Any] = {"modified_at": self._clock.now()}
         if "AuthType" in params:
@@ -87,44 +89,70 @@ class UrlOperations:
         if "Cors" in params:
             changes["cors"] = _cors(params["Cors"])
 
-        def change(function: Function, tx: Tx) -> Function:
-            if function.url is None:
+        def change(subject: Subject, tx: Tx) -> Subject:
+            assert not isinstance(subject, Version)
+            if subject.url is None:
                 raise faults.resource_not_found()
-            return msgspec.structs.replace(function, url=msgspec.structs.replace(function.url, **changes))
+            return msgspec.structs.replace(subject, url=msgspec.structs.replace(subject.url, **changes))
 
-        function = await self._editor.change(name, change, missing=faults.resource_not_found(_NO_FUNCTION))
-        assert function.url is not None
-        return describe.function_url(name, function.url, self._home, context.endpoint)
+        missing = faults.resource_not_found(_NO_FUNCTION)
+        subject = await self._editor.change_subject(reference, change, missing=missing)
+        return self._shown(reference, subject, context)
 
     @operation("DeleteFunctionUrlConfig")
     async def delete(
         self, context: RequestContext, params: "DeleteFunctionUrlConfigRequestTypeDef"
     ) -> dict[str, object]:
-        name = self._name(params)
+        reference = self._reference(params)
 
-        def change(function: Function, tx: Tx) -> Function:
-            if function.url is None:
+        def change(subject: Subject, tx: Tx) -> Subject:
+            assert not isinstance(subject, Version)
+            if subject.url is None:
                 raise faults.resource_not_found()
-            repository.unlink_url(tx, name)
-            return msgspec.structs.replace(function, url=None)
+            repository.unlink_url(tx, reference.name, reference.qualifier)
+            return msgspec.structs.replace(subject, url=None)
 
-        await self._editor.change(name, change, missing=faults.resource_not_found())
+        await self._editor.change_subject(reference, change, missing=faults.resource_not_found())
         return {}
 
     @operation("ListFunctionUrlConfigs")
     async def list(self, context: RequestContext, params: "ListFunctionUrlConfigsRequestTypeDef") -> dict[str, object]:
+        """That of the function first, then those of aliases by name; a marker is the last one of the page before."""
         name = self._home.parse(params["FunctionName"]).name
-        function = await self._editor.find(name, faults.resource_not_found(_NO_FUNCTION))
-        if function.url is None or params.get("Marker"):
-            return {"FunctionUrlConfigs": []}
-        return {"FunctionUrlConfigs": [describe.function_url(name, function.url, self._home, context.endpoint)]}
 
-    def _name(self, params: Mapping[str, Any], missing: str | None = None) -> str:
-        """The function's name; a qualifier would be an alias, and there are none."""
+        def body(reader: Reader) -> list[tuple[str, FunctionUrl]]:
+            function = repository.find(reader, name)
+            if function is None:
+                raise faults.resource_not_found(_NO_FUNCTION)
+            found = [("", function.url)] if function.url else []
+            for alias_name in repository.aliases_with_url(reader, name):
+                alias = version_repository.find_alias(reader, name, alias_name)
+                if alias is not None and alias.url is not None:
+                    found.append((alias_name, alias.url))
+            return found
+
+        found = await self._store.read(body)
+        marker = params.get("Marker")
+        left = [(alias, url) for alias, url in found if marker is None or alias > marker.removeprefix("/")]
+        limit = min(params.get("MaxItems", _PAGE), _PAGE)
+        shown = [
+            describe.function_url(name, alias or None, url, self._home, context.endpoint) for alias, url in left[:limit]
+        ]
+        # The function's own has no name, and an empty marker would be none.
+        more = {"NextMarker": f"/{left[limit - 1][0]}"} if len(left) > limit else {}
+        return {"FunctionUrlConfigs": shown, **more}
+
+    def _reference(self, params: Mapping[str, Any], missing: str | None = None) -> Reference:
+        """The function or alias that was named; versions have no URLs."""
         reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
-        if reference.qualifier:
+        if reference.qualifier is not None and not reference.names_alias:
             raise faults.resource_not_found(missing) if missing else faults.resource_not_found()
-        return reference.name
+        return reference
+
+    def _shown(self, reference: Reference, subject: Subject, context: RequestContext) -> "FunctionUrlConfigTypeDef":
+        if isinstance(subject, Version) or subject.url is None:
+            raise faults.resource_not_found()
+        return describe.function_url(reference.name, reference.qualifier, subject.url, self._home, context.endpoint)
 
 
 def _refuse_streaming(params: Mapping[str, Any]) -> None:

@@ -57,9 +57,9 @@ class UrlHandler:
     async def handle(self, url_id: str, request: HttpRequest) -> HttpResponse:
         """The response to `request`, whose path starts below the URL."""
         entry = await self._catalog.by_url(url_id)
-        if entry is None or entry.function.url is None:
+        if entry is None or entry.url is None:
             return _failure(404, "ResourceNotFoundException", "There is no function URL with this id.")
-        url = entry.function.url
+        url = entry.url
         if url.cors and cors.is_preflight(request):
             return cors.preflight(url.cors, request)
         response = await self._answer(entry, url, request)
@@ -99,7 +99,7 @@ class UrlHandler:
         caller = principal.arn if principal else "*"
         return all(
             resource_policy.allows(
-                entry.function.policy, Attempt(action, caller, url_auth_type=url.auth_type, via_url=True)
+                entry.subject.policy, Attempt(action, caller, url_auth_type=url.auth_type, via_url=True)
             )
             for action in (INVOKE_URL, INVOKE)
         )
@@ -114,7 +114,7 @@ class UrlHandler:
         return bytes(body)
 
     async def _invoke(self, entry: Entry, event: bytes, request_id: str, trace_id: str) -> HttpResponse:
-        arn = self._home.arn(entry.function.name)
+        arn = self._home.arn(entry.function.name, entry.qualifier)
         try:
             invocation = await self._calls.invoke(entry, event, request_id, source="url", arn=arn, trace_id=trace_id)
         except ThrottledError as error:
