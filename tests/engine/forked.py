@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mayfly.sandbox import frames
 from mayfly.sandbox.api import Exit, Interpreter, SandboxSpec
+from mayfly.sandbox.without_templates import WithoutTemplates
 
 CHILD = Path(__file__).with_name("child.py")
 PEAK = 12 << 20
@@ -77,7 +78,7 @@ class ForkedSandbox:
         return await self.exited()
 
 
-class ForkedFactory:
+class ForkedFactory(WithoutTemplates):
     """`before_start` runs before each start and may raise, or wait."""
 
     level = "process"

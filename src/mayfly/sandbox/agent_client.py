@@ -17,7 +17,16 @@ from typing import Any, Literal
 
 from mayfly.sandbox import interpreters, parcel
 from mayfly.sandbox.agent import channel
-from mayfly.sandbox.api import Exit, Interpreter, SandboxSpec, SandboxStartError, SandboxUnavailableError
+from mayfly.sandbox.api import (
+    Exit,
+    Interpreter,
+    SandboxSpec,
+    SandboxStartError,
+    SandboxUnavailableError,
+    TemplateLostError,
+    TemplateRefusedError,
+)
+from mayfly.sandbox.nest_client import Nest
 
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -111,6 +120,7 @@ class Agent:
         self._preparing: dict[str, asyncio.Future[None]] = {}
         self._starting: dict[str, tuple[AgentSandbox, asyncio.Future[None]]] = {}
         self._sandboxes: dict[str, AgentSandbox] = {}
+        self._nests: dict[str, Nest] = {}
         self._ready: asyncio.Future[None] | None = None
         self._gone: asyncio.Event = asyncio.Event()
         self.dead = False
@@ -137,7 +147,35 @@ class Agent:
             self.send(message | {name: str(path) for name, path in paths.items()}, [])
         await asyncio.shield(waiting)
 
-    async def start(self, spec: SandboxSpec) -> AgentSandbox:
+    async def nest(self, spec: SandboxSpec) -> Nest:
+        """A nest whose shared template waits for its PREPARE frame; `TemplateRefusedError`."""
+        report, theirs = socket.socketpair()
+        report.setblocking(False)
+        name = uuid.uuid4().hex
+        nest = self._nests[name] = Nest(name, report)
+        self.send({**_start_message(name, spec), "op": channel.NEST, "nest": name}, [theirs.detach()])
+        try:
+            async with asyncio.timeout(_START_S):
+                await nest.made
+        except BaseException as error:
+            self.drop(nest)
+            if isinstance(error, TimeoutError):
+                raise TemplateRefusedError(f"it was not there after {_START_S:.0f} s") from None
+            raise
+        return nest
+
+    def open(self, nest: Nest, spares: int) -> None:
+        """Let sandboxes be forked from a nest, and so many ahead."""
+        self.send({"op": channel.OPEN, "nest": nest.id, "spares": spares}, [])
+
+    def drop(self, nest: Nest) -> None:
+        """Give a nest up."""
+        nest.close()
+        self._nests.pop(nest.id, None)
+        self.send({"op": channel.DROP, "nest": nest.id}, [])
+
+    async def start(self, spec: SandboxSpec, nest: str | None = None) -> AgentSandbox:
+        """`nest`: the id of one that is open, to fork from."""
         name = uuid.uuid4().hex
         control, runtime_end = socket.socketpair()
         output, output_end = os.pipe()
@@ -146,7 +184,8 @@ class Agent:
         sandbox = AgentSandbox(name, control, output, self)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._starting[name] = (sandbox, started)
-        self.send(_start_message(name, spec), [runtime_end.detach(), output_end])
+        message = _start_message(name, spec) if nest is None else {"op": channel.START, "id": name, "nest": nest}
+        self.send(message, [runtime_end.detach(), output_end])
         try:
             async with asyncio.timeout(_START_S):
                 await started
@@ -227,7 +266,18 @@ class Agent:
             _resolve(self._ready)
         elif operation == channel.FAILED and name:
             if name in self._starting:
-                _resolve(self._starting[name][1], SandboxStartError(message["error"]))
+                kind = TemplateLostError if "template" in message else SandboxStartError
+                _resolve(self._starting[name][1], kind(message["error"]))
+        elif operation == channel.NESTED:
+            nest = self._nests.get(message["nest"])
+            if nest is None:
+                _close(descriptors)
+            else:
+                nest.nested(descriptors[0])
+        elif operation in {channel.DROPPED, channel.FAILED} and "nest" in message:
+            nest = self._nests.pop(message["nest"], None)
+            if nest is not None:
+                nest.lost(message["error"])
         elif operation == channel.FAILED:
             error = SandboxUnavailableError(message["error"])
             _resolve(self._preparing.pop(message["runtime"], None) if "runtime" in message else self._ready, error)
@@ -269,8 +319,11 @@ class Agent:
             _resolve(started, SandboxStartError("the agent ended"))
         for sandbox in self._sandboxes.values():
             sandbox.ended(Exit("killed", 9, sandbox.peak_memory()))
+        for nest in self._nests.values():
+            nest.lost("the agent ended")
         self._preparing.clear()
         self._sandboxes.clear()
+        self._nests.clear()
 
 
 def _start_message(name: str, spec: SandboxSpec) -> dict[str, Any]:

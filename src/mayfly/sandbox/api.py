@@ -8,9 +8,19 @@ Contract. `start` returns a sandbox that runs, or raises and leaves nothing behi
 at any time, any number of times, in any order; `exited` resolves exactly once, whoever ended the sandbox, and all
 later calls answer the same. When it has resolved, no process of the sandbox is alive; when `discard` has returned,
 its mounts, cgroups, descriptors and scratch space are gone too. Death of the factory's process ends every sandbox.
+
+Templates. `prepare_packages` and `prepare_function` make a *shared template* under a key that the caller chooses: a
+process inside the function's own sandbox, from which sandboxes with that `SandboxSpec.template` are forked. It is as
+hostile as the function itself. Either returns with a template that is ready, or raises and leaves nothing behind; a
+refusal says in sentences what about the function stands in the way. A template MAY be lost at any time, by its own
+fault or the machine's: `start` then raises `TemplateLostError`, nothing of that start is left, and the same
+specification without a template starts. What is different between sandboxes of one template: process ids and
+namespaces, /tmp, random numbers of `random`, `numpy.random` and whatever draws from the system. `drop_template` and
+`keep_spares` may be called at any time for any key; running sandboxes do not notice either.
 """
 
 import socket
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -24,6 +34,26 @@ class SandboxUnavailableError(PlatformError):
 
 class SandboxStartError(PlatformError):
     """The sandbox could not be made this time; the message says at which step and why."""
+
+
+class TemplateRefusedError(PlatformError):
+    """No template can be made of this function, at this level, or now; each reason is a sentence."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
+class TemplateInitError(TemplateRefusedError):
+    """The function's own init failed in its template, as it would in an instance; carries the error object (JSON)."""
+
+    def __init__(self, payload: bytes) -> None:
+        super().__init__("the function's init failed")
+        self.payload = payload
+
+
+class TemplateLostError(SandboxStartError):
+    """The template of a specification does not exist, or could not be forked from. Start without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +78,16 @@ class SandboxSpec:
     open_files: int = 1024
     cpus: float = 1.0
     label: str = ""  # for people: shows in process titles; [A-Za-z0-9_-]{0,32}
+    # Key of the shared template to fork from. All else must be what the template was made with; it is not looked at.
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A shared template that is ready. The figures are the template's own word."""
+
+    modules: int  # that it imported
+    took_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +142,35 @@ class SandboxFactory(Protocol):
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
         """A running sandbox whose runtime waits for its first frame; `SandboxStartError`."""
+
+    async def prepare_packages(
+        self, key: str, spec: SandboxSpec, modules: Sequence[str], environment: Mapping[str, str]
+    ) -> Prepared:
+        """Make a template that imports the installed distributions among `modules`, in this order, and what is of the
+        standard library, but nothing of the function's own. `environment`: without what differs between instances.
+
+        Replaces a template of the same key. `TemplateRefusedError`.
+        """
+
+    async def prepare_function(
+        self,
+        key: str,
+        spec: SandboxSpec,
+        handler: str,
+        environment: Mapping[str, str],
+        serve: Callable[[socket.socket], Callable[[], None]] | None,
+    ) -> Prepared:
+        """Make a template that ran all of init and the hooks before a snapshot; instances run the hooks after one.
+
+        `serve` gets the template's own endpoint (see `Sandbox.endpoint`) before init, and what it returns is called
+        after it. Replaces a template of the same key. `TemplateRefusedError`; `TemplateInitError` when user code fails.
+        """
+
+    def keep_spares(self, key: str, count: int) -> None:
+        """Keep so many forks of a template waiting; they become sandboxes without a fork. None are kept at first."""
+
+    def drop_template(self, key: str) -> None:
+        """Fork from it no more, and give it back. Idempotent."""
 
     async def close(self) -> None:
         """Discard every sandbox and template."""

@@ -26,12 +26,19 @@ MAX_PAYLOAD = 64 << 20
 INIT = 1  # JSON: {"handler", "environment": {str: str}, "task_root": str}
 # JSON: {"request_id", "deadline_ms": Unix ms, "arn", "trace_id"?, "client_context"?, "identity"?}; event
 INVOKE = 2
+# To a shared template, once, on a socket of its own: what to load ahead. JSON: {"environment", "task_root",
+# "modules": [names in the order of their first import], "handler": None for packages alone}
+PREPARE = 3
 
 # Runtime to server.
-READY = 16  # JSON: {"init_ms": float}
+# JSON: {"init_ms": float, "imports": [[module, file, total µs, own µs], ...] of this init, in the order of completion,
+# "restore_ms"?: in a fork of a shared template, the part of init that came before the function's code}
+READY = 16
 INIT_ERROR = 17  # payload: the error object, as below
 RESULT = 18  # payload: the handler's result as JSON text
 ERROR = 19  # JSON: {"fatal": bool, true when the runtime ends itself}; payload: {"errorMessage", "errorType", ...}
+PREPARED = 20  # JSON: {"modules": int, "took_ms": float}
+REFUSED = 21  # JSON: {"reasons": [why instances cannot be forked from it]}
 
 
 class FrameError(ValueError):

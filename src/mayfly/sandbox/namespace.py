@@ -5,13 +5,26 @@ The composition root calls `launch` before it has an event loop and `attach` ins
 
 import asyncio
 import re
+import socket
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from mayfly.sandbox.agent_client import Agent
-from mayfly.sandbox.api import Interpreter, Sandbox, SandboxSpec, SandboxStartError, SandboxUnavailableError
+from mayfly.sandbox.api import (
+    Interpreter,
+    Prepared,
+    Sandbox,
+    SandboxSpec,
+    SandboxStartError,
+    SandboxUnavailableError,
+    TemplateLostError,
+    TemplateRefusedError,
+)
+from mayfly.sandbox.nest_client import Nest
 
+TASK_ROOT = "/var/task"
 _LABEL = re.compile(r"[A-Za-z0-9_-]{0,32}")
 
 
@@ -25,6 +38,7 @@ class AgentFactory:
         self._directory = directory
         self._agent = agent
         self._runtimes: dict[str, Interpreter] = {}
+        self._nests: dict[str, Nest] = {}  # by key of the template
         self._closed = False
         self._reviving = asyncio.Lock()
 
@@ -56,7 +70,62 @@ class AgentFactory:
         if spec.runtime not in self._runtimes:
             raise SandboxStartError(f"the runtime {spec.runtime} was not prepared")
         await self._agent_alive()
-        return await self._agent.start(spec)
+        if spec.template is None:
+            return await self._agent.start(spec)
+        nest = self._nests.get(spec.template)
+        if nest is None or nest.over:
+            self.drop_template(spec.template)
+            raise TemplateLostError(f"there is no template {spec.template!r}")
+        return await self._agent.start(spec, nest.id)
+
+    async def prepare_packages(
+        self, key: str, spec: SandboxSpec, modules: Sequence[str], environment: Mapping[str, str]
+    ) -> Prepared:
+        return await self._prepare(key, spec, {"modules": list(modules)}, environment, None)
+
+    async def prepare_function(
+        self,
+        key: str,
+        spec: SandboxSpec,
+        handler: str,
+        environment: Mapping[str, str],
+        serve: Callable[[socket.socket], Callable[[], None]] | None,
+    ) -> Prepared:
+        return await self._prepare(key, spec, {"modules": [], "handler": handler}, environment, serve)
+
+    async def _prepare(
+        self,
+        key: str,
+        spec: SandboxSpec,
+        asked: Mapping[str, Any],
+        environment: Mapping[str, str],
+        serve: Callable[[socket.socket], Callable[[], None]] | None,
+    ) -> Prepared:
+        if spec.runtime not in self._runtimes:
+            raise TemplateRefusedError(f"the runtime {spec.runtime} was not prepared")
+        await self._agent_alive()
+        self.drop_template(key)
+        agent = self._agent
+        nest = await agent.nest(spec)
+        try:
+            prepared = await nest.prepare({**asked, "environment": dict(environment), "task_root": TASK_ROOT}, serve)
+        except BaseException:
+            agent.drop(nest)
+            raise
+        self.drop_template(key)
+        self._nests[key] = nest
+        agent.open(nest, 0)
+        return prepared
+
+    def keep_spares(self, key: str, count: int) -> None:
+        nest = self._nests.get(key)
+        if nest is not None and not nest.over:
+            self._agent.open(nest, count)
+
+    def drop_template(self, key: str) -> None:
+        nest = self._nests.pop(key, None)
+        if nest is not None:
+            self._agent.drop(nest)
 
     async def close(self) -> None:
         self._closed = True

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from mayfly.sandbox import parcel
 from mayfly.sandbox.api import Exit, Interpreter, Sandbox, SandboxSpec, SandboxStartError
+from mayfly.sandbox.without_templates import WithoutTemplates
 
 _PROGRAM = (
     "import sys, json; sys.path.insert(0, sys.argv[1]); "
@@ -103,7 +104,7 @@ class ProcessSandbox:
             self._exit.set_result(Exit("killed" if self._killed else "signaled", -code, peak))
 
 
-class ProcessFactory:
+class ProcessFactory(WithoutTemplates):
     """`SandboxFactory` of the `process` level."""
 
     level = "process"
@@ -129,6 +130,7 @@ class ProcessFactory:
             raise ValueError(f"{spec.label!r} is no label: up to 32 letters, digits, _ and -")
         if self._closed:
             raise SandboxStartError("the sandboxes are shutting down")
+        self.refuse_template(spec)
         interpreter = self._interpreters.get(spec.runtime)
         if interpreter is None:
             raise SandboxStartError(f"the runtime {spec.runtime} was not prepared")

@@ -10,6 +10,7 @@ import array
 import json
 import os
 import socket
+import struct
 from typing import Any
 
 MAX_MESSAGE = 1 << 16
@@ -52,16 +53,24 @@ def send(channel: socket.socket, message: dict[str, Any], descriptors: list[int]
 
 def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """The next message and the descriptors that came with it, which the caller now owns; None when the peer is gone."""
-    size = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
+    data, descriptors, _ = receive_from(channel)
+    return (json.loads(data), descriptors) if data else None
+
+
+def receive_from(channel: socket.socket) -> tuple[bytes, list[int], int]:
+    """Like `receive`, but unparsed, and with the sender's process id as the kernel knows it, where SO_PASSCRED is set
+    (else 0). No bytes: the peer is gone."""
+    numbers, credentials = array.array("i"), struct.Struct("iii")
+    size = socket.CMSG_SPACE(MAX_DESCRIPTORS * numbers.itemsize) + socket.CMSG_SPACE(credentials.size)
     data, ancillary, flags, _ = channel.recvmsg(MAX_MESSAGE, size, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
-    descriptors = array.array("i")
+    sender = 0
     for level, kind, body in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            descriptors.frombytes(body[: len(body) - len(body) % descriptors.itemsize])
-    if not data:
-        return None
+            numbers.frombytes(body[: len(body) - len(body) % numbers.itemsize])
+        elif level == socket.SOL_SOCKET and kind == getattr(socket, "SCM_CREDENTIALS", None):
+            sender = credentials.unpack(body[: credentials.size])[0]
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-        for descriptor in descriptors:
+        for descriptor in numbers:
             os.close(descriptor)
         raise OSError("a message was longer than the agreed limit")
-    return json.loads(data), list(descriptors)
+    return data, list(numbers), sender

@@ -98,6 +98,15 @@ class Instances:
         }
         return request, given
 
+    def lend_uid(self) -> int:
+        """A user id for something else than an instance, until `return_uid`; `NoRoomError`."""
+        if not self._free:
+            raise NoRoomError("no user id is free")
+        return self._free.popleft()
+
+    def return_uid(self, uid: int) -> None:
+        self._free.append(uid)
+
     def cloned(self, name: str, pid: int) -> None:
         """The process exists; it is this process's child."""
         instance = self._all[name]

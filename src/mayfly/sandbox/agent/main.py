@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from mayfly.sandbox.agent import cgroups, channel, hierarchy, instances, seccomp, templates
+from mayfly.sandbox.agent import cgroups, channel, hierarchy, instances, nests, seccomp, templates
 
 _LOCK_WAIT_S = 15
 
@@ -46,14 +46,17 @@ class Agent:
         os.makedirs(stage, mode=0o700, exist_ok=True)
         self._groups = cgroups.Groups(hierarchy.read_layout(), cgroups.group_name(directory))
         self._groups.open()
-        calls = os.memfd_create("filter", os.MFD_CLOEXEC)
-        seccomp.compile_filter(calls)
+        filters = [os.memfd_create("filter", os.MFD_CLOEXEC) for _ in range(3)]
+        seccomp.compile_filter(filters[0])
+        seccomp.compile_filter(filters[1], allowed=seccomp.FOR_TEMPLATES)
+        seccomp.compile_denial(filters[2])
         self._selector = selectors.DefaultSelector()
         uids = instances.Uids.of(cgroups.digest_of(directory))
         self._instances = instances.Instances(self._selector, self._groups, uids, self._report)
         self._templates = templates.Templates(
-            self._selector, calls, stage, self._groups, uids, self._from_template, self._instances.abandoned
+            self._selector, filters, stage, self._groups, uids, self._from_template, self._abandoned
         )
+        self._nests = nests.Nests(self._selector, self._groups, self._instances, self._templates.nest, self._report)
         self._running = True
         self._dead_children = False
 
@@ -69,16 +72,23 @@ class Agent:
         self._report({"op": channel.READY, "cgroup": self._groups.layout.version}, [])
         try:
             while self._running:
-                for key, _ in self._selector.select(self._groups.retry_s()):
+                for key, _ in self._selector.select(self._sleep_s()):
                     react: Callable[[], None] = key.data
                     react()
                 self._groups.retry()
-                if self._dead_children and not self._templates.are_cloning:
-                    self._dead_children = not _bury_strangers({*self._templates.pids(), *self._instances.pids()})
+                self._nests.expire()
+                if self._dead_children and not self._templates.are_cloning and not self._nests.are_forking:
+                    known = {*self._templates.pids(), *self._instances.pids(), *self._nests.pids()}
+                    self._dead_children = not _bury_strangers(known)
         finally:
+            self._nests.end()
             self._templates.end()
             self._instances.end()
             self._groups.remove()
+
+    def _sleep_s(self) -> float | None:
+        times = [time_s for time_s in (self._groups.retry_s(), self._nests.retry_s()) if time_s is not None]
+        return min(times, default=None)
 
     def _signalled(self, waker: socket.socket) -> None:
         if signal.SIGTERM in waker.recv(4096):
@@ -106,10 +116,19 @@ class Agent:
             self._templates.prepare(message)
         elif operation == channel.KILL:
             self._instances.kill(message["id"])
+            self._nests.kill(message["id"])
         elif operation == channel.CLOSE:
             self._running = False
+        elif operation == channel.START and "nest" in message:
+            self._nests.start(message, descriptors)
         elif operation == channel.START:
             self._start(message, descriptors)
+        elif operation == channel.NEST:
+            self._nests.nest(message, descriptors)
+        elif operation == channel.OPEN:
+            self._nests.open(message["nest"], message["spares"])
+        elif operation == channel.DROP:
+            self._nests.drop(message["nest"])
 
     def _start(self, message: dict[str, Any], descriptors: list[int]) -> None:
         try:
@@ -126,15 +145,21 @@ class Agent:
         """What a template, or a clone on its way in, has to say."""
         operation = message["op"]
         if operation == channel.CLONED:
-            self._instances.cloned(message["id"], message["pid"])
+            if not self._nests.cloned(message["id"], message["pid"]):
+                self._instances.cloned(message["id"], message["pid"])
         elif operation == channel.LISTENING:
             self._instances.listening(message["id"], descriptors)
         elif operation == channel.NOT_CLONED:
-            self._instances.abandoned(message["id"], message["error"])
+            self._abandoned(message["id"], message["error"])
         elif operation == channel.FAILED and "id" in message:
             self._instances.failed(message["id"], message["error"])
         else:
             self._report(message, [])
+
+    def _abandoned(self, name: str, error: str) -> None:
+        """What a template was asked to clone will never be."""
+        if not self._nests.abandoned(name, error):
+            self._instances.abandoned(name, error)
 
 
 def _bury_strangers(known: set[int]) -> bool:

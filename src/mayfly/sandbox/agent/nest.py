@@ -18,21 +18,20 @@ need namespaces of their own. The work is divided so that hostile code never mak
 
 The nest has a user namespace in which two unprivileged user ids of the host exist, a pid namespace in which nothing
 but the nest can be named, a network with nothing but loopback, and a read-only file system. All a hostile template can
-do with its two capabilities is to enter namespaces that belong to its own nest, that is to instances of its own version.
+do with its two capabilities is to enter namespaces of its own nest, that is of instances of its own version.
 
 `build` and `hatch` are called by the interpreter template; the rest runs in their clones.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
-import resource
 import signal
 import socket
 from typing import Any, NamedTuple, NoReturn
 
-from mayfly.sandbox.agent import channel, isolate, kernel, powers
-from mayfly.sandbox.python import share
+from mayfly.sandbox.agent import channel, isolate, kernel, powers, shared
 
 _CLONE_NEWCGROUP = 0x02000000
 # What a shared template takes from the keeper; its pid namespace it was born in.
@@ -140,7 +139,7 @@ def _be_room(to_agent: socket.socket, message: dict[str, Any], entrances: list[i
     try:
         endpoint = isolate.prepare(entrances)
         isolate.mount_own(message["ephemeral_mb"])
-        made = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name, _ in share.ROOM]
+        made = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name, _ in shared.ROOM]
         channel.send(to_agent, {"op": channel.ROOM, "room": message["room"]}, [endpoint.fileno(), *made])
     except OSError as error:
         channel.send(to_agent, {"op": channel.FAILED, "room": message["room"], "error": str(error)})
@@ -186,11 +185,10 @@ def _share(message: dict[str, Any], descriptors: list[int], filters: Filters) ->
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
     kernel.prctl_name(f"tp:{message['label']}")
     os.chdir(isolate.TASK_ROOT)
-    forks = os.dup(forks)  # out of the way of the numbers below
-    report = os.dup(report)
-    high = [os.dup2(report, 60, inheritable=False), os.dup2(forks, 61, inheritable=False)]
-    os.dup2(high[0], REPORT, inheritable=False)
-    os.dup2(high[1], FORKS, inheritable=False)
+    # Both first out of the way of the numbers that they will have.
+    away = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FORKS + 1) for descriptor in (report, forks)]
+    os.dup2(away[0], REPORT, inheritable=False)
+    os.dup2(away[1], FORKS, inheritable=False)
     kernel.close_from(FORKS + 1)
     filters.shared.install()
-    share.serve(socket.socket(fileno=REPORT), socket.socket(fileno=FORKS), filters.denial, message["label"])
+    shared.serve(socket.socket(fileno=REPORT), socket.socket(fileno=FORKS), filters.denial, message["label"])

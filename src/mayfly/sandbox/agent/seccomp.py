@@ -49,12 +49,19 @@ _FAMILIES_KNOWN = 48
 FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, as Linux numbers them
 
 
+# What a shared template may do in addition: enter the namespaces of rooms, and have its forks die with the agent.
+FOR_TEMPLATES = ("setns", "prctl")
+
+
 class NoFilterError(Exception):
     """libseccomp is missing or refused; the message says which."""
 
 
 class _Comparison(ctypes.Structure):
     _fields_ = (("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64))
+
+
+_PARENT_DEATH = _Comparison(0, _EQUAL, kernel.PR_SET_PDEATHSIG, 0)
 
 
 def load_library() -> ctypes.CDLL:
@@ -82,18 +89,19 @@ def compile_filter(into: int, allowed: Collection[str] = ()) -> None:
         for flag in NEW_NAMESPACES:
             _deny(library, context, "clone", errno.EPERM, _Comparison(0, _MASKED_EQUAL, flag, flag))
         _deny(library, context, "clone3", errno.ENOSYS)  # its flags are in memory, where a filter cannot look
-        _deny(library, context, "prctl", errno.EPERM, _Comparison(0, _EQUAL, kernel.PR_SET_PDEATHSIG, 0))
+        if "prctl" not in allowed:
+            _deny(library, context, "prctl", errno.EPERM, _PARENT_DEATH)
         for family in range(_FAMILIES_KNOWN):
             if family not in FAMILIES:
                 _deny(library, context, "socket", errno.EAFNOSUPPORT, _Comparison(0, _EQUAL, family, 0))
         _deny(library, context, "socket", errno.EAFNOSUPPORT, _Comparison(0, _AT_LEAST, _FAMILIES_KNOWN, 0))
 
 
-def compile_denial(into: int, names: Collection[str]) -> None:
-    """A program that refuses these calls and nothing else: to put on top of one that allowed them."""
+def compile_denial(into: int) -> None:
+    """A program that refuses what `FOR_TEMPLATES` allows: to put on top of one."""
     with _program(into) as (library, context):
-        for name in names:
-            _deny(library, context, name, errno.EPERM)
+        _deny(library, context, "setns", errno.EPERM)
+        _deny(library, context, "prctl", errno.EPERM, _PARENT_DEATH)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn, Optional
 
-from mayfly.sandbox.agent import channel, isolate, kernel, root
+from mayfly.sandbox.agent import channel, isolate, kernel, nest, root
 from mayfly.sandbox.python import bootstrap, preload
 
 _LAST_CAPABILITY = 63
@@ -32,23 +32,22 @@ def main(descriptor: int) -> NoReturn:
     received = channel.receive(to_agent)
     if received is None:
         sys.exit(0)
-    message, (filter_descriptor, *entrances) = received
+    message, (filter_descriptor, shared_filter, denial, *entrances) = received
     try:
         calls = _prepare(message, filter_descriptor)
+        filters = nest.Filters(_read_filter(shared_filter), _read_filter(denial))
     except Exception as error:  # the boundary of a process: the agent is told, whatever it was
         traceback.print_exc()
         channel.send(to_agent, {"op": channel.FAILED, "error": f"{type(error).__name__}: {error}"})
         sys.exit(1)
-    clones = _Clones(to_agent, calls, entrances)
+    clones = _Clones(to_agent, calls, filters, entrances)
     clones.keep_spare()
     channel.send(to_agent, {"op": channel.PREPARED, "missing": preload.missing()})
     clones.serve()
 
 
 def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCallFilter:
-    with open(filter_descriptor, "rb", closefd=True) as file:
-        file.seek(0)
-        calls = kernel.SystemCallFilter(file.read())
+    calls = _read_filter(filter_descriptor)
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("300")  # when the whole machine runs out of memory, functions go before the server does
     kernel.unshare(kernel.CLONE_NEWNS)
@@ -74,6 +73,12 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCa
     return calls
 
 
+def _read_filter(descriptor: int) -> kernel.SystemCallFilter:
+    with open(descriptor, "rb", closefd=True) as file:
+        file.seek(0)
+        return kernel.SystemCallFilter(file.read())
+
+
 class _Clones:
     """Clones on request, and one spare clone ahead of the next request.
 
@@ -82,9 +87,16 @@ class _Clones:
     next instance ahead, so spare and group belong together.
     """
 
-    def __init__(self, to_agent: socket.socket, calls: kernel.SystemCallFilter, entrances: list[int]) -> None:
+    def __init__(
+        self,
+        to_agent: socket.socket,
+        calls: kernel.SystemCallFilter,
+        filters: nest.Filters,
+        entrances: list[int],
+    ) -> None:
         self._to_agent = to_agent
         self._calls = calls
+        self._filters = filters
         self._entrances = entrances  # of the group that the next instance is for; empty until it is told
         self._spare: tuple[int, socket.socket] | None = None
 
@@ -104,8 +116,24 @@ class _Clones:
             message, descriptors = received
             if message["op"] == channel.GROUP:
                 self._entrances = descriptors
+            elif message["op"] in (channel.NEST, channel.HATCH):
+                self._nest(message, descriptors)
             else:
                 self._start(message, descriptors)
+
+    def _nest(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        """Make the keeper or the shared template of a nest."""
+        report = {"op": channel.CLONED, "id": message["id"]}
+        try:
+            if message["op"] == channel.NEST:
+                report["pid"] = nest.build(message, descriptors)
+            else:
+                report["pid"] = nest.hatch(message, descriptors, self._filters)
+        except OSError as error:
+            report = {"op": channel.NOT_CLONED, "id": message["id"], "error": str(error)}
+        for descriptor in descriptors:
+            os.close(descriptor)
+        channel.send(self._to_agent, report)
 
     def _start(self, message: dict[str, Any], descriptors: list[int]) -> None:
         """Make one instance. The agent, its parent, hears of it from here, and that it is ready from the clone."""

@@ -46,17 +46,18 @@ class Templates:
     def __init__(
         self,
         selector: selectors.BaseSelector,
-        calls: int,
+        calls: list[int],
         stage: str,
         groups: cgroups.Groups,
         uids: Uids,
         heard: Callable[[dict[str, Any], list[int]], None],
         lost: Callable[[str, str], None],
     ) -> None:
-        """`calls` is a descriptor of the seccomp filter; `heard` gets what templates and clones say, with the
-        descriptors, which it then owns; `lost` gets the id of an instance that will never be, and why."""
+        """`calls` are descriptors of the seccomp filters: of functions, of shared templates, and of the forks of
+        those; `heard` gets what templates and clones say, with the descriptors, which it then owns; `lost` gets the id
+        of an instance that will never be, and why."""
         self._selector = selector
-        self._filter = calls
+        self._filters = calls
         self._stage = stage
         self._groups = groups
         self._uids = uids
@@ -96,6 +97,14 @@ class Templates:
         template.group = None
         with contextlib.suppress(OSError):  # the next request will tell why
             self._offer_group(template)
+
+    def nest(self, runtime: str, request: dict[str, Any], descriptors: list[int]) -> None:
+        """Have a keeper or a shared template cloned; the descriptors are this object's. OSError, `NotPreparedError`."""
+        if runtime not in self._how:
+            raise NotPreparedError(f"the runtime {runtime} was not prepared")
+        template = self._all.get(runtime) or self._launch(runtime)
+        template.cloning.add(request["id"])
+        self._send(template, request, descriptors)
 
     def _offer_group(self, template: _Template) -> cgroups.Group:
         group, entrances = self._make_group()
@@ -155,7 +164,7 @@ class Templates:
             "first_uid": self._uids.first,
             "uids": self._uids.size,
         }
-        self._send(template, plan, [os.dup(self._filter), *entrances])
+        self._send(template, plan, [*map(os.dup, self._filters), *entrances])
         return template
 
     def _send(self, template: _Template, message: dict[str, Any], descriptors: list[int]) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.python import children, failures, handler, logs, preload, results, search
+from mayfly.sandbox.python import ahead, children, failures, handler, imports, logs, preload, results, search
 from mayfly.sandbox.python.context import LambdaContext, parse_json
 
 _CHUNK = 1 << 18
@@ -60,11 +60,11 @@ def open_output() -> None:
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
 
 
-def serve(control: socket.socket, places: search.Places = search.INSIDE) -> NoReturn:
-    """Speak to the server at the other end of `control` until the end."""
+def serve(control: socket.socket, places: search.Places = search.INSIDE, ready: ahead.Ready | None = None) -> NoReturn:
+    """Speak to the server at the other end of `control` until the end; `ready` in a fork of a shared template."""
     status = 1
     try:
-        _Runtime(control, places).run()
+        _Runtime(control, places, ready).run()
         status = 0
     except SystemExit as leaving:
         status = _exit_status(leaving.code)
@@ -78,12 +78,13 @@ def serve(control: socket.socket, places: search.Places = search.INSIDE) -> NoRe
 
 
 class _Runtime:
-    def __init__(self, control: socket.socket, places: search.Places) -> None:
+    def __init__(self, control: socket.socket, places: search.Places, ready: ahead.Ready | None) -> None:
         control.setblocking(True)
         control.set_inheritable(False)
         self._control = control
         self._places = places
-        self._current = logs.Current()
+        self._ready = ready
+        self._current = ready.current if ready is not None else logs.Current()
         self._function: handler.Handler | None = None
         self._decoder = frames.Decoder()
         self._init_ms = 0.0
@@ -108,15 +109,15 @@ class _Runtime:
 
     def _init(self, frame: frames.Frame) -> None:
         begin = time.perf_counter()
-        environment: dict[str, str] = frame.meta["environment"]
-        _set_environment(environment)
-        search.set_up(frame.meta["task_root"], self._places)
-        preload.fit(environment)
-        logs.set_up(environment, self._current)
-        children.watch()
-        random.seed()
+        about: dict[str, Any] = {}
+        record = imports.Record()
         try:
-            self._function = handler.find(frame.meta["handler"])
+            self._set_up(frame.meta, about)
+            if self._ready is not None:
+                self._function = self._ready.function
+            if self._function is None:
+                with record:
+                    self._function = handler.find(frame.meta["handler"])
         except Exception as error:  # user code may raise anything
             failure = failures.describe(error, "")
             self._report(failure)
@@ -125,7 +126,24 @@ class _Runtime:
         self._init_ms = (time.perf_counter() - begin) * 1000
         # An INVOKE that is here already was sent before anybody knew how long init would take.
         self._invoked_early = bool(self._decoder.buffered or select.select([self._control], [], [], 0)[0])
-        self._answer(frames.READY, {"init_ms": round(self._init_ms, 3)})
+        self._answer(
+            frames.READY, {"init_ms": round(self._init_ms, 3), **about, "imports": imports.shortened(record.modules)}
+        )
+
+    def _set_up(self, meta: dict[str, Any], about: dict[str, Any]) -> None:
+        """Everything of init that comes before the function's code; `about` gets what READY tells of it."""
+        environment: dict[str, str] = meta["environment"]
+        begin = time.perf_counter()
+        if self._ready is not None:
+            self._ready.restore(environment)
+            about["restore_ms"] = round((time.perf_counter() - begin) * 1000, 3)
+        else:
+            _set_environment(environment)
+            search.set_up(meta["task_root"], self._places)
+            preload.fit(environment)
+            logs.set_up(environment, self._current)
+            random.seed()
+        children.watch()
 
     def _invoke(self, frame: frames.Frame) -> None:
         meta = frame.meta

@@ -39,7 +39,7 @@ def _make_room(directories: list[str]) -> None:
 
     The packages of the runtime belong together: when one is replaced, all are loaded anew.
     """
-    brought = {name for directory in directories for name in _top_level(directory)} - _KEPT
+    brought = {name for directory in directories for name in top_level(directory)} - _KEPT
     if brought.intersection(preload.PACKAGES):
         brought.update(preload.PACKAGES)
     if not any(name in sys.modules for name in brought):
@@ -48,7 +48,8 @@ def _make_room(directories: list[str]) -> None:
         del sys.modules[name]
 
 
-def _top_level(directory: str) -> list[str]:
+def top_level(directory: str) -> list[str]:
+    """Names of what could be imported from a directory, and of some other things in it."""
     try:
         entries = os.listdir(directory)
     except OSError:

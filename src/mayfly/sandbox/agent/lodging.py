@@ -1,0 +1,374 @@
+"""The instances of one nest: who waits for one, which are on their way, and the order of the steps.
+
+One room is kept ready beyond what is wanted, so that an instance without a spare waits for one fork alone; rooms and
+forks are made by two processes, side by side.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import itertools
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mayfly.sandbox.agent import cgroups, channel, instances, lodger
+from mayfly.sandbox.agent.lodger import Lodger, Request, close_all
+
+# So many rooms, and so many forks, are asked for at a time: more would only queue, and fill the sockets.
+_AT_ONCE = 4
+_MOST_FAILURES = 8
+
+
+class Watch:
+    """The agent's selector, for descriptors that may be removed twice."""
+
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        self._selector = selector
+
+    def add(self, descriptor: int, react: Callable[[], None]) -> None:
+        self._selector.register(descriptor, selectors.EVENT_READ, react)
+
+    def remove(self, descriptor: int) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(descriptor)
+
+
+class Lodging:
+    """All lodgers of one nest."""
+
+    def __init__(
+        self,
+        message: dict[str, Any],
+        sockets: tuple[socket.socket, socket.socket],
+        watch: Watch,
+        groups: cgroups.Groups,
+        report: instances.Report,
+        known_pids: Callable[[], set[int]],
+        left: Callable[[], None],
+    ) -> None:
+        """`sockets`: to the keeper, to the shared template; `left` is called when a lodger is gone."""
+        self._limits = cgroups.Limits(message["memory_mb"] << 20, message["cpus"], message["processes"])
+        self._ephemeral_mb: int = message["ephemeral_mb"]
+        self._keeper, self._template = sockets
+        self._watch = watch
+        self._groups = groups
+        self._report = report
+        self._known_pids = known_pids
+        self._left = left
+        self._numbers = itertools.count(1)
+        self._all: dict[int, Lodger] = {}
+        self._waiting: collections.deque[Request] = collections.deque()
+        self._spares = 0
+        self._closed = False
+        self._failures = 0  # one after another, of what was made and is no instance yet
+        self.progress_at = time.monotonic()
+
+    # From outside.
+
+    def keep(self, spares: int) -> None:
+        """Keep so many processes waiting."""
+        self._spares = spares
+        surplus = self._in(lodger.SPARE)[spares:]
+        for one in surplus:
+            self._end(one)
+        self._failures = 0
+        self._go_on()
+
+    def start(self, name: str, descriptors: list[int]) -> None:
+        """Make an instance, from a spare if there is one."""
+        if not self.is_busy:
+            self.progress_at = time.monotonic()
+        self._waiting.append(Request(name, descriptors))
+        self._go_on()
+
+    def kill(self, name: str) -> None:
+        for one in list(self._all.values()):
+            if one.name == name:
+                one.killed = True
+                self._end(one)
+                return
+        for request in list(self._waiting):
+            if request.name == name:
+                self._waiting.remove(request)
+                self._fail(request, "it was killed before it was started")
+
+    def knows(self, name: str) -> bool:
+        return any(one.name == name for one in self._all.values()) or any(r.name == name for r in self._waiting)
+
+    def close(self, why: str) -> None:
+        """Make no instance any more; those that run go on."""
+        self._closed = True
+        while self._waiting:
+            self._fail(self._waiting.popleft(), why)
+        for one in list(self._all.values()):
+            if one.stage not in {lodger.RUNNING, lodger.ENDING}:
+                self._end(one, why)
+
+    def kill_all(self) -> None:
+        """At the end of the agent: kill, and bury what is this process's to bury."""
+        for one in self._all.values():
+            one.kill()
+        for one in self._all.values():
+            if one.pid and one.status is None:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(one.pid, 0)
+
+    @property
+    def count(self) -> int:
+        return len(self._all)
+
+    @property
+    def is_forking(self) -> bool:
+        return bool(self._in(lodger.FORKING))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody is to do something."""
+        return bool(self._waiting or self._in(lodger.ROOM) or self._in(lodger.FORKING))
+
+    def pids(self) -> set[int]:
+        return {one.pid for one in self._all.values() if one.pid and one.status is None}
+
+    # The steps.
+
+    def _in(self, stage: str) -> list[Lodger]:
+        return [one for one in self._all.values() if one.stage == stage]
+
+    def _go_on(self) -> None:
+        """Do what can be done now: hand out spares, fork into empty rooms, have rooms made."""
+        if self._closed:
+            return
+        if self._failures >= _MOST_FAILURES:
+            while self._waiting:
+                self._fail(self._waiting.popleft(), "what the shared template forks does not live")
+            return
+        for spare in self._in(lodger.SPARE):
+            if not self._waiting:
+                break
+            self._hand_over(spare, self._waiting.popleft())
+        forking = len(self._in(lodger.FORKING))
+        spares_missing = self._spares - len(self._in(lodger.SPARE)) - self._forking_spares()
+        for room in self._in(lodger.EMPTY):
+            if forking >= _AT_ONCE or not (self._waiting or spares_missing > 0):
+                break
+            request = self._waiting.popleft() if self._waiting else None
+            spares_missing -= request is None
+            forking += self._fork(room, request)
+        rooms = len(self._in(lodger.ROOM))
+        wanted = len(self._waiting) + max(0, spares_missing) + 1 - len(self._in(lodger.EMPTY)) - rooms
+        for _ in range(min(wanted, _AT_ONCE - rooms)):
+            if not self._ask_for_room():
+                break
+
+    def _forking_spares(self) -> int:
+        return sum(one.request is None for one in self._in(lodger.FORKING))
+
+    def _ask_for_room(self) -> bool:
+        group = None
+        try:
+            group = self._groups.create()
+            group.limit(self._limits)
+            one = Lodger(next(self._numbers), group)
+            entrances = doors(group)
+        except OSError as error:
+            if group is not None:
+                self._groups.discard(group)
+            self._give_up_waiting(str(error))
+            return False
+        self._all[one.number] = one
+        if one.memory_event is not None:
+            self._watch.add(one.memory_event, lambda: self._out_of_memory(one))
+        try:
+            request = {"op": channel.ROOM, "room": one.number, "ephemeral_mb": self._ephemeral_mb}
+            channel.send(self._keeper, request, entrances)
+        except OSError as error:
+            self._end(one, str(error))
+            return False
+        finally:
+            close_all(entrances)
+        return True
+
+    def room_made(self, number: int, pid: int, descriptors: list[int]) -> None:
+        """The keeper has a room ready: endpoint and namespaces; `pid` is its first process."""
+        self.progress_at = time.monotonic()
+        one = self._all.get(number)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:  # it ended
+            close_all(descriptors)
+            if one is not None:
+                self._end(one, str(error))
+            return
+        if one is None or one.stage != lodger.ROOM:  # nobody wants it any more
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            close_all([pidfd, *descriptors])
+            return
+        one.endpoint, *one.namespaces = descriptors
+        one.room_pidfd = pidfd
+        one.stage = lodger.EMPTY
+        self._watch.add(pidfd, lambda: self._room_ended(one))
+        self._go_on()
+
+    def room_failed(self, number: int, error: str) -> None:
+        one = self._all.get(number)
+        if one is not None:
+            self._end(one, error)
+        self._give_up_waiting(error)
+
+    def _fork(self, one: Lodger, request: Request | None) -> bool:
+        """Ask for a process in a room; for a request, or as a spare."""
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        mine.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        mine.setblocking(False)
+        one.fork_socket, one.request, one.stage = mine, request, lodger.FORKING
+        one.asked_at = time.monotonic()
+        self._watch.add(mine.fileno(), lambda: self._forked(one))
+        entrances: list[int] = []
+        try:
+            entrances = doors(one.group)
+            given = request.descriptors if request is not None else []
+            descriptors = [theirs.fileno(), *one.namespaces, *entrances, *given]
+            channel.send(self._template, {"op": channel.START, "entrances": len(entrances)}, descriptors)
+        except OSError as error:
+            self._end(one, f"the shared template does not listen: {error}")
+            return False
+        finally:
+            theirs.close()
+            close_all(entrances)
+        close_all(one.namespaces)
+        return True
+
+    def _forked(self, one: Lodger) -> None:
+        """The fork, or whoever holds its socket, says one byte. What it is does not matter; who it is does."""
+        assert one.fork_socket is not None
+        try:
+            data, descriptors, sender = channel.receive_from(one.fork_socket)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors, sender = b"", [], 0
+        close_all(descriptors)
+        if one.stage != lodger.FORKING or not data or not self._is_new_child(sender):
+            self._end(one, "the shared template made no process")
+            return
+        self.progress_at = time.monotonic()
+        one.pid, one.pidfd = sender, os.pidfd_open(sender)
+        self._watch.add(one.pidfd, lambda: self._process_ended(one))
+        if one.request is None:
+            one.stage = lodger.SPARE
+        else:
+            self._started(one)
+        self._go_on()
+
+    def _is_new_child(self, pid: int) -> bool:
+        """Whether a process is this one's child, and none that is known."""
+        if pid <= 0 or pid in self._known_pids():
+            return False
+        try:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return True
+
+    def _hand_over(self, spare: Lodger, request: Request) -> None:
+        """Make a spare an instance. If it is dead, its end puts things right."""
+        assert spare.fork_socket is not None
+        try:
+            channel.send(spare.fork_socket, {"op": channel.START}, request.descriptors)
+        except OSError:
+            self._waiting.appendleft(request)
+            self._end(spare)
+            return
+        spare.request = request
+        self._started(spare)
+
+    def _started(self, one: Lodger) -> None:
+        assert one.fork_socket is not None
+        assert one.request is not None
+        one.stage = lodger.RUNNING
+        self._failures = 0
+        self._watch.remove(one.fork_socket.fileno())
+        one.fork_socket.close()
+        one.fork_socket = None
+        close_all(one.request.descriptors)
+        self._report({"op": channel.STARTED, "id": one.name}, [one.endpoint, one.peak])
+        os.close(one.endpoint)
+        one.endpoint = -1
+
+    # The ends.
+
+    def _out_of_memory(self, one: Lodger) -> None:
+        assert one.memory_event is not None
+        self._watch.remove(one.memory_event)
+        os.close(one.memory_event)
+        one.memory_event = None
+        one.out_of_memory = True
+        self._end(one, "memory ran out")
+
+    def _process_ended(self, one: Lodger) -> None:
+        self._watch.remove(one.pidfd)
+        _, one.status = os.waitpid(one.pid, 0)
+        self._end(one, "it ended while it was started")
+
+    def _room_ended(self, one: Lodger) -> None:
+        self._watch.remove(one.room_pidfd)
+        one.room_ended = True
+        self._end(one, "its room ended")
+
+    def _end(self, one: Lodger, why: str = "") -> None:
+        """Kill what is left of it; when nothing is, say how it ended and give everything back."""
+        if one.number not in self._all:
+            return
+        if one.stage not in {lodger.RUNNING, lodger.ENDING} and one.request is not None:
+            self._fail(one.request, why)
+            one.request = None
+        if one.stage not in {lodger.RUNNING, lodger.ENDING}:
+            self._failures += 1
+        if one.fork_socket is not None:
+            self._watch.remove(one.fork_socket.fileno())
+            one.fork_socket.close()  # a process that is still on its way ends when it finds nobody here
+            one.fork_socket = None
+        one.stage = lodger.ENDING
+        one.kill()
+        if one.ended:
+            self._release(one)
+
+    def _release(self, one: Lodger) -> None:
+        message = {"op": channel.EXITED, "id": one.name, **one.exit_message()} if one.request is not None else None
+        for descriptor in (one.memory_event, one.pidfd, one.room_pidfd):
+            if descriptor is not None and descriptor >= 0:
+                self._watch.remove(descriptor)
+        one.close_descriptors()
+        del self._all[one.number]
+        self._groups.discard(one.group)
+        if message is not None:
+            self._report(message, [])
+        self._go_on()
+        self._left()
+
+    def _give_up_waiting(self, error: str) -> None:
+        """No room can be made: who waits for one hears so, unless rooms are on their way."""
+        while self._waiting and not (self._in(lodger.ROOM) or self._in(lodger.EMPTY)):
+            self._fail(self._waiting.popleft(), error)
+
+    def _fail(self, request: Request, error: str) -> None:
+        close_all(request.descriptors)
+        self._report({"op": channel.FAILED, "id": request.name, "template": True, "error": error}, [])
+
+
+def doors(group: cgroups.Group) -> list[int]:
+    """Descriptors of the files by which the writer enters a group: what is unprivileged can use them as well."""
+    opened = []
+    for entrance in group.entrances():
+        if os.path.isdir(f"/proc/self/fd/{entrance}"):
+            opened.append(os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=entrance))
+            os.close(entrance)
+        else:
+            opened.append(entrance)
+    return opened

@@ -1,0 +1,137 @@
+"""A shared template from within: load what instances have in common, look for hazards, fork on request.
+
+From `prepare` on this process belongs to the user's packages. Whoever reads what it says must not believe it: the
+server reads frames, as from any function; the agent reads one byte, and who sent it from the kernel.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import time
+from typing import Any, NoReturn
+
+from mayfly.sandbox import frames
+from mayfly.sandbox.agent import channel, isolate, kernel, powers
+from mayfly.sandbox.python import ahead, bootstrap
+
+# The namespaces of a room: their names below /proc/self/ns, and kinds. The first is entered by being born in it.
+ROOM = (
+    ("pid", kernel.CLONE_NEWPID),
+    ("net", kernel.CLONE_NEWNET),
+    ("ipc", kernel.CLONE_NEWIPC),
+    ("uts", kernel.CLONE_NEWUTS),
+    ("cgroup", 0x02000000),
+    ("mnt", kernel.CLONE_NEWNS),
+)
+_HERE = b"\1"
+
+
+def serve(report: socket.socket, forks: socket.socket, denial: kernel.SystemCallFilter, label: str) -> NoReturn:
+    """Never returns. `report` is the server's, `forks` the agent's; `denial` takes away what only a template may."""
+    try:
+        ready = _prepare(report, frozenset((forks.fileno(), report.fileno())))
+        report.close()
+        if ready is not None:
+            gc.collect()
+            gc.freeze()
+            _fork_on_request(forks, _Kit(ready, denial, label))
+    finally:
+        os._exit(1)
+
+
+class _Kit:
+    """What every fork of a template needs."""
+
+    def __init__(self, ready: ahead.Ready, denial: kernel.SystemCallFilter, label: str) -> None:
+        self.ready = ready
+        self.denial = denial
+        self.label = label
+
+
+def _prepare(report: socket.socket, kept: frozenset[int]) -> ahead.Ready | None:
+    """Do what the server's one frame asks for, and answer it."""
+    report.setblocking(True)
+    decoder = frames.Decoder()
+    asked: list[frames.Frame] = []
+    while not asked:
+        data = report.recv(1 << 18)
+        if not data:
+            return None
+        asked += decoder.feed(data)
+    began = time.perf_counter()
+    try:
+        ready = ahead.prepare(asked[0].meta, kept)
+    except ahead.RefusedError as refusal:
+        report.sendall(frames.encode(frames.REFUSED, {"reasons": refusal.reasons}))
+        return None
+    except ahead.InitFailedError as failure:
+        report.sendall(frames.encode(frames.INIT_ERROR, {}, json.dumps(failure.error).encode()))
+        return None
+    took_ms = round((time.perf_counter() - began) * 1000, 3)
+    report.sendall(frames.encode(frames.PREPARED, {"modules": ready.modules, "took_ms": took_ms}))
+    return ready
+
+
+def _fork_on_request(forks: socket.socket, kit: _Kit) -> None:
+    """A request is a message with: the fork's own socket to the agent, the room's namespaces, the entrances of its
+    control group, and, unless the fork is a spare, control socket and output pipe."""
+    while (received := channel.receive(forks)) is not None:
+        message, descriptors = received
+        powers.enter(descriptors[1], kernel.CLONE_NEWPID)
+        pid = kernel.clone(kernel.CLONE_PARENT)
+        if pid == 0:
+            _become_instance(message, descriptors, kit)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _become_instance(message: dict[str, Any], descriptors: list[int], kit: _Kit) -> NoReturn:
+    """In the clone: never returns, whatever happens."""
+    try:
+        agent, *rest = descriptors
+        rooms, rest = rest[: len(ROOM)], rest[len(ROOM) :]
+        for (_, kind), namespace in list(zip(ROOM, rooms))[1:]:  # noqa: B905 (runs on Python 3.9 too)
+            powers.enter(namespace, kind)
+        for entrance in rest[: message["entrances"]]:
+            os.write(entrance, b"0")
+        os.chdir(isolate.TASK_ROOT)
+        powers.keep_capabilities()
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
+        kernel.prctl_name(f"fn:{kit.label}" if kit.label else "fn")
+        os.setsid()
+        kit.denial.install()
+        to_agent = socket.socket(fileno=agent)
+        given = rest[message["entrances"] :]
+        to_agent.send(_HERE)  # fails when the agent died before PR_SET_PDEATHSIG
+        if not given:
+            kit.ready.warm()
+            received = channel.receive(to_agent)
+            if received is None:
+                os._exit(0)
+            given = received[1]
+        control, output = given
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        to_agent.detach()
+        os.dup2(control, isolate.CONTROL, inheritable=False)
+        _close_all_but(kit.ready.inherited)
+        gc.enable()
+        bootstrap.serve(socket.socket(fileno=isolate.CONTROL), ready=kit.ready)
+    finally:
+        os._exit(1)
+
+
+def _close_all_but(kept: frozenset[int]) -> None:
+    """Close every descriptor that is not standard, the control socket, or one that the packages opened."""
+    if not kept:
+        kernel.close_from(isolate.CONTROL + 1)
+        return
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > isolate.CONTROL and int(name) not in kept:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue  # the listing's own

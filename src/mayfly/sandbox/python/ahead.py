@@ -1,0 +1,195 @@
+"""What a shared template does ahead of its instances, and what is left for each of them to do.
+
+A *package template* imports the distributions that the function's init imported, and nothing of the function's own. A
+*function template* runs all of init, and the function's hooks. Both refuse when an instance could tell: when it would
+share something with its siblings, or miss something that init leaves behind outside of memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from mayfly.sandbox.python import distributions, failures, handler, hazards, imports, logs, preload, restore, search
+
+_TEMPORARY = ("/tmp", "/dev/shm")  # noqa: S108 (the sandbox's own)
+_MOST_PRINTED = 64 << 10
+_HOOKS = "snapshot_restore_py"
+
+
+class RefusedError(Exception):
+    """This process cannot be a template; the reasons are sentences."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
+class InitFailedError(Exception):
+    """The function's own init, or one of its hooks, raised: no instance can start. Carries the error object."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(str(error.get("errorMessage")))
+        self.error = error
+
+
+class Ready:
+    """The state of a template that instances are forked from."""
+
+    def __init__(self, current: logs.Current, generators: restore.Generators) -> None:
+        self.current = current
+        self.function: Optional[handler.Handler] = None  # noqa: UP045 (read at run time on Python 3.9)
+        self.modules = 0
+        self._generators = generators
+        self._changed: dict[str, Optional[str]] = {}  # noqa: UP045
+        self._printed = ""
+        self._reading: list[int] = []
+        self._sockets: list[int] = []
+
+    @property
+    def inherited(self) -> frozenset[int]:
+        """Descriptors that instances keep."""
+        return frozenset((*self._reading, *self._sockets))
+
+    def fill(self, changed: dict[str, str | None], printed: str, reading: list[int], sockets: list[int]) -> None:
+        """What preparing left behind: variables it changed, what it printed, what it has open."""
+        self._changed, self._printed, self._reading, self._sockets = changed, printed, reading, sockets
+
+    def warm(self) -> None:
+        """Touch, in a spare that has time, what `restore` and the import of the function will write to."""
+        importlib.invalidate_caches()
+        with contextlib.suppress(ImportError):
+            importlib.import_module("_no_such_module")
+        exec(compile("def handler(event, context):\n    return event\n", "warm", "exec"), {})  # noqa: S102
+        self._generators.reseed()
+
+    def restore(self, environment: Mapping[str, str]) -> None:
+        """In an instance, before anything of the function runs in it."""
+        os.environ.clear()
+        os.environ.update(environment)
+        for name, value in self._changed.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._generators.reseed()
+        restore.reopen(self._reading)
+        restore.kill_sockets(self._sockets)
+        if self._printed:
+            sys.stdout.write(self._printed)
+        if self.function is not None:
+            for hook, arguments, options in _hooks("get_after_restore"):
+                hook(*arguments, **options)
+
+
+def prepare(asked: Mapping[str, Any], kept: frozenset[int]) -> Ready:
+    """Carry out a PREPARE frame; `RefusedError`, `InitFailedError`."""
+    environment: dict[str, str] = asked["environment"]
+    os.environ.clear()
+    os.environ.update(environment)
+    if "TZ" in environment:
+        time.tzset()
+    search.set_up(asked["task_root"], search.INSIDE)
+    preload.fit(environment)
+    current = logs.Current()
+    logs.set_up(environment, current)
+    handler_name: str | None = asked.get("handler")
+    with _Output() as output, restore.Generators() as generators:
+        ready = Ready(current, generators)
+        before = len(sys.modules)
+        if handler_name is None:
+            _import_packages(asked["modules"])
+        else:
+            ready.function = _init(handler_name)
+        printed = output.text()
+    ready.modules = len(sys.modules) - before
+    reasons, reading, sockets = hazards.find(kept | {0, 1, 2}, _TEMPORARY, sockets_die=handler_name is not None)
+    if len(printed) > _MOST_PRINTED:
+        reasons.append(f"more than {_MOST_PRINTED >> 10} KiB were printed")
+    if handler_name is not None:
+        printed = ""  # as with a snapshot: what init printed, it printed once
+    if reasons:
+        raise RefusedError(reasons)
+    ready.fill(_difference(environment), printed, reading, sockets)
+    return ready
+
+
+def _import_packages(modules: list[str]) -> None:
+    """Import what belongs to distributions, and what is of the runtime or the standard library."""
+    own = _own_places()
+    installed = distributions.names_in(own)
+    brought = {name for directory in own for name in search.top_level(directory)} - installed
+    wanted = [name for name in modules if name.partition(".")[0] not in brought]
+    if not any(name.partition(".")[0] in installed for name in wanted):
+        raise RefusedError(["init imports no installed distribution"])
+    for name in wanted:
+        if name in sys.modules:
+            continue
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as missing:
+            if missing.name != name:
+                raise RefusedError([f"{name} cannot be imported ahead: {missing}"]) from missing
+        except BaseException as error:  # packages may raise anything, SystemExit included
+            raise RefusedError([f"{name} cannot be imported ahead: {type(error).__name__}: {error}"]) from error
+    strangers = [name for name, top in imports.loaded_from(own).items() if top not in installed]
+    if strangers:
+        raise RefusedError([f"packages import the function's own module {min(strangers)}"])
+
+
+def _own_places() -> tuple[str, ...]:
+    """The directories on the path that the function and its layers bring."""
+    return tuple(path for path in sys.path if path == os.getcwd() or path.startswith("/opt"))
+
+
+def _init(name: str) -> handler.Handler:
+    try:
+        function = handler.find(name)
+        for hook, arguments, options in reversed(_hooks("get_before_snapshot")):
+            hook(*arguments, **options)
+    except SystemExit as leaving:
+        raise RefusedError([f"init ended the process: SystemExit({leaving.code!r})"]) from leaving
+    except Exception as error:  # user code may raise anything
+        raise InitFailedError(failures.describe(error, "")) from error
+    return function
+
+
+def _hooks(registry: str) -> list[tuple[Any, Any, Any]]:
+    """Registered hooks, in the order of their registration; none unless the function imported the package."""
+    package = sys.modules.get(_HOOKS)
+    return list(getattr(package, registry)()) if package is not None else []
+
+
+def _difference(given: Mapping[str, str]) -> dict[str, str | None]:
+    """Variables that were changed; None: taken away."""
+    now = dict(os.environ)
+    changed: dict[str, str | None] = {name: value for name, value in now.items() if given.get(name) != value}
+    changed.update({name: None for name in given if name not in now})
+    return changed
+
+
+class _Output:
+    """Keeps what is printed, by native code too, so that it is part of every instance's log."""
+
+    def __enter__(self) -> _Output:
+        self._file = os.memfd_create("printed", os.MFD_CLOEXEC)
+        for descriptor in (1, 2):
+            os.dup2(self._file, descriptor)
+        return self
+
+    def text(self) -> str:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        return os.pread(self._file, _MOST_PRINTED + 1, 0).decode("utf-8", "replace")
+
+    def __exit__(self, *_: object) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for descriptor in (1, 2):
+            os.dup2(nowhere, descriptor)
+        for descriptor in (nowhere, self._file):
+            os.close(descriptor)
