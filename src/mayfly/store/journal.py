@@ -47,7 +47,7 @@ class JournalLimits:
     backlog_bytes: int = 1024 * 1024 * 1024  # appended and not folded; above it, `append` refuses
     batch_bytes: int = 512 * 1024  # folded in one transaction
     sync_s: float = 0.1  # between fsyncs of a dirty file
-    linger_s: float = 0.05  # records gather this long, so that a fold is worth its commit
+    linger_s: float = 0.1  # records gather this long, so that a fold is worth its commit
 
 
 class FileJournal:
@@ -191,7 +191,9 @@ class FileJournal:
             await _pause(self._hurry, self._limits.linger_s)
             self._behind.clear()
             self._hurry.clear()
-            while self._unfolded():
+            # Only what is there now: what comes meanwhile gathers again, or a busy journal commits record by record.
+            goal = Position(self._tail.number, self._tail.size)
+            while self._folded < goal and self._unfolded():
                 last_try = self._closing.is_set()
                 if await self._fold_or_log():
                     delay_s = BACKOFF_S[0]
@@ -200,6 +202,8 @@ class FileJournal:
                 else:
                     await _pause(self._closing, delay_s)
                     delay_s = min(delay_s * 2, BACKOFF_S[1])
+            if self._unfolded():
+                self._behind.set()
 
     def _unfolded(self) -> bool:
         return bool(self._ends) or self._folded.offset < self._tail.size
