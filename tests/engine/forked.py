@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.api import Exit, Interpreter, SandboxSpec
+from mayfly.sandbox.api import Exit, Interpreter, Origin, SandboxSpec
 from mayfly.sandbox.without_templates import WithoutTemplates
 
 CHILD = Path(__file__).with_name("child.py")
@@ -22,6 +22,8 @@ PEAK = 12 << 20
 
 
 class ForkedSandbox:
+    origin: Origin = "process"
+
     def __init__(self, number: int) -> None:
         ours, theirs = socket.socketpair()
         read, write = os.pipe()

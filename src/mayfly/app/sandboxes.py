@@ -7,12 +7,13 @@ background, because most functions will want it.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mayfly.errors import PlatformError
 from mayfly.sandbox import interpreters
-from mayfly.sandbox.api import Interpreter, Sandbox, SandboxFactory, SandboxSpec, SandboxUnavailableError
+from mayfly.sandbox.api import Interpreter, Prepared, Sandbox, SandboxFactory, SandboxSpec, SandboxUnavailableError
 from mayfly.services.functions.runtimes import RuntimeChoice
 
 _log = logging.getLogger(__name__)
@@ -64,11 +65,37 @@ class PreparedFactory:
         await asyncio.shield(task)
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
-        interpreter = self._known.by_template.get(spec.runtime)
-        if interpreter is None:
-            raise SandboxUnavailableError(f"the interpreter behind {spec.runtime} is no longer on this machine")
-        await self.prepare(spec.runtime, interpreter)
+        await self._have(spec.runtime)
         return await self._factory.start(spec)
+
+    async def _have(self, runtime: str) -> None:
+        interpreter = self._known.by_template.get(runtime)
+        if interpreter is None:
+            raise SandboxUnavailableError(f"the interpreter behind {runtime} is no longer on this machine")
+        await self.prepare(runtime, interpreter)
+
+    async def prepare_packages(
+        self, key: str, spec: SandboxSpec, modules: Sequence[str], environment: Mapping[str, str]
+    ) -> Prepared:
+        await self._have(spec.runtime)
+        return await self._factory.prepare_packages(key, spec, modules, environment)
+
+    async def prepare_function(
+        self,
+        key: str,
+        spec: SandboxSpec,
+        handler: str,
+        environment: Mapping[str, str],
+        serve: Callable[[socket.socket], Callable[[], None]] | None,
+    ) -> Prepared:
+        await self._have(spec.runtime)
+        return await self._factory.prepare_function(key, spec, handler, environment, serve)
+
+    def keep_spares(self, key: str, count: int) -> None:
+        self._factory.keep_spares(key, count)
+
+    def drop_template(self, key: str) -> None:
+        self._factory.drop_template(key)
 
     async def warm(self) -> None:
         """Prepare the running interpreter's own runtime; what goes wrong is logged, and told at the first start."""

@@ -40,6 +40,8 @@ class Target:
     reserved_concurrency: int | None = None
     # Instances may start from a template that was forked after init; see `Engine.prepare`.
     snap_start: bool = False
+    # Names of variables that differ between instances, or that expire: nothing that instances share gets to see them.
+    per_instance: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,32 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Import:
+    """One module that an init imported. The function's own word."""
+
+    module: str
+    path: str
+    total_us: int
+    own_us: int  # without what it imported
+
+
+# What an instance was started from, the slowest first: see "Starting an instance" in the design.
+StartPath = Literal["process", "interpreter", "packages", "function", "spare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How one instance was started, and how long each step took; the rest of a cold call is in its `Outcome`."""
+
+    path: StartPath
+    sandbox_ms: float  # from the decision until its runtime could be spoken to, variables and credentials included
+    runtime_ms: float  # from then until it was ready, without `restore_ms` and `init_ms`
+    restore_ms: float  # what a fork of a template does before the function's code
+    init_ms: float  # the function's own code
+    imports: tuple[Import, ...]  # during `init_ms`, in the order of their completion
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one call."""
 
@@ -97,6 +125,7 @@ class Outcome:
     init_ms: float | None  # on a cold start: the init phase; None when it was repeated within `duration_ms`
     queued_ms: float  # waiting for an instance, its start included
     peak_memory_bytes: int
+    start: Start | None = None  # of the instance, on its first call if that found it not ready
 
 
 class Observer(Protocol):

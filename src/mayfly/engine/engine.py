@@ -29,6 +29,7 @@ from mayfly.engine.job import Job
 from mayfly.engine.ledger import Ledger
 from mayfly.engine.placement import Placement
 from mayfly.engine.reporter import Reporter
+from mayfly.engine.templates import Templates
 from mayfly.policy import keepalive
 from mayfly.sandbox.api import SandboxFactory
 
@@ -63,7 +64,9 @@ class LocalEngine:
         self._loop = asyncio.get_running_loop()
         self._ledger = Ledger(memory_mb, account_concurrency)
         self._sweep_timer: asyncio.TimerHandle | None = None
-        host = Host(factory, Reporter(observer), clock, init_timeout_s, endpoints)
+        reporter = Reporter(observer)
+        self._templates = Templates(factory, reporter, new_id, endpoints)
+        host = Host(factory, self._templates, reporter, clock, init_timeout_s, endpoints)
         self._placement = Placement(host, self._ledger, new_id, self._fell_idle)
 
     # What callers ask for.
@@ -79,6 +82,7 @@ class LocalEngine:
 
     def retire(self, key: str) -> None:
         self._placement.retire(key)
+        self._templates.retire(key)
 
     def reserve(self, function: str, concurrency: int | None) -> None:
         self._ledger.reserve(function, concurrency)
@@ -93,7 +97,7 @@ class LocalEngine:
         return self._placement.standby.view(key)
 
     async def prepare(self, target: Target) -> Prepared:
-        return Prepared(optimized=False, reason="this engine makes no templates of functions after init")
+        return await self._templates.prepare(target)
 
     def snapshot(self) -> tuple[PoolView, ...]:
         now = self._clock.monotonic()
@@ -127,6 +131,7 @@ class LocalEngine:
 
     async def close(self, grace_s: float) -> None:
         self._placement.closed = True
+        await self._templates.close()
         self._placement.standby.close()
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()

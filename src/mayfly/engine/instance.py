@@ -27,7 +27,9 @@ from mayfly.engine.ends import Ends
 from mayfly.engine.failures import failure_of
 from mayfly.engine.job import Job
 from mayfly.engine.provision import provision
+from mayfly.engine.starts import Account
 from mayfly.engine.states import Event, Lifecycle, State
+from mayfly.engine.templates import Templates
 from mayfly.engine.turn import Turn
 from mayfly.errors import MayflyError, PlatformError
 from mayfly.sandbox import frames
@@ -49,6 +51,7 @@ class Host:
     """What all instances of one engine share."""
 
     factory: SandboxFactory
+    templates: Templates
     observer: Observer
     clock: Clock
     init_timeout_s: float
@@ -95,6 +98,7 @@ class Instance:
         self.calls = 0  # that ended
         self.created_at = host.clock.monotonic()
         self.idle_since = self.created_at
+        self._account = Account(self.created_at)
         self.start_ms = 0.0  # from the decision to start it until the handler could run
         self._host = host
         self._owner = owner
@@ -175,7 +179,8 @@ class Instance:
     async def _provision(self) -> Ends:
         """Make the sandbox and send it its first frame."""
         await self._owner.room()
-        sandbox, environment = await provision(self._host.factory, self.target, self.id)
+        sandbox, environment = await provision(self._host.templates, self.target, self.id)
+        self._account.sandbox_made(self._host.clock.monotonic(), sandbox.origin, environment)
         try:
             ends = self._ends = await Ends.open(sandbox, Channel(self._frame, self._channel_lost), self._printed)
         except BaseException:
@@ -248,20 +253,23 @@ class Instance:
                 self.retire("fatal error")
             self._answer(b"", Failure("raised", frame.payload))
         elif kind == frames.READY and state is State.INITIALIZING:
-            self._ready()
+            self._ready(frame)
         elif kind == frames.INIT_ERROR and state is State.INITIALIZING:
             self._init_failed(frame.payload)
         else:
             self._condemn("protocol")
 
-    def _ready(self) -> None:
+    def _ready(self, frame: frames.Frame) -> None:
         assert self._ends is not None
         now = self._host.clock.monotonic()
+        start = self._account.ready(now, frame.meta, snap_start=self.target.snap_start)
+        self._host.templates.learned(self.target, start, self._account.environment)
         self.start_ms = (now - self.created_at) * 1000
         self._lifecycle.feed(Event.READY)
         if self._turn is None:
             self._idle_from_the_start(now)
             return
+        self._turn.start = start
         self._lifecycle.feed(Event.CALLED)
         if self._leaving:
             self._lifecycle.feed(Event.RETIRED)

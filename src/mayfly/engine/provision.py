@@ -7,18 +7,19 @@ import asyncio
 import os
 
 from mayfly.engine.api import Target
-from mayfly.sandbox.api import Sandbox, SandboxFactory, SandboxStartError
+from mayfly.engine.templates import Templates
+from mayfly.sandbox.api import Sandbox, SandboxStartError
 
 # How long both may take together; a few milliseconds are usual.
 START_TIMEOUT_S = 60.0
 
 
-async def provision(factory: SandboxFactory, target: Target, instance: str) -> tuple[Sandbox, dict[str, str]]:
+async def provision(templates: Templates, target: Target, instance: str) -> tuple[Sandbox, dict[str, str]]:
     """A running sandbox for `target` and the variables for `instance`; when one fails, nothing is left of the other.
 
     Raises what either raises; `SandboxStartError` when they take too long.
     """
-    start = asyncio.create_task(_start(factory, target))
+    start = asyncio.create_task(templates.start(target))
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             environment = dict(await target.environment(instance))
@@ -31,10 +32,6 @@ async def provision(factory: SandboxFactory, target: Target, instance: str) -> t
         if isinstance(error, TimeoutError):
             raise SandboxStartError(f"no instance could be started within {START_TIMEOUT_S:g} s") from error
         raise
-
-
-async def _start(factory: SandboxFactory, target: Target) -> Sandbox:
-    return await factory.start(target.sandbox)
 
 
 async def _undo(sandbox: Sandbox) -> None:

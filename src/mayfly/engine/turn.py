@@ -1,6 +1,6 @@
 """One call's turn on one instance: its times, and the outcome that they add up to."""
 
-from mayfly.engine.api import Failure, Outcome
+from mayfly.engine.api import Failure, Outcome, Start
 from mayfly.engine.job import Job
 
 
@@ -11,10 +11,11 @@ class Turn:
     part of the call's own time, as AWS does it: such a turn has a duration and no init.
     """
 
-    __slots__ = ("_began_at", "_cold", "_init_ms", "_queued_ms", "job", "reported")
+    __slots__ = ("_began_at", "_cold", "_init_ms", "_queued_ms", "job", "reported", "start")
 
     def __init__(self, job: Job, now: float, *, cold: bool) -> None:
         self.job = job
+        self.start: Start | None = None
         self.reported = False  # whether the observer was told that the call started
         self._cold = cold
         self._queued_ms = (now - job.accepted_at) * 1000
@@ -44,4 +45,5 @@ class Turn:
             init_ms=self._init_ms,
             queued_ms=self._queued_ms,
             peak_memory_bytes=peak,
+            start=self.start,
         )

@@ -20,6 +20,7 @@ from mayfly.sandbox.agent import channel
 from mayfly.sandbox.api import (
     Exit,
     Interpreter,
+    Origin,
     SandboxSpec,
     SandboxStartError,
     SandboxUnavailableError,
@@ -46,6 +47,7 @@ class AgentSandbox:
         self._output = output
         self._agent = agent
         self._endpoint: socket.socket | None = None
+        self._origin: Origin = "interpreter"
         self._peak = -1
         self._peak_bytes = 0
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
@@ -53,6 +55,10 @@ class AgentSandbox:
     @property
     def id(self) -> str:
         return self._id
+
+    @property
+    def origin(self) -> Origin:
+        return self._origin
 
     @property
     def control(self) -> socket.socket:
@@ -84,8 +90,9 @@ class AgentSandbox:
         self.kill()
         return await self.exited()
 
-    def running(self, endpoint: int, peak: int) -> None:
+    def running(self, origin: Origin, endpoint: int, peak: int) -> None:
         """Told by the factory: isolated, and waiting for its first frame."""
+        self._origin = origin
         self._endpoint = socket.socket(fileno=endpoint)
         self._peak = peak
 
@@ -257,7 +264,7 @@ class Agent:
     def _heard(self, message: dict[str, Any], descriptors: list[int]) -> None:
         operation, name = message["op"], message.get("id", "")
         if operation == channel.STARTED:
-            self._heard_started(name, descriptors)
+            self._heard_started(name, message.get("origin", "interpreter"), descriptors)
         elif operation == channel.EXITED:
             self._heard_exited(name, message["reason"], message["code"], message["peak"])
         elif operation == channel.PREPARED:
@@ -282,12 +289,12 @@ class Agent:
             error = SandboxUnavailableError(message["error"])
             _resolve(self._preparing.pop(message["runtime"], None) if "runtime" in message else self._ready, error)
 
-    def _heard_started(self, name: str, descriptors: list[int]) -> None:
+    def _heard_started(self, name: str, origin: Origin, descriptors: list[int]) -> None:
         sandbox, started = self._starting.pop(name, (None, None))
         if sandbox is None or started is None or started.cancelled():
             _close(descriptors)  # nobody wants it any more; its end is on its way
             return
-        sandbox.running(*descriptors)
+        sandbox.running(origin, *descriptors)
         self._sandboxes[name] = sandbox
         _resolve(started)
 

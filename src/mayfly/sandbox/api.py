@@ -82,6 +82,11 @@ class SandboxSpec:
     template: str | None = None
 
 
+# A process of its own, a clone of an interpreter with the standard library, a fork of a shared template, or one of the
+# forks that were kept waiting.
+Origin = Literal["process", "interpreter", "template", "spare"]
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A shared template that is ready. The figures are the template's own word."""
@@ -104,6 +109,10 @@ class Sandbox(Protocol):
 
     @property
     def id(self) -> str: ...
+
+    @property
+    def origin(self) -> Origin:
+        """What it was started from."""
 
     @property
     def control(self) -> socket.socket:

@@ -21,7 +21,7 @@ import uuid
 from pathlib import Path
 
 from mayfly.sandbox import parcel
-from mayfly.sandbox.api import Exit, Interpreter, Sandbox, SandboxSpec, SandboxStartError
+from mayfly.sandbox.api import Exit, Interpreter, Origin, Sandbox, SandboxSpec, SandboxStartError
 from mayfly.sandbox.without_templates import WithoutTemplates
 
 _PROGRAM = (
@@ -36,6 +36,7 @@ class ProcessSandbox:
     """One process group; see `Sandbox`."""
 
     endpoint: socket.socket | None = None
+    origin: Origin = "process"
 
     def __init__(self, process: "subprocess.Popen[bytes]", control: socket.socket, output: int) -> None:
         loop = asyncio.get_running_loop()

@@ -263,7 +263,7 @@ class Lodging:
         if one.request is None:
             one.stage = lodger.SPARE
         else:
-            self._started(one)
+            self._started(one, "template")
         self._go_on()
 
     def _is_new_child(self, pid: int) -> bool:
@@ -286,9 +286,9 @@ class Lodging:
             self._end(spare)
             return
         spare.request = request
-        self._started(spare)
+        self._started(spare, "spare")
 
-    def _started(self, one: Lodger) -> None:
+    def _started(self, one: Lodger, origin: str) -> None:
         assert one.fork_socket is not None
         assert one.request is not None
         one.stage = lodger.RUNNING
@@ -297,7 +297,7 @@ class Lodging:
         one.fork_socket.close()
         one.fork_socket = None
         close_all(one.request.descriptors)
-        self._report({"op": channel.STARTED, "id": one.name}, [one.endpoint, one.peak])
+        self._report({"op": channel.STARTED, "id": one.name, "origin": origin}, [one.endpoint, one.peak])
         os.close(one.endpoint)
         one.endpoint = -1
 

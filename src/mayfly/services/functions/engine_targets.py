@@ -54,6 +54,12 @@ def cpus(memory_mb: int) -> float:
     return min(max(memory_mb / _MB_PER_CPU, _MIN_CPUS), _MAX_CPUS)
 
 
+# Variables that differ between instances, or expire with their credentials.
+_PER_INSTANCE = frozenset(
+    ("AWS_LAMBDA_LOG_STREAM_NAME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+)
+
+
 class Streams:
     """Which log stream each living instance writes to; named when its environment is made."""
 
@@ -109,7 +115,8 @@ class TargetFactory:
         choice = runtimes.choose(self._choose, configuration.runtime)
         label = version.label if version else LATEST
         optimized = version is not None and version.optimized
-        initialization = "provisioned-concurrency" if ahead else "snap-start" if optimized else "on-demand"
+        snapped = optimized or (version is not None and configuration.snap_start and version.state == "Pending")
+        initialization = "provisioned-concurrency" if ahead else "snap-start" if snapped else "on-demand"
 
         async def environment(instance: str) -> Mapping[str, str]:
             credentials = await self._credentials(function.name, configuration.role)
@@ -132,6 +139,7 @@ class TargetFactory:
             environment=environment,
             reserved_concurrency=function.reserved_concurrency,
             snap_start=version is not None and configuration.snap_start,
+            per_instance=_PER_INSTANCE,
             name=function.name,
             version=label,
             log_group=runs.log_group,

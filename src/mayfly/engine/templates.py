@@ -1,0 +1,180 @@
+"""Which targets have a shared template, and the making of one in the background.
+
+After a first start from the interpreter the engine knows what the init imported; where that took long enough, a
+template with the packages is made, and later starts use it. For targets with `snap_start`, the template runs all of
+init, and is made when the target is prepared, or again when it was lost. Whatever goes wrong with a template, a start
+goes the slower path; the reason is kept, and shown.
+"""
+
+import asyncio
+import dataclasses
+import logging
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from mayfly.engine.api import EndpointServer, Failure, Prepared, Start, Target
+from mayfly.engine.reporter import Reporter
+from mayfly.errors import PlatformError
+from mayfly.policy import templates as policy
+from mayfly.sandbox.api import Sandbox, SandboxFactory, TemplateInitError, TemplateLostError, TemplateRefusedError
+
+# The least recently used template goes beyond so many, and a target that loses its template more often gets no other.
+MOST_TEMPLATES = 64
+MOST_LOSSES = 3
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*", re.ASCII)
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(slots=True)
+class _State:
+    state: Literal["making", "ready", "refused", "lost"] = "making"
+    reason: str = ""
+    losses: int = 0
+    task: asyncio.Task[Prepared] | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TemplateView:
+    """The template of a target at a moment."""
+
+    state: Literal["making", "ready", "refused", "lost"]
+    reason: str  # why not, if it is not
+
+
+class Templates:
+    """By key of the target. `Instance` starts through it, and tells it what it learned."""
+
+    def __init__(
+        self,
+        factory: SandboxFactory,
+        observer: Reporter,
+        new_id: Callable[[], str],
+        endpoints: EndpointServer | None,
+    ) -> None:
+        """`observer` is told of the ends of templates that had an environment of their own."""
+        self._factory = factory
+        self._observer = observer
+        self._new_id = new_id
+        self._endpoints = endpoints
+        self._states: dict[str, _State] = {}  # in the order of their last use
+        self._closed = False
+
+    async def start(self, target: Target) -> Sandbox:
+        """A sandbox for `target`, by the fastest path there is. Raises what `SandboxFactory.start` raises."""
+        state = self._states.get(target.key)
+        if state is not None and state.state == "ready":
+            self._states[target.key] = self._states.pop(target.key)
+            try:
+                return await self._factory.start(dataclasses.replace(target.sandbox, template=target.key))
+            except TemplateLostError as error:
+                self._lose(target, state, str(error))
+        return await self._factory.start(target.sandbox)
+
+    def learned(self, target: Target, start: Start, environment: dict[str, str]) -> None:
+        """An instance started: make a template if that is worth it and was not tried."""
+        state = self._states.get(target.key)
+        if self._closed or start.path != "interpreter" or (state is not None and not self._may_retry(state)):
+            return
+        if target.snap_start:
+            self._make(target, lambda: self._with_function(target))
+            return
+        if policy.worth_it((policy.Loaded(one.module, one.own_us) for one in start.imports), target.handler):
+            modules = [one.module for one in start.imports if _MODULE.fullmatch(one.module)]
+            self._make(target, lambda: self._with_packages(target, modules, environment))
+
+    async def prepare(self, target: Target) -> Prepared:
+        """See `Engine.prepare`."""
+        state = self._states.get(target.key)
+        if state is not None and state.state == "ready":
+            return Prepared(optimized=True)
+        if state is None or state.task is None or state.task.done():
+            state = self._make(target, lambda: self._with_function(target))
+        assert state.task is not None
+        return await asyncio.shield(state.task)
+
+    def retire(self, key: str) -> None:
+        """The target gets no new instances."""
+        state = self._states.pop(key, None)
+        if state is not None:
+            if state.task is not None:
+                state.task.cancel()
+            self._factory.drop_template(key)
+
+    def view(self, key: str) -> TemplateView | None:
+        """How it stands with a target; None when no template was thought of."""
+        state = self._states.get(key)
+        return TemplateView(state.state, state.reason) if state is not None else None
+
+    async def close(self) -> None:
+        """Make no template any more; those there are belong to the factory."""
+        self._closed = True
+        tasks = [state.task for state in self._states.values() if state.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Making.
+
+    def _make(self, target: Target, making: Callable[[], Awaitable[Prepared]]) -> _State:
+        losses = self._states[target.key].losses if target.key in self._states else 0
+        state = self._states[target.key] = _State(losses=losses)
+        state.task = asyncio.create_task(self._settle(target, state, making), name=f"template {target.key}")
+        return state
+
+    async def _settle(self, target: Target, state: _State, making: Callable[[], Awaitable[Prepared]]) -> Prepared:
+        try:
+            prepared = await making()
+        except PlatformError as error:
+            prepared = Prepared(optimized=False, reason=str(error))
+        except Exception as error:
+            _log.exception("the making of a template of %s failed", target.function)
+            prepared = Prepared(optimized=False, reason=f"the platform failed: {error}")
+        state.state, state.reason = ("ready", "") if prepared.optimized else ("refused", prepared.reason)
+        if not prepared.optimized:
+            _log.info("%s has no template: %s", target.function, prepared.reason)
+        self._make_room()
+        return prepared
+
+    async def _with_packages(self, target: Target, modules: list[str], environment: dict[str, str]) -> Prepared:
+        shared = {name: value for name, value in environment.items() if name not in target.per_instance}
+        await self._factory.prepare_packages(target.key, target.sandbox, modules, shared)
+        return Prepared(optimized=True)
+
+    async def _with_function(self, target: Target) -> Prepared:
+        template = self._new_id()
+
+        def serve(endpoint: socket.socket) -> Callable[[], None]:
+            if self._endpoints is None:
+                return endpoint.close
+            return self._endpoints(target, template, endpoint)
+
+        try:
+            environment = await target.environment(template)
+            await self._factory.prepare_function(target.key, target.sandbox, target.handler, environment, serve)
+        except TemplateInitError as error:
+            return Prepared(optimized=False, reason=str(error), failure=Failure("init-raised", error.payload))
+        except TemplateRefusedError as error:
+            return Prepared(optimized=False, reason=str(error))
+        finally:
+            self._observer.terminated(target, template, "its template was made")
+        return Prepared(optimized=True)
+
+    def _lose(self, target: Target, state: _State, reason: str) -> None:
+        _log.warning("the template of %s was lost: %s", target.function, reason)
+        self._factory.drop_template(target.key)
+        state.state, state.reason = "lost", reason
+        state.losses += 1
+
+    @staticmethod
+    def _may_retry(state: _State) -> bool:
+        return state.state == "lost" and state.losses < MOST_LOSSES
+
+    def _make_room(self) -> None:
+        """Drop the templates that were not used for longest; they are made again by the next start."""
+        ready = [key for key, state in self._states.items() if state.state == "ready"]
+        for key in ready[: max(0, len(ready) - MOST_TEMPLATES)]:
+            self._factory.drop_template(key)
+            del self._states[key]
