@@ -69,6 +69,10 @@ def cases(role: str, role_arn: str, function: str) -> list[Case]:
         ),
         Case("AWS::Lambda::Permission", {"FunctionName": function, "Action": "lambda:InvokeFunction",
              "Principal": "s3.amazonaws.com", "SourceAccount": ACCOUNT}, {}),
+        Case("AWS::Lambda::Version", {"FunctionName": function, "Description": "first",
+             "ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": "1"}}, {}),
+        Case("AWS::Lambda::Alias", {"FunctionName": function, "FunctionVersion": "$LATEST", "Name": "live"},
+             {"Description": "d"}),
         Case("AWS::Lambda::Url", {"TargetFunctionArn": function, "AuthType": "NONE"}, {"AuthType": "AWS_IAM"}),
         Case("AWS::Lambda::EventInvokeConfig", {"FunctionName": function, "Qualifier": "$LATEST",
              "MaximumRetryAttempts": 1}, {"MaximumRetryAttempts": "0"}),
@@ -166,7 +170,7 @@ def test_every_type_has_names_within_aws_limits_that_are_its_own(number: int) ->
         assert name == name.lower()
     if case.type in ("AWS::Lambda::Function", "AWS::IAM::Role"):
         assert len(name) <= 64
-    if case.type != "AWS::Lambda::Url":
+    if case.type not in ("AWS::Lambda::Url", "AWS::Lambda::Alias"):
         assert name != kind.physical_id(dataclasses.replace(long, generation=2), properties)
 
 

@@ -6,10 +6,12 @@ from mayfly.services.stacks.resources.base import ResourceType
 from mayfly.services.stacks.resources.dynamodb_table import Table
 from mayfly.services.stacks.resources.iam_policy import InlinePolicy, ManagedPolicy
 from mayfly.services.stacks.resources.iam_role import Role
+from mayfly.services.stacks.resources.lambda_alias import Alias
 from mayfly.services.stacks.resources.lambda_event_invoke_config import EventInvokeConfig
 from mayfly.services.stacks.resources.lambda_function import Function
 from mayfly.services.stacks.resources.lambda_permission import Permission
 from mayfly.services.stacks.resources.lambda_url import Url
+from mayfly.services.stacks.resources.lambda_version import Version
 from mayfly.services.stacks.resources.logs_log_group import LogGroup
 from mayfly.services.stacks.resources.s3_bucket import Bucket
 
@@ -17,6 +19,7 @@ from mayfly.services.stacks.resources.s3_bucket import Bucket
 def resource_types() -> Mapping[str, ResourceType]:
     """All types, by their name in a template."""
     known: tuple[ResourceType, ...] = (
+        Alias(),
         Bucket(),
         EventInvokeConfig(),
         Function(),
@@ -27,5 +30,6 @@ def resource_types() -> Mapping[str, ResourceType]:
         Role(),
         Table(),
         Url(),
+        Version(),
     )
     return {item.name: item for item in known}

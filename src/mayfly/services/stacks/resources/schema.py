@@ -19,7 +19,7 @@ class PropertyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    kind: Literal["String", "Integer", "Boolean"]
+    kind: Literal["String", "Integer", "Number", "Boolean"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Json:
 
 Schema = Scalar | Items | Entries | Fields | Json
 STRING, INTEGER, BOOLEAN, JSON = Scalar("String"), Scalar("Integer"), Scalar("Boolean"), Json()
+NUMBER = Scalar("Number")
 STRINGS = Items(STRING)
 
 
@@ -94,6 +95,10 @@ def _scalar(value: Any, schema: Scalar, path: str) -> Any:
         if text.lower() not in ("true", "false"):
             raise _mismatch(path, schema.kind, value)
         return text.lower() == "true"
+    if schema.kind == "Number":
+        if not re.fullmatch(r"[-+]?\d{1,18}(\.\d{1,18})?([eE][-+]?\d{1,2})?", text):
+            raise _mismatch(path, schema.kind, value)
+        return float(text)
     if not re.fullmatch(r"[-+]?\d{1,18}(\.0+)?", text):
         raise _mismatch(path, schema.kind, value)
     return int(text.partition(".")[0])

@@ -1,0 +1,62 @@
+"""AWS::Lambda::Version: a published version of a function, with instances kept ready where that is asked for.
+
+Any change replaces it. Where nothing has changed since a version was published, that version is taken over, as the API
+answers it; AWS refuses to deploy then, which leaves a template that failed half-way once without a way forward.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mayfly.services.stacks.resources.base import Caller, Made, Target, picked
+from mayfly.services.stacks.resources.lambda_provisioned import PROVISIONED, set_provisioned, until_active
+from mayfly.services.stacks.resources.schema import STRING, fields
+
+
+class Version:
+    name = "AWS::Lambda::Version"
+    schema = fields(
+        "FunctionName",
+        FunctionName=STRING,
+        CodeSha256=STRING,
+        Description=STRING,
+        ProvisionedConcurrencyConfig=PROVISIONED,
+    )
+    replaced_by = frozenset(schema.members)
+    attributes: frozenset[str] = frozenset({"Version", "FunctionArn"})
+
+    def physical_id(self, target: Target, properties: Mapping[str, Any]) -> str:
+        return target.name(100)
+
+    def custom_name(self, properties: Mapping[str, Any]) -> str | None:
+        return None
+
+    async def exists(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> bool:
+        return False  # a new number is nobody else's
+
+    async def create(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> Made:
+        function = properties["FunctionName"]
+        published = await call(
+            "lambda", "PublishVersion", FunctionName=function, **picked(properties, "CodeSha256", "Description")
+        )
+        version = published["Version"]
+        await until_active(call, function, version)
+        if (wanted := properties.get("ProvisionedConcurrencyConfig")) is not None:
+            await set_provisioned(call, function, version, wanted)
+        arn = published["FunctionArn"]
+        return Made(arn, {"Version": version, "FunctionArn": arn})
+
+    async def update(
+        self, call: Caller, target: Target, made: Made, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> Made:
+        return made  # nothing can be updated in place
+
+    async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
+        if not made.attributes:  # it was not published
+            return
+        await call.unless(
+            "ResourceNotFoundException",
+            "lambda",
+            "DeleteFunction",
+            FunctionName=properties["FunctionName"],
+            Qualifier=made.attributes["Version"],
+        )
