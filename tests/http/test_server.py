@@ -119,7 +119,52 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_ends_the_request(s
     wire = await dial(await serve(read))
     await wire.send(b"PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc")
     wire.writer.close()
-    assert "before its body was complete" in str(await asyncio.wait_for(left, 10))
+    assert "before the body was complete" in str(await asyncio.wait_for(left, 10))
+
+
+async def test_a_client_that_stalls_in_its_body_is_cut_off(
+    serve: Serve, dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "STALL_TIMEOUT_S", 0.05)
+    wire = await dial(await serve(echo))
+    await wire.send(b"PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc")
+    with contextlib.suppress(ConnectionError):
+        assert await wire.rest() == b""
+
+
+async def test_a_client_that_does_not_read_its_reply_is_cut_off(
+    serve: Serve, dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "STALL_TIMEOUT_S", 0.05)
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield bytes(1 << 20)
+        finally:
+            ended.set_result(None)
+
+    async def stream(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, (), StreamBody(chunks(), 1 << 40))
+
+    wire = await dial(await serve(stream))
+    await wire.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    await wire.head()
+    await asyncio.wait_for(asyncio.shield(ended), 20)  # nothing is read any more, so the buffers fill
+
+
+async def test_a_slow_handler_is_no_stalled_client(serve: Serve, dial: Dial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "STALL_TIMEOUT_S", 0.05)
+
+    async def slow(request: HttpRequest) -> HttpResponse:
+        body = b"".join([chunk async for chunk in request.body])
+        await asyncio.sleep(2.5)  # longer than two looks for stalled clients
+        return HttpResponse(200, (), body)
+
+    wire = await dial(await serve(slow))
+    await wire.send(b"PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc")
+    assert (await wire.head()).startswith("http/1.1 200")
 
 
 async def test_a_stream_leaves_at_the_pace_of_its_reader(serve: Serve, dial: Dial) -> None:

@@ -1,8 +1,10 @@
 """uvicorn's HTTP/1.1 protocol with the guards that it leaves to a proxy in front: header size and slow clients.
 
 Mayfly has no proxy in front. The limits are uvicorn's own where it has them; added here are a bound on the size of the
-request line and headers together (431) and a deadline for a request's head to arrive, which also covers a connection
-that never says anything. Made by `server.FrontDoor`, one for each connection.
+request line and headers together (431), a deadline for a request's head to arrive, which also covers a connection that
+never says anything, and a limit on stalling in the middle of a body or a reply. Made by `server.FrontDoor`, one for
+each connection, which also asks each of them now and then whether it has stalled: a timer a message would cost more.
+The application learns through `scope["state"]["gone"]` whether anybody is still there to read its reply.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 HEAD_TIMEOUT_S = 30.0
+STALL_TIMEOUT_S = 60.0  # a client that neither goes on with its body nor reads the reply for this long is cut off
 TOO_LARGE = "RequestHeaderSectionTooLarge"
 
 
@@ -57,6 +60,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._head_timer: TimerHandle | None = None
         self._refused = False
+        self._heard_at = self.loop.time()
+        self._paused_at: float | None = None
 
     @classmethod
     def limited_to(cls, head_bytes: int) -> "type[GuardedProtocol]":
@@ -81,10 +86,28 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._refused:
+            self._heard_at = self.loop.time()
             super().data_received(data)
+
+    def pause_writing(self) -> None:
+        self._paused_at = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._paused_at = None
+        super().resume_writing()
+
+    def cut_if_stalled(self, now: float) -> None:
+        """End the connection if its client keeps us waiting; `now` is the loop's time."""
+        before = now - STALL_TIMEOUT_S
+        cycle = self.cycle
+        waiting = bool(cycle) and cycle.more_body and not cycle.response_complete and not self.flow.read_paused
+        if (waiting and self._heard_at < before) or (self._paused_at is not None and self._paused_at < before):
+            self.transport.abort()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["state"]["gone"] = self.transport.is_closing
         self._head_bytes = 0
         if self._head_timer is None:
             self._expect_head()

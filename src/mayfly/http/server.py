@@ -85,7 +85,7 @@ class FrontDoor:
             return made
 
         if self._date is None:
-            self._date = asyncio.get_running_loop().create_task(self._keep_date(), name="http-date")
+            self._date = asyncio.get_running_loop().create_task(self._tick(), name="http-tick")
         server = await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=BACKLOG)
         self._servers.add(server)
         return server
@@ -124,8 +124,12 @@ class FrontDoor:
                 await self._date
             self._date = None
 
-    async def _keep_date(self) -> None:
-        """One formatted Date header a second instead of one a reply."""
+    async def _tick(self) -> None:
+        """Once a second: the Date header of all replies, and a look for clients that have stalled."""
         while True:
             self._state.default_headers = [(b"date", email.utils.formatdate(usegmt=True).encode())]
+            now = asyncio.get_running_loop().time()
+            for connection in list(self._state.connections):
+                if isinstance(connection, GuardedProtocol):
+                    connection.cut_if_stalled(now)
             await asyncio.sleep(1)
