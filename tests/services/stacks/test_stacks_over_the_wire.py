@@ -137,6 +137,78 @@ def test_a_serverless_application_is_deployed_changed_and_deleted(client: Client
     assert not [name for name in roles if name.startswith("app-")]
 
 
+PUBLISHED = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Text: {Type: String}
+  Key: {Type: String}
+Globals: {Function: {Runtime: python3.11, AutoPublishAlias: live}}
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.handler
+      CodeUri: {Bucket: published-code, Key: !Ref Key}
+      ProvisionedConcurrencyConfig: {ProvisionedConcurrentExecutions: 1}
+      FunctionUrlConfig: {AuthType: NONE}
+      EventInvokeConfig: {MaximumRetryAttempts: 0}
+      Environment: {Variables: {TEXT: !Ref Text}}
+  Fast:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.handler
+      CodeUri: {Bucket: published-code, Key: !Ref Key}
+      SnapStart: {ApplyOn: PublishedVersions}
+Outputs:
+  Url: {Value: !GetAtt HelloUrl.FunctionUrl}
+  Alias: {Value: !Ref Hello.Alias}
+  Version: {Value: !Ref Hello.Version}
+  Fast: {Value: !Ref Fast.Alias}
+"""
+TELLS = """
+import os
+def handler(event, context):
+    return {"statusCode": 200, "body": f"%s {context.function_version} {os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']}"}
+"""
+
+
+def test_an_alias_that_sam_publishes_follows_the_code(client: Client) -> None:
+    cloudformation, s3, functions = client("cloudformation"), client("s3"), client("lambda")
+    s3.create_bucket(Bucket="published-code")
+    for number in ("1", "2"):
+        s3.put_object(Bucket="published-code", Key=f"code{number}.zip", Body=zipped(app=TELLS % number))
+    usual = {"StackName": "published", "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]}
+
+    def parameters(key: str) -> list[dict[str, str]]:
+        return [
+            {"ParameterKey": "Text", "ParameterValue": key},
+            {"ParameterKey": "Key", "ParameterValue": key},
+        ]
+
+    def answer(url: str) -> str:
+        with urllib.request.urlopen(url, timeout=30) as reply:
+            return str(reply.read().decode())
+
+    cloudformation.create_stack(TemplateBody=PUBLISHED, Parameters=parameters("code1.zip"), **usual)
+    first = outputs(made_or_explained(cloudformation, "published"))
+    assert first["Alias"].endswith(":live")
+    assert first["Version"].endswith(":1")
+    assert answer(first["Url"]) == "1 1 provisioned-concurrency"
+    assert functions.invoke(FunctionName=first["Fast"])["ExecutedVersion"] == "1"
+
+    cloudformation.update_stack(TemplateBody=PUBLISHED, Parameters=parameters("code2.zip"), **usual)
+    cloudformation.get_waiter("stack_update_complete").wait(StackName="published", WaiterConfig=WAIT)
+    second = outputs(described(cloudformation, "published"))
+    assert second["Version"].endswith(":2")
+    assert (second["Alias"], second["Url"]) == (first["Alias"], first["Url"])
+    assert answer(second["Url"]) == "2 2 provisioned-concurrency"
+    assert functions.get_function(FunctionName=first["Version"])["Configuration"]["Version"] == "1"  # it is retained
+
+    cloudformation.delete_stack(StackName="published")
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="published", WaiterConfig=WAIT)
+    assert code_of(lambda: functions.get_function(FunctionName=first["Version"]))[0] == "ResourceNotFoundException"
+
+
 def test_a_stack_that_cannot_be_made_is_rolled_back_and_says_why(client: Client) -> None:
     cloudformation = client("cloudformation")
     role = {

@@ -1,0 +1,190 @@
+"""Versions, aliases and provisioned concurrency with boto3 against a running platform, and after its sudden death."""
+
+import json
+import os
+import signal
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import PlatformProcess, start_platform
+from tests.services.functions.stage import zipped
+
+CODE = """
+import os
+print("init of", os.environ["AWS_LAMBDA_FUNCTION_VERSION"])
+
+def handler(event, context):
+    if event == "leave":
+        os._exit(3)
+    return {
+        "version": context.function_version,
+        "arn": context.invoked_function_arn,
+        "stream": context.log_stream_name,
+        "started": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"],
+        "stage": os.environ.get("STAGE"),
+        "pid": os.getpid(),
+    }
+
+def web(event, context):
+    return {"statusCode": 200, "body": context.function_version}
+"""
+TRUST = {
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+}
+
+
+def create(running: PlatformProcess, **params: Any) -> str:
+    """The name of a function with two versions, which differ in the variable STAGE."""
+    name = f"v-{uuid4().hex[:12]}"
+    iam, functions = running.client("iam"), running.client("lambda")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    usual = {
+        "FunctionName": name,
+        "Runtime": "python3.11",
+        "Handler": "app.handler",
+        "Role": role,
+        "Code": {"ZipFile": zipped({"app.py": CODE})},
+        "Timeout": 20,
+        "Environment": {"Variables": {"STAGE": "one"}},
+        "Publish": True,
+    }
+    functions.create_function(**{**usual, **params})
+    functions.get_waiter("published_version_active").wait(FunctionName=name, Qualifier="1")
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"STAGE": "two"}})
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+    functions.publish_version(FunctionName=name)
+    return name
+
+
+@pytest.fixture
+def function(platform: PlatformProcess) -> Iterator[str]:
+    name = create(platform)
+    yield name
+    platform.client("lambda").delete_function(FunctionName=name)
+
+
+@pytest.fixture
+def functions(client: Callable[..., Any]) -> Any:
+    return client("lambda", read_timeout=60)
+
+
+def run(functions: Any, name: str, qualifier: str, event: Any = None) -> tuple[str, Any]:
+    reply = functions.invoke(FunctionName=name, Qualifier=qualifier, Payload=json.dumps(event))
+    return reply["ExecutedVersion"], json.load(reply["Payload"])
+
+
+def ready(functions: Any, name: str, qualifier: str) -> Any:
+    """The provisioned concurrency once it is no more in progress."""
+    deadline = time.monotonic() + 60
+    while True:
+        found = functions.get_provisioned_concurrency_config(FunctionName=name, Qualifier=qualifier)
+        if found["Status"] != "IN_PROGRESS":
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+
+
+def test_versions_and_aliases_run_what_they_lead_to(functions: Any, function: str, client: Callable[..., Any]) -> None:
+    functions.create_alias(FunctionName=function, Name="live", FunctionVersion="1")
+    for qualifier, version, stage in (("1", "1", "one"), ("2", "2", "two"), ("live", "1", "one")):
+        executed, seen = run(functions, function, qualifier)
+        assert (executed, seen["version"], seen["stage"]) == (version, version, stage)
+        assert seen["arn"].endswith(f":function:{function}:{qualifier}")
+        assert f"/[{version}]" in seen["stream"]
+    streams = client("logs").describe_log_streams(logGroupName=f"/aws/lambda/{function}")["logStreams"]
+    assert {name["logStreamName"].partition("[")[2].partition("]")[0] for name in streams} == {"1", "2"}
+
+
+def test_a_canary_gets_its_share(functions: Any, function: str) -> None:
+    weights = {"AdditionalVersionWeights": {"2": 0.25}}
+    made = functions.create_alias(FunctionName=function, Name="canary", FunctionVersion="1", RoutingConfig=weights)
+    assert made["RoutingConfig"] == weights
+    counts = Counter(run(functions, function, "canary")[0] for _ in range(80))
+    assert counts.keys() == {"1", "2"}
+    assert abs(counts["2"] - 20) <= 4
+
+
+def test_an_aliass_url_answers_with_its_version(functions: Any, platform: PlatformProcess) -> None:
+    name = create(platform, Handler="app.web")
+    functions.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    url = functions.create_function_url_config(FunctionName=name, Qualifier="live", AuthType="NONE")["FunctionUrl"]
+    common = {"FunctionName": name, "Qualifier": "live", "Principal": "*"}
+    functions.add_permission(**common, StatementId="url", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE")
+    functions.add_permission(**common, StatementId="call", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True)
+    for version in ("1", "2"):
+        functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
+        with urllib.request.urlopen(url, timeout=30) as reply:
+            assert reply.read().decode() == version
+    functions.delete_function(FunctionName=name)
+
+
+def test_provisioned_instances_are_there_before_the_first_call(functions: Any, function: str) -> None:
+    put = functions.put_provisioned_concurrency_config(
+        FunctionName=function, Qualifier="2", ProvisionedConcurrentExecutions=2
+    )
+    assert put["Status"] == "IN_PROGRESS"
+    found = ready(functions, function, "2")
+    assert (found["Status"], found["AllocatedProvisionedConcurrentExecutions"]) == ("READY", 2)
+    executed, seen = run(functions, function, "2")
+    assert (executed, seen["started"]) == ("2", "provisioned-concurrency")
+
+    gone = functions.invoke(FunctionName=function, Qualifier="2", Payload='"leave"')
+    assert gone["FunctionError"] == "Unhandled"
+    assert ready(functions, function, "2")["AvailableProvisionedConcurrentExecutions"] == 2
+    functions.delete_provisioned_concurrency_config(FunctionName=function, Qualifier="2")
+    with pytest.raises(ClientError, match="No Provisioned Concurrency Config found for this function"):
+        functions.get_provisioned_concurrency_config(FunctionName=function, Qualifier="2")
+
+
+def test_init_that_fails_is_said_of_provisioned_concurrency(functions: Any, platform: PlatformProcess) -> None:
+    name = create(platform, Code={"ZipFile": zipped({"app.py": "raise ValueError('no')"})})
+    functions.put_provisioned_concurrency_config(FunctionName=name, Qualifier="1", ProvisionedConcurrentExecutions=1)
+    found = ready(functions, name, "1")
+    assert (found["Status"], found["StatusReason"]) == ("FAILED", "FUNCTION_ERROR_INIT_FAILURE")
+    functions.delete_function(FunctionName=name)
+
+
+def test_a_version_with_snap_start_becomes_active_and_runs(functions: Any, platform: PlatformProcess) -> None:
+    name = create(platform, SnapStart={"ApplyOn": "PublishedVersions"})
+    functions.get_waiter("published_version_active").wait(FunctionName=name, Qualifier="2")
+    for version in ("1", "2"):
+        shown = functions.get_function_configuration(FunctionName=name, Qualifier=version)
+        assert shown["State"] == "Active"
+        started = "snap-start" if shown["SnapStart"]["OptimizationStatus"] == "On" else "on-demand"
+        executed, seen = run(functions, name, version)
+        assert (executed, seen["started"]) == (version, started)
+    assert functions.get_function_configuration(FunctionName=name)["SnapStart"]["OptimizationStatus"] == "Off"
+    functions.delete_function(FunctionName=name)
+
+
+def test_all_of_it_survives_the_servers_sudden_death(tmp_path: Path) -> None:
+    server, running = start_platform(tmp_path / "data")
+    functions = running.client("lambda", read_timeout=60)
+    name = create(running)
+    functions.create_alias(
+        FunctionName=name, Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 1.0}}
+    )
+    functions.create_alias(FunctionName=name, Name="warm", FunctionVersion="1")
+    functions.put_provisioned_concurrency_config(FunctionName=name, Qualifier="warm", ProvisionedConcurrentExecutions=2)
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait(60)
+
+    server, running = start_platform(tmp_path / "data")
+    try:
+        functions = running.client("lambda", read_timeout=60)
+        assert ready(functions, name, "warm")["AvailableProvisionedConcurrentExecutions"] == 2
+        assert run(functions, name, "warm")[1]["started"] == "provisioned-concurrency"
+        assert run(functions, name, "live")[0] == "2"
+        listed = functions.list_versions_by_function(FunctionName=name)["Versions"]
+        assert [each["Version"] for each in listed] == ["$LATEST", "1", "2"]
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
