@@ -107,6 +107,7 @@ async def test_versions_are_listed_by_number_in_pages(stage: Stage) -> None:
         marker = {"Marker": page["NextMarker"]}
     assert seen == [(label, f"{ARN}f:{label}") for label in ["$LATEST", *map(str, range(1, 13))]]
     only = await stage.call("ListVersionsByFunction", FunctionName="f", MaxItems=1)
+    assert not {"State", "LastUpdateStatus"} & only["Versions"][0].keys()
     assert [each["Version"] for each in only["Versions"]] == ["$LATEST"]
     assert (await stage.refusal("ListVersionsByFunction", FunctionName="f", Marker="x")).status == 400
 

@@ -2,7 +2,7 @@
 
 import base64
 from hashlib import sha256
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from mayfly.clock import iso_millis, utc
 from mayfly.services.functions.model import LATEST, Alias, AsyncSettings, Cors, Function, FunctionUrl, Version
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
         FunctionEventInvokeConfigTypeDef,
         FunctionUrlConfigTypeDef,
     )
+
+
+_STATE: tuple[Literal["State", "StateReason", "StateReasonCode", "LastUpdateStatus"], ...] = (
+    "State",
+    "StateReason",
+    "StateReasonCode",
+    "LastUpdateStatus",
+)
 
 
 def lambda_time(timestamp: float) -> str:
@@ -66,6 +74,14 @@ def configuration(
     if chosen.environment is not None:
         shown["Environment"] = {"Variables": dict(chosen.environment)}
     _add_state(shown, version)
+    return shown
+
+
+def listed(shown_of: Function | Version, home: Home, *, qualifier: str | None = None) -> "FunctionConfigurationTypeDef":
+    """What lists show: all but the state, for which one asks of each."""
+    shown = configuration(shown_of, home, qualifier=qualifier)
+    for member in _STATE:
+        shown.pop(member, None)
     return shown
 
 

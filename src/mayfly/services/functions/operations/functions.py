@@ -124,7 +124,7 @@ class FunctionOperations:
         if params.get("FunctionVersion") == "ALL":
             return await self._list_versions(params.get("Marker", ""), limit)
         found, following = await self._editor.page(params.get("Marker", ""), limit)
-        shown = [describe.configuration(function, self._home) for function in found]
+        shown = [describe.listed(function, self._home) for function in found]
         return {"Functions": shown} | ({"NextMarker": following} if following else {})
 
     async def _list_versions(self, marker: str, limit: int) -> dict[str, object]:
@@ -133,7 +133,7 @@ class FunctionOperations:
         after = (name, int(number)) if number.isdecimal() and len(number) < 19 else (name, 0 if name else -1)
         found, following = await self._editor.page_of_versions(*after, limit)
         shown = [
-            describe.configuration(each, self._home, qualifier=each.label if isinstance(each, Version) else LATEST)
+            describe.listed(each, self._home, qualifier=each.label if isinstance(each, Version) else LATEST)
             for each in found
         ]
         return {"Functions": shown} | ({"NextMarker": following} if following else {})

@@ -60,8 +60,8 @@ class VersionOperations:
             return version_repository.versions(reader, function.name, int(marker or 0), room + 1)
 
         found = await self._store.read(body)
-        shown = [] if marker is not None else [describe.configuration(function, self._home, qualifier=LATEST)]
-        shown += [describe.configuration(each, self._home, qualifier=each.label) for each in found[:room]]
+        shown = [] if marker is not None else [describe.listed(function, self._home, qualifier=LATEST)]
+        shown += [describe.listed(each, self._home, qualifier=each.label) for each in found[:room]]
         if len(found) <= room:
             return {"Versions": shown}
         return {"Versions": shown, "NextMarker": found[room - 1].label if room else "0"}
