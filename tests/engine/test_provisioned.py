@@ -215,3 +215,70 @@ async def test_closing_while_instances_are_made_ends_them(make_engine: MakeEngin
     factory.gate.set()
     await engine.close(0)
     assert engine.snapshot() == ()
+
+
+async def test_old_instances_are_replaced_before_they_end(
+    make_engine: MakeEngine, clock: ManualClock, recorder: Recorder
+) -> None:
+    engine = make_engine(max_age_s=100.0)
+    made = target("functions.count")
+    engine.provision(made, 2)
+    await available(engine, made, 2)
+    before = instances(engine)
+
+    clock.advance(101)
+    engine._placement.standby.renew()
+    view = engine.provisioned(made.key)
+    assert view is not None
+    assert view.available == 2
+    await until(lambda: not before & instances(engine) and len(instances(engine)) == 2)
+    assert {reason for _, reason in recorder.of("terminated")} == {"replaced"}
+    engine._placement.standby.renew()
+    assert len(instances(engine)) == 2
+
+
+async def test_an_old_instance_ends_first_where_there_is_no_room_for_two(
+    make_engine: MakeEngine, clock: ManualClock
+) -> None:
+    engine = make_engine(max_age_s=100.0, memory_mb=128)
+    made = target("functions.count")
+    engine.provision(made, 1)
+    await available(engine, made, 1)
+    before = instances(engine)
+
+    clock.advance(101)
+    engine._placement.standby.renew()
+    await until(lambda: engine.provisioned(made.key) == Provisioned(1, 1, None) and not before & instances(engine))
+
+
+async def test_an_old_instance_that_is_busy_ends_its_call_first(
+    make_engine: MakeEngine, clock: ManualClock, meeting: Meeting
+) -> None:
+    engine = make_engine(max_age_s=100.0)
+    made = target("functions.meet")
+    engine.provision(made, 1)
+    await available(engine, made, 1)
+    (old,) = instances(engine)
+    running = asyncio.create_task(engine.invoke(made, meeting.call()))
+    await meeting.all_here()
+
+    clock.advance(101)
+    engine._placement.standby.renew()
+    await until(lambda: len(instances(engine)) == 2)
+    await until(lambda: states(engine) == ["draining", "idle"])
+    meeting.end()
+    assert (await running).instance == old
+    await until(lambda: old not in instances(engine))
+
+
+async def test_an_ordinary_instance_that_is_old_ends_after_its_call(
+    make_engine: MakeEngine, clock: ManualClock
+) -> None:
+    engine = make_engine(max_age_s=100.0)
+    made = target("functions.count")
+    first = (await engine.invoke(made, call())).instance
+    clock.advance(99)
+    assert (await engine.invoke(made, call())).instance == first
+    clock.advance(2)
+    assert (await engine.invoke(made, call())).instance == first
+    assert (await engine.invoke(made, call())).instance != first

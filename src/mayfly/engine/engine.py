@@ -35,6 +35,8 @@ from mayfly.sandbox.api import SandboxFactory
 
 # How long sandboxes may take to be discarded at the end.
 DISCARD_PATIENCE_S = 10.0
+# How old an instance may become: what it was given at its start, credentials among it, is not valid for ever.
+MAX_AGE_S = 6 * 3600.0
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class LocalEngine:
         account_concurrency: int = 1000,
         init_timeout_s: float = 10.0,
         keep_alive: keepalive.KeepAlive | None = None,
+        max_age_s: float = MAX_AGE_S,
         endpoints: EndpointServer | None = None,
     ) -> None:
         """`memory_mb` is the budget of all instances together; `new_id` makes the ids of instances.
@@ -67,7 +70,7 @@ class LocalEngine:
         reporter = Reporter(observer)
         self._templates = Templates(factory, reporter, new_id, endpoints)
         host = Host(factory, self._templates, reporter, clock, init_timeout_s, endpoints)
-        self._placement = Placement(host, self._ledger, new_id, self._fell_idle)
+        self._placement = Placement(host, self._ledger, new_id, self._fell_idle, max_age_s)
 
     # What callers ask for.
 

@@ -31,8 +31,15 @@ _log = logging.getLogger(__name__)
 class Placement:
     """Pools, instances and the jobs on them; the `Owner` of every instance. `engine` is the only one that uses it."""
 
-    def __init__(self, host: Host, ledger: Ledger, new_id: Callable[[], str], on_idle: Callable[[], None]) -> None:
-        """`on_idle` is called whenever an instance fell idle."""
+    def __init__(
+        self,
+        host: Host,
+        ledger: Ledger,
+        new_id: Callable[[], str],
+        on_idle: Callable[[], None],
+        max_age_s: float,
+    ) -> None:
+        """`on_idle` is called whenever an instance fell idle; one that is older than `max_age_s` then ends instead."""
         self.ledger = ledger
         self.tally = Tally()
         self.pools: dict[str, Pool] = {}  # those that take calls, by the key of their target
@@ -46,7 +53,8 @@ class Placement:
         self._on_idle = on_idle
         self._loop = asyncio.get_running_loop()
         self._freed = asyncio.Event()
-        self.standby = Standby(self._start_ahead, self._loop)
+        self._max_age_s = max_age_s
+        self.standby = Standby(self._start_ahead, self._loop, self._clock, max_age_s)
 
     def submit(self, job: Job) -> None:
         """Accept a new job; `ThrottledError`."""
@@ -273,6 +281,9 @@ class Placement:
                 return
             self._settle(job)
         if self.standby.ready(instance):
+            return
+        if self._clock.monotonic() - instance.created_at > self._max_age_s:
+            instance.end("too old")
             return
         pool.idle.append(instance)
         self.ledger.idle_mb += instance.target.sandbox.memory_mb

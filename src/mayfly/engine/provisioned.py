@@ -4,6 +4,9 @@
 what becomes of each. Such an instance is made without a call, is never evicted and never ages out, and is replaced when
 it dies. Calls beyond those that are ready are placed like any other, on instances of the ordinary kind.
 
+No instance lives for ever: its credentials would expire. One that has become old is replaced by one that is made first,
+and ends when that one is ready; where there is no memory for both at a time, it ends first.
+
 A target whose instances cannot be made is not given up on: the next attempt follows after a pause that grows. Between
 two attempts the reason is known, so that whoever asked for the instances can say it.
 """
@@ -12,6 +15,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mayfly.clock import Clock
 from mayfly.engine.api import Provisioned, Target
 from mayfly.engine.instance import Instance
 from mayfly.engine.states import State
@@ -21,6 +25,7 @@ from mayfly.policy.retry import backoff
 AT_ONCE = 8
 _FIRST_RETRY_S = 1.0
 _MOST_RETRY_S = 60.0
+_RENEW_EVERY_S = 60.0
 
 
 class NoRoomError(Exception):
@@ -36,6 +41,7 @@ class _Standing:
     starting: dict[str, Instance] = field(default_factory=dict)
     busy: dict[str, Instance] = field(default_factory=dict)
     ready: list[Instance] = field(default_factory=list)  # a stack, like the idle instances of a pool
+    old: set[str] = field(default_factory=set)  # those of `busy` and `ready` that are to be replaced
     failures: int = 0  # one after another
     failure: str | None = None
     retry: asyncio.TimerHandle | None = None
@@ -44,13 +50,23 @@ class _Standing:
     def living(self) -> int:
         return len(self.busy) + len(self.ready)
 
+    @property
+    def coming(self) -> int:
+        """How many there will be without those that are to be replaced."""
+        return self.living - len(self.old) + len(self.starting)
+
 
 class Standby:
     """All provisioned instances of one engine. `start` makes an instance without a call, or raises `NoRoomError`."""
 
-    def __init__(self, start: Callable[[Target], Instance], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, start: Callable[[Target], Instance], loop: asyncio.AbstractEventLoop, clock: Clock, max_age_s: float
+    ) -> None:
         self._start = start
         self._loop = loop
+        self._clock = clock
+        self._max_age_s = max_age_s
+        self._renewal: asyncio.TimerHandle | None = None
         self._targets: dict[str, _Standing] = {}
         self._owners: dict[str, _Standing] = {}  # by instance
         self._closed = False
@@ -64,6 +80,7 @@ class Standby:
             if not instances:
                 return
             standing = self._targets[target.key] = _Standing(target)
+            self._arm()
         standing.wanted = instances
         self._shrink(standing)
         if instances:
@@ -86,6 +103,8 @@ class Standby:
     def close(self) -> None:
         """Start nothing more."""
         self._closed = True
+        if self._renewal is not None:
+            self._renewal.cancel()
         for standing in self._targets.values():
             if standing.retry is not None:
                 standing.retry.cancel()
@@ -116,6 +135,7 @@ class Standby:
         standing.ready.append(instance)
         if standing.starting.pop(instance.id, None) is not None:
             self._forget_failure(standing)
+            self._shrink(standing)
             self._fill(standing)
         return True
 
@@ -127,6 +147,26 @@ class Standby:
             standing.busy[instance.id] = instance
             self._fill(standing)
 
+    # Renewal.
+
+    def renew(self) -> None:
+        """Replace the instances that have become old. Called by itself, once a minute."""
+        oldest = self._clock.monotonic() - self._max_age_s
+        for standing in self._targets.values():
+            living = (*standing.busy.values(), *standing.ready)
+            standing.old = {instance.id for instance in living if instance.created_at <= oldest}
+            self._fill(standing)
+
+    def _arm(self) -> None:
+        if self._renewal is None:
+            self._renewal = self._loop.call_later(_RENEW_EVERY_S, self._renewal_due)
+
+    def _renewal_due(self) -> None:
+        self._renewal = None
+        self.renew()
+        if self._targets:
+            self._arm()
+
     # The end of instances.
 
     def ended(self, instance: Instance) -> None:
@@ -136,6 +176,7 @@ class Standby:
             return
         failed = standing.starting.pop(instance.id, None) is not None
         standing.busy.pop(instance.id, None)
+        standing.old.discard(instance.id)
         if instance in standing.ready:
             standing.ready.remove(instance)
         if failed:
@@ -147,11 +188,12 @@ class Standby:
         """Start what is missing, unless an attempt failed a moment ago."""
         if self._closed or self._targets.get(standing.target.key) is not standing or standing.retry is not None:
             return
-        while len(standing.starting) < AT_ONCE and standing.living + len(standing.starting) < standing.wanted:
+        while len(standing.starting) < AT_ONCE and standing.coming < standing.wanted:
             try:
                 instance = self._start(standing.target)
             except NoRoomError as error:
                 self._pause(standing, str(error))
+                self._end_one_old(standing)
                 return
             standing.starting[instance.id] = instance
             self._owners[instance.id] = standing
@@ -175,16 +217,33 @@ class Standby:
             standing.retry = None
 
     def _shrink(self, standing: _Standing) -> None:
-        """End what is too many: what is not made yet first, busy ones after their calls."""
-        surplus = standing.living + len(standing.starting) - standing.wanted
-        candidates = [*standing.starting.values(), *standing.ready, *standing.busy.values()]
-        for instance in candidates[: max(0, surplus)]:
-            del self._owners[instance.id]
-            standing.starting.pop(instance.id, None)
-            standing.busy.pop(instance.id, None)
-            if instance in standing.ready:
-                standing.ready.remove(instance)
-            if instance.state in (State.BUSY, State.DRAINING):
-                instance.retire("no longer provisioned")
-            else:
-                instance.end("no longer provisioned")
+        """End what is too many: old ones first, then what is not made yet; busy ones after their calls."""
+        living = [*standing.ready, *standing.busy.values()]
+        old = [instance for instance in living if instance.id in standing.old]
+        for instance in old[: max(0, standing.living - standing.wanted)]:
+            self._let_go(standing, instance, "replaced")
+        surplus = standing.coming - standing.wanted
+        others = [instance for instance in living if instance.id not in standing.old]
+        for instance in [*standing.starting.values(), *others][: max(0, surplus)]:
+            self._let_go(standing, instance, "no longer provisioned")
+
+    def _end_one_old(self, standing: _Standing) -> None:
+        """Make room for the one that replaces it."""
+        for instance in standing.ready:
+            if instance.id in standing.old:
+                self._let_go(standing, instance, "replaced")
+                self._forget_failure(standing)
+                self._loop.call_soon(self._fill, standing)
+                return
+
+    def _let_go(self, standing: _Standing, instance: Instance, reason: str) -> None:
+        del self._owners[instance.id]
+        standing.starting.pop(instance.id, None)
+        standing.busy.pop(instance.id, None)
+        standing.old.discard(instance.id)
+        if instance in standing.ready:
+            standing.ready.remove(instance)
+        if instance.state in (State.BUSY, State.DRAINING):
+            instance.retire(reason)
+        else:
+            instance.end(reason)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mayfly.engine.api import Engine
-from mayfly.errors import PlatformError
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import canary, version_repository
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.engine_targets import FunctionTarget
 from mayfly.services.functions.model import Alias, Version
-from mayfly.store.api import Reader, Store, Tx
+from mayfly.store.api import Reader, Store, StoreClosedError, Tx
 
 Status = Literal["IN_PROGRESS", "READY", "FAILED"]
 
@@ -107,7 +106,9 @@ class Provisioner:
                 name = next(iter(self._touched))
                 try:
                     await self._tell(name)
-                except PlatformError:
+                except StoreClosedError:
+                    return
+                except Exception:  # the boundary around one function: whatever goes wrong, it is tried again
                     _log.exception("the instances of %s cannot be provisioned now; the next attempt follows", name)
                     self._touch(name)
                     await asyncio.sleep(_PAUSE_S)

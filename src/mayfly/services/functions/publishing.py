@@ -15,7 +15,6 @@ import msgspec
 from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.engine.api import Engine, Failure, Prepared
-from mayfly.errors import PlatformError
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults, repository, version_repository
 from mayfly.services.functions.catalog import Catalog
@@ -23,10 +22,11 @@ from mayfly.services.functions.describe import code_sha256
 from mayfly.services.functions.model import Function, Version
 from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.provisioning import Provisioner
-from mayfly.store.api import Blobs, Store, Tx
+from mayfly.store.api import Blobs, Store, StoreClosedError, Tx
 
 CREATING = "The function is being created."
 _PAUSE_S = 1.0
+_AT_ONCE = 4  # an init may take minutes, and others need not wait for it
 
 _log = logging.getLogger(__name__)
 
@@ -181,14 +181,22 @@ class Publisher:
     # Pending versions.
 
     async def run(self) -> None:
-        """See pending versions to their end, one after the other, as long as the service lives."""
-        for found in await self._store.read(version_repository.pending):
-            self._pending.put_nowait(found)
+        """See pending versions to their end, a few at a time, as long as the service lives."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(_AT_ONCE):
+                workers.create_task(self._work())
+            for found in await self._store.read(version_repository.pending):
+                self._pending.put_nowait(found)
+
+    async def _work(self) -> None:
+        """The boundary around the preparation of one version after the other: each is tried until it is settled."""
         while True:
             name, label = await self._pending.get()
             try:
                 await self._prepare(name, label)
-            except PlatformError:
+            except StoreClosedError:
+                return
+            except Exception:
                 _log.exception("version %s of %s cannot be prepared now; the next attempt follows", label, name)
                 await asyncio.sleep(_PAUSE_S)
                 self._pending.put_nowait((name, label))
