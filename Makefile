@@ -31,7 +31,7 @@ $(ENV): $(UV) pyproject.toml uv.lock
 
 $(JS): $(ENV) tests/javascript/package.json tests/javascript/package-lock.json
 	@echo "Installing the AWS SDK for JavaScript for its tests"
-	@cd tests/javascript && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-fund --no-audit
+	@cd tests/javascript && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --no-fund --no-audit
 	@touch $(JS)
 
 # Real photographs come out of published packages; nothing of these is imported or run.
@@ -39,7 +39,7 @@ $(PHOTOS): $(ENV) Makefile
 	@echo "Fetching photographs"
 	@rm -rf .cache/photos && mkdir -p .cache/photos
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --target .cache/photos scikit-image==0.26.0
-	@cd .cache/photos && PATH="$(CURDIR)/$(BIN):$$PATH" npm pack --silent @vladmandic/face-api@1.7.15 >/dev/null
+	@cd .cache/photos && PATH="$(CURDIR)/$(BIN):$$PATH" npm pack --loglevel=error @vladmandic/face-api@1.7.15 >/dev/null
 	@cd .cache/photos && tar -xzf vladmandic-face-api-1.7.15.tgz package/demo/sample3.jpg
 	@touch $(PHOTOS)
 
