@@ -132,7 +132,7 @@ class Recorder:
             started_at=self._started.pop(call.request_id, now),
             duration_ms=took.duration_ms,
             billed_ms=took.billed_ms,
-            init_ms=took.init_ms,
+            init_ms=took.init_ms if took.restore_ms is None else took.restore_ms,
             memory_mb=target.sandbox.memory_mb,
             peak_memory_mb=took.peak_memory_mb,
             ephemeral_mb=target.ephemeral_mb,

@@ -1,6 +1,7 @@
 """The lines that the platform itself writes to a function's log, and the figures in them. Pure.
 
-Each ends in a newline, as in AWS's logs. The init phase is billed, as it is by AWS since August 2025.
+Each ends in a newline, as in AWS's logs. The init phase is billed, as by AWS since August 2025; of an instance that
+was restored from after its init, the function's own part of that, its hooks, is.
 """
 
 import json
@@ -19,9 +20,11 @@ class Figures:
     """What one invocation took."""
 
     duration_ms: float
-    init_ms: float | None
-    billed_ms: int
+    init_ms: float | None  # None too for an instance that was restored
+    billed_ms: int  # with `billed_restore_ms`
     peak_memory_mb: int
+    restore_ms: float | None = None  # from the decision to start the instance until its handler could run
+    billed_restore_ms: int = 0
 
 
 def figures(outcome: Outcome, timeout_s: float, memory_mb: int) -> Figures:
@@ -29,8 +32,15 @@ def figures(outcome: Outcome, timeout_s: float, memory_mb: int) -> Figures:
     duration_ms = outcome.duration_ms
     if outcome.failure is not None and outcome.failure.kind in ("timeout", "init-timeout"):
         duration_ms = timeout_s * 1000
+    peak_memory_mb = min(memory_mb, -(-outcome.peak_memory_bytes // _MIB))
+    start = outcome.start
+    if start is not None and start.path == "function":
+        restore_ms = start.sandbox_ms + start.runtime_ms + start.restore_ms + start.init_ms
+        hooks_ms = math.ceil(round(start.init_ms, 3))
+        billed_ms = max(1, math.ceil(round(duration_ms, 3))) + hooks_ms
+        return Figures(duration_ms, None, billed_ms, peak_memory_mb, restore_ms, hooks_ms)
     billed_ms = max(1, math.ceil(round(duration_ms + (outcome.init_ms or 0.0), 3)))
-    return Figures(duration_ms, outcome.init_ms, billed_ms, min(memory_mb, -(-outcome.peak_memory_bytes // _MIB)))
+    return Figures(duration_ms, outcome.init_ms, billed_ms, peak_memory_mb)
 
 
 def init_start(runtime: str, region: str, runtime_version: str) -> str:
@@ -55,6 +65,8 @@ def report(request_id: str, took: Figures, memory_mb: int, failure: Failure | No
     )
     if took.init_ms is not None:
         line += f"Init Duration: {took.init_ms:.2f} ms\t"
+    if took.restore_ms is not None:
+        line += f"Restore Duration: {took.restore_ms:.2f} ms\tBilled Restore Duration: {took.billed_restore_ms} ms\t"
     return f"{line}{_status(failure)}\n"
 
 
