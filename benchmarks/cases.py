@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import statistics
 import time
 from collections.abc import Callable
@@ -10,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks import floors, load
+from benchmarks.cold import cold
 from benchmarks.platform import Running, descendants, free_port, make_function, pss_mb
 from benchmarks.report import Report, Row
 
 HELLO = 'def handler(event, context):\n    return {"statusCode": 200, "body": "hello"}\n'
 SECONDS = 4.0
-COLD_ROUNDS = 40
 
 
 def startup(platform: Running, report: Report) -> None:
@@ -44,38 +43,6 @@ def _burst(client: Any, name: str, count: int) -> None:
     """`count` calls at once, so that as many instances live."""
     with ThreadPoolExecutor(count) as pool:
         list(pool.map(lambda _: client.invoke(FunctionName=name)["Payload"].read(), range(count)))
-
-
-def cold(platform: Running, report: Report) -> None:
-    """A call that finds no instance. Changing the environment retires the instances of before."""
-    client = platform.client("lambda")
-    floor = floors.fork_with_namespaces_ms() if os.geteuid() == 0 else None
-    name = make_function(platform, "bench-cold", HELLO)
-    client.invoke(FunctionName=name)["Payload"].read()
-    request = platform.invoke_request(name)
-    samples = []
-    for number in range(COLD_ROUNDS):
-        client.update_function_configuration(FunctionName=name, Environment={"Variables": {"ROUND": str(number)}})
-        client.get_waiter("function_updated_v2").wait(FunctionName=name)
-        time.sleep(0.05)
-        samples.append(_once(platform.port, request))
-    median = statistics.median(samples)
-    report.add(
-        Row("cold start: Invoke of hello, median", median, "ms", floor, "clone() with namespaces"),
-        Row("cold start: Invoke of hello, p95", sorted(samples)[int(len(samples) * 0.95)], "ms"),
-    )
-
-
-def _once(port: int, request: bytes) -> float:
-    """Milliseconds for one request on a connection of its own."""
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        began = time.perf_counter()
-        connection.sendall(request)
-        reply = connection.recv(65536)
-        elapsed = (time.perf_counter() - began) * 1000
-    if not reply.startswith(b"HTTP/1.1 200"):
-        raise RuntimeError(f"a cold call failed: {reply[:200]!r}")
-    return elapsed
 
 
 def warm(platform: Running, report: Report) -> None:

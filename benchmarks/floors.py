@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x20000000 | 0x40000000  # mount, UTS, IPC, PID, network
 _SYS_CLONE = {"x86_64": 56, "aarch64": 220}
@@ -22,6 +23,31 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b"{}"})
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error", access_log=False, lifespan="off")
 """
+
+
+_LOADED = """
+import sys; sys.path[:0] = sys.argv[1:3]
+import pandas
+from benchmarks.floors import fork_with_namespaces_ms
+print(fork_with_namespaces_ms())
+"""
+
+
+def fork_with_pandas_ms(packages: Path) -> float:
+    """The same, from a process that has imported pandas out of `packages`. Needs root."""
+    arguments = [sys.executable, "-c", _LOADED, str(packages), str(Path(__file__).parents[1])]
+    return float(subprocess.run(arguments, check=True, capture_output=True, text=True).stdout)
+
+
+def import_ms(packages: Path, rounds: int = 5) -> float:
+    """Median time of a bare `python -c "import pandas"`."""
+    samples = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        program = f"import sys; sys.path.insert(0, {str(packages)!r}); import pandas"
+        subprocess.run([sys.executable, "-c", program], check=True)
+        samples.append((time.perf_counter() - began) * 1000)
+    return statistics.median(samples)
 
 
 def fork_with_namespaces_ms(rounds: int = 60) -> float:

@@ -1,8 +1,10 @@
 """A Mayfly of the benchmark's own, and requests for it that are signed once."""
 
+import compileall
 import io
 import json
 import os
+import py_compile
 import shutil
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import uv as uv_module
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -110,8 +113,33 @@ def zipped(source: str) -> bytes:
     return buffer.getvalue()
 
 
-def make_function(platform: Running, name: str, source: str, memory_mb: int = 256) -> str:
-    """Create a function of one module and wait until it can be called; its name."""
+def zipped_with(source: str, *requirements: str) -> bytes:
+    """A package with one module, `app`, beside installed distributions; the installer caches what it fetched."""
+    uv = uv_module.find_uv_bin()
+    with tempfile.TemporaryDirectory() as directory:
+        command = [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", directory, *requirements]
+        subprocess.run(command, check=True)
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for path in sorted(Path(directory).rglob("*")):
+                if path.is_file() and "tests" not in path.parts:
+                    archive.write(path, path.relative_to(directory))
+            archive.writestr("app.py", source)
+        return buffer.getvalue()
+
+
+def unzipped(package: bytes, into: Path) -> None:
+    """The files of a package, compiled as an upload compiles them, for anybody to read."""
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        archive.extractall(into)
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    compileall.compile_dir(into, quiet=2, invalidation_mode=mode, workers=2)
+    for path in (into, *into.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def make_function(platform: Running, name: str, source: str, memory_mb: int = 256, package: bytes | None = None) -> str:
+    """Create a function of one module, or of a package with one, and wait until it can be called; its name."""
     client, iam = platform.client("lambda"), platform.client("iam")
     trust = {
         "Version": "2012-10-17",
@@ -128,12 +156,22 @@ def make_function(platform: Running, name: str, source: str, memory_mb: int = 25
         Runtime=f"python{sys.version_info[0]}.{sys.version_info[1]}",
         Handler="app.handler",
         Role=role,
-        Code={"ZipFile": zipped(source)},
+        Code=_code(platform, name, package or zipped(source)),
         MemorySize=memory_mb,
         Timeout=30,
     )
     client.get_waiter("function_active_v2").wait(FunctionName=name)
     return name
+
+
+def _code(platform: Running, name: str, package: bytes) -> dict[str, Any]:
+    """In the request itself, or in a bucket where it is too large for that."""
+    if len(package) < 40 << 20:
+        return {"ZipFile": package}
+    s3 = platform.client("s3")
+    s3.create_bucket(Bucket=f"{name}-code")
+    s3.put_object(Bucket=f"{name}-code", Key="package.zip", Body=package)
+    return {"S3Bucket": f"{name}-code", "S3Key": "package.zip"}
 
 
 def pss_mb(pid: int) -> float:

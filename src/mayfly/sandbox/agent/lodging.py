@@ -160,6 +160,8 @@ class Lodging:
             request = self._waiting.popleft() if self._waiting else None
             spares_missing -= request is None
             forking += self._fork(room, request)
+        if forking and not self._waiting:
+            return  # the room in reserve can wait: making it would slow the fork down
         rooms = len(self._in(lodger.ROOM))
         wanted = len(self._waiting) + max(0, spares_missing) + 1 - len(self._in(lodger.EMPTY)) - rooms
         for _ in range(min(wanted, _AT_ONCE - rooms)):

@@ -14,7 +14,7 @@ import time
 from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.agent import channel, isolate, kernel, powers
+from mayfly.sandbox.agent import channel, isolate, kernel, pages, powers
 from mayfly.sandbox.python import ahead, bootstrap
 
 # The namespaces of a room: their names below /proc/self/ns, and kinds. The first is entered by being born in it.
@@ -37,6 +37,8 @@ def serve(report: socket.socket, forks: socket.socket, denial: kernel.SystemCall
         if ready is not None:
             gc.collect()
             gc.freeze()
+            with open(pages.MAPS) as maps:
+                pages.collapse(maps)
             _fork_on_request(forks, _Kit(ready, denial, label))
     finally:
         os._exit(1)

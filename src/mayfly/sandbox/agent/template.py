@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn, Optional
 
-from mayfly.sandbox.agent import channel, isolate, kernel, nest, root
+from mayfly.sandbox.agent import channel, isolate, kernel, nest, pages, root
 from mayfly.sandbox.python import bootstrap, preload
 
 _LAST_CAPABILITY = 63
@@ -50,6 +50,7 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCa
     calls = _read_filter(filter_descriptor)
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("300")  # when the whole machine runs out of memory, functions go before the server does
+    maps = open(pages.MAPS)  # noqa: SIM115 (read at the end, when /proc is out of sight)
     kernel.unshare(kernel.CLONE_NEWNS)
     plan = root.RootPlan(
         message["stage"], message["prefix"], tuple(message["packages"]), message["first_uid"], message["uids"]
@@ -70,6 +71,8 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCa
     bootstrap.open_output()
     gc.collect()
     gc.freeze()
+    with maps:
+        pages.collapse(maps)
     return calls
 
 

@@ -58,6 +58,8 @@ def _hazard(descriptor: int, mode: int) -> str:
             return ""
         what = "a CUDA device" if target.startswith("/dev/nvidia") else "a device"
         return f"{what} is open: {target}"
+    if stat.S_ISREG(mode) and not target.startswith("/"):
+        return f"a namespace is open: {target}"
     if stat.S_ISREG(mode) and _access(descriptor) != os.O_RDONLY:
         return f"a file is open for writing: {target}"
     return ""
