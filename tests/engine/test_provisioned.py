@@ -166,7 +166,7 @@ async def test_a_machine_in_trouble_is_told_and_asked_again(engine: LocalEngine,
     made = target("functions.count")
     factory.before_start = trouble
     engine.provision(made, 1)
-    await until(lambda: engine.provisioned(made.key) == Provisioned(1, 0, "failed to start"))
+    await until(lambda: engine.provisioned(made.key) == Provisioned(1, 0, "failed to start: no process could be made"))
     factory.before_start = lambda: None
     await available(engine, made, 1)
     assert engine.provisioned(made.key) == Provisioned(1, 1, None)

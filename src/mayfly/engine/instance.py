@@ -228,7 +228,7 @@ class Instance:
 
     def _fail_to_start(self, error: Exception) -> None:
         turn = self._turn
-        self.end("failed to start")
+        self.end("failed to start" if turn is not None else f"failed to start: {error}")
         if self._cut_off is not None:
             return
         if turn is None:

@@ -99,8 +99,7 @@ def test_versions_and_aliases_run_what_they_lead_to(functions: Any, function: st
         assert (executed, seen["version"], seen["stage"]) == (version, version, stage)
         assert seen["arn"].endswith(f":function:{function}:{qualifier}")
         assert f"/[{version}]" in seen["stream"]
-    streams = client("logs").describe_log_streams(logGroupName=f"/aws/lambda/{function}")["logStreams"]
-    assert {name["logStreamName"].partition("[")[2].partition("]")[0] for name in streams} == {"1", "2"}
+    assert streams(client("logs"), function) == {"1", "2"}
 
 
 def test_a_canary_gets_its_share(functions: Any, function: str) -> None:
@@ -163,6 +162,52 @@ def test_a_version_with_snap_start_becomes_active_and_runs(functions: Any, platf
         assert (executed, seen["started"]) == (version, started)
     assert functions.get_function_configuration(FunctionName=name)["SnapStart"]["OptimizationStatus"] == "Off"
     functions.delete_function(FunctionName=name)
+
+
+def test_a_reservation_that_is_all_provisioned_leaves_the_rest_nothing(functions: Any, function: str) -> None:
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=1)
+    functions.put_provisioned_concurrency_config(
+        FunctionName=function, Qualifier="1", ProvisionedConcurrentExecutions=1
+    )
+    assert ready(functions, function, "1")["Status"] == "READY"
+    assert run(functions, function, "1")[0] == "1"
+    with pytest.raises(ClientError) as refused:
+        functions.invoke(FunctionName=function)
+    answer: Any = refused.value.response
+    assert answer["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+def test_objects_notify_the_version_behind_an_alias(functions: Any, function: str, client: Callable[..., Any]) -> None:
+    alias = functions.create_alias(FunctionName=function, Name="live", FunctionVersion="2")["AliasArn"]
+    s3, logs, bucket = client("s3"), client("logs"), f"{function}-objects"
+    s3.create_bucket(Bucket=bucket)
+    notification = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": alias, "Events": ["s3:ObjectCreated:*"]}]}
+    with pytest.raises(ClientError):
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=notification)
+    functions.add_permission(
+        FunctionName=function,
+        Qualifier="live",
+        StatementId="s3",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+        SourceArn=f"arn:aws:s3:::{bucket}",
+    )
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=notification)
+    s3.put_object(Bucket=bucket, Key="picture", Body=b"1")
+    deadline = time.monotonic() + 60
+    while not (found := streams(logs, function)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert found == {"2"}
+
+
+def streams(logs: Any, function: str) -> set[str]:
+    """The versions that a function's log streams are of."""
+    groups = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{function}")["logGroups"]
+    if not groups:
+        return set()
+    found = logs.describe_log_streams(logGroupName=groups[0]["logGroupName"])["logStreams"]
+    return {stream["logStreamName"].partition("[")[2].partition("]")[0] for stream in found}
 
 
 def test_all_of_it_survives_the_servers_sudden_death(tmp_path: Path) -> None:
