@@ -3,8 +3,8 @@
 import importlib.util
 from pathlib import Path
 
-# boto3 and what it stands on; a function finds them without bringing them, as on AWS.
-PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
+# boto3 and what it stands on, and the hooks of SnapStart; a function finds them without bringing them, as on AWS.
+PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six", "snapshot_restore_py")
 
 
 def source() -> Path:
