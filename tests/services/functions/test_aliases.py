@@ -309,3 +309,15 @@ async def test_an_event_for_an_alias_that_went_is_given_up(stage: Stage) -> None
     stage.pass_time(120)
     await stage.queue.seen("bury", 1)
     assert len(stage.engine.calls) == 1
+
+
+async def test_an_alias_may_be_named_by_its_own_arn(stage: Stage) -> None:
+    await two_versions(stage)
+    made = await alias(stage)
+    assert await stage.call("GetAlias", FunctionName=f"{ARN}f:live", Name="live") == made
+    refused = await stage.refusal("GetAlias", FunctionName=f"{ARN}f:other", Name="live")
+    assert refused.message == "The derived qualifier from the function name does not match the specified qualifier."
+    moved = await stage.call("UpdateAlias", FunctionName=f"{ARN}f:live", Name="live", FunctionVersion="2")
+    assert moved["FunctionVersion"] == "2"
+    await stage.call("DeleteAlias", FunctionName="f:live", Name="live")
+    assert (await stage.refusal("GetAlias", FunctionName="f", Name="live")).status == 404

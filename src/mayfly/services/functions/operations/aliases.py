@@ -61,7 +61,7 @@ class AliasOperations:
 
     @operation("GetAlias")
     async def get(self, context: RequestContext, params: "GetAliasRequestTypeDef") -> "AliasConfigurationTypeDef":
-        name = self._home.latest(params["FunctionName"]).name
+        name = self._home.parse(params["FunctionName"], params["Name"]).name
         alias = await self._store.read(lambda reader: version_repository.find_alias(reader, name, params["Name"]))
         if alias is None:
             raise faults.resource_not_found(f"Cannot find alias arn: {self._home.arn(name, params['Name'])}")
@@ -84,7 +84,7 @@ class AliasOperations:
 
     @operation("UpdateAlias")
     async def update(self, context: RequestContext, params: "UpdateAliasRequestTypeDef") -> "AliasConfigurationTypeDef":
-        name = self._home.latest(params["FunctionName"]).name
+        name = self._home.parse(params["FunctionName"], params["Name"]).name
         revision, revision_id = params.get("RevisionId"), ids.request_id()
         changes: dict[str, Any] = {"revision_id": revision_id}
         if "FunctionVersion" in params:
@@ -112,7 +112,7 @@ class AliasOperations:
     @operation("DeleteAlias")
     async def delete(self, context: RequestContext, params: "DeleteAliasRequestTypeDef") -> dict[str, object]:
         """One that is not there is as good as deleted."""
-        name = self._home.latest(params["FunctionName"]).name
+        name = self._home.parse(params["FunctionName"], params["Name"]).name
 
         def body(tx: Tx) -> None:
             alias = version_repository.find_alias(tx, name, params["Name"])
