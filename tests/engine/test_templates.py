@@ -84,9 +84,9 @@ async def state_of(engine: LocalEngine, key: str) -> str:
 
 
 def process_named(name: str) -> int:
-    for entry in os.scandir("/proc"):
+    for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and Path(entry.path, "comm").read_text() == f"{name}\n":
+            if entry.name.isdigit() and (entry / "comm").read_text() == f"{name}\n":
                 return int(entry.name)
     raise LookupError(name)
 

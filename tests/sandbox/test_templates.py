@@ -188,20 +188,12 @@ async def test_the_process_level_says_that_it_has_none(tmp_path: Path) -> None:
 # Templates of functions.
 
 
-HOOKS = """
-import sys, types
-registered = types.ModuleType("snapshot_restore_py")
-registered.before, registered.after, registered.order = [], [], []
-registered.get_before_snapshot = lambda: registered.before
-registered.get_after_restore = lambda: registered.after
-sys.modules["snapshot_restore_py"] = registered
-"""
 SNAPPED = (
-    "import os, random, socket, snapshot_restore_py as hooks\nhooks_order = hooks.order\nTOKEN = random.random()\n"
+    "import os, random, socket, snapshot_restore_py as hooks\nORDER = []\nTOKEN = random.random()\n"
     "for name in 'ab':\n"
-    "    hooks.before.append((hooks.order.append, ('before ' + name,), {}))\n"
-    "    hooks.after.append((hooks.order.append, ('after ' + name,), {}))\n"
-    "INIT = os.environ['TYPE'] + str(os.getpid() > 2)\nLEFT, RIGHT = socket.socketpair()\n"
+    "    hooks.register_before_snapshot(ORDER.append, 'before ' + name)\n"
+    "    hooks.register_after_restore(ORDER.append, 'after ' + name)\n"
+    "INIT = os.environ['TYPE'] + str(os.getpid() > 2)\n"
 )
 
 
@@ -217,7 +209,7 @@ async def prepare_function(
 
 
 async def test_a_template_of_a_function_runs_init_once_and_its_hooks_in_order(isolated: Talks, tmp_path: Path) -> None:
-    code = parcels.make(tmp_path, "", "import hooking\n" + SNAPPED, {"hooking.py": HOOKS})
+    code = parcels.make(tmp_path, "", SNAPPED)
     await prepare_function(isolated, code)
     seen = []
     for number in range(2):
@@ -225,7 +217,7 @@ async def test_a_template_of_a_function_runs_init_once_and_its_hooks_in_order(is
         ready = await talk.init(environment={"N": str(number)})
         assert ready.kind == frames.READY
         assert ready.meta["restore_ms"] >= 0
-        order = await talk.run("import lab; result = lab.hooks_order")
+        order = await talk.run("import lab; result = lab.ORDER")
         assert order == ["before b", "before a", "after a", "after b"]
         seen.append(
             await talk.run("import lab, random; result = [lab.TOKEN, lab.INIT, random.random(), os.environ['N']]")
