@@ -205,6 +205,35 @@ async def test_a_stream_of_unknown_length_is_sent_in_chunks(serve: Serve, dial: 
     assert reply.endswith(b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n")
 
 
+async def test_a_head_and_a_small_body_leave_together(serve: Serve, dial: Dial) -> None:
+    wire = await dial(await serve(refuse))
+    await wire.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert (await wire.reader.read(65536)).endswith(b"\r\n\r\nno")
+
+
+@pytest.mark.parametrize("status", [200, 204, 304])
+async def test_a_reply_without_a_body_leaves_at_once_and_the_next_request_is_served(
+    serve: Serve, dial: Dial, status: int
+) -> None:
+    async def empty(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(status, [("content-length", "5")] if status == 200 else ())
+
+    wire = await dial(await serve(empty))
+    for _ in range(2):
+        await wire.send(b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await wire.head()).startswith(f"http/1.1 {status}")
+
+
+async def test_a_large_body_follows_its_head(serve: Serve, dial: Dial) -> None:
+    async def large(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, (), bytes(1 << 20))
+
+    wire = await dial(await serve(large))
+    await wire.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert "content-length: 1048576" in await wire.head()
+    assert await wire.reader.readexactly(1 << 20) == bytes(1 << 20)
+
+
 async def test_replies_carry_the_date(serve: Serve, dial: Dial) -> None:
     wire = await dial(await serve(refuse))
     await asyncio.sleep(0)

@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 HEAD_TIMEOUT_S = 30.0
 STALL_TIMEOUT_S = 60.0  # a client that neither goes on with its body nor reads the reply for this long is cut off
+JOINED_BYTES = 64 * 1024  # a body's first chunk up to this size is copied behind its head; larger ones go by themselves
 TOO_LARGE = "RequestHeaderSectionTooLarge"
 
 
@@ -43,6 +44,44 @@ class Quota:
         self._left += 1
 
 
+class HeadWithBody:
+    """The transport as a reply sees it: its head waits for the first bytes of the body, so that both are one packet.
+
+    uvicorn writes them one by one, which costs a system call here and wakes the client twice. `flush` lets a head go
+    that has no body. Everything else is the transport's own.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        """Hold `data` if it is the head of a final reply, else send it after the head that is held."""
+        if not self._head and data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
+            self._head = data
+        elif self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head + data if len(data) < JOINED_BYTES else head)
+            if len(data) >= JOINED_BYTES:
+                self._transport.write(data)
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Send the head that is held, if there is one."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+    def close(self) -> None:
+        """Close the transport once everything is sent."""
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -62,6 +101,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refused = False
         self._heard_at = self.loop.time()
         self._paused_at: float | None = None
+        self._joined: HeadWithBody | None = None
 
     @classmethod
     def limited_to(cls, head_bytes: int) -> "type[GuardedProtocol]":
@@ -74,6 +114,8 @@ class GuardedProtocol(HttpToolsProtocol):
             transport.abort()
             return
         super().connection_made(transport)
+        self._joined = HeadWithBody(transport)
+        self.transport = self._joined  # type: ignore[assignment]  # what uvicorn's replies write to
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -119,6 +161,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value) + 4)
         super().on_header(name, value)
+
+    def on_response_complete(self) -> None:
+        if self._joined is not None:
+            self._joined.flush()
+        super().on_response_complete()
 
     def on_headers_complete(self) -> None:
         self._head_arrived()
