@@ -216,5 +216,7 @@ class Publisher:
                 self._catalog.changed(tx, done)
 
         await self._store.write(body)
-        if not prepared.optimized:
-            _log.info("version %s of %s starts from before init: %s", label, name, prepared.reason or "init failed")
+        if prepared.failure is not None:
+            _log.info("version %s of %s failed to initialize", label, name)
+        elif not prepared.optimized:
+            _log.info("version %s of %s starts without SnapStart: %s", label, name, prepared.reason)
