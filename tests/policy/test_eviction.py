@@ -57,3 +57,9 @@ def test_enough_is_freed_and_no_victim_is_superfluous(found: list[Candidate], ne
 def test_value_falls_with_idle_time(found: list[Candidate], later_s: float) -> None:
     for candidate in found:
         assert value(candidate._replace(idle_s=candidate.idle_s + later_s)) <= value(candidate)
+
+
+def test_one_made_ahead_of_a_call_goes_before_any_that_was_used() -> None:
+    guessed = Candidate("guessed", 128, 1, 800, ahead=True)
+    assert choose([Candidate("used", 128, 900, 5), guessed], 100) == ["guessed"]
+    assert choose([Candidate("used", 128, 900, 5), guessed], 200) == ["guessed", "used"]

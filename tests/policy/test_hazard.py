@@ -145,3 +145,11 @@ def test_parameters_without_meaning_are_refused() -> None:
 
 def test_names_say_the_price() -> None:
     assert Hazard(price=0.25).name == "hazard 0.25"
+
+
+@given(histories)
+def test_it_does_not_matter_when_a_start_was_measured(history: list[float]) -> None:
+    measured = Subject(256.0, 900.0)
+    later = rule.about(after(history), measured)
+    assert rule.decide(later) == rule.decide(rule.about(after(history, subject=measured), measured))
+    assert later.weights == after(history).weights

@@ -47,3 +47,9 @@ def test_after_the_announced_moment_at_least_one_more_is_dropped(since: list[flo
     if found.next_at is not None:
         assert found.next_at > now
         assert len(sweep(instances, fixed(keep_s), found.next_at).drop) > len(found.drop)
+
+
+def test_an_instance_that_expires_is_dropped_then_whatever_the_policy_says() -> None:
+    expiring = idle("old", 0.0)._replace(expires_at=50.0)
+    assert sweep([expiring], fixed(300), 49.0) == Sweep([], 50.0)
+    assert sweep([expiring], fixed(300), 50.0) == Sweep(["old"], None)

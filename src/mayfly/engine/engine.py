@@ -9,7 +9,9 @@ keep-alive and shutdown.
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
+from typing import Any
 
 from mayfly.clock import Clock
 from mayfly.engine.api import (
@@ -24,13 +26,15 @@ from mayfly.engine.api import (
     Provisioned,
     Target,
 )
-from mayfly.engine.instance import Host
+from mayfly.engine.habits import Habits
+from mayfly.engine.instance import Host, Instance
 from mayfly.engine.job import Job
 from mayfly.engine.ledger import Ledger
 from mayfly.engine.placement import Placement
 from mayfly.engine.reporter import Reporter
 from mayfly.engine.templates import Templates
 from mayfly.policy import keepalive
+from mayfly.policy.windows import Rule
 from mayfly.sandbox.api import SandboxFactory
 
 # How long sandboxes may take to be discarded at the end.
@@ -55,22 +59,31 @@ class LocalEngine:
         account_concurrency: int = 1000,
         init_timeout_s: float = 10.0,
         keep_alive: keepalive.KeepAlive | None = None,
+        rule: Rule[Any] | None = None,
+        settle_s: float = 0.0,
         max_age_s: float = MAX_AGE_S,
         endpoints: EndpointServer | None = None,
     ) -> None:
         """`memory_mb` is the budget of all instances together; `new_id` makes the ids of instances.
 
-        `keep_alive` defaults to five minutes. Must be made and used on one running event loop.
+        With a `rule`, instances are kept and made ahead by what it learns of each function's idle times above
+        `settle_s`. Without one, all are kept for `keep_alive`, which defaults to five minutes. Must be made and used on
+        one running event loop.
         """
         self._clock = clock
-        self._keep_alive = keep_alive or keepalive.fixed(300.0)
+        self._habits: Habits[Any] | None = None
+        if rule is not None:
+            self._habits = Habits(rule, settle_s, clock, self._start_expected, self._sweep_by)
+        self._keep_alive = self._habits.until if self._habits else keep_alive or keepalive.fixed(300.0)
+        self._max_age_s = max_age_s
         self._loop = asyncio.get_running_loop()
         self._ledger = Ledger(memory_mb, account_concurrency)
         self._sweep_timer: asyncio.TimerHandle | None = None
+        self._sweep_at = math.inf  # when it goes off, by the clock
         reporter = Reporter(observer)
         self._templates = Templates(factory, reporter, new_id, endpoints)
         host = Host(factory, self._templates, reporter, clock, init_timeout_s, endpoints)
-        self._placement = Placement(host, self._ledger, new_id, self._fell_idle, max_age_s)
+        self._placement = Placement(host, self._ledger, new_id, self._fell_idle, max_age_s, self._habits)
 
     # What callers ask for.
 
@@ -111,31 +124,30 @@ class LocalEngine:
         return self._placement.tally.view()
 
     def sweep(self) -> float | None:
-        """Drop the idle instances whose time is up; when the next one falls due (monotonic seconds), if there is one.
+        """Drop the idle instances whose time is up, and make those that are expected to be called.
 
-        The engine does this by itself when the first one falls due.
+        Returns when to do so next (monotonic seconds), if there is anything to wait for. The engine does this by
+        itself at that time.
         """
         idle = [
-            keepalive.Idle(
-                id=instance.id,
-                target=key,
-                idle_since=instance.idle_since,
-                memory_mb=instance.target.sandbox.memory_mb,
-                position=position,
-            )
-            for key, pool in self._placement.pools.items()
+            self._idle(instance, position)
+            for pool in self._placement.pools.values()
             for position, instance in enumerate(reversed(pool.idle))
         ]
-        due = keepalive.sweep(idle, self._keep_alive, self._clock.monotonic())
+        now = self._clock.monotonic()
+        due = keepalive.sweep(idle, self._keep_alive, now)
         for instance_id in due.drop:
             self._placement.tally.expirations += 1
             self._placement.homes[instance_id].instances[instance_id].end("idle for too long")
-        return due.next_at
+        next_at = self._habits.prewarm(now) if self._habits is not None else None
+        return min((at for at in (due.next_at, next_at) if at is not None), default=None)
 
     async def close(self, grace_s: float) -> None:
         self._placement.closed = True
         await self._templates.close()
         self._placement.standby.close()
+        if self._habits is not None:
+            self._habits.close()
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
         for key in list(self._placement.pools):
@@ -160,15 +172,45 @@ class LocalEngine:
 
     # Keep-alive.
 
-    def _fell_idle(self) -> None:
-        if self._sweep_timer is None:
-            self._arm_sweep(self.sweep())
+    def _start_expected(self, target: Target) -> Instance | None:
+        return self._placement.start_expected(target)
 
-    def _arm_sweep(self, at: float | None) -> None:
-        if at is not None and not self._placement.closed:
-            delay_s = max(0.0, at - self._clock.monotonic())
-            self._sweep_timer = self._loop.call_later(delay_s, self._sweep_due)
+    def _fell_idle(self, instance: Instance) -> None:
+        if self._habits is None:
+            if self._sweep_timer is None:
+                self._sweep_by(self._due_at(instance, 0))
+            return
+        if instance.calls <= 1:
+            self._habits.started(instance)
+        self._sweep_by(self._due_at(instance, 0))
+        idle = self._placement.homes[instance.id].idle
+        if len(idle) > 1:  # the one below is no longer the next to be used, and may have to go earlier than it had to
+            self._sweep_by(self._due_at(idle[-2], 1))
+
+    def _idle(self, instance: Instance, position: int) -> keepalive.Idle:
+        """What a policy may know of an idle instance."""
+        return keepalive.Idle(
+            id=instance.id,
+            target=instance.target.key,
+            idle_since=instance.idle_since,
+            memory_mb=instance.target.sandbox.memory_mb,
+            position=position,
+            expires_at=instance.created_at + self._max_age_s,
+        )
+
+    def _due_at(self, instance: Instance, position: int) -> float:
+        idle = self._idle(instance, position)
+        return min(self._keep_alive(idle), idle.expires_at)
+
+    def _sweep_by(self, at: float | None) -> None:
+        """Look at all instances no later than at `at`."""
+        if at is None or self._placement.closed or at >= self._sweep_at:
+            return
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        self._sweep_at = at
+        self._sweep_timer = self._loop.call_later(max(0.0, at - self._clock.monotonic()), self._sweep_due)
 
     def _sweep_due(self) -> None:
-        self._sweep_timer = None
-        self._arm_sweep(self.sweep())
+        self._sweep_timer, self._sweep_at = None, math.inf
+        self._sweep_by(self.sweep())

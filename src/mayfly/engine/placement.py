@@ -9,8 +9,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from mayfly.engine.api import EngineClosedError, Outcome, Target, ThrottledError
+from mayfly.engine.habits import Habits
 from mayfly.engine.instance import Host, Instance
 from mayfly.engine.job import Job
 from mayfly.engine.ledger import Ledger
@@ -24,6 +26,7 @@ from mayfly.sandbox.api import SandboxStartError
 
 # A call whose instance cannot be started waits this long, in all, for a later start or for an idle instance.
 START_PATIENCE_S = 3.0
+_OVER = frozenset({State.ENDING, State.TERMINATED})
 
 _log = logging.getLogger(__name__)
 
@@ -36,10 +39,14 @@ class Placement:
         host: Host,
         ledger: Ledger,
         new_id: Callable[[], str],
-        on_idle: Callable[[], None],
+        on_idle: Callable[[Instance], None],
         max_age_s: float,
+        habits: Habits[Any] | None = None,
     ) -> None:
-        """`on_idle` is called whenever an instance fell idle; one that is older than `max_age_s` then ends instead."""
+        """`on_idle` is called whenever an instance fell idle; one that is older than `max_age_s` then ends instead.
+
+        `habits` are told of calls; None: nothing is learnt from them.
+        """
         self.ledger = ledger
         self.tally = Tally()
         self.pools: dict[str, Pool] = {}  # those that take calls, by the key of their target
@@ -51,6 +58,7 @@ class Placement:
         self._clock = host.clock
         self._new_id = new_id
         self._on_idle = on_idle
+        self._habits = habits
         self._loop = asyncio.get_running_loop()
         self._freed = asyncio.Event()
         self._max_age_s = max_age_s
@@ -62,6 +70,8 @@ class Placement:
 
     def retire(self, key: str) -> None:
         """See `engine.api.Engine.retire`."""
+        if self._habits is not None:
+            self._habits.retire(key)
         if (standing := self.standby.drop(key)) is not None:
             self.ledger.provision(standing.function, key, 0)
         pool = self.pools.pop(key, None)
@@ -87,8 +97,7 @@ class Placement:
         if (ready := self.standby.take(job.target.key)) is not None:
             if not accepted:
                 job.provisioned = True
-                self.tally.calls += 1
-                self.ledger.accept(job.target.function, provisioned=True)
+                self._accept(job)
             ready.run(job)
             return
         now = self._clock.monotonic()
@@ -108,8 +117,7 @@ class Placement:
             self._drop(job, error)
             return
         if not accepted:
-            self.tally.calls += 1
-            self.ledger.accept(job.target.function)
+            self._accept(job)
         if isinstance(decision, scaling.Use):
             instance = pool.idle.pop()
             self.ledger.idle_mb -= instance.target.sandbox.memory_mb
@@ -135,6 +143,19 @@ class Placement:
             self._evict(short_mb)
         instance = Instance(self._new_id(), target, None, self._host, self)
         self._launch(self._pool(target), instance)
+        return instance
+
+    def start_expected(self, target: Target) -> Instance | None:
+        """Start an instance for a call that is expected, unless one is there or another would have to go for it."""
+        if self.closed or self.standby.view(target.key) is not None:
+            return None
+        pool = self._pool(target)
+        there = any(instance.state not in _OVER for instance in pool.instances.values())
+        if there or target.sandbox.memory_mb > self.ledger.memory_mb - self.ledger.held_mb:
+            self._forget(pool)
+            return None
+        instance = Instance(self._new_id(), target, None, self._host, self)
+        self._launch(pool, instance)
         return instance
 
     def _launch(self, pool: Pool, instance: Instance) -> None:
@@ -194,7 +215,13 @@ class Placement:
         idle = {instance.id: instance for pool in self.pools.values() for instance in pool.idle}
         chosen = eviction.choose(
             [
-                eviction.Candidate(i.id, i.target.sandbox.memory_mb, max(0.0, now - i.idle_since), i.start_ms)
+                eviction.Candidate(
+                    id=i.id,
+                    memory_mb=i.target.sandbox.memory_mb,
+                    idle_s=max(0.0, now - i.idle_since),
+                    start_ms=i.start_ms,
+                    ahead=i.calls == 0,
+                )
                 for i in idle.values()
             ],
             need_mb,
@@ -287,14 +314,22 @@ class Placement:
             return
         pool.idle.append(instance)
         self.ledger.idle_mb += instance.target.sandbox.memory_mb
-        self._on_idle()
+        self._on_idle(instance)
 
     def _drop(self, job: Job, error: Exception) -> None:
         self._settle(job)
         job.fail(error)
 
+    def _accept(self, job: Job) -> None:
+        self.tally.calls += 1
+        self.ledger.accept(job.target.function, provisioned=job.provisioned)
+        if self._habits is not None:
+            self._habits.called(job.target, job.accepted_at)
+
     def _settle(self, job: Job) -> None:
         self.ledger.settle(job.target.function, provisioned=job.provisioned)
+        if self._habits is not None:
+            self._habits.ended(job.target.key)
         self.settled.set()
 
     def _pool(self, target: Target) -> Pool:

@@ -16,6 +16,7 @@ class Candidate(NamedTuple):
     memory_mb: int
     idle_s: float  # since its last call ended
     start_ms: float  # what its cold start took
+    ahead: bool = False  # made for a call that was expected and has not come yet
 
 
 def value(candidate: Candidate) -> float:
@@ -30,11 +31,12 @@ def value(candidate: Candidate) -> float:
 def choose(candidates: Sequence[Candidate], need_mb: int) -> list[str] | None:
     """Ids of the least valuable instances that together hold `need_mb`, or None when all of them do not.
 
+    Those made ahead of a call go first: a guess yields to what was used.
     No more than needed: one that a later, larger choice made superfluous is spared, the most valuable first.
     """
     chosen: list[Candidate] = []
     freed_mb = 0
-    for candidate in sorted(candidates, key=value):
+    for candidate in sorted(candidates, key=lambda each: (not each.ahead, value(each))):
         if freed_mb >= need_mb:
             break
         chosen.append(candidate)

@@ -73,10 +73,13 @@ class Hazard:
         return tuple(self.settle_s * self.ratio**index for index in range(size + 1))
 
     def start(self, subject: Subject) -> Learnt:
+        return self.about(Learnt(subject, Decision(0.0, self.settle_s, "settling")), subject)
+
+    def about(self, state: Learnt, subject: Subject) -> Learnt:
         if not subject.memory_mb > 0 or not subject.start_ms > 0:
             raise ValueError(f"memory_mb and start_ms must be above 0: {subject}")
-        unknown = Learnt(subject, Decision(0.0, self.settle_s, "settling"))
-        return unknown._replace(decision=self._best(unknown))
+        told = state._replace(subject=subject)
+        return told._replace(decision=self._best(told))
 
     def observe(self, state: Learnt, idle_s: float, count: int = 1) -> Learnt:
         if idle_s <= self.settle_s:

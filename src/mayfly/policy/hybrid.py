@@ -47,6 +47,9 @@ class Hybrid(NamedTuple):
     def start(self, subject: Subject) -> Seen:
         return Seen()
 
+    def about(self, state: Seen, subject: Subject) -> Seen:
+        return state
+
     def observe(self, state: Seen, idle_s: float, count: int = 1) -> Seen:
         histogram = add(state.histogram, idle_s, self.width_s, self.size, count)
         recent = state.recent

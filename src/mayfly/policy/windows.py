@@ -83,6 +83,9 @@ class Rule(Protocol[State]):
     def start(self, subject: Subject) -> State:
         """What is known before the first call."""
 
+    def about(self, state: State, subject: Subject) -> State:
+        """The same, of a function whose memory or start time is another one now."""
+
     def observe(self, state: State, idle_s: float, count: int = 1) -> State:
         """What is known after `count` calls in a row, each after `idle_s` (≥ 0) without one."""
 
@@ -108,6 +111,9 @@ class Fixed(NamedTuple):
     def start(self, subject: Subject) -> None:
         if self.keep_alive_s < 0:
             raise ValueError(f"keep_alive_s must be 0 or more, not {self.keep_alive_s}")
+
+    def about(self, state: None, subject: Subject) -> None:
+        return None
 
     def observe(self, state: None, idle_s: float, count: int = 1) -> None:
         return None
