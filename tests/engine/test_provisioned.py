@@ -1,6 +1,7 @@
 """Provisioned instances: made ahead, handed out first, paid for by limits, replaced when they end."""
 
 import asyncio
+import random
 from collections.abc import Callable
 
 import pytest
@@ -282,3 +283,29 @@ async def test_an_ordinary_instance_that_is_old_ends_after_its_call(
     clock.advance(2)
     assert (await engine.invoke(made, call())).instance == first
     assert (await engine.invoke(made, call())).instance != first
+
+
+async def test_whatever_calls_do_the_number_stays_and_every_call_is_answered(make_engine: MakeEngine) -> None:
+    engine = make_engine(account_concurrency=200)
+    made = target("anything.handler", timeout_s=20.0)
+    chance = random.Random(7)
+
+    async def one(number: int) -> None:
+        what = chance.choice(["answer", "answer", "answer", "raise", "exit", "leave", "garbage"])
+        await asyncio.sleep(chance.random() * 0.5)
+        if number % 20 == 0:
+            engine.provision(made, chance.randint(1, 6))
+        outcome = await engine.invoke(made, call({"what": what, "number": number}))
+        if what == "answer":
+            assert result(outcome) == number
+        else:
+            assert outcome.failure is not None
+
+    engine.provision(made, 4)
+    async with asyncio.TaskGroup() as calls:
+        for number in range(120):
+            calls.create_task(one(number))
+    engine.provision(made, 4)
+    await available(engine, made, 4)
+    standing = engine._placement.standby
+    await until(lambda: len(standing._owners) == 4)
