@@ -26,12 +26,13 @@ do with its two capabilities is to enter namespaces of its own nest, that is of 
 from __future__ import annotations
 
 import fcntl
+import marshal
 import os
-import signal
 import socket
-from typing import Any, NamedTuple, NoReturn
+import sys
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
-from mayfly.sandbox.agent import channel, isolate, kernel, powers, shared
+from mayfly.sandbox.agent import channel, isolate, keeper, kernel, powers, shared
 
 _CLONE_NEWCGROUP = 0x02000000
 # What a shared template takes from the keeper; its pid namespace it was born in.
@@ -46,11 +47,21 @@ class Filters(NamedTuple):
     denial: kernel.SystemCallFilter  # refuses setns; instances add it
 
 
-def build(message: dict[str, Any], descriptors: list[int]) -> int:
-    """Clone the keeper of a new nest; its process id. `descriptors`: its socket, the code, the layers."""
+def pack_keeper() -> BinaryIO:
+    """The code of the keeper's program, in memory; while Mayfly's files can be seen."""
+    code = [(name, sys.modules[name].__loader__.get_code(name)) for name in keeper.MODULES]  # type: ignore[union-attr]
+    file = open(os.memfd_create("keeper", os.MFD_CLOEXEC), "wb")  # noqa: SIM115 (for as long as the template lives)
+    marshal.dump(code, file)
+    file.flush()
+    return file
+
+
+def build(message: dict[str, Any], descriptors: list[int], code: BinaryIO) -> int:
+    """Clone the keeper of a new nest, to run `pack_keeper`'s `code`; its process id. `descriptors`: its socket, and
+    the function's code and layers."""
     pid = kernel.clone(isolate.NAMESPACES | kernel.CLONE_PARENT)
     if pid == 0:
-        _alone(lambda: _keep(message, descriptors))
+        _alone(lambda: _keep(message, descriptors, code))
     return pid
 
 
@@ -59,10 +70,10 @@ def hatch(message: dict[str, Any], descriptors: list[int], filters: Filters) -> 
 
     `descriptors`: a pidfd of the keeper, the socket for forks, that for reports, and the entrances of its group.
     """
-    keeper = descriptors[0]
+    keepers = descriptors[0]
     myself = os.pidfd_open(os.getpid())
     try:
-        powers.enter(keeper, kernel.CLONE_NEWPID)
+        powers.enter(keepers, kernel.CLONE_NEWPID)
         try:
             pid = kernel.clone(kernel.CLONE_PARENT)
             if pid == 0:
@@ -85,8 +96,8 @@ def _alone(run: Any) -> NoReturn:
 # The keeper.
 
 
-def _keep(message: dict[str, Any], descriptors: list[int]) -> None:
-    """Build the nest as root, give root up, and make rooms on request until the agent goes away."""
+def _keep(message: dict[str, Any], descriptors: list[int], code: BinaryIO) -> None:
+    """Build the nest as root, give root up, and become the program that makes rooms."""
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
     to_agent = socket.socket(fileno=descriptors[0])
     try:
@@ -100,17 +111,17 @@ def _keep(message: dict[str, Any], descriptors: list[int]) -> None:
             return
         powers.become(message["keeper_uid"])
         kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
-        kernel.prctl_name("keeper")
+        powers.inherit(keeper.CAPABILITIES)
+        channel.send(to_agent, {"op": channel.KEPT})
     except OSError as error:
         channel.send(to_agent, {"op": channel.FAILED, "error": str(error)})
         return
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # rooms that ended are buried by the kernel
-    descriptor = os.dup2(to_agent.detach(), isolate.CONTROL, inheritable=False)
-    kernel.close_from(descriptor + 1)
-    to_agent = socket.socket(fileno=descriptor)
-    channel.send(to_agent, {"op": channel.KEPT})
-    while (received := channel.receive(to_agent)) is not None:
-        _make_room(to_agent, *received)
+    # Both first out of the way of the numbers that they will have.
+    away = [fcntl.fcntl(one, fcntl.F_DUPFD, isolate.CONTROL + 2) for one in (to_agent.fileno(), code.fileno())]
+    for number, descriptor in enumerate(away, isolate.CONTROL):
+        os.dup2(descriptor, number)
+    kernel.close_from(isolate.CONTROL + len(away))
+    os.execve(sys.executable, [sys.executable, "-I", "-S", "-X", "utf8", "-c", keeper.PROGRAM], {})  # noqa: S606
 
 
 def _skip_a_process_id() -> None:
@@ -122,59 +133,17 @@ def _skip_a_process_id() -> None:
     os.waitpid(pid, 0)
 
 
-def _make_room(to_agent: socket.socket, message: dict[str, Any], entrances: list[int]) -> None:
-    try:
-        if kernel.clone(isolate.NAMESPACES) == 0:
-            _alone(lambda: _be_room(to_agent, message, entrances))
-    except OSError as error:
-        channel.send(to_agent, {"op": channel.FAILED, "room": message["room"], "error": str(error)})
-    for entrance in entrances:
-        os.close(entrance)
-
-
-def _be_room(to_agent: socket.socket, message: dict[str, Any], entrances: list[int]) -> None:
-    """Make what an instance needs, hand it to the agent, and bury the instance's orphans from then on."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    try:
-        endpoint = isolate.prepare(entrances)
-        isolate.mount_own(message["ephemeral_mb"])
-        made = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name, _ in shared.ROOM]
-        channel.send(to_agent, {"op": channel.ROOM, "room": message["room"]}, [endpoint.fileno(), *made])
-    except OSError as error:
-        channel.send(to_agent, {"op": channel.FAILED, "room": message["room"], "error": str(error)})
-        return
-    endpoint.detach()
-    to_agent.detach()
-    powers.empty_bounding_set()
-    powers.keep_capabilities()
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
-    kernel.prctl_name("init")
-    kernel.close_from(isolate.CONTROL)
-    while True:
-        signal.sigwait({signal.SIGCHLD})
-        while _bury_one():
-            pass
-
-
-def _bury_one() -> bool:
-    try:
-        return os.waitpid(-1, os.WNOHANG)[0] != 0
-    except ChildProcessError:
-        return False
-
-
 # The shared template.
 
 
 def _share(message: dict[str, Any], descriptors: list[int], filters: Filters) -> None:
     """Become an unprivileged process of the nest, and then whatever the packages make of it."""
-    keeper, forks, report, *entrances = descriptors
+    keepers, forks, report, *entrances = descriptors
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
     for entrance in entrances:
         isolate.join(entrance)
     kernel.unshare(_CLONE_NEWCGROUP)
-    powers.enter(keeper, _ENTERED)
+    powers.enter(keepers, _ENTERED)
     os.setsid()
     os.umask(0o022)
     isolate.limit_resources(message["open_files"])

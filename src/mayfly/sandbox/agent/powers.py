@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 
 from mayfly.sandbox.agent import kernel
 
+CAP_SETPCAP = 8
+CAP_NET_ADMIN = 12
 CAP_SYS_CHROOT = 18
 CAP_SYS_ADMIN = 21
 _LAST_CAPABILITY = 63
+_AMBIENT_RAISE = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
 # PyDLL, as in `kernel`: these calls are short, and some are made between a fork and what follows it.
@@ -49,9 +53,27 @@ def empty_bounding_set() -> None:
 def keep_capabilities(*kept: int) -> None:
     """Give up all capabilities but these, for good."""
     bits = sum(1 << capability for capability in kept)
+    _set(bits, 0)
+
+
+def inherit(kept: Sequence[int]) -> None:
+    """Give up all capabilities but these, which the next program that this process executes has too."""
+    bits = sum(1 << capability for capability in kept)
+    _set(bits, bits)
+    for capability in kept:
+        kernel.prctl(kernel.PR_CAP_AMBIENT, _AMBIENT_RAISE, capability)
+
+
+def forget_inheritance() -> None:
+    """What this process executes from here on has no capability that its file does not give it."""
+    kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
+
+
+def _set(bits: int, inheritable: int) -> None:
     data = (_CapabilityData * 2)()
     for half in range(2):
         data[half].effective = data[half].permitted = bits >> 32 * half & 0xFFFFFFFF
+        data[half].inheritable = inheritable >> 32 * half & 0xFFFFFFFF
     header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
     if _libc.capset(ctypes.byref(header), ctypes.byref(data)) < 0:
         number = ctypes.get_errno()

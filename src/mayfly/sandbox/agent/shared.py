@@ -14,31 +14,24 @@ import time
 from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.agent import channel, isolate, kernel, pages, powers
+from mayfly.sandbox.agent import channel, isolate, keeper, kernel, pages, powers
 from mayfly.sandbox.python import ahead, bootstrap
 
-# The namespaces of a room: their names below /proc/self/ns, and kinds. The first is entered by being born in it.
-ROOM = (
-    ("pid", kernel.CLONE_NEWPID),
-    ("net", kernel.CLONE_NEWNET),
-    ("ipc", kernel.CLONE_NEWIPC),
-    ("uts", kernel.CLONE_NEWUTS),
-    ("cgroup", 0x02000000),
-    ("mnt", kernel.CLONE_NEWNS),
-)
 _HERE = b"\1"
 
 
 def serve(report: socket.socket, forks: socket.socket, denial: kernel.SystemCallFilter, label: str) -> NoReturn:
     """Never returns. `report` is the server's, `forks` the agent's; `denial` takes away what only a template may."""
     try:
+        with open(pages.MAPS) as maps:
+            inherited = pages.places(maps)
         ready = _prepare(report, frozenset((forks.fileno(), report.fileno())))
         report.close()
         if ready is not None:
             gc.collect()
             gc.freeze()
             with open(pages.MAPS) as maps:
-                pages.collapse(maps)
+                pages.collapse(pages.places(maps) - inherited)
             _fork_on_request(forks, _Kit(ready, denial, label))
     finally:
         os._exit(1)
@@ -94,8 +87,8 @@ def _become_instance(message: dict[str, Any], descriptors: list[int], kit: _Kit)
     """In the clone: never returns, whatever happens."""
     try:
         agent, *rest = descriptors
-        rooms, rest = rest[: len(ROOM)], rest[len(ROOM) :]
-        for (_, kind), namespace in list(zip(ROOM, rooms))[1:]:  # noqa: B905 (runs on Python 3.9 too)
+        rooms, rest = rest[: len(keeper.ROOM)], rest[len(keeper.ROOM) :]
+        for (_, kind), namespace in list(zip(keeper.ROOM, rooms))[1:]:  # noqa: B905 (runs on Python 3.9 too)
             powers.enter(namespace, kind)
         for entrance in rest[: message["entrances"]]:
             os.write(entrance, b"0")

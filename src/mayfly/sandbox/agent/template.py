@@ -15,7 +15,7 @@ import stat
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any, NoReturn, Optional
+from typing import Any, BinaryIO, NoReturn, Optional
 
 from mayfly.sandbox.agent import channel, isolate, kernel, nest, pages, root
 from mayfly.sandbox.python import bootstrap, preload
@@ -34,13 +34,14 @@ def main(descriptor: int) -> NoReturn:
         sys.exit(0)
     message, (filter_descriptor, shared_filter, denial, *entrances) = received
     try:
+        keeper = nest.pack_keeper()
         calls = _prepare(message, filter_descriptor)
         filters = nest.Filters(_read_filter(shared_filter), _read_filter(denial))
     except Exception as error:  # the boundary of a process: the agent is told, whatever it was
         traceback.print_exc()
         channel.send(to_agent, {"op": channel.FAILED, "error": f"{type(error).__name__}: {error}"})
         sys.exit(1)
-    clones = _Clones(to_agent, calls, filters, entrances)
+    clones = _Clones(to_agent, calls, filters, keeper, entrances)
     clones.keep_spare()
     channel.send(to_agent, {"op": channel.PREPARED, "missing": preload.missing()})
     clones.serve()
@@ -72,7 +73,7 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCa
     gc.collect()
     gc.freeze()
     with maps:
-        pages.collapse(maps)
+        pages.collapse(pages.places(maps))
     return calls
 
 
@@ -95,11 +96,13 @@ class _Clones:
         to_agent: socket.socket,
         calls: kernel.SystemCallFilter,
         filters: nest.Filters,
+        keeper: BinaryIO,
         entrances: list[int],
     ) -> None:
         self._to_agent = to_agent
         self._calls = calls
         self._filters = filters
+        self._keeper = keeper
         self._entrances = entrances  # of the group that the next instance is for; empty until it is told
         self._spare: tuple[int, socket.socket] | None = None
 
@@ -129,7 +132,7 @@ class _Clones:
         report = {"op": channel.CLONED, "id": message["id"]}
         try:
             if message["op"] == channel.NEST:
-                report["pid"] = nest.build(message, descriptors)
+                report["pid"] = nest.build(message, descriptors, self._keeper)
             else:
                 report["pid"] = nest.hatch(message, descriptors, self._filters)
         except OSError as error:
