@@ -61,6 +61,7 @@ class PreparedFactory:
         task = self._prepared.get(runtime)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = asyncio.create_task(self._factory.prepare(runtime, interpreter), name=f"prepare-{runtime}")
+            task.add_done_callback(_heard)
             self._prepared[runtime] = task
         await asyncio.shield(task)
 
@@ -107,3 +108,9 @@ class PreparedFactory:
 
     async def close(self) -> None:
         await self._factory.close()
+
+
+def _heard(task: "asyncio.Task[None]") -> None:
+    """Take note of a failure that nobody waits for any more, as when the platform stops while it is starting."""
+    if not task.cancelled():
+        task.exception()

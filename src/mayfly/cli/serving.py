@@ -1,17 +1,17 @@
 """`mayfly up`: the life of a server."""
 
+import importlib
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from mayfly.app.directory import DataDirectory, DirectoryBusyError, ServerInfo
 from mayfly.app.options import ServerOptions
-from mayfly.app.server import serve
 from mayfly.cli.options import DEFAULT_DATA, DataOption, process_age_s, with_data
 from mayfly.cli.output import complaints, console, escape, fail
 from mayfly.errors import MayflyError
@@ -38,6 +38,14 @@ def up(
     memory: Annotated[
         int | None, typer.Option(envvar="MAYFLY_MEMORY_MB", min=256, help="MB for all instances together.")
     ] = None,
+    keep_alive: Annotated[
+        str,
+        typer.Option(
+            envvar="MAYFLY_KEEP_ALIVE",
+            help="How long idle instances are kept: [bold]learned[/] from each function's calls, or the same for all: "
+            "[bold]fixed[/] (5 minutes) or [bold]fixed:SECONDS[/].",
+        ),
+    ] = "learned",
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the platform is ready.")] = False,
 ) -> None:
     """Start the platform. Ctrl-C or SIGTERM drains running functions and stops it; a second one stops at once."""
@@ -52,6 +60,7 @@ def up(
         account=account,
         isolation=cast(Isolation, isolation),
         memory_mb=memory,
+        keep_alive=keep_alive,
         access_key_id=os.environ.get("MAYFLY_ACCESS_KEY_ID"),
         secret_access_key=os.environ.get("MAYFLY_SECRET_ACCESS_KEY"),
     )
@@ -59,7 +68,9 @@ def up(
         _detached(options, started)
         return
     try:
-        serve(options, lambda info: _announce(info, data, started), _say_stopping)
+        # Imported here: it is half a second of imports, which a process that only starts another one can do without.
+        server: Any = importlib.import_module("mayfly.app.server")
+        server.serve(options, lambda info: _announce(info, data, started), _say_stopping)
     except MayflyError as error:
         fail(str(error))
     complaints.print("stopped")
@@ -103,7 +114,7 @@ def _detached(options: ServerOptions, started: float) -> None:
         fail(str(DirectoryBusyError(directory.root, running)))
     command = [sys.executable, "-m", "mayfly", "up", "--data", str(directory.root), "--host", options.host]
     command += ["--port", str(options.port), "--region", options.region, "--account", options.account]
-    command += ["--isolation", options.isolation]
+    command += ["--isolation", options.isolation, "--keep-alive", options.keep_alive]
     command += ["--memory", str(options.memory_mb)] if options.memory_mb else []
     with directory.server_log.open("ab") as log:
         log_start = log.tell()

@@ -2,19 +2,17 @@
 
 The translator keeps state in module and class attributes and works for a while, so it runs in one thread of its own,
 one template at a time. It looks up nothing: the managed policies come from the list that it bundles.
+
+It is imported when the first template needs it, in that thread: it takes more than half a second and 25 MB, which is
+most of what a server without it needs to start, and many servers never see a template.
 """
 
 import asyncio
 import copy
+import importlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-
-import boto3
-from samtranslator.internal.managed_policies import get_bundled_managed_policy_map
-from samtranslator.model.exceptions import InvalidDocumentException
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 
 from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.template.parameters import Value
@@ -41,12 +39,18 @@ class SamTransform:
 
 
 def _translate(raw: dict[str, Any], parameters: dict[str, Any], region: str) -> dict[str, Any]:
+    boto3: Any = importlib.import_module("boto3")
+    policies: Any = importlib.import_module("samtranslator.internal.managed_policies")
+    exceptions: Any = importlib.import_module("samtranslator.model.exceptions")
+    parser: Any = importlib.import_module("samtranslator.parser.parser")
+    translation: Any = importlib.import_module("samtranslator.translator.translator")
     # The session is asked for its region alone; the keys keep it from looking for others.
     session = boto3.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name=region)  # noqa: S106
-    translator = Translator(get_bundled_managed_policy_map("aws"), Parser(), boto_session=session)
+    known = policies.get_bundled_managed_policy_map("aws")
+    translator = translation.Translator(known, parser.Parser(), boto_session=session)
     try:
         translated: dict[str, Any] = translator.translate(raw, parameters, passthrough_metadata=True)
-    except InvalidDocumentException as error:
+    except exceptions.InvalidDocumentException as error:
         causes = " ".join(cause.message for cause in error.causes)
         raise validation(f"Transform AWS::Serverless-2016-10-31 failed with: {error.message} {causes}") from error
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
