@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 Isolation = Literal["namespace", "process"]
+KeepAlive = Literal["learned", "fixed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class EngineSettings:
     """Instances: how they are isolated and how long they are kept."""
 
     isolation: Isolation = "namespace"
-    keep_alive_s: float = 300.0
+    keep_alive: KeepAlive = "learned"  # by each function's own idle times, or the same time for all
+    keep_alive_s: float = 300.0  # that time
     init_timeout_s: float = 10.0
     memory_mb: int | None = None  # budget for all instances together; None: 80 % of the machine's
 

@@ -9,6 +9,7 @@ from mayfly.errors import CallerError
 from mayfly.settings import EngineSettings, HttpSettings, Isolation, Settings
 
 _ACCOUNT = re.compile(r"\d{12}")
+_KEEP_ALIVE = re.compile(r"learned|fixed(?::(\d{1,7}))?")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 # Limits of instances may add up to this many times the machine's memory: an instance rarely uses its limit, and one
 # that does is held to it by its own cgroup.
@@ -30,6 +31,7 @@ class ServerOptions:
     account: str = "000000000000"
     isolation: Isolation = "namespace"
     memory_mb: int | None = None
+    keep_alive: str = "learned"  # or `fixed`, or `fixed:SECONDS`
     access_key_id: str | None = None
     secret_access_key: str | None = None
 
@@ -46,8 +48,18 @@ class ServerOptions:
             account=self.account,
             region=self.region,
             http=replace(HttpSettings(), host=self.host, port=self.port),
-            engine=replace(EngineSettings(), isolation=self.isolation, memory_mb=self.memory_mb),
+            engine=self._engine(),
         )
+
+    def _engine(self) -> EngineSettings:
+        settings = replace(EngineSettings(), isolation=self.isolation, memory_mb=self.memory_mb)
+        chosen = _KEEP_ALIVE.fullmatch(self.keep_alive)
+        if chosen is None:
+            raise OptionError(f"keep-alive is learned, fixed or fixed:SECONDS, not {self.keep_alive!r}")
+        if self.keep_alive == "learned":
+            return replace(settings, keep_alive="learned")
+        seconds = chosen[1]
+        return replace(settings, keep_alive="fixed", keep_alive_s=float(seconds or settings.keep_alive_s))
 
 
 def memory_budget_mb(settings: Settings) -> int:

@@ -31,6 +31,7 @@ from mayfly.http.server import FrontDoor
 from mayfly.metering.ledger import Ledger
 from mayfly.metering.reports import load_price_book
 from mayfly.policy import keepalive
+from mayfly.policy.hazard import Hazard
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.services.contract import Service
 from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
@@ -252,6 +253,7 @@ class _Builder:
         settings = self._settings
         sandboxes = PreparedFactory(factory, interpreters)
         self._background(sandboxes.warm(), "warm-runtime")
+        rule = Hazard() if settings.engine.keep_alive == "learned" else None
         engine = LocalEngine(
             sandboxes,
             recorder,
@@ -261,6 +263,8 @@ class _Builder:
             account_concurrency=settings.limits.account_concurrency,
             init_timeout_s=settings.engine.init_timeout_s,
             keep_alive=keepalive.fixed(settings.engine.keep_alive_s),
+            rule=rule,
+            settle_s=rule.settle_s if rule is not None else 0.0,
             endpoints=endpoints,
         )
         self._cleanup.push_async_callback(engine.close, ENGINE_GRACE_S)
