@@ -102,6 +102,32 @@ def test_versions_and_aliases_run_what_they_lead_to(functions: Any, function: st
     assert streams(client("logs"), function) == {"1", "2"}
 
 
+def test_lists_come_page_by_page(functions: Any, function: str) -> None:
+    for name in ("a", "b", "c"):
+        functions.create_alias(FunctionName=function, Name=name, FunctionVersion="1")
+        functions.put_function_event_invoke_config(FunctionName=function, Qualifier=name, MaximumRetryAttempts=0)
+    for operation, member, key, expected in (
+        ("list_aliases", "Aliases", "AliasArn", ["a", "b", "c"]),
+        ("list_versions_by_function", "Versions", "FunctionArn", ["$LATEST", "1", "2"]),
+        ("list_function_event_invoke_configs", "FunctionEventInvokeConfigs", "FunctionArn", ["a", "b", "c"]),
+    ):
+        pages = functions.get_paginator(operation).paginate(FunctionName=function, PaginationConfig={"PageSize": 2})
+        seen = [[each[key].rpartition(":")[2] for each in page[member]] for page in pages]
+        assert seen == [expected[:2], expected[2:]]
+
+
+def test_what_the_model_forbids_is_refused_in_its_words(functions: Any, function: str) -> None:
+    def refused(**params: Any) -> str:
+        with pytest.raises(ClientError) as caught:
+            functions.create_alias(FunctionName=function, FunctionVersion="1", **params)
+        assert caught.value.response["Error"]["Code"] == "ValidationException"
+        return str(caught.value.response["Error"]["Message"])
+
+    assert "(?!^[0-9]+$)([a-zA-Z0-9-_]+)" in refused(Name="2024")
+    for weights in ({"2": 2.0}, {"$LATEST": 0.5}):
+        assert "additionalVersionWeights" in refused(Name="n", RoutingConfig={"AdditionalVersionWeights": weights})
+
+
 def test_a_canary_gets_its_share(functions: Any, function: str) -> None:
     weights = {"AdditionalVersionWeights": {"2": 0.25}}
     made = functions.create_alias(FunctionName=function, Name="canary", FunctionVersion="1", RoutingConfig=weights)
@@ -138,6 +164,8 @@ def test_provisioned_instances_are_there_before_the_first_call(functions: Any, f
     gone = functions.invoke(FunctionName=function, Qualifier="2", Payload='"leave"')
     assert gone["FunctionError"] == "Unhandled"
     assert ready(functions, function, "2")["AvailableProvisionedConcurrentExecutions"] == 2
+    (listed,) = functions.list_provisioned_concurrency_configs(FunctionName=function)["ProvisionedConcurrencyConfigs"]
+    assert listed["FunctionArn"].endswith(f":function:{function}:2")
     functions.delete_provisioned_concurrency_config(FunctionName=function, Qualifier="2")
     with pytest.raises(ClientError, match="No Provisioned Concurrency Config found for this function"):
         functions.get_provisioned_concurrency_config(FunctionName=function, Qualifier="2")
