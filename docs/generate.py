@@ -34,6 +34,8 @@ COMMANDS = (
     "delete",
     "invoke",
     "logs",
+    "function",
+    "starts",
     "usage",
     "simulate",
     "version",

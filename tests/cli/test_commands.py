@@ -28,14 +28,16 @@ def handler(event, context):
 """
 
 
-def mayfly(*arguments: str, data: Path, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+def mayfly(
+    *arguments: str, data: Path, stdin: str = "", columns: int = 120, **variables: str
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "mayfly", *arguments, "--data", str(data)],
         capture_output=True,
         text=True,
         input=stdin,
         timeout=60,
-        env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1"},
+        env={**os.environ, "COLUMNS": str(columns), "NO_COLOR": "1", **variables},
     )
 
 

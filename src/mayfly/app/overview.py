@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mayfly import ids
+from mayfly.app.asking import Asking
 from mayfly.app.directory import ServerInfo
 from mayfly.app.sandboxes import Interpreters
 from mayfly.engine.api import Engine
-from mayfly.services.contract import Principal, RequestContext
-from mayfly.services.ports import Operations
 from mayfly.settings import Settings
 
 
@@ -20,7 +18,7 @@ class Overview:
 
     def __init__(
         self,
-        operations: Operations,
+        asking: Asking,
         interpreters: Interpreters,
         engine: Engine,
         settings: Settings,
@@ -28,7 +26,7 @@ class Overview:
         services: Sequence[str],
     ) -> None:
         self.services = services
-        self._operations = operations
+        self._asking = asking
         self._interpreters = interpreters
         self._engine = engine
         self._settings = settings
@@ -60,21 +58,8 @@ class Overview:
                 "instances": dict(instances.get(function["FunctionArn"], {})),
                 "warnings": self._warnings(function["Runtime"]),
             }
-            for function in await self._all_functions()
+            for function in await self._asking.all("ListFunctions", "Functions", {})
         ]
-
-    async def _all_functions(self) -> list[dict[str, Any]]:
-        account = self._settings.account
-        principal = Principal("service", account, f"arn:aws:iam::{account}:root", account)
-        context = RequestContext(ids.request_id(), account, self._settings.region, principal, self._info.url)
-        found: list[dict[str, Any]] = []
-        request: dict[str, Any] = {}
-        while True:
-            page = await self._operations.call(context, "lambda", "ListFunctions", request)
-            found += page["Functions"]
-            if not page.get("NextMarker"):
-                return found
-            request = {"Marker": page["NextMarker"]}
 
     def _warnings(self, runtime: str) -> list[str]:
         choice = self._interpreters.choose(runtime)

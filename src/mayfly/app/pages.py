@@ -1,23 +1,28 @@
-"""Mayfly's own pages below `/_mayfly/`: health for everybody, status and usage for the account's root key.
+"""Mayfly's own pages below `/_mayfly/`: health for everybody, what goes on inside for the account's root key.
 
 Requests are signed with Signature Version 4 like any other, for a service called `mayfly`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import parse_qs
+from typing import Any
+from urllib.parse import parse_qs, unquote
 
 import msgspec
 
 from mayfly import __version__
+from mayfly.app.function_view import FunctionView, QualifiedError
 from mayfly.app.overview import Overview
+from mayfly.app.starts import MOST_STARTS
 from mayfly.clock import Clock
 from mayfly.metering.ledger import Ledger
 from mayfly.metering.reports import NamedPriceBook, report
-from mayfly.services.contract import HttpRequest, HttpResponse
+from mayfly.services.contract import HttpRequest, HttpResponse, ServiceError
 from mayfly.settings import Settings
 from mayfly.wire.signed import NotSignedError, SignedRequests
 
 SERVICE = "mayfly"
+OWN_FUNCTIONS = "/_mayfly/functions"
+DEFAULT_STARTS = 20
 
 
 class Pages:
@@ -27,6 +32,7 @@ class Pages:
         self,
         signed: SignedRequests,
         overview: Overview,
+        functions: FunctionView,
         ledger: Ledger,
         prices: NamedPriceBook,
         settings: Settings,
@@ -34,6 +40,7 @@ class Pages:
     ) -> None:
         self._signed = signed
         self._overview = overview
+        self._functions = functions
         self._ledger = ledger
         self._prices = prices
         self._settings = settings
@@ -41,7 +48,13 @@ class Pages:
 
     def table(self) -> Mapping[str, Callable[[HttpRequest], Awaitable[HttpResponse]]]:
         """Pages by the path segment below `/_mayfly/`."""
-        return {"health": self.health, "status": self.status, "usage": self.usage}
+        return {
+            "health": self.health,
+            "status": self.status,
+            "usage": self.usage,
+            "starts": self.starts,
+            "functions": self.functions,
+        }
 
     async def health(self, request: HttpRequest) -> HttpResponse:
         """Whether the platform answers; for load balancers and scripts."""
@@ -67,6 +80,30 @@ class Pages:
         sums = await self._ledger.sums(self._settings.account, since, until)
         return _json(200, report(sums, self._prices, since, until))
 
+    async def starts(self, request: HttpRequest) -> HttpResponse:
+        """What `mayfly starts` shows: `?function=` is a name or ARN, `&limit=` how many of its latest starts.
+
+        Without a function: how many starts there were of all functions.
+        """
+        if reason := await self._refusal(request):
+            return _denied(reason)
+        query = parse_qs(request.query)
+        if "function" not in query:
+            return _json(200, self._functions.all_starts())
+        limit = query.get("limit", [str(DEFAULT_STARTS)])[0]
+        if not (limit.isascii() and limit.isdecimal() and len(limit) < 4 and 1 <= int(limit) <= MOST_STARTS):
+            return _json(400, {"message": f"limit is a number from 1 to {MOST_STARTS}, not {limit!r}"})
+        return await _shown(self._functions.starts(query["function"][0], int(limit)))
+
+    async def functions(self, request: HttpRequest) -> HttpResponse:
+        """What `mayfly function` shows; the name or ARN is the rest of the path."""
+        if reason := await self._refusal(request):
+            return _denied(reason)
+        name = unquote(request.path.removeprefix(OWN_FUNCTIONS).removeprefix("/"))
+        if not name:
+            return _json(404, {"message": f"which function? write {OWN_FUNCTIONS}/NAME"})
+        return await _shown(self._functions.of(name))
+
     async def _refusal(self, request: HttpRequest) -> str | None:
         """None for a request of the root key's owner; else why it is refused."""
         try:
@@ -78,6 +115,17 @@ class Pages:
 
 def _json(status: int, value: object) -> HttpResponse:
     return HttpResponse(status, [("content-type", "application/json")], msgspec.json.encode(value))
+
+
+async def _shown(looking: Awaitable[dict[str, Any]]) -> HttpResponse:
+    """What was looked for, or why it cannot be shown."""
+    try:
+        return _json(200, await looking)
+    except ServiceError as error:
+        missing = error.code == "ResourceNotFoundException"
+        return _json(error.status or (404 if missing else 400), {"message": error.message})
+    except QualifiedError as error:
+        return _json(400, {"message": str(error)})
 
 
 def _denied(reason: str) -> HttpResponse:

@@ -14,15 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mayfly import ids
+from mayfly.app.asking import Asking
 from mayfly.app.directory import DataDirectory, ServerInfo
+from mayfly.app.function_view import FunctionView
 from mayfly.app.housekeeping import keep_house
+from mayfly.app.layers import Layers
 from mayfly.app.links import Endpoints, LateObjects
 from mayfly.app.options import ServerOptions, memory_budget_mb
 from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
 from mayfly.app.sandboxes import Interpreters, PreparedFactory
+from mayfly.app.starts import StartBook
 from mayfly.clock import Clock, SystemClock
-from mayfly.engine.api import Engine
+from mayfly.engine.api import Engine, Observer
 from mayfly.engine.engine import LocalEngine
 from mayfly.http.asgi import Application
 from mayfly.http.cross_origin import CrossOrigin
@@ -162,7 +166,8 @@ class _Builder:
         endpoints, late_objects = Endpoints(), LateObjects()
         home, streams = Home(self._settings.account, self._settings.region), Streams(self._clock)
         recorder = Recorder(logs.book, ledger, home, streams, self._clock)
-        engine = self._engine(factory, interpreters, recorder, endpoints)
+        book = StartBook(recorder, self._clock)
+        engine = self._engine(factory, interpreters, book, endpoints)
         functions = FunctionsService(
             settings=self._settings,
             clock=self._clock,
@@ -187,9 +192,13 @@ class _Builder:
         operations, stacks = self._stacks(state, models, below, objects)
         services = {service.name: guarded(service) for service in (*below, stacks)}
         gateway = Gateway(services, identity.keys, self._settings, self._clock, models)
-        overview = Overview(operations, interpreters, engine, self._settings, self._info, sorted(services))
+        asking = Asking(operations, self._settings, self._info.url)
+        overview = Overview(asking, interpreters, engine, self._settings, self._info, sorted(services))
+        layers = Layers(self._settings.engine.isolation, self._settings.limits)
+        most = self._settings.limits.account_concurrency
+        view = FunctionView(asking, interpreters, engine, layers, book, functions.deployments, most)
         prices = load_price_book(self._directory.root / "prices.toml")
-        pages = Pages(signed, overview, ledger, prices, self._settings, self._clock)
+        pages = Pages(signed, overview, view, ledger, prices, self._settings, self._clock)
         routes = Routes(
             CrossOrigin(gateway.handle, objects.cors_rules).handle,
             functions.urls.handle,
@@ -248,7 +257,7 @@ class _Builder:
         return journal
 
     def _engine(
-        self, factory: SandboxFactory, interpreters: Interpreters, recorder: Recorder, endpoints: Endpoints
+        self, factory: SandboxFactory, interpreters: Interpreters, observer: Observer, endpoints: Endpoints
     ) -> LocalEngine:
         settings = self._settings
         sandboxes = PreparedFactory(factory, interpreters)
@@ -256,7 +265,7 @@ class _Builder:
         rule = Hazard() if settings.engine.keep_alive == "learned" else None
         engine = LocalEngine(
             sandboxes,
-            recorder,
+            observer,
             self._clock,
             memory_mb=memory_budget_mb(settings),
             new_id=ids.request_id,

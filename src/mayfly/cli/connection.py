@@ -1,5 +1,6 @@
 """Finding the server to talk to, and talking to it: AWS clients, and signed requests to Mayfly's own pages."""
 
+import contextlib
 import json
 import os
 import urllib.error
@@ -59,9 +60,18 @@ class Connection:
             with urllib.request.urlopen(plain, timeout=30) as reply:  # noqa: S310  # our server
                 return json.load(reply)
         except urllib.error.HTTPError as error:
-            raise PlatformError(f"{path} answered {error.code}: {error.read().decode(errors='replace')}") from error
+            raise PlatformError(_complaint(path, error.code, error.read())) from error
         except OSError as error:
             raise PlatformError(f"{self.url} does not answer: {error}") from error
+
+
+def _complaint(path: str, status: int, body: bytes) -> str:
+    """What a page that refuses says for people; all of its answer where it says nothing of that kind."""
+    with contextlib.suppress(ValueError):
+        said = json.loads(body)
+        if isinstance(said, dict) and isinstance(said.get("message"), str):
+            return str(said["message"])
+    return f"{path} answered {status}: {body.decode(errors='replace')}"
 
 
 def connect(data: Path) -> Connection:

@@ -63,6 +63,14 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateView:
+    """The shared template of a target at a moment."""
+
+    state: Literal["making", "ready", "refused", "lost"]
+    reason: str  # why not, if it is not
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One invocation."""
 
@@ -221,6 +229,9 @@ class Engine(Protocol):
 
         Where that cannot be had, says why, and instances start as they do without.
         """
+
+    def template(self, key: str) -> TemplateView | None:
+        """How it stands with a target's shared template; None when none was thought of."""
 
     def snapshot(self) -> tuple[PoolView, ...]:
         """All instances, by target."""

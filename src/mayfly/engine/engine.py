@@ -25,6 +25,7 @@ from mayfly.engine.api import (
     Prepared,
     Provisioned,
     Target,
+    TemplateView,
 )
 from mayfly.engine.habits import Habits
 from mayfly.engine.instance import Host, Instance
@@ -114,6 +115,9 @@ class LocalEngine:
 
     async def prepare(self, target: Target) -> Prepared:
         return await self._templates.prepare(target)
+
+    def template(self, key: str) -> TemplateView | None:
+        return self._templates.view(key)
 
     def snapshot(self) -> tuple[PoolView, ...]:
         now = self._clock.monotonic()

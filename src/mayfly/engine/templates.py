@@ -14,7 +14,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from mayfly.engine.api import EndpointServer, Failure, Prepared, Start, Target
+from mayfly.engine.api import EndpointServer, Failure, Prepared, Start, Target, TemplateView
 from mayfly.engine.reporter import Reporter
 from mayfly.errors import PlatformError
 from mayfly.policy import templates as policy
@@ -34,14 +34,6 @@ class _State:
     reason: str = ""
     losses: int = 0
     task: asyncio.Task[Prepared] | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TemplateView:
-    """The template of a target at a moment."""
-
-    state: Literal["making", "ready", "refused", "lost"]
-    reason: str  # why not, if it is not
 
 
 class Templates:

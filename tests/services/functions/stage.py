@@ -15,7 +15,7 @@ from botocore.model import ServiceModel
 
 from mayfly import ids
 from mayfly.clock import ManualClock, utc
-from mayfly.engine.api import Call, Counters, Failure, Outcome, PoolView, Prepared, Provisioned, Target
+from mayfly.engine.api import Call, Counters, Failure, Outcome, PoolView, Prepared, Provisioned, Target, TemplateView
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
 from mayfly.services.functions.asynchronous import QUEUE
 from mayfly.services.functions.engine_targets import Streams
@@ -124,6 +124,9 @@ class ScriptedEngine:
         if self.before_prepared is not None:
             await self.before_prepared()
         return self.prepared
+
+    def template(self, key: str) -> TemplateView | None:
+        return None
 
     def snapshot(self) -> tuple[PoolView, ...]:
         return ()

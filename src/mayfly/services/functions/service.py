@@ -30,6 +30,7 @@ from mayfly.services.functions.code.bytecode import Bytecode
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.sources import CodeSources
+from mayfly.services.functions.deployments import Deployments
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.engine_targets import Streams, TargetFactory
 from mayfly.services.functions.events import FunctionEventTargets
@@ -81,8 +82,9 @@ class FunctionsService:
     """All of functions.
 
     `service` answers lambda's operations, `urls` answers function URLs, `code_links` answers below `/_mayfly/code/`,
-    and `event_targets` is for services whose events invoke functions. `endpoint` is where code inside a sandbox
-    reaches Mayfly: `SANDBOX_ENDPOINT` where sandboxes have a network of their own, else the server's URL.
+    `event_targets` is for services whose events invoke functions, `deployments` for who shows functions. `endpoint` is
+    where code inside a sandbox reaches Mayfly: `SANDBOX_ENDPOINT` where sandboxes have a network of their own, else the
+    server's URL.
     `async_concurrency`: how many events run at once; None: as many as suit the machine's processors.
     """
 
@@ -115,6 +117,7 @@ class FunctionsService:
         self._tasks: list[asyncio.Task[None]] = []
         isolation = settings.engine.isolation
         targets = TargetFactory(home, self._library, roles, choose, limits, streams, endpoint, isolation)
+        self.deployments = Deployments(store, targets)
         self._catalog = catalog = Catalog(store, home, self._library, targets, engine, lambda: secrets.randbits(64))
         self._provisioner = provisioner = Provisioner(store, catalog, engine)
         self._publisher = publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock)

@@ -1,0 +1,156 @@
+"""How one function stands, for `mayfly function`: what runs it, behind what, how much of it, and how it starts."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from mayfly.app.asking import Asking
+from mayfly.app.layers import Layers, Sizes
+from mayfly.app.sandboxes import Interpreters
+from mayfly.app.start_report import report
+from mayfly.app.starts import StartBook
+from mayfly.engine.api import Engine, PoolView
+from mayfly.errors import CallerError
+from mayfly.services.functions.deployments import Deployment, Deployments
+
+
+class QualifiedError(CallerError):
+    """A function was named with a version or alias."""
+
+
+class FunctionView:
+    """Looks at one function of a running platform."""
+
+    def __init__(
+        self,
+        asking: Asking,
+        interpreters: Interpreters,
+        engine: Engine,
+        layers: Layers,
+        book: StartBook,
+        deployments: Deployments,
+        account_concurrency: int,
+    ) -> None:
+        self._asking = asking
+        self._interpreters = interpreters
+        self._engine = engine
+        self._layers = layers
+        self._book = book
+        self._deployments = deployments
+        self._account_concurrency = account_concurrency
+
+    def all_starts(self) -> dict[str, Any]:
+        """How many starts there were of all functions, by path."""
+        return {"since": self._book.since, "counts": dict(self._book.counts)}
+
+    async def starts(self, named: str, limit: int) -> dict[str, Any]:
+        """The latest starts of a function, by name or ARN. `ServiceError`, `QualifiedError`."""
+        found = await self._find(named)
+        page = self._book.of(found["FunctionArn"])
+        return {"function": found["FunctionName"], **report(page, self._book.since, limit)}
+
+    async def of(self, named: str) -> dict[str, Any]:
+        """Everything about a function, by name or ARN. `ServiceError`, `QualifiedError`."""
+        found = await self._find(named)
+        name, arn = found["FunctionName"], found["FunctionArn"]
+        pools = [pool for pool in self._engine.snapshot() if pool.function == arn]
+        sizes = Sizes(found["MemorySize"], found["EphemeralStorage"]["Size"])
+        return {
+            "name": name,
+            "arn": arn,
+            "handler": found["Handler"],
+            **self._runtime(found["Runtime"]),
+            "isolation": {"level": self._layers.level, "layers": self._layers.of(sizes)},
+            "memory_mb": sizes.memory_mb,
+            "ephemeral_mb": sizes.ephemeral_mb,
+            "timeout_s": found["Timeout"],
+            "concurrency": await self._concurrency(name),
+            "instances": _states(pools),
+            "waiting": sum(pool.waiting for pool in pools),
+            "versions": [self._version(one, pools) for one in await self._deployments.of(name)],
+            "aliases": await self._aliases(name),
+            "urls": await self._urls(name),
+            "starts": {"since": self._book.since, "counts": dict(self._book.of(arn).counts)},
+        }
+
+    async def _find(self, named: str) -> dict[str, Any]:
+        found = await self._asking.ask("GetFunctionConfiguration", {"FunctionName": named})
+        if found["FunctionArn"].count(":") > 6:
+            name = found["FunctionName"]
+            raise QualifiedError(f"{named} names a version or an alias; all of them are shown under {name}")
+        return found
+
+    def _runtime(self, runtime: str) -> dict[str, Any]:
+        choice = self._interpreters.choose(runtime)
+        if choice is None:
+            return {"runtime": runtime, "interpreter": None, "warnings": [f"nothing on this machine runs {runtime}"]}
+        chosen = self._interpreters.by_template[choice.template]
+        interpreter = {"path": str(chosen.path), "version": ".".join(map(str, chosen.version))}
+        warnings = [choice.warning] if choice.warning else []
+        return {"runtime": runtime, "interpreter": interpreter, "warnings": warnings}
+
+    async def _concurrency(self, name: str) -> dict[str, Any]:
+        reserved = await self._asking.ask("GetFunctionConcurrency", {"FunctionName": name})
+        provisioned = await self._asking.all(
+            "ListProvisionedConcurrencyConfigs", "ProvisionedConcurrencyConfigs", {"FunctionName": name}
+        )
+        return {
+            "reserved": reserved.get("ReservedConcurrentExecutions"),
+            "account": self._account_concurrency,
+            "provisioned": [
+                {
+                    "qualifier": one["FunctionArn"].rpartition(":")[2],
+                    "wanted": one["RequestedProvisionedConcurrentExecutions"],
+                    "available": one["AvailableProvisionedConcurrentExecutions"],
+                    "status": one["Status"],
+                    "reason": one.get("StatusReason"),
+                }
+                for one in provisioned
+            ],
+        }
+
+    def _version(self, one: Deployment, pools: Sequence[PoolView]) -> dict[str, Any]:
+        return {
+            "version": one.version,
+            "state": one.state,
+            "reason": one.state_reason,
+            "snap_start": one.snap_start,
+            "instances": _states([pool for pool in pools if pool.key == one.key]),
+            "template": self._template(one),
+        }
+
+    def _template(self, one: Deployment) -> dict[str, str | None]:
+        """The engine's word; where it has none, that of the time when the version was published."""
+        view = self._engine.template(one.key)
+        kind = "function" if one.snap_start else "packages"
+        if view is not None:
+            return {"kind": kind, "state": view.state, "reason": view.reason or None}
+        if one.unoptimized_because is not None:
+            return {"kind": kind, "state": "refused", "reason": one.unoptimized_because}
+        return {"kind": kind, "state": "none", "reason": None}
+
+    async def _aliases(self, name: str) -> list[dict[str, Any]]:
+        aliases = await self._asking.all("ListAliases", "Aliases", {"FunctionName": name})
+        return [
+            {
+                "name": one["Name"],
+                "version": one["FunctionVersion"],
+                "weights": one.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}),
+            }
+            for one in aliases
+        ]
+
+    async def _urls(self, name: str) -> list[dict[str, Any]]:
+        urls = await self._asking.all("ListFunctionUrlConfigs", "FunctionUrlConfigs", {"FunctionName": name})
+        return [
+            {
+                "qualifier": one["FunctionArn"].split(":", 7)[7] if one["FunctionArn"].count(":") > 6 else None,
+                "url": one["FunctionUrl"],
+                "auth": one["AuthType"],
+            }
+            for one in urls
+        ]
+
+
+def _states(pools: Sequence[PoolView]) -> dict[str, int]:
+    return dict(Counter(instance.state for pool in pools for instance in pool.instances))

@@ -1,0 +1,57 @@
+"""What stands between one function and everything else, for its page: the layers in force, with their figures.
+
+A server runs at the level that it was started with or not at all, so what the level is made of is in force in every
+instance; see docs/discussion/isolation.md.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from mayfly.sandbox.agent import hierarchy
+from mayfly.services.functions.engine_targets import cpus
+from mayfly.settings import FunctionLimits, Isolation
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What one function asked for."""
+
+    memory_mb: int
+    ephemeral_mb: int
+
+
+class Layers:
+    """Says what is in force at one level on this machine."""
+
+    def __init__(self, level: Isolation, limits: FunctionLimits) -> None:
+        self.level = level
+        self._limits = limits
+        self._groups = _groups_version() if level == "namespace" else None
+
+    def of(self, sizes: Sizes) -> list[dict[str, Any]]:
+        """Layers by name and what each holds back."""
+        if self.level == "process":
+            nothing = f"code runs as user id {os.geteuid()}, sees its files and its network, has no limits"
+            return [{"layer": "none", "detail": nothing}]
+        limits = self._limits
+        described = (
+            ("namespaces", "mount, pid, network, ipc, uts, cgroup"),
+            ("files", f"read-only root; /tmp of {sizes.ephemeral_mb} MB and /dev/shm of its own"),
+            ("user", "an unprivileged user id, no capabilities, no_new_privs"),
+            ("system calls", "filtered by seccomp"),
+            (
+                "control group",
+                f"version {self._groups or 'unknown'}: {sizes.memory_mb} MB of memory, "
+                f"{cpus(sizes.memory_mb):.2g} CPUs, {limits.processes} processes",
+            ),
+            ("limits", f"{limits.open_files} open files, no core dumps"),
+        )
+        return [{"layer": name, "detail": detail} for name, detail in described]
+
+
+def _groups_version() -> int | None:
+    try:
+        return hierarchy.read_layout().version
+    except (OSError, hierarchy.NoControllersError):
+        return None

@@ -1,0 +1,125 @@
+"""The book of starts: what every instance's start took, by function. In memory, and lost when the server ends.
+
+It stands between the engine and the observer that keeps logs and usage, and hands everything on. The starts recorded
+are those that a call waited for; instances made ahead of calls, like provisioned ones, are not among them.
+"""
+
+from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass, field
+
+from mayfly.app.imports import Imported, heaviest
+from mayfly.clock import Clock
+from mayfly.engine.api import Call, Observer, Outcome, Start, StartPath, Target
+
+# Of each function so many starts are kept, and of one of them so many modules; of so many functions, the ones that
+# started last. At worst some 100 kB a function.
+MOST_STARTS, MOST_IMPORTS, MOST_FUNCTIONS = 100, 100, 500
+FAILED = "failed"  # counted beside the paths: the call ended, and the instance had never been ready
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecord:
+    """A call that waited for an instance to start. All but the last of the times follow one another."""
+
+    at: float  # when the call ended; Unix seconds
+    version: str
+    instance: str
+    request_id: str
+    path: StartPath
+    queue_ms: float
+    sandbox_ms: float
+    runtime_ms: float
+    restore_ms: float
+    init_ms: float
+    handler_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRecord:
+    """What the latest start without a template imported, the heaviest modules only."""
+
+    at: float
+    version: str
+    init_ms: float
+    modules: int  # that were imported altogether
+    heaviest: tuple[Imported, ...]
+
+
+@dataclass(slots=True)
+class FunctionStarts:
+    """One function's page of the book."""
+
+    counts: Counter[str] = field(default_factory=Counter)  # by path, since the server started
+    recent: deque[StartRecord] = field(default_factory=lambda: deque(maxlen=MOST_STARTS))  # the last one is the latest
+    imports: ImportRecord | None = None
+
+
+class StartBook:
+    """The engine's `Observer`, in front of another one."""
+
+    def __init__(self, observer: Observer, clock: Clock) -> None:
+        self._observer = observer
+        self._clock = clock
+        self._functions: OrderedDict[str, FunctionStarts] = OrderedDict()
+        self.counts: Counter[str] = Counter()  # of all functions, those forgotten since included
+        self.since = clock.now()
+
+    def of(self, function: str) -> FunctionStarts:
+        """The page of a function, by its unqualified ARN; an empty one when nothing of it started lately."""
+        return self._functions.get(function) or FunctionStarts()
+
+    def started(self, target: Target, instance: str, call: Call) -> None:
+        self._observer.started(target, instance, call)
+
+    def output(self, target: Target, instance: str, call: Call | None, lines: list[tuple[float, str]]) -> None:
+        self._observer.output(target, instance, call, lines)
+
+    def finished(self, target: Target, call: Call, outcome: Outcome) -> None:
+        if outcome.cold:
+            self._note(target, call, outcome)
+        self._observer.finished(target, call, outcome)
+
+    def terminated(self, target: Target, instance: str, reason: str) -> None:
+        self._observer.terminated(target, instance, reason)
+
+    def _note(self, target: Target, call: Call, outcome: Outcome) -> None:
+        page = self._functions.setdefault(target.function, FunctionStarts())
+        self._functions.move_to_end(target.function)
+        if len(self._functions) > MOST_FUNCTIONS:
+            self._functions.popitem(last=False)
+        start = outcome.start
+        path = start.path if start is not None else FAILED
+        page.counts[path] += 1
+        self.counts[path] += 1
+        if start is None:
+            return
+        now, version = self._clock.now(), getattr(target, "version", "")
+        page.recent.append(record(now, version, call.request_id, outcome, start))
+        if start.path in ("interpreter", "process"):
+            modules = heaviest(start.imports, MOST_IMPORTS)
+            page.imports = ImportRecord(now, version, start.init_ms, len(start.imports), modules)
+
+
+def record(at: float, version: str, request_id: str, outcome: Outcome, start: Start) -> StartRecord:
+    """The account of one cold call. Pure.
+
+    When init ran out of time and was repeated, the outcome's duration holds the whole start; else it is the handler's.
+    """
+    started_ms = start.sandbox_ms + start.runtime_ms + start.restore_ms + start.init_ms
+    repeated = outcome.init_ms is None
+    handler_ms = max(0.0, outcome.duration_ms - started_ms) if repeated else outcome.duration_ms
+    return StartRecord(
+        at=at,
+        version=version,
+        instance=outcome.instance,
+        request_id=request_id,
+        path=start.path,
+        queue_ms=outcome.queued_ms,
+        sandbox_ms=start.sandbox_ms,
+        runtime_ms=start.runtime_ms,
+        restore_ms=start.restore_ms,
+        init_ms=start.init_ms,
+        handler_ms=handler_ms,
+        total_ms=outcome.queued_ms + started_ms + handler_ms,
+    )

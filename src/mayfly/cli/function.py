@@ -1,0 +1,92 @@
+"""`mayfly function`: how one function stands."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from mayfly.cli.connection import connect
+from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.output import complaints, console, fail, failures_in_one_line, print_json
+
+
+def function(
+    name: Annotated[str, typer.Argument(help="Name or ARN of the function.")],
+    data: DataOption = DEFAULT_DATA,
+    json_output: JsonOption = False,
+) -> None:
+    """Show how a function stands: its runtime, isolation, concurrency, instances, versions, templates and URLs."""
+    if not name:
+        fail("which function? its name is empty", 2)
+    with failures_in_one_line():
+        view = connect(data).get(f"/_mayfly/functions/{quote(name, safe='')}")
+    if json_output:
+        print_json(view)
+        return
+    for title, value in _facts(view):  # lines, not a table: a table would break paths and URLs in two
+        console.print(f"[bold]{title:<12}[/] {escape(value)}")
+    console.print()
+    console.print(versions_table(view))
+    for warning in view["warnings"]:
+        complaints.print(f"[yellow]{escape(view['name'])}[/]: {escape(warning)}")
+
+
+def versions_table(view: dict[str, Any]) -> Table:
+    """What can run: $LATEST and every version, their instances, and what these start from."""
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("Version", no_wrap=True)
+    table.add_column("State", no_wrap=True)
+    table.add_column("Instances")
+    table.add_column("Template", overflow="fold")
+    for one in view["versions"]:
+        reason = f": {one['reason']}" if one["reason"] else ""
+        state = f"{one['state']}{reason}"
+        table.add_row(one["version"], escape(state), escape(_counts(one["instances"])), escape(_template(one)))
+    return table
+
+
+def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    interpreter = view["interpreter"]
+    yield "Function", view["arn"]
+    runs = f"Python {interpreter['version']}, {interpreter['path']}" if interpreter else "none on this machine"
+    yield "Runtime", view["runtime"]
+    yield "Interpreter", runs
+    yield "Handler", f"{view['handler']}, at most {view['timeout_s']} s a call"
+    yield "Memory", f"{view['memory_mb']} MB, /tmp {view['ephemeral_mb']} MB"
+    yield "Isolation", view["isolation"]["level"]
+    for layer in view["isolation"]["layers"]:
+        yield "", f"{layer['layer']}: {layer['detail']}"
+    yield "Concurrency", _concurrency(view["concurrency"])
+    for one in view["concurrency"]["provisioned"]:
+        reason = f": {one['reason']}" if one["reason"] else ""
+        yield "", f"{one['qualifier']}: {one['available']} of {one['wanted']} provisioned, {one['status']}{reason}"
+    waiting = f"; {view['waiting']} calls wait" if view["waiting"] else ""
+    yield "Instances", _counts(view["instances"]) + waiting
+    yield "Starts", f"{_counts(view['starts']['counts'])} since the server started"
+    for one in view["aliases"]:
+        shared = "".join(f", {weight:.0%} to {version}" for version, weight in one["weights"].items())
+        yield "Alias", f"{one['name']} -> {one['version']}{shared}"
+    for one in view["urls"]:
+        of = f" ({one['qualifier']})" if one["qualifier"] else ""
+        yield "URL", f"{one['url']}{of}, auth {one['auth']}"
+
+
+def _concurrency(concurrency: dict[str, Any]) -> str:
+    if concurrency["reserved"] is not None:
+        return f"{concurrency['reserved']} reserved"
+    return f"shares the account's {concurrency['account']}"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "none"
+
+
+def _template(version: dict[str, Any]) -> str:
+    template = version["template"]
+    if template["state"] == "none":
+        return "after a first start" if version["snap_start"] else "none: not needed so far"
+    reason = f": {template['reason']}" if template["reason"] else ""
+    return f"{template['kind']} {template['state']}{reason}"

@@ -1,0 +1,56 @@
+"""What of a function can run: $LATEST and its published versions, and the key under which the engine knows each.
+
+For those who show how a function stands; calls go through `catalog`.
+"""
+
+from dataclasses import dataclass
+
+from mayfly.services.functions import repository, version_repository
+from mayfly.services.functions.engine_targets import TargetFactory
+from mayfly.services.functions.model import LATEST, Function, Version, VersionState
+from mayfly.store.api import Reader, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One of them."""
+
+    version: str
+    key: str  # of its target
+    state: VersionState
+    state_reason: str | None
+    snap_start: bool  # whether instances are to start from after init
+    optimized: bool  # whether they can
+    unoptimized_because: str | None
+
+
+class Deployments:
+    """Reads them."""
+
+    def __init__(self, store: Store, targets: TargetFactory) -> None:
+        self._store = store
+        self._targets = targets
+
+    async def of(self, name: str) -> list[Deployment]:
+        """$LATEST first, then versions as they were published; empty when there is no such function."""
+
+        def body(reader: Reader) -> list[Deployment]:
+            function = repository.find(reader, name)
+            if function is None:
+                return []
+            versions = version_repository.versions(reader, name, 0, version_repository.ALL)
+            latest = Deployment(LATEST, self._targets.key(function), "Active", None, False, False, None)
+            return [latest, *(self._published(function, version) for version in versions)]
+
+        return await self._store.read(body)
+
+    def _published(self, function: Function, version: Version) -> Deployment:
+        return Deployment(
+            version.label,
+            self._targets.key(function, version),
+            version.state,
+            version.state_reason,
+            version.configuration.snap_start,
+            version.optimized,
+            version.unoptimized_because,
+        )
