@@ -236,7 +236,7 @@ class Lodging:
             entrances = doors(one.group)
             given = request.descriptors if request is not None else []
             descriptors = [theirs.fileno(), *one.namespaces, *entrances, *given]
-            channel.send(self._template, {"op": channel.START, "entrances": len(entrances)}, descriptors)
+            channel.send(self._template, {"op": channel.START, "doors": len(entrances)}, descriptors)
         except OSError as error:
             self._end(one, f"the shared template does not listen: {error}")
             return False

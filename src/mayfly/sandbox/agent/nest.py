@@ -68,7 +68,8 @@ def build(message: dict[str, Any], descriptors: list[int], code: BinaryIO) -> in
 def hatch(message: dict[str, Any], descriptors: list[int], filters: Filters) -> int:
     """Clone the shared template of a nest; its process id.
 
-    `descriptors`: a pidfd of the keeper, the socket for forks, that for reports, and the entrances of its group.
+    `descriptors`: a pidfd of the keeper, the socket for forks, that for reports, and the doors of its
+    group.
     """
     keepers = descriptors[0]
     myself = os.pidfd_open(os.getpid())
@@ -139,9 +140,10 @@ def _skip_a_process_id() -> None:
 def _share(message: dict[str, Any], descriptors: list[int], filters: Filters) -> None:
     """Become an unprivileged process of the nest, and then whatever the packages make of it."""
     keepers, forks, report, *entrances = descriptors
+    numbers = range(REPORT, REPORT + 2 + len(entrances))
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
     for entrance in entrances:
-        isolate.join(entrance)
+        os.write(entrance, b"0")
     kernel.unshare(_CLONE_NEWCGROUP)
     powers.enter(keepers, _ENTERED)
     os.setsid()
@@ -154,10 +156,12 @@ def _share(message: dict[str, Any], descriptors: list[int], filters: Filters) ->
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
     kernel.prctl_name(f"tp:{message['label']}")
     os.chdir(isolate.TASK_ROOT)
-    # Both first out of the way of the numbers that they will have.
-    away = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FORKS + 1) for descriptor in (report, forks)]
-    os.dup2(away[0], REPORT, inheritable=False)
-    os.dup2(away[1], FORKS, inheritable=False)
-    kernel.close_from(FORKS + 1)
+    # All first out of the way of the numbers that they will have.
+    away = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, numbers.stop) for one in (report, forks, *entrances)]
+    for number, descriptor in zip(numbers, away):  # noqa: B905 (runs on Python 3.9 too)
+        os.dup2(descriptor, number, inheritable=False)
+    kernel.close_from(numbers.stop)
     filters.shared.install()
-    shared.serve(socket.socket(fileno=REPORT), socket.socket(fileno=FORKS), filters.denial, message["label"])
+    shared.serve(
+        socket.socket(fileno=REPORT), socket.socket(fileno=FORKS), list(numbers[2:]), filters.denial, message["label"]
+    )

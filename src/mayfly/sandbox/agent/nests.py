@@ -19,10 +19,12 @@ from typing import Any
 
 from mayfly.sandbox.agent import cgroups, channel, instances, kernel, templates
 from mayfly.sandbox.agent.lodger import close_all
-from mayfly.sandbox.agent.lodging import Lodging, Watch
+from mayfly.sandbox.agent.lodging import Lodging, Watch, doors
 
 # A shared template, or a keeper, that has work and does not get anything of it done for so long is given up.
 PATIENCE_S = 5.0
+# What a shared template may use beyond the memory of its function: page tables of forks, and huge pages in the making.
+_HEADROOM_MB = 64
 
 
 class _Nest:
@@ -78,7 +80,8 @@ class Nests:
                 given.append(kernel.open_tree(path))  # noqa: PERF401 (a failure must not lose the ones before it)
             uids = [self._uids.lend_uid(), self._uids.lend_uid()]
             group = self._groups.create()
-            group.limit(cgroups.Limits(message["memory_mb"] << 20, message["cpus"], message["processes"]))
+            memory_bytes = message["memory_mb"] + _HEADROOM_MB << 20
+            group.limit(cgroups.Limits(memory_bytes, message["cpus"], message["processes"]))
             nest = _Nest(message, (uids[0], uids[1]), group)
             nest.keeper, theirs = _pair()
             request = {"op": channel.NEST, "id": nest.id, "keeper_uid": nest.keeper_uid}
@@ -219,7 +222,7 @@ class Nests:
         names = ("open_files", "label")
         request = {**{name: nest.message[name] for name in names}, "op": channel.HATCH, "id": nest.id, "uid": nest.uid}
         try:
-            descriptors += nest.group.entrances()
+            descriptors += doors(nest.group)
             self._clone(nest.message["runtime"], request, descriptors)
         except (OSError, templates.NotPreparedError) as error:
             close_all(descriptors)

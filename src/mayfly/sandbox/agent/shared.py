@@ -20,19 +20,22 @@ from mayfly.sandbox.python import ahead, bootstrap
 _HERE = b"\1"
 
 
-def serve(report: socket.socket, forks: socket.socket, denial: kernel.SystemCallFilter, label: str) -> NoReturn:
-    """Never returns. `report` is the server's, `forks` the agent's; `denial` takes away what only a template may."""
+def serve(
+    report: socket.socket, forks: socket.socket, home: list[int], denial: kernel.SystemCallFilter, label: str
+) -> NoReturn:
+    """Never returns. `report` is the server's, `forks` the agent's; `home` are the doors of this process's control
+    group; `denial` takes away what only a template may."""
     try:
         with open(pages.MAPS) as maps:
             inherited = pages.places(maps)
-        ready = _prepare(report, frozenset((forks.fileno(), report.fileno())))
+        ready = _prepare(report, frozenset((forks.fileno(), report.fileno(), *home)))
         report.close()
         if ready is not None:
             gc.collect()
             gc.freeze()
             with open(pages.MAPS) as maps:
                 pages.collapse(pages.places(maps) - inherited)
-            _fork_on_request(forks, _Kit(ready, denial, label))
+            _fork_on_request(forks, _Kit(ready, home, denial, label))
     finally:
         os._exit(1)
 
@@ -40,8 +43,9 @@ def serve(report: socket.socket, forks: socket.socket, denial: kernel.SystemCall
 class _Kit:
     """What every fork of a template needs."""
 
-    def __init__(self, ready: ahead.Ready, denial: kernel.SystemCallFilter, label: str) -> None:
+    def __init__(self, ready: ahead.Ready, home: list[int], denial: kernel.SystemCallFilter, label: str) -> None:
         self.ready = ready
+        self.home = home
         self.denial = denial
         self.label = label
 
@@ -71,14 +75,21 @@ def _prepare(report: socket.socket, kept: frozenset[int]) -> ahead.Ready | None:
 
 
 def _fork_on_request(forks: socket.socket, kit: _Kit) -> None:
-    """A request is a message with: the fork's own socket to the agent, the room's namespaces, the entrances of its
-    control group, and, unless the fork is a spare, control socket and output pipe."""
+    """A request is a message with: the fork's own socket to the agent, the room's namespaces, the doors of its control
+    group, and, unless the fork is a spare, control socket and output pipe.
+
+    This process forks from within the control group of its fork, so that the memory that forking takes, tables of pages
+    above all, is the instance's own, and not that of a template whose group would fill with it.
+    """
     while (received := channel.receive(forks)) is not None:
         message, descriptors = received
+        first = 1 + len(keeper.ROOM)
         powers.enter(descriptors[1], kernel.CLONE_NEWPID)
+        _go_through(descriptors[first : first + message["doors"]])
         pid = kernel.clone(kernel.CLONE_PARENT)
         if pid == 0:
             _become_instance(message, descriptors, kit)
+        _go_through(kit.home)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -90,8 +101,6 @@ def _become_instance(message: dict[str, Any], descriptors: list[int], kit: _Kit)
         rooms, rest = rest[: len(keeper.ROOM)], rest[len(keeper.ROOM) :]
         for (_, kind), namespace in list(zip(keeper.ROOM, rooms))[1:]:  # noqa: B905 (runs on Python 3.9 too)
             powers.enter(namespace, kind)
-        for entrance in rest[: message["entrances"]]:
-            os.write(entrance, b"0")
         os.chdir(isolate.TASK_ROOT)
         powers.keep_capabilities()
         kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
@@ -99,7 +108,7 @@ def _become_instance(message: dict[str, Any], descriptors: list[int], kit: _Kit)
         os.setsid()
         kit.denial.install()
         to_agent = socket.socket(fileno=agent)
-        given = rest[message["entrances"] :]
+        given = rest[message["doors"] :]
         to_agent.send(_HERE)  # fails when the agent died before PR_SET_PDEATHSIG
         if not given:
             kit.ready.warm()
@@ -117,6 +126,12 @@ def _become_instance(message: dict[str, Any], descriptors: list[int], kit: _Kit)
         bootstrap.serve(socket.socket(fileno=isolate.CONTROL), ready=kit.ready)
     finally:
         os._exit(1)
+
+
+def _go_through(doors: list[int]) -> None:
+    """Move this process into a control group."""
+    for door in doors:
+        os.write(door, b"0")
 
 
 def _close_all_but(kept: frozenset[int]) -> None:
