@@ -3,6 +3,7 @@
 import asyncio
 import random
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mayfly.clock import ManualClock, SystemClock
 from mayfly.engine.api import Target
@@ -13,6 +14,7 @@ from mayfly.policy.windows import Decision, Subject
 from .conftest import MakeEngine, Meeting, Recorder, call, target
 from .test_pools import meet, states
 from .test_provisioned import instances, until
+from .test_under_stress import storm
 
 HOURLY = Decision(1000.0, 100.0, "said so", linger_s=60.0)
 LASTING = {"idle", "busy"}
@@ -157,6 +159,23 @@ async def test_instances_beyond_the_first_go_sooner(
     assert states(engine) == ["idle"]
 
 
+async def test_one_that_is_no_longer_the_first_is_given_up_by_the_engine_itself(
+    make_engine: MakeEngine, clock: ManualClock, recorder: Recorder, meeting: Meeting, tmp_path: Path
+) -> None:
+    engine = make_engine(rule=Always(Decision(0.0, 3600.0, "for an hour")))
+    made = target("functions.meet")
+    long = asyncio.create_task(engine.invoke(made, meeting.call()))
+    await meeting.all_here()
+    (tmp_path / "brief").mkdir()
+    brief = Meeting(tmp_path / "brief")
+    brief.end()
+    first = (await engine.invoke(made, brief.call())).instance
+    clock.advance(61)
+    meeting.end()
+    await long
+    await recorder.wait_for(lambda: recorder.of("terminated") == [(first, "idle for too long")])
+
+
 async def test_none_is_kept_until_what_it_was_given_expires(make_engine: MakeEngine, clock: ManualClock) -> None:
     engine = make_engine(rule=Always(Decision(0.0, 86_400.0, "for a day")), max_age_s=7200.0)
     await cold(engine, target("functions.count"))
@@ -193,6 +212,7 @@ async def test_nothing_is_given_up_for_a_call_that_is_only_expected(
     await pass_time(engine, clock, 20)
     assert not await cold(engine, used)
     assert engine.counters().evictions == 0
+    assert engine.counters().cold_starts == 2
 
 
 async def test_new_code_inherits_the_habit_of_its_function(make_engine: MakeEngine, clock: ManualClock) -> None:
@@ -296,3 +316,10 @@ async def test_the_engine_looks_earlier_when_one_is_due_before_those_it_waits_fo
     given_up = (await engine.invoke(target("functions.echo", memory_mb=512), call())).instance
     await recorder.wait_for(lambda: recorder.of("terminated") == [(given_up, "idle for too long")])
     assert instances(engine) == {kept}
+
+
+async def test_a_storm_of_calls_and_guesses_leaves_nothing_behind(make_engine: MakeEngine, recorder: Recorder) -> None:
+    rule = Always(Decision(0.01, 0.03, "soon again"))
+    engine = make_engine(rule=rule, clock=SystemClock(), memory_mb=12 * 128, account_concurrency=12)
+    await storm(engine, recorder, seed=3)
+    assert rule.seen
