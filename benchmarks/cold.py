@@ -32,9 +32,9 @@ def handler(event, context):
     return {"statusCode": 200, "body": BODY}
 """
 HELLO = "BODY = 'hello'\n" + _ENDS
-FRAME = "import numpy, pandas\nBODY = str(pandas.DataFrame({'a': numpy.arange(3)}).a.sum())\n" + _ENDS.replace(
-    "import os", "import os, time"
-).replace("    return", '    time.sleep(event.get("hold", 0))\n    return')
+FRAME = "import time, numpy, pandas\nBODY = pandas.__version__ + numpy.__version__\n" + _ENDS.replace(
+    "    return", '    time.sleep(event.get("hold", 0))\n    return'
+)
 _END = b'{"end": true}'
 
 
