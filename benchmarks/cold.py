@@ -21,6 +21,7 @@ from mayfly.sandbox.api import Sandbox, SandboxSpec
 from mayfly.sandbox.namespace import AgentFactory
 
 ROUNDS = 40
+PAUSE_S = 0.1  # between two starts, and between two forks of the floor beside them
 BURST = 200
 PANDAS = ("numpy", "pandas")
 # A call that says so ends its instance right after the reply, so that the next call finds none.
@@ -45,8 +46,9 @@ def cold(platform: Running, report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="mayfly-bench-code-") as directory:
         code = Path(directory)
         unzipped(package, code)
-        floor = floors.fork_with_namespaces_ms() if root else None
-        loaded = floors.fork_with_pandas_ms(code) if root else None
+        floor = floors.fork_with_namespaces_ms(30, PAUSE_S) if root else None
+        loaded = floors.fork_with_pandas_ms(code, PAUSE_S) if root else None
+        in_a_row = floors.fork_with_pandas_ms(code) if root else None
         imported = floors.import_ms(code)
         _through_http(platform, report, "hello", make_function(platform, "bench-cold", HELLO), (floor, None))
         name = make_function(platform, "bench-pandas", FRAME, memory_mb=512, package=package)
@@ -55,7 +57,7 @@ def cold(platform: Running, report: Report) -> None:
         name = make_function(platform, "bench-burst", FRAME, memory_mb=128, package=package)
         _once(platform.port, platform.invoke_request(name, _END))
         time.sleep(3)
-        _burst(platform, report, name, loaded)
+        _burst(platform, report, name, in_a_row)
         if root:
             asyncio.run(_below_the_server(report, code, loaded))
 
@@ -72,7 +74,7 @@ def _through_http(
     samples = []
     for _ in range(ROUNDS):
         samples.append(_once(platform.port, request))
-        time.sleep(0.1)
+        time.sleep(PAUSE_S)
     samples.sort()
     report.add(
         Row(f"cold start: Invoke of {what}, median", statistics.median(samples), "ms", forked, "clone()"),
@@ -132,7 +134,7 @@ async def _below_the_server(report: Report, code: Path, floor: float | None) -> 
                 factory.keep_spares("bench", spares)
                 samples = []
                 for _ in range(ROUNDS):
-                    await asyncio.sleep(0.15)
+                    await asyncio.sleep(PAUSE_S)
                     samples.append((await _start(factory, forked))[0])
                 median = statistics.median(samples)
                 report.add(Row(f"sandbox: pandas until ready, {what}, median", median, "ms", floor, "clone()"))

@@ -29,13 +29,13 @@ _LOADED = """
 import sys; sys.path[:0] = sys.argv[1:3]
 import pandas
 from benchmarks.floors import fork_with_namespaces_ms
-print(fork_with_namespaces_ms())
+print(fork_with_namespaces_ms(30, float(sys.argv[3])))
 """
 
 
-def fork_with_pandas_ms(packages: Path) -> float:
+def fork_with_pandas_ms(packages: Path, pause_s: float = 0.0) -> float:
     """The same, from a process that has imported pandas out of `packages`. Needs root."""
-    arguments = [sys.executable, "-c", _LOADED, str(packages), str(Path(__file__).parents[1])]
+    arguments = [sys.executable, "-c", _LOADED, str(packages), str(Path(__file__).parents[1]), str(pause_s)]
     return float(subprocess.run(arguments, check=True, capture_output=True, text=True).stdout)
 
 
@@ -50,13 +50,17 @@ def import_ms(packages: Path, rounds: int = 5) -> float:
     return statistics.median(samples)
 
 
-def fork_with_namespaces_ms(rounds: int = 60) -> float:
-    """Median time until a child, forked by one `clone()` with new namespaces, answers over a pipe. Needs root."""
+def fork_with_namespaces_ms(rounds: int = 60, pause_s: float = 0.0) -> float:
+    """Median time until a child, forked by one `clone()` with new namespaces, answers over a pipe. Needs root.
+
+    `pause_s` before each: what was not touched for a while is no longer in the caches, which doubles the time here.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     number = _SYS_CLONE[os.uname().machine]
     samples = []
     for _ in range(rounds):
         reading, writing = os.pipe()
+        time.sleep(pause_s)
         began = time.perf_counter()
         ctypes.pythonapi.PyOS_BeforeFork()
         pid = libc.syscall(number, _NAMESPACES | signal.SIGCHLD, 0, 0, 0, 0)
