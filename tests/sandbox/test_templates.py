@@ -1,6 +1,7 @@
 """What `sandbox.api` promises of shared templates: what their instances share, what not, and how one is lost."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -289,6 +290,40 @@ async def test_a_template_that_dies_is_lost_and_the_slower_path_is_open(isolated
         await isolated.start(code, template=str(code))
     assert await talk.run("result = 'well'") == "well"
     assert (await isolated.ready(code)).sandbox.origin == "interpreter"
+
+
+@pytest.mark.parametrize("victim", ["template", "keeper"])
+async def test_a_nest_that_is_killed_amid_starts_fails_those_and_no_others(
+    isolated: Talks, tmp_path: Path, victim: str
+) -> None:
+    code = parcels.make(tmp_path, PLAIN)
+    await prepare(isolated, code, label=f"amid-{victim}"[:11])
+    template = template_of(f"amid-{victim}"[:11])
+    first = await fork(isolated, code)
+    sibling = await isolated.ready()
+    starting = [asyncio.create_task(fork(isolated, code)) for _ in range(16)]
+    await asyncio.wait(starting, return_when=asyncio.FIRST_COMPLETED)
+    os.kill(template if victim == "template" else keeper_of(template), signal.SIGKILL)
+    async with asyncio.timeout(30):
+        ends = await asyncio.gather(*starting, return_exceptions=True)
+    assert all(isinstance(end, Talk | TemplateLostError | ConnectionError) for end in ends), ends
+    assert any(isinstance(end, Exception) for end in ends)
+    if victim == "keeper":  # everything in the nest ends with it
+        assert (await first.sandbox.exited()).reason in {"signaled", "killed"}
+    else:
+        assert await first.run("result = 'well'") == "well"
+    assert await sibling.run("result = 'well'") == "well"
+    assert (await isolated.ready(code)).sandbox.origin == "interpreter"
+
+
+def keeper_of(template: int) -> int:
+    """The first process of the pid namespace that a template is in."""
+    namespace = os.readlink(f"/proc/{template}/ns/pid")
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{entry}/ns/pid") == namespace and int(entry) != template:
+                return int(entry)
+    raise LookupError(template)
 
 
 async def test_the_agents_death_ends_nests_too(tmp_path: Path) -> None:
