@@ -70,6 +70,18 @@ class ForkedSandbox:
     def peak_memory(self) -> int:
         return PEAK
 
+    def freeze(self) -> bool:
+        return not self._exit.done() and self._stop_or_go(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._stop_or_go(signal.SIGCONT)
+
+    def _stop_or_go(self, number: int) -> bool:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+            return True
+        return False
+
     def kill(self) -> None:
         if not self._exit.done():
             self._killed = True

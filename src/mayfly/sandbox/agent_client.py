@@ -50,6 +50,7 @@ class AgentSandbox:
         self._origin: Origin = "interpreter"
         self._peak = -1
         self._peak_bytes = 0
+        self._freezer = -1
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
     @property
@@ -82,6 +83,20 @@ class AgentSandbox:
             self._peak_bytes = max(self._peak_bytes, int(os.pread(self._peak, 32, 0)))
         return self._peak_bytes
 
+    def freeze(self) -> bool:
+        if self._freezer < 0:
+            return False
+        try:
+            os.write(self._freezer, b"1")
+        except OSError:  # the group is gone, and word of it is on its way
+            return False
+        return True
+
+    def thaw(self) -> None:
+        if self._freezer >= 0:
+            with contextlib.suppress(OSError):  # as above
+                os.write(self._freezer, b"0")
+
     def kill(self) -> None:
         if not self._exit.done():
             self._agent.send({"op": channel.KILL, "id": self._id}, [])
@@ -90,18 +105,21 @@ class AgentSandbox:
         self.kill()
         return await self.exited()
 
-    def running(self, origin: Origin, endpoint: int, peak: int) -> None:
+    def running(self, origin: Origin, endpoint: int, peak: int, freezer: int = -1) -> None:
         """Told by the factory: isolated, and waiting for its first frame."""
         self._origin = origin
         self._endpoint = socket.socket(fileno=endpoint)
         self._peak = peak
+        self._freezer = freezer
 
     def ended(self, how: Exit) -> None:
         """Told by the factory, once. A kernel that does not keep the peak may have shown more before."""
         peak = max(how.peak_memory_bytes, self._peak_bytes)
         self._exit.set_result(dataclasses.replace(how, peak_memory_bytes=peak))
-        if self._peak >= 0:
-            os.close(self._peak)
+        for descriptor in (self._peak, self._freezer):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._freezer = -1
 
 
 class Agent:

@@ -9,6 +9,10 @@ at any time, any number of times, in any order; `exited` resolves exactly once, 
 later calls answer the same. When it has resolved, no process of the sandbox is alive; when `discard` has returned,
 its mounts, cgroups, descriptors and scratch space are gone too. Death of the factory's process ends every sandbox.
 
+Freezing. Between `freeze` and `thaw` no process of a sandbox runs an instruction, and its memory does not grow. What is
+sent to it waits in the socket; its clocks go on, as they do on AWS. Either MAY be called at any time, again, and after
+the end. `kill` and `discard` end a frozen sandbox like any other, and so does the death of the factory's process.
+
 Templates. `prepare_packages` and `prepare_function` make a *shared template* under a key that the caller chooses: a
 process inside the function's own sandbox, from which sandboxes with that `SandboxSpec.template` are forked. It is as
 hostile as the function itself. Either returns with a template that is ready, or raises and leaves nothing behind; a
@@ -131,6 +135,13 @@ class Sandbox(Protocol):
 
     def peak_memory(self) -> int:
         """The most memory used so far, in bytes. Asked after every call: at most one small read, no round trip."""
+
+    def freeze(self) -> bool:
+        """Stop every process of the sandbox until `thaw`; at most one small write, no round trip. False: it runs on,
+        because this level, or this machine, cannot freeze, or because it has ended."""
+
+    def thaw(self) -> None:
+        """Let it run again. As cheap; nothing happens to a sandbox that runs."""
 
     def kill(self) -> None:
         """End every process of the sandbox now."""

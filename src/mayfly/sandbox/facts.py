@@ -41,7 +41,7 @@ def examine() -> tuple[Fact, ...]:
     if sys.platform != "linux":
         detail = f"{platform.system()} has no namespaces"
         return (Fact("operating system", False, detail, "use Linux, or --isolation process for development"),)
-    return (_kernel(), _root(), _namespaces(), _cgroups(), _seccomp(), _no_new_privileges(), _overlay())
+    return (_kernel(), _root(), _namespaces(), _cgroups(), _freezing(), _seccomp(), _no_new_privileges(), _overlay())
 
 
 def obstacles(facts: Iterable[Fact]) -> list[str]:
@@ -102,6 +102,30 @@ def _cgroups() -> Fact:
             detail = f"version 2, but {directory} holds processes that cannot be seen, and so not moved away, from here"
             return Fact("control groups", False, detail, "start Mayfly in a group, or a container, of its own")
     return Fact("control groups", True, f"version {layout.version}: memory, cpu and pids")
+
+
+def _freezing() -> Fact:
+    """Idle instances are frozen by the unified hierarchy, also where another one limits them."""
+    name, cure = "freezing", "mount cgroup2, writable: mount -t cgroup2 none /sys/fs/cgroup/unified"
+    otherwise = "idle instances are not frozen, and what a function leaves running runs on"
+    try:
+        layout = hierarchy.read_layout()
+    except (OSError, hierarchy.NoControllersError) as error:
+        return Fact(name, False, f"{error}: {otherwise}", needed=False)
+    why = "no unified hierarchy is mounted"
+    for directory in layout.freezing or (root for _, root in layout.roots if layout.version == 2):
+        trial = Path(directory) / f"mayfly-freezing-{os.getpid()}"
+        try:
+            trial.mkdir()
+            found = (trial / "cgroup.freeze").exists()
+            trial.rmdir()
+        except OSError as error:
+            why = str(error)
+            continue
+        if found:
+            return Fact(name, True, f"version 2, in {directory}", needed=False)
+        why = "Linux 5.2 or later is needed"
+    return Fact(name, False, f"{why}: {otherwise}", cure, needed=False)
 
 
 def _seccomp() -> Fact:

@@ -74,6 +74,14 @@ class ProcessSandbox:
                     self._peak = max(self._peak, int(line.split()[1]) << 10)
         return self._peak
 
+    def freeze(self) -> bool:
+        """Not at this level. SIGSTOP is no substitute: the function sees it in its children and can undo it, and its
+        children may have left the group."""
+        return False
+
+    def thaw(self) -> None:
+        """There is nothing to undo."""
+
     def kill(self) -> None:
         if not self._exit.done():
             self._killed = True

@@ -35,6 +35,23 @@ def test_a_hybrid_machine_uses_the_old_hierarchies_below_the_groups_it_is_in() -
         "cpu": "/sys/fs/cgroup/cpu,cpuacct",
         "pids": "/sys/fs/cgroup/pids",
     }
+    assert layout.freezing == ("/sys/fs/cgroup/unified",)
+
+
+def test_without_a_unified_hierarchy_nothing_freezes() -> None:
+    assert find_layout(V1, OWN_V1, []).freezing == ()
+
+
+def test_where_the_unified_hierarchy_cannot_be_written_to_groups_are_made_without_freezing(tmp_path: Path) -> None:
+    layout = Layout(1, (("memory,cpu,pids", str(tmp_path)),), (str(tmp_path / "read only"),))
+    groups = cgroups.Groups(layout, "mayfly-test")
+    groups.open()
+    assert not groups.freezes
+    group = groups.create()
+    assert group.open_freezer() == []
+    assert group.remove()
+    groups.adopt(1)
+    groups.remove()
 
 
 def test_a_container_that_sees_a_part_of_a_hierarchy_uses_that_part() -> None:

@@ -21,6 +21,8 @@ class Layout(NamedTuple):
 
     version: int
     roots: tuple[tuple[str, str], ...]  # (controllers joined by commas, directory)
+    # Directories of the unified hierarchy for groups that only freeze, the best first: with v2, those of `roots` do.
+    freezing: tuple[str, ...] = ()
 
 
 class NoControllersError(Exception):
@@ -61,7 +63,8 @@ def find_layout(mountinfo: str, own: str, unified: Sequence[Unified]) -> Layout:
     by_directory: dict[str, list[str]] = {}
     for controller in CONTROLLERS:
         by_directory.setdefault(os.path.realpath(v1[controller]), []).append(controller)
-    return Layout(1, tuple((",".join(names), directory) for directory, names in by_directory.items()))
+    roots = tuple((",".join(names), directory) for directory, names in by_directory.items())
+    return Layout(1, roots, tuple(one.directory for one in unified))
 
 
 def _own_groups(text: str) -> list[tuple[str, str]]:

@@ -127,8 +127,9 @@ class Instances:
 
     def _started(self, instance: _Instance) -> None:
         instance.started = True
-        self._report({"op": channel.STARTED, "id": instance.name}, [*instance.endpoint, instance.peak])
-        for descriptor in instance.endpoint:
+        freezer = instance.group.open_freezer()
+        self._report({"op": channel.STARTED, "id": instance.name}, [*instance.endpoint, instance.peak, *freezer])
+        for descriptor in (*instance.endpoint, *freezer):
             os.close(descriptor)
         instance.endpoint = []
 

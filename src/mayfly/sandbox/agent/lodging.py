@@ -299,8 +299,9 @@ class Lodging:
         one.fork_socket.close()
         one.fork_socket = None
         close_all(one.request.descriptors)
-        self._report({"op": channel.STARTED, "id": one.name, "origin": origin}, [one.endpoint, one.peak])
-        os.close(one.endpoint)
+        freezer = one.group.open_freezer()
+        self._report({"op": channel.STARTED, "id": one.name, "origin": origin}, [one.endpoint, one.peak, *freezer])
+        close_all([one.endpoint, *freezer])
         one.endpoint = -1
 
     # The ends.

@@ -150,8 +150,9 @@ class Templates:
             environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
             try:
                 pid = os.posix_spawn(how["python"], arguments, environment, file_actions=actions)
+                self._groups.adopt(pid)
             except OSError:
-                mine.close()
+                mine.close()  # and if there is a process, it ends
                 _close(entrances)
                 self._groups.discard(group)
                 raise
