@@ -167,7 +167,7 @@ class InstanceView:
     id: str
     state: str  # a value of `states.State`
     age_s: float
-    idle_s: float | None  # since its last call; None unless idle
+    idle_s: float | None  # since its last call; None unless idle or frozen
     calls: int  # that ended
     memory_mb: int  # what it may use
 

@@ -150,6 +150,7 @@ class LocalEngine:
         self._placement.closed = True
         await self._templates.close()
         self._placement.standby.close()
+        self._placement.freezer.close()
         if self._habits is not None:
             self._habits.close()
         if self._sweep_timer is not None:

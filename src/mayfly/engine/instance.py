@@ -28,10 +28,11 @@ from mayfly.engine.failures import failure_of
 from mayfly.engine.job import Job
 from mayfly.engine.provision import provision
 from mayfly.engine.starts import Account
-from mayfly.engine.states import Event, Lifecycle, State
+from mayfly.engine.states import RESTING, Event, Lifecycle, State
 from mayfly.engine.templates import Templates
 from mayfly.engine.turn import Turn
 from mayfly.errors import MayflyError, PlatformError
+from mayfly.policy import freezing
 from mayfly.sandbox import frames
 from mayfly.sandbox.api import Exit, SandboxFactory
 
@@ -98,6 +99,8 @@ class Instance:
         self.calls = 0  # that ended
         self.created_at = host.clock.monotonic()
         self.idle_since = self.created_at
+        self.grace_s = freezing.FIRST_S  # before it is frozen
+        self._frozen_at = 0.0
         self._account = Account(self.created_at)
         self.start_ms = 0.0  # from the decision to start it until the handler could run
         self._host = host
@@ -128,16 +131,31 @@ class Instance:
     def run(self, job: Job) -> None:
         """Hand a call to this idle instance."""
         assert self._ends is not None
+        if self.state is State.FROZEN:
+            self._thaw(self._ends)
         self._lifecycle.feed(Event.CALLED)
         self._ends.output.flush()  # a line begun between calls is not part of this one
         self._turn = Turn(job, self._host.clock.monotonic(), cold=False)
         self._go(self._turn, self.target.timeout_s)
         self._timer = self._loop.call_later(self.target.timeout_s, self._expired)
 
+    def freeze(self) -> bool:
+        """Stop all processes of this idle instance until its next call; False where that cannot be done."""
+        assert self._ends is not None
+        if not self._ends.sandbox.freeze():
+            return False
+        self._lifecycle.feed(Event.FROZE)
+        self._frozen_at = self._host.clock.monotonic()
+        return True
+
+    def _thaw(self, ends: Ends) -> None:
+        ends.sandbox.thaw()
+        self.grace_s = freezing.next_grace_s(self.grace_s, self._host.clock.monotonic() - self._frozen_at)
+
     def retire(self, reason: str = "retired") -> None:
         """Take no further call: end now when idle, after the current call when there is one."""
         self._leaving = self._leaving or reason
-        if self.state is State.IDLE:
+        if self.state in RESTING:
             self.end(reason)
         elif self.state is State.BUSY:
             self._lifecycle.feed(Event.RETIRED)
@@ -342,7 +360,7 @@ class Instance:
 
     def _unusable(self) -> None:
         """Nothing can be said to it any more; what it said before its end may still be on its way."""
-        self.retire("died while idle" if self.state is State.IDLE else "died")
+        self.retire("died while idle" if self.state in RESTING else "died")
 
     def _expired(self) -> None:
         self._condemn("init-timeout" if self.state is State.INITIALIZING else "timeout")

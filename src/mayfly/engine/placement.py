@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mayfly.engine.api import EngineClosedError, Outcome, Target, ThrottledError
+from mayfly.engine.freezing import Freezer
 from mayfly.engine.habits import Habits
 from mayfly.engine.instance import Host, Instance
 from mayfly.engine.job import Job
@@ -63,6 +64,7 @@ class Placement:
         self._freed = asyncio.Event()
         self._max_age_s = max_age_s
         self.standby = Standby(self._start_ahead, self._loop, self._clock, max_age_s)
+        self.freezer = Freezer(self._clock)
 
     def submit(self, job: Job) -> None:
         """Accept a new job; `ThrottledError`."""
@@ -307,6 +309,7 @@ class Placement:
                 instance.run(job)
                 return
             self._settle(job)
+        self.freezer.rests(instance)
         if self.standby.ready(instance):
             return
         if self._clock.monotonic() - instance.created_at > self._max_age_s:

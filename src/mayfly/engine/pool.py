@@ -6,7 +6,7 @@ from collections import deque
 from mayfly.engine.api import InstanceView, PoolView, Target
 from mayfly.engine.instance import Instance
 from mayfly.engine.job import Job
-from mayfly.engine.states import State
+from mayfly.engine.states import RESTING, State
 from mayfly.policy.retry import backoff
 
 _FIRST_RETRY_S = 0.1
@@ -62,7 +62,7 @@ class Pool:
                     id=instance.id,
                     state=instance.state.value,
                     age_s=now - instance.created_at,
-                    idle_s=now - instance.idle_since if instance.state is State.IDLE else None,
+                    idle_s=now - instance.idle_since if instance.state in RESTING else None,
                     calls=instance.calls,
                     memory_mb=instance.target.sandbox.memory_mb,
                 )

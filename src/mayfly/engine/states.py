@@ -1,5 +1,8 @@
 """The life of an instance as one table.
 
+                                           frozen
+                                         ▲    │
+                                         │    ▼
     provisioning ──► initializing ──► idle ◄──► busy ──► draining
           │               │             │         │          │
           │               └─────────────┴────┬────┴──────────┘
@@ -7,8 +10,8 @@
           └───────────────────────────────► ending ──► terminated
 
 *Provisioning*: its sandbox is being made. *Initializing*: user code is being loaded. *Idle*: it may be handed a call.
-*Busy*: it runs one. *Draining*: it runs its last one. *Ending*: its processes are being killed and its memory is not
-free yet. *Terminated*: nothing of it is left. (A frozen state between idle and busy will come in here.)
+*Frozen*: likewise, and none of its processes runs until then. *Busy*: it runs one. *Draining*: it runs its last one.
+*Ending*: its processes are being killed and its memory is not free yet. *Terminated*: nothing of it is left.
 
 `Lifecycle` is the only thing that changes a state, and only along this table: an event that a state does not know is a
 bug of the engine and raises, it is never ignored.
@@ -23,6 +26,7 @@ class State(Enum):
     PROVISIONING = "provisioning"
     INITIALIZING = "initializing"
     IDLE = "idle"
+    FROZEN = "frozen"
     BUSY = "busy"
     DRAINING = "draining"
     ENDING = "ending"
@@ -34,6 +38,7 @@ class Event(Enum):
 
     PROVISIONED = "its sandbox runs and was sent the code to load"
     READY = "the runtime loaded the code"
+    FROZE = "its processes were stopped"
     CALLED = "a call was handed to it"
     ANSWERED = "its call has an outcome"
     RETIRED = "it is to take no further call"
@@ -51,6 +56,11 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         Event.ENDED: State.ENDING,
     },
     State.IDLE: {
+        Event.FROZE: State.FROZEN,
+        Event.CALLED: State.BUSY,
+        Event.ENDED: State.ENDING,
+    },
+    State.FROZEN: {
         Event.CALLED: State.BUSY,
         Event.ENDED: State.ENDING,
     },
@@ -70,6 +80,9 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
     },
     State.TERMINATED: {},
 }
+
+
+RESTING = frozenset({State.IDLE, State.FROZEN})  # where an instance may be handed a call
 
 
 class IllegalTransitionError(RuntimeError):
