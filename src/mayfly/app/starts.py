@@ -104,22 +104,24 @@ class StartBook:
 def record(at: float, version: str, request_id: str, outcome: Outcome, start: Start) -> StartRecord:
     """The account of one cold call. Pure.
 
-    When init ran out of time and was repeated, the outcome's duration holds the whole start; else it is the handler's.
+    The making of the sandbox is part of the time that the outcome calls queued. When init ran out of time and was
+    repeated, the outcome's duration holds what follows it, init and all; else it is the handler's.
     """
-    started_ms = start.sandbox_ms + start.runtime_ms + start.restore_ms + start.init_ms
+    initialized_ms = start.runtime_ms + start.restore_ms + start.init_ms
+    queue_ms = max(0.0, outcome.queued_ms - start.sandbox_ms)
     repeated = outcome.init_ms is None
-    handler_ms = max(0.0, outcome.duration_ms - started_ms) if repeated else outcome.duration_ms
+    handler_ms = max(0.0, outcome.duration_ms - initialized_ms) if repeated else outcome.duration_ms
     return StartRecord(
         at=at,
         version=version,
         instance=outcome.instance,
         request_id=request_id,
         path=start.path,
-        queue_ms=outcome.queued_ms,
+        queue_ms=queue_ms,
         sandbox_ms=start.sandbox_ms,
         runtime_ms=start.runtime_ms,
         restore_ms=start.restore_ms,
         init_ms=start.init_ms,
         handler_ms=handler_ms,
-        total_ms=outcome.queued_ms + started_ms + handler_ms,
+        total_ms=queue_ms + start.sandbox_ms + initialized_ms + handler_ms,
     )

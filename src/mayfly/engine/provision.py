@@ -19,19 +19,25 @@ async def provision(templates: Templates, target: Target, instance: str) -> tupl
 
     Raises what either raises; `SandboxStartError` when they take too long.
     """
-    start = asyncio.create_task(templates.start(target))
+    environment = asyncio.create_task(_environment(target, instance))
+    made: Sandbox | None = None
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
-            environment = dict(await target.environment(instance))
-            return await start, environment
+            # The request for the sandbox leaves first: whoever makes it then works while the variables are gathered.
+            made = await templates.start(target)
+            return made, await environment
     except BaseException as error:
-        start.cancel()
-        (made,) = await asyncio.gather(start, return_exceptions=True)
-        if not isinstance(made, BaseException):
+        environment.cancel()
+        await asyncio.gather(environment, return_exceptions=True)
+        if made is not None:
             await _undo(made)
         if isinstance(error, TimeoutError):
             raise SandboxStartError(f"no instance could be started within {START_TIMEOUT_S:g} s") from error
         raise
+
+
+async def _environment(target: Target, instance: str) -> dict[str, str]:
+    return dict(await target.environment(instance))
 
 
 async def _undo(sandbox: Sandbox) -> None:
