@@ -70,6 +70,9 @@ class ForkedSandbox:
     def peak_memory(self) -> int:
         return PEAK
 
+    def peak_file(self) -> int | None:
+        return None
+
     def freeze(self) -> bool:
         return not self._exit.done() and self._stop_or_go(signal.SIGSTOP)
 

@@ -46,6 +46,15 @@ class Channel(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frames.encode(kind, meta, payload))
 
+    def pause(self) -> None:
+        """Read nothing more until `resume`, the end of the connection included: somebody else reads."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def close(self) -> None:
         """Drop the connection, whatever is still unsent. Idempotent."""
         if self._transport is not None:

@@ -58,6 +58,15 @@ class Ends:
             meta["identity"] = call.identity
         self._channel.send(frames.INVOKE, meta, call.payload)
 
+    def pause(self) -> None:
+        """Leave the reading of both ends to somebody else, until `resume`."""
+        self._channel.pause()
+        self.output.pause()
+
+    def resume(self) -> None:
+        self._channel.resume()
+        self.output.resume()
+
     async def lost(self, at_most_s: float) -> None:
         """Return when the runtime's last frame was read and its end of the socket is closed, or after `at_most_s`."""
         with contextlib.suppress(TimeoutError):

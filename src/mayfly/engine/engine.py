@@ -30,6 +30,7 @@ from mayfly.engine.api import (
 from mayfly.engine.habits import Habits
 from mayfly.engine.instance import Host, Instance
 from mayfly.engine.job import Job
+from mayfly.engine.leases import Leases
 from mayfly.engine.ledger import Ledger
 from mayfly.engine.placement import Placement
 from mayfly.engine.reporter import Reporter
@@ -118,6 +119,11 @@ class LocalEngine:
 
     def template(self, key: str) -> TemplateView | None:
         return self._templates.view(key)
+
+    @property
+    def leases(self) -> Leases:
+        """Instances that are lent to others."""
+        return self._placement.leases
 
     def snapshot(self) -> tuple[PoolView, ...]:
         now = self._clock.monotonic()

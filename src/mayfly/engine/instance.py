@@ -59,6 +59,25 @@ class Host:
     endpoints: EndpointServer | None
 
 
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What a borrower gets of an instance: descriptors to copy, which stay the instance's."""
+
+    instance: str
+    target: Target
+    control: int
+    output: int
+    peak: int | None
+    idle_since: float  # Unix seconds: nothing of a call is younger
+
+
+class Keeper(Protocol):
+    """Who lent an instance to others."""
+
+    async def bury(self, instance: "Instance", how: Exit) -> None:
+        """The instance died while it was lent; return when its ends are read out, and may be closed."""
+
+
 class Owner(Protocol):
     """The engine as its instances see it. Called on the loop; must not raise."""
 
@@ -112,6 +131,7 @@ class Instance:
         self._timer: asyncio.TimerHandle | None = None  # the end of init's or the call's time, or of killing's
         self._silence: asyncio.TimerHandle | None = None
         self._last_peak = 0
+        self._keeper: Keeper | None = None  # while it is lent
         self._leaving = ""  # why it takes no further call, once it does not
         self._verdict: FailureKind | None = None
         self._cut_off: PlatformError | None = None
@@ -152,8 +172,44 @@ class Instance:
         ends.sandbox.thaw()
         self.grace_s = freezing.next_grace_s(self.grace_s, self._host.clock.monotonic() - self._frozen_at)
 
+    def lend(self, keeper: Keeper) -> Lent:
+        """Let somebody else run calls on this idle instance, until `take_back`."""
+        assert self._ends is not None
+        if self.state is State.FROZEN:
+            self._thaw(self._ends)
+        self._lifecycle.feed(Event.LENT)
+        self._keeper = keeper
+        self._ends.pause()
+        sandbox = self._ends.sandbox
+        idle_s = self._host.clock.monotonic() - self.idle_since
+        return Lent(
+            instance=self.id,
+            target=self.target,
+            control=sandbox.control.fileno(),
+            output=sandbox.output,
+            peak=sandbox.peak_file(),
+            idle_since=self._host.clock.now() - idle_s,
+        )
+
+    def take_back(self) -> bool:
+        """It is idle, and nobody else speaks to it any more. False when it has died, and is to be buried first."""
+        if self.state is not State.LENT:
+            return False
+        assert self._ends is not None
+        self._keeper = None
+        self._lifecycle.feed(Event.RETURNED)
+        self.idle_since = self._host.clock.monotonic()
+        self._ends.resume()
+        if self._leaving:
+            self.end(self._leaving)
+        return True
+
+    def condemn(self, verdict: FailureKind) -> None:
+        """End it for what a call did, as its borrower says."""
+        self._condemn(verdict)
+
     def retire(self, reason: str = "retired") -> None:
-        """Take no further call: end now when idle, after the current call when there is one."""
+        """Take no further call: end now when idle, after the current call when there is one or the lease."""
         self._leaving = self._leaving or reason
         if self.state in RESTING:
             self.end(reason)
@@ -227,6 +283,9 @@ class Instance:
     async def _death(self, ends: Ends) -> Exit:
         """Wait for the end, whoever brings it about, and read the fate of the current call off it."""
         exit_ = await ends.sandbox.exited()
+        if self._keeper is not None:
+            await self._keeper.bury(self, exit_)
+            ends.resume()
         self._unusable()
         await ends.lost(DEATH_GRACE_S)
         self.end(exit_.reason)

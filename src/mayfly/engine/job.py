@@ -15,6 +15,7 @@ class Job:
     future: asyncio.Future[Outcome]
     accepted_at: float  # monotonic seconds
     init_repeated: bool = False  # its first instance took too long to initialize, and was replaced
+    recalled: bool = False  # idle instances that were lent have been called back for it
     provisioned: bool = False  # a provisioned instance took it, so no limit counts it
 
     def resolve(self, outcome: Outcome) -> None:

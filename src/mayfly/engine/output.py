@@ -50,6 +50,16 @@ class OutputPipe:
         if self._splitter.partial:
             self._report(self._splitter.flush())
 
+    def pause(self) -> None:
+        """Read nothing more until `resume`: somebody else does. An unfinished line is reported."""
+        self.flush()
+        if self._reading:
+            self._loop.remove_reader(self._fd)
+
+    def resume(self) -> None:
+        if self._reading:
+            self._loop.add_reader(self._fd, self._readable)
+
     def close(self) -> None:
         """Give the descriptor back; what is unread is lost. Idempotent."""
         if self._fd >= 0:

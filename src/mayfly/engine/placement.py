@@ -16,6 +16,7 @@ from mayfly.engine.freezing import Freezer
 from mayfly.engine.habits import Habits
 from mayfly.engine.instance import Host, Instance
 from mayfly.engine.job import Job
+from mayfly.engine.leases import Leases, Scope
 from mayfly.engine.ledger import Ledger
 from mayfly.engine.pool import Pool
 from mayfly.engine.provisioned import NoRoomError, Standby
@@ -63,6 +64,7 @@ class Placement:
         self._loop = asyncio.get_running_loop()
         self._freed = asyncio.Event()
         self._max_age_s = max_age_s
+        self.leases = Leases(self)
         self.standby = Standby(self._start_ahead, self._loop, self._clock, max_age_s)
         self.freezer = Freezer(self._clock)
 
@@ -110,6 +112,11 @@ class Placement:
             accepted=accepted,
         )
         decision = scaling.decide(demand)
+        if not isinstance(decision, scaling.Use) and not job.recalled:
+            scope = _scope(job.target, decision)
+            if self.leases.away(scope):
+                self._recall(pool, job, scope, accepted=accepted)
+                return
         if isinstance(decision, scaling.Reject):
             self.tally.throttles += 1
             error = ThrottledError(decision.scope, decision.limit)
@@ -130,6 +137,63 @@ class Placement:
             self._start(pool, job)
         else:
             self._wait(pool, job, decision.at_most_s)
+
+    def _recall(self, pool: Pool, job: Job, scope: Scope, *, accepted: bool) -> None:
+        """Decide about a job when lent instances that are idle are back."""
+        job.recalled = True
+        pool.recalling += 1
+        task = self._loop.create_task(self._place_later(pool, job, scope, accepted=accepted), name="recall leases")
+        self.tasks.add(task)
+        task.add_done_callback(self._lived)
+
+    async def _place_later(self, pool: Pool, job: Job, scope: Scope, *, accepted: bool) -> None:
+        await self.leases.recall(scope)
+        pool.recalling -= 1
+        if job.future.cancelled() or self.closed:
+            if accepted:
+                self._settle(job)
+            job.fail(EngineClosedError("the engine is shutting down; the call was not run"))
+            self._forget(pool)
+            return
+        try:
+            self._place(self._pool(job.target), job, accepted=accepted)
+        except ThrottledError as error:
+            job.fail(error)
+        self._forget(pool)
+
+    # Leases (`leases.Lender`).
+
+    def borrow(self, key: str) -> tuple[Instance, bool] | None:
+        if self.closed:
+            return None
+        if (ready := self.standby.take(key)) is not None:
+            self._begin_loan(ready, provisioned=True)
+            return ready, True
+        pool = self.pools.get(key)
+        if pool is None or not pool.idle or pool.waiting:
+            return None
+        demand = self.ledger.demand(pool.target, idle=len(pool.idle), start_after_s=0.0, accepted=False)
+        if not isinstance(scaling.decide(demand), scaling.Use):
+            return None
+        instance = pool.idle.pop()
+        self.ledger.idle_mb -= instance.target.sandbox.memory_mb
+        self._begin_loan(instance, provisioned=False)
+        return instance, False
+
+    def _begin_loan(self, instance: Instance, *, provisioned: bool) -> None:
+        self.ledger.accept(instance.target.function, provisioned=provisioned)
+        if self._habits is not None:
+            self._habits.called(instance.target, self._clock.monotonic())
+
+    def concluded(self, instance: Instance, *, provisioned: bool) -> None:
+        self.ledger.settle(instance.target.function, provisioned=provisioned)
+        if self._habits is not None:
+            self._habits.ended(instance.target.key)
+        self.settled.set()
+
+    def returned(self, instance: Instance) -> None:
+        if instance.state is State.IDLE:
+            self._idle(instance)
 
     def _start(self, pool: Pool, job: Job) -> None:
         self._launch(pool, Instance(self._new_id(), job.target, job, self._host, self))
@@ -347,3 +411,13 @@ class Placement:
             if pool.wake is not None:
                 pool.wake.cancel()
             del self.pools[pool.target.key]
+
+
+def _scope(target: Target, decision: scaling.Decision) -> Scope:
+    """Which leases could spare a call the decision: what is refused, or takes memory from others, may be helped by any
+    that count against the same limit."""
+    if isinstance(decision, scaling.Reject):
+        return Scope(function=target.function) if decision.scope == "function" else Scope()
+    if isinstance(decision, scaling.Start) and decision.evict_mb:
+        return Scope()
+    return Scope(key=target.key)

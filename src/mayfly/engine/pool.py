@@ -22,12 +22,13 @@ class Pool:
         self.idle: list[Instance] = []
         self.waiting: deque[Job] = deque()
         self.wake: asyncio.TimerHandle | None = None  # looks at `waiting` again
+        self.recalling = 0  # calls that wait for lent instances to come back
         self._failures = 0  # starts that failed one after another
         self._retry_at = 0.0
 
     @property
     def unused(self) -> bool:
-        return not self.instances and not self.waiting
+        return not self.instances and not self.waiting and not self.recalling
 
     def start_failed(self, now: float) -> float:
         """Note that an instance could not be started; how long none may be started from now on."""

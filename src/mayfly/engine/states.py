@@ -1,8 +1,8 @@
 """The life of an instance as one table.
 
-                                           frozen
-                                         ▲    │
-                                         │    ▼
+                                    lent   frozen
+                                      ▲  ▲    │
+                                      ▼  │    ▼
     provisioning ──► initializing ──► idle ◄──► busy ──► draining
           │               │             │         │          │
           │               └─────────────┴────┬────┴──────────┘
@@ -10,8 +10,9 @@
           └───────────────────────────────► ending ──► terminated
 
 *Provisioning*: its sandbox is being made. *Initializing*: user code is being loaded. *Idle*: it may be handed a call.
-*Frozen*: likewise, and none of its processes runs until then. *Busy*: it runs one. *Draining*: it runs its last one.
-*Ending*: its processes are being killed and its memory is not free yet. *Terminated*: nothing of it is left.
+*Frozen*: likewise, and none of its processes runs until then. *Busy*: it runs one. *Lent*: others run calls on it
+(`leases`), and give it back idle. *Draining*: it runs its last one. *Ending*: its processes are being killed and its
+memory is not free yet. *Terminated*: nothing of it is left.
 
 `Lifecycle` is the only thing that changes a state, and only along this table: an event that a state does not know is a
 bug of the engine and raises, it is never ignored.
@@ -28,6 +29,7 @@ class State(Enum):
     IDLE = "idle"
     FROZEN = "frozen"
     BUSY = "busy"
+    LENT = "lent"
     DRAINING = "draining"
     ENDING = "ending"
     TERMINATED = "terminated"
@@ -41,6 +43,8 @@ class Event(Enum):
     FROZE = "its processes were stopped"
     CALLED = "a call was handed to it"
     ANSWERED = "its call has an outcome"
+    LENT = "others run calls on it"
+    RETURNED = "they gave it back, idle"
     RETIRED = "it is to take no further call"
     ENDED = "it is to end, or it ended itself"
     GONE = "nothing of it is left"
@@ -58,10 +62,16 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
     State.IDLE: {
         Event.FROZE: State.FROZEN,
         Event.CALLED: State.BUSY,
+        Event.LENT: State.LENT,
         Event.ENDED: State.ENDING,
     },
     State.FROZEN: {
         Event.CALLED: State.BUSY,
+        Event.LENT: State.LENT,
+        Event.ENDED: State.ENDING,
+    },
+    State.LENT: {
+        Event.RETURNED: State.IDLE,
         Event.ENDED: State.ENDING,
     },
     State.BUSY: {

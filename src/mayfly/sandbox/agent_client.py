@@ -97,6 +97,9 @@ class AgentSandbox:
             with contextlib.suppress(OSError):  # as above
                 os.write(self._freezer, b"0")
 
+    def peak_file(self) -> int | None:
+        return self._peak if self._peak >= 0 and not self._exit.done() else None
+
     def kill(self) -> None:
         if not self._exit.done():
             self._agent.send({"op": channel.KILL, "id": self._id}, [])

@@ -143,6 +143,12 @@ class Sandbox(Protocol):
     def thaw(self) -> None:
         """Let it run again. As cheap; nothing happens to a sandbox that runs."""
 
+    def peak_file(self) -> int | None:
+        """A descriptor that `sandbox.peak.read` finds the peak in, for other processes; None where there is none.
+
+        It stays the sandbox's and is open until the end.
+        """
+
     def kill(self) -> None:
         """End every process of the sandbox now."""
 

@@ -46,6 +46,7 @@ class ProcessSandbox:
         self._output = output
         self._killed = False
         self._peak = 0
+        self._status = -1  # a descriptor for others, once asked for
         self._exit: asyncio.Future[Exit] = loop.create_future()
         threading.Thread(target=self._wait, args=(loop,), name=f"wait-{process.pid}", daemon=True).start()
 
@@ -82,6 +83,12 @@ class ProcessSandbox:
     def thaw(self) -> None:
         """There is nothing to undo."""
 
+    def peak_file(self) -> int | None:
+        if self._status < 0 and not self._exit.done():
+            with contextlib.suppress(OSError):
+                self._status = os.open(f"/proc/{self._process.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+        return self._status if self._status >= 0 else None
+
     def kill(self) -> None:
         if not self._exit.done():
             self._killed = True
@@ -107,6 +114,9 @@ class ProcessSandbox:
             loop.call_soon_threadsafe(self._ended, self._process.returncode, peak)
 
     def _ended(self, code: int, peak: int) -> None:
+        if self._status >= 0:
+            os.close(self._status)
+            self._status = -1
         if code >= 0:
             self._exit.set_result(Exit("exited", code, peak))
         else:
