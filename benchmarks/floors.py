@@ -90,6 +90,19 @@ def raw_uvicorn(port: int) -> Iterator[None]:
         server.wait()
 
 
+@contextmanager
+def forwarding(port: int, workers: int = 1, depth: int = 1) -> Iterator[int]:
+    """A bare gateway in front of workers, see `forwarding`; the process id of the gateway."""
+    command = [sys.executable, "-m", "benchmarks.forwarding", str(port), str(workers), str(depth)]
+    server = subprocess.Popen(command, cwd=Path(__file__).parents[1])
+    try:
+        _wait_for(port)
+        yield server.pid
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def _wait_for(port: int) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:

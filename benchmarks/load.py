@@ -1,16 +1,25 @@
 """A closed-loop HTTP load generator: a number of connections, each sending one request after the other.
 
-The request is prepared once, signature included (a signature is valid for minutes), so that the generator costs little
+The request is prepared once, signature included (a signature is valid for minutes), and a reply is taken apart no
+further than it takes to hold its status and its body against what they must be, so that the generator costs little
 beside the server that it shares the machine with.
 """
 
 import asyncio
 import multiprocessing
+import multiprocessing.connection
+import os
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
 
 import uvloop
+
+WARM_UP_S = 0.3
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -22,17 +31,24 @@ class Load:
     seconds: float
     p50_ms: float
     p99_ms: float
+    cpu_us: float | None = None  # a request, of the process that was watched
 
     @property
     def per_second(self) -> float:
         return self.requests / self.seconds
 
 
-def run(port: int, request: bytes, connections: int, seconds: float) -> Load:
-    """Load `port` of loopback from a process of its own, so that generator and measuring code do not share a loop."""
+def run(
+    port: int, request: bytes, connections: int, seconds: float, body: bytes | None = None, pid: int | None = None
+) -> Load:
+    """Load `port` of loopback from a process of its own, so that generator and measuring code do not share a loop.
+
+    A reply is an error unless its status is 200 and its body is `body` (None: any). With `pid`, the processor time of
+    that process and of what it forked is divided by the number of requests.
+    """
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(sending, port, request, connections, seconds))
+    process = context.Process(target=_child, args=(sending, port, request, connections, seconds, body, pid))
     process.start()
     result = receiving.recv()
     process.join()
@@ -42,51 +58,117 @@ def run(port: int, request: bytes, connections: int, seconds: float) -> Load:
     return result
 
 
+def cpu_s(pid: int) -> float:
+    """Processor seconds that a process, all its threads, has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
 def _child(
-    pipe: "multiprocessing.connection.Connection", port: int, request: bytes, connections: int, s: float
+    pipe: multiprocessing.connection.Connection,
+    port: int,
+    request: bytes,
+    connections: int,
+    seconds: float,
+    body: bytes | None,
+    pid: int | None,
 ) -> None:
     try:
-        pipe.send(uvloop.run(_load(port, request, connections, s)))
+        pipe.send(uvloop.run(_load(port, request, connections, seconds, body, pid)))
     except Exception as error:
         pipe.send(f"load failed: {error!r}")
 
 
-async def _load(port: int, request: bytes, connections: int, seconds: float) -> Load:
-    await asyncio.gather(*(_client(port, request, time.perf_counter() + 0.3) for _ in range(connections)))
+async def _load(
+    port: int, request: bytes, connections: int, seconds: float, body: bytes | None, pid: int | None
+) -> Load:
+    loop = asyncio.get_running_loop()
+    clients = []
+    for _ in range(connections):
+        _, client = await loop.create_connection(lambda: Client(request, body), "127.0.0.1", port)
+        clients.append(client)
+    await _drive(clients, WARM_UP_S)
+    for client in clients:
+        client.latencies.clear()
+        client.errors = 0
+    cpu_before = cpu_s(pid) if pid is not None else 0.0
     started = time.perf_counter()
-    results = await asyncio.gather(*(_client(port, request, started + seconds) for _ in range(connections)))
+    await _drive(clients, seconds)
     elapsed = time.perf_counter() - started
-    latencies = sorted(latency for found, _ in results for latency in found)
-    errors = sum(failed for _, failed in results)
+    cpu_used = cpu_s(pid) - cpu_before if pid is not None else None
+    latencies = sorted(latency for client in clients for latency in client.latencies)
     return Load(
         requests=len(latencies),
-        errors=errors,
+        errors=sum(client.errors for client in clients),
         seconds=elapsed,
         p50_ms=statistics.median(latencies) * 1000,
         p99_ms=latencies[int(len(latencies) * 0.99)] * 1000,
+        cpu_us=cpu_used / len(latencies) * 1e6 if cpu_used is not None else None,
     )
 
 
-async def _client(port: int, request: bytes, until: float) -> tuple[list[float], int]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    latencies, errors = [], 0
-    while time.perf_counter() < until:
-        began = time.perf_counter()
-        writer.write(request)
-        status = await _reply(reader)
-        latencies.append(time.perf_counter() - began)
-        errors += status != 200
-    writer.close()
-    await writer.wait_closed()
-    return latencies, errors
+async def _drive(clients: "Sequence[Client]", seconds: float) -> None:
+    """Have all clients ask for `seconds`, and wait for their last replies."""
+    until = time.perf_counter() + seconds
+    await asyncio.gather(*(client.go(until) for client in clients))
 
 
-async def _reply(reader: asyncio.StreamReader) -> int:
-    """Read one reply; its status."""
-    head = await reader.readuntil(b"\r\n\r\n")
+class Client(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, request: bytes, body: bytes | None) -> None:
+        self.latencies: list[float] = []
+        self.errors = 0
+        self._request = request
+        self._body = body
+        self._buffer = b""
+        self._began = 0.0
+        self._until = 0.0
+        self._done: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._done is not None and not self._done.done():
+            self._done.set_exception(exc or ConnectionError("the server closed the connection"))
+
+    def go(self, until: float) -> "asyncio.Future[None]":
+        """Ask again and again until `until`; the future is done with the reply after that."""
+        self._until = until
+        self._done = asyncio.get_running_loop().create_future()
+        self._ask(time.perf_counter())
+        return self._done
+
+    def _ask(self, now: float) -> None:
+        self._began = now
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer = self._buffer + data if self._buffer else data
+        end = buffer.find(b"\r\n\r\n") + 4
+        if end < 4:
+            return
+        # Nearly always the whole reply, as expected: its end is where the expected body's end would be.
+        body = self._body
+        if body is None or len(buffer) - end != len(body) or not buffer.endswith(body):
+            length = _length(buffer[:end])
+            if len(buffer) - end < length:
+                return
+            body = body if body is not None else buffer[end:]
+        now = time.perf_counter()
+        self.latencies.append(now - self._began)
+        if not buffer.startswith(b"HTTP/1.1 200 ") or buffer[end:] != body:
+            self.errors += 1
+        self._buffer = b""
+        if now < self._until:
+            self._ask(now)
+        elif self._done is not None:
+            self._done.set_result(None)
+
+
+def _length(head: bytes) -> int:
+    """What a reply's head says of its body."""
     lowered = head.lower()
     start = lowered.find(b"content-length: ")
-    if start >= 0:
-        end = lowered.index(b"\r\n", start)
-        await reader.readexactly(int(head[start + 16 : end]))
-    return int(head[9:12])
+    return int(head[start + 16 : lowered.index(b"\r\n", start)]) if start >= 0 else 0

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mayfly.http.asgi import Answer, Application
+from mayfly.http.api import Answer
 from mayfly.http.server import FrontDoor, bind
 from mayfly.settings import HttpSettings
 
@@ -21,7 +21,7 @@ async def serve() -> AsyncIterator[Serve]:
     async def start(answer: Answer, max_connections: int | None = None) -> int:
         settings = replace(HttpSettings(), port=0, header_bytes=8192)
         listener = bind(settings)
-        door = FrontDoor(Application(answer), settings)
+        door = FrontDoor(answer, settings)
         await door.listen(listener, max_connections)
         doors.append(door)
         port: int = listener.getsockname()[1]

@@ -198,7 +198,7 @@ def client(
 
         async def exchange() -> HttpResponse:
             answer = await door.handle(http)
-            return HttpResponse(answer.status, answer.headers, await read_body(answer))
+            return HttpResponse(answer.status, answer.headers, await read_body(answer), answer.close)
 
         response = run(exchange())
         if seen is not None:

@@ -12,8 +12,8 @@ from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mayfly.services.contract import HttpRequest
-from mayfly.wire.exchange import Request, join_headers, parse_query
+from mayfly.services.contract import HttpRequest, join_headers
+from mayfly.wire.exchange import Request, parse_query
 from mayfly.wire.operations import Catalogue
 from mayfly.wire.resolver import FORM, Resolver, Target
 

@@ -1,11 +1,10 @@
 """Signatures of requests that no model describes."""
 
-from dataclasses import replace
-
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from msgspec.structs import replace
 
 from mayfly.clock import SystemClock
 from mayfly.services.contract import HttpRequest

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mayfly.clock import ManualClock, SystemClock
-from mayfly.services.contract import HttpRequest, HttpResponse
+from mayfly.services.contract import HttpRequest, HttpResponse, join_headers
 from mayfly.wire import claims, sigv4
-from mayfly.wire.exchange import join_headers, parse_query
+from mayfly.wire.exchange import parse_query
 from mayfly.wire.gateway import Gateway
 
 from .platform import ACCESS_KEY, SECRET, TOKEN, Keys, Recorder, client, gateway, http_request, prepared_to_http, run

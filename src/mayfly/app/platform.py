@@ -28,7 +28,6 @@ from mayfly.app.starts import StartBook
 from mayfly.clock import Clock, SystemClock
 from mayfly.engine.api import Engine, Observer
 from mayfly.engine.engine import LocalEngine
-from mayfly.http.asgi import Application
 from mayfly.http.cross_origin import CrossOrigin
 from mayfly.http.routes import Routes
 from mayfly.http.server import FrontDoor
@@ -204,7 +203,7 @@ class _Builder:
             functions.urls.handle,
             {**pages.table(), "code": functions.code_links.handle},
         )
-        door = FrontDoor(Application(routes.answer), self._settings.http)
+        door = FrontDoor(routes.answer, self._settings.http)
         self._cleanup.push_async_callback(door.close)
         endpoints.bind(door)
 

@@ -6,11 +6,12 @@ have their own rules and do not come by here.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
-from mayfly.http.asgi import Answer
+from msgspec.structs import replace
+
+from mayfly.http.api import Answer
 from mayfly.services.contract import HttpRequest, HttpResponse
 from mayfly.services.objects.cors import CorsAnswer, CorsRule, match
 from mayfly.wire.routing import bucket_of_host

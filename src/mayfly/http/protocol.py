@@ -1,208 +1,381 @@
-"""uvicorn's HTTP/1.1 protocol with the guards that it leaves to a proxy in front: header size and slow clients.
+"""One connection: HTTP/1.1 and 1.0 over httptools, with the guards that a server without a proxy in front needs.
 
-Mayfly has no proxy in front. The limits are uvicorn's own where it has them; added here are a bound on the size of the
-request line and headers together (431), a deadline for a request's head to arrive, which also covers a connection that
-never says anything, and a limit on stalling in the middle of a body or a reply. Made by `server.FrontDoor`, one for
-each connection, which also asks each of them now and then whether it has stalled: a timer a message would cost more.
-The application learns through `scope["state"]["gone"]` whether anybody is still there to read its reply.
+Requests are answered one at a time, in their order; those that a client sends ahead wait, few of them, and reading
+stops meanwhile. A request whose body came along with its head is handed over whole; any other body is read at the pace
+of whoever answers. A reply is one write wherever its body is small.
+
+Cut off or refused are: heads that are too large (431) or too slow, clients that stall in a body or do not read their
+reply, everything that httptools does not take for HTTP (400), after which nothing on the connection can be trusted.
+What takes time is looked at by `traffic.Traffic.tick`.
 """
 
 import asyncio
-from asyncio import TimerHandle
-from typing import Any, ClassVar
-from xml.sax.saxutils import escape
+import logging
+from collections import deque
+from typing import cast
 
-from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
+import httptools
+
+from mayfly.http import heads, reply, upgrade
+from mayfly.http.api import ClientGoneError
+from mayfly.http.body import HIGH_WATER_BYTES
+from mayfly.http.exchange import BadRequestError, Exchange, Headers, exchange
+from mayfly.http.traffic import Quota, Traffic
+from mayfly.services.contract import HttpRequest, HttpResponse
 
 HEAD_TIMEOUT_S = 30.0
 STALL_TIMEOUT_S = 60.0  # a client that neither goes on with its body nor reads the reply for this long is cut off
-JOINED_BYTES = 64 * 1024  # a body's first chunk up to this size is copied behind its head; larger ones go by themselves
+LINGER_S = 2.0  # how long what a refused client still sends is dropped, so that it gets to read why
+MOST_AHEAD = 128  # requests that a client may send ahead; the connection ends with the last of them
 TOO_LARGE = "RequestHeaderSectionTooLarge"
 
+_TEXT = (("content-type", "text/plain"),)
+_FAILED = HttpResponse(500, _TEXT, b"Internal Server Error")
+_FULL = HttpResponse(503, _TEXT, b"Service Unavailable", close=True)
 
-class HeadTooLargeError(ValueError):
-    """The request line and headers exceed the limit; raised inside the parser, which reports it as a bad request."""
-
-
-class Quota:
-    """How many connections one listener may have at a time: a sandbox must not take everybody's."""
-
-    def __init__(self, limit: int) -> None:
-        self._left = limit
-
-    def take(self) -> bool:
-        """Whether there was one left; it is taken then."""
-        if self._left == 0:
-            return False
-        self._left -= 1
-        return True
-
-    def give_back(self) -> None:
-        """The end of a connection that was taken."""
-        self._left += 1
+_log = logging.getLogger(__name__)
 
 
-class HeadWithBody:
-    """The transport as a reply sees it: its head waits for the first bytes of the body, so that both are one packet.
+class Connection(asyncio.Protocol):
+    """See the module. `quota` is its listener's."""
 
-    uvicorn writes them one by one, which costs a system call here and wakes the client twice. `flush` lets a head go
-    that has no body. Everything else is the transport's own.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-
-    def write(self, data: bytes) -> None:
-        """Hold `data` if it is the head of a final reply, else send it after the head that is held."""
-        if not self._head and data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
-            self._head = data
-        elif self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head + data if len(data) < JOINED_BYTES else head)
-            if len(data) >= JOINED_BYTES:
-                self._transport.write(data)
-        else:
-            self._transport.write(data)
-
-    def flush(self) -> None:
-        """Send the head that is held, if there is one."""
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head)
-
-    def close(self) -> None:
-        """Close the transport once everything is sent."""
-        self.flush()
-        self._transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
-class GuardedProtocol(HttpToolsProtocol):
-    """One connection."""
-
-    head_limit: ClassVar[int] = 64 * 1024  # bytes; `limited_to` makes a class with another limit
-    quota: Quota | None = None  # of its listener; set right after construction
-
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+    def __init__(self, traffic: Traffic, quota: Quota | None = None) -> None:
+        self._traffic = traffic
+        self._quota = quota
+        self._time = traffic.loop.time
+        self._transport: asyncio.Transport
+        self._parser: httptools.HttpRequestParser | None = None
+        self._source_ip = "127.0.0.1"
+        self._excess = False  # the server has too many connections already
+        # What is being parsed.
+        self._url = b""
+        self._headers: Headers = []
         self._head_bytes = 0
-        self._head_timer: TimerHandle | None = None
-        self._refused = False
-        self._heard_at = self.loop.time()
+        self._arriving: Exchange | None = None  # its body is not complete
+        self._upgrading = False  # what follows is for another protocol, as the parser sees it
+        self._deaf = False  # nothing more is parsed
+        # What is being answered.
+        self._ahead: deque[Exchange] = deque()
+        self._current: Exchange | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._refusal: bytes | None = None  # what is said, after all replies, to what could not be parsed
+        self._ending = False  # with the reply that is under way
+        # Times, and the flow in both directions.
+        self._heard_at = self._waiting_since = self._time()
+        self._idle = False  # what is waited for since then is another request, not the rest of a head
+        self._lingering = False  # everything is said; what still comes is dropped
+        self._unread = False  # the transport was told not to read
         self._paused_at: float | None = None
-        self._joined: HeadWithBody | None = None
+        self._writable: asyncio.Future[None] | None = None
 
-    @classmethod
-    def limited_to(cls, head_bytes: int) -> "type[GuardedProtocol]":
-        """A protocol class whose connections accept heads of up to `head_bytes` bytes."""
-        return type("LimitedProtocol", (cls,), {"head_limit": head_bytes})
+    # The transport's callbacks.
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        if self.quota is not None and not self.quota.take():
-            self._refused = True
-            transport.abort()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if self._quota is not None and not self._quota.take():
+            self._quota = None
+            self._transport.abort()
             return
-        super().connection_made(transport)
-        self._joined = HeadWithBody(transport)
-        self.transport = self._joined  # type: ignore[assignment]  # what uvicorn's replies write to
-        self._expect_head()
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self._source_ip = str(peer[0])
+        self._parser = httptools.HttpRequestParser(self)
+        self._excess = self._traffic.full
+        self._traffic.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._refused:
-            return
-        if self.quota is not None:
-            self.quota.give_back()
-        self._head_arrived()
-        super().connection_lost(exc)
+        self._traffic.connections.discard(self)
+        if self._quota is not None:
+            self._quota.give_back()
+        self._parser = None  # it refers to this object
+        self._ahead.clear()
+        self._stop_parsing()
+        self._let_write()
 
     def data_received(self, data: bytes) -> None:
-        if not self._refused:
-            self._heard_at = self.loop.time()
-            super().data_received(data)
+        self._heard_at = self._time()
+        if self._deaf or self._parser is None:
+            return
+        try:
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            self._cannot_parse(error)
+        if self._current is None:
+            self._advance()
+        if self._ahead or self._arriving is not None:
+            self._regulate()
+
+    def eof_received(self) -> bool:
+        """The client has said everything; whoever waits for its reply still gets it."""
+        self._ending = True
+        self._stop_parsing()
+        return self._current is not None or bool(self._ahead) or self._refusal is not None
 
     def pause_writing(self) -> None:
-        self._paused_at = self.loop.time()
-        super().pause_writing()
+        self._paused_at = self._time()
 
     def resume_writing(self) -> None:
         self._paused_at = None
-        super().resume_writing()
+        self._let_write()
+        if self._current is None:
+            self._advance()
 
-    def cut_if_stalled(self, now: float) -> None:
-        """End the connection if its client keeps us waiting; `now` is the loop's time."""
-        before = now - STALL_TIMEOUT_S
-        cycle = self.cycle
-        waiting = bool(cycle) and cycle.more_body and not cycle.response_complete and not self.flow.read_paused
-        if (waiting and self._heard_at < before) or (self._paused_at is not None and self._paused_at < before):
-            self.transport.abort()
+    # The parser, and its callbacks.
+
+    def _parse(self, data: bytes) -> None:
+        assert self._parser is not None
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as stop:
+            self._upgrading = False
+            self._parser = upgrade.resumed(self, self._headers)
+            self._parse(data[stop.args[0] :])
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["state"]["gone"] = self.transport.is_closing
+        self._url = b""
+        self._headers = []
         self._head_bytes = 0
-        if self._head_timer is None:
-            self._expect_head()
+        if self._idle:
+            self._idle = False
+            self._waiting_since = self._heard_at
 
     def on_url(self, url: bytes) -> None:
+        self._url += url
         self._count(len(url))
-        super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value) + 4)
-        super().on_header(name, value)
-
-    def on_response_complete(self) -> None:
-        if self._joined is not None:
-            self._joined.flush()
-        super().on_response_complete()
+        self._headers.append((name.lower().decode("latin-1"), value.strip(b" \t").decode("latin-1")))
 
     def on_headers_complete(self) -> None:
-        self._head_arrived()
-        super().on_headers_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what could not be parsed, and close: nothing after it on this connection can be trusted."""
-        self._head_arrived()
-        if self._head_bytes > self.head_limit:
-            status, code = b"431 Request Header Fields Too Large", TOO_LARGE
-            msg = f"Your request header section exceeds the maximum allowed size of {self.head_limit} bytes."
-        else:
-            status, code = b"400 Bad Request", "BadRequest"
-        body = (
-            '<?xml version="1.0" encoding="UTF-8"?>\n'
-            f"<Error><Code>{code}</Code><Message>{escape(msg)}</Message></Error>"
-        ).encode()
-        self.transport.write(
-            b"HTTP/1.1 %s\r\ncontent-type: application/xml\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
-            % (status, len(body), body)
+        parser = self._parser
+        assert parser is not None
+        method = parser.get_method()
+        if parser.should_upgrade():
+            if method == b"CONNECT":
+                raise BadRequestError("This is no proxy.")
+            self._upgrading = True
+        made = exchange(
+            method, self._url, self._headers, parser.get_http_version(), parser.should_keep_alive(), self._read_on
         )
-        self.transport.close()
+        self._arriving = made
+        self._ahead.append(made)
+
+    def on_body(self, data: bytes) -> None:
+        if self._arriving is not None:
+            self._arriving.body.feed(data)
+
+    def on_message_complete(self) -> None:
+        if self._upgrading:
+            return  # it only looks like the end
+        made, self._arriving = self._arriving, None
+        if made is not None:
+            made.body.end()
+        if len(self._ahead) > MOST_AHEAD:
+            raise BadRequestError(f"More than {MOST_AHEAD} requests were sent ahead.")
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
-        if self._head_bytes > self.head_limit:
-            raise HeadTooLargeError(f"more than {self.head_limit} bytes of request line and headers")
+        if self._head_bytes > self._traffic.head_limit:
+            raise BadRequestError("more bytes of request line and headers than allowed")
 
-    def _expect_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up)
+    # Guards.
 
-    def _head_arrived(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def look(self, now: float) -> None:
+        """See `traffic.Guarded`."""
+        stalled_at = now - STALL_TIMEOUT_S
+        if self._lingering:
+            if self._waiting_since < now - LINGER_S:
+                self._transport.abort()
+        elif (self._paused_at is not None and self._paused_at < stalled_at) or (
+            self._arriving is not None and not self._unread and self._heard_at < stalled_at
+        ):
+            self._transport.abort()
+        elif self._current is None and self._arriving is None:
+            limit_s = self._traffic.keep_alive_s if self._idle else HEAD_TIMEOUT_S
+            if self._waiting_since < now - limit_s:
+                self._transport.close()
 
-    def _give_up(self) -> None:
-        self._head_timer = None
-        if not self.transport.is_closing():
-            self.transport.close()
+    def refuse(self) -> None:
+        """See `traffic.Guarded`."""
+        self._ending = True
+        self._ahead.clear()
+        if self._current is None:
+            self._transport.close()
+
+    def cut(self) -> None:
+        """See `traffic.Guarded`."""
+        self._transport.abort()
+
+    def _cannot_parse(self, error: httptools.HttpParserError) -> None:
+        """Nothing from here on can be trusted: say so when it is this request's turn, and end."""
+        spoiled = self._arriving
+        self._stop_parsing()
+        if self._head_bytes > self._traffic.head_limit:
+            limit = self._traffic.head_limit
+            words = f"Your request header section exceeds the maximum allowed size of {limit} bytes."
+            self._refusal = heads.refusal(431, TOO_LARGE, words)
+        else:
+            cause = error.__context__
+            words = str(cause) if isinstance(cause, BadRequestError) else "Invalid HTTP request received."
+            self._refusal = heads.refusal(400, "BadRequest", words)
+        if spoiled is not None and spoiled is not self._current:
+            self._ahead.remove(spoiled)
+        elif spoiled is not None and not spoiled.replied:
+            self._end()  # whoever answers the request learns of it from its body
+
+    def _stop_parsing(self) -> None:
+        """What is arriving will never be complete."""
+        self._deaf = True
+        if self._arriving is not None:
+            self._arriving.body.fail()
+            self._arriving = None
+
+    def _end(self) -> None:
+        """Close when everything is sent. A client that may still be sending gets time to read what was said."""
+        if self._transport.is_closing() or self._lingering:
+            return
+        if self._refusal is not None:
+            self._transport.write(self._refusal)
+        if not self._deaf and self._arriving is None:
+            self._transport.close()
+            return
+        self._stop_parsing()
+        self._lingering = True
+        self._waiting_since = self._time()
+        self._regulate()
+        self._transport.write_eof()
+
+    # The flow of requests.
+
+    def _advance(self) -> None:
+        """Go on with the next request, if it can be answered now."""
+        if self._current is not None or self._paused_at is not None or self._lingering:
+            return
+        if self._ahead:
+            made = self._current = self._ahead.popleft()
+            self._task = self._traffic.loop.create_task(self._answer(made))
+            self._traffic.tasks.add(self._task)
+        elif self._refusal is not None or self._ending:
+            self._end()
+
+    def _answered(self, made: Exchange, *, close: bool) -> None:
+        """The reply to `made` is sent."""
+        self._current = None
+        if close:
+            self._ahead.clear()
+            self._end()
+            return
+        if self._arriving is made:
+            made.body.discard()
+        self._idle = self._arriving is None
+        self._waiting_since = self._time()
+        if self._unread:
+            self._regulate()
+        if self._ahead or self._ending or self._refusal is not None:
+            self._traffic.loop.call_soon(self._advance)
+
+    def _read_on(self) -> None:
+        """Somebody waits for the body of the current request."""
+        made = self._current
+        if made is None or self._transport.is_closing():
+            return
+        if made.expects:
+            made.expects = False
+            if not made.replied:
+                self._transport.write(heads.CONTINUE)
+        if self._unread:
+            self._regulate()
+
+    def _regulate(self) -> None:
+        """Read from the client, unless there is enough to do."""
+        full = not self._lingering and (
+            bool(self._ahead) or (self._arriving is not None and self._arriving.body.held > HIGH_WATER_BYTES)
+        )
+        if full == self._unread or self._transport.is_closing():
+            return
+        self._unread = full
+        if full:
+            self._transport.pause_reading()
+        else:
+            self._heard_at = self._time()
+            self._transport.resume_reading()
+
+    # Replies.
+
+    @property
+    def gone(self) -> bool:
+        """See `reply.Outlet`."""
+        return self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """See `reply.Outlet`."""
+        self._transport.write(data)
+
+    async def writable(self) -> None:
+        """See `reply.Outlet`."""
+        if self._paused_at is not None and not self._transport.is_closing():
+            self._writable = self._traffic.loop.create_future()
+            await self._writable
+
+    def _let_write(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+
+    async def _answer(self, made: Exchange) -> None:
+        request = made.request(self._source_ip)
+        try:
+            try:
+                response = _FULL if self._excess else await self._traffic.answer(request)
+            except ClientGoneError:
+                _log.info("request %s (%s %s): the client went away", request.request_id, made.method, made.path)
+                response = HttpResponse(400, close=True)
+            except Exception:
+                response = _failed(request)
+            if self._transport.is_closing() or self._lingering:
+                self._current = None
+            else:
+                await self._reply(made, request, response)
+        except BaseException:
+            self._transport.abort()
+            raise
+        finally:
+            if self._task is not None:
+                self._traffic.tasks.discard(self._task)
+
+    async def _reply(self, made: Exchange, request: HttpRequest, response: HttpResponse) -> None:
+        """Send `response`, or an error if that turns out impossible before any of it is sent."""
+        close = response.close or self._ending or not made.keep_alive or made.spent
+        body = response.body
+        try:
+            if isinstance(body, bytes):
+                self._send_whole(made, response, body, close=close)
+            else:
+                close = close or (made.version != "1.1" and body.length is None)
+                first = self._traffic.first(response.status)
+                await reply.stream(self, made, first, response, body, close=close)
+        except Exception:
+            failure = _failed(request)
+            if made.replied:
+                self._transport.abort()
+                return
+            self._send_whole(made, failure, b"Internal Server Error", close=close)
+        self._answered(made, close=close)
+
+    def _send_whole(self, made: Exchange, response: HttpResponse, body: bytes, *, close: bool) -> None:
+        head = reply.head(made, self._traffic.first(response.status), response, len(body), close=close)
+        made.replied = True
+        if not body or reply.bodiless(made, response.status):
+            self._transport.write(head)
+        elif len(body) < reply.JOINED_BYTES:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
+
+
+def _failed(request: HttpRequest) -> HttpResponse:
+    """The reply to a request whose answer is a bug, from where that is handled."""
+    _log.exception("request %s (%s %s) failed", request.request_id, request.method, request.path)
+    return _FAILED

@@ -5,9 +5,11 @@ Pure apart from calling the chosen handler. `app.py` fills the table.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from mayfly.http.asgi import Answer
+from msgspec.structs import replace
+
+from mayfly.http.api import Answer
 from mayfly.services.contract import HttpRequest, HttpResponse
 
 OWN = "/_mayfly/"

@@ -5,21 +5,17 @@ Built and closed by `app.py`, on whose event loop it runs.
 """
 
 import asyncio
-import email.utils
 import errno
 import socket
 from contextlib import suppress
 
-from uvicorn.config import Config
-from uvicorn.server import ServerState
-
 from mayfly.errors import PlatformError
-from mayfly.http.asgi import Application
-from mayfly.http.protocol import GuardedProtocol, Quota
+from mayfly.http.api import Answer
+from mayfly.http.protocol import Connection
+from mayfly.http.traffic import Quota, Traffic
 from mayfly.settings import HttpSettings
 
 BACKLOG = 2048
-MAX_CONNECTIONS = 16_384
 
 
 class PortInUseError(PlatformError):
@@ -51,26 +47,12 @@ def bind(settings: HttpSettings) -> socket.socket:
 
 
 class FrontDoor:
-    """Serves one application on any number of listeners."""
+    """Serves one answer on any number of listeners. Made on the event loop that serves."""
 
-    def __init__(self, application: Application, settings: HttpSettings) -> None:
-        self._protocol = GuardedProtocol.limited_to(settings.header_bytes)
-        self._config = Config(
-            application,
-            http=self._protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=int(settings.keep_alive_s),
-            limit_concurrency=MAX_CONNECTIONS,
-        )
-        self._config.load()
-        self._state = ServerState()
+    def __init__(self, answer: Answer, settings: HttpSettings) -> None:
+        self._traffic = Traffic(answer, settings)
         self._servers: set[asyncio.Server] = set()
-        self._date: asyncio.Task[None] | None = None
+        self._ticking: asyncio.Task[None] | None = None
 
     async def listen(self, listener: socket.socket, max_connections: int | None = None) -> asyncio.Server:
         """Accept on `listener`, which the front door owns from now on, until `stop_listening` or `close`.
@@ -78,15 +60,10 @@ class FrontDoor:
         Connections beyond `max_connections` at a time are closed as soon as they are made.
         """
         quota = Quota(max_connections) if max_connections is not None else None
-
-        def connection() -> asyncio.Protocol:
-            made = self._protocol(self._config, self._state, {})
-            made.quota = quota
-            return made
-
-        if self._date is None:
-            self._date = asyncio.get_running_loop().create_task(self._tick(), name="http-tick")
-        server = await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=BACKLOG)
+        loop = asyncio.get_running_loop()
+        if self._ticking is None:
+            self._ticking = loop.create_task(self._tick(), name="http-tick")
+        server = await loop.create_server(lambda: Connection(self._traffic, quota), sock=listener, backlog=BACKLOG)
         self._servers.add(server)
         return server
 
@@ -99,37 +76,28 @@ class FrontDoor:
         """Accept nothing more; each connection ends with the request that it is busy with."""
         for server in list(self._servers):
             self.stop_listening(server)
-        for connection in list(self._state.connections):
-            connection.shutdown()
+        self._traffic.refuse()
 
     def under_way(self) -> int:
         """How many requests are being answered."""
-        return len(self._state.tasks)
+        return len(self._traffic.tasks)
 
     async def drained(self) -> None:
         """Return when no request is being answered."""
-        while self._state.tasks:
-            await asyncio.wait(list(self._state.tasks))
+        await self._traffic.drained()
 
     async def close(self) -> None:
         """Cut off whatever is left."""
         self.refuse()
-        for task in list(self._state.tasks):
-            task.cancel()
-        for connection in list(self._state.connections):
-            connection.transport.abort()
-        if self._date is not None:
-            self._date.cancel()
+        self._traffic.cut()
+        if self._ticking is not None:
+            self._ticking.cancel()
             with suppress(asyncio.CancelledError):
-                await self._date
-            self._date = None
+                await self._ticking
+            self._ticking = None
 
     async def _tick(self) -> None:
         """Once a second: the Date header of all replies, and a look for clients that have stalled."""
         while True:
-            self._state.default_headers = [(b"date", email.utils.formatdate(usegmt=True).encode())]
-            now = asyncio.get_running_loop().time()
-            for connection in list(self._state.connections):
-                if isinstance(connection, GuardedProtocol):
-                    connection.cut_if_stalled(now)
+            self._traffic.tick()
             await asyncio.sleep(1)

@@ -19,6 +19,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
+from msgspec import Struct
+
 from mayfly.errors import CallerError
 from mayfly.ids import PARTITION, Arn
 
@@ -131,8 +133,7 @@ class StreamBody:
         return self.chunks
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(Struct, frozen=True):
     """A request that no AWS model describes: a function URL, a webhook, the console."""
 
     method: str
@@ -145,19 +146,40 @@ class HttpRequest:
     request_id: str
     protocol: str = "HTTP/1.1"
     mount: str = ""  # what routing took off the front of the path; signatures are over `mount` + `path`
+    content: bytes | None = None  # the body, where all of it came along with the head; `body` gives the same
+    fields: dict[str, str] | None = None  # of `joined`, where they are known already
 
     def header(self, name: str) -> str | None:
         """The first value of `name` (lower case), or None."""
+        if self.fields is not None:
+            value = self.fields.get(name)
+            if value is None or "," not in value:
+                return value
         return next((value for key, value in self.headers if key == name), None)
 
+    def joined(self) -> dict[str, str]:
+        """The headers by name, those that are repeated joined by commas in their order; not to be changed."""
+        return join_headers(self.headers) if self.fields is None else self.fields
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+
+def join_headers(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Headers as a dict, repeated ones joined by commas in their order."""
+    joined = dict(headers)
+    if len(joined) == len(headers):
+        return joined
+    joined.clear()
+    for name, value in headers:
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+class HttpResponse(Struct, frozen=True):
     """The reply to an `HttpRequest`."""
 
     status: int
     headers: Sequence[tuple[str, str]] = ()
     body: "bytes | ByteStream" = b""
+    close: bool = False  # the connection is of no further use: what is left of the request will not be read
 
 
 class Service(Protocol):

@@ -4,22 +4,22 @@ Made by the gateway from `contract.HttpRequest`; read by routing, the codecs and
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import unquote, unquote_plus
+
+from msgspec import Struct
 
 from mayfly.services.contract import ByteStream
 
 MAX_PARAMETERS = 10_000
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """A request whose operation is known. `body` holds the bytes, or `stream` does for operations that stream."""
 
     method: str
     query: Sequence[tuple[str, str]]  # decoded, in order
     headers: Mapping[str, str]  # lower-case names; repeated headers joined by commas
-    labels: Mapping[str, str] = field(default_factory=dict)  # decoded path labels, by the name in `requestUri`
+    labels: Mapping[str, str] = {}  # decoded path labels, by the name in `requestUri`
     body: bytes = b""
     stream: ByteStream | None = None
 
@@ -49,11 +49,3 @@ def decode_plus(text: str) -> str:
 def decode_path(text: str) -> str:
     """Percent-decoding of a path component; ValueError when the bytes are not UTF-8."""
     return unquote(text, errors="strict") if "%" in text else text
-
-
-def join_headers(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Headers as a dict, repeated ones joined by commas in their order."""
-    joined: dict[str, str] = {}
-    for name, value in headers:
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
-    return joined

@@ -7,10 +7,11 @@ the service's protocol gives errors. This is a request boundary: whatever a hand
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from mayfly.clock import Clock
 from mayfly.services.contract import (
@@ -27,7 +28,7 @@ from mayfly.services.ports import KeySource, SigningKey
 from mayfly.settings import Settings
 from mayfly.wire import claims, denials, payload, sigv2, sigv4
 from mayfly.wire.body import Tracked
-from mayfly.wire.exchange import Request, join_headers, parse_query
+from mayfly.wire.exchange import Request, parse_query
 from mayfly.wire.models import Models
 from mayfly.wire.operations import Catalogue, Operation, fill_tokens
 from mayfly.wire.resolver import FORM, Resolver, Target, UnknownServiceError
@@ -82,7 +83,7 @@ class Gateway:
         if request.method == "HEAD":
             response = replace(response, body=b"")
         if not body.finished and not await _drained(request, body):
-            response = replace(response, headers=[*response.headers, ("connection", "close")])
+            response = replace(response, close=True)
         return response
 
     async def _answer(self, request: HttpRequest, body: Tracked) -> HttpResponse:
@@ -209,7 +210,7 @@ def _incoming(request: HttpRequest, body: Tracked) -> _Incoming:
         query = parse_query(request.query)
     except ValueError as error:
         raise ServiceError("InvalidURI", f"The query string cannot be decoded: {error}", status=400) from error
-    sent = join_headers(request.headers)
+    sent = request.joined()
     return _Incoming(request, sent, {**claims.hoisted(query), **sent}, query, body, request.path)
 
 

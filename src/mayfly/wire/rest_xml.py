@@ -7,11 +7,11 @@ without an envelope, and one reply (GetBucketLocation) whose root element holds 
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
+from msgspec.structs import replace
 
 from mayfly.services.contract import HttpResponse, ServiceError
 from mayfly.wire import rest, rest_replies, timestamps, xml

@@ -10,7 +10,7 @@ from mayfly.errors import CallerError
 from mayfly.services.contract import HttpRequest, Principal, ServiceError
 from mayfly.services.ports import KeySource
 from mayfly.wire import claims, sigv4
-from mayfly.wire.exchange import join_headers, parse_query
+from mayfly.wire.exchange import parse_query
 
 
 class NotSignedError(CallerError):
@@ -28,7 +28,7 @@ class SignedRequests:
 
     async def principal(self, request: HttpRequest, body: bytes, service: str) -> Principal:
         """Who signed `request` for `service`; `NotSignedError`."""
-        headers = join_headers(request.headers)
+        headers = request.joined()
         try:
             claim = claims.claim_of(headers, parse_query(request.query))
             if claim is None:

@@ -12,7 +12,6 @@ import boto3
 from botocore.config import Config
 
 from mayfly.clock import SystemClock
-from mayfly.http.asgi import Application
 from mayfly.http.server import FrontDoor, bind
 from mayfly.services.contract import Principal, ServiceError
 from mayfly.services.objects.service import PACKAGE, ObjectsService
@@ -82,7 +81,7 @@ def open_door(folder: Path) -> Iterator[Door]:
         gateway = Gateway({"s3": service}, OneKey(), Settings(data=folder), clock, Models())
         settings = replace(HttpSettings(), port=0)
         listener = bind(settings)
-        front = FrontDoor(Application(gateway.handle), settings)
+        front = FrontDoor(gateway.handle, settings)
         await front.listen(listener)
         leave = asyncio.Event()
         doors.append(Door(listener.getsockname()[1]))
