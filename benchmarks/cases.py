@@ -6,15 +6,20 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 from benchmarks import floors, load
 from benchmarks.cold import cold
-from benchmarks.platform import Running, descendants, free_port, make_function, pss_mb
+from benchmarks.platform import Running, descendants, make_function, pss_mb
 from benchmarks.report import Report, Row
 
 HELLO = 'def handler(event, context):\n    return {"statusCode": 200, "body": "hello"}\n'
-SECONDS = 4.0
+REPLY = b'{"statusCode": 200, "body": "hello"}'
+# What the floor is asked: as small as a request can be that carries the same payload.
+FORWARDED = b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\n\r\n{}"
+ROUNDS = 5
+SECONDS = 1.0
 
 
 def startup(platform: Running, report: Report) -> None:
@@ -46,27 +51,37 @@ def _burst(client: Any, name: str, count: int) -> None:
 
 
 def warm(platform: Running, report: Report) -> None:
-    """Calls that find an instance, signed, logged and metered; beside raw uvicorn."""
+    """Calls that find an instance, signed, logged and metered; beside a bare gateway that forwards to a worker."""
     client = platform.client("lambda")
     name = make_function(platform, "bench-warm", HELLO, memory_mb=1769)
     grant = {"FunctionName": name, "Principal": "*"}
     client.add_permission(**grant, StatementId="u", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE")
     client.add_permission(**grant, StatementId="i", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True)
     function_url = client.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"]
-    port = free_port()
-    get = f"GET / HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n".encode()
-    with floors.raw_uvicorn(port):
-        floor_1, floor_16 = load.run(port, get, 1, SECONDS), load.run(port, get, 16, SECONDS)
-    invoke = platform.invoke_request(name)
-    for what, request in (("Invoke", invoke), ("function URL", platform.url_request(function_url))):
-        one, many = load.run(platform.port, request, 1, SECONDS), load.run(platform.port, request, 16, SECONDS)
-        if one.errors or many.errors:
-            raise RuntimeError(f"warm {what}: {one.errors + many.errors} replies were errors")
+    with ExitStack() as stack:
+        one = load.Subject(*stack.enter_context(floors.forwarding(1, 1)), FORWARDED, REPLY)
+        two = load.Subject(*stack.enter_context(floors.forwarding(2, 1)), FORWARDED, REPLY)
+        queued = load.Subject(*stack.enter_context(floors.forwarding(2, 4)), FORWARDED, REPLY)
+        invoke = load.Subject(platform.port, platform.pid, platform.invoke_request(name), REPLY)
+        url = load.Subject(platform.port, platform.pid, platform.url_request(function_url), b"hello")
+        subjects = {"floor": one, "two": two, "queued": queued, "Invoke": invoke, "function URL": url}
+        single = load.rounds({what: subjects[what] for what in ("floor", "Invoke", "function URL")}, 1, ROUNDS, SECONDS)
+        many = load.rounds(subjects, 16, ROUNDS, SECONDS)
+    floor = "one worker"
+    for what in ("Invoke", "function URL"):
+        at_1, at_16, floor_1, floor_16 = single[what], many[what], single["floor"], many["floor"]
+        if at_1.errors or at_16.errors:
+            raise RuntimeError(f"warm {what}: {at_1.errors + at_16.errors} replies were errors")
         report.add(
-            Row(f"warm {what}: latency at 1, median", one.p50_ms, "ms", floor_1.p50_ms, "raw uvicorn"),
-            Row(f"warm {what}: latency at 16, p99", many.p99_ms, "ms", floor_16.p99_ms, "raw uvicorn"),
-            Row(f"warm {what}: throughput at 16", many.per_second, "/s", floor_16.per_second, "raw uvicorn"),
+            Row(f"warm {what}: latency at 1, median", at_1.p50_ms, "ms", floor_1.p50_ms, floor),
+            Row(f"warm {what}: latency at 16, p99", at_16.p99_ms, "ms", floor_16.p99_ms, floor),
+            Row(f"warm {what}: throughput at 16", at_16.per_second, "/s", floor_16.per_second, floor),
+            Row(f"warm {what}: processor time of the server, at 16", at_16.cpu_us, "µs", floor_16.cpu_us, floor),
         )
+    report.add(
+        Row("floor: forwarding to two workers, at 16", many["two"].per_second, "/s"),
+        Row("floor: the same, with requests queued at a busy worker", many["queued"].per_second, "/s"),
+    )
 
 
 def storage(platform: Running, report: Report) -> None:

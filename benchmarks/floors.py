@@ -12,18 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.platform import free_port
+
 _NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x20000000 | 0x40000000  # mount, UTS, IPC, PID, network
 _SYS_CLONE = {"x86_64": 56, "aarch64": 220}
-
-_RAW_ASGI = """
-import sys, uvicorn
-async def app(scope, receive, send):
-    await receive()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"{}"})
-uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error", access_log=False, lifespan="off")
-"""
-
 
 _LOADED = """
 import sys; sys.path[:0] = sys.argv[1:3]
@@ -79,25 +71,14 @@ def fork_with_namespaces_ms(rounds: int = 60, pause_s: float = 0.0) -> float:
 
 
 @contextmanager
-def raw_uvicorn(port: int) -> Iterator[None]:
-    """A raw ASGI application under uvicorn: the ceiling of any server built on it."""
-    server = subprocess.Popen([sys.executable, "-c", _RAW_ASGI, str(port)])
-    try:
-        _wait_for(port)
-        yield
-    finally:
-        server.terminate()
-        server.wait()
-
-
-@contextmanager
-def forwarding(port: int, workers: int = 1, depth: int = 1) -> Iterator[int]:
-    """A bare gateway in front of workers, see `forwarding`; the process id of the gateway."""
+def forwarding(workers: int, depth: int) -> Iterator[tuple[int, int]]:
+    """A bare gateway in front of workers, see `forwarding.py`: its port, and the gateway's process id."""
+    port = free_port()
     command = [sys.executable, "-m", "benchmarks.forwarding", str(port), str(workers), str(depth)]
     server = subprocess.Popen(command, cwd=Path(__file__).parents[1])
     try:
         _wait_for(port)
-        yield server.pid
+        yield port, server.pid
     finally:
         server.terminate()
         server.wait()

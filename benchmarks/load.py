@@ -11,7 +11,7 @@ import multiprocessing.connection
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -31,24 +31,49 @@ class Load:
     seconds: float
     p50_ms: float
     p99_ms: float
-    cpu_us: float | None = None  # a request, of the process that was watched
+    cpu_us: float  # of the server's process, a request
 
     @property
     def per_second(self) -> float:
         return self.requests / self.seconds
 
 
-def run(
-    port: int, request: bytes, connections: int, seconds: float, body: bytes | None = None, pid: int | None = None
-) -> Load:
-    """Load `port` of loopback from a process of its own, so that generator and measuring code do not share a loop.
+@dataclass(frozen=True)
+class Subject:
+    """A server on loopback, what it is asked, and what it must answer with status 200."""
 
-    A reply is an error unless its status is 200 and its body is `body` (None: any). With `pid`, the processor time of
-    that process and of what it forked is divided by the number of requests.
-    """
+    port: int
+    pid: int
+    request: bytes
+    reply: bytes
+
+
+def rounds(subjects: Mapping[str, Subject], connections: int, count: int, seconds: float) -> dict[str, Load]:
+    """`count` rounds of load, each subject once a round, so that a machine's moods meet all; the medians."""
+    runs: dict[str, list[Load]] = {what: [] for what in subjects}
+    for _ in range(count):
+        for what, subject in subjects.items():
+            runs[what].append(run(subject, connections, seconds))
+    return {what: _median(found) for what, found in runs.items()}
+
+
+def _median(runs: Sequence[Load]) -> Load:
+    """The median of each figure; all the errors."""
+    return Load(
+        requests=statistics.median_low([load.requests for load in runs]),
+        errors=sum(load.errors for load in runs),
+        seconds=statistics.median([load.seconds for load in runs]),
+        p50_ms=statistics.median([load.p50_ms for load in runs]),
+        p99_ms=statistics.median([load.p99_ms for load in runs]),
+        cpu_us=statistics.median([load.cpu_us for load in runs]),
+    )
+
+
+def run(subject: Subject, connections: int, seconds: float) -> Load:
+    """Load a server from a process of its own, so that generator and measuring code do not share a loop."""
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(sending, port, request, connections, seconds, body, pid))
+    process = context.Process(target=_child, args=(sending, subject, connections, seconds))
     process.start()
     result = receiving.recv()
     process.join()
@@ -64,38 +89,26 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
-def _child(
-    pipe: multiprocessing.connection.Connection,
-    port: int,
-    request: bytes,
-    connections: int,
-    seconds: float,
-    body: bytes | None,
-    pid: int | None,
-) -> None:
+def _child(pipe: multiprocessing.connection.Connection, subject: Subject, connections: int, seconds: float) -> None:
     try:
-        pipe.send(uvloop.run(_load(port, request, connections, seconds, body, pid)))
+        pipe.send(uvloop.run(_load(subject, connections, seconds)))
     except Exception as error:
         pipe.send(f"load failed: {error!r}")
 
 
-async def _load(
-    port: int, request: bytes, connections: int, seconds: float, body: bytes | None, pid: int | None
-) -> Load:
+async def _load(subject: Subject, connections: int, seconds: float) -> Load:
     loop = asyncio.get_running_loop()
     clients = []
     for _ in range(connections):
-        _, client = await loop.create_connection(lambda: Client(request, body), "127.0.0.1", port)
+        _, client = await loop.create_connection(lambda: Client(subject), "127.0.0.1", subject.port)
         clients.append(client)
     await _drive(clients, WARM_UP_S)
     for client in clients:
         client.latencies.clear()
         client.errors = 0
-    cpu_before = cpu_s(pid) if pid is not None else 0.0
-    started = time.perf_counter()
+    cpu_before, started = cpu_s(subject.pid), time.perf_counter()
     await _drive(clients, seconds)
-    elapsed = time.perf_counter() - started
-    cpu_used = cpu_s(pid) - cpu_before if pid is not None else None
+    elapsed, cpu_used = time.perf_counter() - started, cpu_s(subject.pid) - cpu_before
     latencies = sorted(latency for client in clients for latency in client.latencies)
     return Load(
         requests=len(latencies),
@@ -103,7 +116,7 @@ async def _load(
         seconds=elapsed,
         p50_ms=statistics.median(latencies) * 1000,
         p99_ms=latencies[int(len(latencies) * 0.99)] * 1000,
-        cpu_us=cpu_used / len(latencies) * 1e6 if cpu_used is not None else None,
+        cpu_us=cpu_used / len(latencies) * 1e6,
     )
 
 
@@ -116,11 +129,11 @@ async def _drive(clients: "Sequence[Client]", seconds: float) -> None:
 class Client(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, request: bytes, body: bytes | None) -> None:
+    def __init__(self, subject: Subject) -> None:
         self.latencies: list[float] = []
         self.errors = 0
-        self._request = request
-        self._body = body
+        self._request = subject.request
+        self._body = subject.reply
         self._buffer = b""
         self._began = 0.0
         self._until = 0.0
@@ -151,14 +164,12 @@ class Client(asyncio.Protocol):
             return
         # Nearly always the whole reply, as expected: its end is where the expected body's end would be.
         body = self._body
-        if body is None or len(buffer) - end != len(body) or not buffer.endswith(body):
-            length = _length(buffer[:end])
-            if len(buffer) - end < length:
-                return
-            body = body if body is not None else buffer[end:]
+        right = len(buffer) - end == len(body) and buffer.endswith(body)
+        if not right and len(buffer) - end < _length(buffer[:end]):
+            return
         now = time.perf_counter()
         self.latencies.append(now - self._began)
-        if not buffer.startswith(b"HTTP/1.1 200 ") or buffer[end:] != body:
+        if not buffer.startswith(b"HTTP/1.1 200 ") or not right:
             self.errors += 1
         self._buffer = b""
         if now < self._until:

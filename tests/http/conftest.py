@@ -5,12 +5,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import pytest
+import uvloop
 
 from mayfly.http.api import Answer
 from mayfly.http.server import FrontDoor, bind
 from mayfly.settings import HttpSettings
 
 Serve = Callable[..., Awaitable[int]]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Servers run on uvloop; the other loop differs in when it writes, reads and closes."""
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture

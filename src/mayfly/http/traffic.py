@@ -64,7 +64,7 @@ class Traffic:
     @property
     def full(self) -> bool:
         """Whether a new connection is one too many."""
-        return len(self.connections) > MAX_CONNECTIONS
+        return len(self.connections) >= MAX_CONNECTIONS
 
     def first(self, status: int) -> str:
         """The first lines of a reply: its status and the date."""
