@@ -40,6 +40,10 @@ class EngineSettings:
     keep_alive_s: float = 300.0  # that time
     init_timeout_s: float = 10.0
     memory_mb: int | None = None  # budget for all instances together; None: 80 % of the machine's
+    queue_s: float = 10.0  # how long a call waits for memory before it is refused; 0: not at all
+    scaling_burst: int = 1000  # instances of one function that may be started for calls at once; 0: any number
+    scaling_per_s: float = 100.0  # and then as many a second
+    calls_per_concurrency: float | None = None  # calls a second for each unit of concurrency (AWS: 10); None: any
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """What may be chosen for a server, and what is refused with the reason."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mayfly.app.options import OptionError, ServerOptions
+from mayfly.app.options import OptionError, ServerOptions, engine_limits
+from mayfly.policy.rates import Rate
 from mayfly.settings import EngineSettings
 
 
@@ -26,3 +28,26 @@ def test_a_fixed_time_may_be_chosen(words: str, seconds: float) -> None:
 def test_other_words_for_it_are_refused(words: str) -> None:
     with pytest.raises(OptionError, match="learned, fixed or fixed:SECONDS"):
         chosen(words)
+
+
+def test_what_scales_how_fast_and_how_long_calls_wait_can_be_chosen() -> None:
+    settings = ServerOptions(Path("data"), queue_s=2.5, scaling="20:5", calls_per_concurrency=10).settings(Path("data"))
+    limits = engine_limits(settings.engine)
+    assert (limits.queue_s, limits.scaling, limits.calls_per_concurrency) == (2.5, Rate(20, 5), 10)
+
+
+def test_without_a_choice_instances_become_more_as_fast_as_on_aws_and_calls_as_they_like() -> None:
+    limits = engine_limits(ServerOptions(Path("data")).settings(Path("data")).engine)
+    assert (limits.scaling, limits.calls_per_concurrency) == (Rate(1000, 100), None)
+    anything = ServerOptions(Path("data"), scaling="any").settings(Path("data")).engine
+    assert engine_limits(anything).scaling is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"queue_s": -1.0}, {"queue_s": 901.0}, {"calls_per_concurrency": 0.0}]
+    + [{"scaling": text} for text in ("", "1000", "0:5", "5:0", "fast", "1:-1")],
+)
+def test_limits_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="not"):
+        ServerOptions(Path("data"), **wrong).settings(Path("data"))

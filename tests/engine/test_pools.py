@@ -9,6 +9,7 @@ import pytest
 from mayfly.clock import ManualClock, SystemClock
 from mayfly.engine.api import EngineClosedError, Target, ThrottledError
 from mayfly.engine.engine import LocalEngine
+from mayfly.engine.limits import Limits
 from mayfly.errors import CallerError, PlatformError
 from mayfly.policy import keepalive
 from mayfly.sandbox.api import SandboxStartError, SandboxUnavailableError
@@ -115,7 +116,7 @@ async def test_functions_without_a_reservation_share_what_the_others_leave(
 
 
 async def test_memory_that_is_all_in_use_throttles(make_engine: MakeEngine, meeting: Meeting) -> None:
-    engine = make_engine(memory_mb=300)
+    engine = make_engine(memory_mb=300, limits=Limits(queue_s=0))
     running = [asyncio.create_task(engine.invoke(target("functions.meet"), meeting.call())) for _ in range(2)]
     await meeting.all_here()
 

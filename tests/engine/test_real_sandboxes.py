@@ -12,6 +12,7 @@ import pytest
 from mayfly.clock import SystemClock
 from mayfly.engine.api import Call, Target
 from mayfly.engine.engine import LocalEngine
+from mayfly.engine.limits import Limits
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import SandboxFactory, SandboxSpec
 from mayfly.sandbox.namespace import AgentFactory
@@ -87,6 +88,7 @@ async def engine(factory: SandboxFactory, recorder: Recorder) -> AsyncIterator[L
         memory_mb=32_768,
         new_id=lambda: f"i{next(numbers)}",
         init_timeout_s=10,
+        limits=Limits(starts_at_once=300),
     )
     yield made
     await made.close(0)

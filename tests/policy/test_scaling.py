@@ -29,6 +29,16 @@ demands = st.builds(
     evictable_mb=st.integers(0, 1000),
     budget_mb=st.integers(0, 1000),
     start_after_s=st.sampled_from([0.0, 0.0, 1.5]),
+    accepted=st.booleans(),
+    call_after_s=st.sampled_from([0.0, 0.0, 0.1]),
+    scaling_after_s=st.sampled_from([0.0, 0.0, 0.3]),
+    instances=numbers,
+    most_instances=st.none() | numbers,
+    standing_mb=st.integers(0, 500),
+    turn=st.booleans(),
+    places=st.integers(0, 3),
+    memory_patience_s=st.floats(-1, 10),
+    start_patience_s=st.floats(-1, 60),
 )
 
 
@@ -75,7 +85,7 @@ def test_a_call_is_taken_only_below_its_limit(demand: Demand) -> None:
     )
     decision = decide(demand)
     assert below or isinstance(decision, Reject)
-    if isinstance(decision, Reject) and decision.scope != "memory":
+    if isinstance(decision, Reject) and decision.scope in {"function", "account"}:
         assert not below
 
 
@@ -94,7 +104,58 @@ def test_an_instance_is_used_only_if_there_is_one_and_started_only_if_there_is_n
     assert isinstance(decision, Start | Wait) <= (demand.idle == 0)
 
 
+def test_calls_that_come_too_fast_are_refused_even_where_an_instance_is_idle() -> None:
+    fast = QUIET._replace(idle=1, call_after_s=0.2, call_rate=50)
+    assert decide(fast) == Reject("account-rate", 50, 0.2)
+    assert decide(fast._replace(reserved=5)) == Reject("function-rate", 50, 0.2)
+    assert decide(fast._replace(accepted=True)) == Use()
+
+
+def test_a_function_that_grows_too_fast_is_refused_new_calls_and_accepted_ones_wait() -> None:
+    fast = QUIET._replace(scaling_after_s=0.01, scaling_limit=1000)
+    assert decide(fast) == Reject("scaling", 1000, 0.01)
+    assert decide(fast._replace(accepted=True)) == Wait(0.01, "scaling")
+    assert decide(fast._replace(idle=1)) == Use()
+
+
+def test_a_target_has_no_more_instances_than_it_may_have() -> None:
+    full = QUIET._replace(instances=3, most_instances=3)
+    assert decide(full) == Reject("instances", 3)
+    assert decide(full._replace(instances=2)) == Start()
+    assert decide(full._replace(idle=1)) == Use()
+
+
+def test_a_call_waits_for_memory_where_there_is_a_place_and_time() -> None:
+    short = QUIET._replace(free_mb=0, memory_patience_s=4.0, places=1)
+    assert decide(short) == Wait(4.0, "memory")
+    assert decide(short._replace(places=0)) == Reject("memory", 8)
+    assert decide(short._replace(places=0, accepted=True)) == Wait(4.0, "memory")
+    assert decide(short._replace(memory_patience_s=0.0)) == Reject("memory", 8)
+
+
+def test_a_call_does_not_wait_for_memory_that_can_never_be_free() -> None:
+    large = QUIET._replace(free_mb=100, need_mb=900, standing_mb=200, memory_patience_s=4.0, places=1)
+    assert decide(large) == Reject("memory", 1)
+    assert decide(large._replace(standing_mb=124)) == Wait(4.0, "memory")
+
+
+def test_a_call_waits_for_its_turn_to_start_an_instance() -> None:
+    crowd = QUIET._replace(turn=False, most_starting=16, start_patience_s=60.0)
+    assert decide(crowd) == Wait(60.0, "processors")
+    assert decide(crowd._replace(start_patience_s=0.0)) == Reject("processors", 16)
+    assert decide(crowd._replace(idle=1)) == Use()
+
+
+@given(demands)
+def test_waiting_is_bounded_and_only_what_was_accepted_waits_without_a_place(demand: Demand) -> None:
+    decision = decide(demand)
+    if isinstance(decision, Wait):
+        assert decision.at_most_s > 0
+        assert decision.lacking != "memory" or demand.accepted or demand.places > 0
+
+
 @given(demands, st.integers(1, 1000))
 def test_more_memory_never_turns_a_call_away(demand: Demand, more_mb: int) -> None:
+    demand = demand._replace(start_patience_s=1.0)
     if not isinstance(decide(demand), Reject):
         assert not isinstance(decide(demand._replace(free_mb=demand.free_mb + more_mb)), Reject)

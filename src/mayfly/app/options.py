@@ -5,15 +5,19 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mayfly.engine.limits import Limits
 from mayfly.errors import CallerError
+from mayfly.policy.rates import Rate
 from mayfly.settings import EngineSettings, HttpSettings, Isolation, Settings
 
 _ACCOUNT = re.compile(r"\d{12}")
 _KEEP_ALIVE = re.compile(r"learned|fixed(?::(\d{1,7}))?")
+_SCALING = re.compile(r"(\d{1,6}):(\d{1,6}(?:\.\d{1,3})?)")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 # Limits of instances may add up to this many times the machine's memory: an instance rarely uses its limit, and one
 # that does is held to it by its own cgroup.
 _OVERCOMMIT = 4
+_MOST_QUEUE_S = 900.0
 
 
 class OptionError(CallerError):
@@ -32,6 +36,9 @@ class ServerOptions:
     isolation: Isolation = "namespace"
     memory_mb: int | None = None
     keep_alive: str = "learned"  # or `fixed`, or `fixed:SECONDS`
+    queue_s: float = EngineSettings().queue_s
+    scaling: str = "1000:100"  # instances of a function at once, and a second; or `any`
+    calls_per_concurrency: float | None = None
     access_key_id: str | None = None
     secret_access_key: str | None = None
 
@@ -52,7 +59,19 @@ class ServerOptions:
         )
 
     def _engine(self) -> EngineSettings:
-        settings = replace(EngineSettings(), isolation=self.isolation, memory_mb=self.memory_mb)
+        if not 0 <= self.queue_s <= _MOST_QUEUE_S:
+            raise OptionError(f"queue-s is a number of seconds from 0 to {_MOST_QUEUE_S:g}, not {self.queue_s:g}")
+        if self.calls_per_concurrency is not None and not self.calls_per_concurrency > 0:
+            raise OptionError(f"calls-per-concurrency is a number above 0, not {self.calls_per_concurrency:g}")
+        burst, per_s = self._scaling()
+        settings = EngineSettings(
+            isolation=self.isolation,
+            memory_mb=self.memory_mb,
+            queue_s=self.queue_s,
+            scaling_burst=burst,
+            scaling_per_s=per_s,
+            calls_per_concurrency=self.calls_per_concurrency,
+        )
         chosen = _KEEP_ALIVE.fullmatch(self.keep_alive)
         if chosen is None:
             raise OptionError(f"keep-alive is learned, fixed or fixed:SECONDS, not {self.keep_alive!r}")
@@ -60,6 +79,21 @@ class ServerOptions:
             return replace(settings, keep_alive="learned")
         seconds = chosen[1]
         return replace(settings, keep_alive="fixed", keep_alive_s=float(seconds or settings.keep_alive_s))
+
+    def _scaling(self) -> tuple[int, float]:
+        """Instances at once, 0 for any number, and a second."""
+        if self.scaling == "any":
+            return 0, EngineSettings().scaling_per_s
+        chosen = _SCALING.fullmatch(self.scaling)
+        if chosen is None or int(chosen[1]) < 1 or float(chosen[2]) <= 0:
+            raise OptionError(f"scaling is any, or AT_ONCE:A_SECOND such as 1000:100, not {self.scaling!r}")
+        return int(chosen[1]), float(chosen[2])
+
+
+def engine_limits(settings: EngineSettings) -> Limits:
+    """How fast instances and calls may become more, and how long calls wait."""
+    scaling = Rate(settings.scaling_burst, settings.scaling_per_s) if settings.scaling_burst else None
+    return Limits(scaling=scaling, calls_per_concurrency=settings.calls_per_concurrency, queue_s=settings.queue_s)
 
 
 def memory_budget_mb(settings: Settings) -> int:

@@ -20,7 +20,7 @@ from mayfly.app.function_view import FunctionView
 from mayfly.app.housekeeping import keep_house
 from mayfly.app.layers import Layers
 from mayfly.app.links import Endpoints, LateObjects
-from mayfly.app.options import ServerOptions, memory_budget_mb
+from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb
 from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
 from mayfly.app.sandboxes import Interpreters, PreparedFactory
@@ -269,6 +269,7 @@ class _Builder:
             memory_mb=memory_budget_mb(settings),
             new_id=ids.request_id,
             account_concurrency=settings.limits.account_concurrency,
+            limits=engine_limits(settings.engine),
             init_timeout_s=settings.engine.init_timeout_s,
             keep_alive=keepalive.fixed(settings.engine.keep_alive_s),
             rule=rule,

@@ -46,6 +46,27 @@ def up(
             "[bold]fixed[/] (5 minutes) or [bold]fixed:SECONDS[/].",
         ),
     ] = "learned",
+    queue_s: Annotated[
+        float,
+        typer.Option(
+            envvar="MAYFLY_QUEUE_S",
+            help="Seconds for which a call waits for memory before it is refused; 0: it never does.",
+        ),
+    ] = 10.0,
+    scaling: Annotated[
+        str,
+        typer.Option(
+            envvar="MAYFLY_SCALING",
+            help="How fast the instances of one function may become more: [bold]AT_ONCE:A_SECOND[/], or [bold]any[/].",
+        ),
+    ] = "1000:100",
+    calls_per_concurrency: Annotated[
+        float | None,
+        typer.Option(
+            envvar="MAYFLY_CALLS_PER_CONCURRENCY",
+            help="Calls a second allowed for each unit of concurrency; AWS allows 10. Default: any number.",
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the platform is ready.")] = False,
 ) -> None:
     """Start the platform. Ctrl-C or SIGTERM drains running functions and stops it; a second one stops at once."""
@@ -61,6 +82,9 @@ def up(
         isolation=cast(Isolation, isolation),
         memory_mb=memory,
         keep_alive=keep_alive,
+        queue_s=queue_s,
+        scaling=scaling,
+        calls_per_concurrency=calls_per_concurrency,
         access_key_id=os.environ.get("MAYFLY_ACCESS_KEY_ID"),
         secret_access_key=os.environ.get("MAYFLY_SECRET_ACCESS_KEY"),
     )
@@ -116,6 +140,9 @@ def _detached(options: ServerOptions, started: float) -> None:
     command += ["--port", str(options.port), "--region", options.region, "--account", options.account]
     command += ["--isolation", options.isolation, "--keep-alive", options.keep_alive]
     command += ["--memory", str(options.memory_mb)] if options.memory_mb else []
+    command += ["--queue-s", str(options.queue_s), "--scaling", options.scaling]
+    if options.calls_per_concurrency is not None:
+        command += ["--calls-per-concurrency", str(options.calls_per_concurrency)]
     with directory.server_log.open("ab") as log:
         log_start = log.tell()
         server = subprocess.Popen(

@@ -6,20 +6,33 @@ instance prints, and what becomes of it, goes to an `Observer` as it happens.
 
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from mayfly.errors import CallerError, PlatformError
+from mayfly.policy.scaling import Scope
 from mayfly.sandbox.api import SandboxSpec
+
+_LIMITS: dict[Scope, str] = {
+    "function": "the function's limit of {} concurrent calls is reached",
+    "function-rate": "the function's limit of {} calls a second is reached",
+    "scaling": "the function's instances become more than {} faster than they may",
+    "instances": "the version's limit of {} instances is reached",
+    "account": "the account's limit of {} concurrent calls is reached",
+    "account-rate": "the account's limit of {} calls a second is reached",
+    "memory": "there is no memory for one more instance; all of it is enough for {}",
+    "processors": "the processors are busy starting {} other instances",
+}
 
 
 class ThrottledError(CallerError):
-    """No concurrency left. `scope` says whose limit it was."""
+    """The call was not accepted, or waited for too long. `scope` says whose limit of what it was."""
 
-    def __init__(self, scope: Literal["function", "account", "memory"], limit: int) -> None:
-        super().__init__(f"the {scope}'s limit of {limit} concurrent instances is reached")
+    def __init__(self, scope: Scope, limit: int, retry_after_s: float | None = None) -> None:
+        super().__init__(_LIMITS[scope].format(limit))
         self.scope = scope
         self.limit = limit
+        self.retry_after_s = retry_after_s  # when it is of use to try again, where that is known
 
 
 class EngineClosedError(PlatformError):
@@ -80,6 +93,7 @@ class Call:
     trace_id: str | None = None
     client_context: str | None = None  # JSON text
     identity: str | None = None  # JSON text
+    rated: bool = True  # whether it counts against limits on calls a second: somebody waits for the answer
 
 
 FailureKind = Literal["raised", "init-raised", "timeout", "init-timeout", "out-of-memory", "exited", "protocol"]
@@ -189,9 +203,29 @@ class Counters:
     calls: int  # accepted
     cold_starts: int  # instances started
     start_failures: int  # instances that could not be started
-    throttles: int
+    throttles: int  # calls refused, at once or after they waited
     evictions: int  # idle instances ended to make room
     expirations: int  # idle instances ended because nobody called them
+    waits: int  # calls that waited for memory or for their turn to start an instance
+    waited_ms: float  # all of them together, until they got an instance or were refused
+    yields: int  # instances ended although calls waited for them, because another function was owed their memory
+    provisioned_calls: int  # on instances that were provisioned
+    spillovers: int  # calls of a target with provisioned instances that were all busy
+    throttled: Mapping[Scope, int]  # the throttles, by whose limit it was
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCounters:
+    """The same of one function, as far as it is counted."""
+
+    cold_starts: int = 0
+    evictions: int = 0  # its own idle instances, for others
+    waits: int = 0
+    waited_ms: float = 0.0
+    yields: int = 0
+    provisioned_calls: int = 0
+    spillovers: int = 0
+    throttled: Mapping[Scope, int] = field(default_factory=dict)
 
 
 class Engine(Protocol):
@@ -237,6 +271,9 @@ class Engine(Protocol):
         """All instances, by target."""
 
     def counters(self) -> Counters: ...
+
+    def counters_of(self, function: str) -> FunctionCounters:
+        """Those of one function, which may be unknown."""
 
     async def close(self, grace_s: float) -> None:
         """Refuse new calls, let running ones finish for `grace_s`, then end everything."""

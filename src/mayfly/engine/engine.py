@@ -19,6 +19,7 @@ from mayfly.engine.api import (
     Counters,
     EndpointServer,
     EngineClosedError,
+    FunctionCounters,
     Observer,
     Outcome,
     PoolView,
@@ -32,6 +33,7 @@ from mayfly.engine.instance import Host, Instance
 from mayfly.engine.job import Job
 from mayfly.engine.leases import Leases
 from mayfly.engine.ledger import Ledger
+from mayfly.engine.limits import Limits
 from mayfly.engine.placement import Placement
 from mayfly.engine.reporter import Reporter
 from mayfly.engine.templates import Templates
@@ -59,6 +61,7 @@ class LocalEngine:
         memory_mb: int,
         new_id: Callable[[], str],
         account_concurrency: int = 1000,
+        limits: Limits | None = None,
         init_timeout_s: float = 10.0,
         keep_alive: keepalive.KeepAlive | None = None,
         rule: Rule[Any] | None = None,
@@ -79,7 +82,7 @@ class LocalEngine:
         self._keep_alive = self._habits.until if self._habits else keep_alive or keepalive.fixed(300.0)
         self._max_age_s = max_age_s
         self._loop = asyncio.get_running_loop()
-        self._ledger = Ledger(memory_mb, account_concurrency)
+        self._ledger = Ledger(memory_mb, account_concurrency, limits)
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._sweep_at = math.inf  # when it goes off, by the clock
         reporter = Reporter(observer)
@@ -96,7 +99,11 @@ class LocalEngine:
             self._ledger.reserve(target.function, target.reserved_concurrency)
         job = Job(target, call, self._loop.create_future(), self._clock.monotonic())
         self._placement.submit(job)
-        return await job.future
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            self._placement.withdraw(job)
+            raise
 
     def retire(self, key: str) -> None:
         self._placement.retire(key)
@@ -132,6 +139,9 @@ class LocalEngine:
 
     def counters(self) -> Counters:
         return self._placement.tally.view()
+
+    def counters_of(self, function: str) -> FunctionCounters:
+        return self._placement.tally.of(function)
 
     def sweep(self) -> float | None:
         """Drop the idle instances whose time is up, and make those that are expected to be called.

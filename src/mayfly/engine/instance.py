@@ -90,6 +90,9 @@ class Owner(Protocol):
     def unprovisioned(self, instance: "Instance", job: Job, error: Exception) -> None:
         """It could not be started; the job is without an instance. Not called where there was no job."""
 
+    def ready(self, instance: "Instance") -> None:
+        """Its code is loaded; what it is to do comes next."""
+
     def initialized(self, instance: "Instance") -> None:
         """It was made for no call, and is idle."""
 
@@ -343,6 +346,7 @@ class Instance:
         self._host.templates.learned(self.target, start, self._account.environment)
         self.start_ms = (now - self.created_at) * 1000
         self._lifecycle.feed(Event.READY)
+        self._owner.ready(self)
         if self._turn is None:
             self._idle_from_the_start(now)
             return

@@ -17,6 +17,7 @@ class Job:
     init_repeated: bool = False  # its first instance took too long to initialize, and was replaced
     recalled: bool = False  # idle instances that were lent have been called back for it
     provisioned: bool = False  # a provisioned instance took it, so no limit counts it
+    waits_since: float | None = None  # for memory, or its turn
 
     def resolve(self, outcome: Outcome) -> None:
         if not self.future.done():

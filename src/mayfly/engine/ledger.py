@@ -1,4 +1,4 @@
-"""What is in use: concurrency by function and account, memory by the life of instances. Numbers only, no decisions.
+"""What is in use: concurrency and rates by function and account, memory by the life of instances. No decisions.
 
 *Held* memory belongs to instances that live or start, *dying* memory to those whose processes are being killed.
 """
@@ -6,14 +6,20 @@
 from collections import Counter
 
 from mayfly.engine.api import Target
+from mayfly.engine.buckets import Buckets
+from mayfly.engine.limits import Limits
+from mayfly.policy.rates import Rate
 from mayfly.policy.scaling import Demand
+
+_ACCOUNT = ""  # among the names of functions
 
 
 class Ledger:
     """The engine's books. Every `accept` is paired with one `settle`, every `hold` with `dying` and then `freed`."""
 
-    def __init__(self, memory_mb: int, account_concurrency: int) -> None:
+    def __init__(self, memory_mb: int, account_concurrency: int, limits: Limits | None = None) -> None:
         self.memory_mb = memory_mb
+        self.limits = limits or Limits()
         self.held_mb = 0
         self.dying_mb = 0
         self.idle_mb = 0  # the part of `held_mb` that could be evicted
@@ -25,6 +31,8 @@ class Ledger:
         self._reserved_calls = 0
         self._free_calls = 0  # on provisioned instances
         self._provisioned: dict[str, Counter[str]] = {}  # wanted instances, by function and target
+        self._starts = Buckets()  # by function
+        self._calls_made = Buckets()  # by function, and of the account
 
     def provision(self, function: str, key: str, instances: int) -> None:
         """Set how many instances of one target are provisioned, at the cost of the function's or account's limit."""
@@ -75,7 +83,10 @@ class Ledger:
             self._reserved_calls -= 1
 
     def demand(self, target: Target, idle: int, start_after_s: float, accepted: bool) -> Demand:
-        """The snapshot for a call of `target`; one that is `accepted` already does not count against itself."""
+        """The snapshot for a call of `target`; one that is `accepted` already does not count against itself.
+
+        What else there is to know of it, `placement` adds.
+        """
         reserved = self._reserved.get(target.function)
         own = 1 if accepted else 0
         unreserved = self.calls - self._free_calls - self._reserved_calls - (own if reserved is None else 0)
@@ -90,7 +101,39 @@ class Ledger:
             evictable_mb=self.idle_mb,
             budget_mb=self.memory_mb,
             start_after_s=start_after_s,
+            accepted=accepted,
         )
+
+    # Rates.
+
+    def called(self, function: str, now: float) -> None:
+        """A call was accepted that counts against the rate of calls."""
+        if (found := self.call_rate(function)) is not None:
+            self._calls_made.take(*found, now)
+
+    def call_after_s(self, function: str, now: float) -> float:
+        """How long until the function may be called, as far as the rate of calls goes."""
+        found = self.call_rate(function)
+        return self._calls_made.wait_s(*found, now) if found is not None else 0.0
+
+    def call_rate(self, function: str) -> tuple[str, Rate] | None:
+        """Whose rate of calls holds for a function: its own where concurrency is reserved, else the account's."""
+        each = self.limits.calls_per_concurrency
+        if each is None:
+            return None
+        reserved = self._reserved.get(function)
+        name, units = (_ACCOUNT, self._account - self._reserved_total) if reserved is None else (function, reserved)
+        a_second = max(1.0, each * units)
+        return name, Rate(a_second, a_second)
+
+    def started(self, function: str, now: float) -> None:
+        """An instance is started for a call."""
+        if self.limits.scaling is not None:
+            self._starts.take(function, self.limits.scaling, now)
+
+    def scaling_after_s(self, function: str, now: float) -> float:
+        """How long until one more instance of the function may be started for a call."""
+        return self._starts.wait_s(function, self.limits.scaling, now) if self.limits.scaling is not None else 0.0
 
     def _provisioned_for(self, function: str) -> int:
         targets = self._provisioned.get(function)

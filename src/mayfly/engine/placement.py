@@ -7,7 +7,7 @@ making and discarding sandboxes takes time, and that is the task of the instance
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,12 +18,13 @@ from mayfly.engine.instance import Host, Instance
 from mayfly.engine.job import Job
 from mayfly.engine.leases import Leases, Scope
 from mayfly.engine.ledger import Ledger
+from mayfly.engine.line import Line
 from mayfly.engine.pool import Pool
 from mayfly.engine.provisioned import NoRoomError, Standby
 from mayfly.engine.states import State
 from mayfly.engine.tally import Tally
 from mayfly.errors import MayflyError, PlatformError
-from mayfly.policy import eviction, scaling
+from mayfly.policy import eviction, fairness, scaling
 from mayfly.sandbox.api import SandboxStartError
 
 # A call whose instance cannot be started waits this long, in all, for a later start or for an idle instance.
@@ -67,10 +68,20 @@ class Placement:
         self.leases = Leases(self)
         self.standby = Standby(self._start_ahead, self._loop, self._clock, max_age_s)
         self.freezer = Freezer(self._clock)
+        self._line = Line(ledger, self.pools.values, self._working, self._clock, self._serve)
 
     def submit(self, job: Job) -> None:
         """Accept a new job; `ThrottledError`."""
         self._place(self._pool(job.target), job, accepted=False)
+
+    def withdraw(self, job: Job) -> None:
+        """The caller of a job went away; if it has no instance yet, it never gets one."""
+        pool = self.pools.get(job.target.key)
+        if pool is not None and job in pool.waiting:
+            pool.waiting.remove(job)
+            self._settle(job)
+            self._line.room()
+            self._forget(pool)
 
     def retire(self, key: str) -> None:
         """See `engine.api.Engine.retire`."""
@@ -96,30 +107,22 @@ class Placement:
 
     # Decisions.
 
-    def _place(self, pool: Pool, job: Job, *, accepted: bool) -> None:
-        """Decide about a job and carry the decision out. `ThrottledError` unless it was accepted before."""
+    def _place(self, pool: Pool, job: Job, *, accepted: bool, turn: bool = False) -> None:
+        """Decide about a job and carry the decision out. `ThrottledError` unless it was accepted before.
+
+        With `turn`, those who wait are known to come later; a job that waits again goes to the head of its pool then.
+        """
         if (ready := self.standby.take(job.target.key)) is not None:
-            if not accepted:
-                job.provisioned = True
-                self._accept(job)
-            ready.run(job)
+            self._run_provisioned(ready, job, accepted=accepted)
             return
-        now = self._clock.monotonic()
-        demand = self.ledger.demand(
-            job.target,
-            idle=len(pool.idle),
-            start_after_s=pool.start_after_s(now),
-            accepted=accepted,
-        )
-        decision = scaling.decide(demand)
+        decision = scaling.decide(self._demand(pool, job, accepted=accepted, turn=turn))
         if not isinstance(decision, scaling.Use) and not job.recalled:
             scope = _scope(job.target, decision)
-            if self.leases.away(scope):
+            if scope is not None and self.leases.away(scope):
                 self._recall(pool, job, scope, accepted=accepted)
                 return
         if isinstance(decision, scaling.Reject):
-            self.tally.throttles += 1
-            error = ThrottledError(decision.scope, decision.limit)
+            error = self._refusal(job, decision)
             if not accepted:
                 self._forget(pool)
                 raise error
@@ -136,7 +139,54 @@ class Placement:
                 self._evict(decision.evict_mb)
             self._start(pool, job)
         else:
-            self._wait(pool, job, decision.at_most_s)
+            self._wait(pool, job, decision, first=turn)
+
+    def _demand(self, pool: Pool, job: Job, *, accepted: bool, turn: bool) -> scaling.Demand:
+        """The snapshot for a decision. What it takes to start an instance is looked up only where there is none."""
+        ledger, now, function = self.ledger, self._clock.monotonic(), job.target.function
+        demand = ledger.demand(job.target, len(pool.idle), pool.start_after_s(now), accepted)
+        if ledger.limits.calls_per_concurrency is not None and job.call.rated:
+            limit = ledger.call_rate(function)
+            demand = demand._replace(
+                call_after_s=ledger.call_after_s(function, now), call_rate=int(limit[1].per_s) if limit else 0
+            )
+        if pool.idle:
+            return demand
+        limits, waited_s = ledger.limits, now - job.accepted_at
+        first = turn or not self._line.able(now)
+        return demand._replace(
+            scaling_after_s=ledger.scaling_after_s(function, now),
+            scaling_limit=int(limits.scaling.burst) if limits.scaling else 0,
+            standing_mb=self.standby.memory_mb,
+            turn=first and not self._line.full_for(function),
+            most_starting=limits.starts_at_once,
+            places=self._line.places(function),
+            memory_patience_s=limits.queue_s - waited_s,
+            start_patience_s=limits.start_patience_s - waited_s,
+        )
+
+    def _refusal(self, job: Job, decision: scaling.Reject) -> ThrottledError:
+        self.tally.throttled(job.target.function, decision.scope)
+        return ThrottledError(decision.scope, decision.limit, decision.retry_after_s)
+
+    def _run_provisioned(self, ready: Instance, job: Job, *, accepted: bool) -> None:
+        if not accepted:
+            job.provisioned = True
+            self._accept(job)
+        self.tally.provisioned_call(job.target.function)
+        ready.run(job)
+
+    def _serve(self) -> None:
+        """Decide about the calls that wait, the one first whose turn it is, as long as there is room."""
+        while not self.closed and (pool := self._line.next_pool(self._clock.monotonic())) is not None:
+            job = pool.waiting.popleft()
+            if job.future.cancelled():
+                self._settle(job)
+                continue
+            self._place(pool, job, accepted=True, turn=True)
+            if pool.waiting and pool.waiting[0] is job:
+                self._line.block(pool)
+                return
 
     def _recall(self, pool: Pool, job: Job, scope: Scope, *, accepted: bool) -> None:
         """Decide about a job when lent instances that are idle are back."""
@@ -172,6 +222,8 @@ class Placement:
         pool = self.pools.get(key)
         if pool is None or not pool.idle or pool.waiting:
             return None
+        if self.ledger.limits.calls_per_concurrency is not None:
+            return None  # every call is to be counted here
         demand = self.ledger.demand(pool.target, idle=len(pool.idle), start_after_s=0.0, accepted=False)
         if not isinstance(scaling.decide(demand), scaling.Use):
             return None
@@ -196,7 +248,15 @@ class Placement:
             self._idle(instance)
 
     def _start(self, pool: Pool, job: Job) -> None:
-        self._launch(pool, Instance(self._new_id(), job.target, job, self._host, self))
+        self.ledger.started(job.target.function, self._clock.monotonic())
+        self._has_waited(job)
+        instance = Instance(self._new_id(), job.target, job, self._host, self)
+        self._line.begin(instance)
+        self._launch(pool, instance)
+
+    def _working(self, pool: Pool) -> int:
+        """How many of a pool's instances start or run calls, without those that are provisioned."""
+        return len(pool.instances) - len(pool.idle) - self.standby.count(pool.target.key)
 
     def _start_ahead(self, target: Target) -> Instance:
         """Start an instance for no call; `NoRoomError`."""
@@ -213,7 +273,7 @@ class Placement:
 
     def start_expected(self, target: Target) -> Instance | None:
         """Start an instance for a call that is expected, unless one is there or another would have to go for it."""
-        if self.closed or self.standby.view(target.key) is not None:
+        if self.closed or self.standby.view(target.key) is not None or self._line.waiting():
             return None
         pool = self._pool(target)
         there = any(instance.state not in _OVER for instance in pool.instances.values())
@@ -228,7 +288,7 @@ class Placement:
         self.ledger.held_mb += instance.target.sandbox.memory_mb
         pool.instances[instance.id] = instance
         self.homes[instance.id] = pool
-        self.tally.cold_starts += 1
+        self.tally.cold_start(instance.target.function)
         task = self._loop.create_task(instance.live(), name=f"instance {instance.id}")
         self.tasks.add(task)
         task.add_done_callback(self._lived)
@@ -238,9 +298,16 @@ class Placement:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s could not be taken down", task.get_name(), exc_info=error)
 
-    def _wait(self, pool: Pool, job: Job, at_most_s: float) -> None:
-        pool.waiting.append(job)
-        self._wake_in(pool, at_most_s)
+    def _wait(self, pool: Pool, job: Job, decision: scaling.Wait, *, first: bool) -> None:
+        if job.waits_since is None and decision.lacking in {"memory", "processors"}:
+            job.waits_since = self._clock.monotonic()
+        if first:
+            pool.waiting.appendleft(job)
+        else:
+            self._line.add(pool)
+            pool.waiting.append(job)
+            self._line.room()
+        self._wake_in(pool, decision.at_most_s)
 
     def _wake_in(self, pool: Pool, delay_s: float) -> None:
         """Look at what waits in `delay_s` at the latest."""
@@ -273,6 +340,7 @@ class Placement:
                 self._drop(job, EngineClosedError("the engine is shutting down; the call was not run"))
             else:
                 self._place(self._pool(job.target), job, accepted=True)
+        self._line.room()
         self._forget(pool)
 
     def _evict(self, need_mb: int) -> None:
@@ -287,14 +355,27 @@ class Placement:
                     idle_s=max(0.0, now - i.idle_since),
                     start_ms=i.start_ms,
                     ahead=i.calls == 0,
+                    owner=i.target.function,
                 )
                 for i in idle.values()
             ],
             need_mb,
+            self._surplus_mb(),
         )
         for instance_id in chosen or ():
-            self.tally.evictions += 1
+            self.tally.evicted(idle[instance_id].target.function)
             idle[instance_id].end("evicted")
+
+    def _surplus_mb(self) -> dict[str, float]:
+        """By how much each function holds more memory than its share, where it does."""
+        held: Counter[str] = Counter()
+        for pool in self.pools.values():
+            held[pool.target.function] += (self._working(pool) + len(pool.idle)) * pool.target.sandbox.memory_mb
+        wanted = Counter(held)
+        for pool in self._line.waiting():
+            wanted[pool.target.function] += len(pool.waiting) * pool.target.sandbox.memory_mb
+        shares = fairness.shares(wanted, self.ledger.memory_mb - self.standby.memory_mb)
+        return {function: held[function] - share for function, share in shares.items() if held[function] > share}
 
     # What instances tell (`instance.Owner`).
 
@@ -314,6 +395,7 @@ class Placement:
         now = self._clock.monotonic()
         if isinstance(error, SandboxStartError):
             delay_s = pool.start_failed(now)
+            self._line.add(pool)
             pool.waiting.appendleft(job)
             self._lose_patience(pool, now + delay_s, error)
             if pool.waiting:
@@ -324,6 +406,9 @@ class Placement:
             unexpected.__cause__ = error
             error = unexpected
         self._drop(job, error)
+
+    def ready(self, instance: Instance) -> None:
+        self._line.over(instance)
 
     def initialized(self, instance: Instance) -> None:
         self._idle(instance)
@@ -353,6 +438,8 @@ class Placement:
         self.ledger.held_mb -= memory_mb
         self.ledger.dying_mb += memory_mb
         self.standby.ended(instance)
+        self._line.over(instance)
+        self._line.room()
 
     def gone(self, instance: Instance) -> None:
         pool = self.homes.pop(instance.id)
@@ -366,9 +453,14 @@ class Placement:
     def _idle(self, instance: Instance) -> None:
         """An instance has nothing to do: the first call that waits gets it, else it goes on top of the stack."""
         pool = self.homes[instance.id]
+        if pool.waiting and not self.standby.owns(instance) and self._line.gives_way(instance):
+            self.tally.yielded(instance.target.function)
+            instance.end("gave way")
+            return
         while pool.waiting:
             job = pool.waiting.popleft()
             if not job.future.cancelled():
+                self._has_waited(job)
                 self.standby.hand_over(instance)
                 instance.run(job)
                 return
@@ -381,19 +473,31 @@ class Placement:
             return
         pool.idle.append(instance)
         self.ledger.idle_mb += instance.target.sandbox.memory_mb
+        self._line.room()
         self._on_idle(instance)
 
     def _drop(self, job: Job, error: Exception) -> None:
         self._settle(job)
         job.fail(error)
 
+    def _has_waited(self, job: Job) -> None:
+        """It has an instance, or is given up."""
+        if job.waits_since is not None:
+            self.tally.waited(job.target.function, self._clock.monotonic() - job.waits_since)
+            job.waits_since = None
+
     def _accept(self, job: Job) -> None:
         self.tally.calls += 1
         self.ledger.accept(job.target.function, provisioned=job.provisioned)
+        if job.call.rated and self.ledger.limits.calls_per_concurrency is not None:
+            self.ledger.called(job.target.function, job.accepted_at)
+        if not job.provisioned and self.standby.view(job.target.key) is not None:
+            self.tally.spilled_over(job.target.function)
         if self._habits is not None:
             self._habits.called(job.target, job.accepted_at)
 
     def _settle(self, job: Job) -> None:
+        self._has_waited(job)
         self.ledger.settle(job.target.function, provisioned=job.provisioned)
         if self._habits is not None:
             self._habits.ended(job.target.key)
@@ -413,11 +517,17 @@ class Placement:
             del self.pools[pool.target.key]
 
 
-def _scope(target: Target, decision: scaling.Decision) -> Scope:
+def _scope(target: Target, decision: scaling.Decision) -> Scope | None:
     """Which leases could spare a call the decision: what is refused, or takes memory from others, may be helped by any
-    that count against the same limit."""
-    if isinstance(decision, scaling.Reject):
-        return Scope(function=target.function) if decision.scope == "function" else Scope()
-    if isinstance(decision, scaling.Start) and decision.evict_mb:
-        return Scope()
-    return Scope(key=target.key)
+    that count against the same limit. Calls that come too fast are helped by none."""
+    match decision:
+        case scaling.Reject("function-rate" | "account-rate"):
+            return None
+        case scaling.Reject("function"):
+            return Scope(function=target.function)
+        case scaling.Reject("account" | "memory") | scaling.Wait(_, "memory"):
+            return Scope()
+        case scaling.Start(evict_mb) if evict_mb:
+            return Scope()
+        case _:
+            return Scope(key=target.key)

@@ -115,6 +115,20 @@ class Standby:
             return None
         return Provisioned(standing.wanted, standing.living, standing.failure)
 
+    def count(self, key: str) -> int:
+        """How many instances a target has for this, made or being made."""
+        standing = self._targets.get(key)
+        return standing.living + len(standing.starting) if standing is not None else 0
+
+    def owns(self, instance: Instance) -> bool:
+        """Whether it is one of these."""
+        return instance.id in self._owners
+
+    @property
+    def memory_mb(self) -> int:
+        """What all that are wanted hold."""
+        return sum(each.wanted * each.target.sandbox.memory_mb for each in self._targets.values())
+
     # Calls.
 
     def take(self, key: str) -> Instance | None:

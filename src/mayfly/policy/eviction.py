@@ -5,7 +5,7 @@ that it holds: greedy-dual-size-frequency caching, applied to function instances
 ASPLOS 2021), with the time since the last call in the place of the frequency.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -17,6 +17,7 @@ class Candidate(NamedTuple):
     idle_s: float  # since its last call ended
     start_ms: float  # what its cold start took
     ahead: bool = False  # made for a call that was expected and has not come yet
+    owner: str = ""  # its function
 
 
 def value(candidate: Candidate) -> float:
@@ -28,15 +29,18 @@ def value(candidate: Candidate) -> float:
     return candidate.start_ms / ((candidate.idle_s + 1.0) * candidate.memory_mb)
 
 
-def choose(candidates: Sequence[Candidate], need_mb: int) -> list[str] | None:
+def choose(
+    candidates: Sequence[Candidate], need_mb: int, surplus_mb: Mapping[str, float] | None = None
+) -> list[str] | None:
     """Ids of the least valuable instances that together hold `need_mb`, or None when all of them do not.
 
-    Those made ahead of a call go first: a guess yields to what was used.
+    Those made ahead of a call go first: a guess yields to what was used. Then those of functions that hold more than
+    their share, by `surplus_mb`, until that is gone.
     No more than needed: one that a later, larger choice made superfluous is spared, the most valuable first.
     """
     chosen: list[Candidate] = []
     freed_mb = 0
-    for candidate in sorted(candidates, key=lambda each: (not each.ahead, value(each))):
+    for candidate in _order(candidates, surplus_mb or {}):
         if freed_mb >= need_mb:
             break
         chosen.append(candidate)
@@ -51,3 +55,16 @@ def choose(candidates: Sequence[Candidate], need_mb: int) -> list[str] | None:
             kept.append(candidate.id)
     kept.reverse()
     return kept
+
+
+def _order(candidates: Sequence[Candidate], surplus_mb: Mapping[str, float]) -> list[Candidate]:
+    """Who goes before whom."""
+    left = dict(surplus_mb)
+    rank: dict[str, int] = {}
+    by_value = sorted(candidates, key=value)
+    for candidate in by_value:
+        beyond = left.get(candidate.owner, 0.0) >= candidate.memory_mb
+        if beyond:
+            left[candidate.owner] -= candidate.memory_mb
+        rank[candidate.id] = 0 if candidate.ahead else 1 if beyond else 2
+    return sorted(by_value, key=lambda each: rank[each.id])

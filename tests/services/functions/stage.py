@@ -15,7 +15,18 @@ from botocore.model import ServiceModel
 
 from mayfly import ids
 from mayfly.clock import ManualClock, utc
-from mayfly.engine.api import Call, Counters, Failure, Outcome, PoolView, Prepared, Provisioned, Target, TemplateView
+from mayfly.engine.api import (
+    Call,
+    Counters,
+    Failure,
+    FunctionCounters,
+    Outcome,
+    PoolView,
+    Prepared,
+    Provisioned,
+    Target,
+    TemplateView,
+)
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
 from mayfly.services.functions.asynchronous import QUEUE
 from mayfly.services.functions.engine_targets import Streams
@@ -133,6 +144,9 @@ class ScriptedEngine:
 
     def counters(self) -> Counters:
         raise NotImplementedError
+
+    def counters_of(self, function: str) -> FunctionCounters:
+        return FunctionCounters()
 
     async def close(self, grace_s: float) -> None: ...
 

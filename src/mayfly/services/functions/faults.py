@@ -1,5 +1,7 @@
 """The errors of functions in AWS's words. Every function here makes one; operations raise it."""
 
+from math import ceil
+
 from mayfly.services.contract import ServiceError
 
 _USER = {"Type": "User"}
@@ -74,11 +76,13 @@ def access_denied(message: str) -> ServiceError:
     return ServiceError("AccessDeniedException", message, status=403, members=_USER)
 
 
-def throttled(reason: str) -> ServiceError:
-    """`reason` is one of AWS's ThrottleReason values."""
-    return ServiceError(
-        "TooManyRequestsException", "Rate Exceeded.", status=429, members={"Type": "User", "Reason": reason}
-    )
+def throttled(reason: str, retry_after_s: float | None = None, detail: str = "") -> ServiceError:
+    """`reason` is one of AWS's ThrottleReason values; `detail` says more where AWS has no word for it."""
+    members = {"Type": "User", "Reason": reason}
+    if retry_after_s is not None:
+        members["retryAfterSeconds"] = str(max(1, ceil(retry_after_s)))
+    message = f"Rate Exceeded. {detail}".rstrip()
+    return ServiceError("TooManyRequestsException", message, status=429, members=members)
 
 
 def request_too_large(limit_bytes: int) -> ServiceError:

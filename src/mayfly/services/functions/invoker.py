@@ -12,6 +12,7 @@ import msgspec
 from mayfly.clock import Clock
 from mayfly.engine.api import Call, Engine, ThrottledError
 from mayfly.errors import PlatformError
+from mayfly.policy.scaling import Scope
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults, results
 from mayfly.services.functions.catalog import Entry
@@ -19,6 +20,17 @@ from mayfly.services.functions.engine_targets import FunctionTarget
 from mayfly.services.functions.recorder import Recorder, Source
 from mayfly.settings import FunctionLimits
 
+# AWS does not publish which reason it gives when a function grows too fast; its concurrency is what cannot rise then.
+_REASONS: dict[Scope, str] = {
+    "function": "ReservedFunctionConcurrentInvocationLimitExceeded",
+    "function-rate": "ReservedFunctionInvocationRateLimitExceeded",
+    "scaling": "ConcurrentInvocationLimitExceeded",
+    "instances": "ConcurrentInvocationLimitExceeded",
+    "account": "ConcurrentInvocationLimitExceeded",
+    "account-rate": "FunctionInvocationRateLimitExceeded",
+    "memory": "ConcurrentInvocationLimitExceeded",
+    "processors": "ConcurrentInvocationLimitExceeded",
+}
 _json = msgspec.json.Decoder(msgspec.Raw)  # checks syntax without building anything
 
 
@@ -66,7 +78,8 @@ class Invoker:
             raise ThrottledError("function", 0)
         if target.state != "Active":
             raise NotInvocableError(target)
-        call = Call(request_id, payload, arn, trace_id or self.new_trace(), client_context)
+        trace = trace_id or self.new_trace()
+        call = Call(request_id, payload, arn, trace, client_context, rated=source != "event")
         if source == "request" and not tail:
             outcome = await self._engine.invoke(target, call)
             kept = b""
@@ -85,9 +98,9 @@ class Invoker:
 
 def throttle_fault(error: ThrottledError) -> ServiceError:
     """The wire form of the engine's refusal."""
-    if error.scope == "function":
-        return faults.throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
-    return faults.throttled("ConcurrentInvocationLimitExceeded")
+    known_to_aws = error.scope in {"function", "function-rate", "account", "account-rate", "scaling"}
+    detail = "" if known_to_aws else f"On this machine, {error}."
+    return faults.throttled(_REASONS[error.scope], error.retry_after_s, detail)
 
 
 def not_invocable_fault(error: NotInvocableError) -> ServiceError:

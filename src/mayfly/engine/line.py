@@ -1,0 +1,184 @@
+"""Who waits for an instance that is not there yet, which starts are under way, and who is next.
+
+`placement` puts every pool here in which calls wait, and tells of starts that begin and are over. It asks `next_pool`
+whose call to decide about whenever memory or a processor may have become free; the order is that of `policy.fairness`.
+Nothing here is touched by a call that finds an idle instance.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from mayfly.clock import Clock
+from mayfly.engine.instance import Instance
+from mayfly.engine.ledger import Ledger
+from mayfly.engine.pool import Pool
+from mayfly.policy import fairness
+from mayfly.policy.fairness import Claim, Had
+
+# A start that takes longer waits for something, most likely; its place is given to another one.
+LONGEST_START_S = 1.0
+_FORGOTTEN_S = 0.001  # of the whole machine: who has had less has had nothing
+_CHARGE_EVERY_S = 0.01
+
+
+class Line:
+    """One for all pools of an engine. `on_room` is called, soon and once, when somebody who waits may be next."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        pools: Callable[[], Iterable[Pool]],
+        working: Callable[[Pool], int],
+        clock: Clock,
+        on_room: Callable[[], None],
+    ) -> None:
+        """`working` is the number of a pool's instances that start or run calls, without those that are provisioned."""
+        self._ledger = ledger
+        self._pools = pools
+        self._working = working
+        self._clock = clock
+        self._on_room = on_room
+        self._loop = asyncio.get_running_loop()
+        self._told = False
+        self._waiting: dict[Pool, None] = {}  # may hold some in which nobody waits any more
+        self._starting: dict[str, tuple[Instance, asyncio.TimerHandle]] = {}
+        self._starts: Counter[str] = Counter()  # by function, of `_starting`
+        self._had: dict[str, Had] = {}
+        self._charged_at = 0.0
+        self._blocked: Pool | None = None  # whose turn it is, and for which there is no memory yet
+
+    # Who waits.
+
+    def add(self, pool: Pool) -> None:
+        """Calls wait in `pool`."""
+        if not self.waiting():
+            self._charged_at = self._clock.monotonic()
+        self._waiting[pool] = None
+
+    def waiting(self) -> list[Pool]:
+        """All pools in which calls wait."""
+        for pool in [pool for pool in self._waiting if not pool.waiting]:
+            del self._waiting[pool]
+            if pool is self._blocked:
+                self._blocked = None
+        return list(self._waiting)
+
+    def able(self, now: float) -> list[Pool]:
+        """Those among them for which an instance could be started, if there were room."""
+        return [pool for pool in self.waiting() if self._held_back_s(pool, now) <= 0]
+
+    def places(self, function: str) -> int:
+        """How many more calls of a function may wait: as many as do, at most, as there are places left then.
+
+        So one function alone gets half of the places, two get a third each, and there is always one for another.
+        """
+        all_ = own = 0
+        for pool in self.waiting():
+            all_ += len(pool.waiting)
+            own += len(pool.waiting) if pool.target.function == function else 0
+        return max(0, self._ledger.limits.queue_calls - all_ - own)
+
+    def room(self) -> None:
+        """Memory or a processor may have become free, or somebody new waits."""
+        if not self._told and self._waiting:
+            self._told = True
+            self._loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._told = False
+        self._on_room()
+
+    # Starts.
+
+    @property
+    def full(self) -> bool:
+        return len(self._starting) >= self._ledger.limits.starts_at_once
+
+    def full_for(self, function: str) -> bool:
+        """Whether the function may not start another instance now."""
+        return self.full or self._starts[function] >= fairness.most_for_one(self._ledger.limits.starts_at_once)
+
+    def begin(self, instance: Instance) -> None:
+        """An instance is being started."""
+        timer = self._loop.call_later(LONGEST_START_S, self.over, instance)
+        self._starting[instance.id] = instance, timer
+        self._starts[instance.target.function] += 1
+
+    def over(self, instance: Instance) -> None:
+        """It is ready, or will never be. Idempotent."""
+        entry = self._starting.pop(instance.id, None)
+        if entry is None:
+            return
+        entry[1].cancel()
+        function = instance.target.function
+        self._starts[function] -= 1
+        if not self._starts[function]:
+            del self._starts[function]
+        self.room()
+
+    # Turns.
+
+    def next_pool(self, now: float) -> Pool | None:
+        """The pool whose first call is next; None when nobody's turn has come."""
+        self._blocked = None
+        first: dict[str, Pool] = {}
+        for pool in self.able(now):
+            other = first.get(pool.target.function)
+            if other is None or pool.waiting[0].accepted_at < other.waiting[0].accepted_at:
+                first[pool.target.function] = pool
+        self._charge(now)
+        claims = [
+            Claim(function, self._had.get(function, Had()).used_s, pool.waiting[0].accepted_at, self._starts[function])
+            for function, pool in first.items()
+        ]
+        chosen = fairness.turn(claims, len(self._starting), self._ledger.limits.starts_at_once)
+        return first[chosen.function] if chosen is not None else None
+
+    def block(self, pool: Pool) -> None:
+        """It is the turn of `pool`, but there is no memory: what becomes free is for it."""
+        self._blocked = pool
+
+    def gives_way(self, instance: Instance) -> bool:
+        """Whether an instance that could take another call of its function is to end, for one that waits for memory."""
+        blocked, function = self._blocked, instance.target.function
+        if blocked is None or not blocked.waiting or blocked.target.function == function:
+            return False
+        ledger = self._ledger
+        if blocked.target.sandbox.memory_mb <= ledger.memory_mb - ledger.held_mb + ledger.idle_mb:
+            return False  # enough have ended for it already
+        self._charge(self._clock.monotonic())
+        mine, theirs = self._had.get(function, Had()), self._had.get(blocked.target.function, Had())
+        return fairness.gives_way(mine.used_s, theirs.used_s)
+
+    def _charge(self, now: float) -> None:
+        """Add what every function had since the last time, if it is worth the while."""
+        since, passed_s = self._charged_at, now - self._charged_at
+        if passed_s < _CHARGE_EVERY_S:
+            return
+        self._charged_at = now
+        held = self._held_mb()
+        if self._blocked is not None:
+            held[self._blocked.target.function] += max(0, self._ledger.memory_mb - self._ledger.held_mb)
+        limits = self._ledger.limits
+        for function in {*held, *self._starts, *self._had}:
+            share = fairness.dominant(
+                held[function], self._ledger.memory_mb, self._starts[function], limits.starts_at_once
+            )
+            before = fairness.had(self._had.get(function, Had(0.0, since)), 0.0, since)
+            after = fairness.had(before, share, now)
+            if after.used_s < _FORGOTTEN_S:
+                self._had.pop(function, None)
+            else:
+                self._had[function] = after
+
+    def _held_mb(self) -> Counter[str]:
+        """Memory of instances that start or run calls, by function."""
+        held: Counter[str] = Counter()
+        for pool in self._pools():
+            if working := self._working(pool):
+                held[pool.target.function] += working * pool.target.sandbox.memory_mb
+        return held
+
+    def _held_back_s(self, pool: Pool, now: float) -> float:
+        return max(pool.start_after_s(now), self._ledger.scaling_after_s(pool.target.function, now))
