@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mayfly.engine.api import Failure, ThrottledError
+from mayfly.policy.scaling import Scope
 from mayfly.sandbox.api import SandboxStartError
 from mayfly.services.functions.engine_targets import FunctionTarget, cpus
 from mayfly.settings import FunctionLimits
@@ -98,8 +99,10 @@ async def test_an_exception_comes_back_as_the_runtime_described_it(stage: Stage)
     ("error", "reason"),
     [
         (ThrottledError("function", 1), "ReservedFunctionConcurrentInvocationLimitExceeded"),
+        (ThrottledError("function-rate", 10, 0.1), "ReservedFunctionInvocationRateLimitExceeded"),
+        (ThrottledError("scaling", 1000, 0.01), "ConcurrentInvocationLimitExceeded"),
         (ThrottledError("account", 1000), "ConcurrentInvocationLimitExceeded"),
-        (ThrottledError("memory", 10), "ConcurrentInvocationLimitExceeded"),
+        (ThrottledError("account-rate", 10_000, 0.1), "FunctionInvocationRateLimitExceeded"),
     ],
 )
 async def test_a_throttle_says_whose_limit_it_was(stage: Stage, error: ThrottledError, reason: str) -> None:
@@ -108,6 +111,17 @@ async def test_a_throttle_says_whose_limit_it_was(stage: Stage, error: Throttled
     refusal = await stage.refusal("Invoke", FunctionName="f")
     assert (refusal.code, refusal.status, refusal.message) == ("TooManyRequestsException", 429, "Rate Exceeded.")
     assert refusal.members["Reason"] == reason
+    assert refusal.members.get("retryAfterSeconds") == ("1" if error.retry_after_s else None)
+
+
+@pytest.mark.parametrize("scope", ["memory", "processors", "instances"])
+async def test_a_shortage_that_aws_does_not_know_is_explained(stage: Stage, scope: Scope) -> None:
+    await stage.create()
+    stage.engine.script = lambda target, call: ThrottledError(scope, 10)
+    refusal = await stage.refusal("Invoke", FunctionName="f")
+    assert (refusal.code, refusal.status) == ("TooManyRequestsException", 429)
+    assert refusal.members["Reason"] == "ConcurrentInvocationLimitExceeded"
+    assert refusal.message.startswith("Rate Exceeded. On this machine, the")
 
 
 async def test_no_reserved_concurrency_means_no_call(stage: Stage) -> None:
