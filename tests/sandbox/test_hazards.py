@@ -1,4 +1,4 @@
-"""What stands in the way of a shared template, told precisely; and code in one that attacks."""
+"""Why else a shared template cannot be made (what it may hold: `test_shared_state`); and code in one that attacks."""
 
 import asyncio
 import errno
@@ -15,22 +15,7 @@ from .talk import CODE, RUNTIME, Talk, Talks
 
 pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module")]
 
-HAZARDS = {
-    "a thread is alive: pump": "import threading, time\n"
-    "threading.Thread(target=time.sleep, args=(600,), name='pump', daemon=True).start()",
-    "2 threads are alive: one, two": "import threading, time\nfor n in ('one', 'two'):\n"
-    "    threading.Thread(target=time.sleep, args=(600,), name=n, daemon=True).start()",
-    "a socket is open": "import socket\nPAIR = socket.socketpair()",
-    "a pipe is open": "import os\nPIPE = os.pipe()",
-    "eventpoll is open": "import select\nPOLL = select.epoll()",
-    "eventfd is open": "import os\nEVENT = os.eventfd(0)",
-    "it has child processes": "import subprocess\nCHILD = subprocess.Popen(['sleep', '600'])",
-    "files were written to /tmp: cache": "open('/tmp/cache', 'w').close()",
-    "files were written to /dev/shm: s": "open('/dev/shm/s', 'w').close()",
-    "a file is open for writing: /dev/shm/gone": "import os\nFILE = open('/dev/shm/gone', 'w')\n"
-    "os.unlink('/dev/shm/gone')",
-    "a namespace is open: net": "import os\nNAMESPACE = os.open('/proc/self/ns/net', os.O_RDONLY)",
-    "memory is shared for writing": "import mmap\nMAP = mmap.mmap(-1, 4096)",
+FAILURES = {
     "more than 64 KiB were printed": "print('x' * 70_000)",
     "parcel cannot be imported ahead: ValueError: no": "raise ValueError('no')",
     "parcel cannot be imported ahead: SystemExit": "import sys; sys.exit(1)",
@@ -46,9 +31,9 @@ async def prepare(talks: Talks, code: Path, **more: Any) -> None:
     await talks.factory.prepare_packages(str(code), specification(code, **more), parcels.MODULES, {})
 
 
-@pytest.mark.parametrize("reason", HAZARDS)
-async def test_a_hazard_is_refused_with_its_reason(isolated: Talks, tmp_path: Path, reason: str) -> None:
-    code = parcels.make(tmp_path, HAZARDS[reason], extra={"own.py": ""})
+@pytest.mark.parametrize("reason", FAILURES)
+async def test_imports_that_cannot_be_made_ahead_are_refused(isolated: Talks, tmp_path: Path, reason: str) -> None:
+    code = parcels.make(tmp_path, FAILURES[reason], extra={"own.py": ""})
     with pytest.raises(TemplateRefusedError) as refused:
         await prepare(isolated, code)
     assert reason in str(refused.value)

@@ -68,28 +68,6 @@ async def test_instances_are_separate(isolated: Talks, tmp_path: Path) -> None:
     assert [await one.run(bind), await two.run(bind)] == ["bound", "bound"]
 
 
-RANDOM = (
-    "import random, uuid, secrets, tempfile, ssl, parcel\n"
-    "draws = [random.random(), parcel.OWN.random(), str(uuid.uuid4()), secrets.token_hex(), ssl.RAND_bytes(16).hex()]\n"
-    "result = [*draws, next(tempfile._get_candidate_names())]"
-)
-
-
-async def test_instances_never_share_random_numbers(isolated: Talks, tmp_path: Path) -> None:
-    source = (
-        "import random, ssl, tempfile\nOWN = random.Random()\nFIXED = random.Random(7)\n"
-        "DRAWN = [random.random(), ssl.RAND_bytes(8), next(tempfile._get_candidate_names())]\n"
-    )
-    code = parcels.make(tmp_path, source)
-    await prepare(isolated, code)
-    isolated.factory.keep_spares(str(code), 2)
-    group = [await fork(isolated, code) for _ in range(6)]
-    drawn = [draw for talk in group for draw in await talk.run(RANDOM)]
-    assert len(set(drawn)) == len(drawn)
-    fixed = [await talk.run("import parcel; result = parcel.FIXED.random()") for talk in group]
-    assert len(set(fixed)) == 1, "a generator with a seed of its own gives what it gives everywhere"
-
-
 async def test_what_imports_print_and_set_is_the_same_as_without_a_template(isolated: Talks, tmp_path: Path) -> None:
     source = (
         "import os\nprint('imported')\nos.write(2, b'natively\\n')\nos.environ['SET'] = os.environ['GIVEN'] + '!'\n"

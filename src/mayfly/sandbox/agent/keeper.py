@@ -17,18 +17,19 @@ from mayfly.sandbox.agent import channel, isolate, kernel, powers
 
 # What it consists of, in the order of its imports.
 MODULES = tuple(f"mayfly.sandbox.agent.{name}" for name in ("channel", "kernel", "root", "isolate", "powers", "keeper"))
-# Run with the code of the modules, by name, in descriptor 4; the packages around them are made up.
+# Run with the code of the modules, by name, in descriptor 4; the packages around them are made up. All keepers have the
+# same open file, so none may read at its offset.
 PROGRAM = """
 import marshal, os, sys, types
 for name in ("mayfly", "mayfly.sandbox", "mayfly.sandbox.agent"):
     sys.modules[name] = package = types.ModuleType(name)
     package.__path__ = []
-with open(4, "rb") as file:
-    file.seek(0)
-    for name, code in marshal.load(file):
-        sys.modules[name] = module = types.ModuleType(name)
-        setattr(package, name.rpartition(".")[2], module)
-        exec(code, module.__dict__)
+packed = os.pread(4, os.fstat(4).st_size, 0)
+os.close(4)
+for name, code in marshal.loads(packed):
+    sys.modules[name] = module = types.ModuleType(name)
+    setattr(package, name.rpartition(".")[2], module)
+    exec(code, module.__dict__)
 module.main()
 """
 # What it needs to make namespaces, mount, and bring the loopback interface up, all inside its user namespace; the last

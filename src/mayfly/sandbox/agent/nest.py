@@ -28,6 +28,7 @@ from __future__ import annotations
 import fcntl
 import marshal
 import os
+import signal
 import socket
 import sys
 from typing import Any, BinaryIO, NamedTuple, NoReturn
@@ -105,6 +106,7 @@ def _keep(message: dict[str, Any], descriptors: list[int], code: BinaryIO) -> No
         endpoint = isolate.prepare([])
         isolate.mount_own(message["ephemeral_mb"], descriptors[1], descriptors[2:])
         _skip_a_process_id()
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans are the keeper's before its program runs
         kernel.unshare(kernel.CLONE_NEWUSER)
         channel.send(to_agent, {"op": channel.NESTLING}, [endpoint.fileno()])
         endpoint.close()

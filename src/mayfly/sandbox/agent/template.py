@@ -78,9 +78,11 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCa
 
 
 def _read_filter(descriptor: int) -> kernel.SystemCallFilter:
-    with open(descriptor, "rb", closefd=True) as file:
-        file.seek(0)
-        return kernel.SystemCallFilter(file.read())
+    """From an open file that other templates have too: not at its offset."""
+    try:
+        return kernel.SystemCallFilter(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
+    finally:
+        os.close(descriptor)
 
 
 class _Clones:

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from mayfly.sandbox.python import distributions, failures, handler, hazards, imports, logs, preload, restore, search
+from mayfly.sandbox.python.descriptors import Held
+from mayfly.sandbox.python.generators import Generators
 
 _TEMPORARY = ("/tmp", "/dev/shm")  # noqa: S108 (the sandbox's own)
 _MOST_PRINTED = 64 << 10
@@ -41,24 +43,24 @@ class InitFailedError(Exception):
 class Ready:
     """The state of a template that instances are forked from."""
 
-    def __init__(self, current: logs.Current, generators: restore.Generators) -> None:
+    def __init__(self, current: logs.Current, generators: Generators) -> None:
         self.current = current
         self.function: Optional[handler.Handler] = None  # noqa: UP045 (read at run time on Python 3.9)
         self.modules = 0
         self._generators = generators
         self._changed: dict[str, Optional[str]] = {}  # noqa: UP045
         self._printed = ""
-        self._reading: list[int] = []
-        self._sockets: list[int] = []
+        self._held = Held()
+        self._directory = ""
 
     @property
     def inherited(self) -> frozenset[int]:
         """Descriptors that instances keep."""
-        return frozenset((*self._reading, *self._sockets))
+        return self._held.numbers
 
-    def fill(self, changed: dict[str, str | None], printed: str, reading: list[int], sockets: list[int]) -> None:
-        """What preparing left behind: variables it changed, what it printed, what it has open."""
-        self._changed, self._printed, self._reading, self._sockets = changed, printed, reading, sockets
+    def fill(self, changed: dict[str, str | None], printed: str, held: Held, directory: str) -> None:
+        """What preparing left behind: variables it changed, what it printed, what it has open, where it is."""
+        self._changed, self._printed, self._held, self._directory = changed, printed, held, directory
 
     def warm(self) -> None:
         """Touch, in a spare that has time, what `restore` and the import of the function will write to."""
@@ -78,8 +80,10 @@ class Ready:
             else:
                 os.environ[name] = value
         self._generators.reseed()
-        restore.reopen(self._reading)
-        restore.kill_sockets(self._sockets)
+        restore.renew_identity()
+        self._held.renew()
+        if self._directory:
+            os.chdir(self._directory)
         if self._printed:
             sys.stdout.write(self._printed)
         if self.function is not None:
@@ -99,23 +103,28 @@ def prepare(asked: Mapping[str, Any], kept: frozenset[int]) -> Ready:
     current = logs.Current()
     logs.set_up(environment, current)
     handler_name: str | None = asked.get("handler")
-    with _Output() as output, restore.Generators() as generators:
+    before = hazards.look()
+    with _Output() as output, Generators() as generators:
         ready = Ready(current, generators)
-        before = len(sys.modules)
+        loaded = len(sys.modules)
         if handler_name is None:
             _import_packages(asked["modules"])
         else:
             ready.function = _init(handler_name)
         printed = output.text()
-    ready.modules = len(sys.modules) - before
-    reasons, reading, sockets = hazards.find(kept | {0, 1, 2}, _TEMPORARY, sockets_die=handler_name is not None)
+    ready.modules = len(sys.modules) - loaded
+    reasons, held = hazards.find(before, kept | {0, 1, 2}, _TEMPORARY, sockets_die=handler_name is not None)
+    reasons += generators.doubts()
+    if handler_name is None:
+        reasons += generators.drawn()
     if len(printed) > _MOST_PRINTED:
         reasons.append(f"more than {_MOST_PRINTED >> 10} KiB were printed")
     if handler_name is not None:
         printed = ""  # as with a snapshot: what init printed, it printed once
     if reasons:
         raise RefusedError(reasons)
-    ready.fill(_difference(environment), printed, reading, sockets)
+    directory = os.getcwd()
+    ready.fill(_difference(environment), printed, held, "" if directory == asked["task_root"] else directory)
     return ready
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.python import ahead, children, failures, handler, imports, logs, preload, results, search
+from mayfly.sandbox.python import ahead, children, failures, handler, imports, logs, preload, restore, results, search
 from mayfly.sandbox.python.context import LambdaContext, parse_json
 
 _CHUNK = 1 << 18
@@ -143,6 +143,7 @@ class _Runtime:
             preload.fit(environment)
             logs.set_up(environment, self._current)
             random.seed()
+            restore.renew_identity()
         children.watch()
 
     def _invoke(self, frame: frames.Frame) -> None:
