@@ -17,6 +17,7 @@ Called by templates, those of an interpreter and the shared ones. Measured here:
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
@@ -26,6 +27,7 @@ from collections.abc import Callable, Iterator
 _ROUNDS = 20
 _BYTES_OVERHEAD = sys.getsizeof(b"")
 _MOST_BLOCKS = 1 << 20  # a template with more holes than that is left as it is
+_LARGEST_HOLE, _SMALLEST_HOLE = 1 << 16, 24  # of the C library's allocator, in bytes
 _STANDARD_ERROR = 2
 _LONGEST_STATISTICS = 1 << 16  # what a pipe holds
 
@@ -44,6 +46,7 @@ def settle(rehearse: Callable[[], None]) -> list[object]:
     for size, blocks in sorted(holes(_allocator_statistics()), reverse=True):
         if len(plugs) + blocks <= _MOST_BLOCKS:
             plugs += [_block(size) for _ in range(blocks)]
+    _plug_malloc()
     gc.freeze()
     return plugs
 
@@ -55,6 +58,39 @@ def holes(statistics: str) -> Iterator[tuple[int, int]]:
         fields = line.split()  # class, size, pools, blocks in use, blocks that are not
         if len(fields) == 5 and all(field.isdigit() for field in fields):
             yield int(fields[1]), int(fields[4])
+
+
+class _Mallinfo(ctypes.Structure):
+    """glibc's `struct mallinfo2`; what is used of it: free bytes in all, and those at the end of the heap."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks"),
+            *("fordblks", "keepcost"),
+        )
+    )
+
+
+def _plug_malloc() -> None:
+    """The same for the C library's allocator, of which larger objects are: what is allocated here is never freed.
+
+    Sizes go down from those that hardly a hole has. A block that lies behind where the heap ended at first found none.
+    """
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallinfo2"):
+        return  # glibc before 2.33, or another library
+    libc.mallinfo2.restype = _Mallinfo
+    for function in (libc.malloc, libc.sbrk):
+        function.restype = ctypes.c_void_p
+    end = (libc.sbrk(0) or 0) - libc.mallinfo2().keepcost
+    size, left = _LARGEST_HOLE, _MOST_BLOCKS
+    while size >= _SMALLEST_HOLE and left:
+        left -= 1
+        block = libc.malloc(ctypes.c_size_t(size)) or end
+        if block >= end:
+            libc.free(ctypes.c_void_p(block if block > end else None))
+            size = size * 4 // 5
 
 
 def _block(size: int) -> object:
