@@ -34,15 +34,20 @@ def main(frames_directory: str, control: int) -> None:
                     return
                 connection.sendall(frames.encode(frames.READY, {"init_ms": (time.monotonic() - began) * 1000}))
                 continue
+            number = frame.number
+            names = ("request_id", "deadline_ms", "arn", "trace_id", "client_context", "identity")
+            fields = frames.call_fields(frame.head)
+            meta = {name: field for name, field in zip(names, fields, strict=True) if field}
+            meta["deadline_ms"] = int(meta["deadline_ms"])
             try:
-                result = handler({"meta": frame.meta, "event": json.loads(frame.payload)}, connection)
+                result = handler({"meta": meta, "event": json.loads(frame.payload)}, connection)
             except SystemExit as error:
-                connection.sendall(frames.encode(frames.ERROR, {"fatal": True}, _error(error)))
+                connection.sendall(frames.encode(frames.ERROR, {"fatal": True}, _error(error), number))
                 raise
             except Exception as error:
-                connection.sendall(frames.encode(frames.ERROR, None, _error(error)))
+                connection.sendall(frames.encode(frames.ERROR, None, _error(error), number))
             else:
-                connection.sendall(frames.encode(frames.RESULT, None, json.dumps(result).encode()))
+                connection.sendall(frames.encode(frames.RESULT, None, json.dumps(result).encode(), number))
 
 
 def _error(error: BaseException) -> bytes:

@@ -37,8 +37,7 @@ class Front:
         """One call on an instance that it has."""
         loop = asyncio.get_running_loop()
         control = self.idle[instance]
-        meta = {"request_id": "lent", "deadline_ms": 0, "arn": "arn"}
-        await loop.sock_sendall(control, frames.encode(frames.INVOKE, meta, b'"event"'))
+        await loop.sock_sendall(control, frames.encode_call(1, frames.call_head("lent", 0, "arn"), b'"event"'))
         decoder = frames.Decoder()
         while True:
             for frame in decoder.feed(await loop.sock_recv(control, 65536)):

@@ -60,9 +60,11 @@ class Talk:
         await self.send_invoke(event, **meta)
         return await self.receive()
 
-    async def send_invoke(self, event: Any, **meta: Any) -> None:
+    async def send_invoke(self, event: Any, number: int = 1, **meta: Any) -> None:
         given = {"request_id": "request-1", "deadline_ms": int(time.time() * 1000) + 30_000, "arn": "arn:f", **meta}
-        await self.send(frames.INVOKE, given, event if isinstance(event, bytes) else json.dumps(event).encode())
+        payload = event if isinstance(event, bytes) else json.dumps(event).encode()
+        frame = frames.encode_call(number, frames.call_head(**given), payload)
+        await asyncio.get_running_loop().sock_sendall(self.sandbox.control, frame)
 
     async def run(self, code: str, **more: Any) -> Any:
         """Execute `code` in the function `lab.run` and return what it assigned to `result`."""

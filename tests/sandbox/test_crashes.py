@@ -46,7 +46,7 @@ async def main():
         root = "/var/task" if level == "namespace" else str(code)
         init = frames.encode(frames.INIT, {"handler": "lab.run", "environment": {}, "task_root": root})
         event = json.dumps({"code": f"{first}\\nif parent: print('up', flush=True)\\n{then}"}).encode()
-        call = frames.encode(frames.INVOKE, {"request_id": "r", "deadline_ms": 0, "arn": "a"}, event)
+        call = frames.encode_call(1, frames.call_head("r", 0, "a"), event)
         await asyncio.get_running_loop().sock_sendall(sandbox.control, init + call)
         os.set_blocking(sandbox.output, True)
         assert os.read(sandbox.output, 3) == b"up\\n"

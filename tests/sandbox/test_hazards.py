@@ -209,7 +209,7 @@ async def test_a_template_that_takes_the_forking_over_is_discarded_and_harms_nob
 
 
 async def test_an_answer_that_makes_no_sense_is_a_refusal(isolated: Talks, tmp_path: Path) -> None:
-    frame = r"b'\0\0\0\x14\0\0\0\x02\0\0\0\0{}'"
+    frame = r"b'\0\x14\0\0\0\0\0\0\0\0\0\x02\0\0\0\0{}'"
     lie = f"import os\nfor n in range(3, 9):\n    try: os.write(n, {frame})\n    except OSError: pass\n"
     with pytest.raises(TemplateRefusedError, match="makes no sense"):
         await prepare(isolated, parcels.make(tmp_path, lie))

@@ -366,5 +366,5 @@ async def test_garbage_on_the_control_socket_reaches_nobody_else(isolated: Talks
 
 async def test_output_cannot_be_mistaken_for_an_answer(isolated: Talks) -> None:
     talk = await isolated.ready()
-    forged = "os.write(1, b'\\0\\0\\0\\x12\\0\\0\\0\\0\\0\\0\\0\\x01' b'1'); os.write(2, b'!'); result = 'true answer'"
+    forged = r"os.write(1, b'\0\x12\0\0\0\0\0\1' + b'\0' * 7 + b'\x011'); os.write(2, b'!'); result = 'true answer'"
     assert await talk.run(forged) == "true answer"

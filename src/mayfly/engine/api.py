@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import msgspec
+
 from mayfly.errors import CallerError, PlatformError
 from mayfly.policy.scaling import Scope
 from mayfly.sandbox.api import SandboxSpec
@@ -51,6 +53,8 @@ class Target:
     # Called once an instance with the instance's id, just before it starts: variables, fresh credentials among them.
     environment: Callable[[str], Awaitable[Mapping[str, str]]]
     reserved_concurrency: int | None = None
+    # How many calls an instance may run at a time, if its runtime and handler can; those that cannot run one.
+    concurrency: int = 1
     # Instances may start from a template that was forked after init; see `Engine.prepare`.
     snap_start: bool = False
     # Names of variables that differ between instances, or that expire: nothing that instances share gets to see them.
@@ -83,8 +87,7 @@ class TemplateView:
     reason: str  # why not, if it is not
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One invocation."""
 
     request_id: str
@@ -135,8 +138,7 @@ class Start:
     imports: tuple[Import, ...]  # during `init_ms`, in the order of their completion
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of one call."""
 
     payload: bytes  # the result's JSON text; empty on failure

@@ -5,7 +5,7 @@ Works the same on asyncio's own loop and on uvloop. It decides nothing; `instanc
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from mayfly.sandbox import frames
 
@@ -41,10 +41,10 @@ class Channel(asyncio.Protocol):
         self.lost.set()
         self._on_lost(self._garbage)
 
-    def send(self, kind: int, meta: dict[str, Any], payload: bytes = b"") -> None:
+    def send(self, frame: bytes) -> None:
         """Queue one frame. Nothing happens when the connection is gone: `on_lost` tells, or has told."""
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frames.encode(kind, meta, payload))
+            self._transport.write(frame)
 
     def pause(self) -> None:
         """Read nothing more until `resume`, the end of the connection included: somebody else reads."""

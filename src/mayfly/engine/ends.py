@@ -45,18 +45,22 @@ class Ends:
         if self.sandbox.endpoint is not None and serve is not None:
             self._stop_endpoint = serve(target, instance, self.sandbox.endpoint)
 
-    def send_init(self, handler: str, environment: dict[str, str], task_root: str) -> None:
-        self._channel.send(frames.INIT, {"handler": handler, "environment": environment, "task_root": task_root})
+    def send_init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
+        meta: dict[str, Any] = {"handler": target.handler, "environment": environment, "task_root": task_root}
+        if target.concurrency > 1:
+            meta["concurrency"] = target.concurrency
+        self._channel.send(frames.encode(frames.INIT, meta))
 
-    def send_invoke(self, call: Call, deadline_ms: int) -> None:
-        meta: dict[str, Any] = {"request_id": call.request_id, "deadline_ms": deadline_ms, "arn": call.arn}
-        if call.trace_id is not None:
-            meta["trace_id"] = call.trace_id
-        if call.client_context is not None:
-            meta["client_context"] = call.client_context
-        if call.identity is not None:
-            meta["identity"] = call.identity
-        self._channel.send(frames.INVOKE, meta, call.payload)
+    def send_invoke(self, number: int, call: Call, deadline_ms: int) -> None:
+        head = frames.call_head(
+            call.request_id,
+            deadline_ms,
+            call.arn,
+            call.trace_id or "",
+            call.client_context or "",
+            call.identity or "",
+        )
+        self._channel.send(frames.encode_call(number, head, call.payload))
 
     def pause(self) -> None:
         """Leave the reading of both ends to somebody else, until `resume`."""

@@ -1,4 +1,7 @@
-"""One instance: drives one sandbox through the life that `states` describes, one call at a time.
+"""One instance: drives one sandbox through the life that `states` describes.
+
+It runs one call at a time, or up to `capacity` where the target allows several and the runtime can. It is busy as long
+as it runs any.
 
 `live` is the whole life and the instance's only task; calls are handed over by `run` and answered from the callbacks
 of its control socket, so a warm call needs no task of its own. The engine is told what happens through `Owner`; it
@@ -6,9 +9,15 @@ alone decides which call runs where.
 
 How an answer is known to be complete. The runtime writes what a call printed into the output pipe before it answers on
 the control socket. So when the answer has been read, everything printed is in the pipe, and the pipe is emptied before
-the call is reported as finished. For the same reason the first call is sent when the runtime is ready, not along with
-the code to load: only then can what init printed be told from what the handler printed, and the deadline be exact. (The
-way from here to the runtime costs some 50 µs of a cold start.)
+the call is reported as finished; unless the runtime says that it was empty (`frames.QUIET`). For the same reason the
+first call is sent when the runtime is ready, not along with the code to load: only then can what init printed be told
+from what the handler printed, and the deadline be exact. (The way from here to the runtime costs some 50 µs of a cold
+start.)
+
+Several calls at a time. What each printed comes with its number on the control socket; what is in the pipe was printed
+past Python's streams, and belongs to a call only if no other one ran. A call that takes too long fails, and no other
+one with it: its code runs on, as on AWS, and the instance takes no new call until it answers after all. When nothing is
+left to wait for but such calls, the instance is ended; one whose event loop is blocked goes this way.
 
 When an instance dies instead, both ends are awaited: the report of its exit, and the end of its control socket behind
 the last frame; only then is the fate of its call read off.
@@ -17,17 +26,20 @@ the last frame; only then is the fate of its call read off.
 import asyncio
 import contextlib
 import logging
+import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from mayfly.clock import Clock
+from mayfly.engine.alarm import Alarm
 from mayfly.engine.api import EndpointServer, Failure, FailureKind, Observer, Outcome, Target
 from mayfly.engine.channel import Channel
 from mayfly.engine.ends import Ends
 from mayfly.engine.failures import failure_of
 from mayfly.engine.job import Job
+from mayfly.engine.lines import LineSplitter
 from mayfly.engine.provision import provision
-from mayfly.engine.starts import Account
+from mayfly.engine.starts import Account, capacity_of
 from mayfly.engine.states import RESTING, Event, Lifecycle, State
 from mayfly.engine.templates import Templates
 from mayfly.engine.turn import Turn
@@ -41,6 +53,10 @@ from mayfly.sandbox.api import Exit, SandboxFactory
 DEATH_GRACE_S = 2.0
 # How long killing may take before the call is answered without waiting for it.
 KILL_GRACE_S = 5.0
+# The peak of memory only grows, and asking for it costs as much as a small call: what a call is told may be this old.
+_PEAK_EVERY_S = 0.02
+_TIMER_S = 0.001  # by how much a timer may be early
+_MOST_NUMBER = 2**32 - 1
 # How long init may take, at least, in an instance that no call waits for, as on AWS.
 AHEAD_INIT_TIMEOUT_S = 130.0
 
@@ -97,7 +113,10 @@ class Owner(Protocol):
         """It was made for no call, and is idle."""
 
     def answered(self, instance: "Instance", job: Job, outcome: Outcome) -> None:
-        """A call ended; the instance is idle, or ending."""
+        """A call ended; the instance is idle, or ending, or runs others."""
+
+    def relieved(self, instance: "Instance") -> None:
+        """It runs calls and may be handed more from now on, without that one was answered."""
 
     def lost(self, instance: "Instance", job: Job, error: PlatformError) -> None:
         """A call was cut off by the platform itself."""
@@ -129,12 +148,19 @@ class Instance:
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._lifecycle = Lifecycle()
-        self._turn = Turn(job, self.created_at, cold=True) if job is not None else None
+        self.capacity = target.concurrency  # calls at a time; that of its runtime, once it is known
+        self._first = Turn(job, self.created_at, cold=True) if job is not None else None  # the call that init is for
+        self._turns: dict[int, Turn] = {}  # by number
+        self._number = 0  # of the latest
+        self._overdue = 0  # turns that have failed and not ended
         self._ends: Ends | None = None
-        self._timer: asyncio.TimerHandle | None = None  # the end of init's or the call's time, or of killing's
+        self._alarm = Alarm(self._loop, self._due)  # the end of init's or of a call's time
+        self._killing: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
         self._last_peak = 0
+        self._peak_at = -math.inf
         self._keeper: Keeper | None = None  # while it is lent
+        self._between = LineSplitter()  # what the runtime says that no call printed
         self._leaving = ""  # why it takes no further call, once it does not
         self._verdict: FailureKind | None = None
         self._cut_off: PlatformError | None = None
@@ -149,18 +175,27 @@ class Instance:
         """Why it ended; empty while it lives."""
         return self._reason
 
+    @property
+    def load(self) -> int:
+        """How many calls it runs."""
+        return len(self._turns)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it runs calls and may be handed one more."""
+        return self._lifecycle.state is State.BUSY and len(self._turns) < self.capacity and not self._overdue
+
     # What the engine asks for.
 
     def run(self, job: Job) -> None:
-        """Hand a call to this idle instance."""
+        """Hand a call to this instance, which is idle or has room."""
         assert self._ends is not None
-        if self.state is State.FROZEN:
-            self._thaw(self._ends)
-        self._lifecycle.feed(Event.CALLED)
-        self._ends.output.flush()  # a line begun between calls is not part of this one
-        self._turn = Turn(job, self._host.clock.monotonic(), cold=False)
-        self._go(self._turn, self.target.timeout_s)
-        self._timer = self._loop.call_later(self.target.timeout_s, self._expired)
+        if not self._turns:
+            if self.state is State.FROZEN:
+                self._thaw(self._ends)
+            self._lifecycle.feed(Event.CALLED)
+            self._ends.output.flush()  # a line begun between calls is not part of this one
+        self._go(Turn(job, self._host.clock.monotonic(), cold=False), self.target.timeout_s)
 
     def freeze(self) -> bool:
         """Stop all processes of this idle instance until its next call; False where that cannot be done."""
@@ -249,7 +284,7 @@ class Instance:
             self._cut_off = PlatformError(f"the instance was lost: {error}")
         finally:
             self.end("failed")
-            self._settle_turn(exit_)
+            self._settle(exit_)
             self._cancel_timers()
             await self._dispose()
 
@@ -271,17 +306,17 @@ class Instance:
         return ends
 
     def _begin_init(self, ends: Ends, environment: dict[str, str]) -> None:
-        job = self._turn.job if self._turn is not None else None
+        job = self._first.job if self._first is not None else None
         self._lifecycle.feed(Event.PROVISIONED)
         self._owner.provisioned(self)
         if job is None:
             limit_s = max(AHEAD_INIT_TIMEOUT_S, self.target.timeout_s)
         else:
-            self._turn = Turn(job, self._host.clock.monotonic(), cold=True)
+            self._first = Turn(job, self._host.clock.monotonic(), cold=True)
             limit_s = self.target.timeout_s if job.init_repeated else self._host.init_timeout_s
         task_root = str(self.target.sandbox.code) if self._host.factory.level == "process" else "/var/task"
-        ends.send_init(self.target.handler, environment, task_root)
-        self._timer = self._loop.call_later(limit_s, self._expired)
+        ends.send_init(self.target, environment, task_root)
+        self._alarm.by(self._loop.time() + limit_s)
 
     async def _death(self, ends: Ends) -> Exit:
         """Wait for the end, whoever brings it about, and read the fate of the current call off it."""
@@ -292,7 +327,7 @@ class Instance:
         self._unusable()
         await ends.lost(DEATH_GRACE_S)
         self.end(exit_.reason)
-        self._settle_turn(exit_)
+        self._settle(exit_)
         return exit_
 
     async def _dispose(self) -> None:
@@ -307,7 +342,7 @@ class Instance:
             self._host.observer.terminated(self.target, self.id, self._reason)
 
     def _fail_to_start(self, error: Exception) -> None:
-        turn = self._turn
+        turn = self._first
         self.end("failed to start" if turn is not None else f"failed to start: {error}")
         if self._cut_off is not None:
             return
@@ -316,54 +351,60 @@ class Instance:
             return
         if not isinstance(error, MayflyError):
             _log.error("instance %s of %s failed to start", self.id, self.target.function, exc_info=error)
-        self._turn = None
+        self._first = None
         self._owner.unprovisioned(self, turn.job, error)
 
     # What the runtime says.
 
     def _frame(self, frame: frames.Frame) -> None:
+        state, kind = self._lifecycle.state, frame.kind
+        if state is State.BUSY or state is State.DRAINING:
+            if kind == frames.RESULT:
+                self._answer(frame, None)
+                return
+            if kind == frames.ERROR:
+                if frame.meta.get("fatal"):
+                    self.retire("fatal error")
+                self._answer(frame, Failure("raised", frame.payload))
+                return
         if self._over:
             return  # its fate is sealed; what it says now comes too late
-        state, kind = self.state, frame.kind
-        running = state is State.BUSY or state is State.DRAINING
-        if kind == frames.RESULT and running:
-            self._answer(frame.payload, None)
-        elif kind == frames.ERROR and running:
-            if frame.meta.get("fatal"):
-                self.retire("fatal error")
-            self._answer(b"", Failure("raised", frame.payload))
-        elif kind == frames.READY and state is State.INITIALIZING:
-            self._ready(frame)
+        if kind == frames.READY and state is State.INITIALIZING:
+            self._ready(frame.meta)
         elif kind == frames.INIT_ERROR and state is State.INITIALIZING:
             self._init_failed(frame.payload)
+        elif kind == frames.OUTPUT and self.capacity > 1 and state is not State.INITIALIZING:
+            self._printed_by(frame.number, frame.payload)
         else:
             self._condemn("protocol")
 
-    def _ready(self, frame: frames.Frame) -> None:
+    def _ready(self, meta: dict[str, Any]) -> None:
         assert self._ends is not None
         now = self._host.clock.monotonic()
-        start = self._account.ready(now, frame.meta, snap_start=self.target.snap_start)
+        start = self._account.ready(now, meta, snap_start=self.target.snap_start)
         self._host.templates.learned(self.target, start, self._account.environment)
         self.start_ms = (now - self.created_at) * 1000
+        self.capacity = capacity_of(meta.get("concurrency"), self.target.concurrency)
         self._lifecycle.feed(Event.READY)
         self._owner.ready(self)
-        if self._turn is None:
+        self._cancel_timers()
+        turn = self._first
+        if turn is None:
             self._idle_from_the_start(now)
             return
-        self._turn.start = start
+        turn.start = start
         self._lifecycle.feed(Event.CALLED)
+        self._ends.output.drain()
+        self._first = None
+        self._go(turn, turn.init_ended(now))
         if self._leaving:
             self._lifecycle.feed(Event.RETIRED)
-        self._ends.output.drain()
-        left_s = self._turn.init_ended(now)
-        self._cancel_timers()
-        self._timer = self._loop.call_later(left_s, self._expired)
-        self._go(self._turn, left_s)
+        elif self.target.concurrency > 1:
+            self._owner.relieved(self)
 
     def _idle_from_the_start(self, now: float) -> None:
         """It was made ahead of calls, and is ready for one."""
         assert self._ends is not None
-        self._cancel_timers()
         self._ends.output.drain()
         self.idle_since = now
         if self._leaving:
@@ -374,34 +415,82 @@ class Instance:
     def _go(self, turn: Turn, left_s: float) -> None:
         """The handler is to run, and has `left_s` to do so."""
         assert self._ends is not None
-        self._report_started(turn)
-        self._ends.send_invoke(turn.job.call, int((self._host.clock.now() + left_s) * 1000))
+        self._number = number = self._number % _MOST_NUMBER + 1
+        self._turns[number] = turn
+        turn.due_at = self._loop.time() + left_s
+        turn.reported = True
+        self._host.observer.started(self.target, self.id, turn.job.call)
+        self._ends.send_invoke(number, turn.job.call, int((self._host.clock.now() + left_s) * 1000))
+        self._alarm.by(turn.due_at)
 
     def _init_failed(self, payload: bytes) -> None:
-        if self._turn is None:
+        if self._first is None:
             self.end("init failed")
             return
-        turn, peak = self._turn, self._peak()
+        turn = self._first
         self._reason = "init failed"
         self._lifecycle.feed(Event.ENDED)
-        outcome = self._conclude(turn, b"", Failure("init-raised", payload), peak)
+        self._drain()
+        self._first = None
+        now = self._host.clock.monotonic()
+        outcome = self._conclude(turn, now, b"", Failure("init-raised", payload), self._peak(now))
         self._begin_end()
         self._owner.answered(self, turn.job, outcome)
 
-    def _answer(self, payload: bytes, failure: Failure | None) -> None:
-        assert self._turn is not None
-        job = self._turn.job
-        outcome = self._conclude(self._turn, payload, failure, self._peak())
-        if self._lifecycle.feed(Event.ANSWERED) is State.ENDING:
-            self._reason = self._leaving
-            self._begin_end()
-        else:
-            self.idle_since = self._host.clock.monotonic()
-        self._owner.answered(self, job, outcome)
+    def _answer(self, frame: frames.Frame, failure: Failure | None) -> None:
+        turn = self._turns.get(frame.number)
+        if turn is None:
+            self._condemn("protocol")
+            return
+        if turn.overdue:
+            self._answered_late(frame.number)
+            return
+        if not frame.flags & frames.QUIET:
+            self._drain()
+        elif self._ends is not None:
+            self._ends.output.flush()
+        del self._turns[frame.number]
+        now = self._host.clock.monotonic()
+        payload = frame.payload if failure is None else b""
+        peak = self._peak(now) if now > self._peak_at + _PEAK_EVERY_S else self._last_peak
+        outcome = self._conclude(turn, now, payload, failure, peak)
+        if not self._turns:
+            if self._lifecycle.feed(Event.ANSWERED) is State.ENDING:
+                self._reason = self._leaving
+                self._begin_end()
+            else:
+                self.idle_since = now
+        elif self._overdue == len(self._turns):
+            self.end("timeout")
+        self._owner.answered(self, turn.job, outcome)
+
+    def _answered_late(self, number: int) -> None:
+        """A call that failed for its time has ended: its place is free."""
+        del self._turns[number]
+        self._overdue -= 1
+        if self.has_room:
+            self._owner.relieved(self)
 
     def _printed(self, lines: list[str]) -> None:
+        turn = self._first
+        if len(self._turns) == 1:
+            (turn,) = self._turns.values()
+        self._report(turn, lines)
+
+    def _printed_by(self, number: int, data: bytes) -> None:
+        """The runtime says which call printed it; 0: none of them."""
+        turn = self._turns.get(number)
+        if turn is None or turn.overdue:
+            turn = None
+            lines = self._between.feed(data)
+        else:
+            lines = turn.lines().feed(data)
+        if lines:
+            self._report(turn, lines)
+
+    def _report(self, turn: Turn | None, lines: list[str]) -> None:
         now = self._host.clock.now()
-        call = self._turn.job.call if self._turn is not None else None
+        call = turn.job.call if turn is not None and not turn.overdue else None
         self._host.observer.output(self.target, self.id, call, [(now, line) for line in lines])
 
     # How it goes wrong.
@@ -425,8 +514,31 @@ class Instance:
         """Nothing can be said to it any more; what it said before its end may still be on its way."""
         self.retire("died while idle" if self.state in RESTING else "died")
 
-    def _expired(self) -> None:
-        self._condemn("init-timeout" if self.state is State.INITIALIZING else "timeout")
+    def _due(self) -> None:
+        """The time of init is over, or that of a call may be."""
+        if self.state is State.INITIALIZING:
+            self._condemn("init-timeout")
+            return
+        now = self._loop.time() + _TIMER_S
+        for turn in [turn for turn in self._turns.values() if turn.due_at <= now and not turn.overdue]:
+            if self.capacity == 1:
+                self._condemn("timeout")
+                return
+            self._ran_over(turn)
+        if not self._over and (left := [turn.due_at for turn in self._turns.values() if not turn.overdue]):
+            self._alarm.by(min(left))
+
+    def _ran_over(self, turn: Turn) -> None:
+        """One of several calls took too long; its code goes on."""
+        if len(self._turns) == 1:
+            self._drain()
+        now = self._host.clock.monotonic()
+        outcome = self._conclude(turn, now, b"", Failure("timeout"), self._peak(now))
+        turn.overdue = True
+        self._overdue += 1
+        if self._overdue == len(self._turns):
+            self.end("timeout")
+        self._owner.answered(self, turn.job, outcome)
 
     def _condemn(self, verdict: FailureKind) -> None:
         if not self._over:
@@ -439,61 +551,60 @@ class Instance:
         self._owner.ended(self)
         if self._ends is not None:
             self._ends.sandbox.kill()
-            if self._turn is not None:
-                self._timer = self._loop.call_later(KILL_GRACE_S, self._settle_turn, None)
+            if self._first is not None or self._turns:
+                self._killing = self._loop.call_later(KILL_GRACE_S, self._settle, None)
 
-    def _settle_turn(self, exit_: Exit | None) -> None:
-        """Settle the call that was under way when the instance ended, if there was one."""
-        turn = self._turn
-        if turn is None:
-            return
-        if self._cut_off is not None:
-            self._abandon()
-            self._owner.lost(self, turn.job, self._cut_off)
-        elif self._verdict == "init-timeout" and not turn.job.init_repeated:
-            self._abandon()
-            self._owner.repeat_init(self, turn.job)
-        else:
-            failure = failure_of(self._verdict, exit_)
-            peak = exit_.peak_memory_bytes if exit_ is not None else self._last_peak
-            outcome = self._conclude(turn, b"", failure, peak)
-            self._owner.answered(self, turn.job, outcome)
+    def _settle(self, exit_: Exit | None) -> None:
+        """Settle the calls that were under way when the instance ended."""
+        self._cancel_timers()
+        self._drain()
+        turns = [turn for turn in self._turns.values() if not turn.overdue]
+        if self._first is not None:
+            turns.append(self._first)
+        self._first = None
+        self._turns.clear()
+        for turn in turns:
+            if self._cut_off is not None:
+                self._owner.lost(self, turn.job, self._cut_off)
+            elif self._verdict == "init-timeout" and not turn.job.init_repeated:
+                self._owner.repeat_init(self, turn.job)
+            else:
+                failure = failure_of(self._verdict, exit_)
+                peak = exit_.peak_memory_bytes if exit_ is not None else self._last_peak
+                outcome = self._conclude(turn, self._host.clock.monotonic(), b"", failure, peak)
+                self._owner.answered(self, turn.job, outcome)
 
     # Accounts of a call.
 
-    def _conclude(self, turn: Turn, payload: bytes, failure: Failure | None, peak: int) -> Outcome:
-        """Report the rest of the output, then the end of the call."""
+    def _conclude(self, turn: Turn, now: float, payload: bytes, failure: Failure | None, peak: int) -> Outcome:
+        """Report the end of the call, all of whose output has come."""
         if not turn.reported:  # it ended in init
-            turn.init_ended(self._host.clock.monotonic())
-            self._report_started(turn)
-        self._abandon()
-        outcome = turn.outcome(self.id, self._host.clock.monotonic(), payload, failure, peak)
+            turn.init_ended(now)
+            turn.reported = True
+            self._host.observer.started(self.target, self.id, turn.job.call)
+        if (rest := turn.rest()) is not None:
+            self._report(turn, rest)
+        outcome = turn.outcome(self.id, now, payload, failure, peak)
         self.calls += 1
         self._host.observer.finished(self.target, turn.job.call, outcome)
         return outcome
 
-    def _abandon(self) -> None:
-        """The turn is over as far as the instance is concerned: what it printed until now belongs to it."""
-        self._cancel_timers()
+    def _drain(self) -> None:
+        """What is in the pipe belongs to the calls that run now."""
         if self._ends is not None:
             self._ends.output.drain()
-        self._turn = None
 
-    def _report_started(self, turn: Turn) -> None:
-        turn.reported = True
-        self._host.observer.started(self.target, self.id, turn.job.call)
-
-    def _peak(self) -> int:
+    def _peak(self, now: float) -> int:
         """The peak until now; the last one known when the sandbox is just being taken down."""
+        self._peak_at = now
         if self._ends is not None:
             with contextlib.suppress(OSError):
                 self._last_peak = self._ends.sandbox.peak_memory()
         return self._last_peak
 
     def _cancel_timers(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._silence is not None:
-            self._silence.cancel()
-            self._silence = None
+        self._alarm.cancel()
+        for timer in (self._killing, self._silence):
+            if timer is not None:
+                timer.cancel()
+        self._killing = self._silence = None

@@ -1,13 +1,13 @@
 """A call on its way through the engine, from acceptance to its outcome."""
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from mayfly.engine.api import Call, Outcome, Target
 
 
-@dataclass(slots=True, eq=False)
-class Job:
+class Job(msgspec.Struct, eq=False):
     """One accepted call. Its future belongs to the caller, who may have cancelled it: the job runs on regardless."""
 
     target: Target

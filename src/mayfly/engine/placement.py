@@ -419,6 +419,9 @@ class Placement:
         self._settle(job)
         job.resolve(outcome)
 
+    def relieved(self, instance: Instance) -> None:
+        pass
+
     def lost(self, instance: Instance, job: Job, error: PlatformError) -> None:
         self._drop(job, error)
 

@@ -40,6 +40,11 @@ class Account:
         )
 
 
+def capacity_of(said: object, allowed: int) -> int:
+    """How many calls an instance takes at a time, by what its runtime says; 1 if it says nothing."""
+    return min(said, allowed) if isinstance(said, int) and said > 0 else 1
+
+
 def _path(origin: Origin, snap_start: bool) -> StartPath:
     if origin == "template":
         return "function" if snap_start else "packages"

@@ -24,6 +24,8 @@ from enum import Enum
 class State(Enum):
     """Where an instance is in its life."""
 
+    __hash__ = object.__hash__  # members are single; that of Enum is a call of Python
+
     PROVISIONING = "provisioning"
     INITIALIZING = "initializing"
     IDLE = "idle"
@@ -37,6 +39,8 @@ class State(Enum):
 
 class Event(Enum):
     """What can happen to it."""
+
+    __hash__ = object.__hash__
 
     PROVISIONED = "its sandbox runs and was sent the code to load"
     READY = "the runtime loaded the code"

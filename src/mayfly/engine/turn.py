@@ -1,7 +1,10 @@
 """One call's turn on one instance: its times, and the outcome that they add up to."""
 
+import math
+
 from mayfly.engine.api import Failure, Outcome, Start
 from mayfly.engine.job import Job
+from mayfly.engine.lines import LineSplitter
 
 
 class Turn:
@@ -11,12 +14,26 @@ class Turn:
     part of the call's own time, as AWS does it: such a turn has a duration and no init.
     """
 
-    __slots__ = ("_began_at", "_cold", "_init_ms", "_queued_ms", "job", "reported", "start")
+    __slots__ = (
+        "_began_at",
+        "_cold",
+        "_init_ms",
+        "_lines",
+        "_queued_ms",
+        "due_at",
+        "job",
+        "overdue",
+        "reported",
+        "start",
+    )
 
     def __init__(self, job: Job, now: float, *, cold: bool) -> None:
         self.job = job
         self.start: Start | None = None
         self.reported = False  # whether the observer was told that the call started
+        self.due_at = math.inf  # by the loop's time
+        self.overdue = False  # failed for its time, while its code runs on
+        self._lines: LineSplitter | None = None
         self._cold = cold
         self._queued_ms = (now - job.accepted_at) * 1000
         self._init_ms: float | None = None
@@ -30,6 +47,16 @@ class Turn:
         self._init_ms = spent_s * 1000
         self._began_at = now
         return self.job.target.timeout_s
+
+    def lines(self) -> LineSplitter:
+        """Cuts what the runtime says that this call printed."""
+        if self._lines is None:
+            self._lines = LineSplitter()
+        return self._lines
+
+    def rest(self) -> list[str] | None:
+        """A last line that did not end."""
+        return self._lines.flush() or None if self._lines is not None else None
 
     def outcome(self, instance: str, now: float, payload: bytes, failure: Failure | None, peak: int) -> Outcome:
         """What the call came to."""

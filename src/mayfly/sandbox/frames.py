@@ -2,13 +2,15 @@
 
 This file runs on both sides: the server imports it, and it is shipped into every sandbox.
 
-A frame is a header of 12 bytes (kind: unsigned 32 bits, length of the JSON: unsigned 32 bits, length of the payload:
-unsigned 32 bits; big-endian), a JSON object in UTF-8, and the payload. The payload is a function's event or result and
-is never parsed by the server.
+A frame is a header of 16 bytes, a head and a payload. Header: kind and flags (unsigned 16 bits each), the number of a
+call, the length of the head, the length of the payload (unsigned 32 bits each); big-endian. The head of an INVOKE are
+the fields of `call_head`; of all other kinds, a JSON object in UTF-8 or nothing. The payload is a function's event or
+result and is never parsed by the server.
 
-Order. The server sends INIT once, then INVOKE frames, at most one unanswered. The runtime answers INIT by READY or
-INIT_ERROR, and every INVOKE by RESULT or ERROR. Whatever the runtime wrote to stdout and stderr for an invocation is
-in the output pipe before its answer is sent. The server may send INVOKE without waiting for READY.
+Order. The server sends INIT once, then INVOKE frames, at most as many unanswered ones as INIT allowed and READY took.
+The runtime answers INIT by READY or INIT_ERROR, and every INVOKE by RESULT or ERROR with its number. Whatever the
+runtime wrote to stdout and stderr for an invocation is in the output pipe, or was sent as OUTPUT, before its answer is
+sent. The server may send INVOKE without waiting for READY.
 """
 
 from __future__ import annotations  # runs inside sandboxes too, on every Python from 3.9 on
@@ -18,27 +20,34 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-HEADER = struct.Struct("!III")
-MAX_JSON = 1 << 20
+HEADER = struct.Struct("!HHIII")
+MAX_HEAD = 1 << 20
 MAX_PAYLOAD = 64 << 20
 
 # Server to runtime.
-INIT = 1  # JSON: {"handler", "environment": {str: str}, "task_root": str}
-# JSON: {"request_id", "deadline_ms": Unix ms, "arn", "trace_id"?, "client_context"?, "identity"?}; event
-INVOKE = 2
+# JSON: {"handler", "environment": {str: str}, "task_root": str, "concurrency"?: calls at a time, 1 if not there}
+INIT = 1
+INVOKE = 2  # number; fields of `call_head`; event
 # To a shared template, once, on a socket of its own: what to load ahead. JSON: {"environment", "task_root",
 # "modules": [names in the order of their first import], "handler": None for packages alone}
 PREPARE = 3
 
 # Runtime to server.
 # JSON: {"init_ms": float, "imports": [[module, file, total µs, own µs], ...] of this init, in the order of completion,
-# "restore_ms"?: in a fork of a shared template, the part of init that came before the function's code}
+# "restore_ms"?: in a fork of a shared template, the part of init that came before the function's code,
+# "concurrency"?: how many calls it takes at a time, at most what INIT said; 1 if not there}
 READY = 16
 INIT_ERROR = 17  # payload: the error object, as below
-RESULT = 18  # payload: the handler's result as JSON text
-ERROR = 19  # JSON: {"fatal": bool, true when the runtime ends itself}; payload: {"errorMessage", "errorType", ...}
+RESULT = 18  # number; payload: the handler's result as JSON text
+# number; JSON: {"fatal": bool, true when the runtime ends itself}; payload: {"errorMessage", "errorType", ...}
+ERROR = 19
 PREPARED = 20  # JSON: {"modules": int, "took_ms": float}
 REFUSED = 21  # JSON: {"reasons": [why instances cannot be forked from it]}
+OUTPUT = 22  # number, 0 for no call; payload: what was printed
+
+# Flag of RESULT and ERROR: the output pipe was empty after the call had printed its last. A hint, by which the server
+# saves a look into the pipe; a runtime that lies has its own output attributed to the wrong call.
+QUIET = 1
 
 
 class FrameError(ValueError):
@@ -49,45 +58,100 @@ class Frame(NamedTuple):
     """One message."""
 
     kind: int
-    meta: dict[str, Any]
+    flags: int
+    number: int
+    head: bytes
     payload: bytes
 
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The head as JSON object; `FrameError`."""
+        if not self.head:
+            return {}
+        try:
+            meta = json.loads(self.head)
+        except ValueError as error:
+            raise FrameError("a frame's JSON cannot be parsed") from error
+        if not isinstance(meta, dict):
+            raise FrameError("a frame's JSON is not an object")
+        return meta
 
-def encode(kind: int, meta: dict[str, Any] | None = None, payload: bytes = b"") -> bytes:
-    """The bytes of one frame."""
+
+def encode(
+    kind: int, meta: dict[str, Any] | None = None, payload: bytes = b"", number: int = 0, flags: int = 0
+) -> bytes:
+    """The bytes of one frame whose head is JSON."""
     text = json.dumps(meta, separators=(",", ":")).encode() if meta else b""
-    return HEADER.pack(kind, len(text), len(payload)) + text + payload
+    return HEADER.pack(kind, flags, number, len(text), len(payload)) + text + payload
+
+
+def encode_call(number: int, head: bytes, payload: bytes) -> bytes:
+    """The bytes of an INVOKE."""
+    return HEADER.pack(INVOKE, 0, number, len(head), len(payload)) + head + payload
+
+
+def encode_result(number: int, payload: bytes, flags: int = 0) -> bytes:
+    """The bytes of a RESULT."""
+    return HEADER.pack(RESULT, flags, number, 0, len(payload)) + payload
+
+
+def call_head(
+    request_id: str, deadline_ms: int, arn: str, trace_id: str = "", client_context: str = "", identity: str = ""
+) -> bytes:
+    """The head of an INVOKE: its fields between NULs, which none of them may hold. The empty one stands for none.
+
+    `deadline_ms` is in Unix milliseconds; `client_context` and `identity` are JSON texts.
+    """
+    fields = f"{request_id}\0{deadline_ms}\0{arn}\0{trace_id}\0{client_context}\0{identity}"
+    if fields.count("\0") != 5:
+        fields = "\0".join(
+            field.replace("\0", "") for field in (request_id, str(deadline_ms), arn, trace_id, client_context, identity)
+        )
+    return fields.encode("utf-8", "surrogatepass")
+
+
+def call_fields(head: bytes) -> list[str]:
+    """The six fields of an INVOKE's head, as texts; `FrameError`."""
+    fields = head.decode("utf-8", "surrogatepass").split("\0")
+    if len(fields) != 6:
+        raise FrameError("the head of a call has six fields")
+    return fields
 
 
 class Decoder:
     """Bytes in, frames out."""
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
+    __slots__ = ("_rest", "buffered")
 
-    @property
-    def buffered(self) -> int:
-        """Bytes of a frame that is not complete yet, or of frames that nobody has asked for yet."""
-        return len(self._buffer)
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self.buffered = 0  # bytes of a frame that is not complete yet, or of frames that nobody has asked for yet
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Frames that `data` completes; `FrameError` when the stream makes no sense."""
-        self._buffer += data
-        while len(self._buffer) >= HEADER.size:
-            kind, meta_length, payload_length = HEADER.unpack_from(self._buffer)
-            if meta_length > MAX_JSON or payload_length > MAX_PAYLOAD:
-                raise FrameError(f"a frame of {meta_length} + {payload_length} bytes exceeds the limits")
-            end = HEADER.size + meta_length + payload_length
-            if len(self._buffer) < end:
-                return
-            start = HEADER.size + meta_length
-            text = bytes(self._buffer[HEADER.size : start])
-            payload = bytes(self._buffer[start:end])
-            del self._buffer[:end]
-            try:
-                meta = json.loads(text) if text else {}
-            except ValueError as error:
-                raise FrameError("a frame's JSON cannot be parsed") from error
-            if not isinstance(meta, dict):
-                raise FrameError("a frame's JSON is not an object")
-            yield Frame(kind, meta, payload)
+        """Frames that `data` completes; `FrameError` when the stream makes no sense.
+
+        All of them must be taken before more is fed.
+        """
+        source: bytes | bytearray = data
+        if self._rest:
+            self._rest += data
+            source = self._rest
+        at, size = 0, len(source)
+        while size - at >= 16:
+            kind, flags, number, head_length, payload_length = HEADER.unpack_from(source, at)
+            if head_length > MAX_HEAD or payload_length > MAX_PAYLOAD:
+                raise FrameError(f"a frame of {head_length} + {payload_length} bytes exceeds the limits")
+            start = at + 16
+            middle = start + head_length
+            end = middle + payload_length
+            if end > size:
+                break
+            at = end
+            self.buffered = size - at
+            yield Frame(kind, flags, number, bytes(source[start:middle]), bytes(source[middle:end]))
+        if source is self._rest:
+            if at:
+                del self._rest[:at]
+        elif at < size:
+            self._rest += data[at:]
+        self.buffered = size - at

@@ -91,7 +91,7 @@ def garbage(event: Event, connection: socket.socket) -> Any:
 
 
 def answers_twice(event: Event, connection: socket.socket) -> Any:
-    connection.sendall(struct.pack("!III", 18, 0, 1) + b"1" + struct.pack("!III", 18, 0, 1) + b"2")
+    connection.sendall(struct.pack("!HHIII", 18, 0, 1, 0, 1) + b"1" + struct.pack("!HHIII", 18, 0, 1, 0, 1) + b"2")
     time.sleep(3600)
 
 
@@ -102,7 +102,7 @@ def hangs_up(event: Event, connection: socket.socket) -> Any:
 
 def answers_and_leaves(event: Event, connection: socket.socket) -> Any:
     print("last words", flush=True)
-    connection.sendall(struct.pack("!III", 18, 0, 1) + b"7")
+    connection.sendall(struct.pack("!HHIII", 18, 0, 1, 0, 1) + b"7")
     os._exit(0)
 
 

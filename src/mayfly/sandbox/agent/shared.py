@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
 from mayfly.sandbox.agent import channel, isolate, keeper, kernel, pages, powers
-from mayfly.sandbox.python import ahead, bootstrap, settle
+from mayfly.sandbox.python import ahead, bootstrap
 
 _HERE = b"\1"
 
@@ -31,7 +31,8 @@ def serve(
         ready = _prepare(report, frozenset((forks.fileno(), report.fileno(), *home)))
         report.close()
         if ready is not None:
-            _plugs = settle.settle(ready.warm)
+            gc.collect()
+            gc.freeze()
             with open(pages.MAPS) as maps:
                 pages.collapse(pages.places(maps) - inherited)
             _fork_on_request(forks, _Kit(ready, home, denial, label))

@@ -1,5 +1,7 @@
 """The loop of the managed Python runtime: INIT once, then one INVOKE after another, over the control socket.
 
+An `async` handler of a function that takes several calls at a time is handed over to `tasks` after INIT.
+
 Ends with the process, never returns. When the socket closes, the server is gone and so is the reason to live. User
 code runs in this same process: nothing here is secret from it, and nothing it does here can reach beyond the sandbox.
 """
@@ -14,15 +16,27 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.python import ahead, children, failures, handler, imports, logs, preload, restore, results, search
-from mayfly.sandbox.python.context import LambdaContext, parse_json
+from mayfly.sandbox.python import (
+    ahead,
+    children,
+    failures,
+    handler,
+    imports,
+    logs,
+    preload,
+    restore,
+    results,
+    search,
+    streams,
+    tasks,
+)
+from mayfly.sandbox.python.context import Fixed, context_of
 
-_CHUNK = 1 << 18
-_MODULE = compile("def handler(event, context):\n    return event\n", "warm", "exec")
+_CHUNK = 1 << 16
+_LONG_CHUNK = 1 << 20  # of a frame that has begun
 
 
 def forget_modules() -> None:
@@ -33,26 +47,22 @@ def forget_modules() -> None:
 
 def warm() -> None:
     """Do without effect what every init does, in a process that has time: memory shared with the template is copied
-    when it is first written to, reference counts included, and that is most of the time of a small function's init.
-
-    Nothing more than that: what a function may never need, as the finders of all other directories, would cost each
-    instance memory."""
-    path, sys.path[:] = sys.path[:], ["/opt"]
+    when it is first written to, reference counts included, and that is most of the time of a small function's init."""
+    sys.path.insert(0, "/opt")
     for name in ("_no_such_module", "json"):
         try:
             importlib.import_module(name)
         except ImportError:
             continue
-    sys.path[:] = path
-    sys.path_importer_cache.pop("/opt", None)
-    exec(_MODULE, {})  # noqa: S102 (a constant)
+    sys.path_importer_cache.pop(sys.path.pop(0), None)
+    exec(compile("def handler(event, context):\n    return event\n", "warm", "exec"), {})  # noqa: S102 (a constant)
     random.seed()
     os.environ["WARM"] = os.environ.pop("WARM", "")
     del os.environ["WARM"]
     logs.set_up({}, logs.Current())
     for frame in frames.Decoder().feed(frames.encode(frames.READY, {"init_ms": 1.5}, b"null")):
-        results.encode(json.loads(frame.payload), ascii_only=True)
-    _flush()
+        results.encode(results.event_of(frame.payload), ascii_only=True)
+    streams.flush()
 
 
 def open_output() -> None:
@@ -78,7 +88,7 @@ def serve(control: socket.socket, places: search.Places = search.INSIDE, ready: 
     except BaseException as error:  # KeyboardInterrupt and the like end a runtime as they end a program
         sys.stdout.write(failures.log_line(failures.describe(error, "")))
     finally:
-        _flush()
+        streams.flush()
         os._exit(status)
 
 
@@ -94,40 +104,51 @@ class _Runtime:
         self._decoder = frames.Decoder()
         self._init_ms = 0.0
         self._invoked_early = False
+        self._fixed = Fixed()
+        self._ascii_only = True
+        self._concurrency = 1
         # A child made by fork (multiprocessing) has no business on the control socket.
         os.register_at_fork(after_in_child=control.close)
 
     def run(self) -> None:
-        for frame in self._frames():
-            if frame.kind == frames.INIT:
-                self._init(frame)
-            elif frame.kind == frames.INVOKE:
-                self._invoke(frame)
-            children.reap_adopted()
+        receive, feed, adopted = self._control.recv, self._decoder.feed, children.Adopted()
+        while data := receive(_LONG_CHUNK if self._decoder.buffered else _CHUNK):
+            arrived, began_at = feed(data), time.monotonic()
+            for frame in arrived:
+                if frame.kind == frames.INVOKE:
+                    self._invoke(frame)
+                elif frame.kind == frames.INIT:
+                    self._init(frame)
+                    if self._concurrency > 1:
+                        self._run_concurrently(list(arrived))
+                        return
+            adopted.reap_now_and_then(began_at)
 
-    def _frames(self) -> Iterator[frames.Frame]:
-        while True:
-            data = self._control.recv(_CHUNK)
-            if not data:
-                return
-            yield from self._decoder.feed(data)
+    def _run_concurrently(self, early: list[frames.Frame]) -> None:
+        assert self._function is not None
+        tasks.Tasks(self._control, self._decoder, self._function, self._current, self._fixed, self._ascii_only).run(
+            early
+        )
 
     def _init(self, frame: frames.Frame) -> None:
         begin = time.perf_counter()
+        meta = frame.meta
         about: dict[str, Any] = {}
         record = imports.Record()
         try:
-            self._set_up(frame.meta, about)
+            self._set_up(meta, about)
             if self._ready is not None:
                 self._function = self._ready.function
             if self._function is None:
                 with record:
-                    self._function = handler.find(frame.meta["handler"])
+                    self._function = handler.find(meta["handler"])
         except Exception as error:  # user code may raise anything
             failure = failures.describe(error, "")
-            self._report(failure)
+            failures.report(failure)
             self._answer(frames.INIT_ERROR, {}, _text(failure))
             sys.exit(1)
+        if meta.get("concurrency", 1) > 1 and handler.is_async(self._function):
+            self._concurrency = about["concurrency"] = meta["concurrency"]
         self._init_ms = (time.perf_counter() - begin) * 1000
         # An INVOKE that is here already was sent before anybody knew how long init would take.
         self._invoked_early = bool(self._decoder.buffered or select.select([self._control], [], [], 0)[0])
@@ -149,69 +170,35 @@ class _Runtime:
             logs.set_up(environment, self._current)
             random.seed()
             restore.renew_identity()
+        self._fixed = Fixed.of(environment)
+        self._ascii_only = results.ascii_only(environment)
         children.watch()
 
     def _invoke(self, frame: frames.Frame) -> None:
-        meta = frame.meta
-        request_id: str = meta["request_id"]
+        fields = frames.call_fields(frame.head)
+        request_id, trace_id = fields[0], fields[3]
         self._current.request_id = request_id
-        trace_id = meta.get("trace_id")
-        if trace_id is None:
-            os.environ.pop("_X_AMZN_TRACE_ID", None)
-        else:
+        if trace_id:
             os.environ["_X_AMZN_TRACE_ID"] = trace_id
-        deadline_ms = int(meta["deadline_ms"] + (self._init_ms if self._invoked_early else 0))
-        self._invoked_early = False
+        else:
+            os.environ.pop("_X_AMZN_TRACE_ID", None)
+        if self._invoked_early:
+            fields[1] = str(int(int(fields[1]) + self._init_ms))
+            self._invoked_early = False
+        assert self._function is not None
         try:
-            result = self._call(frame, deadline_ms)
+            context = context_of(fields, self._fixed)
+            result = results.encode(self._function(results.event_of(frame.payload), context), self._ascii_only)
         except Exception as error:  # user code may raise anything
             failure = failures.describe(error, request_id)
-            self._report(failure)
-            self._answer(frames.ERROR, {"fatal": False}, _text(failure))
+            failures.report(failure)
+            self._answer(frames.ERROR, {"fatal": False}, _text(failure), frame.number)
         else:
-            self._answer(frames.RESULT, {}, result)
+            self._control.sendall(frames.encode_result(frame.number, result, streams.settle()))
 
-    def _call(self, frame: frames.Frame, deadline_ms: int) -> bytes:
-        assert self._function is not None
-        meta = frame.meta
-        context = LambdaContext(
-            meta["request_id"],
-            meta["arn"],
-            deadline_ms,
-            _header(meta.get("client_context"), "Client Context"),
-            _header(meta.get("identity"), "Cognito Identity"),
-        )
-        try:
-            event = json.loads(frame.payload)
-        except ValueError as error:
-            raise failures.RuntimeFault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
-        return results.encode(self._function(event, context), _ascii_only())
-
-    def _report(self, failure: dict[str, Any]) -> None:
-        """Into the function's log, as AWS does it."""
-        if logs.wants_json(os.environ):
-            now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-            sys.stdout.write(json.dumps({"timestamp": now, "level": "ERROR", **failure}, ensure_ascii=False) + "\n")
-        else:
-            sys.stdout.write(failures.log_line(failure))
-
-    def _answer(self, kind: int, meta: dict[str, Any], payload: bytes = b"") -> None:
-        _flush()
-        self._control.sendall(frames.encode(kind, meta, payload))
-
-
-def _header(text: str | None, name: str) -> dict[str, Any] | None:
-    try:
-        return parse_json(text)
-    except ValueError as error:
-        message = f"Unable to parse {name} JSON: {error}"
-        raise failures.RuntimeFault("Runtime.LambdaContextUnmarshalError", message) from None
-
-
-def _ascii_only() -> bool:
-    """The runtimes up to python3.11 escape what is not ASCII; later ones do not. Either is the same JSON."""
-    name = os.environ.get("AWS_EXECUTION_ENV", "")
-    return name.rpartition("python3.")[2] in {"8", "9", "10", "11"}
+    def _answer(self, kind: int, meta: dict[str, Any], payload: bytes = b"", number: int = 0) -> None:
+        streams.flush()
+        self._control.sendall(frames.encode(kind, meta, payload, number))
 
 
 def _set_environment(environment: dict[str, str]) -> None:
@@ -219,15 +206,6 @@ def _set_environment(environment: dict[str, str]) -> None:
     os.environ.update(environment)
     if "TZ" in environment:
         time.tzset()
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        try:
-            if stream is not None:
-                stream.flush()
-        except Exception:  # noqa: S112 (a function may have put anything there, or closed it)
-            continue
 
 
 def _text(failure: dict[str, Any]) -> bytes:

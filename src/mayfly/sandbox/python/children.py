@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,26 @@ def watch() -> None:
     for module, name in ((_posixsubprocess, "fork_exec"), (subprocess, "_fork_exec")):
         if hasattr(module, name):
             setattr(module, name, _noting(getattr(module, name), own))
+
+
+class Adopted:
+    """Buries them, but not after every call of many: asking costs as much as a small call does.
+
+    A call that starts processes takes longer than `LONG_S`.
+    """
+
+    EVERY_S = 0.05
+    LONG_S = 0.001
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+
+    def reap_now_and_then(self, began_at: float) -> None:
+        """After calls that began at `began_at`, in monotonic seconds."""
+        now = time.monotonic()
+        if now >= self._next_at or now - began_at > self.LONG_S:
+            self._next_at = now + self.EVERY_S
+            reap_adopted()
 
 
 def reap_adopted() -> None:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
+
+from mayfly.sandbox.python.failures import RuntimeFault
+
+_FIXED = (
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+)
 
 
 class _Record:
@@ -26,6 +36,10 @@ class _Record:
 class CognitoIdentity(_Record):
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
+    def __init__(self, identity_id: str | None = None, pool_id: str | None = None) -> None:
+        self.cognito_identity_id = identity_id
+        self.cognito_identity_pool_id = pool_id
+
 
 class Client(_Record):
     __slots__ = ("app_package_name", "app_title", "app_version_code", "app_version_name", "installation_id")
@@ -44,6 +58,20 @@ class ClientContext(_Record):
             self.client = Client(self.client)
 
 
+class Fixed(NamedTuple):
+    """What is the same in every call of an instance."""
+
+    function_name: Optional[str] = None  # noqa: UP045 (read at run time on Python 3.9)
+    function_version: Optional[str] = None  # noqa: UP045
+    memory_limit_in_mb: Optional[str] = None  # noqa: UP045
+    log_group_name: Optional[str] = None  # noqa: UP045
+    log_stream_name: Optional[str] = None  # noqa: UP045
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Fixed:
+        return cls(*map(environment.get, _FIXED))
+
+
 class LambdaContext:
     """https://docs.aws.amazon.com/lambda/latest/dg/python-context.html"""
 
@@ -52,26 +80,22 @@ class LambdaContext:
         request_id: str,
         arn: str,
         deadline_ms: int,
-        client_context: dict[str, Any] | None,
-        identity: dict[str, Any] | None,
+        fixed: Fixed,
+        client_context: ClientContext | None = None,
+        identity: CognitoIdentity | None = None,
     ) -> None:
-        environ = os.environ
         self.aws_request_id = request_id
         self.invoked_function_arn = arn
-        self.function_name = environ.get("AWS_LAMBDA_FUNCTION_NAME")
-        self.function_version = environ.get("AWS_LAMBDA_FUNCTION_VERSION")
-        self.memory_limit_in_mb = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.log_group_name = environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        (
+            self.function_name,
+            self.function_version,
+            self.memory_limit_in_mb,
+            self.log_group_name,
+            self.log_stream_name,
+        ) = fixed
         self.tenant_id: str | None = None
-        self.client_context = ClientContext(client_context) if client_context is not None else None
-        identity = identity or {}
-        self.identity = CognitoIdentity(
-            {
-                "cognito_identity_id": identity.get("cognitoIdentityId"),
-                "cognito_identity_pool_id": identity.get("cognitoIdentityPoolId"),
-            }
-        )
+        self.client_context = client_context
+        self.identity = identity if identity is not None else CognitoIdentity()
         self._deadline_ms = deadline_ms
 
     def get_remaining_time_in_millis(self) -> int:
@@ -86,11 +110,31 @@ class LambdaContext:
         return "LambdaContext([" + ",".join(f"{name}={value}" for name, value in shown.items()) + "])"
 
 
-def parse_json(text: str | None) -> dict[str, Any] | None:
-    """The object in a header's JSON text; ValueError."""
+def context_of(fields: list[str], fixed: Fixed) -> LambdaContext:
+    """From the fields of an INVOKE; `RuntimeFault` when one of its JSON texts is none."""
+    request_id, deadline_ms, arn, _, client, identity = fields
+    if not client and not identity:
+        return LambdaContext(request_id, arn, int(deadline_ms), fixed)
+    client_values, identity_values = _object(client, "Client Context"), _object(identity, "Cognito Identity") or {}
+    return LambdaContext(
+        request_id,
+        arn,
+        int(deadline_ms),
+        fixed,
+        ClientContext(client_values) if client_values is not None else None,
+        CognitoIdentity(identity_values.get("cognitoIdentityId"), identity_values.get("cognitoIdentityPoolId")),
+    )
+
+
+def _object(text: str, name: str) -> dict[str, Any] | None:
+    """The object in a header's JSON text."""
     if not text:
         return None
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError("not an object")
+    try:
+        value = json.loads(text)
+        if not isinstance(value, dict):
+            raise ValueError("not an object")
+    except ValueError as error:
+        message = f"Unable to parse {name} JSON: {error}"
+        raise RuntimeFault("Runtime.LambdaContextUnmarshalError", message) from None
     return value

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+import time
 import traceback
 from types import TracebackType
 from typing import Any
+
+from mayfly.sandbox.python import logs
 
 # Frames of these files are the runtime's, not the function's.
 _OWN = "/mayfly/sandbox/python/"
@@ -60,3 +66,12 @@ def log_line(failure: dict[str, Any]) -> str:
                 text = line.lstrip(" ")
                 lines.append(_NO_BREAK_SPACE * (len(line) - len(text)) + text)
     return "\r".join(lines) + "\n"
+
+
+def report(failure: dict[str, Any]) -> None:
+    """Into the function's log, as AWS does it."""
+    if logs.wants_json(os.environ):
+        now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        sys.stdout.write(json.dumps({"timestamp": now, "level": "ERROR", **failure}, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(log_line(failure))

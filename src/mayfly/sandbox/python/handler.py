@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,11 @@ def find(name: str) -> Handler:
         text = f"Handler '{function_name}' missing on module '{module_name}'"
         raise RuntimeFault("Runtime.HandlerNotFound", text) from None
     return function
+
+
+def is_async(function: Handler) -> bool:
+    """Whether what it returns is to be awaited."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _import(name: str) -> Any:

@@ -11,8 +11,8 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Optional
 
 _TEXT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
 _TIME = "%Y-%m-%dT%H:%M:%S"
@@ -24,6 +24,11 @@ class Current:
     """The invocation that records belong to."""
 
     request_id = ""
+    find: Optional[Callable[[], str]] = None  # noqa: UP045 (where several run at a time; read at run time on 3.9)
+
+    def now(self) -> str:
+        """The id of the request on whose behalf the caller runs; empty for none."""
+        return self.request_id if self.find is None else self.find()
 
 
 class _Handler(logging.Handler):
@@ -32,7 +37,7 @@ class _Handler(logging.Handler):
         self._current = current
 
     def emit(self, record: logging.LogRecord) -> None:
-        record.aws_request_id = self._current.request_id
+        record.aws_request_id = self._current.now()
         try:
             sys.stdout.write(self.format(record) + "\n")
         except Exception:  # logging must not fail the caller: the standard handlers do the same

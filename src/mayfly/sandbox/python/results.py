@@ -1,10 +1,11 @@
-"""A handler's result as JSON text, as AWS's runtime makes it. Decimals keep their digits."""
+"""Events and results: JSON text to values and back, as AWS's runtime does it. Decimals keep their digits."""
 
 from __future__ import annotations
 
 import decimal
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from mayfly.sandbox.python.failures import RuntimeFault
@@ -24,6 +25,20 @@ class _Encoder(json.JSONEncoder):
             return float("nan")
         self.decimals += 1
         return _MARK + str(value)
+
+
+def ascii_only(environment: Mapping[str, str]) -> bool:
+    """The runtimes up to python3.11 escape what is not ASCII; later ones do not. Either is the same JSON."""
+    name = environment.get("AWS_EXECUTION_ENV", "")
+    return name.rpartition("python3.")[2] in {"8", "9", "10", "11"}
+
+
+def event_of(payload: bytes) -> Any:
+    """The event of an INVOKE; `RuntimeFault` Runtime.UnmarshalError."""
+    try:
+        return json.loads(payload)
+    except ValueError as error:
+        raise RuntimeFault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
 
 
 def encode(result: Any, ascii_only: bool) -> bytes:
