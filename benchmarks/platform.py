@@ -74,14 +74,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(isolation: str) -> Iterator[Running]:
-    """Start a platform on a temporary data directory, and stop it."""
+def running(isolation: str, *options: str) -> Iterator[Running]:
+    """Start a platform on a temporary data directory, with more options of `mayfly up`, and stop it."""
     data = Path(tempfile.mkdtemp(prefix="mayfly-bench-"))
     command = [sys.executable, "-m", "mayfly"]
     try:
         began = time.perf_counter()
         server = subprocess.Popen(
-            [*command, "up", "--data", str(data), "--port", "0", "--isolation", isolation],
+            [*command, "up", "--data", str(data), "--port", "0", "--isolation", isolation, *options],
             stdout=subprocess.PIPE,
             stderr=(data.parent / f"{data.name}.log").open("wb"),
             text=True,

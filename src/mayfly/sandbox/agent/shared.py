@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
 from mayfly.sandbox.agent import channel, isolate, keeper, kernel, pages, powers
-from mayfly.sandbox.python import ahead, bootstrap
+from mayfly.sandbox.python import ahead, bootstrap, settle
 
 _HERE = b"\1"
 
@@ -31,8 +31,7 @@ def serve(
         ready = _prepare(report, frozenset((forks.fileno(), report.fileno(), *home)))
         report.close()
         if ready is not None:
-            gc.collect()
-            gc.freeze()
+            _plugs = settle.settle(ready.warm)
             with open(pages.MAPS) as maps:
                 pages.collapse(pages.places(maps) - inherited)
             _fork_on_request(forks, _Kit(ready, home, denial, label))

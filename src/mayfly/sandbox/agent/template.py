@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn, Optional
 
 from mayfly.sandbox.agent import channel, isolate, kernel, nest, pages, root
-from mayfly.sandbox.python import bootstrap, preload
+from mayfly.sandbox.python import bootstrap, preload, settle
 
 _LAST_CAPABILITY = 63
 
@@ -35,7 +35,7 @@ def main(descriptor: int) -> NoReturn:
     message, (filter_descriptor, shared_filter, denial, *entrances) = received
     try:
         keeper = nest.pack_keeper()
-        calls = _prepare(message, filter_descriptor)
+        calls, _plugs = _prepare(message, filter_descriptor)
         filters = nest.Filters(_read_filter(shared_filter), _read_filter(denial))
     except Exception as error:  # the boundary of a process: the agent is told, whatever it was
         traceback.print_exc()
@@ -47,7 +47,8 @@ def main(descriptor: int) -> NoReturn:
     clones.serve()
 
 
-def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCallFilter:
+def _prepare(message: dict[str, Any], filter_descriptor: int) -> tuple[kernel.SystemCallFilter, list[object]]:
+    """The filter of instances, and what `settle` left to be kept."""
     calls = _read_filter(filter_descriptor)
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("300")  # when the whole machine runs out of memory, functions go before the server does
@@ -70,11 +71,10 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> kernel.SystemCa
     preload.load_all("/var/runtime")
     bootstrap.forget_modules()
     bootstrap.open_output()
-    gc.collect()
-    gc.freeze()
+    plugs = settle.settle(bootstrap.warm)
     with maps:
         pages.collapse(pages.places(maps))
-    return calls
+    return calls, plugs
 
 
 def _read_filter(descriptor: int) -> kernel.SystemCallFilter:

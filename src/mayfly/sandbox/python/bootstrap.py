@@ -37,6 +37,7 @@ from mayfly.sandbox.python.context import Fixed, context_of
 
 _CHUNK = 1 << 16
 _LONG_CHUNK = 1 << 20  # of a frame that has begun
+_MODULE = compile("def handler(event, context):\n    return event\n", "warm", "exec")
 
 
 def forget_modules() -> None:
@@ -47,15 +48,19 @@ def forget_modules() -> None:
 
 def warm() -> None:
     """Do without effect what every init does, in a process that has time: memory shared with the template is copied
-    when it is first written to, reference counts included, and that is most of the time of a small function's init."""
-    sys.path.insert(0, "/opt")
+    when it is first written to, reference counts included, and that is most of the time of a small function's init.
+
+    Nothing more than that: what a function may never need, as the finders of all other directories, would cost each
+    instance memory."""
+    path, sys.path[:] = sys.path[:], ["/opt"]
     for name in ("_no_such_module", "json"):
         try:
             importlib.import_module(name)
         except ImportError:
             continue
-    sys.path_importer_cache.pop(sys.path.pop(0), None)
-    exec(compile("def handler(event, context):\n    return event\n", "warm", "exec"), {})  # noqa: S102 (a constant)
+    sys.path[:] = path
+    sys.path_importer_cache.pop("/opt", None)
+    exec(_MODULE, {})  # noqa: S102 (a constant)
     random.seed()
     os.environ["WARM"] = os.environ.pop("WARM", "")
     del os.environ["WARM"]
