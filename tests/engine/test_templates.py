@@ -171,3 +171,33 @@ async def test_a_hazard_after_init_is_the_reason(engine: LocalEngine, tmp_path: 
     outcome = await engine.invoke(made, call())
     assert outcome.start is not None
     assert outcome.start.path == "interpreter"
+
+
+HOOK = """
+import snapshot_restore_py as hooks, time
+@hooks.register_after_restore
+def wake():
+    {}
+def handler(event, context): return "awake"
+"""
+
+
+@pytest.mark.parametrize(("does", "kind"), [("raise LookupError('no')", "raised"), ("time.sleep(600)", "timeout")])
+async def test_an_instance_that_fails_to_restore_itself_fails_its_call_at_once(
+    factory: AgentFactory, recorder: Recorder, tmp_path: Path, does: str, kind: str
+) -> None:
+    numbers = itertools.count(1)
+    engine = LocalEngine(
+        *(factory, recorder, SystemClock()),
+        memory_mb=32_768,
+        new_id=lambda: f"i{next(numbers)}",
+        init_timeout_s=0.5,
+    )
+    made = target(tmp_path, snap_start=True, handler=HOOK.format(does))
+    assert (await engine.prepare(made)).optimized
+    outcome = await engine.invoke(made, call())
+    assert outcome.failure is not None
+    assert outcome.failure.kind == f"restore-{kind}"
+    assert kind == "timeout" or json.loads(outcome.failure.payload)["errorType"] == "LookupError"
+    assert next(numbers) == 3, "one template and one instance: what cannot be restored is not tried again for a call"
+    await engine.close(0)

@@ -99,12 +99,22 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     rated: bool = True  # whether it counts against limits on calls a second: somebody waits for the answer
 
 
-FailureKind = Literal["raised", "init-raised", "timeout", "init-timeout", "out-of-memory", "exited", "protocol"]
+FailureKind = Literal[
+    "raised",
+    "init-raised",
+    "restore-raised",  # what an instance does after it was forked from behind its init failed, or took too long
+    "timeout",
+    "init-timeout",
+    "restore-timeout",
+    "out-of-memory",
+    "exited",
+    "protocol",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a call has no result. `raised` and `init-raised` carry the error object that the runtime made."""
+    """Why a call has no result. The kinds that end in `raised` carry the error object that the runtime made."""
 
     kind: FailureKind
     payload: bytes = b""  # JSON error object of the runtime; empty for the kinds where the runtime could not speak

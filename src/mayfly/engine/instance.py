@@ -372,7 +372,8 @@ class Instance:
         if kind == frames.READY and state is State.INITIALIZING:
             self._ready(frame.meta)
         elif kind == frames.INIT_ERROR and state is State.INITIALIZING:
-            self._init_failed(frame.payload)
+            restoring = bool(frame.meta.get("restoring"))
+            self._init_failed(Failure("restore-raised" if restoring else "init-raised", frame.payload))
         elif kind == frames.OUTPUT and self.capacity > 1 and state is not State.INITIALIZING:
             self._printed_by(frame.number, frame.payload)
         else:
@@ -423,7 +424,7 @@ class Instance:
         self._ends.send_invoke(number, turn.job.call, int((self._host.clock.now() + left_s) * 1000))
         self._alarm.by(turn.due_at)
 
-    def _init_failed(self, payload: bytes) -> None:
+    def _init_failed(self, failure: Failure) -> None:
         if self._first is None:
             self.end("init failed")
             return
@@ -433,7 +434,7 @@ class Instance:
         self._drain()
         self._first = None
         now = self._host.clock.monotonic()
-        outcome = self._conclude(turn, now, b"", Failure("init-raised", payload), self._peak(now))
+        outcome = self._conclude(turn, now, b"", failure, self._peak(now))
         self._begin_end()
         self._owner.answered(self, turn.job, outcome)
 
@@ -517,7 +518,7 @@ class Instance:
     def _due(self) -> None:
         """The time of init is over, or that of a call may be."""
         if self.state is State.INITIALIZING:
-            self._condemn("init-timeout")
+            self._condemn("restore-timeout" if self._restores else "init-timeout")
             return
         now = self._loop.time() + _TIMER_S
         for turn in [turn for turn in self._turns.values() if turn.due_at <= now and not turn.overdue]:
@@ -527,6 +528,12 @@ class Instance:
             self._ran_over(turn)
         if not self._over and (left := [turn.due_at for turn in self._turns.values() if not turn.overdue]):
             self._alarm.by(min(left))
+
+    @property
+    def _restores(self) -> bool:
+        """Whether its init was done in a template, so that all it has to do is to restore itself."""
+        origin = self._ends.sandbox.origin if self._ends is not None else "process"
+        return self.target.snap_start and origin in {"template", "spare"}
 
     def _ran_over(self, turn: Turn) -> None:
         """One of several calls took too long; its code goes on."""

@@ -261,6 +261,27 @@ async def test_a_report_names_what_ended_the_call(stage: Stage, failure: Failure
     assert stage.records.usage[0].outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("failure", "code", "status", "line", "outcome"),
+    [
+        (
+            Failure("restore-raised", b'{"errorType": "ValueError"}'),
+            *("SnapStartException", 400, "Status: error\tError Type: ValueError\n", "error"),
+        ),
+        (Failure("restore-timeout"), "SnapStartTimeoutException", 408, "Status: timeout\n", "timeout"),
+    ],
+)
+async def test_an_instance_that_cannot_be_restored_refuses_the_call(
+    stage: Stage, failure: Failure, code: str, status: int, line: str, outcome: str
+) -> None:
+    await stage.create()
+    stage.engine.script = lambda target, call: failed(failure)
+    refused = await stage.refusal("Invoke", FunctionName="f")
+    assert (refused.code, refused.status) == (code, status)
+    assert stage.records.lines[-1].endswith(line)
+    assert stage.records.usage[0].outcome == outcome
+
+
 async def test_targets_say_what_the_sandbox_needs(stage: Stage) -> None:
     await stage.create(MemorySize=1769, Timeout=9, EphemeralStorage={"Size": 700})
     await stage.call("PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=5)

@@ -296,7 +296,7 @@ async def test_where_no_template_can_be_had_nothing_is_claimed(stage: Stage) -> 
     assert done["SnapStart"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"}
     await stage.call("Invoke", FunctionName="f", Qualifier="1")
     environment = await stage.engine.calls[0][0].environment("i")
-    assert environment["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
+    assert environment["AWS_LAMBDA_INITIALIZATION_TYPE"] == "snap-start"
 
 
 async def test_a_version_whose_init_fails_has_failed(stage: Stage) -> None:

@@ -15,13 +15,23 @@ import time
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from mayfly.sandbox.python import distributions, failures, handler, hazards, imports, logs, preload, restore, search
+from mayfly.sandbox.python import (
+    distributions,
+    failures,
+    handler,
+    hazards,
+    hooks,
+    imports,
+    logs,
+    preload,
+    restore,
+    search,
+)
 from mayfly.sandbox.python.descriptors import Held
 from mayfly.sandbox.python.generators import Generators
 
 _TEMPORARY = ("/tmp", "/dev/shm")  # noqa: S108 (the sandbox's own)
 _MOST_PRINTED = 64 << 10
-_HOOKS = "snapshot_restore_py"
 
 
 class RefusedError(Exception):
@@ -52,6 +62,7 @@ class Ready:
         self._printed = ""
         self._held = Held()
         self._directory = ""
+        self.credentials = restore.Credentials()
 
     @property
     def inherited(self) -> frozenset[int]:
@@ -81,14 +92,12 @@ class Ready:
                 os.environ[name] = value
         self._generators.reseed()
         restore.renew_identity()
+        self.credentials.renew(environment)
         self._held.renew()
         if self._directory:
             os.chdir(self._directory)
         if self._printed:
             sys.stdout.write(self._printed)
-        if self.function is not None:
-            for hook, arguments, options in _hooks("get_after_restore"):
-                hook(*arguments, **options)
 
 
 def prepare(asked: Mapping[str, Any], kept: frozenset[int]) -> Ready:
@@ -123,6 +132,8 @@ def prepare(asked: Mapping[str, Any], kept: frozenset[int]) -> Ready:
         printed = ""  # as with a snapshot: what init printed, it printed once
     if reasons:
         raise RefusedError(reasons)
+    if handler_name is not None:
+        ready.credentials.find(environment)
     directory = os.getcwd()
     ready.fill(_difference(environment), printed, held, "" if directory == asked["task_root"] else directory)
     return ready
@@ -159,19 +170,10 @@ def _own_places() -> tuple[str, ...]:
 def _init(name: str) -> handler.Handler:
     try:
         function = handler.find(name)
-        for hook, arguments, options in reversed(_hooks("get_before_snapshot")):
-            hook(*arguments, **options)
-    except SystemExit as leaving:
-        raise RefusedError([f"init ended the process: SystemExit({leaving.code!r})"]) from leaving
-    except Exception as error:  # user code may raise anything
+        hooks.run_before_snapshot()
+    except BaseException as error:  # user code may raise anything; no instance would get further, SystemExit included
         raise InitFailedError(failures.describe(error, "")) from error
     return function
-
-
-def _hooks(registry: str) -> list[tuple[Any, Any, Any]]:
-    """Registered hooks, in the order of their registration; none unless the function imported the package."""
-    package = sys.modules.get(_HOOKS)
-    return list(getattr(package, registry)()) if package is not None else []
 
 
 def _difference(given: Mapping[str, str]) -> dict[str, str | None]:

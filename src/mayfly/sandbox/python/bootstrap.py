@@ -24,6 +24,7 @@ from mayfly.sandbox.python import (
     children,
     failures,
     handler,
+    hooks,
     imports,
     logs,
     preload,
@@ -147,10 +148,12 @@ class _Runtime:
             if self._function is None:
                 with record:
                     self._function = handler.find(meta["handler"])
+            self._run_hooks(meta["environment"])
         except Exception as error:  # user code may raise anything
-            failure = failures.describe(error, "")
+            restoring = isinstance(error, hooks.AfterRestoreError)
+            failure = failures.describe(error.__cause__ if restoring and error.__cause__ else error, "")
             failures.report(failure)
-            self._answer(frames.INIT_ERROR, {}, _text(failure))
+            self._answer(frames.INIT_ERROR, {"restoring": restoring}, _text(failure))
             sys.exit(1)
         if meta.get("concurrency", 1) > 1 and handler.is_async(self._function):
             self._concurrency = about["concurrency"] = meta["concurrency"]
@@ -178,6 +181,14 @@ class _Runtime:
         self._fixed = Fixed.of(environment)
         self._ascii_only = results.ascii_only(environment)
         children.watch()
+
+    def _run_hooks(self, environment: dict[str, str]) -> None:
+        """Those of SnapStart; the ones before a snapshot only if that was not done in a template."""
+        if self._ready is not None and self._ready.function is not None:
+            hooks.run_after_restore()
+        elif hooks.wanted(environment):
+            hooks.run_before_snapshot()
+            hooks.run_after_restore()
 
     def _invoke(self, frame: frames.Frame) -> None:
         fields = frames.call_fields(frame.head)

@@ -123,7 +123,8 @@ class Catalog:
         second = self._build(found.function, other) if other else None
         canary = Canary(found.alias.weight, self._start_at()) if found.alias and second else None
         entry = Entry(found.function, found.subject, qualifier, target, second, canary)
-        if writes == self._writes:
+        # One that is pending is looked up each time: nobody may see it active, call it, and hear that it is pending.
+        if writes == self._writes and all(one.state == "Active" for one in (target, second) if one is not None):
             self._put(entry)
         return entry
 

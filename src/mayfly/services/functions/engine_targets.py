@@ -114,9 +114,9 @@ class TargetFactory:
         configuration = runs.configuration
         choice = runtimes.choose(self._choose, configuration.runtime)
         label = version.label if version else LATEST
-        optimized = version is not None and version.optimized
-        snapped = optimized or (version is not None and configuration.snap_start and version.state == "Pending")
-        initialization = "provisioned-concurrency" if ahead else "snap-start" if snapped else "on-demand"
+        # Also where instances of it cannot start from after init: their hooks run all the same.
+        snap_start = version is not None and configuration.snap_start
+        initialization = "provisioned-concurrency" if ahead else "snap-start" if snap_start else "on-demand"
 
         async def environment(instance: str) -> Mapping[str, str]:
             credentials = await self._credentials(function.name, configuration.role)
@@ -138,7 +138,7 @@ class TargetFactory:
             timeout_s=float(configuration.timeout_s),
             environment=environment,
             reserved_concurrency=function.reserved_concurrency,
-            snap_start=version is not None and configuration.snap_start,
+            snap_start=snap_start,
             per_instance=_PER_INSTANCE,
             name=function.name,
             version=label,

@@ -43,6 +43,24 @@ def snap_start_not_ready() -> ServiceError:
     )
 
 
+def snap_start_failed() -> ServiceError:
+    return ServiceError(
+        "SnapStartException",
+        "The afterRestore() runtime hook encountered an error. For more information, check the Amazon CloudWatch logs.",
+        status=400,
+        members=_USER,
+    )
+
+
+def snap_start_timeout() -> ServiceError:
+    return ServiceError(
+        "SnapStartTimeoutException",
+        "Lambda couldn't restore the snapshot within the timeout limit.",
+        status=408,
+        members=_USER,
+    )
+
+
 def wrong_state(state: str) -> ServiceError:
     return conflict(
         f"The operation cannot be performed at this time. The function is currently in the following state: {state}"

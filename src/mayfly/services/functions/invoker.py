@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mayfly.clock import Clock
-from mayfly.engine.api import Call, Engine, ThrottledError
+from mayfly.engine.api import Call, Engine, FailureKind, ThrottledError
 from mayfly.errors import PlatformError
 from mayfly.policy.scaling import Scope
 from mayfly.services.contract import ServiceError
@@ -49,6 +49,7 @@ class Invocation:
     result: results.Result
     tail: bytes  # empty unless asked for
     version: str  # that ran
+    failure: FailureKind | None = None
 
 
 class Invoker:
@@ -88,7 +89,8 @@ class Invoker:
                 outcome = await self._engine.invoke(target, call)
                 kept = watch.tail()
         result = results.result(outcome, request_id, target.timeout_s, self._limits.payload_bytes)
-        return Invocation(result, kept, target.version)
+        failure = outcome.failure.kind if outcome.failure is not None else None
+        return Invocation(result, kept, target.version, failure)
 
     def new_trace(self) -> str:
         """A trace header for a call that came without one: unsampled, as nobody asked for it."""
@@ -108,6 +110,13 @@ def not_invocable_fault(error: NotInvocableError) -> ServiceError:
     if error.state == "Pending":
         return faults.snap_start_not_ready()
     return faults.wrong_state(error.state)
+
+
+def restore_fault(failure: FailureKind | None) -> ServiceError | None:
+    """The wire form of an instance that could not be restored from after its init; None for all else."""
+    if failure == "restore-raised":
+        return faults.snap_start_failed()
+    return faults.snap_start_timeout() if failure == "restore-timeout" else None
 
 
 def check_json(payload: bytes) -> bytes:

@@ -151,4 +151,6 @@ def outcome_name(outcome: Outcome) -> str:
     if outcome.failure is None:
         return "ok"
     kind = outcome.failure.kind
-    return "error" if kind in ("raised", "init-raised") else "timeout" if kind == "init-timeout" else kind
+    if kind in ("raised", "init-raised", "restore-raised"):
+        return "error"
+    return "timeout" if kind in ("init-timeout", "restore-timeout") else kind

@@ -74,7 +74,7 @@ def _status(failure: Failure | None) -> str:
     """An exception in the handler is no status: the platform did its part."""
     if failure is None or failure.kind == "raised":
         return ""
-    if failure.kind in ("timeout", "init-timeout"):
+    if failure.kind in ("timeout", "init-timeout", "restore-timeout"):
         return "Status: timeout"
     return f"Status: error\tError Type: {_named_type(failure)}"
 
@@ -93,7 +93,7 @@ def _named_type(failure: Failure) -> str:
 
 def cause_of_death(request_id: str, failure: Failure, timeout_s: float, now: float) -> str | None:
     """The line before END when the platform ended the call; None when the runtime spoke for itself."""
-    if failure.kind in ("raised", "init-raised"):
+    if failure.kind in ("raised", "init-raised", "restore-raised"):
         return None
     text = results.cause(failure, timeout_s)
     if failure.kind in ("timeout", "init-timeout"):

@@ -31,7 +31,7 @@ def result(outcome: Outcome, request_id: str, timeout_s: float, limit_bytes: int
 
 def failure_payload(failure: Failure, request_id: str, timeout_s: float) -> bytes:
     """The error object: the runtime's own where it could speak, else one in AWS's words."""
-    if failure.kind in ("raised", "init-raised") and failure.payload:
+    if failure.kind in ("raised", "init-raised", "restore-raised") and failure.payload:
         return failure.payload
     return _encode(error_type(failure), f"RequestId: {request_id} Error: {cause(failure, timeout_s)}")
 
@@ -45,7 +45,9 @@ def error_type(failure: Failure) -> str:
             return "Runtime.OutOfMemory"
         case "exited":
             return "Runtime.ExitError"
-        case "raised" | "init-raised" | "protocol":
+        case "restore-timeout":
+            return "Lambda.SnapStartTimeoutException"
+        case "raised" | "init-raised" | "restore-raised" | "protocol":
             return "Runtime.Unknown"
 
 
@@ -58,7 +60,9 @@ def cause(failure: Failure, timeout_s: float) -> str:
             return "Runtime exited with error: signal: killed"
         case "protocol":
             return "The runtime sent a reply that could not be understood"
-        case "raised" | "init-raised" | "exited":
+        case "restore-timeout":
+            return "Lambda couldn't restore the snapshot within the timeout limit."
+        case "raised" | "init-raised" | "restore-raised" | "exited":
             return _exit_cause(failure)
 
 

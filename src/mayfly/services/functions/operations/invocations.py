@@ -95,6 +95,8 @@ class InvocationOperations:
             raise faults.access_denied(CANNOT_ASSUME) from error
         except PlatformError as error:
             raise faults.service_failure(f"The function could not be started: {error}") from error
+        if fault := invoker.restore_fault(invocation.failure):
+            raise fault
         reply: dict[str, object] = {
             "StatusCode": 200,
             "ExecutedVersion": invocation.version,
