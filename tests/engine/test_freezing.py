@@ -3,15 +3,17 @@
 import asyncio
 import random
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mayfly.clock import ManualClock, SystemClock
-from mayfly.engine.api import EngineClosedError
+from mayfly.engine.api import EngineClosedError, Target, ThrottledError
 from mayfly.engine.engine import LocalEngine
 from mayfly.engine.freezing import Freezer
+from mayfly.engine.limits import Limits
 from mayfly.engine.states import Event, Lifecycle, State
 from mayfly.policy import freezing
 from mayfly.sandbox import interpreters
@@ -172,6 +174,94 @@ async def test_freezing_at_random_moments_loses_no_call(
         for number in range(4):
             group.create_task(caller(number * 100))
     assert engine.counters().calls == 160
+
+
+# Memory. The sandboxes of these tests say that they never had more than 12 MB.
+
+
+async def freeze_some(engine: LocalEngine, clock: ManualClock, meeting: Meeting, made: Target, number: int) -> None:
+    calls = [asyncio.create_task(engine.invoke(made, meeting.call())) for _ in range(number)]
+    await meeting.all_here()
+    meeting.end()
+    await asyncio.gather(*calls)
+    freeze_due(engine, clock)
+
+
+async def test_frozen_instances_count_with_the_memory_they_had_at_most(
+    make_engine: MakeEngine, clock: ManualClock, meeting: Meeting
+) -> None:
+    engine = make_engine(memory_mb=4 * 128)
+    await freeze_some(engine, clock, meeting, target("functions.meet"), 4)
+    assert views(engine) == ["frozen"] * 4
+    assert (engine._ledger.held_mb, engine._ledger.idle_mb) == (48, 48)
+    for number in range(3):
+        await engine.invoke(target("functions.echo", key=f"another {number}"), call())
+    assert views(engine) == ["frozen"] * 4 + ["idle"] * 3
+    assert engine.counters().evictions == 0
+
+
+async def test_a_frozen_instance_that_is_called_counts_in_full_and_others_go_for_it(
+    make_engine: MakeEngine, clock: ManualClock, meeting: Meeting
+) -> None:
+    engine = make_engine(memory_mb=256)
+    made = target("functions.meet")
+    await freeze_some(engine, clock, meeting, made, 2)
+    await engine.invoke(target("functions.echo", memory_mb=232), call())  # all that is left
+    assert (engine._ledger.held_mb, engine.counters().evictions) == (256, 0)
+
+    outcome = await engine.invoke(made, meeting.call())
+
+    assert not outcome.cold
+    assert engine.counters().evictions == 1
+    assert engine._ledger.held_mb <= 256
+
+
+async def test_a_call_is_refused_where_its_frozen_instance_cannot_have_its_memory(
+    make_engine: MakeEngine, clock: ManualClock, meeting: Meeting, tmp_path: Path
+) -> None:
+    engine = make_engine(memory_mb=256, limits=Limits(queue_s=0.0))
+    made = target("functions.echo")
+    await engine.invoke(made, call())
+    freeze_due(engine, clock)
+    running = asyncio.create_task(engine.invoke(target("functions.meet", memory_mb=244), meeting.call()))
+    await meeting.all_here()
+    with pytest.raises(ThrottledError) as refused:
+        await engine.invoke(made, call())
+    assert refused.value.scope == "memory"
+    meeting.end()
+    await running
+    assert result(await engine.invoke(made, call(5))) == 5
+
+
+async def test_a_call_waits_until_its_frozen_instance_can_have_its_memory(
+    make_engine: MakeEngine, clock: ManualClock, meeting: Meeting
+) -> None:
+    engine = make_engine(memory_mb=256)
+    made = target("functions.echo")
+    await engine.invoke(made, call())
+    freeze_due(engine, clock)
+    running = asyncio.create_task(engine.invoke(target("functions.meet", memory_mb=244), meeting.call()))
+    await meeting.all_here()
+    waiting = asyncio.create_task(engine.invoke(made, call(7)))
+    await asyncio.sleep(0)
+    assert views(engine) == ["busy", "frozen"]
+    meeting.end()
+    await running
+    assert result(await waiting) == 7
+    assert engine.counters().cold_starts == 2
+
+
+async def test_provisioned_instances_keep_the_memory_that_they_were_promised(
+    make_engine: MakeEngine, clock: ManualClock
+) -> None:
+    engine = make_engine(memory_mb=256)
+    made = target("functions.echo")
+    engine.provision(made, 2)
+    async with asyncio.timeout(20):
+        while (standing := engine.provisioned(made.key)) is None or standing.available < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    freeze_due(engine, clock)
+    assert (views(engine), engine._ledger.held_mb) == (["frozen"] * 2, 256)
 
 
 @dataclass(eq=False)

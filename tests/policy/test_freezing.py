@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.policy.freezing import FIRST_S, MOST_S, WORTH_S, next_grace_s
+from mayfly.policy.freezing import FIRST_S, MOST_S, WORTH_S, held_mb, next_grace_s
 
 gaps = st.floats(0.0, 100.0)
 
@@ -52,3 +52,16 @@ def test_the_grace_of_a_function_that_was_busy_goes_back_when_it_no_longer_is() 
     for _ in range(5):
         grace_s = next_grace_s(grace_s, 30.0)
     assert grace_s == FIRST_S
+
+
+@given(st.integers(1, 10_240), st.integers(0, 20 << 30))
+def test_a_frozen_instance_counts_with_the_most_it_had_and_never_with_more_than_it_may_have(
+    limit_mb: int, peak_bytes: int
+) -> None:
+    held = held_mb(limit_mb, peak_bytes)
+    assert 1 <= held <= limit_mb
+    assert held == limit_mb or (peak_bytes > 0 and held << 20 >= peak_bytes)
+
+
+def test_an_instance_of_which_no_peak_is_known_counts_in_full() -> None:
+    assert (held_mb(128, 0), held_mb(128, 1), held_mb(128, 5 << 20), held_mb(128, (5 << 20) + 1)) == (128, 1, 5, 6)

@@ -39,6 +39,7 @@ demands = st.builds(
     places=st.integers(0, 3),
     memory_patience_s=st.floats(-1, 10),
     start_patience_s=st.floats(-1, 60),
+    wake_mb=st.just(0) | st.integers(0, 500),
 )
 
 
@@ -70,6 +71,16 @@ def test_short_memory_is_taken_from_idle_instances_of_others() -> None:
     assert decide(QUIET._replace(free_mb=100, evictable_mb=27)) == Reject("memory", 8)
 
 
+def test_a_frozen_instance_runs_again_only_where_memory_suffices() -> None:
+    frozen = QUIET._replace(idle=1, wake_mb=120, free_mb=120)
+    assert decide(frozen) == Use()
+    assert decide(frozen._replace(free_mb=100, evictable_mb=20)) == Use(evict_mb=20)
+    short = frozen._replace(free_mb=100, evictable_mb=19, memory_patience_s=4.0)
+    assert decide(short) == Reject("memory", 8)
+    assert decide(short._replace(places=1)) == Wait(4.0, "memory")
+    assert decide(short._replace(wake_mb=0)) == Use()
+
+
 def test_after_a_failed_start_calls_wait_but_idle_instances_are_still_used() -> None:
     troubled = QUIET._replace(start_after_s=0.4)
     assert decide(troubled) == Wait(0.4)
@@ -92,16 +103,18 @@ def test_a_call_is_taken_only_below_its_limit(demand: Demand) -> None:
 @given(demands)
 def test_memory_is_never_promised_twice(demand: Demand) -> None:
     decision = decide(demand)
-    if isinstance(decision, Start):
+    if isinstance(decision, Start | Use):
         assert decision.evict_mb <= demand.evictable_mb
-        assert demand.free_mb + decision.evict_mb >= demand.need_mb
+        need_mb = demand.need_mb if isinstance(decision, Start) else demand.wake_mb
+        assert need_mb == 0 or demand.free_mb + decision.evict_mb >= need_mb
 
 
 @given(demands)
 def test_an_instance_is_used_only_if_there_is_one_and_started_only_if_there_is_none(demand: Demand) -> None:
     decision = decide(demand)
     assert isinstance(decision, Use) <= (demand.idle > 0)
-    assert isinstance(decision, Start | Wait) <= (demand.idle == 0)
+    assert isinstance(decision, Start) <= (demand.idle == 0)
+    assert isinstance(decision, Wait) <= (demand.idle == 0 or demand.wake_mb > max(0, demand.free_mb))
 
 
 def test_calls_that_come_too_fast_are_refused_even_where_an_instance_is_idle() -> None:

@@ -115,6 +115,12 @@ class Owner(Protocol):
     def answered(self, instance: "Instance", job: Job, outcome: Outcome) -> None:
         """A call ended; the instance is idle, or ending, or runs others."""
 
+    def frozen(self, instance: "Instance", memory_mb: int) -> None:
+        """It was idle, and runs nothing until `thaws`; its memory will be `memory_mb` at most."""
+
+    def thaws(self, instance: "Instance") -> None:
+        """It is about to run again."""
+
     def relieved(self, instance: "Instance") -> None:
         """It runs calls and may be handed more from now on, without that one was answered."""
 
@@ -140,6 +146,7 @@ class Instance:
         self.calls = 0  # that ended
         self.created_at = host.clock.monotonic()
         self.idle_since = self.created_at
+        self.holds_mb = target.sandbox.memory_mb  # in the engine's books; less while it is frozen
         self.grace_s = freezing.FIRST_S  # before it is frozen
         self._frozen_at = 0.0
         self._account = Account(self.created_at)
@@ -165,6 +172,11 @@ class Instance:
         self._verdict: FailureKind | None = None
         self._cut_off: PlatformError | None = None
         self._reason = ""
+
+    @property
+    def wake_mb(self) -> int:
+        """How much more it will hold when it runs."""
+        return self.target.sandbox.memory_mb - self.holds_mb
 
     @property
     def state(self) -> State:
@@ -203,10 +215,12 @@ class Instance:
         if not self._ends.sandbox.freeze():
             return False
         self._lifecycle.feed(Event.FROZE)
-        self._frozen_at = self._host.clock.monotonic()
+        now = self._frozen_at = self._host.clock.monotonic()
+        self._owner.frozen(self, freezing.held_mb(self.target.sandbox.memory_mb, self._peak(now)))
         return True
 
     def _thaw(self, ends: Ends) -> None:
+        self._owner.thaws(self)
         ends.sandbox.thaw()
         self.grace_s = freezing.next_grace_s(self.grace_s, self._host.clock.monotonic() - self._frozen_at)
 

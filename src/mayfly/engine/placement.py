@@ -132,7 +132,9 @@ class Placement:
             self._accept(job)
         if isinstance(decision, scaling.Use):
             instance = pool.idle.pop()
-            self.ledger.idle_mb -= instance.target.sandbox.memory_mb
+            self.ledger.idle_mb -= instance.holds_mb
+            if decision.evict_mb:
+                self._evict(decision.evict_mb)
             instance.run(job)
         elif isinstance(decision, scaling.Start):
             if decision.evict_mb:
@@ -151,7 +153,10 @@ class Placement:
                 call_after_s=ledger.call_after_s(function, now), call_rate=int(limit[1].per_s) if limit else 0
             )
         if pool.idle:
-            return demand
+            wake_mb = pool.idle[-1].wake_mb
+            if wake_mb <= max(0, demand.free_mb):
+                return demand
+            demand = demand._replace(wake_mb=wake_mb, evictable_mb=demand.evictable_mb - pool.idle[-1].holds_mb)
         limits, waited_s = ledger.limits, now - job.accepted_at
         first = turn or not self._line.able(now)
         return demand._replace(
@@ -227,8 +232,10 @@ class Placement:
         demand = self.ledger.demand(pool.target, idle=len(pool.idle), start_after_s=0.0, accepted=False)
         if not isinstance(scaling.decide(demand), scaling.Use):
             return None
+        if pool.idle[-1].wake_mb > max(0, demand.free_mb):
+            return None
         instance = pool.idle.pop()
-        self.ledger.idle_mb -= instance.target.sandbox.memory_mb
+        self.ledger.idle_mb -= instance.holds_mb
         self._begin_loan(instance, provisioned=False)
         return instance, False
 
@@ -285,7 +292,7 @@ class Placement:
         return instance
 
     def _launch(self, pool: Pool, instance: Instance) -> None:
-        self.ledger.held_mb += instance.target.sandbox.memory_mb
+        self.ledger.held_mb += instance.holds_mb
         pool.instances[instance.id] = instance
         self.homes[instance.id] = pool
         self.tally.cold_start(instance.target.function)
@@ -351,7 +358,7 @@ class Placement:
             [
                 eviction.Candidate(
                     id=i.id,
-                    memory_mb=i.target.sandbox.memory_mb,
+                    memory_mb=i.holds_mb,
                     idle_s=max(0.0, now - i.idle_since),
                     start_ms=i.start_ms,
                     ahead=i.calls == 0,
@@ -413,6 +420,19 @@ class Placement:
     def initialized(self, instance: Instance) -> None:
         self._idle(instance)
 
+    def frozen(self, instance: Instance, memory_mb: int) -> None:
+        """Those that are provisioned go on holding all that they may use: they were promised it."""
+        if not self.standby.owns(instance):
+            freed_mb = instance.holds_mb - memory_mb
+            self.ledger.held_mb -= freed_mb
+            self.ledger.idle_mb -= freed_mb
+            instance.holds_mb = memory_mb
+
+    def thaws(self, instance: Instance) -> None:
+        """It is no longer among the idle ones."""
+        self.ledger.held_mb += instance.wake_mb
+        instance.holds_mb += instance.wake_mb
+
     def answered(self, instance: Instance, job: Job, outcome: Outcome) -> None:
         if instance.state is State.IDLE:
             self._idle(instance)
@@ -434,7 +454,7 @@ class Placement:
 
     def ended(self, instance: Instance) -> None:
         pool = self.homes[instance.id]
-        memory_mb = instance.target.sandbox.memory_mb
+        memory_mb = instance.holds_mb
         if instance in pool.idle:
             pool.idle.remove(instance)
             self.ledger.idle_mb -= memory_mb
@@ -447,7 +467,7 @@ class Placement:
     def gone(self, instance: Instance) -> None:
         pool = self.homes.pop(instance.id)
         del pool.instances[instance.id]
-        self.ledger.dying_mb -= instance.target.sandbox.memory_mb
+        self.ledger.dying_mb -= instance.holds_mb
         self._freed.set()
         self._forget(pool)
 
@@ -475,7 +495,7 @@ class Placement:
             instance.end("too old")
             return
         pool.idle.append(instance)
-        self.ledger.idle_mb += instance.target.sandbox.memory_mb
+        self.ledger.idle_mb += instance.holds_mb
         self._line.room()
         self._on_idle(instance)
 

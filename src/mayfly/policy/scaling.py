@@ -45,11 +45,14 @@ class Demand(NamedTuple):
     places: int = 0  # in the queue for memory, for this function
     memory_patience_s: float = 0.0  # how much longer the call may wait for memory
     start_patience_s: float = 0.0  # how much longer for its turn
+    wake_mb: int = 0  # memory that the idle instance which is next needs beyond what it holds, because it is frozen
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
     """Hand the call to the most recently used idle instance: the others age out, and its caches are the warmest."""
+
+    evict_mb: int = 0  # memory to take from other idle instances first, because it is frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def decide(demand: Demand) -> Decision:
 
     1. A limit on concurrency, or on calls a second, is reached: reject, even if an instance is idle (limits may be
        lowered).
-    2. An instance is idle: use it.
+    2. An instance is idle: use it; if it is frozen, when memory suffices for it, as for one that starts.
     3. The last start failed moments ago: wait, so that a machine in trouble is not asked in a tight loop.
     4. The function may not have one more instance, or not so soon: reject; but a call that was accepted waits.
     5. Memory suffices, possibly after evicting, and it is this call's turn: start.
@@ -96,7 +99,7 @@ def decide(demand: Demand) -> Decision:
     if (refused := _beyond_limits(demand)) is not None:
         return refused
     if demand.idle:
-        return _USE
+        return _wake(demand) if demand.wake_mb else _USE
     if demand.start_after_s > 0:
         return Wait(demand.start_after_s)
     if demand.most_instances is not None and demand.instances >= demand.most_instances:
@@ -113,6 +116,13 @@ def decide(demand: Demand) -> Decision:
             return Wait(demand.start_patience_s, "processors")
         return Reject("processors", demand.most_starting)
     return _START if short_mb <= 0 else Start(evict_mb=short_mb)
+
+
+def _wake(demand: Demand) -> Decision:
+    short_mb = demand.wake_mb - demand.free_mb
+    if short_mb <= 0:
+        return _USE
+    return Use(evict_mb=short_mb) if short_mb <= demand.evictable_mb else _without_memory(demand)
 
 
 def _beyond_limits(demand: Demand) -> Reject | None:
