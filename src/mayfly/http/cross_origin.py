@@ -28,11 +28,12 @@ class CrossOrigin:
         self._gateway = gateway
         self._rules = rules
 
-    async def handle(self, request: HttpRequest) -> HttpResponse:
+    def handle(self, request: HttpRequest) -> Awaitable[HttpResponse]:
         """The reply to `request`."""
         origin = request.header("origin")
-        if origin is None:
-            return await self._gateway(request)
+        return self._gateway(request) if origin is None else self._cross(request, origin)
+
+    async def _cross(self, request: HttpRequest, origin: str) -> HttpResponse:
         if request.method == "OPTIONS":
             return await self._preflight(request, origin)
         response = await self._gateway(request)

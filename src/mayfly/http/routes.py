@@ -27,16 +27,20 @@ class Routes:
     function_url: UrlAnswer
     own: Mapping[str, Answer]
 
-    async def answer(self, request: HttpRequest) -> HttpResponse:
+    def answer(self, request: HttpRequest) -> Awaitable[HttpResponse]:
         """Hand `request` to whoever it is for."""
         if match := _URL_HOST.match(request.host):
-            return await self.function_url(match[1].lower(), request)
+            return self.function_url(match[1].lower(), request)
         if not request.path.startswith(OWN):
-            return await self.gateway(request)
+            return self.gateway(request)
         if request.path.startswith(URL_PATH):
             url_id, _, rest = request.path[len(URL_PATH) :].partition("/")
             mounted = replace(request, path=f"/{rest}", mount=f"{URL_PATH}{url_id}")
-            return await self.function_url(url_id, mounted)
+            return self.function_url(url_id, mounted)
+        return self._own(request)
+
+    async def _own(self, request: HttpRequest) -> HttpResponse:
+        """A page of Mayfly's own."""
         segment = request.path[len(OWN) :].partition("/")[0]
         handler = self.own.get(segment)
         if handler is None:

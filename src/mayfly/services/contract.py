@@ -16,7 +16,7 @@ it needs. Nothing here knows HTTP servers or codecs.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from msgspec import Struct
@@ -79,8 +79,7 @@ class Principal:
 ANONYMOUS = Principal("anonymous", "", "", "ANONYMOUS")
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
+class RequestContext(Struct, frozen=True):
     """What a handler may know of a request besides its input."""
 
     request_id: str
@@ -90,7 +89,7 @@ class RequestContext:
     endpoint: str  # how the caller reached Mayfly: "http://127.0.0.1:4566", no trailing slash
     source_ip: str = "127.0.0.1"
     user_agent: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)  # lower-case names; for what no model member carries
+    headers: Mapping[str, str] = {}  # lower-case names; for what no model member carries
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of `resource` in the caller's region and account."""

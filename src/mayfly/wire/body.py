@@ -29,19 +29,29 @@ class Claims:
 class Tracked:
     """The body as the server delivers it, knowing whether all of it was read."""
 
-    def __init__(self, source: ByteStream) -> None:
+    def __init__(self, source: ByteStream, content: bytes | None = None) -> None:
         self._source = source
-        self._chunks = source.__aiter__()
+        self._content = content
+        self._chunks: AsyncIterator[bytes] | None = None
         self.length = source.length
         self.started = False
-        self.finished = source.length == 0
+        self.finished = content is not None or source.length == 0  # nothing is left to be sent
         self.broken = False  # the connection failed under it
+
+    def at_hand(self, limit: int, operation: str = "") -> bytes | None:
+        """All of it where it came along with the head, None elsewhere; `ServiceError` beyond `limit` bytes."""
+        content = self._content
+        if content is not None and len(content) > limit:
+            raise too_large(limit, operation)
+        return content
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         self.started = True
+        if self._chunks is None:
+            self._chunks = self._source.__aiter__()
         try:
             return await self._chunks.__anext__()
         except StopAsyncIteration:

@@ -6,9 +6,10 @@ whether the claim's time is near enough, and whether S3's rule holds that every 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from msgspec import Struct
 
 from mayfly.errors import CallerError
 
@@ -42,8 +43,7 @@ class AuthError(CallerError):
         self.details: Mapping[str, str] = details
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """What a request says of its signature."""
 
     access_key_id: str
@@ -145,7 +145,7 @@ def _query_claim(algorithm: str, query: Mapping[str, str], headers: Mapping[str,
         raise AuthError(
             "query-parameters", "X-Amz-Expires must be less than a week (in seconds); that is, 604800 seconds"
         )
-    time = _parse_time(query["X-Amz-Date"])
+    time = parse_time(query["X-Amz-Date"])
     if time is None:
         raise AuthError("query-parameters", "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
     token = query.get("X-Amz-Security-Token") or headers.get("x-amz-security-token")
@@ -205,7 +205,7 @@ def _header_time(headers: Mapping[str, str]) -> tuple[str, float]:
             "incomplete",
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
         )
-    time = _parse_time(text)
+    time = parse_time(text)
     if time is not None:
         return text, time
     try:
@@ -216,7 +216,8 @@ def _header_time(headers: Mapping[str, str]) -> tuple[str, float]:
     return moment.strftime(_TIME), moment.timestamp()
 
 
-def _parse_time(text: str) -> float | None:
+def parse_time(text: str) -> float | None:
+    """Unix seconds of a time in ISO 8601's basic form, 20260131T120000Z; None when it is not one."""
     if len(text) != 16 or text[8] != "T" or text[15] != "Z":
         return None
     try:

@@ -7,10 +7,10 @@ the service's protocol gives errors. This is a request boundary: whatever a hand
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mayfly.clock import Clock
@@ -28,6 +28,7 @@ from mayfly.services.ports import KeySource, SigningKey
 from mayfly.settings import Settings
 from mayfly.wire import claims, denials, payload, sigv2, sigv4
 from mayfly.wire.body import Tracked
+from mayfly.wire.claim_reader import ClaimReader
 from mayfly.wire.exchange import Request, parse_query
 from mayfly.wire.models import Models
 from mayfly.wire.operations import Catalogue, Operation, fill_tokens
@@ -39,17 +40,18 @@ DRAIN_BYTES: Final = 256 * 1024  # of a body that nobody read, before the connec
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Incoming:
+class _Incoming(Struct):
     """One request on its way."""
 
     http: HttpRequest
     sent: dict[str, str]  # headers as they came
     headers: dict[str, str]  # the same, and those that a presigned URL brings along
-    query: list[tuple[str, str]]
     body: Tracked
     path: str  # in path style
+    query: list[tuple[str, str]] = []
+    claim: claims.Claim | None = None
     form: bytes | None = None  # the body, where routing needed it
+    target: Target | None = None  # what the request is for, once that is known
 
 
 class Gateway:
@@ -65,6 +67,7 @@ class Gateway:
         self.catalogue = Catalogue(models, frozenset(services))
         self._resolver = Resolver(self.catalogue, services)
         self._verifier = sigv4.Verifier()
+        self._claims = ClaimReader()
 
     def warm(self) -> None:
         """Load and compile what the first requests would otherwise wait for; about 0.5 s, so call it in a thread."""
@@ -78,100 +81,92 @@ class Gateway:
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """The reply to `request`. Raises only when the task is cancelled or the client is gone, as its body says."""
-        body = Tracked(request.body)
-        response = await self._answer(request, body)
+        body = Tracked(request.body, request.content)
+        headers = request.joined()
+        incoming = _Incoming(request, headers, headers, body, request.path)
+        try:
+            try:
+                response = await self._serve(incoming)
+            except ServiceError as failure:
+                response = _refusal(incoming, failure)
+            except claims.AuthError as error:
+                target = incoming.target
+                family = target.service.family(target.protocol) if target is not None else "rest-json"
+                response = _refusal(incoming, denials.denial(error, family))
+        except Exception:
+            if body.broken:
+                raise
+            response = _failure(incoming)
         if request.method == "HEAD":
             response = replace(response, body=b"")
         if not body.finished and not await _drained(request, body):
             response = replace(response, close=True)
         return response
 
-    async def _answer(self, request: HttpRequest, body: Tracked) -> HttpResponse:
-        found: list[Target] = []  # what the request is for, once that is known
+    async def _serve(self, incoming: _Incoming) -> HttpResponse:
+        """The reply; `ServiceError` or `AuthError` for a refusal."""
+        unreadable: claims.AuthError | None = None
+        if incoming.http.query:
+            _read_query(incoming)
         try:
-            return await self._attempt(request, body, found)
-        except Exception:
-            if body.broken:
-                raise
-            target = found[0] if found else None
-            name = f"{target.service.name}:{target.operation}" if target is not None else "routing"
-            _log.exception("request %s (%s) failed", request.request_id, name)
-            return _refusal(target, internal_failure(target.service.name if target else ""), request.request_id)
-
-    async def _attempt(self, request: HttpRequest, body: Tracked, found: list[Target]) -> HttpResponse:
-        """The reply, refusals included."""
-        try:
-            incoming = _incoming(request, body)
-            claim: claims.Claim | None = None
-            unreadable: claims.AuthError | None = None
-            try:
-                claim = claims.claim_of(incoming.headers, incoming.query)
-            except claims.AuthError as error:
-                unreadable = error  # refused below, in the words of the service that the request is for
-            found.append(await self._route(incoming, claim))
-            if unreadable is not None:
-                raise unreadable
-            return await self._serve(incoming, claim, found[0])
-        except ServiceError as failure:
-            return _refusal(found[0] if found else None, failure, request.request_id)
+            incoming.claim = self._claims.claim_of(incoming.headers, incoming.query)
         except claims.AuthError as error:
-            family = found[0].service.family(found[0].protocol) if found else "rest-json"
-            return _refusal(found[0] if found else None, denials.denial(error, family), request.request_id)
-
-    async def _route(self, incoming: _Incoming, claim: claims.Claim | None) -> Target:
-        http, headers = incoming.http, incoming.headers
-        scope = claim.service if claim is not None else None
-        # Query services name their operation in the body. S3 knows no forms, but objects may be said to be ones.
-        if http.method == "POST" and scope != "s3" and headers.get("content-type", "").startswith(FORM):
+            unreadable = error  # refused below, in the words of the service that the request is for
+        scope = incoming.claim.service if incoming.claim is not None else None
+        if incoming.http.method == "POST" and scope != "s3" and _is_form(incoming.headers):
+            # Query services name their operation in the body. S3 knows no forms, but objects may be said to be ones.
             incoming.form = await payload.read(incoming.body, self._settings.http.body_bytes)
-        if scope in {None, "s3"}:
-            bucket = bucket_of_host(http.host)
-            if bucket is not None:
-                incoming.path = f"/{bucket}{http.path}"
-        return self._resolver.resolve(http.method, incoming.path, incoming.query, headers, scope, incoming.form or b"")
-
-    async def _serve(self, incoming: _Incoming, claim: claims.Claim | None, target: Target) -> HttpResponse:
+        target = incoming.target = self._resolve(incoming, scope)
+        if unreadable is not None:
+            raise unreadable
         service, name = target.service, target.operation
         if name is None:
             raise target.refusal or UnknownServiceError("There is no such operation.")
         operation = service.operation(name, target.protocol)
-        principal, request = await self._admit(incoming, claim, target, operation)
+        principal, request = await self._admit(incoming, target, operation)
         handler = self._handlers.get(service.name, {}).get(name)
         if handler is None:
             raise NotImplementedOperationError(service.name, name)
         params = operation.parse(request)
-        fill_tokens(operation, params)
+        if operation.tokens:
+            fill_tokens(operation, params)
         operation.validate(params)
-        result = await handler(self._context(incoming, claim, principal), params)
+        result = await handler(self._context(incoming, principal), params)
         return operation.serialise(result or {}, incoming.http.request_id)
 
-    async def _admit(
-        self, incoming: _Incoming, claim: claims.Claim | None, target: Target, operation: Operation
-    ) -> tuple[Principal, Request]:
+    def _resolve(self, incoming: _Incoming, scope: str | None) -> Target:
+        http = incoming.http
+        if scope is None or scope == "s3":
+            bucket = bucket_of_host(http.host)
+            if bucket is not None:
+                incoming.path = f"/{bucket}{http.path}"
+        form = incoming.form or b""
+        return self._resolver.resolve(http.method, incoming.path, incoming.query, incoming.headers, scope, form)
+
+    async def _admit(self, incoming: _Incoming, target: Target, operation: Operation) -> tuple[Principal, Request]:
         """Who asks, and the request with its body ready to be decoded; the signature holds."""
+        claim, http = incoming.claim, incoming.http
         family = target.service.family(target.protocol)
         limit = self._settings.http.body_bytes
         if claim is None:
             if not operation.anonymous and target.service.name != "s3":
                 raise denials.missing(family)
-            prepared = await payload.prepare(incoming.headers, incoming.body, incoming.form, operation, limit, family)
-            return ANONYMOUS, self._request(incoming, target, await prepared.admit(None))
+            prepared = payload.prepare(incoming.headers, incoming.body, incoming.form, operation, limit, family)
+            return ANONYMOUS, _request(incoming, target, await prepared.admit(None))
         key = await self._key(claim, family)
         claims.check_time(claim, self._clock.now(), self._settings.max_clock_skew_s)
         if family == "s3":
             claims.check_all_signed(claim, incoming.sent)
-        prepared = await payload.prepare(
-            incoming.headers, incoming.body, incoming.form, operation, limit, family, claim
-        )
-        http = incoming.http
+        prepared = payload.prepare(incoming.headers, incoming.body, incoming.form, operation, limit, family, claim)
+        signed_hash = await prepared.signed_hash()
         signer = None
         if claim.version == 2:
             text = sigv2.string_to_sign(claim, http.method, incoming.path, incoming.query, incoming.headers)
             sigv2.check(claim, key.secret_access_key, text)
         else:
             signed = sigv4.SignedRequest(http.method, http.mount + http.path, http.query, incoming.sent)
-            signer = self._verifier.check(claim, key.secret_access_key, signed, prepared.signed_hash)
-        return key.principal, self._request(incoming, target, await prepared.admit(signer))
+            signer = self._verifier.check(claim, key.secret_access_key, signed, signed_hash)
+        return key.principal, _request(incoming, target, await prepared.admit(signer))
 
     async def _key(self, claim: claims.Claim, family: denials.Family) -> SigningKey:
         try:
@@ -180,38 +175,39 @@ class Gateway:
             with_token = claim.session_token is not None
             raise denials.unknown_key(error, family, claim.access_key_id, with_token) from error
 
-    def _request(self, incoming: _Incoming, target: Target, admitted: payload.Admitted) -> Request:
-        return Request(
-            method=incoming.http.method,
-            query=incoming.query,
-            headers=admitted.headers,
-            labels=target.labels,
-            body=admitted.body,
-            stream=admitted.stream,
-        )
-
-    def _context(self, incoming: _Incoming, claim: claims.Claim | None, principal: Principal) -> RequestContext:
+    def _context(self, incoming: _Incoming, principal: Principal) -> RequestContext:
+        claim, http = incoming.claim, incoming.http
         region = claim.region if claim is not None and claim.region != "aws-global" else self._settings.region
-        http = incoming.http
         return RequestContext(
-            request_id=http.request_id,
-            account=principal.account or self._settings.account,
-            region=region,
-            principal=principal,
-            endpoint=f"http://{http.host}",
-            source_ip=http.source_ip,
-            user_agent=incoming.headers.get("user-agent", ""),
-            headers=incoming.headers,
+            http.request_id,
+            principal.account or self._settings.account,
+            region,
+            principal,
+            f"http://{http.host}",
+            http.source_ip,
+            incoming.headers.get("user-agent", ""),
+            incoming.headers,
         )
 
 
-def _incoming(request: HttpRequest, body: Tracked) -> _Incoming:
+def _read_query(incoming: _Incoming) -> None:
     try:
-        query = parse_query(request.query)
+        incoming.query = parse_query(incoming.http.query)
     except ValueError as error:
         raise ServiceError("InvalidURI", f"The query string cannot be decoded: {error}", status=400) from error
-    sent = request.joined()
-    return _Incoming(request, sent, {**claims.hoisted(query), **sent}, query, body, request.path)
+    if hoisted := claims.hoisted(incoming.query):
+        incoming.headers = {**hoisted, **incoming.sent}
+
+
+def _is_form(headers: Mapping[str, str]) -> bool:
+    content_type = headers.get("content-type")
+    return content_type is not None and content_type.startswith(FORM)
+
+
+def _request(incoming: _Incoming, target: Target, admitted: payload.Admitted) -> Request:
+    return Request(
+        incoming.http.method, incoming.query, admitted.headers, target.labels, admitted.body, admitted.stream
+    )
 
 
 async def _drained(request: HttpRequest, body: Tracked) -> bool:
@@ -223,11 +219,20 @@ async def _drained(request: HttpRequest, body: Tracked) -> bool:
         return False  # the client is gone, or sends what is no body; its connection is of no further use
 
 
-def _refusal(target: Target | None, failure: ServiceError, request_id: str) -> HttpResponse:
-    if target is not None:
-        response = target.error(failure, request_id)
-        return replace(response, headers=[*response.headers, *failure.headers.items()])
-    return plain_error(failure, request_id)
+def _refusal(incoming: _Incoming, failure: ServiceError) -> HttpResponse:
+    target, request_id = incoming.target, incoming.http.request_id
+    if target is None:
+        return plain_error(failure, request_id)
+    response = target.error(failure, request_id)
+    return replace(response, headers=[*response.headers, *failure.headers.items()])
+
+
+def _failure(incoming: _Incoming) -> HttpResponse:
+    """The reply where Mayfly failed, from where that is handled."""
+    target, request_id = incoming.target, incoming.http.request_id
+    name = f"{target.service.name}:{target.operation}" if target is not None else "routing"
+    _log.exception("request %s (%s) failed", request_id, name)
+    return _refusal(incoming, internal_failure(target.service.name if target is not None else ""))
 
 
 def plain_error(failure: ServiceError, request_id: str) -> HttpResponse:

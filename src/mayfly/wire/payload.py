@@ -6,7 +6,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Final
+
+from msgspec import Struct
 
 from mayfly.services import checksums
 from mayfly.services.contract import ByteStream, ServiceError
@@ -17,9 +19,10 @@ from mayfly.wire.claims import Claim
 from mayfly.wire.denials import Family
 from mayfly.wire.operations import Operation
 
+NOTHING: Final = Claims()
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+
+class Admitted(Struct, frozen=True):
     """A body that may be decoded, and the headers as the codecs should see them."""
 
     headers: Mapping[str, str]
@@ -27,11 +30,10 @@ class Admitted:
     stream: ByteStream | None
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A body before the signature is checked. `signed_hash` is the last line of the canonical request."""
+class Prepared(Struct):
+    """A body before the signature is checked."""
 
-    signed_hash: str
+    said_hash: str | None  # the last line of the canonical request; None: the hash of the bytes themselves
     headers: dict[str, str]
     source: Tracked
     data: bytes | None  # None while nothing was read
@@ -40,10 +42,19 @@ class Prepared:
     limit: int
     mode: str  # of STREAMING, or ""
 
+    async def signed_hash(self) -> str:
+        """The last line of the canonical request; reads the body where it must be hashed for that."""
+        if self.said_hash is not None:
+            return self.said_hash
+        if self.data is None:
+            self.data = await read(self.source, self.limit, self.operation.name)
+        return hashlib.sha256(self.data).hexdigest()
+
     async def admit(self, signer: sigv4.ChunkSigner | None) -> Admitted:
         """The body; `ServiceError` when it is not what the request claims."""
         if self.data is not None:
-            check_bytes(self.data, self.claims)
+            if self.claims is not NOTHING:
+                check_bytes(self.data, self.claims)
             return self._buffered(self.data)
         decoder = None
         length = self.source.length
@@ -80,12 +91,13 @@ class _Once:
         return self._left.pop()
 
 
-async def read(source: Tracked, limit: int) -> bytes:
+async def read(source: Tracked, limit: int, operation: str = "") -> bytes:
     """The whole raw body; `ServiceError` beyond `limit` bytes."""
-    return await read_all(source, limit, source.length)
+    data = source.at_hand(limit, operation)
+    return await read_all(source, limit, source.length, operation) if data is None else data
 
 
-async def prepare(
+def prepare(
     headers: dict[str, str],
     source: Tracked,
     form: bytes | None,
@@ -107,15 +119,11 @@ async def prepare(
         signed_hash, sha256 = _s3_hash(said, claim)
         if sha256 is not None:
             claims = Claims(sha256, claims.md5, claims.checksum, claims.trailer)
-        data = form
-        return Prepared(signed_hash, headers, source, data, claims, operation, limit, mode)
-    if claim is None or (operation.unsigned_payload and said == sigv4.UNSIGNED_PAYLOAD):
-        signed_hash = said or ""
         return Prepared(signed_hash, headers, source, form, claims, operation, limit, mode)
+    if claim is None or (operation.unsigned_payload and said == sigv4.UNSIGNED_PAYLOAD):
+        return Prepared(said or "", headers, source, form, claims, operation, limit, mode)
     # Outside S3 the hash of the bytes themselves is what counts, whatever the header says.
-    data = form if form is not None else await read_all(source, limit, source.length, operation.name)
-    signed_hash = hashlib.sha256(data).hexdigest()
-    return Prepared(signed_hash, headers, source, data, claims, operation, limit, "")
+    return Prepared(None, headers, source, form, claims, operation, limit, "")
 
 
 def _s3_hash(said: str | None, claim: Claim | None) -> tuple[str, str | None]:
@@ -162,7 +170,7 @@ def decoded_length(headers: Mapping[str, str]) -> int:
 def body_claims(headers: Mapping[str, str], operation: Operation, family: Family, chunked: bool) -> Claims:
     """What the headers say of the payload; `ServiceError` when they contradict themselves."""
     if operation.checksum_member is None and not operation.checksum_required:
-        return Claims()
+        return NOTHING
     md5 = None
     if "content-md5" in headers:
         md5 = checksums.decode("MD5", headers["content-md5"])

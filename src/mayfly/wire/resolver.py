@@ -5,7 +5,8 @@ never for requests without a signature: strangers cannot make Mayfly load models
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from mayfly.services.contract import HttpResponse, ServiceError
 from mayfly.wire import denials
@@ -15,17 +16,19 @@ from mayfly.wire.operations import Catalogue, ServiceWire
 from mayfly.wire.rpc_cbor import PROTOCOL as CBOR
 
 FORM = "application/x-www-form-urlencoded"
+MOST_KNOWN = 2048  # paths whose meaning is remembered
+LONGEST_KNOWN = 256  # characters of one
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What a request is for. `operation` is None when the service has none that fits: `refusal` then says so."""
 
     service: ServiceWire
     protocol: str
     operation: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
     refusal: ServiceError | None = None
+    alone: bool = False  # the service and operation of every request with the same scope, method and path
 
     def error(self, failure: ServiceError, request_id: str) -> HttpResponse:
         return self.service.codec(self.protocol).error(failure, request_id)
@@ -44,6 +47,7 @@ class Resolver:
     def __init__(self, catalogue: Catalogue, mounted: Iterable[str]) -> None:
         self._catalogue = catalogue
         self._near = ServiceIndex.of(catalogue.models.facts(name) for name in mounted)
+        self._known: dict[tuple[str, str, str], Target] = {}  # by scope, method and path
 
     def resolve(
         self,
@@ -65,10 +69,18 @@ class Resolver:
             return self._by_rpc_path(path, scope)
         if scope is None:
             return self._anonymous(method, path, query, headers, form)
+        known = self._known.get((scope, method, path))
+        if known is not None:
+            return known
         candidates = self._scoped(scope)
         if not candidates:
             raise UnknownServiceError(f"The credential is scoped to {scope!r}, which is not a service known to Mayfly.")
-        return self._among(candidates, method, path, query, headers, form)
+        found = self._among(candidates, method, path, query, headers, form)
+        if found.alone and len(candidates) == 1 and len(path) <= LONGEST_KNOWN and scope in self._near.by_scope:
+            while len(self._known) >= MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+            self._known[scope, method, path] = found
+        return found
 
     def _by_target(self, target: str, scope: str | None, protocol: str) -> Target:
         prefix, _, name = target.rpartition(".")
@@ -179,7 +191,7 @@ def _by_path(
         refusal = ServiceError("InvalidURI", "Couldn't parse the specified URI.", status=400)
         return Target(service, service.protocol, refusal=refusal)
     if match is not None:
-        return Target(service, service.protocol, match.operation, match.labels)
+        return Target(service, service.protocol, match.operation, match.labels, alone=match.alone)
     if service.name == "s3":
         if method == "OPTIONS":
             refusal = ServiceError("AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.", status=403)

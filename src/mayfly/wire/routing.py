@@ -25,6 +25,7 @@ class Match:
 
     operation: str
     labels: Mapping[str, str]
+    alone: bool = False  # whatever else the request holds, this is what its method and path mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,15 @@ class PathTable:
         if segments and segments[-1] == "" and (not self._slash_matters or len(segments) <= 2):
             segments.pop()
         keys = dict(reversed(query))
+        alone = True
         for ends, values in self._walk(self._root, segments, 0, ()):
-            found = _best(ends.get(method, ()), keys, headers)
+            candidates = ends.get(method, ())
+            found = _best(candidates, keys, headers)
+            alone = alone and len(candidates) <= 1
             if found is not None:
-                return Match(
-                    found.operation,
-                    {name: decode_path(value) for name, value in zip(found.labels, values, strict=True)},
-                )
+                labels = {name: decode_path(value) for name, value in zip(found.labels, values, strict=True)}
+                return Match(found.operation, labels, alone and not found.literals)
+            alone = alone and not candidates
         return None
 
     def knows(self, path: str) -> bool:

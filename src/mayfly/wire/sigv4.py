@@ -11,8 +11,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from mayfly.wire.claims import ALGORITHM, AuthError, Claim
 
@@ -25,13 +26,12 @@ EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 MAX_KEYS = 1024
 
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
-_PLAIN_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_.~/-]*")
 _PLAIN_QUERY = re.compile(r"[A-Za-z0-9_.~=&%-]*")
 _SPACES = re.compile(r" {2,}")
 
 
-@dataclass(frozen=True, slots=True)
-class SignedRequest:
+class SignedRequest(Struct, frozen=True):
     """The parts of a request that a signature covers, as they arrived."""
 
     method: str
@@ -40,8 +40,7 @@ class SignedRequest:
     headers: Mapping[str, str]  # lower-case names; repeated headers joined by commas
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkSigner:
+class ChunkSigner(Struct, frozen=True):
     """What the signatures of an `aws-chunked` body are chained to."""
 
     key: bytes
@@ -114,16 +113,26 @@ def canonical_request(claim: Claim, request: SignedRequest, payload_hash: str) -
     return f"{request.method}\n{path}\n{query}\n{''.join(lines)}\n{';'.join(claim.signed_headers)}\n{payload_hash}"
 
 
+def _plain(path: str) -> bool:
+    """Whether neither encoding nor normalising changes `path`."""
+    return (
+        _PLAIN_PATH.fullmatch(path) is not None
+        and "//" not in path
+        and "/." not in path
+        and (not path or path[0] == "/")
+    )
+
+
 def _s3_path(path: str) -> str:
     """S3 signs the path encoded once and never normalised."""
-    if _PLAIN_PATH.fullmatch(path):
+    if _plain(path):
         return path or "/"
     return quote(unquote(path, errors="surrogateescape"), safe="/~", errors="surrogateescape")
 
 
 def _path(path: str) -> str:
     """All others sign the path normalised (RFC 3986, section 5.2.4) and encoded once more than it was sent."""
-    if _PLAIN_PATH.fullmatch(path):
+    if _plain(path):
         return path or "/"
     kept: list[str] = []
     for segment in path.split("/"):

@@ -4,7 +4,7 @@ The composition root puts a guard around every service before the wire, or anybo
 is the same on every way in. When policies are evaluated this is where it will happen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,9 +39,9 @@ def guarded(service: Service) -> GuardedService:
     """`service` with a guard before it."""
 
     def guard(name: str, handler: Handler) -> Handler:
-        async def handle(context: RequestContext, params: Any) -> Any:
+        def handle(context: RequestContext, params: Any) -> Awaitable[Any]:
             authorize(context.principal, service.name, name)
-            return await handler(context, params)
+            return handler(context, params)
 
         return handle
 
