@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from mayfly.app.call_records import CallRecords
 from mayfly.clock import ManualClock
 from mayfly.metering.ledger import Ledger
 from mayfly.metering.reports import PriceBookError, load_price_book, report
 from mayfly.services.ports import UsageRecord
-from mayfly.store.journal import FileJournal
+from mayfly.services.telemetry.book import Book
 from tests.conftest import OpenStore
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:hello"
@@ -34,17 +35,27 @@ def record(clock: ManualClock, **changes: object) -> UsageRecord:
     return UsageRecord(**{**values, **changes})  # type: ignore[arg-type]  # assembled by name
 
 
+class Metered:
+    """A ledger behind its journal."""
+
+    def __init__(self, ledger: Ledger, records: CallRecords) -> None:
+        self.sums = ledger.sums
+        self._records = records
+
+    def record(self, *usages: UsageRecord) -> None:
+        self._records.append([], usages)
+
+
 @pytest.fixture
-async def ledger(open_store: OpenStore, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Ledger]:
+async def ledger(open_store: OpenStore, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Metered]:
     store = await open_store("mayfly.metering")
     made = Ledger(store, clock)
-    journal = await FileJournal.open(tmp_path / "journals", "usage", store, made.fold, clock)
-    made.attach(journal)
-    yield made
-    await journal.close()
+    records = await CallRecords.open(tmp_path / "journals", store, Book(store, clock), made, clock)
+    yield Metered(made, records)
+    await records.close()
 
 
-async def test_invocations_add_up_by_function_and_size(ledger: Ledger, clock: ManualClock) -> None:
+async def test_invocations_add_up_by_function_and_size(ledger: Metered, clock: ManualClock) -> None:
     for _ in range(3):
         ledger.record(record(clock))
     ledger.record(record(clock, outcome="timeout", init_ms=12.0, peak_memory_mb=90))
@@ -55,7 +66,7 @@ async def test_invocations_add_up_by_function_and_size(ledger: Ledger, clock: Ma
     assert (large.memory_mb, large.requests) == (2048, 1)
 
 
-async def test_a_report_covers_whole_hours_of_its_span_and_no_other_account(ledger: Ledger, clock: ManualClock) -> None:
+async def test_a_report_covers_whole_hours_and_no_other_account(ledger: Metered, clock: ManualClock) -> None:
     ledger.record(record(clock))
     clock.advance(7200)
     ledger.record(record(clock))
@@ -64,7 +75,7 @@ async def test_a_report_covers_whole_hours_of_its_span_and_no_other_account(ledg
     assert [line.requests for line in await ledger.sums("000000000000", 0, clock.now() + 1)] == [2]
 
 
-async def test_a_report_prices_what_was_used(ledger: Ledger, clock: ManualClock) -> None:
+async def test_a_report_prices_what_was_used(ledger: Metered, clock: ManualClock) -> None:
     for _ in range(10):
         ledger.record(record(clock))
     sums = await ledger.sums("000000000000", 0, clock.now() + 1)
@@ -77,7 +88,7 @@ async def test_a_report_prices_what_was_used(ledger: Ledger, clock: ManualClock)
     assert made.total.cost == pytest.approx(line.cost)
 
 
-async def test_functions_share_what_volume_tiers_leave(ledger: Ledger, clock: ManualClock, tmp_path: Path) -> None:
+async def test_functions_share_what_volume_tiers_leave(ledger: Metered, clock: ManualClock, tmp_path: Path) -> None:
     book = tmp_path / "prices.toml"
     book.write_text(
         'name = "ours"\ncurrency = "EUR"\nrequest = "0"\n[architectures.x86_64]\nephemeral_gb_second = "0"\n'

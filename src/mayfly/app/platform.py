@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mayfly import ids
 from mayfly.app.asking import Asking
+from mayfly.app.call_records import CallRecords
 from mayfly.app.directory import DataDirectory, ServerInfo
 from mayfly.app.function_view import FunctionView
 from mayfly.app.housekeeping import keep_house
@@ -38,6 +39,7 @@ from mayfly.policy.hazard import Hazard
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.services.contract import Service
 from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
+from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.service import FunctionsService
@@ -49,7 +51,6 @@ from mayfly.services.tables.service import TablesService
 from mayfly.services.telemetry.service import LogsService
 from mayfly.settings import Settings
 from mayfly.store.files import FileBlobs
-from mayfly.store.journal import FileJournal
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
 from mayfly.wire.gateway import Gateway
@@ -159,12 +160,14 @@ class _Builder:
         self._cleanup.callback(discovery.cancel)
         state = await self._open_state()
         identity = await self._identity(state)
-        logs, ledger = await self._accounts(state)
+        logs, ledger, records = await self._accounts(state)
         interpreters = await discovery
         signed = SignedRequests(identity.acting_keys, self._clock, self._settings.max_clock_skew_s)
         endpoints, late_objects = Endpoints(), LateObjects()
         home, streams = Home(self._settings.account, self._settings.region), Streams(self._clock)
-        recorder = Recorder(logs.book, ledger, home, streams, self._clock)
+        held = Held(records, asyncio.get_running_loop().call_later)
+        self._cleanup.callback(held.write)
+        recorder = Recorder(held, home, streams, self._clock)
         book = StartBook(recorder, self._clock)
         engine = self._engine(factory, interpreters, book, endpoints)
         functions = FunctionsService(
@@ -215,12 +218,12 @@ class _Builder:
         self._background(asyncio.to_thread(gateway.warm), "warm-gateway")
         return door, engine
 
-    async def _accounts(self, state: _State) -> tuple[LogsService, Ledger]:
-        """What is told of every invocation, each behind a journal."""
+    async def _accounts(self, state: _State) -> tuple[LogsService, Ledger, CallRecords]:
+        """What is told of every invocation, and the journal in front of it."""
         logs, ledger = LogsService(state.store, self._clock), Ledger(state.store, self._clock)
-        logs.book.attach(await self._journal("logs", state, logs.book.fold))
-        ledger.attach(await self._journal("usage", state, ledger.fold))
-        return logs, ledger
+        records = await CallRecords.open(self._directory.journals, state.store, logs.book, ledger, self._clock)
+        self._cleanup.push_async_callback(records.close)
+        return logs, ledger, records
 
     def _stacks(
         self, state: _State, models: Models, below: list[Service], objects: ObjectsService
@@ -249,11 +252,6 @@ class _Builder:
             options.secret_access_key,
         )
         return IdentityService(state.store, self._clock, secrets)
-
-    async def _journal(self, name: str, state: _State, fold: Callable[..., None]) -> FileJournal:
-        journal = await FileJournal.open(self._directory.journals, name, state.store, fold, self._clock)
-        self._cleanup.push_async_callback(journal.close)
-        return journal
 
     def _engine(
         self, factory: SandboxFactory, interpreters: Interpreters, observer: Observer, endpoints: Endpoints

@@ -1,17 +1,17 @@
 """The ledger: usage records in, hourly sums out.
 
-`Ledger` implements `ports.Usage`. A record is one write to the journal, made before the invocation is acknowledged, so
-that `kill -9` loses none; `fold` puts records and their sums into the database in one commit.
+Records are written to a journal before their invocation is acknowledged, so that `kill -9` loses none; `fold` puts
+records and their sums into the database in one commit.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from mayfly.clock import Clock
 from mayfly.services.ports import UsageRecord
-from mayfly.store.api import Journal, Reader, Store, Tx
+from mayfly.store.api import Reader, Store, Tx
 
 HOUR_MS = 3_600_000
 RECORDS_KEPT_MS = 30 * 24 * HOUR_MS
@@ -64,22 +64,15 @@ class Ledger:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._journal: Journal | None = None
+        self._flush: Callable[[], Awaitable[None]] | None = None
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(UsageRecord)
 
-    def attach(self, journal: Journal) -> None:
-        """Take the journal whose records `fold` understands; before that nothing can be recorded."""
-        self._journal = journal
+    def attach(self, flush: Callable[[], Awaitable[None]]) -> None:
+        """Take the `flush` of the journal whose records `fold` is given."""
+        self._flush = flush
 
-    def record(self, usage: UsageRecord) -> None:
-        """Record one invocation; see `ports.Usage`."""
-        assert self._journal is not None, "the ledger has no journal yet"
-        self._journal.append([self._encoder.encode(usage)])
-
-    def fold(self, tx: Tx, records: list[bytes]) -> None:
-        """Put journal records and their sums into the database; called by the journal, exactly once each."""
-        usages = [self._decoder.decode(record) for record in records]
+    def fold(self, tx: Tx, usages: Sequence[UsageRecord]) -> None:
+        """Put records and their sums into the database."""
         row = tx.one(_NEXT_ID)
         assert row is not None
         times = [int(usage.started_at * 1000) for usage in usages]
@@ -90,8 +83,8 @@ class Ledger:
 
     async def sums(self, account: str, since: float, until: float) -> list[Sums]:
         """Usage of the whole hours that begin in [since, until), Unix seconds, everything recorded so far included."""
-        assert self._journal is not None, "the ledger has no journal yet"
-        await self._journal.flush()
+        assert self._flush is not None, "the ledger has no journal yet"
+        await self._flush()
         span = {"account": account, "since": _hour_of(since), "until": int(until * 1000)}
 
         def body(reader: Reader) -> list[Sums]:

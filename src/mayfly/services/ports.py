@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from mayfly.services.contract import Principal, RequestContext
 from mayfly.store.api import Tx
 
@@ -72,8 +74,7 @@ class EventTargets(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class LogEvent:
+class LogEvent(Struct, frozen=True, array_like=True):
     """One line of a log."""
 
     group: str
@@ -82,15 +83,7 @@ class LogEvent:
     message: str
 
 
-class Logs(Protocol):
-    """Given by telemetry, used by functions."""
-
-    def append(self, events: Sequence[LogEvent]) -> None:
-        """Record events. On return they survive the death of this process; groups and streams are made as needed."""
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRecord:
+class UsageRecord(Struct, frozen=True):
     """What one invocation used."""
 
     request_id: str
@@ -108,11 +101,14 @@ class UsageRecord:
     source: str  # "request" | "event" | "url"
 
 
-class Usage(Protocol):
-    """Given by metering, used by functions."""
+class CallRecords(Protocol):
+    """Given by the composition root, used by functions: what telemetry and metering keep of calls."""
 
-    def record(self, usage: UsageRecord) -> None:
-        """Record one invocation. On return it survives the death of this process."""
+    def append(self, events: Sequence[LogEvent], usages: Sequence[UsageRecord]) -> None:
+        """Record all of them, or none. On return they survive the death of this process.
+
+        `PlatformError` when they cannot be recorded.
+        """
 
 
 class Operations(Protocol):
@@ -125,15 +121,14 @@ class Operations(Protocol):
 
 
 __all__ = [
+    "CallRecords",
     "CodeSource",
     "Credentials",
     "EventTargets",
     "KeySource",
     "LogEvent",
-    "Logs",
     "Operations",
     "Roles",
     "SigningKey",
-    "Usage",
     "UsageRecord",
 ]

@@ -30,6 +30,7 @@ from mayfly.engine.api import (
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
 from mayfly.services.functions.asynchronous import QUEUE
 from mayfly.services.functions.engine_targets import Streams
+from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.runtimes import RuntimeChoice
@@ -188,11 +189,9 @@ class Records:
     events: list[LogEvent] = field(default_factory=list)
     usage: list[UsageRecord] = field(default_factory=list)
 
-    def append(self, events: Sequence[LogEvent]) -> None:
+    def append(self, events: Sequence[LogEvent], usages: Sequence[UsageRecord]) -> None:
         self.events.extend(events)
-
-    def record(self, usage: UsageRecord) -> None:
-        self.usage.append(usage)
+        self.usage.extend(usages)
 
     @property
     def lines(self) -> list[str]:
@@ -291,7 +290,7 @@ class Stage:
         self.bucket = Bucket()
         self.queue = WatchedQueue(store, clock)
         self.blobs = FileBlobs(data / "blobs", store, clock)
-        recorder = Recorder(self.records, self.records, home, streams, clock)
+        recorder = Recorder(Held(self.records, lambda *_: None), home, streams, clock)
         self.engine = ScriptedEngine(recorder)
         self.functions = FunctionsService(
             settings=Settings(data, limits=limits or FunctionLimits()),

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from mayfly.app.call_records import CallRecords
 from mayfly.clock import ManualClock
+from mayfly.metering.ledger import Ledger
 from mayfly.services.contract import Principal, RequestContext, ServiceError
 from mayfly.services.ports import LogEvent
 from mayfly.services.telemetry.service import LogsService
-from mayfly.store.journal import FileJournal
 from tests.conftest import OpenStore
 
 GROUP, STREAM = "/aws/lambda/hello", "2026/01/31/[$LATEST]abc"
@@ -22,8 +23,9 @@ CONTEXT = RequestContext(
 class Logs:
     """The service, called as the wire calls it."""
 
-    def __init__(self, service: LogsService, clock: ManualClock) -> None:
+    def __init__(self, service: LogsService, records: CallRecords, clock: ManualClock) -> None:
         self.service = service
+        self.records = records
         self.clock = clock
 
     async def __call__(self, operation: str, **request: Any) -> dict[str, Any]:
@@ -34,7 +36,7 @@ class Logs:
         """Write one event a message, a second apart."""
         for message in messages:
             now = int(self.clock.now() * 1000)
-            self.service.book.append([LogEvent(group, stream, now, message)])
+            self.records.append([LogEvent(group, stream, now, message)], [])
             self.clock.advance(1)
 
     async def messages(self, **request: Any) -> list[str]:
@@ -46,10 +48,9 @@ class Logs:
 async def logs(open_store: OpenStore, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Logs]:
     store = await open_store("mayfly.services.telemetry")
     service = LogsService(store, clock)
-    journal = await FileJournal.open(tmp_path / "journals", "logs", store, service.book.fold, clock)
-    service.book.attach(journal)
-    yield Logs(service, clock)
-    await journal.close()
+    records = await CallRecords.open(tmp_path / "journals", store, service.book, Ledger(store, clock), clock)
+    yield Logs(service, records, clock)
+    await records.close()
 
 
 async def test_what_was_written_is_read_in_order(logs: Logs) -> None:

@@ -5,7 +5,6 @@ the engine's errors; callers give them their wire form, or try again.
 """
 
 import secrets
-from dataclasses import dataclass
 
 import msgspec
 
@@ -42,8 +41,7 @@ class NotInvocableError(PlatformError):
         self.state = target.state
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(msgspec.Struct, frozen=True):
     """What came of it."""
 
     result: results.Result
@@ -88,6 +86,7 @@ class Invoker:
             with self._recorder.watching(request_id, source, tail=tail) as watch:
                 outcome = await self._engine.invoke(target, call)
                 kept = watch.tail()
+        self._recorder.write()
         result = results.result(outcome, request_id, target.timeout_s, self._limits.payload_bytes)
         failure = outcome.failure.kind if outcome.failure is not None else None
         return Invocation(result, kept, target.version, failure)

@@ -4,34 +4,39 @@
 function travels in the `FunctionTarget`.
 """
 
-import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, Self
 
 from mayfly.clock import Clock
 from mayfly.engine.api import Call, Outcome, Target
-from mayfly.errors import PlatformError
 from mayfly.services.functions import report
 from mayfly.services.functions.engine_targets import FunctionTarget, Streams
+from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
-from mayfly.services.ports import LogEvent, Logs, Usage, UsageRecord
+from mayfly.services.ports import LogEvent, UsageRecord
 
 TAIL_BYTES = 4096
 Source = Literal["request", "event", "url"]
 
-_log = logging.getLogger(__name__)
-
 
 class Watch:
-    """What the invoker wants to know of a call beside its outcome."""
+    """What the invoker wants to know of a call beside its outcome, while its context is open."""
 
-    def __init__(self, source: Source, *, tail: bool) -> None:
+    def __init__(self, watches: "dict[str, Watch]", request_id: str, source: Source, *, tail: bool) -> None:
         self.source = source
+        self._watches = watches
+        self._request_id = request_id
         self._lines: deque[bytes] | None = deque() if tail else None
         self._size = 0
+
+    def __enter__(self) -> Self:
+        self._watches[self._request_id] = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._watches.pop(self._request_id, None)
 
     def add(self, lines: Sequence[str]) -> None:
         """Keep lines as long as they are among the last `TAIL_BYTES`."""
@@ -50,11 +55,11 @@ class Watch:
 
 
 class Recorder:
-    """The engine's `Observer`."""
+    """The engine's `Observer`. Whoever acknowledges a call calls `write` first."""
 
-    def __init__(self, logs: Logs, usage: Usage, home: Home, streams: Streams, clock: Clock) -> None:
-        self._logs = logs
-        self._usage = usage
+    def __init__(self, held: Held, home: Home, streams: Streams, clock: Clock) -> None:
+        self._held = held
+        self.write = held.write
         self._home = home
         self._streams = streams
         self._clock = clock
@@ -62,39 +67,39 @@ class Recorder:
         self._started: dict[str, float] = {}  # by request: wall-clock, until it finished
         self._introduced: set[str] = set()  # instances whose log has begun
 
-    @contextmanager
-    def watching(self, request_id: str, source: Source, *, tail: bool = False) -> Iterator[Watch]:
+    def watching(self, request_id: str, source: Source, *, tail: bool = False) -> Watch:
         """Attribute the call `request_id` to `source`, and collect its tail, while the context is open."""
-        watch = self._watches[request_id] = Watch(source, tail=tail)
-        try:
-            yield watch
-        finally:
-            self._watches.pop(request_id, None)
+        return Watch(self._watches, request_id, source, tail=tail)
 
     def started(self, target: Target, instance: str, call: Call) -> None:
         assert isinstance(target, FunctionTarget)
         now = self._started[call.request_id] = self._clock.now()
-        self._introduce(target, instance, now)
-        self._write(target, instance, call, [(now, report.start(call.request_id, target.version))])
+        if instance not in self._introduced:
+            self._introduce(target, instance, now)
+        self._line(target, instance, call, now, report.start(call.request_id, target.version))
 
     def output(self, target: Target, instance: str, call: Call | None, lines: list[tuple[float, str]]) -> None:
         assert isinstance(target, FunctionTarget)
-        self._introduce(target, instance, lines[0][0] if lines else self._clock.now())
-        self._write(target, instance, call, [(time, f"{text}\n") for time, text in lines])
+        if instance not in self._introduced:
+            self._introduce(target, instance, lines[0][0] if lines else self._clock.now())
+        group, stream = target.log_group, self._streams.of(instance, target.version)
+        events = [LogEvent(group, stream, int(time * 1000), f"{text}\n") for time, text in lines]
+        if call is not None and (watch := self._watches.get(call.request_id)):
+            watch.add([event.message for event in events])
+        self._held.printed(events)
 
     def finished(self, target: Target, call: Call, outcome: Outcome) -> None:
         assert isinstance(target, FunctionTarget)
-        now = self._clock.now()
+        now, instance, failure = self._clock.now(), outcome.instance, outcome.failure
         memory_mb = target.sandbox.memory_mb
         took = report.figures(outcome, target.timeout_s, memory_mb)
-        lines = []
-        if outcome.failure is not None:
-            death = report.cause_of_death(call.request_id, outcome.failure, target.timeout_s, now)
+        text = report.report(call.request_id, took, memory_mb, failure)
+        if failure is not None:
+            death = report.cause_of_death(call.request_id, failure, target.timeout_s, now)
             if death is not None:
-                lines.append((now, death))
-        lines.append((now, report.end(call.request_id)))
-        lines.append((now, report.report(call.request_id, took, memory_mb, outcome.failure)))
-        self._write(target, outcome.instance, call, lines)
+                self._line(target, instance, call, now, death)
+        self._line(target, instance, call, now, report.end(call.request_id))
+        self._line(target, instance, call, now, text)
         self._account(target, call, outcome, took, now)
 
     def terminated(self, target: Target, instance: str, reason: str) -> None:
@@ -103,47 +108,38 @@ class Recorder:
 
     def _introduce(self, target: FunctionTarget, instance: str, now: float) -> None:
         """Begin the log of an instance that has none yet."""
-        if instance in self._introduced:
-            return
         self._introduced.add(instance)
         version = sha256(target.runtime.encode()).hexdigest()
-        lines = [(now, report.init_start(target.sandbox.runtime, self._home.region, version))]
+        self._line(target, instance, None, now, report.init_start(target.sandbox.runtime, self._home.region, version))
         if target.notice:
-            lines.append((now, f"MAYFLY {target.notice}\n"))
-        self._write(target, instance, None, lines)
+            self._line(target, instance, None, now, f"MAYFLY {target.notice}\n")
 
-    def _write(
-        self, target: FunctionTarget, instance: str, call: Call | None, lines: Sequence[tuple[float, str]]
-    ) -> None:
+    def _line(self, target: FunctionTarget, instance: str, call: Call | None, now: float, text: str) -> None:
+        """A line of the platform's own."""
+        if self._watches and call is not None and (watch := self._watches.get(call.request_id)):
+            watch.add([text])
         stream = self._streams.of(instance, target.version)
-        if call is not None and (watch := self._watches.get(call.request_id)):
-            watch.add([text for _, text in lines])
-        try:
-            self._logs.append([LogEvent(target.log_group, stream, int(time * 1000), text) for time, text in lines])
-        except PlatformError:
-            _log.exception("%d log lines of %s are lost", len(lines), target.name)
+        self._held.line(LogEvent(target.log_group, stream, int(now * 1000), text))
 
     def _account(self, target: FunctionTarget, call: Call, outcome: Outcome, took: report.Figures, now: float) -> None:
         watch = self._watches.get(call.request_id)
-        record = UsageRecord(
-            request_id=call.request_id,
-            function_arn=f"{target.function}:{target.version}",
-            account=target.account,
-            started_at=self._started.pop(call.request_id, now),
-            duration_ms=took.duration_ms,
-            billed_ms=took.billed_ms,
-            init_ms=took.init_ms if took.restore_ms is None else took.restore_ms,
-            memory_mb=target.sandbox.memory_mb,
-            peak_memory_mb=took.peak_memory_mb,
-            ephemeral_mb=target.ephemeral_mb,
-            architecture=target.architecture,
-            outcome=outcome_name(outcome),
-            source=watch.source if watch else "request",
+        self._held.record(
+            UsageRecord(
+                request_id=call.request_id,
+                function_arn=f"{target.function}:{target.version}",
+                account=target.account,
+                started_at=self._started.pop(call.request_id, now),
+                duration_ms=took.duration_ms,
+                billed_ms=took.billed_ms,
+                init_ms=took.init_ms if took.restore_ms is None else took.restore_ms,
+                memory_mb=target.sandbox.memory_mb,
+                peak_memory_mb=took.peak_memory_mb,
+                ephemeral_mb=target.ephemeral_mb,
+                architecture=target.architecture,
+                outcome=outcome_name(outcome),
+                source=watch.source if watch else "request",
+            )
         )
-        try:
-            self._usage.record(record)
-        except PlatformError:
-            _log.exception("the usage of %s by %s is lost", target.name, call.request_id)
 
 
 def outcome_name(outcome: Outcome) -> str:

@@ -6,7 +6,8 @@ was restored from after its init, the function's own part of that, its hooks, is
 
 import json
 import math
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mayfly.clock import iso_millis
 from mayfly.engine.api import Failure, Outcome
@@ -15,8 +16,7 @@ from mayfly.services.functions import results
 _MIB = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Struct, frozen=True):
     """What one invocation took."""
 
     duration_ms: float

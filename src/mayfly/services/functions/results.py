@@ -2,7 +2,8 @@
 
 import json
 import signal
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mayfly.engine.api import Failure, Outcome
 
@@ -10,8 +11,7 @@ from mayfly.engine.api import Failure, Outcome
 REPLY_ALLOWANCE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """The payload of a reply, and whether it describes an error of the function."""
 
     payload: bytes

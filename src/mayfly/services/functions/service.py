@@ -4,7 +4,7 @@ Order of construction. The engine needs its observer, and the service needs the 
 
     home = Home(settings.account, settings.region)
     streams = Streams(clock)
-    recorder = Recorder(logs, usage, home, streams, clock)
+    recorder = Recorder(Held(records, loop.call_later), home, streams, clock)
     engine = …(observer=recorder)
     functions = FunctionsService(…, engine=engine, recorder=recorder, streams=streams)
     await functions.start()

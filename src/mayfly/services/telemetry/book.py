@@ -1,22 +1,19 @@
 """The log book: where events are folded in from the journal and read back in order.
 
-`Book` implements `ports.Logs`. An append is one write to the journal; readers flush the journal first, so that they see
-what was appended before they asked. Groups and streams come into being with their first event, as on AWS when a
-function's role may create them.
+Readers have the journal flushed first, so that they see what was appended before they asked. Groups and streams come
+into being with their first event, as on AWS when a function's role may create them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from operator import itemgetter
-
-import msgspec
 
 from mayfly.clock import Clock
 from mayfly.services.ports import LogEvent
 from mayfly.services.telemetry import chunks
 from mayfly.services.telemetry import statements as sql
 from mayfly.services.telemetry.model import Group, Stream
-from mayfly.store.api import Journal, Reader, Store, Tx
+from mayfly.store.api import Reader, Store, Tx
 
 _TOP = "\U0010ffff"
 
@@ -27,26 +24,17 @@ class Book:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._journal: Journal | None = None
-        self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(list[tuple[str, str, int, str]])
+        self._flush: Callable[[], Awaitable[None]] | None = None
 
-    def attach(self, journal: Journal) -> None:
-        """Take the journal whose records `fold` understands; before that nothing can be appended."""
-        self._journal = journal
+    def attach(self, flush: Callable[[], Awaitable[None]]) -> None:
+        """Take the `flush` of the journal whose events `fold` is given."""
+        self._flush = flush
 
-    def append(self, events: Sequence[LogEvent]) -> None:
-        """Record events of any groups and streams; see `ports.Logs`."""
-        assert self._journal is not None, "the book has no journal yet"
-        rows = [(event.group, event.stream, event.timestamp_ms, event.message) for event in events]
-        self._journal.append([self._encoder.encode(rows)])
-
-    def fold(self, tx: Tx, records: list[bytes]) -> None:
-        """Put journal records into the database; called by the journal, in order, exactly once each."""
+    def fold(self, tx: Tx, arrived: Iterable[LogEvent]) -> None:
+        """Store events of any groups and streams, in order."""
         by_stream: defaultdict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
-        for record in records:
-            for group_name, stream_name, timestamp_ms, message in self._decoder.decode(record):
-                by_stream[group_name, stream_name].append((timestamp_ms, message))
+        for event in arrived:
+            by_stream[event.group, event.stream].append((event.timestamp_ms, event.message))
         for (group_name, stream_name), events in by_stream.items():
             group = find_group(tx, group_name) or self.make_group(tx, group_name, "{}")
             stream = find_stream(tx, group.id, stream_name) or self.make_stream(tx, group.id, stream_name)
@@ -54,8 +42,8 @@ class Book:
 
     async def settle(self) -> None:
         """Return when everything appended so far can be read."""
-        assert self._journal is not None, "the book has no journal yet"
-        await self._journal.flush()
+        assert self._flush is not None, "the book has no journal yet"
+        await self._flush()
 
     def make_group(self, tx: Tx, name: str, tags: str) -> Group:
         """A new group; the caller made sure that there is none of that name."""
