@@ -44,6 +44,7 @@ class EngineSettings:
     scaling_burst: int = 1000  # instances of one function that may be started for calls at once; 0: any number
     scaling_per_s: float = 100.0  # and then as many a second
     calls_per_concurrency: float | None = None  # calls a second for each unit of concurrency (AWS: 10); None: any
+    spares: int | None = None  # most sandboxes made ahead of calls; None: what 1 % of the machine's memory holds
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ async def prepare(talks: Talks, code: Path, environment: Mapping[str, str] | Non
     )
 
 
-async def fork(talks: Talks, code: Path, environment: Mapping[str, str] | None = None) -> Talk:
-    talk = await talks.start(code, template=str(code))
+async def fork(talks: Talks, code: Path, environment: Mapping[str, str] | None = None, *, ahead: bool = False) -> Talk:
+    talk = await talks.start(code, template=str(code), ahead=ahead)
     frame = await talk.init(environment=environment)
     assert frame.kind == frames.READY, frame
     return talk
@@ -122,17 +122,13 @@ async def test_many_start_at_once(isolated: Talks, tmp_path: Path) -> None:
     assert len({talk.sandbox.id for talk in group}) == 24
 
 
-async def test_spares_are_used_and_replaced(isolated: Talks, tmp_path: Path) -> None:
+async def test_what_is_made_ahead_waits_for_its_first_frame(isolated: Talks, tmp_path: Path) -> None:
     code = parcels.make(tmp_path, PLAIN)
     await prepare(isolated, code)
-    isolated.factory.keep_spares(str(code), 1)
-    async with asyncio.timeout(20):
-        seen = 0
-        while seen < 3:  # between two spares, starts are ordinary forks
-            talk = await fork(isolated, code)
-            seen += talk.sandbox.origin == "spare"
-            await talk.sandbox.discard()
-    isolated.factory.keep_spares(str(code), 0)
+    for template in (str(code), None):
+        talk = await isolated.start(code, template=template, ahead=True)
+        await talk.init(environment={"TYPE": "ahead"})
+        assert await talk.run("result = os.environ['TYPE']") == "ahead"
 
 
 async def test_a_dropped_template_leaves_its_instances_alone(isolated: Talks, tmp_path: Path) -> None:
@@ -159,7 +155,6 @@ async def test_the_process_level_says_that_it_has_none(tmp_path: Path) -> None:
         await factory.prepare_packages("k", SandboxSpec("python", tmp_path), [], {})
     with pytest.raises(TemplateRefusedError, match="has no templates"):
         await factory.prepare_function("k", SandboxSpec("python", tmp_path), "a.b", {}, None)
-    factory.keep_spares("k", 1)
     factory.drop_template("k")
     await factory.close()
 

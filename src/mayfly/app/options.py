@@ -18,6 +18,8 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 # that does is held to it by its own cgroup.
 _OVERCOMMIT = 4
 _MOST_QUEUE_S = 900.0
+# What a spare takes, with pandas imported, and which part of the machine's memory all of them may take.
+_SPARE_MB, _SPARES_SHARE = 4, 0.01
 
 
 class OptionError(CallerError):
@@ -39,6 +41,7 @@ class ServerOptions:
     queue_s: float = EngineSettings().queue_s
     scaling: str = "1000:100"  # instances of a function at once, and a second; or `any`
     calls_per_concurrency: float | None = None
+    spares: int | None = None  # at most; 0: none
     access_key_id: str | None = None
     secret_access_key: str | None = None
 
@@ -71,6 +74,7 @@ class ServerOptions:
             scaling_burst=burst,
             scaling_per_s=per_s,
             calls_per_concurrency=self.calls_per_concurrency,
+            spares=self.spares,
         )
         chosen = _KEEP_ALIVE.fullmatch(self.keep_alive)
         if chosen is None:
@@ -100,5 +104,17 @@ def memory_budget_mb(settings: Settings) -> int:
     """MB that the limits of all instances may add up to: what was asked for, else four times the machine's memory."""
     if settings.engine.memory_mb is not None:
         return settings.engine.memory_mb
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1 << 20)
-    return machine * _OVERCOMMIT
+    return _machine_mb() * _OVERCOMMIT
+
+
+def most_spares(settings: Settings) -> int:
+    """How many sandboxes may be made ahead of calls. None without namespaces: there each is a process of its own."""
+    if settings.engine.isolation != "namespace":
+        return 0
+    if settings.engine.spares is not None:
+        return settings.engine.spares
+    return int(_machine_mb() * _SPARES_SHARE / _SPARE_MB)
+
+
+def _machine_mb() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1 << 20)

@@ -21,7 +21,7 @@ from mayfly.app.function_view import FunctionView
 from mayfly.app.housekeeping import keep_house
 from mayfly.app.layers import Layers
 from mayfly.app.links import Endpoints, LateObjects
-from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb
+from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb, most_spares
 from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
 from mayfly.app.sandboxes import Interpreters, PreparedFactory
@@ -273,6 +273,7 @@ class _Builder:
             rule=rule,
             settle_s=rule.settle_s if rule is not None else 0.0,
             endpoints=endpoints,
+            spares=most_spares(settings),
         )
         self._cleanup.push_async_callback(engine.close, ENGINE_GRACE_S)
         return engine

@@ -92,9 +92,6 @@ class PreparedFactory:
         await self._have(spec.runtime)
         return await self._factory.prepare_function(key, spec, handler, environment, serve)
 
-    def keep_spares(self, key: str, count: int) -> None:
-        self._factory.keep_spares(key, count)
-
     def drop_template(self, key: str) -> None:
         self._factory.drop_template(key)
 

@@ -67,6 +67,16 @@ def up(
             help="Calls a second allowed for each unit of concurrency; AWS allows 10. Default: any number.",
         ),
     ] = None,
+    spares: Annotated[
+        int | None,
+        typer.Option(
+            envvar="MAYFLY_SPARES",
+            min=0,
+            max=1000,
+            help="How many sandboxes are made ahead of calls at most; 0: none. Each takes some megabytes. By default, "
+            "as many as 1 % of the machine's memory holds.",
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the platform is ready.")] = False,
 ) -> None:
     """Start the platform. Ctrl-C or SIGTERM drains running functions and stops it; a second one stops at once."""
@@ -85,6 +95,7 @@ def up(
         queue_s=queue_s,
         scaling=scaling,
         calls_per_concurrency=calls_per_concurrency,
+        spares=spares,
         access_key_id=os.environ.get("MAYFLY_ACCESS_KEY_ID"),
         secret_access_key=os.environ.get("MAYFLY_SECRET_ACCESS_KEY"),
     )
@@ -143,6 +154,7 @@ def _detached(options: ServerOptions, started: float) -> None:
     command += ["--queue-s", str(options.queue_s), "--scaling", options.scaling]
     if options.calls_per_concurrency is not None:
         command += ["--calls-per-concurrency", str(options.calls_per_concurrency)]
+    command += ["--spares", str(options.spares)] if options.spares is not None else []
     with directory.server_log.open("ab") as log:
         log_start = log.tell()
         server = subprocess.Popen(

@@ -5,6 +5,7 @@ Opened once the sandbox runs and closed when it is gone; in between `instance` s
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -86,3 +87,12 @@ class Ends:
             self.sandbox.endpoint.close()
         self.output.drain()
         self.output.close()
+
+
+async def give_back(sandbox: Sandbox) -> None:
+    """Discard a sandbox of which nothing was taken over yet."""
+    sandbox.control.close()
+    os.close(sandbox.output)
+    if sandbox.endpoint is not None:
+        sandbox.endpoint.close()
+    await sandbox.discard()

@@ -36,6 +36,7 @@ from mayfly.engine.ledger import Ledger
 from mayfly.engine.limits import Limits
 from mayfly.engine.placement import Placement
 from mayfly.engine.reporter import Reporter
+from mayfly.engine.spares import Spares
 from mayfly.engine.templates import Templates
 from mayfly.policy import keepalive
 from mayfly.policy.windows import Rule
@@ -68,12 +69,13 @@ class LocalEngine:
         settle_s: float = 0.0,
         max_age_s: float = MAX_AGE_S,
         endpoints: EndpointServer | None = None,
+        spares: int = 0,
     ) -> None:
         """`memory_mb` is the budget of all instances together; `new_id` makes the ids of instances.
 
         With a `rule`, instances are kept and made ahead by what it learns of each function's idle times above
-        `settle_s`. Without one, all are kept for `keep_alive`, which defaults to five minutes. Must be made and used on
-        one running event loop.
+        `settle_s`. Without one, all are kept for `keep_alive`, which defaults to five minutes. At most `spares` are
+        made ahead of starts. Must be made and used on one running event loop.
         """
         self._clock = clock
         self._habits: Habits[Any] | None = None
@@ -86,7 +88,9 @@ class LocalEngine:
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._sweep_at = math.inf  # when it goes off, by the clock
         reporter = Reporter(observer)
-        self._templates = Templates(factory, reporter, new_id, endpoints)
+        self._templates = Templates(
+            factory, reporter, new_id, endpoints, lambda make: Spares(make, self._room, self._loop, clock, spares)
+        )
         host = Host(factory, self._templates, reporter, clock, init_timeout_s, endpoints)
         self._placement = Placement(host, self._ledger, new_id, self._fell_idle, max_age_s, self._habits)
 
@@ -190,6 +194,10 @@ class LocalEngine:
             if stuck:
                 _log.error("%d sandboxes could not be discarded in %g s", len(stuck), DISCARD_PATIENCE_S)
                 await asyncio.wait(stuck, timeout=DISCARD_PATIENCE_S)
+
+    def _room(self, target: Target) -> int:
+        """How many more instances of a target there is memory for."""
+        return max(0, self._ledger.memory_mb - self._ledger.held_mb) // target.sandbox.memory_mb
 
     # Keep-alive.
 

@@ -305,8 +305,10 @@ class Instance:
     async def _provision(self) -> Ends:
         """Make the sandbox and send it its first frame."""
         await self._owner.room()
-        sandbox, environment = await provision(self._host.templates, self.target, self.id)
-        self._account.sandbox_made(self._host.clock.monotonic(), sandbox.origin, environment)
+        awaited = self._first is not None
+        started, environment = await provision(self._host.templates, self.target, self.id, awaited=awaited)
+        sandbox = started.sandbox
+        self._account.sandbox_made(self._host.clock.monotonic(), started.origin, environment)
         try:
             ends = self._ends = await Ends.open(sandbox, Channel(self._frame, self._channel_lost), self._printed)
         except BaseException:

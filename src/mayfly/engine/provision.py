@@ -4,33 +4,35 @@
 """
 
 import asyncio
-import os
 
 from mayfly.engine.api import Target
-from mayfly.engine.templates import Templates
-from mayfly.sandbox.api import Sandbox, SandboxStartError
+from mayfly.engine.ends import give_back
+from mayfly.engine.templates import Started, Templates
+from mayfly.sandbox.api import SandboxStartError
 
 # How long both may take together; a few milliseconds are usual.
 START_TIMEOUT_S = 60.0
 
 
-async def provision(templates: Templates, target: Target, instance: str) -> tuple[Sandbox, dict[str, str]]:
+async def provision(
+    templates: Templates, target: Target, instance: str, *, awaited: bool
+) -> tuple[Started, dict[str, str]]:
     """A running sandbox for `target` and the variables for `instance`; when one fails, nothing is left of the other.
 
-    Raises what either raises; `SandboxStartError` when they take too long.
+    `awaited`: a call waits for it. Raises what either raises; `SandboxStartError` when they take too long.
     """
     environment = asyncio.create_task(_environment(target, instance))
-    made: Sandbox | None = None
+    made: Started | None = None
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             # The request for the sandbox leaves first: whoever makes it then works while the variables are gathered.
-            made = await templates.start(target)
+            made = await templates.start(target, awaited=awaited)
             return made, await environment
     except BaseException as error:
         environment.cancel()
         await asyncio.gather(environment, return_exceptions=True)
         if made is not None:
-            await _undo(made)
+            await give_back(made.sandbox)
         if isinstance(error, TimeoutError):
             raise SandboxStartError(f"no instance could be started within {START_TIMEOUT_S:g} s") from error
         raise
@@ -38,12 +40,3 @@ async def provision(templates: Templates, target: Target, instance: str) -> tupl
 
 async def _environment(target: Target, instance: str) -> dict[str, str]:
     return dict(await target.environment(instance))
-
-
-async def _undo(sandbox: Sandbox) -> None:
-    """Discard a sandbox of which nothing was taken over yet."""
-    sandbox.control.close()
-    os.close(sandbox.output)
-    if sandbox.endpoint is not None:
-        sandbox.endpoint.close()
-    await sandbox.discard()

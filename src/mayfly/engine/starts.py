@@ -4,7 +4,7 @@ What a runtime says comes from a process in which the function runs: it is check
 nothing else is built on it.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from mayfly.engine.api import Import, Start, StartPath
 from mayfly.sandbox.api import Origin
@@ -20,10 +20,10 @@ class Account:
     def __init__(self, began_at: float) -> None:
         self._began_at = began_at
         self._made_at = began_at
-        self._origin: Origin = "process"
+        self._origin: Origin | Literal["spare"] = "process"
         self.environment: dict[str, str] = {}
 
-    def sandbox_made(self, now: float, origin: Origin, environment: dict[str, str]) -> None:
+    def sandbox_made(self, now: float, origin: Origin | Literal["spare"], environment: dict[str, str]) -> None:
         self._made_at, self._origin, self.environment = now, origin, environment
 
     def ready(self, now: float, meta: dict[str, Any], *, snap_start: bool) -> Start:
@@ -45,7 +45,7 @@ def capacity_of(said: object, allowed: int) -> int:
     return min(said, allowed) if isinstance(said, int) and said > 0 else 1
 
 
-def _path(origin: Origin, snap_start: bool) -> StartPath:
+def _path(origin: Origin | Literal["spare"], snap_start: bool) -> StartPath:
     if origin == "template":
         return "function" if snap_start else "packages"
     return origin

@@ -12,13 +12,21 @@ import logging
 import re
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mayfly.engine.api import EndpointServer, Failure, Prepared, Start, Target, TemplateView
 from mayfly.engine.reporter import Reporter
+from mayfly.engine.spares import Spares
 from mayfly.errors import PlatformError
 from mayfly.policy import templates as policy
-from mayfly.sandbox.api import Sandbox, SandboxFactory, TemplateInitError, TemplateLostError, TemplateRefusedError
+from mayfly.sandbox.api import (
+    Origin,
+    Sandbox,
+    SandboxFactory,
+    TemplateInitError,
+    TemplateLostError,
+    TemplateRefusedError,
+)
 
 # The least recently used template goes beyond so many, and a target that loses its template more often gets no other.
 MOST_TEMPLATES = 64
@@ -26,6 +34,13 @@ MOST_LOSSES = 3
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*", re.ASCII)
 _log = logging.getLogger(__name__)
+
+
+class Started(NamedTuple):
+    """A sandbox, and what it was started from."""
+
+    sandbox: Sandbox
+    origin: Origin | Literal["spare"]
 
 
 @dataclasses.dataclass(slots=True)
@@ -45,37 +60,52 @@ class Templates:
         observer: Reporter,
         new_id: Callable[[], str],
         endpoints: EndpointServer | None,
+        spares: Callable[[Callable[[Target], Awaitable[Sandbox]]], Spares],
     ) -> None:
-        """`observer` is told of the ends of templates that had an environment of their own."""
+        """`observer` is told of the ends of templates that had an environment of their own; `spares` makes what keeps
+        spares, given what starts one for it."""
         self._factory = factory
         self._observer = observer
         self._new_id = new_id
         self._endpoints = endpoints
         self._states: dict[str, _State] = {}  # in the order of their last use
+        self._spares = spares(lambda target: self._start(target, ahead=True))
         self._closed = False
 
-    async def start(self, target: Target) -> Sandbox:
-        """A sandbox for `target`, by the fastest path there is. Raises what `SandboxFactory.start` raises."""
+    async def start(self, target: Target, *, awaited: bool) -> Started:
+        """A sandbox for `target`, by the fastest path there is, a spare only if a call waits for it (`awaited`).
+        Raises what `SandboxFactory.start` raises."""
+        if awaited and (spare := self._spares.take(target)) is not None:
+            return Started(spare, "spare")
+        made = await self._start(target, ahead=False)
+        return Started(made, made.origin)
+
+    async def _start(self, target: Target, *, ahead: bool) -> Sandbox:
+        spec = dataclasses.replace(target.sandbox, ahead=ahead) if ahead else target.sandbox
         state = self._states.get(target.key)
         if state is not None and state.state == "ready":
             self._states[target.key] = self._states.pop(target.key)
             try:
-                return await self._factory.start(dataclasses.replace(target.sandbox, template=target.key))
+                return await self._factory.start(dataclasses.replace(spec, template=target.key))
             except TemplateLostError as error:
                 self._lose(target, state, str(error))
-        return await self._factory.start(target.sandbox)
+        return await self._factory.start(spec)
 
     def learned(self, target: Target, start: Start, environment: dict[str, str]) -> None:
-        """An instance started: make a template if that is worth it and was not tried."""
+        """An instance started: make a template if that is worth it and was not tried; else let there be spares."""
+        if self._closed:
+            return
         state = self._states.get(target.key)
-        if self._closed or start.path != "interpreter" or (state is not None and not self._may_retry(state)):
-            return
-        if target.snap_start:
-            self._make(target, lambda: self._with_function(target))
-            return
-        if policy.worth_it((policy.Loaded(one.module, one.own_us) for one in start.imports), target.handler):
-            modules = [one.module for one in start.imports if _MODULE.fullmatch(one.module)]
-            self._make(target, lambda: self._with_packages(target, modules, environment))
+        if start.path == "interpreter" and (state is None or self._may_retry(state)):
+            if target.snap_start:
+                self._make(target, lambda: self._with_function(target))
+                return
+            if policy.worth_it((policy.Loaded(one.module, one.own_us) for one in start.imports), target.handler):
+                modules = [one.module for one in start.imports if _MODULE.fullmatch(one.module)]
+                self._make(target, lambda: self._with_packages(target, modules, environment))
+                return
+        if state is None or state.state != "making":
+            self._spares.allow(target.key)
 
     async def prepare(self, target: Target) -> Prepared:
         """See `Engine.prepare`."""
@@ -90,6 +120,7 @@ class Templates:
     def retire(self, key: str) -> None:
         """The target gets no new instances."""
         state = self._states.pop(key, None)
+        self._spares.drop(key)
         if state is not None:
             if state.task is not None:
                 state.task.cancel()
@@ -100,9 +131,14 @@ class Templates:
         state = self._states.get(key)
         return TemplateView(state.state, state.reason) if state is not None else None
 
+    def spares(self, key: str) -> int:
+        """How many spares of a target wait."""
+        return self._spares.count(key)
+
     async def close(self) -> None:
-        """Make no template any more; those there are belong to the factory."""
+        """Make no template and no spare any more; the templates there are belong to the factory."""
         self._closed = True
+        await self._spares.close()
         tasks = [state.task for state in self._states.values() if state.task is not None]
         for task in tasks:
             task.cancel()
@@ -113,6 +149,7 @@ class Templates:
     def _make(self, target: Target, making: Callable[[], Awaitable[Prepared]]) -> _State:
         losses = self._states[target.key].losses if target.key in self._states else 0
         state = self._states[target.key] = _State(losses=losses)
+        self._spares.hold(target.key)
         state.task = asyncio.create_task(self._settle(target, state, making), name=f"template {target.key}")
         return state
 
@@ -127,6 +164,7 @@ class Templates:
         state.state, state.reason = ("ready", "") if prepared.optimized else ("refused", prepared.reason)
         if not prepared.optimized:
             _log.info("%s has no template: %s", target.function, prepared.reason)
+        self._spares.allow(target.key)
         self._make_room()
         return prepared
 
@@ -157,6 +195,7 @@ class Templates:
     def _lose(self, target: Target, state: _State, reason: str) -> None:
         _log.warning("the template of %s was lost: %s", target.function, reason)
         self._factory.drop_template(target.key)
+        self._spares.hold(target.key)
         state.state, state.reason = "lost", reason
         state.losses += 1
 
@@ -169,4 +208,5 @@ class Templates:
         ready = [key for key, state in self._states.items() if state.state == "ready"]
         for key in ready[: max(0, len(ready) - MOST_TEMPLATES)]:
             self._factory.drop_template(key)
+            self._spares.drop(key)
             del self._states[key]

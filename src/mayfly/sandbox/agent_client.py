@@ -192,9 +192,9 @@ class Agent:
             raise
         return nest
 
-    def open(self, nest: Nest, spares: int) -> None:
-        """Let sandboxes be forked from a nest, and so many ahead."""
-        self.send({"op": channel.OPEN, "nest": nest.id, "spares": spares}, [])
+    def open(self, nest: Nest) -> None:
+        """Let sandboxes be forked from a nest."""
+        self.send({"op": channel.OPEN, "nest": nest.id}, [])
 
     def drop(self, nest: Nest) -> None:
         """Give a nest up."""
@@ -212,7 +212,9 @@ class Agent:
         sandbox = AgentSandbox(name, control, output, self)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._starting[name] = (sandbox, started)
-        message = _start_message(name, spec) if nest is None else {"op": channel.START, "id": name, "nest": nest}
+        message = {"op": channel.START, "id": name, "nest": nest, "ahead": spec.ahead}
+        if nest is None:
+            message = _start_message(name, spec)
         self.send(message, [runtime_end.detach(), output_end])
         try:
             async with asyncio.timeout(_START_S):
@@ -367,6 +369,7 @@ def _start_message(name: str, spec: SandboxSpec) -> dict[str, Any]:
         "open_files": spec.open_files,
         "cpus": spec.cpus,
         "label": spec.label,
+        "ahead": spec.ahead,
     }
 
 

@@ -19,8 +19,8 @@ hostile as the function itself. Either returns with a template that is ready, or
 refusal says in sentences what about the function stands in the way. A template MAY be lost at any time, by its own
 fault or the machine's: `start` then raises `TemplateLostError`, nothing of that start is left, and the same
 specification without a template starts. What is different between sandboxes of one template: process ids and
-namespaces, /tmp, random numbers of `random`, `numpy.random` and whatever draws from the system. `drop_template` and
-`keep_spares` may be called at any time for any key; running sandboxes do not notice either.
+namespaces, /tmp, random numbers of `random`, `numpy.random` and whatever draws from the system. `drop_template` may be
+called at any time for any key; running sandboxes do not notice.
 """
 
 import socket
@@ -84,11 +84,11 @@ class SandboxSpec:
     label: str = ""  # for people: shows in process titles; [A-Za-z0-9_-]{0,32}
     # Key of the shared template to fork from. All else must be what the template was made with; it is not looked at.
     template: str | None = None
+    ahead: bool = False  # nobody waits for it: it may prepare itself until its first frame comes
 
 
-# A process of its own, a clone of an interpreter with the standard library, a fork of a shared template, or one of the
-# forks that were kept waiting.
-Origin = Literal["process", "interpreter", "template", "spare"]
+# A process of its own, a clone of an interpreter with the standard library, or a fork of a shared template.
+Origin = Literal["process", "interpreter", "template"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +191,6 @@ class SandboxFactory(Protocol):
         `serve` gets the template's own endpoint (see `Sandbox.endpoint`) before init, and what it returns is called
         after it. Replaces a template of the same key. `TemplateRefusedError`; `TemplateInitError` when user code fails.
         """
-
-    def keep_spares(self, key: str, count: int) -> None:
-        """Keep so many forks of a template waiting; they become sandboxes without a fork. None are kept at first."""
 
     def drop_template(self, key: str) -> None:
         """Fork from it no more, and give it back. Idempotent."""

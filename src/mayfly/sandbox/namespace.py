@@ -114,13 +114,8 @@ class AgentFactory:
             raise
         self.drop_template(key)
         self._nests[key] = nest
-        agent.open(nest, 0)
+        agent.open(nest)
         return prepared
-
-    def keep_spares(self, key: str, count: int) -> None:
-        nest = self._nests.get(key)
-        if nest is not None and not nest.over:
-            self._agent.open(nest, count)
 
     def drop_template(self, key: str) -> None:
         nest = self._nests.pop(key, None)

@@ -31,9 +31,6 @@ class WithoutTemplates:
     ) -> Prepared:
         raise TemplateRefusedError(self._why())
 
-    def keep_spares(self, key: str, count: int) -> None:
-        """There is nothing to keep."""
-
     def drop_template(self, key: str) -> None:
         """There is nothing to drop."""
 

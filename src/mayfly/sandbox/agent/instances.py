@@ -92,7 +92,7 @@ class Instances:
         if instance.memory_event is not None:
             self._selector.register(instance.memory_event, selectors.EVENT_READ, lambda: self._out_of_memory(instance))
         request = {
-            **{key: message[key] for key in ("id", "ephemeral_mb", "open_files", "label")},
+            **{key: message[key] for key in ("id", "ephemeral_mb", "open_files", "label", "ahead")},
             "uid": instance.uid,
             "layers": len(message["layers"]),
         }

@@ -1,11 +1,10 @@
 """One instance that is forked from a shared template: its room, its process, and how both end.
 
-    room ──► empty ──► forking ──► spare ──► running ──► ending ──► gone
-                          └───────────────────►┘
+    room ──► empty ──► forking ──► running ──► ending ──► gone
 
 *Room*: the keeper makes its namespaces. *Empty*: they are ready. *Forking*: the shared template was asked for a
-process. *Spare*: the process is in the room and waits. *Running*: it was handed its control socket. *Ending*: its
-processes are being killed. The room's process is trusted and pid 1 of the namespaces: when it ends, all in them end.
+process. *Running*: the process is in the room. *Ending*: its processes are being killed. The room's process is trusted
+and pid 1 of the namespaces: when it ends, all in them end.
 """
 
 from __future__ import annotations
@@ -18,13 +17,14 @@ from typing import Any, NamedTuple
 
 from mayfly.sandbox.agent import cgroups
 
-ROOM, EMPTY, FORKING, SPARE, RUNNING, ENDING = "room", "empty", "forking", "spare", "running", "ending"
+ROOM, EMPTY, FORKING, RUNNING, ENDING = "room", "empty", "forking", "running", "ending"
 
 
 class Request(NamedTuple):
     """An instance that the server asked for."""
 
     name: str
+    ahead: bool  # nobody waits for it
     descriptors: list[int]  # control socket, output pipe
 
 

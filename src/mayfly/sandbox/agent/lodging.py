@@ -1,7 +1,7 @@
 """The instances of one nest: who waits for one, which are on their way, and the order of the steps.
 
-One room is kept ready beyond what is wanted, so that an instance without a spare waits for one fork alone; rooms and
-forks are made by two processes, side by side.
+One room is kept ready beyond what is wanted, so that an instance waits for one fork alone; rooms and forks are made by
+two processes, side by side.
 """
 
 from __future__ import annotations
@@ -64,27 +64,21 @@ class Lodging:
         self._numbers = itertools.count(1)
         self._all: dict[int, Lodger] = {}
         self._waiting: collections.deque[Request] = collections.deque()
-        self._spares = 0
         self._closed = False
         self._failures = 0  # one after another, of what was made and is no instance yet
         self.progress_at = time.monotonic()
 
     # From outside.
 
-    def keep(self, spares: int) -> None:
-        """Keep so many processes waiting."""
-        self._spares = spares
-        surplus = self._in(lodger.SPARE)[spares:]
-        for one in surplus:
-            self._end(one)
-        self._failures = 0
+    def open(self) -> None:
+        """Have the first room made."""
         self._go_on()
 
-    def start(self, name: str, descriptors: list[int]) -> None:
-        """Make an instance, from a spare if there is one."""
+    def start(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        """Make an instance, as `channel.START` asks."""
         if not self.is_busy:
             self.progress_at = time.monotonic()
-        self._waiting.append(Request(name, descriptors))
+        self._waiting.append(Request(message["id"], message["ahead"], descriptors))
         self._go_on()
 
     def kill(self, name: str) -> None:
@@ -141,35 +135,25 @@ class Lodging:
         return [one for one in self._all.values() if one.stage == stage]
 
     def _go_on(self) -> None:
-        """Do what can be done now: hand out spares, fork into empty rooms, have rooms made."""
+        """Do what can be done now: fork into empty rooms, have rooms made."""
         if self._closed:
             return
         if self._failures >= _MOST_FAILURES:
             while self._waiting:
                 self._fail(self._waiting.popleft(), "what the shared template forks does not live")
             return
-        for spare in self._in(lodger.SPARE):
-            if not self._waiting:
-                break
-            self._hand_over(spare, self._waiting.popleft())
         forking = len(self._in(lodger.FORKING))
-        spares_missing = self._spares - len(self._in(lodger.SPARE)) - self._forking_spares()
         for room in self._in(lodger.EMPTY):
-            if forking >= _AT_ONCE or not (self._waiting or spares_missing > 0):
+            if forking >= _AT_ONCE or not self._waiting:
                 break
-            request = self._waiting.popleft() if self._waiting else None
-            spares_missing -= request is None
-            forking += self._fork(room, request)
+            forking += self._fork(room, self._waiting.popleft())
         if forking and not self._waiting:
             return  # the room in reserve can wait: making it would slow the fork down
         rooms = len(self._in(lodger.ROOM))
-        wanted = len(self._waiting) + max(0, spares_missing) + 1 - len(self._in(lodger.EMPTY)) - rooms
+        wanted = len(self._waiting) + 1 - len(self._in(lodger.EMPTY)) - rooms
         for _ in range(min(wanted, _AT_ONCE - rooms)):
             if not self._ask_for_room():
                 break
-
-    def _forking_spares(self) -> int:
-        return sum(one.request is None for one in self._in(lodger.FORKING))
 
     def _ask_for_room(self) -> bool:
         group = None
@@ -223,8 +207,8 @@ class Lodging:
             self._end(one, error)
         self._give_up_waiting(error)
 
-    def _fork(self, one: Lodger, request: Request | None) -> bool:
-        """Ask for a process in a room; for a request, or as a spare."""
+    def _fork(self, one: Lodger, request: Request) -> bool:
+        """Ask for a process in a room."""
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         mine.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         mine.setblocking(False)
@@ -234,9 +218,9 @@ class Lodging:
         entrances: list[int] = []
         try:
             entrances = doors(one.group)
-            given = request.descriptors if request is not None else []
-            descriptors = [theirs.fileno(), *one.namespaces, *entrances, *given]
-            channel.send(self._template, {"op": channel.START, "doors": len(entrances)}, descriptors)
+            descriptors = [theirs.fileno(), *one.namespaces, *entrances, *request.descriptors]
+            message = {"op": channel.START, "doors": len(entrances), "ahead": request.ahead}
+            channel.send(self._template, message, descriptors)
         except OSError as error:
             self._end(one, f"the shared template does not listen: {error}")
             return False
@@ -262,10 +246,7 @@ class Lodging:
         self.progress_at = time.monotonic()
         one.pid, one.pidfd = sender, os.pidfd_open(sender)
         self._watch.add(one.pidfd, lambda: self._process_ended(one))
-        if one.request is None:
-            one.stage = lodger.SPARE
-        else:
-            self._started(one, "template")
+        self._started(one)
         self._go_on()
 
     def _is_new_child(self, pid: int) -> bool:
@@ -278,19 +259,7 @@ class Lodging:
             return False
         return True
 
-    def _hand_over(self, spare: Lodger, request: Request) -> None:
-        """Make a spare an instance. If it is dead, its end puts things right."""
-        assert spare.fork_socket is not None
-        try:
-            channel.send(spare.fork_socket, {"op": channel.START}, request.descriptors)
-        except OSError:
-            self._waiting.appendleft(request)
-            self._end(spare)
-            return
-        spare.request = request
-        self._started(spare, "spare")
-
-    def _started(self, one: Lodger, origin: str) -> None:
+    def _started(self, one: Lodger) -> None:
         assert one.fork_socket is not None
         assert one.request is not None
         one.stage = lodger.RUNNING
@@ -300,7 +269,7 @@ class Lodging:
         one.fork_socket = None
         close_all(one.request.descriptors)
         freezer = one.group.open_freezer()
-        self._report({"op": channel.STARTED, "id": one.name, "origin": origin}, [one.endpoint, one.peak, *freezer])
+        self._report({"op": channel.STARTED, "id": one.name, "origin": "template"}, [one.endpoint, one.peak, *freezer])
         close_all([one.endpoint, *freezer])
         one.endpoint = -1
 

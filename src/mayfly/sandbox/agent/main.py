@@ -126,7 +126,7 @@ class Agent:
         elif operation == channel.NEST:
             self._nests.nest(message, descriptors)
         elif operation == channel.OPEN:
-            self._nests.open(message["nest"], message["spares"])
+            self._nests.open(message["nest"])
         elif operation == channel.DROP:
             self._nests.drop(message["nest"])
 

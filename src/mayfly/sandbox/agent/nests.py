@@ -99,22 +99,21 @@ class Nests:
         self._all[nest.id] = nest
         self._watch.add(nest.keeper.fileno(), lambda: self._from_keeper(nest))
 
-    def open(self, name: str, spares: int) -> None:
-        """The shared template is ready for forks; keep so many spares. Again: another number of spares."""
+    def open(self, name: str) -> None:
+        """The shared template is ready for forks."""
         nest = self._all.get(name)
-        if nest is None or nest.lost or nest.keeper is None or nest.forks is None:
+        if nest is None or nest.lost or nest.keeper is None or nest.forks is None or nest.lodging is not None:
             return
-        if nest.lodging is None:
-            nest.lodging = Lodging(
-                nest.message,
-                (nest.keeper, nest.forks),
-                self._watch,
-                self._groups,
-                self._report,
-                self.pids,
-                lambda: self._lodger_left(nest),
-            )
-        nest.lodging.keep(spares)
+        nest.lodging = Lodging(
+            nest.message,
+            (nest.keeper, nest.forks),
+            self._watch,
+            self._groups,
+            self._report,
+            self.pids,
+            lambda: self._lodger_left(nest),
+        )
+        nest.lodging.open()
 
     def drop(self, name: str) -> None:
         """Fork nothing any more; what runs goes on."""
@@ -131,7 +130,7 @@ class Nests:
             self._report({**error, "error": "the shared template is gone"}, [])
             return
         self._names[message["id"]] = nest
-        nest.lodging.start(message["id"], descriptors)
+        nest.lodging.start(message, descriptors)
 
     def kill(self, name: str) -> None:
         """End an instance; unknown names are somebody else's."""

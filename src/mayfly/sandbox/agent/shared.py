@@ -75,7 +75,7 @@ def _prepare(report: socket.socket, kept: frozenset[int]) -> ahead.Ready | None:
 
 def _fork_on_request(forks: socket.socket, kit: _Kit) -> None:
     """A request is a message with: the fork's own socket to the agent, the room's namespaces, the doors of its control
-    group, and, unless the fork is a spare, control socket and output pipe.
+    group, control socket and output pipe.
 
     This process forks from within the control group of its fork, so that the memory that forking takes, tables of pages
     above all, is the instance's own, and not that of a template whose group would fill with it.
@@ -107,20 +107,15 @@ def _become_instance(message: dict[str, Any], descriptors: list[int], kit: _Kit)
         os.setsid()
         kit.denial.install()
         to_agent = socket.socket(fileno=agent)
-        given = rest[message["doors"] :]
+        control, output = rest[message["doors"] :]
         to_agent.send(_HERE)  # fails when the agent died before PR_SET_PDEATHSIG
-        if not given:
-            kit.ready.warm()
-            received = channel.receive(to_agent)
-            if received is None:
-                os._exit(0)
-            given = received[1]
-        control, output = given
         os.dup2(output, 1)
         os.dup2(output, 2)
         to_agent.detach()
         os.dup2(control, isolate.CONTROL, inheritable=False)
         _close_all_but(kit.ready.inherited)
+        if message["ahead"]:
+            kit.ready.warm()
         gc.enable()
         bootstrap.serve(socket.socket(fileno=isolate.CONTROL), ready=kit.ready)
     finally:

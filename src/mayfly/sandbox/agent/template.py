@@ -218,6 +218,8 @@ def _become_instance(
         except OSError as failure:
             channel.send(to_agent, {"op": channel.FAILED, "id": message["id"], "error": str(failure)})
             os._exit(1)
+        if message["ahead"]:
+            bootstrap.warm()
         gc.enable()
         bootstrap.serve(socket.socket(fileno=isolate.CONTROL))
     finally:

@@ -1,0 +1,155 @@
+"""Spares: made after a start, used by the next one, replaced, and given back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mayfly.clock import ManualClock, SystemClock
+from mayfly.engine.engine import LocalEngine
+from mayfly.engine.spares import QUIET_S
+from mayfly.policy import spares as policy
+from mayfly.sandbox.api import SandboxStartError
+
+from .conftest import MakeEngine, call, result, target
+from .forked import ForkedFactory
+
+
+class Watched(ForkedFactory):
+    """Lets a test wait until so many sandboxes were started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = asyncio.Event()
+
+    async def start(self, spec: Any) -> Any:
+        sandbox = await super().start(spec)
+        self._changed.set()
+        return sandbox
+
+    async def have_started(self, count: int) -> None:
+        async with asyncio.timeout(20):
+            while self.starts < count:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@pytest.fixture
+async def factory() -> AsyncIterator[Watched]:
+    made = Watched()
+    yield made
+    await made.close()
+
+
+async def waiting(engine: LocalEngine, key: str, count: int) -> None:
+    """Return when so many spares of a target wait."""
+    async with asyncio.timeout(20):
+        while engine._templates.spares(key) != count:  # noqa: ASYNC110 - the loop's own turns bring it about
+            await asyncio.sleep(0.001)
+
+
+async def end_instances(engine: LocalEngine) -> None:
+    for instance in engine._placement.instances():
+        instance.end("the test says so")
+        await asyncio.sleep(0)
+
+
+async def test_a_start_leaves_a_spare_that_the_next_start_uses(make_engine: MakeEngine, factory: Watched) -> None:
+    engine = make_engine(clock=SystemClock(), spares=5)
+    made = target("functions.echo")
+    first = await engine.invoke(made, call(1))
+    assert first.start is not None
+    assert first.start.path == "process"
+    await waiting(engine, made.key, 1)
+    await end_instances(engine)
+    second = await engine.invoke(made, call(2))
+    assert (second.cold, second.start and second.start.path) == (True, "spare")
+    assert result(second) == 2
+    await factory.have_started(3)
+    await waiting(engine, made.key, 1)
+
+
+async def test_without_leave_no_spare_is_made(make_engine: MakeEngine, factory: Watched) -> None:
+    engine = make_engine(clock=SystemClock())
+    await engine.invoke(target("functions.echo"), call())
+    await asyncio.sleep(2 * QUIET_S)
+    assert factory.starts == 1
+
+
+async def test_instances_that_no_call_waits_for_leave_the_spares_alone(
+    make_engine: MakeEngine, factory: Watched
+) -> None:
+    engine = make_engine(clock=SystemClock(), spares=5)
+    made = target("functions.echo")
+    await engine.invoke(made, call())
+    await waiting(engine, made.key, 1)
+    engine.provision(made, 1)
+    await factory.have_started(3)
+    assert engine._templates.spares(made.key) == 1
+
+
+async def test_a_spare_that_dies_is_replaced_and_harms_nobody(
+    make_engine: MakeEngine, factory: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mayfly.engine.spares._RETRY_S", 0.01)
+    engine = make_engine(clock=SystemClock(), spares=5)
+    made = target("functions.echo")
+    await engine.invoke(made, call())
+    await waiting(engine, made.key, 1)
+    factory.sandboxes[1].kill()
+    await factory.have_started(3)
+    await waiting(engine, made.key, 1)
+    await end_instances(engine)
+    assert result(await engine.invoke(made, call(3))) == 3
+
+
+async def test_spares_of_what_is_not_called_any_more_are_given_back(
+    make_engine: MakeEngine, factory: Watched, clock: ManualClock
+) -> None:
+    engine = make_engine(spares=5)
+    made = target("functions.echo")
+    await engine.invoke(made, call())
+    clock.advance(1.0)
+    await waiting(engine, made.key, 1)
+    clock.advance(policy.LINGER_S)
+    engine._templates._spares._look()
+    await waiting(engine, made.key, 0)
+    assert (await factory.sandboxes[1].exited()).reason == "killed"
+
+
+async def test_a_target_that_is_retired_has_no_spares(make_engine: MakeEngine, factory: Watched) -> None:
+    engine = make_engine(clock=SystemClock(), spares=5)
+    made = target("functions.echo")
+    await engine.invoke(made, call())
+    await waiting(engine, made.key, 1)
+    engine.retire(made.key)
+    assert (await factory.sandboxes[1].exited()).reason == "killed"
+
+
+async def test_spares_leave_the_memory_of_instances_alone(make_engine: MakeEngine, factory: Watched) -> None:
+    engine = make_engine(clock=SystemClock(), spares=5, memory_mb=200)
+    made = target("functions.echo", memory_mb=128)
+    await engine.invoke(made, call())  # an instance lives, and there is no room for another
+    await asyncio.sleep(2 * QUIET_S)
+    assert (factory.starts, engine._templates.spares(made.key)) == (1, 0)
+
+
+async def test_a_spare_that_cannot_be_made_costs_no_call(
+    make_engine: MakeEngine, factory: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = make_engine(clock=SystemClock(), spares=5)
+    made = target("functions.echo")
+    await engine.invoke(made, call())
+
+    def refuse() -> None:
+        raise SandboxStartError("the machine is in trouble")
+
+    factory.before_start = refuse
+    async with asyncio.timeout(20):
+        while factory.starts < 2:  # noqa: ASYNC110 - the loop's own turns bring it about
+            await asyncio.sleep(0.001)
+    factory.before_start = lambda: None
+    await end_instances(engine)
+    outcome = await engine.invoke(made, call(4))
+    assert (result(outcome), outcome.start and outcome.start.path) == (4, "process")
