@@ -1,8 +1,9 @@
 """Compiles packages when they arrive, because an instance cannot: its code is read-only and its start must be fast.
 
-The compiler is a process apart (`compile_child`), in the functions' own interpreter; what it sends is written beside
-the sources by a thread here. A package is compiled once an interpreter version. It works just as well uncompiled, only
-slower, so nothing here fails a request: what goes wrong is logged.
+The compilers are processes apart (`compile_child`), a few side by side, in the functions' own interpreter; what they
+send is written beside the sources by a thread here. A package is compiled once an interpreter version. It works just as
+well uncompiled, only slower, so nothing here fails a request: what goes wrong is logged. A file that a compiler dies of
+is left out; a package that asks for too much stays as far compiled as it came, and is not tried again.
 """
 
 import asyncio
@@ -20,9 +21,12 @@ from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.runtimes import RuntimeChoice
 
 PATIENCE_S = 20.0  # how long a request waits for a package to be compiled; it is finished in the background
+_AT_ONCE = 4  # compilers of one package
 _TIMEOUT_S = 600.0
 _MAX_PATH = 4096
 _MAX_CODE = 64 << 20
+MOST_BYTES = 512 << 20  # of a package's bytecode: twice what its sources may have
+_MOST_DEATHS = 8  # of one compiler after the other, each on a file of its own
 _LENGTH = struct.Struct(">I")
 
 _log = logging.getLogger(__name__)
@@ -59,22 +63,70 @@ class Bytecode:
         """The boundary around one compilation."""
         try:
             with self._library.pinned(sha256):
-                async with self._one_at_a_time, asyncio.timeout(_TIMEOUT_S):
-                    tree = self._library.directory(sha256)
-                    written = 0
-                    async for path, code in _compiled(interpreter, tree):
-                        written += await self._library.in_thread(partial(store, tree, path, code, template))
+                package = _Package(self._library, sha256, template, interpreter)
+                try:
+                    async with self._one_at_a_time, asyncio.timeout(_TIMEOUT_S):
+                        await package.compile()
+                except (ValueError, TimeoutError) as error:
+                    _log.warning("the package %s is not all compiled for %s: %s", sha256, template, error)
                 await self._library.mark(sha256, template)
-            _log.debug("%d modules of %s are compiled for %s", written, sha256, template)
-        except (OSError, ValueError, TimeoutError) as error:
+            _log.debug("%d modules of %s are compiled for %s", package.written, sha256, template)
+        except OSError as error:
             _log.warning("the package %s runs uncompiled on %s: %s", sha256, template, error)
 
 
-async def _compiled(interpreter: Path, tree: Path) -> AsyncIterator[tuple[str, bytes]]:
-    """What the compiler sends for the package at `tree`; ValueError when it sends something else."""
+class _Package:
+    """One package while it is compiled for one interpreter."""
+
+    def __init__(self, library: CodeLibrary, sha256: str, template: str, interpreter: Path) -> None:
+        self._library = library
+        self._tree = library.directory(sha256)
+        self._template = template
+        self._interpreter = interpreter
+        self._room = MOST_BYTES
+        self.written = 0
+
+    async def compile(self) -> None:
+        """ValueError when it asks for too much, or the compiler sends what makes no sense; OSError."""
+        parts = min(_AT_ONCE, os.cpu_count() or 1)
+        tasks = [asyncio.create_task(self._part(part, parts)) for part in range(parts)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _part(self, part: int, parts: int) -> None:
+        """Every file of one part, by one compiler, or by the next one where that dies."""
+        done = 0
+        for _ in range(_MOST_DEATHS):
+            try:
+                async for path, code in _compiled(self._interpreter, self._tree, part, parts, done):
+                    done += 1
+                    await self._keep(path, code)
+            except asyncio.IncompleteReadError:
+                done += 1  # it had said which file comes next, and did not survive it
+            else:
+                return
+        raise ValueError(f"{_MOST_DEATHS} compilers died of it")
+
+    async def _keep(self, path: str, code: bytes) -> None:
+        self._room -= len(code)
+        if self._room < 0:
+            raise ValueError(f"its bytecode has more than {MOST_BYTES} bytes")
+        if code:
+            self.written += await self._library.in_thread(partial(store, self._tree, path, code, self._template))
+
+
+async def _compiled(
+    interpreter: Path, tree: Path, part: int, parts: int, left_out: int
+) -> AsyncIterator[tuple[str, bytes]]:
+    """What a compiler sends for a part of the package at `tree`: `asyncio.IncompleteReadError` when it dies of a file,
+    ValueError when it sends nonsense, or dies of none."""
     child = await asyncio.create_subprocess_exec(
         str(interpreter),
-        *("-I", "-S", "-B", "-X", "utf8", compile_child.__file__),
+        *("-I", "-S", "-B", "-X", "utf8", compile_child.__file__, str(part), str(parts), str(left_out)),
         cwd=tree,
         env={},
         stdin=asyncio.subprocess.DEVNULL,
@@ -86,10 +138,10 @@ async def _compiled(interpreter: Path, tree: Path) -> AsyncIterator[tuple[str, b
         while (path := await _part(child.stdout, _MAX_PATH)) is not None:
             code = await _part(child.stdout, _MAX_CODE)
             if code is None:
-                break
-            yield path.decode(), code
-    except asyncio.IncompleteReadError as error:
-        raise ValueError("the compiler broke off") from error
+                raise asyncio.IncompleteReadError(b"", None)
+            yield os.fsdecode(path), code
+        if await child.wait() != 0:
+            raise ValueError(f"the compiler ended with status {child.returncode}")
     finally:
         with suppress(ProcessLookupError):
             child.kill()
@@ -115,7 +167,7 @@ def store(tree: Path, path: str, code: bytes, template: str) -> bool:
     Trusts neither the compiler nor the package: no link is followed.
     """
     parts = path.split("/")
-    if ".." in parts or "" in parts or not parts[-1].endswith(".py"):
+    if ".." in parts or "" in parts or "\0" in path or not parts[-1].endswith(".py"):
         return False
     tag = "cpython-" + template.removeprefix("python").replace(".", "")
     descriptor = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
