@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.policy.eviction import Candidate, choose, value
+from mayfly.policy.eviction import RECENT_S, Candidate, Parts, choose, open_to, value
 
 candidates = st.lists(
     st.builds(
@@ -63,3 +63,27 @@ def test_one_made_ahead_of_a_call_goes_before_any_that_was_used() -> None:
     guessed = Candidate("guessed", 128, 1, 800, ahead=True)
     assert choose([Candidate("used", 128, 900, 5), guessed], 100) == ["guessed"]
     assert choose([Candidate("used", 128, 900, 5), guessed], 200) == ["guessed", "used"]
+
+
+def test_those_of_whoever_has_more_than_its_share_go_before_the_least_valuable() -> None:
+    worthless = Candidate("worthless", 128, 900, 5, owner="modest")
+    many = [Candidate(f"many {number}", 128, 1 + number, 800, owner="flood") for number in range(3)]
+    held = {"modest": 128.0, "flood": 384.0}
+    parts = Parts(working={}, held=held, shares={"modest": 128.0, "flood": 200.0, "new": 128.0})
+    assert choose([worthless, *many], 128, parts) == ["many 2"]
+    assert choose([worthless, *many], 384, parts) == ["many 2", "many 1", "worthless"]
+
+
+def test_who_has_its_share_takes_nothing_that_another_used_a_moment_ago() -> None:
+    recent = Candidate("recent", 128, RECENT_S - 1, 10, owner="modest")
+    stale = Candidate("stale", 128, RECENT_S, 10, owner="modest")
+    own = Candidate("own", 128, 0, 10, owner="flood")
+    greedy = Candidate("greedy", 128, 0, 10, owner="other")
+    parts = Parts(
+        working={"flood": 512.0},
+        held={"flood": 640.0, "modest": 256.0, "other": 700.0},
+        shares={"flood": 512.0, "modest": 256.0, "other": 512.0},
+    )
+    assert open_to("flood", [recent, stale, own, greedy], parts) == [stale, own, greedy]
+    assert open_to("modest", [recent, stale, own, greedy], parts) == [recent, stale, own, greedy]
+    assert open_to("a new one", [recent], parts) == [recent]

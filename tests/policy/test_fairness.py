@@ -46,6 +46,8 @@ def test_nobody_starts_when_enough_starts_are_under_way_and_one_function_never_h
 def test_one_gives_way_to_who_had_clearly_less_and_two_do_not_end_each_others_instances() -> None:
     assert gives_way(5.0, 0.0)
     assert not gives_way(5.0, 4.5)
+    assert gives_way(5.0, 4.9, begun=True)
+    assert not gives_way(5.0, 5.1, begun=True)
 
 
 def test_who_wants_little_gets_it_and_the_others_share_the_rest() -> None:

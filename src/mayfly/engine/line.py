@@ -47,6 +47,7 @@ class Line:
         self._had: dict[str, Had] = {}
         self._charged_at = 0.0
         self._blocked: Pool | None = None  # whose turn it is, and for which there is no memory yet
+        self._collecting: Pool | None = None  # for which instances have ended
 
     # Who waits.
 
@@ -138,18 +139,25 @@ class Line:
     def block(self, pool: Pool) -> None:
         """It is the turn of `pool`, but there is no memory: what becomes free is for it."""
         self._blocked = pool
+        if self._collecting is not pool:
+            self._collecting = None
 
     def gives_way(self, instance: Instance) -> bool:
         """Whether an instance that could take another call of its function is to end, for one that waits for memory."""
-        blocked, function = self._blocked, instance.target.function
-        if blocked is None or not blocked.waiting or blocked.target.function == function:
+        function, ledger = instance.target.function, self._ledger
+        if all(pool.target.function == function for pool in self._waiting):
             return False
-        ledger = self._ledger
+        blocked = self.next_pool(self._clock.monotonic())
+        if blocked is None or blocked.target.function == function:
+            return False
         if blocked.target.sandbox.memory_mb <= ledger.memory_mb - ledger.held_mb + ledger.idle_mb:
             return False  # enough have ended for it already
-        self._charge(self._clock.monotonic())
+        self.block(blocked)
         mine, theirs = self._had.get(function, Had()), self._had.get(blocked.target.function, Had())
-        return fairness.gives_way(mine.used_s, theirs.used_s)
+        if fairness.gives_way(mine.used_s, theirs.used_s, begun=self._collecting is blocked):
+            self._collecting = blocked
+            return True
+        return False
 
     def _charge(self, now: float) -> None:
         """Add what every function had since the last time, if it is worth the while."""

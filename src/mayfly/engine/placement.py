@@ -7,7 +7,7 @@ making and discarding sandboxes takes time, and that is the task of the instance
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -21,10 +21,11 @@ from mayfly.engine.ledger import Ledger
 from mayfly.engine.line import Line
 from mayfly.engine.pool import Pool
 from mayfly.engine.provisioned import NoRoomError, Standby
+from mayfly.engine.room import Room
 from mayfly.engine.states import State
 from mayfly.engine.tally import Tally
 from mayfly.errors import MayflyError, PlatformError
-from mayfly.policy import eviction, fairness, scaling
+from mayfly.policy import scaling
 from mayfly.sandbox.api import SandboxStartError
 
 # A call whose instance cannot be started waits this long, in all, for a later start or for an idle instance.
@@ -69,6 +70,7 @@ class Placement:
         self.standby = Standby(self._start_ahead, self._loop, self._clock, max_age_s)
         self.freezer = Freezer(self._clock)
         self._line = Line(ledger, self.pools.values, self._working, self._clock, self._serve)
+        self._room = Room(self.pools.values, self._line.waiting, self._working, self._shared_mb, self._clock)
 
     def submit(self, job: Job) -> None:
         """Accept a new job; `ThrottledError`."""
@@ -134,11 +136,11 @@ class Placement:
             instance = pool.idle.pop()
             self.ledger.idle_mb -= instance.holds_mb
             if decision.evict_mb:
-                self._evict(decision.evict_mb)
+                self._evict(decision.evict_mb, job.target, called=True)
             instance.run(job)
         elif isinstance(decision, scaling.Start):
             if decision.evict_mb:
-                self._evict(decision.evict_mb)
+                self._evict(decision.evict_mb, job.target, called=True)
             self._start(pool, job)
         else:
             self._wait(pool, job, decision, first=turn)
@@ -159,6 +161,9 @@ class Placement:
             demand = demand._replace(wake_mb=wake_mb, evictable_mb=demand.evictable_mb - pool.idle[-1].holds_mb)
         limits, waited_s = ledger.limits, now - job.accepted_at
         first = turn or not self._line.able(now)
+        if demand.free_mb < (demand.wake_mb or demand.need_mb) <= demand.free_mb + demand.evictable_mb:
+            spared = pool.idle[-1].id if pool.idle else ""
+            demand = demand._replace(evictable_mb=self._room.evictable_mb(job.target, spared))
         return demand._replace(
             scaling_after_s=ledger.scaling_after_s(function, now),
             scaling_limit=int(limits.scaling.burst) if limits.scaling else 0,
@@ -265,6 +270,10 @@ class Placement:
         """How many of a pool's instances start or run calls, without those that are provisioned."""
         return len(pool.instances) - len(pool.idle) - self.standby.count(pool.target.key)
 
+    def _shared_mb(self) -> int:
+        """What there is for instances that are not provisioned."""
+        return self.ledger.memory_mb - self.standby.memory_mb
+
     def _start_ahead(self, target: Target) -> Instance:
         """Start an instance for no call; `NoRoomError`."""
         if self.closed:
@@ -273,7 +282,7 @@ class Placement:
         if short_mb > self.ledger.idle_mb:
             raise NoRoomError(f"no memory is left for an instance of {target.sandbox.memory_mb} MB")
         if short_mb > 0:
-            self._evict(short_mb)
+            self._evict(short_mb, target, called=False)
         instance = Instance(self._new_id(), target, None, self._host, self)
         self._launch(self._pool(target), instance)
         return instance
@@ -308,10 +317,10 @@ class Placement:
     def _wait(self, pool: Pool, job: Job, decision: scaling.Wait, *, first: bool) -> None:
         if job.waits_since is None and decision.lacking in {"memory", "processors"}:
             job.waits_since = self._clock.monotonic()
+        self._line.add(pool)
         if first:
             pool.waiting.appendleft(job)
         else:
-            self._line.add(pool)
             pool.waiting.append(job)
             self._line.room()
         self._wake_in(pool, decision.at_most_s)
@@ -350,39 +359,11 @@ class Placement:
         self._line.room()
         self._forget(pool)
 
-    def _evict(self, need_mb: int) -> None:
+    def _evict(self, need_mb: int, target: Target, *, called: bool) -> None:
         """End the least valuable idle instances that together hold `need_mb`; the decision knows that there are."""
-        now = self._clock.monotonic()
-        idle = {instance.id: instance for pool in self.pools.values() for instance in pool.idle}
-        chosen = eviction.choose(
-            [
-                eviction.Candidate(
-                    id=i.id,
-                    memory_mb=i.holds_mb,
-                    idle_s=max(0.0, now - i.idle_since),
-                    start_ms=i.start_ms,
-                    ahead=i.calls == 0,
-                    owner=i.target.function,
-                )
-                for i in idle.values()
-            ],
-            need_mb,
-            self._surplus_mb(),
-        )
-        for instance_id in chosen or ():
-            self.tally.evicted(idle[instance_id].target.function)
-            idle[instance_id].end("evicted")
-
-    def _surplus_mb(self) -> dict[str, float]:
-        """By how much each function holds more memory than its share, where it does."""
-        held: Counter[str] = Counter()
-        for pool in self.pools.values():
-            held[pool.target.function] += (self._working(pool) + len(pool.idle)) * pool.target.sandbox.memory_mb
-        wanted = Counter(held)
-        for pool in self._line.waiting():
-            wanted[pool.target.function] += len(pool.waiting) * pool.target.sandbox.memory_mb
-        shares = fairness.shares(wanted, self.ledger.memory_mb - self.standby.memory_mb)
-        return {function: held[function] - share for function, share in shares.items() if held[function] > share}
+        for instance in self._room.evict(need_mb, target, called=called):
+            self.tally.evicted(instance.target.function)
+            instance.end("evicted")
 
     # What instances tell (`instance.Owner`).
 

@@ -6,7 +6,11 @@ ASPLOS 2021), with the time since the last call in the place of the frequency.
 """
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import NamedTuple
+
+# An instance used so short a while ago belongs to a function that is at work.
+RECENT_S = 5.0
 
 
 class Candidate(NamedTuple):
@@ -29,18 +33,42 @@ def value(candidate: Candidate) -> float:
     return candidate.start_ms / ((candidate.idle_s + 1.0) * candidate.memory_mb)
 
 
-def choose(
-    candidates: Sequence[Candidate], need_mb: int, surplus_mb: Mapping[str, float] | None = None
-) -> list[str] | None:
+class Parts(NamedTuple):
+    """Megabytes by function."""
+
+    working: Mapping[str, float]  # of instances that start or run calls
+    held: Mapping[str, float]  # of these and of idle ones
+    shares: Mapping[str, float]  # what it would have if all memory were shared fairly among those who want it
+
+
+NOBODYS = Parts({}, {}, {})
+
+
+def open_to(function: str, candidates: Sequence[Candidate], parts: Parts) -> list[Candidate]:
+    """Those that may go for a call of `function`.
+
+    A function that has its share of the memory already takes none that another used a moment ago, unless that one has
+    more than its share: or one that floods would end the instances of all others between any two of their calls.
+    """
+    if parts.working.get(function, 0.0) < parts.shares.get(function, inf):
+        return list(candidates)
+    return [
+        one
+        for one in candidates
+        if one.idle_s >= RECENT_S or one.owner == function or parts.held[one.owner] > parts.shares[one.owner]
+    ]
+
+
+def choose(candidates: Sequence[Candidate], need_mb: int, parts: Parts = NOBODYS) -> list[str] | None:
     """Ids of the least valuable instances that together hold `need_mb`, or None when all of them do not.
 
     Those made ahead of a call go first: a guess yields to what was used. Then those of functions that hold more than
-    their share, by `surplus_mb`, until that is gone.
-    No more than needed: one that a later, larger choice made superfluous is spared, the most valuable first.
+    their share, as many as that is. No more than needed: one that a later, larger choice made superfluous is spared,
+    the most valuable first.
     """
     chosen: list[Candidate] = []
     freed_mb = 0
-    for candidate in _order(candidates, surplus_mb or {}):
+    for candidate in _order(candidates, parts):
         if freed_mb >= need_mb:
             break
         chosen.append(candidate)
@@ -57,14 +85,14 @@ def choose(
     return kept
 
 
-def _order(candidates: Sequence[Candidate], surplus_mb: Mapping[str, float]) -> list[Candidate]:
+def _order(candidates: Sequence[Candidate], parts: Parts) -> list[Candidate]:
     """Who goes before whom."""
-    left = dict(surplus_mb)
+    surplus = {name: parts.held[name] - share for name, share in parts.shares.items() if name in parts.held}
     rank: dict[str, int] = {}
     by_value = sorted(candidates, key=value)
     for candidate in by_value:
-        beyond = left.get(candidate.owner, 0.0) >= candidate.memory_mb
+        beyond = surplus.get(candidate.owner, 0.0) > 0
         if beyond:
-            left[candidate.owner] -= candidate.memory_mb
+            surplus[candidate.owner] -= candidate.memory_mb
         rank[candidate.id] = 0 if candidate.ahead else 1 if beyond else 2
     return sorted(by_value, key=lambda each: rank[each.id])

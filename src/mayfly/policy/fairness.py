@@ -19,9 +19,9 @@ from typing import NamedTuple
 # After so long, what a function had counts half. Long beside the time that an instance takes to start, so that turns
 # even out; short beside the patience of people.
 HALF_LIFE_S = 10.0
-# By how much a function must have had more than another to end an instance for it that still has calls to run, so that
-# two that want everything take turns of about a second instead of ending each other's instances after every call.
-SLICE_S = 1.0
+# By how much a function must have had more than another to begin to end instances for it that still have calls to run,
+# so that two that want everything take turns instead of ending each other's instances after every call.
+SLICE_S = 0.5
 
 
 class Had(NamedTuple):
@@ -66,9 +66,12 @@ def turn(claims: Iterable[Claim], starting: int, most_starting: int) -> Claim | 
     return min(able, key=lambda claim: (claim.used_s / claim.weight, claim.since, claim.function), default=None)
 
 
-def gives_way(mine_s: float, theirs_s: float) -> bool:
-    """Whether a function that had `mine_s` ends an instance for one that had `theirs_s` and waits for memory."""
-    return mine_s > theirs_s + SLICE_S
+def gives_way(mine_s: float, theirs_s: float, *, begun: bool = False) -> bool:
+    """Whether a function that had `mine_s` ends an instance for one that had `theirs_s` and waits for memory.
+
+    `begun`: instances have ended for it already, and were not enough.
+    """
+    return mine_s > theirs_s + (0.0 if begun else SLICE_S)
 
 
 def most_for_one(most_starting: int) -> int:

@@ -1,0 +1,117 @@
+"""Sandboxes without processes: their runtime is a few lines in the test's own loop, which does what the test says.
+
+So an engine with hundreds of instances runs as fast as its own code, and in an order that the test decides.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+
+from mayfly.sandbox import frames
+from mayfly.sandbox.api import Exit, Interpreter, Origin, SandboxSpec
+from mayfly.sandbox.without_templates import WithoutTemplates
+
+_KILLED = Exit("killed", 9, 0)
+
+
+class Puppet:
+    """One sandbox. Its runtime is ready at once unless `Puppets.holds_init`; `Puppets.answer` ends its call."""
+
+    origin: Origin = "process"
+
+    def __init__(self, number: int, spec: SandboxSpec, owner: "Puppets") -> None:
+        self.id = f"puppet-{number}"
+        self.label = spec.label
+        self.control, self._theirs = socket.socketpair()
+        self.control.setblocking(False)
+        self._theirs.setblocking(False)
+        self.output, self._write = os.pipe()
+        os.set_blocking(self.output, False)
+        self.endpoint: socket.socket | None = None
+        self._owner = owner
+        self._decoder = frames.Decoder()
+        self._loop = asyncio.get_running_loop()
+        self._exit: asyncio.Future[Exit] = self._loop.create_future()
+        self._loop.add_reader(self._theirs, self._readable)
+
+    def _readable(self) -> None:
+        data = self._theirs.recv(1 << 20)
+        if not data:
+            self.kill()
+        for frame in self._decoder.feed(data):
+            if frame.kind == frames.INIT:
+                self._owner.initializes(self)
+            elif frame.kind == frames.INVOKE:
+                self._owner.calls[frame.meta["request_id"]] = self
+                self._owner.on_call(frame.meta["request_id"])
+
+    def say(self, kind: int, payload: bytes = b"") -> None:
+        if not self._exit.done():
+            self._theirs.send(frames.encode(kind, {}, payload))
+
+    async def exited(self) -> Exit:
+        return await asyncio.shield(self._exit)
+
+    def peak_memory(self) -> int:
+        return 0
+
+    def peak_file(self) -> int | None:
+        return None
+
+    def kill(self) -> None:
+        if not self._exit.done():
+            self._loop.remove_reader(self._theirs)
+            self._theirs.close()
+            os.close(self._write)
+            self._exit.set_result(_KILLED)
+
+    def freeze(self) -> bool:
+        return False
+
+    def thaw(self) -> None: ...
+
+    async def discard(self) -> Exit:
+        self.kill()
+        return await self.exited()
+
+
+class Puppets(WithoutTemplates):
+    """The factory. `on_call` is told of each call that a runtime got."""
+
+    level = "process"
+
+    def __init__(self) -> None:
+        self.made: list[Puppet] = []
+        self.calls: dict[str, Puppet] = {}  # that run, by id of the request
+        self.on_call: Callable[[str], None] = lambda request: None
+        self.holds_init = False
+        self.initializing: list[Puppet] = []  # held
+
+    async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
+        return None
+
+    async def start(self, spec: SandboxSpec) -> Puppet:
+        puppet = Puppet(len(self.made), spec, self)
+        self.made.append(puppet)
+        return puppet
+
+    def initializes(self, puppet: Puppet) -> None:
+        if self.holds_init:
+            self.initializing.append(puppet)
+        else:
+            puppet.say(frames.READY)
+
+    def answer(self, request: str, payload: bytes = b"null") -> None:
+        """Let a call that runs end."""
+        self.calls.pop(request).say(frames.RESULT, payload)
+
+    async def close(self) -> None:
+        for puppet in self.made:
+            await puppet.discard()
+
+
+async def calm(turns: int = 30) -> None:
+    """Let everything that can happen without an answer happen."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
