@@ -43,12 +43,13 @@ class Puppet:
             if frame.kind == frames.INIT:
                 self._owner.initializes(self)
             elif frame.kind == frames.INVOKE:
-                self._owner.calls[frame.meta["request_id"]] = self
-                self._owner.on_call(frame.meta["request_id"])
+                request = frames.call_fields(frame.head)[0]
+                self._owner.calls[request] = self, frame.number
+                self._owner.on_call(request)
 
-    def say(self, kind: int, payload: bytes = b"") -> None:
+    def say(self, frame: bytes) -> None:
         if not self._exit.done():
-            self._theirs.send(frames.encode(kind, {}, payload))
+            self._theirs.send(frame)
 
     async def exited(self) -> Exit:
         return await asyncio.shield(self._exit)
@@ -83,7 +84,7 @@ class Puppets(WithoutTemplates):
 
     def __init__(self) -> None:
         self.made: list[Puppet] = []
-        self.calls: dict[str, Puppet] = {}  # that run, by id of the request
+        self.calls: dict[str, tuple[Puppet, int]] = {}  # that run, by id of the request
         self.on_call: Callable[[str], None] = lambda request: None
         self.holds_init = False
         self.initializing: list[Puppet] = []  # held
@@ -100,11 +101,16 @@ class Puppets(WithoutTemplates):
         if self.holds_init:
             self.initializing.append(puppet)
         else:
-            puppet.say(frames.READY)
+            self.ready(puppet)
 
     def answer(self, request: str, payload: bytes = b"null") -> None:
         """Let a call that runs end."""
-        self.calls.pop(request).say(frames.RESULT, payload)
+        puppet, number = self.calls.pop(request)
+        puppet.say(frames.encode_result(number, payload))
+
+    def ready(self, puppet: Puppet) -> None:
+        """Let an instance be initialized."""
+        puppet.say(frames.encode(frames.READY))
 
     async def close(self) -> None:
         for puppet in self.made:

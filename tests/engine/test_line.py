@@ -14,7 +14,6 @@ from mayfly.engine.api import Call, Outcome, Target, ThrottledError
 from mayfly.engine.engine import LocalEngine
 from mayfly.engine.limits import Limits, default_starts
 from mayfly.policy.rates import Rate
-from mayfly.sandbox import frames
 
 from .conftest import MakeEngine, Recorder, call, target
 from .puppets import Puppets, calm
@@ -147,7 +146,7 @@ async def test_a_function_that_is_slow_to_start_leaves_room_for_the_starts_of_ot
     await calm()
     assert len(puppets.made) == begun + 1
     puppets.holds_init = False
-    puppets.initializing[-1].say(frames.READY)
+    puppets.ready(puppets.initializing[-1])
     await calm()
     await scene.step()
     for one in (*slow, other):
