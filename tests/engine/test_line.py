@@ -133,6 +133,29 @@ async def test_a_large_instance_gets_its_turn_among_small_ones_that_never_end(sc
     assert scene.ended["a"] >= 40
 
 
+async def test_large_instances_that_never_get_their_memory_do_not_keep_the_others_from_theirs(
+    make_engine: MakeEngine, puppets: Puppets, clock: ManualClock
+) -> None:
+    scene = Scene(make_engine(factory=puppets, memory_mb=1280, limits=Limits(queue_s=2.0)), puppets, clock)
+    calls = [scene.call(target("long"), lasts=300) for _ in range(4)]
+    await scene.step()
+    waited: list[int] = []
+    for _ in range(10):
+        calls += [scene.call(target("large", memory_mb=1100)) for _ in range(3)]
+        calls += [scene.call(target(f"small {number}"), lasts=2) for number in range(3)]
+        for _ in range(10):
+            await scene.step()
+    for name in ("small 0", "small 1", "small 2"):
+        waited += scene.waited[name]
+    for one in calls:
+        one.cancel()
+
+    assert scene.ended["large"] == 0
+    assert len(waited) >= 25
+    assert max(waited) <= 21  # once the patience of a large one, two seconds
+    assert sum(waited) / len(waited) <= 8
+
+
 async def test_a_function_that_is_slow_to_start_leaves_room_for_the_starts_of_others(
     scene: Scene, puppets: Puppets
 ) -> None:

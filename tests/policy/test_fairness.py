@@ -86,8 +86,6 @@ def test_nobody_starves_whatever_sizes_and_durations_the_others_have(kinds: list
         held = Counter[str]()
         for _, name in running:
             held[name] += sizes[name]
-        if blocked is not None:
-            held[blocked] += budget - held.total()
         accounts = {name: had(account, held[name] / budget, float(now)) for name, account in accounts.items()}
         running = [(until, name) for until, name in running if until > now]
         blocked = None

@@ -47,7 +47,8 @@ class Line:
         self._had: dict[str, Had] = {}
         self._charged_at = 0.0
         self._blocked: Pool | None = None  # whose turn it is, and for which there is no memory yet
-        self._collecting: Pool | None = None  # for which instances have ended
+        self._blocked_at = 0.0  # since when
+        self._yielded = False  # whether instances have ended for it
 
     # Who waits.
 
@@ -61,8 +62,6 @@ class Line:
         """All pools in which calls wait."""
         for pool in [pool for pool in self._waiting if not pool.waiting]:
             del self._waiting[pool]
-            if pool is self._blocked:
-                self._blocked = None
         return list(self._waiting)
 
     def able(self, now: float) -> list[Pool]:
@@ -122,7 +121,6 @@ class Line:
 
     def next_pool(self, now: float) -> Pool | None:
         """The pool whose first call is next; None when nobody's turn has come."""
-        self._blocked = None
         first: dict[str, Pool] = {}
         for pool in self.able(now):
             other = first.get(pool.target.function)
@@ -138,9 +136,24 @@ class Line:
 
     def block(self, pool: Pool) -> None:
         """It is the turn of `pool`, but there is no memory: what becomes free is for it."""
-        self._blocked = pool
-        if self._collecting is not pool:
-            self._collecting = None
+        if self._blocked is not pool:
+            self._blocked, self._blocked_at, self._yielded = pool, self._clock.monotonic(), False
+
+    def served(self, pool: Pool) -> None:
+        """A call that waited in `pool` has an instance."""
+        if self._blocked is pool:
+            self._blocked = None
+
+    def gave_up(self, pool: Pool) -> None:
+        """A call that waited in `pool` waits no longer. If it was waited for, that counts as if it had been served: it
+        kept memory from the others, and the next one like it may do so as much later."""
+        if self._blocked is not pool:
+            return
+        function, now = pool.target.function, self._clock.monotonic()
+        share = fairness.dominant(pool.target.sandbox.memory_mb, self._ledger.memory_mb, 0, 1)
+        before = self._had.get(function, Had(0.0, now))
+        self._had[function] = before._replace(used_s=before.used_s + share * (now - self._blocked_at))
+        self._blocked = None
 
     def gives_way(self, instance: Instance) -> bool:
         """Whether an instance that could take another call of its function is to end, for one that waits for memory."""
@@ -154,10 +167,8 @@ class Line:
             return False  # enough have ended for it already
         self.block(blocked)
         mine, theirs = self._had.get(function, Had()), self._had.get(blocked.target.function, Had())
-        if fairness.gives_way(mine.used_s, theirs.used_s, begun=self._collecting is blocked):
-            self._collecting = blocked
-            return True
-        return False
+        self._yielded = fairness.gives_way(mine.used_s, theirs.used_s, begun=self._yielded)
+        return self._yielded
 
     def _charge(self, now: float) -> None:
         """Add what every function had since the last time, if it is worth the while."""
@@ -166,8 +177,6 @@ class Line:
             return
         self._charged_at = now
         held = self._held_mb()
-        if self._blocked is not None:
-            held[self._blocked.target.function] += max(0, self._ledger.memory_mb - self._ledger.held_mb)
         limits = self._ledger.limits
         for function in {*held, *self._starts, *self._had}:
             share = fairness.dominant(

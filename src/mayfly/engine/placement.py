@@ -128,6 +128,7 @@ class Placement:
             if not accepted:
                 self._forget(pool)
                 raise error
+            self._line.gave_up(pool)
             self._drop(job, error)
             return
         if not accepted:
@@ -197,6 +198,7 @@ class Placement:
             if pool.waiting and pool.waiting[0] is job:
                 self._line.block(pool)
                 return
+            self._line.served(pool)
 
     def _recall(self, pool: Pool, job: Job, scope: Scope, *, accepted: bool) -> None:
         """Decide about a job when lent instances that are idle are back."""

@@ -8,7 +8,7 @@ about to start instances which never become ready pays with its part of the star
 waits longer but not for ever.
 
 The one that is next is waited for: others do not overtake it because theirs are smaller, or a large instance would
-never start. Memory that is kept free for it meanwhile counts as its own.
+never start. If it gives up waiting, what it was waited for counts as if it had had it.
 
 How memory ought to be shared between functions that want more than there is, *max-min fair*, says `shares`.
 """
