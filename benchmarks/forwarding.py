@@ -138,7 +138,7 @@ async def _serve(port: int, connections: list[socket.socket], depth: int) -> Non
 
 def main() -> None:
     port, workers, depth = (int(argument) for argument in sys.argv[1:4])
-    connections = []
+    connections: list[socket.socket] = []
     for _ in range(workers):
         ours, theirs = socket.socketpair()
         if os.fork() == 0:

@@ -40,12 +40,13 @@ class Load:
 
 @dataclass(frozen=True)
 class Subject:
-    """A server on loopback, what it is asked, and what it must answer with status 200."""
+    """A server, what it is asked, and what it must answer with status 200."""
 
     port: int
     pid: int
     request: bytes
     reply: bytes
+    host: str = "127.0.0.1"
 
 
 def rounds(subjects: Mapping[str, Subject], connections: int, count: int, seconds: float) -> dict[str, Load]:
@@ -100,7 +101,7 @@ async def _load(subject: Subject, connections: int, seconds: float) -> Load:
     loop = asyncio.get_running_loop()
     clients = []
     for _ in range(connections):
-        _, client = await loop.create_connection(lambda: Client(subject), "127.0.0.1", subject.port)
+        _, client = await loop.create_connection(lambda: Client(subject), subject.host, subject.port)
         clients.append(client)
     await _drive(clients, WARM_UP_S)
     for client in clients:

@@ -17,7 +17,7 @@ from benchmarks.platform import free_port
 
 _PROGRAM = Path(__file__).parent / "programs" / "runtime_api.py"
 _HOLD_S = 1.0
-_PAUSE_S = 3 * sources.ENDS_S  # between two starts: a process is gone by then
+_PAUSE_S = 6 * sources.ENDS_S  # between two starts: a process is gone by then
 
 
 class RuntimeApi:

@@ -206,8 +206,7 @@ def configuration(runtime: Runtime, home: Path, kind: Kind, network: str) -> dic
     packages = f"/packages/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
     shown = [(path, path) for path in _HOST_DIRECTORIES if os.path.isdir(path)]
     if not sys.base_prefix.startswith("/usr"):
-        shown.append((sys.base_prefix, "/interpreter"))
-    python = "/interpreter/bin" if not sys.base_prefix.startswith("/usr") else str(INTERPRETER.parent)
+        shown.append((sys.base_prefix, sys.base_prefix))  # at the same place: its libraries are found by their path
     shown += [(str(home / "venv"), "/packages"), (str(home / "functions"), "/functions")]
     return {
         "ociVersion": "1.0.2",
@@ -215,7 +214,7 @@ def configuration(runtime: Runtime, home: Path, kind: Kind, network: str) -> dic
             "terminal": False,
             "user": {"uid": _NOBODY, "gid": _NOBODY},
             "args": [
-                f"{python}/{INTERPRETER.name}",
+                str(INTERPRETER),
                 "-B",
                 f"/functions/{sources.module(kind)}.py",
                 "0.0.0.0",

@@ -13,7 +13,8 @@ from benchmarks.peers.processes import memory_mb
 from benchmarks.peers.subject import About, Kind, Subject, Target
 from benchmarks.platform import Running, descendants, make_function, zipped, zipped_with
 
-_PAUSE_S = 3 * sources.ENDS_S  # between two starts: an instance is gone by then
+_PAUSE_S = 6 * sources.ENDS_S  # between two starts: an instance is gone by then
+_TRIES = 5
 _TEMPLATE_S = 3.0  # a version's packages are imported into a template in the background
 _HOLD_S = 1.0
 
@@ -43,10 +44,17 @@ class Mayfly:
         return Target(self._platform.port, self._platform.url_request(url), sources.ANSWERS["hello"].encode())
 
     def cold(self, kind: Kind) -> float:
+        """On a busy machine an ended instance may get a call before it is gone; that one was not cold, and fails."""
         target = self._target("cold", kind, {"end": True})
-        took = once(target)
-        time.sleep(_PAUSE_S)
-        return took
+        for _ in range(_TRIES):
+            try:
+                return once(target)
+            except RuntimeError as error:
+                if "Runtime.ExitError" not in str(error):
+                    raise
+            finally:
+                time.sleep(_PAUSE_S)
+        raise RuntimeError("instances do not end in time for a cold start")
 
     def add(self, kind: Kind, count: int) -> int:
         """As many calls at once as there are to be instances."""

@@ -1,5 +1,6 @@
 """Measures a peer and Mayfly in turns."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -62,6 +63,8 @@ def measure(
         with peer.running(home) as subject:
             of_peer = memory(subject, lambda: memory_mb(below_but(mayfly.pids())))
             _compare_memory(found, of_peer, of_mayfly)
+            for who in (mayfly, subject):
+                _load(who, _CONNECTIONS, plan.seconds)  # it has as many instances as it wants from here on
             for number in range(plan.rounds):
                 say(f"round {number + 1} of {plan.rounds}")
                 _round(found, subject, mayfly, plan, number)
@@ -108,7 +111,9 @@ def _cold(who: Subject, kind: Kind) -> float | None:
 
 def _load(who: Subject, connections: int, seconds: float) -> load.Load:
     target = who.target()
-    done = load.run(target.port, target.request, connections, seconds, target.body, host=target.host)
+    # What a process of the peer's uses is not asked, so the watched one is this.
+    subject = load.Subject(target.port, os.getpid(), target.request, target.body, target.host)
+    done = load.run(subject, connections, seconds)
     if done.errors:
         raise RuntimeError(f"{done.errors} of {done.requests} replies were wrong")
     return done
