@@ -10,10 +10,10 @@ ENV := .venv/.ready
 JS := tests/javascript/node_modules/.ready
 PHOTOS := .cache/photos/.ready
 
-.PHONY: help demo up test lint format bench docs clean setup
+.PHONY: help demo up test lint format bench bench-peers docs clean setup
 
 help: ## List the targets.
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@echo "Setting up the package installer (uv) in $(TOOLS)"
@@ -53,6 +53,9 @@ test: $(ENV) $(JS) lint ## Check everything and run all tests.
 
 bench: $(ENV) ## Measure speed and memory, each beside a floor measured in the same run.
 	@$(BIN)/python -m benchmarks
+
+bench-peers: $(ENV) ## Measure Mayfly beside what else there is, each installed into .cache/peers.
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 up: $(ENV) ## Start the platform in the foreground.
 	@$(BIN)/mayfly up

@@ -89,6 +89,7 @@ def _result(peer: Peer, mayfly: Mayfly, of_mayfly: Memory, plan: Plan, limit_s: 
     try:
         console.print(f"  packages in {home}")
         peer.install(home)
+        (home / "server.log").unlink(missing_ok=True)
         with at_most(limit_s, peer.about.title):
             measure(found, peer, home, mayfly, of_mayfly, plan, lambda what: console.print(f"  {what}"))
     except Exception as error:
