@@ -79,8 +79,7 @@ class Placement:
     def withdraw(self, job: Job) -> None:
         """The caller of a job went away; if it has no instance yet, it never gets one."""
         pool = self.pools.get(job.target.key)
-        if pool is not None and job in pool.waiting:
-            pool.waiting.remove(job)
+        if pool is not None and pool.withdraw(job):
             self._settle(job)
             self._line.room()
             self._forget(pool)
@@ -117,7 +116,8 @@ class Placement:
         if (ready := self.standby.take(job.target.key)) is not None:
             self._run_provisioned(ready, job, accepted=accepted)
             return
-        decision = scaling.decide(self._demand(pool, job, accepted=accepted, turn=turn))
+        shared = pool.sharing.choose() if pool.sharing is not None else None
+        decision = scaling.decide(self._demand(pool, job, shared, accepted=accepted, turn=turn))
         if not isinstance(decision, scaling.Use) and not job.recalled:
             scope = _scope(job.target, decision)
             if scope is not None and self.leases.away(scope):
@@ -134,11 +134,7 @@ class Placement:
         if not accepted:
             self._accept(job)
         if isinstance(decision, scaling.Use):
-            instance = pool.idle.pop()
-            self.ledger.idle_mb -= instance.holds_mb
-            if decision.evict_mb:
-                self._evict(decision.evict_mb, job.target, called=True)
-            instance.run(job)
+            self._use(pool, shared, job, decision.evict_mb)
         elif isinstance(decision, scaling.Start):
             if decision.evict_mb:
                 self._evict(decision.evict_mb, job.target, called=True)
@@ -146,15 +142,29 @@ class Placement:
         else:
             self._wait(pool, job, decision, first=turn)
 
-    def _demand(self, pool: Pool, job: Job, *, accepted: bool, turn: bool) -> scaling.Demand:
+    def _use(self, pool: Pool, shared: Instance | None, job: Job, evict_mb: int) -> None:
+        """Hand a job to an instance that runs others, or else to an idle one, for which memory is made."""
+        instance = shared if shared is not None else pool.idle.pop()
+        if shared is None:
+            self.ledger.idle_mb -= instance.holds_mb
+            if evict_mb:
+                self._evict(evict_mb, job.target, called=True)
+        instance.run(job)
+        if pool.sharing is not None:
+            pool.sharing.note(instance)
+
+    def _demand(self, pool: Pool, job: Job, shared: Instance | None, *, accepted: bool, turn: bool) -> scaling.Demand:
         """The snapshot for a decision. What it takes to start an instance is looked up only where there is none."""
         ledger, now, function = self.ledger, self._clock.monotonic(), job.target.function
-        demand = ledger.demand(job.target, len(pool.idle), pool.start_after_s(now), accepted)
+        idle = len(pool.idle) + (shared is not None)
+        demand = ledger.demand(job.target, idle, pool.start_after_s(now), accepted)
         if ledger.limits.calls_per_concurrency is not None and job.call.rated:
             limit = ledger.call_rate(function)
             demand = demand._replace(
                 call_after_s=ledger.call_after_s(function, now), call_rate=int(limit[1].per_s) if limit else 0
             )
+        if shared is not None:
+            return demand
         if pool.idle:
             wake_mb = pool.idle[-1].wake_mb
             if wake_mb <= max(0, demand.free_mb):
@@ -166,6 +176,7 @@ class Placement:
             spared = pool.idle[-1].id if pool.idle else ""
             demand = demand._replace(evictable_mb=self._room.evictable_mb(job.target, spared))
         return demand._replace(
+            room_to_come=pool.sharing.to_come if pool.sharing is not None else 0,
             scaling_after_s=ledger.scaling_after_s(function, now),
             scaling_limit=int(limits.scaling.burst) if limits.scaling else 0,
             standing_mb=self.standby.memory_mb,
@@ -186,6 +197,8 @@ class Placement:
             self._accept(job)
         self.tally.provisioned_call(job.target.function)
         ready.run(job)
+        if (sharing := self.homes[ready.id].sharing) is not None:
+            sharing.note(ready)
 
     def _serve(self) -> None:
         """Decide about the calls that wait, the one first whose turn it is, as long as there is room."""
@@ -226,12 +239,12 @@ class Placement:
     # Leases (`leases.Lender`).
 
     def borrow(self, key: str) -> tuple[Instance, bool] | None:
-        if self.closed:
-            return None
+        pool = self.pools.get(key)
+        if self.closed or (pool is not None and pool.sharing is not None):
+            return None  # what runs several calls is not for one borrower
         if (ready := self.standby.take(key)) is not None:
             self._begin_loan(ready, provisioned=True)
             return ready, True
-        pool = self.pools.get(key)
         if pool is None or not pool.idle or pool.waiting:
             return None
         if self.ledger.limits.calls_per_concurrency is not None:
@@ -266,7 +279,7 @@ class Placement:
         self._has_waited(job)
         instance = Instance(self._new_id(), job.target, job, self._host, self)
         self._line.begin(instance)
-        self._launch(pool, instance)
+        self._launch(pool, instance, calls=1)
 
     def _working(self, pool: Pool) -> int:
         """How many of a pool's instances start or run calls, without those that are provisioned."""
@@ -302,9 +315,12 @@ class Placement:
         self._launch(pool, instance)
         return instance
 
-    def _launch(self, pool: Pool, instance: Instance) -> None:
+    def _launch(self, pool: Pool, instance: Instance, calls: int = 0) -> None:
+        """Start an instance, for so many calls."""
         self.ledger.held_mb += instance.holds_mb
         pool.instances[instance.id] = instance
+        if pool.sharing is not None:
+            pool.sharing.began(instance.id, calls)
         self.homes[instance.id] = pool
         self.tally.cold_start(instance.target.function)
         task = self._loop.create_task(instance.live(), name=f"instance {instance.id}")
@@ -317,6 +333,9 @@ class Placement:
             _log.error("%s could not be taken down", task.get_name(), exc_info=error)
 
     def _wait(self, pool: Pool, job: Job, decision: scaling.Wait, *, first: bool) -> None:
+        if decision.lacking == "room" and pool.sharing is not None:
+            pool.sharing.expecting.append(job)
+            return
         if job.waits_since is None and decision.lacking in {"memory", "processors"}:
             job.waits_since = self._clock.monotonic()
         self._line.add(pool)
@@ -350,8 +369,7 @@ class Placement:
 
     def _reconsider(self, pool: Pool) -> None:
         """Decide again about everything that waits."""
-        waiting, pool.waiting = pool.waiting, deque()
-        for job in waiting:
+        for job in pool.empty_queue():
             if job.future.cancelled():
                 self._settle(job)
             elif self.closed:
@@ -399,6 +417,8 @@ class Placement:
 
     def ready(self, instance: Instance) -> None:
         self._line.over(instance)
+        if (sharing := self.homes[instance.id].sharing) is not None:
+            sharing.ready(instance)
 
     def initialized(self, instance: Instance) -> None:
         self._idle(instance)
@@ -419,11 +439,31 @@ class Placement:
     def answered(self, instance: Instance, job: Job, outcome: Outcome) -> None:
         if instance.state is State.IDLE:
             self._idle(instance)
+        elif instance.target.concurrency > 1:
+            self.relieved(instance)
         self._settle(job)
         job.resolve(outcome)
 
     def relieved(self, instance: Instance) -> None:
-        pass
+        pool = self.homes[instance.id]
+        if instance.has_room and self._clock.monotonic() - instance.created_at > self._max_age_s:
+            instance.retire("too old")  # else one that is never idle would outlive its credentials
+        self._feed(pool, instance)
+        if pool.sharing is not None and pool.sharing.to_come < 0:
+            self._wake_in(pool, 0.0)  # less room came than was expected
+
+    def _feed(self, pool: Pool, instance: Instance) -> bool:
+        """Give what waits to an instance that is idle or has room; whether it runs anything now."""
+        while (instance.has_room or instance.state is State.IDLE) and (job := pool.next_job()) is not None:
+            if job.future.cancelled():
+                self._settle(job)
+                continue
+            self._has_waited(job)
+            self.standby.hand_over(instance)
+            instance.run(job)
+        if pool.sharing is not None:
+            pool.sharing.note(instance)
+        return instance.load > 0
 
     def lost(self, instance: Instance, job: Job, error: PlatformError) -> None:
         self._drop(job, error)
@@ -444,6 +484,10 @@ class Placement:
         self.ledger.held_mb -= memory_mb
         self.ledger.dying_mb += memory_mb
         self.standby.ended(instance)
+        if pool.sharing is not None:
+            pool.sharing.ended(instance)
+            if pool.sharing.to_come < 0:
+                self._wake_in(pool, 0.0)
         self._line.over(instance)
         self._line.room()
 
@@ -463,14 +507,8 @@ class Placement:
             self.tally.yielded(instance.target.function)
             instance.end("gave way")
             return
-        while pool.waiting:
-            job = pool.waiting.popleft()
-            if not job.future.cancelled():
-                self._has_waited(job)
-                self.standby.hand_over(instance)
-                instance.run(job)
-                return
-            self._settle(job)
+        if self._feed(pool, instance):
+            return
         self.freezer.rests(instance)
         if self.standby.ready(instance):
             return

@@ -6,6 +6,7 @@ from collections import deque
 from mayfly.engine.api import InstanceView, PoolView, Target
 from mayfly.engine.instance import Instance
 from mayfly.engine.job import Job
+from mayfly.engine.sharing import Sharing
 from mayfly.engine.states import RESTING, State
 from mayfly.policy.retry import backoff
 
@@ -22,13 +23,40 @@ class Pool:
         self.idle: list[Instance] = []
         self.waiting: deque[Job] = deque()
         self.wake: asyncio.TimerHandle | None = None  # looks at `waiting` again
+        self.sharing = Sharing(target.concurrency) if target.concurrency > 1 else None
         self.recalling = 0  # calls that wait for lent instances to come back
         self._failures = 0  # starts that failed one after another
         self._retry_at = 0.0
 
     @property
     def unused(self) -> bool:
-        return not self.instances and not self.waiting and not self.recalling
+        return not self.instances and not self.waits and not self.recalling
+
+    @property
+    def waits(self) -> int:
+        """How many calls wait for an instance, or for room in one."""
+        return len(self.waiting) + (len(self.sharing.expecting) if self.sharing is not None else 0)
+
+    def next_job(self) -> Job | None:
+        """Who has waited longest, of those who wait for room first."""
+        if self.sharing is not None and self.sharing.expecting:
+            return self.sharing.expecting.popleft()
+        return self.waiting.popleft() if self.waiting else None
+
+    def withdraw(self, job: Job) -> bool:
+        """Let it wait no longer; False if it does not."""
+        for queue in (self.waiting, self.sharing.expecting if self.sharing is not None else ()):
+            if job in queue and isinstance(queue, deque):
+                queue.remove(job)
+                return True
+        return False
+
+    def empty_queue(self) -> list[Job]:
+        """Everything that waits, in order; it waits no longer."""
+        jobs = []
+        while (job := self.next_job()) is not None:
+            jobs.append(job)
+        return jobs
 
     def start_failed(self, now: float) -> float:
         """Note that an instance could not be started; how long none may be started from now on."""
@@ -57,7 +85,7 @@ class Pool:
         return PoolView(
             self.target.key,
             self.target.function,
-            len(self.waiting),
+            self.waits,
             tuple(
                 InstanceView(
                     id=instance.id,

@@ -9,6 +9,7 @@ A limit that somebody set is answered at once, as AWS does it: whoever calls too
 machine itself, which AWS hides from its customers, is waited out for a while instead.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -16,13 +17,13 @@ from typing import Literal, NamedTuple
 # of the account (calls at a time, calls a second), of the machine (memory, its turn among those who start instances).
 Scope = Literal["function", "function-rate", "scaling", "instances", "account", "account-rate", "memory", "processors"]
 # What a call waits for.
-Shortage = Literal["start", "scaling", "memory", "processors"]
+Shortage = Literal["start", "room", "scaling", "memory", "processors"]
 
 
 class Demand(NamedTuple):
     """What is known at the moment of a call. A tuple, because one is made for every call."""
 
-    idle: int  # idle instances of the target
+    idle: int  # instances of the target that are idle, or run calls and have room for another
     function_calls: int  # calls of the function under way
     reserved: int | None  # the function's own limit
     unreserved_calls: int  # calls under way of all functions that have no limit of their own
@@ -32,6 +33,7 @@ class Demand(NamedTuple):
     evictable_mb: int  # memory of idle instances of other targets
     budget_mb: int
     start_after_s: float = 0.0  # starting failed a moment ago: how long until it may be tried again
+    room_to_come: int = 0  # calls for which instances that start will have room, beyond those who wait for it
     accepted: bool = False  # decided about before, and waiting since
     call_after_s: float = 0.0  # calls came too fast: how long until the next may
     call_rate: int = 0  # calls a second that the limit which says so allows
@@ -90,7 +92,8 @@ def decide(demand: Demand) -> Decision:
 
     1. A limit on concurrency, or on calls a second, is reached: reject, even if an instance is idle (limits may be
        lowered).
-    2. An instance is idle: use it; if it is frozen, when memory suffices for it, as for one that starts.
+    2. An instance is idle, or runs calls and has room for another: use it; if it is frozen, when memory suffices for
+       it, as for one that starts. If one starts and will have room: wait for it.
     3. The last start failed moments ago: wait, so that a machine in trouble is not asked in a tight loop.
     4. The function may not have one more instance, or not so soon: reject; but a call that was accepted waits.
     5. Memory suffices, possibly after evicting, and it is this call's turn: start.
@@ -100,6 +103,8 @@ def decide(demand: Demand) -> Decision:
         return refused
     if demand.idle:
         return _wake(demand) if demand.wake_mb else _USE
+    if demand.room_to_come > 0:
+        return Wait(math.inf, "room")
     if demand.start_after_s > 0:
         return Wait(demand.start_after_s)
     if demand.most_instances is not None and demand.instances >= demand.most_instances:

@@ -1,0 +1,119 @@
+"""Sandboxes whose runtime is the test itself: no process, every frame sent when the test says so."""
+
+import asyncio
+import contextlib
+import os
+import socket
+
+from mayfly.sandbox import frames
+from mayfly.sandbox.api import Exit, Interpreter, Origin, SandboxSpec
+from mayfly.sandbox.without_templates import WithoutTemplates
+
+
+class Scripted:
+    """One sandbox, and the runtime in it."""
+
+    origin: Origin = "process"
+    endpoint: socket.socket | None = None
+
+    def __init__(self, number: int) -> None:
+        self.id = f"puppet-{number}"
+        self.control, self._peer = socket.socketpair()
+        self.output, self._printing = os.pipe()
+        self.control.setblocking(False)
+        self._peer.setblocking(False)
+        os.set_blocking(self.output, False)
+        self._decoder = frames.Decoder()
+        self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self.calls: dict[int, str] = {}  # request ids by number, of what was not answered
+        self.seen: list[str] = []  # all request ids, in the order of their coming
+
+    # The sandbox.
+
+    async def exited(self) -> Exit:
+        return await asyncio.shield(self._exit)
+
+    def peak_memory(self) -> int:
+        return 1 << 20
+
+    def peak_file(self) -> int | None:
+        return None
+
+    def freeze(self) -> bool:
+        return False
+
+    def thaw(self) -> None:
+        return None
+
+    def kill(self) -> None:
+        self._end(Exit("killed", 9, 1 << 20))
+
+    async def discard(self) -> Exit:
+        self.kill()
+        return await self.exited()
+
+    # The runtime.
+
+    @property
+    def alive(self) -> bool:
+        return not self._exit.done()
+
+    def look(self) -> None:
+        """Read what has come."""
+        with contextlib.suppress(BlockingIOError):
+            while self.alive and (data := self._peer.recv(1 << 16)):
+                for frame in self._decoder.feed(data):
+                    if frame.kind == frames.INVOKE:
+                        self.calls[frame.number] = frames.call_fields(frame.head)[0]
+                        self.seen.append(self.calls[frame.number])
+
+    def ready(self, concurrency: int) -> None:
+        self._say(frames.encode(frames.READY, {"init_ms": 1.0, "concurrency": concurrency}))
+
+    def fail_init(self) -> None:
+        self._say(frames.encode(frames.INIT_ERROR, None, b"{}"))
+
+    def answer(self, number: int) -> None:
+        self._say(frames.encode_result(number, self.calls.pop(number).encode()))
+
+    def print(self, number: int, text: bytes) -> None:
+        self._say(frames.encode(frames.OUTPUT, None, text, number))
+
+    def die(self) -> None:
+        self._end(Exit("exited", 1, 1 << 20))
+
+    def _say(self, data: bytes) -> None:
+        if self.alive:
+            self._peer.send(data)
+
+    def _end(self, how: Exit) -> None:
+        if not self._exit.done():
+            self._exit.set_result(how)
+            self._peer.close()
+            os.close(self._printing)
+
+
+class ScriptedFactory(WithoutTemplates):
+    level = "process"
+
+    def __init__(self) -> None:
+        self.puppets: list[Scripted] = []
+
+    async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
+        return None
+
+    async def start(self, spec: SandboxSpec) -> Scripted:
+        self.puppets.append(Scripted(len(self.puppets) + 1))
+        return self.puppets[-1]
+
+    async def close(self) -> None:
+        for puppet in self.puppets:
+            puppet.kill()
+
+
+async def settle(factory: ScriptedFactory) -> None:
+    """Let everything that was said be heard, by both sides."""
+    for _ in range(12):
+        await asyncio.sleep(0)
+        for puppet in factory.puppets:
+            puppet.look()
