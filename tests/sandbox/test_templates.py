@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.sandbox import frames
+from mayfly.sandbox import frames, interpreters
 from mayfly.sandbox.api import Prepared, SandboxSpec, TemplateInitError, TemplateLostError, TemplateRefusedError
 from mayfly.sandbox.namespace import AgentFactory
 from mayfly.sandbox.process import ProcessFactory
@@ -293,8 +293,6 @@ def keeper_of(template: int) -> int:
 
 
 async def test_the_agents_death_ends_nests_too(tmp_path: Path) -> None:
-    from mayfly.sandbox import interpreters
-
     factory = AgentFactory.launch(tmp_path / "agent")
     await factory.attach()
     await factory.prepare(RUNTIME, interpreters.current())
@@ -314,3 +312,21 @@ async def test_the_agents_death_ends_nests_too(tmp_path: Path) -> None:
     os.close(watched[0])
     await talks.close()
     await factory.close()
+
+
+async def test_an_agent_that_ends_amid_starts_buries_what_it_never_heard_of(tmp_path: Path) -> None:
+    factory = AgentFactory.launch(tmp_path / "agent")
+    await factory.attach()
+    await factory.prepare(RUNTIME, interpreters.current())
+    talks = Talks(factory)
+    code = parcels.make(tmp_path, PLAIN)
+    await prepare(talks, code, label="hasty")
+    keeper = keeper_of(template_of("hasty"))
+    starting = [asyncio.create_task(talks.start(code, template=str(code))) for _ in range(16)]
+    await asyncio.wait(starting, return_when=asyncio.FIRST_COMPLETED)
+    os.kill(keeper, signal.SIGKILL)
+    agent = factory._agent._process
+    await factory.close()
+    await asyncio.gather(*starting, return_exceptions=True)
+    assert agent.returncode == 0, "it ended by itself, and waited for nobody for ever"
+    await talks.close()

@@ -105,13 +105,9 @@ class Lodging:
                 self._end(one, why)
 
     def kill_all(self) -> None:
-        """At the end of the agent: kill, and bury what is this process's to bury."""
+        """At the end of the agent; burying is the caller's."""
         for one in self._all.values():
             one.kill()
-        for one in self._all.values():
-            if one.pid and one.status is None:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(one.pid, 0)
 
     @property
     def count(self) -> int:

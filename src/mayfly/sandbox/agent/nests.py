@@ -314,15 +314,19 @@ class Nests:
                 self._lose(nest, f"nothing was forked in {PATIENCE_S:g} s")
 
     def end(self) -> None:
-        """Kill and bury all."""
+        """Kill and bury all.
+
+        A keeper is not dead before every process of its nest is buried, forks included whose numbers never came here.
+        """
+        left = self.pids()
         for nest in self._all.values():
-            for lodging in [nest.lodging] if nest.lodging is not None else []:
-                lodging.kill_all()
-            for pid in (nest.template_pid, nest.keeper_pid):
-                if pid > 0:
-                    self._kill(pid)
-                    with contextlib.suppress(ChildProcessError):
-                        os.waitpid(pid, 0)
+            if nest.lodging is not None:
+                nest.lodging.kill_all()
+            self._kill(nest.template_pid)
+            self._kill(nest.keeper_pid)
+        with contextlib.suppress(ChildProcessError):
+            while left:
+                left.discard(os.waitpid(-1, 0)[0])
 
     def _lodgings(self) -> Iterator[Lodging]:
         return (nest.lodging for nest in self._all.values() if nest.lodging is not None)

@@ -131,9 +131,9 @@ class Templates:
     def end(self) -> None:
         """Kill and bury all."""
         for template in self._all.values():
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):  # nests may have buried it
                 os.kill(template.pid, signal.SIGKILL)
-            os.waitpid(template.pid, 0)
+                os.waitpid(template.pid, 0)
             template.channel.close()
         self._all.clear()
 
