@@ -36,7 +36,7 @@ def instances(groups: cgroups.Groups, reports: list[dict[str, Any]]) -> Iterator
 
 def request(name: str, code: Path) -> dict[str, Any]:
     sizes = {"memory_mb": 128, "ephemeral_mb": 512, "cpus": 1.0, "processes": 16, "open_files": 64}
-    return {"id": name, "code": str(code), "layers": [], "label": "", **sizes}
+    return {"id": name, "code": str(code), "layers": [], "label": "", "ahead": False, **sizes}
 
 
 def admit(instances: Instances, message: dict[str, Any], group: cgroups.Group) -> None:
