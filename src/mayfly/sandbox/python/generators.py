@@ -95,6 +95,9 @@ class Generators:
             return value
 
         original = self._put(secrets, "randbits", randbits)
+        bits = sys.modules.get("numpy.random.bit_generator")
+        if bits is not None:
+            self._put(bits, "randbits", randbits)
         tls = sys.modules.get("ssl")
         for owner, name in ((os, "urandom"), (os, "getrandom"), (random, "_urandom"), (tls, "RAND_bytes")):
             if hasattr(owner, name):
@@ -124,7 +127,7 @@ class Generators:
 
     def doubts(self) -> list[str]:
         """Why what there is cannot be shared: seeds of which it cannot be told whether each instance has its own."""
-        reasons = list(self._doubts)
+        reasons = list(dict.fromkeys(self._doubts))
         given = [seed for reference, seed in self._given.values() if reference() is not None]
         if any(looks_drawn(seed, time.time()) for seed in given):
             reasons.append("a random.Random has a seed that seems to be from the system or the clock")
