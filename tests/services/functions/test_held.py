@@ -76,6 +76,16 @@ def test_what_nobody_writes_is_written_after_a_while_with_one_timer_at_a_time() 
     assert journal.writes[1:] == [["END 2", "id"]]
 
 
+def test_a_request_that_runs_twice_at_once_loses_no_line() -> None:
+    journal, held = made()
+    for attempt in ("first", "second"):
+        held.begin("1", lines(f"START {attempt}"))
+    for attempt in ("first", "second"):
+        held.end("1", lines(f"END {attempt}"), RECORD)
+    held.write()
+    assert sorted(journal.writes[0]) == ["END first", "END second", "START first", "START second", "id", "id"]
+
+
 def test_a_timer_that_finds_nothing_writes_nothing() -> None:
     journal, held = made()
     held.add(None, lines("a"))

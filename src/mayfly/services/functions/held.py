@@ -35,7 +35,8 @@ class Held:
 
     def begin(self, request_id: str, lines: LogLines) -> None:
         """Hold the first lines of a call; they are kept until more of it come, or it is time."""
-        self._begun[request_id] = lines
+        if self._begun.setdefault(request_id, lines) is not lines:  # an event that runs twice at once
+            self._lines.append(lines)
         if not self._waits:
             self._wait()
 
