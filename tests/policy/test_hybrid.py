@@ -59,6 +59,11 @@ def test_a_job_that_becomes_hourly_is_no_longer_forecast() -> None:
     assert rule.decide(state).reason == "histogram"
 
 
+def test_a_burst_amid_long_idle_times_leaves_an_instance_for_a_minute() -> None:
+    state = after(*[5 * HOUR_S] * 4, 0.0, 0.0, 0.0)
+    assert rule.decide(state) == Decision(0.0, rule.width_s, "forecast")
+
+
 @given(histories)
 def test_a_decision_is_sensible_whatever_was_seen(history: list[tuple[float, int]]) -> None:
     state = rule.start(Subject())

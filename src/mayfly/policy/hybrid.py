@@ -83,4 +83,5 @@ class Hybrid(NamedTuple):
 
     def _forecast(self, recent: tuple[float, ...]) -> Decision:
         expected_s = median(recent)
-        return Decision(expected_s * (1 - self.forecast_margin), expected_s * 2 * self.forecast_margin, "forecast")
+        lasts_s = max(self.width_s, expected_s * 2 * self.forecast_margin)  # a burst may have been the latest
+        return Decision(expected_s * (1 - self.forecast_margin), lasts_s, "forecast")
