@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.policy.hazard import Hazard, Learnt
+from mayfly.policy.hazard import Hazard, Learnt, spread
 from mayfly.policy.windows import Subject, idle_cost_s, warm
 
 MINUTE_S, HOUR_S = 60.0, 3600.0
@@ -59,17 +59,42 @@ def test_bursts_a_fixed_time_apart_get_both_windows() -> None:
 
 def test_a_new_period_is_learnt_and_the_old_one_fades() -> None:
     state = after([30 * MINUTE_S] * 200)
-    later = after([30 * MINUTE_S] * 200 + [50 * MINUTE_S] * 12)
-    assert not warm(rule.decide(state), 50 * MINUTE_S)
-    assert warm(rule.decide(later), 50 * MINUTE_S)
-    forgotten = after([30 * MINUTE_S] * 200 + [50 * MINUTE_S] * 600)
+    later = after([30 * MINUTE_S] * 200 + [90 * MINUTE_S] * 12)
+    assert not warm(rule.decide(state), 90 * MINUTE_S)
+    assert warm(rule.decide(later), 90 * MINUTE_S)
+    forgotten = after([30 * MINUTE_S] * 200 + [90 * MINUTE_S] * 600)
     assert not warm(rule.decide(forgotten), 30 * MINUTE_S)
 
 
-def test_a_function_that_comes_at_random_and_rarely_is_not_waited_for() -> None:
+def test_a_large_function_that_comes_at_random_and_rarely_is_not_waited_for() -> None:
     # Without memory, every 40 hours on average: the quantiles of that distribution, shuffled.
     rare = [-40 * HOUR_S * log(1 - (0.5 + 17 * number % 50) / 50) for number in range(50)]
-    assert idle_cost_s(rule.decide(after(rare)), 1e6) <= 2 * HOUR_S
+    assert idle_cost_s(rule.decide(after(rare, subject=Subject(memory_mb=1024))), 1e6) <= 2 * HOUR_S
+
+
+def test_a_small_function_is_held_when_the_price_is_less_than_its_share_of_cold_calls() -> None:
+    rare = [-40 * HOUR_S * log(1 - (0.5 + 17 * number % 50) / 50) for number in range(50)]
+    own, total = after(rare), after(rare, Hazard(fairness=0.0))
+    assert idle_cost_s(rule.decide(own), 40 * HOUR_S) == 40 * HOUR_S
+    assert idle_cost_s(rule.decide(total), 40 * HOUR_S) <= 2 * HOUR_S
+
+
+def test_a_time_seen_once_speaks_for_those_near_it() -> None:
+    once = after([40 * MINUTE_S], Hazard(price=2.0))
+    alone = after([40 * MINUTE_S], Hazard(price=2.0, kinship=0.0))
+    assert warm(rule.decide(once), 48 * MINUTE_S)
+    assert not warm(rule.decide(alone), 48 * MINUTE_S)
+
+
+def test_a_cold_start_counts_less_when_many_calls_follow_it() -> None:
+    idle_times = [MINUTE_S * (1 + number * 7 % 45) for number in range(60)]
+    lone, crowd, throng = after(idle_times), after([]), after([])
+    for idle_s in idle_times:
+        crowd = rule.observe(rule.observe(crowd, idle_s), 1.0, 3)
+        throng = rule.observe(rule.observe(throng, idle_s), 1.0, 1000)
+    held = [idle_cost_s(rule.decide(state), HOUR_S) for state in (lone, crowd, throng)]
+    assert held[0] > held[1]
+    assert held[1] == pytest.approx(held[2], rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +128,10 @@ def test_the_higher_the_price_the_shorter_an_unknown_function_is_kept() -> None:
 
 
 @given(histories, st.integers(0, 60), st.integers(1, 5))
-def test_idle_times_up_to_a_minute_are_held_and_teach_nothing(history: list[float], idle_s: int, count: int) -> None:
+def test_idle_times_up_to_a_minute_are_held_and_only_counted(history: list[float], idle_s: int, count: int) -> None:
     state = after(history)
     assert rule.steady(state, idle_s)
-    assert rule.observe(state, idle_s, count) is state
+    assert rule.observe(state, idle_s, count) == state._replace(calls=state.calls + count)
     assert idle_cost_s(rule.decide(state), idle_s) == idle_s
 
 
@@ -153,3 +178,19 @@ def test_it_does_not_matter_when_a_start_was_measured(history: list[float]) -> N
     later = rule.about(after(history), measured)
     assert rule.decide(later) == rule.decide(rule.about(after(history, subject=measured), measured))
     assert later.weights == after(history).weights
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=40), st.integers(0, 30))
+def test_what_is_spread_keeps_its_sum_and_its_place(row: list[float], reach: int) -> None:
+    result = spread(row, reach)
+    assert len(result) == len(row)
+    assert sum(result) == pytest.approx(sum(row), abs=1e-6)
+    assert min(result) > -1e-9
+    if not reach:
+        assert result == pytest.approx(row, abs=1e-6)
+
+
+def test_what_is_spread_falls_linearly_on_both_sides() -> None:
+    row = [0.0] * 11
+    row[5] = 9.0
+    assert spread(row, 2) == pytest.approx([0, 0, 0, 1, 2, 3, 2, 1, 0, 0, 0])

@@ -34,7 +34,7 @@ def test_policies_are_compared_in_a_table_that_fits_a_terminal(trace: Path) -> N
     assert done.stderr == ""
     table = done.stdout.splitlines()[:9]
     names = [line.split("  ")[0] for line in table]
-    assert names[:6] == ["Policy", "fixed 10 min", "fixed 20 min", "fixed 60 min", "hybrid 4 h", "hazard 0.7"]
+    assert names[:6] == ["Policy", "fixed 10 min", "fixed 20 min", "fixed 60 min", "hybrid 4 h", "hazard 0.4"]
     assert names[6].endswith("*")
     assert names[7] == "foresight"
     assert max(map(len, table[:8])) <= 80

@@ -37,13 +37,16 @@ def foresight(trace: Trace, idle_gb_hours: float, start_ms: float) -> Result:
     return summarize("foresight", trace, tallies, start_ms)
 
 
-def matching(trace: Trace, reference: Rule[Any]) -> Hazard:
-    """The hazard policy with the price at which it takes as much memory as `reference`, found on a sample of units."""
+def matching(trace: Trace, reference: Rule[Any], rule: Hazard | None = None) -> Hazard:
+    """`rule` (the hazard policy as it is) with the price at which it takes as much memory as `reference`.
+
+    The price is found on a sample of units.
+    """
     step = max(1, len(trace.units) // SAMPLE)
     units = trace.units[::step]
     target = _gb_hours(units, partial(replay, reference, end_s=trace.end_s))
     low, high = LEAST_PRICE, MOST_PRICE
-    rule = Hazard()
+    rule = rule or Hazard()
     for _ in range(PRICE_STEPS):
         rule = replace(rule, price=sqrt(low * high))
         if _gb_hours(units, partial(replay, rule, end_s=trace.end_s)) > target:
