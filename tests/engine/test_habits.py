@@ -38,7 +38,7 @@ class Always:
         return state
 
     def observe(self, state: int, idle_s: float, count: int = 1) -> int:
-        self.seen.append(idle_s)
+        self.seen += [idle_s] * count
         return state + count
 
     def decide(self, state: int) -> Decision:
@@ -76,7 +76,7 @@ async def cold(engine: LocalEngine, made: Target) -> bool:
 async def test_a_timers_function_gets_an_instance_just_ahead_of_its_calls(
     make_engine: MakeEngine, clock: ManualClock
 ) -> None:
-    rule = Hazard()
+    rule = Hazard(price=2.0, kinship=0.0)
     engine = make_engine(rule=rule, settle_s=rule.settle_s)
     made = target("functions.count")
     assert await cold(engine, made)
@@ -133,7 +133,7 @@ async def test_a_call_that_comes_earlier_puts_the_expected_one_off(make_engine: 
     assert states(engine) == []
 
 
-async def test_calls_that_overlap_or_follow_closely_teach_nothing(
+async def test_calls_that_overlap_or_follow_closely_are_only_counted(
     make_engine: MakeEngine, clock: ManualClock, meeting: Meeting
 ) -> None:
     rule = Always(Decision(0.0, 3600.0, "for an hour"))
@@ -145,7 +145,7 @@ async def test_calls_that_overlap_or_follow_closely_teach_nothing(
     assert rule.seen == []
     await pass_time(engine, clock, 61)
     await engine.invoke(made, meeting.call())
-    assert rule.seen == [61.0]
+    assert rule.seen == [0.0] * 4 + [61.0]
 
 
 async def test_instances_beyond_the_first_go_sooner(

@@ -24,6 +24,7 @@ from mayfly.app.links import Endpoints, LateObjects
 from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb, most_spares
 from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
+from mayfly.app.remembering import Remembering
 from mayfly.app.sandboxes import Interpreters, PreparedFactory
 from mayfly.app.starts import StartBook
 from mayfly.clock import Clock, SystemClock
@@ -50,6 +51,7 @@ from mayfly.services.stacks.service import StacksService
 from mayfly.services.tables.service import TablesService
 from mayfly.services.telemetry.service import LogsService
 from mayfly.settings import Settings
+from mayfly.store.api import Store
 from mayfly.store.files import FileBlobs
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
@@ -60,6 +62,7 @@ from mayfly.wire.operations import Catalogue
 from mayfly.wire.signed import SignedRequests
 
 MIGRATED = (
+    "mayfly.app",
     "mayfly.metering",
     "mayfly.services.functions",
     "mayfly.services.identity",
@@ -166,10 +169,10 @@ class _Builder:
         endpoints, late_objects = Endpoints(), LateObjects()
         home, streams = Home(self._settings.account, self._settings.region), Streams(self._clock)
         held = Held(records, asyncio.get_running_loop().call_later)
-        self._cleanup.callback(held.write_all)
+        self._cleanup.callback(held.write)
         recorder = Recorder(held, home, streams, self._clock)
         book = StartBook(recorder, self._clock)
-        engine = self._engine(factory, interpreters, book, endpoints)
+        engine = await self._engine(factory, interpreters, book, endpoints, state.store)
         functions = FunctionsService(
             settings=self._settings,
             clock=self._clock,
@@ -253,8 +256,13 @@ class _Builder:
         )
         return IdentityService(state.store, self._clock, secrets)
 
-    def _engine(
-        self, factory: SandboxFactory, interpreters: Interpreters, observer: Observer, endpoints: Endpoints
+    async def _engine(
+        self,
+        factory: SandboxFactory,
+        interpreters: Interpreters,
+        observer: Observer,
+        endpoints: Endpoints,
+        store: Store,
     ) -> LocalEngine:
         settings = self._settings
         sandboxes = PreparedFactory(factory, interpreters)
@@ -275,6 +283,11 @@ class _Builder:
             endpoints=endpoints,
             spares=most_spares(settings),
         )
+        if rule is not None and engine.habits is not None:
+            remembering = Remembering(store, engine.habits, rule.shape, self._clock)
+            await remembering.start()
+            self._cleanup.push_async_callback(remembering.keep)
+            self._background(remembering.run(), "habits")
         self._cleanup.push_async_callback(engine.close, ENGINE_GRACE_S)
         return engine
 

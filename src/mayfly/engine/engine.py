@@ -78,10 +78,10 @@ class LocalEngine:
         made ahead of starts. Must be made and used on one running event loop.
         """
         self._clock = clock
-        self._habits: Habits[Any] | None = None
+        self.habits: Habits[Any] | None = None  # with a `rule`
         if rule is not None:
-            self._habits = Habits(rule, settle_s, clock, self._start_expected, self._sweep_by)
-        self._keep_alive = self._habits.until if self._habits else keep_alive or keepalive.fixed(300.0)
+            self.habits = Habits(rule, settle_s, clock, self._start_expected, self._sweep_by)
+        self._keep_alive = self.habits.until if self.habits else keep_alive or keepalive.fixed(300.0)
         self._max_age_s = max_age_s
         self._loop = asyncio.get_running_loop()
         self._ledger = Ledger(memory_mb, account_concurrency, limits)
@@ -92,7 +92,7 @@ class LocalEngine:
             factory, reporter, new_id, endpoints, lambda make: Spares(make, self._room, self._loop, clock, spares)
         )
         host = Host(factory, self._templates, reporter, clock, init_timeout_s, endpoints)
-        self._placement = Placement(host, self._ledger, new_id, self._fell_idle, max_age_s, self._habits)
+        self._placement = Placement(host, self._ledger, new_id, self._fell_idle, max_age_s, self.habits)
 
     # What callers ask for.
 
@@ -163,7 +163,7 @@ class LocalEngine:
         for instance_id in due.drop:
             self._placement.tally.expirations += 1
             self._placement.homes[instance_id].instances[instance_id].end("idle for too long")
-        next_at = self._habits.prewarm(now) if self._habits is not None else None
+        next_at = self.habits.prewarm(now) if self.habits is not None else None
         return min((at for at in (due.next_at, next_at) if at is not None), default=None)
 
     async def close(self, grace_s: float) -> None:
@@ -171,8 +171,8 @@ class LocalEngine:
         await self._templates.close()
         self._placement.standby.close()
         self._placement.freezer.close()
-        if self._habits is not None:
-            self._habits.close()
+        if self.habits is not None:
+            self.habits.close()
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
         for key in list(self._placement.pools):
@@ -205,12 +205,12 @@ class LocalEngine:
         return self._placement.start_expected(target)
 
     def _fell_idle(self, instance: Instance) -> None:
-        if self._habits is None:
+        if self.habits is None:
             if self._sweep_timer is None:
                 self._sweep_by(self._due_at(instance, 0))
             return
         if instance.calls <= 1:
-            self._habits.started(instance)
+            self.habits.started(instance)
         self._sweep_by(self._due_at(instance, 0))
         idle = self._placement.homes[instance.id].idle
         if len(idle) > 1:  # the one below is no longer the next to be used, and may have to go earlier than it had to

@@ -5,20 +5,22 @@
 `keepalive.sweep` asks), and when one is to be made for a call that is expected but has not come (`prewarm`, which the
 engine calls when `on_due` said so).
 
-A call that finds others running, or that comes within `settle_s` of the last one, costs a look-up and an addition: the
-rule is not asked. For the same reason a plan to make an instance is not taken back when a call comes before its time.
-It is looked at again when it falls due: the target has been idle for shorter than planned then, and the plan moves.
+A call that finds others running, or that comes within `settle_s` of the last one, costs a look-up and two additions:
+the rule is told of such calls later, by their number. For the same reason a plan to make an instance is not taken back
+when a call comes before its time. It is looked at again when it falls due: the target has been idle for shorter than
+planned then, and the plan moves.
 
 What was learnt of a target is handed on to the next target of the same function: new code does not change who calls it.
-It lives in memory only: after a restart, habits are learnt anew.
+`told` and `recall` carry it over a restart, for whoever stores it (`app/remembering.py`): then it is known from a
+function's first call on when the next one is due.
 """
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Generic
+from typing import Generic, NamedTuple
 
 from mayfly.clock import Clock
 from mayfly.engine.api import Target
@@ -35,6 +37,15 @@ TOLD_APART = 1.25
 REMEMBERED = 10_000
 
 
+class Remembered(NamedTuple, Generic[State]):
+    """What is worth knowing of a function after a restart."""
+
+    function: str
+    subject: Subject
+    state: State
+    idle_s: float | None  # for how long nobody had called; None: calls were under way, or there was none yet
+
+
 @dataclass(slots=True, eq=False)
 class _Habit(Generic[State]):
     """One target's."""
@@ -43,6 +54,7 @@ class _Habit(Generic[State]):
     subject: Subject
     state: State
     running: int = 0  # calls accepted and not ended
+    untold: int = 0  # calls that came within `settle_s`, which the rule is told of with the next one that did not
     idle_since: float | None = None  # when the last one ended; None before that
     retired: bool = False
     planned_at: float = math.inf  # when making an instance ahead is looked at
@@ -72,6 +84,8 @@ class Habits(Generic[State]):
         self._on_due = on_due
         self._habits: dict[str, _Habit[State]] = {}  # by key of the target
         self._latest: dict[str, _Habit[State]] = {}  # by function; may be retired
+        self._recalled: dict[str, tuple[Remembered[State], float]] = {}  # by function, and when; until its first call
+        self._changed: set[str] = set()  # functions that were called since `told`
         self._plans: list[tuple[float, int, _Habit[State]]] = []  # a heap
         self._numbers = itertools.count()
         self._by_decision = keep_alive(self._decision)
@@ -85,10 +99,14 @@ class Habits(Generic[State]):
         if habit is None:
             habit = self._made(target)
         habit.running += 1
+        habit.untold += 1
         if habit.running > 1:
             return
         habit.target, habit.retired, habit.ahead = target, False, ""
         if habit.idle_since is not None and (idle_s := now - habit.idle_since) > self._settle_s:
+            if habit.untold > 1:
+                habit.state = self._rule.observe(habit.state, 0.0, habit.untold - 1)
+            habit.untold = 0
             habit.state = self._rule.observe(habit.state, idle_s)
 
     def ended(self, key: str) -> None:
@@ -98,12 +116,32 @@ class Habits(Generic[State]):
         if habit.running:
             return
         habit.idle_since = self._clock.monotonic()
+        self._changed.add(habit.target.function)
         if habit.retired:
             del self._habits[key]
             return
         decision = self._rule.decide(habit.state)
         if _makes_ahead(decision):
             self._plan(habit, habit.idle_since + decision.prewarm_after_s)
+
+    # Over a restart.
+
+    def told(self) -> list[Remembered[State]]:
+        """What is known of the functions that were called since this was asked last."""
+        now = self._clock.monotonic()
+        changed, self._changed = self._changed, set()
+        found = []
+        for function in changed:
+            if (habit := self._latest.get(function)) is not None:
+                idle_s = None if habit.running or habit.idle_since is None else now - habit.idle_since
+                found.append(Remembered(function, habit.subject, habit.state, idle_s))
+        return found
+
+    def recall(self, remembered: Iterable[Remembered[State]]) -> None:
+        """Know this of functions that have not been called yet; each `idle_s` counts until now."""
+        now = self._clock.monotonic()
+        for one in remembered:
+            self._recalled[one.function] = (one, now)
 
     # Instances.
 
@@ -173,7 +211,7 @@ class Habits(Generic[State]):
         subject = Subject(target.sandbox.memory_mb, LEAST_START_MS)
         before = self._latest.pop(target.function, None)
         if before is None:
-            habit = _Habit(target, subject, self._rule.start(subject))
+            habit = self._recollected(target, subject)
         else:
             habit = _Habit(target, before.subject, before.state)
             habit.idle_since = None if before.running else before.idle_since
@@ -182,6 +220,19 @@ class Habits(Generic[State]):
         self._habits[target.key] = self._latest[target.function] = habit
         if len(self._latest) > REMEMBERED:
             del self._latest[next(iter(self._latest))]
+        return habit
+
+    def _recollected(self, target: Target, subject: Subject) -> _Habit[State]:
+        """The habit of a function that is called for the first time since the start."""
+        recalled = self._recalled.pop(target.function, None)
+        if recalled is None:
+            return _Habit(target, subject, self._rule.start(subject))
+        before, at = recalled
+        habit = _Habit(target, before.subject, before.state)
+        if before.idle_s is not None:
+            habit.idle_since = at - before.idle_s
+        if before.subject.memory_mb != subject.memory_mb:
+            self._retell(habit, before.subject._replace(memory_mb=subject.memory_mb))
         return habit
 
     def _retell(self, habit: _Habit[State], subject: Subject) -> None:

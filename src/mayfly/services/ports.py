@@ -74,12 +74,13 @@ class EventTargets(Protocol):
         """
 
 
-class LogLines(Struct, frozen=True, array_like=True):
-    """Lines of one log."""
+class LogEvent(Struct, frozen=True, array_like=True):
+    """One line of a log."""
 
     group: str
     stream: str
-    events: list[tuple[int, str]]  # Unix milliseconds, text
+    timestamp_ms: int
+    message: str
 
 
 class UsageRecord(Struct, frozen=True):
@@ -103,7 +104,7 @@ class UsageRecord(Struct, frozen=True):
 class CallRecords(Protocol):
     """Given by the composition root, used by functions: what telemetry and metering keep of calls."""
 
-    def append(self, lines: Sequence[LogLines], usages: Sequence[UsageRecord]) -> None:
+    def append(self, events: Sequence[LogEvent], usages: Sequence[UsageRecord]) -> None:
         """Record all of them, or none. On return they survive the death of this process.
 
         `PlatformError` when they cannot be recorded.
@@ -125,7 +126,7 @@ __all__ = [
     "Credentials",
     "EventTargets",
     "KeySource",
-    "LogLines",
+    "LogEvent",
     "Operations",
     "Roles",
     "SigningKey",
