@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks.peers import report
 from benchmarks.peers.catalogue import peers
 from benchmarks.peers.mayfly import Mayfly
-from benchmarks.peers.processes import adopt_orphans, at_most
+from benchmarks.peers.processes import adopt_orphans, alone, at_most
 from benchmarks.peers.report import Result, Run
 from benchmarks.peers.rounds import Memory, Pairs, Plan, measure, memory
 from benchmarks.peers.subject import Peer
@@ -32,9 +32,13 @@ def main() -> None:
     options = _options(sys.argv[1:])
     if options.list:
         for peer in peers(None):
-            console.print(f"{peer.about.name:<28} {peer.missing() or ', '.join(peer.about.requires)}")
+            console.print(f"{peer.about.name:<28} {peer.missing() or ', '.join(peer.about.requires)}", markup=False)
         return
-    run = report.read(options.read) if options.read else _run(options)
+    if options.read:
+        run = report.read(options.read)
+    else:
+        with alone():
+            run = _run(options)
     report.show(run, console)
     if not options.read:
         console.print(f"written to {report.write(run, RESULTS)}")
@@ -93,7 +97,7 @@ def _result(peer: Peer, mayfly: Mayfly, of_mayfly: Memory, plan: Plan, limit_s: 
         with at_most(limit_s, peer.about.title):
             measure(found, peer, home, mayfly, of_mayfly, plan, lambda what: console.print(f"  {what}"))
     except Exception as error:
-        console.print(f"  failed: {error!r}; see {home / 'server.log'}")
+        console.print(f"  failed: {error!r}; see {home / 'server.log'}", markup=False)
         return Result(about, found, f"{type(error).__name__}: {str(error).splitlines()[0][:160]}")
     return Result(about, found)
 

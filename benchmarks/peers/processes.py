@@ -2,9 +2,11 @@
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +24,17 @@ def adopt_orphans() -> None:
     """Have processes whose parent ends become children of this one, so that what a peer forgets can be ended."""
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) failed")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Refuse to run beside another run on this machine: they would spoil each other's figures, and share addresses."""
+    with (Path(tempfile.gettempdir()) / "mayfly-peers.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit("another run of this benchmark is under way on this machine") from None
+        yield
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.peers.figures import MEASURES, Figure, Measure, Metric, Pair, figure
@@ -100,7 +101,7 @@ def show(run: Run, console: Console) -> None:
     for result in run.results:
         name = str(result.about["title"])
         if result.failure is not None:
-            table.add_row(name, f"not all measured: {result.failure}")
+            table.add_row(name, escape(f"not all measured: {result.failure}"))
         for measure in MEASURES:
             if (found := result.figure(measure)) is not None:
                 ahead, noise = f"{number(found.ahead)} ×", f"{number(found.least)} to {number(found.most)}"
