@@ -2,6 +2,8 @@
 
 Making a timer for every call, and cancelling it when the call ends, costs as much as a tenth of a small call. So a
 timer that is set for a call goes off although the call has ended, and whoever it wakes looks at what is due then.
+
+It remembers its own time: uvloop's handle of something that is due within the millisecond does not know when.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ class Alarm:
     def __init__(self, loop: asyncio.AbstractEventLoop, due: Callable[[], None]) -> None:
         self._loop = loop
         self._due = due
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: asyncio.Handle | None = None
         self._at = math.inf
 
     def by(self, at: float) -> None:

@@ -9,8 +9,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from mayfly.engine.alarm import Alarm
 from mayfly.engine.api import EngineClosedError, Outcome, Target, ThrottledError
 from mayfly.engine.freezing import Freezer
 from mayfly.engine.habits import Habits
@@ -348,11 +350,9 @@ class Placement:
 
     def _wake_in(self, pool: Pool, delay_s: float) -> None:
         """Look at what waits in `delay_s` at the latest."""
-        if pool.wake is not None:
-            if pool.wake.when() <= self._loop.time() + delay_s:
-                return
-            pool.wake.cancel()
-        pool.wake = self._loop.call_later(delay_s, self._wake, pool)
+        if pool.wake is None:
+            pool.wake = Alarm(self._loop, partial(self._reconsider, pool))
+        pool.wake.by(self._loop.time() + delay_s)
 
     def _lose_patience(self, pool: Pool, next_try: float, error: Exception) -> None:
         """Fail the calls that will have waited too long when the next instance is tried."""
@@ -362,10 +362,6 @@ class Placement:
                 self._drop(job, error)
             else:
                 pool.waiting.append(job)
-
-    def _wake(self, pool: Pool) -> None:
-        pool.wake = None
-        self._reconsider(pool)
 
     def _reconsider(self, pool: Pool) -> None:
         """Decide again about everything that waits."""
@@ -558,6 +554,7 @@ class Placement:
         if pool.unused and self.pools.get(pool.target.key) is pool:
             if pool.wake is not None:
                 pool.wake.cancel()
+                pool.wake = None
             del self.pools[pool.target.key]
 
 

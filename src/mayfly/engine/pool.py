@@ -1,8 +1,8 @@
 """The instances of one target, and the calls that wait for one of them. State only: `engine` decides."""
 
-import asyncio
 from collections import deque
 
+from mayfly.engine.alarm import Alarm
 from mayfly.engine.api import InstanceView, PoolView, Target
 from mayfly.engine.instance import Instance
 from mayfly.engine.job import Job
@@ -22,7 +22,7 @@ class Pool:
         self.instances: dict[str, Instance] = {}  # until they are gone
         self.idle: list[Instance] = []
         self.waiting: deque[Job] = deque()
-        self.wake: asyncio.TimerHandle | None = None  # looks at `waiting` again
+        self.wake: Alarm | None = None  # looks at `waiting` again
         self.sharing = Sharing(target.concurrency) if target.concurrency > 1 else None
         self.recalling = 0  # calls that wait for lent instances to come back
         self._failures = 0  # starts that failed one after another

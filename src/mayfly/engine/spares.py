@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from mayfly.clock import Clock
+from mayfly.engine.alarm import Alarm
 from mayfly.engine.api import Target
 from mayfly.engine.ends import give_back
 from mayfly.errors import PlatformError
@@ -61,7 +62,7 @@ class Spares:
         self._shelves: dict[str, _Shelf] = {}
         self._started_at = float("-inf")
         self._not_before = float("-inf")
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._loop, self._look)
         self._making: asyncio.Task[None] | None = None
         self._ends: set[asyncio.Task[None]] = set()  # of what is given back
         self._closed = False
@@ -106,8 +107,7 @@ class Spares:
     async def close(self) -> None:
         """Give all back."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         if self._making is not None:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
@@ -121,16 +121,10 @@ class Spares:
         """Look at all shelves in `delay_s` at the latest."""
         if self._closed:
             return
-        at = self._loop.time() + delay_s
-        if self._timer is not None:
-            if self._timer.when() <= at:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(at, self._look)
+        self._alarm.by(self._loop.time() + delay_s)
 
     def _look(self) -> None:
         """Give back what is too much, make one that is missing, and see when to look again."""
-        self._timer = None
         now = self._clock.monotonic()
         quiet_in = max(self._started_at + QUIET_S, self._not_before) - now
         missing = self._missing(now)
