@@ -34,6 +34,7 @@ demands = st.builds(
     scaling_after_s=st.sampled_from([0.0, 0.0, 0.3]),
     instances=numbers,
     most_instances=st.none() | numbers,
+    coming=st.integers(-3, 3),
     standing_mb=st.integers(0, 500),
     turn=st.booleans(),
     places=st.integers(0, 3),
@@ -138,6 +139,14 @@ def test_a_target_has_no_more_instances_than_it_may_have() -> None:
     assert decide(full._replace(idle=1)) == Use()
 
 
+def test_a_call_waits_for_an_instance_that_starts_ahead_of_calls_where_there_may_be_no_other() -> None:
+    full = QUIET._replace(instances=3, most_instances=3, start_patience_s=60.0)
+    assert decide(full) == Reject("instances", 3)
+    assert decide(full._replace(coming=1)) == Wait(60.0, "instances")
+    assert decide(full._replace(accepted=True)) == Wait(60.0, "instances")
+    assert decide(full._replace(coming=1, start_patience_s=0.0)) == Reject("instances", 3)
+
+
 def test_a_call_waits_for_memory_where_there_is_a_place_and_time() -> None:
     short = QUIET._replace(free_mb=0, memory_patience_s=4.0, places=1)
     assert decide(short) == Wait(4.0, "memory")
@@ -165,6 +174,7 @@ def test_waiting_is_bounded_and_only_what_was_accepted_waits_without_a_place(dem
     if isinstance(decision, Wait):
         assert decision.at_most_s > 0
         assert decision.lacking != "memory" or demand.accepted or demand.places > 0
+        assert decision.lacking != "instances" or demand.accepted or demand.coming > 0
 
 
 @given(demands, st.integers(1, 1000))

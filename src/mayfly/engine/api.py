@@ -53,6 +53,7 @@ class Target:
     # Called once an instance with the instance's id, just before it starts: variables, fresh credentials among them.
     environment: Callable[[str], Awaitable[Mapping[str, str]]]
     reserved_concurrency: int | None = None
+    most_instances: int | None = None  # of this target; None: as many as limits and memory allow
     # How many calls an instance may run at a time, if its runtime and handler can; those that cannot run one.
     concurrency: int = 1
     # Instances may start from a template that was forked after init; see `Engine.prepare`.
@@ -269,6 +270,13 @@ class Engine(Protocol):
 
     def provisioned(self, key: str) -> Provisioned | None:
         """How that stands; None when nothing is provisioned for this target."""
+
+    def bound(self, key: str, instances: int | None) -> None:
+        """No more than this many instances of a target from now on; None: any number.
+
+        Of those that are too many, idle ones end now and busy ones after their calls. A call for which there may be no
+        instance is refused. A `Target` that the engine has not met carries the number itself.
+        """
 
     async def prepare(self, target: Target) -> Prepared:
         """Make what instances of a target with `snap_start` start from, running its init once.

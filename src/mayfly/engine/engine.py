@@ -122,6 +122,9 @@ class LocalEngine:
         if not self._placement.closed:
             self._placement.provision(target, instances)
 
+    def bound(self, key: str, instances: int | None) -> None:
+        self._placement.bound(key, instances)
+
     def provisioned(self, key: str) -> Provisioned | None:
         return self._placement.standby.view(key)
 

@@ -6,6 +6,7 @@ Nothing here is touched by a call that finds an idle instance.
 """
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -198,4 +199,6 @@ class Line:
         return held
 
     def _held_back_s(self, pool: Pool, now: float) -> float:
+        if pool.full:
+            return math.inf
         return max(pool.start_after_s(now), self._ledger.scaling_after_s(pool.target.function, now))

@@ -32,7 +32,6 @@ from mayfly.sandbox.api import SandboxStartError
 
 # A call whose instance cannot be started waits this long, in all, for a later start or for an idle instance.
 START_PATIENCE_S = 3.0
-_OVER = frozenset({State.ENDING, State.TERMINATED})
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +102,16 @@ class Placement:
         """See `engine.api.Engine.provision`."""
         self.ledger.provision(target.function, target.key, instances)
         self.standby.provision(target, instances)
+
+    def bound(self, key: str, instances: int | None) -> None:
+        """See `engine.api.Engine.bound`."""
+        pool = self.pools.get(key)
+        if pool is None:
+            return
+        pool.most = instances
+        for instance in pool.surplus(self.standby.owns):
+            instance.retire("more than may be")
+        self._line.room()
 
     def instances(self) -> list[Instance]:
         """All that are not gone."""
@@ -181,6 +190,9 @@ class Placement:
             room_to_come=pool.sharing.to_come if pool.sharing is not None else 0,
             scaling_after_s=ledger.scaling_after_s(function, now),
             scaling_limit=int(limits.scaling.burst) if limits.scaling else 0,
+            instances=pool.living if pool.most is not None else 0,
+            most_instances=pool.most,
+            coming=self.standby.starting(pool.target.key) - pool.waits if pool.most is not None else 0,
             standing_mb=self.standby.memory_mb,
             turn=first and not self._line.full_for(function),
             most_starting=limits.starts_at_once,
@@ -295,13 +307,20 @@ class Placement:
         """Start an instance for no call; `NoRoomError`."""
         if self.closed:
             raise NoRoomError("the engine is shutting down")
+        pool = self._pool(target)
+        if pool.full and pool.idle:
+            pool.idle[0].end("more than may be")
+        if pool.full:
+            self._forget(pool)
+            raise NoRoomError(f"no more than {pool.most} instances may live at a time")
         short_mb = target.sandbox.memory_mb - (self.ledger.memory_mb - self.ledger.held_mb)
         if short_mb > self.ledger.idle_mb:
+            self._forget(pool)
             raise NoRoomError(f"no memory is left for an instance of {target.sandbox.memory_mb} MB")
         if short_mb > 0:
             self._evict(short_mb, target, called=False)
         instance = Instance(self._new_id(), target, None, self._host, self)
-        self._launch(self._pool(target), instance)
+        self._launch(pool, instance)
         return instance
 
     def start_expected(self, target: Target) -> Instance | None:
@@ -309,8 +328,7 @@ class Placement:
         if self.closed or self.standby.view(target.key) is not None or self._line.waiting():
             return None
         pool = self._pool(target)
-        there = any(instance.state not in _OVER for instance in pool.instances.values())
-        if there or target.sandbox.memory_mb > self.ledger.memory_mb - self.ledger.held_mb:
+        if pool.living or pool.full or target.sandbox.memory_mb > self.ledger.memory_mb - self.ledger.held_mb:
             self._forget(pool)
             return None
         instance = Instance(self._new_id(), target, None, self._host, self)

@@ -1,13 +1,14 @@
 """The instances of one target, and the calls that wait for one of them. State only: `engine` decides."""
 
 from collections import deque
+from collections.abc import Callable
 
 from mayfly.engine.alarm import Alarm
 from mayfly.engine.api import InstanceView, PoolView, Target
 from mayfly.engine.instance import Instance
 from mayfly.engine.job import Job
 from mayfly.engine.sharing import Sharing
-from mayfly.engine.states import RESTING, State
+from mayfly.engine.states import OVER, RESTING, State
 from mayfly.policy.retry import backoff
 
 _FIRST_RETRY_S = 0.1
@@ -21,6 +22,7 @@ class Pool:
         self.target = target
         self.instances: dict[str, Instance] = {}  # until they are gone
         self.idle: list[Instance] = []
+        self.most = target.most_instances  # that may live or start; None: any number
         self.waiting: deque[Job] = deque()
         self.wake: Alarm | None = None  # looks at `waiting` again
         self.sharing = Sharing(target.concurrency) if target.concurrency > 1 else None
@@ -36,6 +38,25 @@ class Pool:
     def waits(self) -> int:
         """How many calls wait for an instance, or for room in one."""
         return len(self.waiting) + (len(self.sharing.expecting) if self.sharing is not None else 0)
+
+    @property
+    def living(self) -> int:
+        """How many instances live or start."""
+        return sum(1 for each in self.instances.values() if each.state not in OVER)
+
+    @property
+    def full(self) -> bool:
+        """Whether there may be no more instances."""
+        return self.most is not None and self.living >= self.most
+
+    def surplus(self, kept: Callable[[Instance], bool]) -> list[Instance]:
+        """The instances that are too many: idle ones, used longest ago, then others; never those that are `kept`."""
+        if self.most is None:
+            return []
+        others = [each for each in self.instances.values() if each not in self.idle and each.state not in OVER]
+        leaving_first = sorted(others, key=lambda each: each.state is not State.DRAINING)
+        ordinary = [*self.idle, *(each for each in leaving_first if not kept(each))]
+        return ordinary[: max(0, self.living - self.most)]
 
     def next_job(self) -> Job | None:
         """Who has waited longest, of those who wait for room first."""

@@ -120,6 +120,11 @@ class Standby:
         standing = self._targets.get(key)
         return standing.living + len(standing.starting) if standing is not None else 0
 
+    def starting(self, key: str) -> int:
+        """How many of them are being made."""
+        standing = self._targets.get(key)
+        return len(standing.starting) if standing is not None else 0
+
     def owns(self, instance: Instance) -> bool:
         """Whether it is one of these."""
         return instance.id in self._owners

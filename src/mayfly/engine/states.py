@@ -97,6 +97,7 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
 
 
 RESTING = frozenset({State.IDLE, State.FROZEN})  # where an instance may be handed a call
+OVER = frozenset({State.ENDING, State.TERMINATED})  # where it is handed none any more, and counts no longer
 
 
 class IllegalTransitionError(RuntimeError):

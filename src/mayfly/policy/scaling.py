@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 # of the account (calls at a time, calls a second), of the machine (memory, its turn among those who start instances).
 Scope = Literal["function", "function-rate", "scaling", "instances", "account", "account-rate", "memory", "processors"]
 # What a call waits for.
-Shortage = Literal["start", "room", "scaling", "memory", "processors"]
+Shortage = Literal["start", "room", "instances", "scaling", "memory", "processors"]
 
 
 class Demand(NamedTuple):
@@ -41,6 +41,7 @@ class Demand(NamedTuple):
     scaling_limit: int = 0  # how many may be started at once
     instances: int = 0  # of the target, that live or start
     most_instances: int | None = None  # of the target
+    coming: int = 0  # instances of the target that start for no call yet, beyond the calls that wait
     standing_mb: int = 0  # of instances that are provisioned: held whatever happens
     turn: bool = True  # the processors have room for one more start, and nobody waits who comes first
     most_starting: int = 0  # instances that may be started at the same time
@@ -95,7 +96,8 @@ def decide(demand: Demand) -> Decision:
     2. An instance is idle, or runs calls and has room for another: use it; if it is frozen, when memory suffices for
        it, as for one that starts. If one starts and will have room: wait for it.
     3. The last start failed moments ago: wait, so that a machine in trouble is not asked in a tight loop.
-    4. The function may not have one more instance, or not so soon: reject; but a call that was accepted waits.
+    4. The function may not have one more instance, or not so soon: reject; but a call that was accepted waits, and so
+       does one for which an instance starts that is made ahead of calls.
     5. Memory suffices, possibly after evicting, and it is this call's turn: start.
     6. Otherwise wait, if there is a place to wait and any use in it, else reject.
     """
@@ -108,6 +110,8 @@ def decide(demand: Demand) -> Decision:
     if demand.start_after_s > 0:
         return Wait(demand.start_after_s)
     if demand.most_instances is not None and demand.instances >= demand.most_instances:
+        if (demand.accepted or demand.coming > 0) and demand.start_patience_s > 0:
+            return Wait(demand.start_patience_s, "instances")
         return Reject("instances", demand.most_instances)
     if demand.scaling_after_s > 0:
         if demand.accepted:

@@ -93,6 +93,7 @@ class ScriptedEngine:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     before: Callable[[], Any] | None = None
     wanted: dict[str, tuple[Target, int]] = field(default_factory=dict)
+    bounds: dict[str, int | None] = field(default_factory=dict)
     available: int = 0  # of the provisioned instances of each target, at most
     failure: str | None = None
     preparing: list[Target] = field(default_factory=list)
@@ -123,6 +124,9 @@ class ScriptedEngine:
     def provision(self, target: Target, instances: int) -> None:
         self.wanted[target.key] = (target, instances)
         self.arrived.set()
+
+    def bound(self, key: str, instances: int | None) -> None:
+        self.bounds[key] = instances
 
     def provisioned(self, key: str) -> Provisioned | None:
         if key not in self.wanted or not self.wanted[key][1]:

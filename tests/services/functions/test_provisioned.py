@@ -268,11 +268,3 @@ async def test_all_settings_of_a_function_are_listed_in_pages(stage: Stage) -> N
     ]
     missing = await stage.refusal("ListProvisionedConcurrencyConfigs", FunctionName="g")
     assert missing.message == f"Function not found: {ARN}g"
-
-
-async def test_scaling_of_managed_instances_is_refused_by_name(stage: Stage) -> None:
-    await two_versions(stage)
-    for operation in ("PutFunctionScalingConfig", "GetFunctionScalingConfig"):
-        error = await stage.refusal(operation, FunctionName="f", Qualifier="1")
-        assert (error.code, "capacity provider" in error.message) == ("InvalidParameterValueException", True)
-        assert (await stage.refusal(operation, FunctionName="f", Qualifier="9")).code == "ResourceNotFoundException"

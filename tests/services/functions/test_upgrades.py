@@ -30,3 +30,12 @@ def test_urls_of_functions_stay_when_aliases_come(database: sqlite3.Connection) 
     database.execute("INSERT INTO functions_url VALUES ('u3', 'f', 'live')")
     with pytest.raises(sqlite3.IntegrityError):
         database.execute("INSERT INTO functions_url VALUES ('u4', 'f', '')")
+
+
+def test_versions_stay_as_they_are_when_scaling_comes(database: sqlite3.Connection) -> None:
+    for number in (1, 2):
+        apply(database, number)
+    columns = "function_name, number, code_sha256, code_size, state, provisioned, has_settings, document"
+    database.execute(f"INSERT INTO functions_version ({columns}) VALUES ('f', 1, 'x', 1, 'Active', 4, 0, '{{}}')")
+    apply(database, 3)
+    assert database.execute("SELECT provisioned, least FROM functions_version").fetchall() == [(4, None)]

@@ -173,6 +173,8 @@ class Catalog:
     def _forget(self, subject: Version | Alias) -> None:
         """Aliases lead to versions, so a version takes them with it."""
         self._writes += 1
+        if isinstance(subject, Version) and (key := self._keys.get(subject.function_name, {}).get(subject.label)):
+            self._engine.bound(key, subject.scaling.most if subject.scaling is not None else None)
         family = self._entries.get(subject.function_name, {})
         for qualifier, entry in list(family.items()):
             if qualifier is not None and (isinstance(subject, Version) or qualifier == subject.name):

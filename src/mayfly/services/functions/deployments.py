@@ -48,7 +48,7 @@ class Deployments:
         return Deployment(
             version.label,
             self._targets.key(function, version),
-            version.state,
+            version.standing,
             version.state_reason,
             version.configuration.snap_start,
             version.optimized,

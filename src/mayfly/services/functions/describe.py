@@ -60,7 +60,7 @@ def configuration(
         "Version": version.label if version else LATEST,
         "TracingConfig": {"Mode": "PassThrough"},
         "RevisionId": shown_of.revision_id,
-        "State": version.state if version else "Active",
+        "State": version.standing if version else "Active",
         "PackageType": "Zip",
         "Architectures": [chosen.architecture],
         "EphemeralStorage": {"Size": chosen.ephemeral_mb},

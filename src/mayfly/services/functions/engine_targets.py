@@ -138,6 +138,7 @@ class TargetFactory:
             timeout_s=float(configuration.timeout_s),
             environment=environment,
             reserved_concurrency=function.reserved_concurrency,
+            most_instances=version.scaling.most if version is not None and version.scaling is not None else None,
             snap_start=snap_start,
             per_instance=_PER_INSTANCE,
             name=function.name,
@@ -148,7 +149,7 @@ class TargetFactory:
             account=self._home.account,
             runtime=configuration.runtime,
             notice=choice.warning,
-            state=version.state if version else "Active",
+            state=version.standing if version else "Active",
         )
 
     def _sandbox(self, name: str, runs: Function | Version, template: str) -> SandboxSpec:

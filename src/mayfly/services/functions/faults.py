@@ -80,6 +80,26 @@ def snap_start_provisioning() -> ServiceError:
     return invalid_parameter("Provisioned Concurrency is not supported for versions with SnapStart.")
 
 
+def scaled_version(label: str) -> ServiceError:
+    """For provisioned concurrency, of the version or of an alias."""
+    return conflict(
+        f"Version {label} has a scaling configuration, and instances are kept ready by that or by Provisioned "
+        "Concurrency, not by both. Put an empty FunctionScalingConfig to have none."
+    )
+
+
+def provisioned_version(label: str) -> ServiceError:
+    """For a scaling configuration."""
+    return conflict(
+        f"Version {label} has a Provisioned Concurrency Config, of its own or of an alias, and instances are kept "
+        "ready by that or by a scaling configuration, not by both. Delete the former first."
+    )
+
+
+def snap_start_scaling() -> ServiceError:
+    return invalid_parameter("MinExecutionEnvironments is not supported for versions with SnapStart.")
+
+
 def stale_revision(call: str) -> ServiceError:
     return ServiceError(
         "PreconditionFailedException",

@@ -14,7 +14,7 @@ LATEST = "$LATEST"
 
 AuthType = Literal["NONE", "AWS_IAM"]
 Architecture = Literal["x86_64", "arm64"]
-VersionState = Literal["Pending", "Active", "Failed"]
+VersionState = Literal["Pending", "Active", "Failed", "Deactivated"]
 
 
 class Code(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -94,6 +94,13 @@ class ProvisionedSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     modified_at: float
 
 
+class Scaling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Between how many and how many instances a version has."""
+
+    least: int | None = None  # kept initialized; None: none, and nobody said so
+    most: int | None = None  # None: as many as limits and memory allow; 0: it is deactivated
+
+
 class Function(msgspec.Struct, frozen=True, omit_defaults=True):
     """One function; its code and configuration are those of its version $LATEST."""
 
@@ -134,6 +141,13 @@ class Version(msgspec.Struct, frozen=True, omit_defaults=True):
     policy: tuple[Statement, ...] = ()
     asynchronous: AsyncSettings | None = None
     provisioned: ProvisionedSettings | None = None
+    scaling: Scaling | None = None
+
+    @property
+    def standing(self) -> VersionState:
+        """The state to show: one that may have no instance is deactivated as long as that is so."""
+        deactivated = self.state == "Active" and self.scaling is not None and self.scaling.most == 0
+        return "Deactivated" if deactivated else self.state
 
     @property
     def label(self) -> str:

@@ -1,4 +1,4 @@
-"""Provisioned concurrency: keeps the engine's provisioned instances in step with what is stored.
+"""Instances that are kept ready: tells the engine what provisioned concurrency and scaling configurations ask for.
 
 A write touches a function; once it is durable, the function's settings are read again and the difference is told to the
 engine. So a server that starts has nothing to restore but to touch every function that has such settings. What an alias
@@ -22,7 +22,7 @@ from mayfly.store.api import Reader, Store, StoreClosedError, Tx
 Status = Literal["IN_PROGRESS", "READY", "FAILED"]
 
 INIT_FAILURE = "FUNCTION_ERROR_INIT_FAILURE"
-_PLATFORM_REASONS = ("failed to start", "no memory", "the engine")
+_PLATFORM_REASONS = ("failed to start", "no memory", "no more than", "the engine")
 _PAUSE_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -48,6 +48,12 @@ def parts(subject: Version | Alias) -> dict[str, int]:
         return {subject.version: wanted}
     first, second = canary.shared(wanted, subject.weight)
     return {version: number for version, number in ((subject.version, first), (subject.second, second)) if number}
+
+
+def least(version: Version) -> dict[str, int]:
+    """How many instances of it its scaling configuration asks for."""
+    wanted = version.scaling.least if version.scaling is not None else None
+    return {version.label: wanted} if wanted else {}
 
 
 def why(reason: str) -> str:
@@ -77,9 +83,15 @@ class Provisioner:
 
     def allocation(self, subject: Version | Alias) -> Allocation:
         """How far what `subject` asks for has come."""
-        name = subject.function_name
+        return self._allocation(subject.function_name, parts(subject))
+
+    def kept(self, version: Version) -> Allocation:
+        """How far what its scaling configuration asks for has come."""
+        return self._allocation(version.function_name, least(version))
+
+    def _allocation(self, name: str, asked: dict[str, int]) -> Allocation:
         allocated, reasons, complete = 0, [], name not in self._touched
-        for version, wanted in parts(subject).items():
+        for version, wanted in asked.items():
             if reason := self._failed.get((name, version)):
                 reasons.append(reason)
             told = self._told.get(name, {}).get(version)
@@ -97,7 +109,7 @@ class Provisioner:
 
     async def run(self) -> None:
         """Tell the engine of every change, as long as the service lives."""
-        for name in await self._store.read(version_repository.provisioned_functions):
+        for name in await self._store.read(version_repository.functions_with_kept):
             self._touch(name)
         while True:
             await self._wake.wait()
@@ -121,6 +133,8 @@ class Provisioner:
             wanted: Counter[str] = Counter()
             for subject in version_repository.provisioned(reader, name):
                 wanted.update(parts(subject))
+            for version in version_repository.scaled(reader, name):
+                wanted.update(least(version))
             return wanted
 
         wanted = await self._store.read(body)

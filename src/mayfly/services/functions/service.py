@@ -161,7 +161,7 @@ class FunctionsService:
             VersionOperations(home, editor, publisher, store, limits),
             AliasOperations(home, store, catalog, provisioner),
             ProvisionedOperations(home, editor, store, provisioner, limits, clock),
-            ScalingOperations(home, editor),
+            ScalingOperations(home, editor, provisioner, settings.limits),
             InvocationOperations(home, catalog, calls, events, store, limits),
         )
 

@@ -150,13 +150,25 @@ def provisioned(reader: Reader, name: str) -> list[Version | Alias]:
     ]
 
 
-def provisioned_functions(reader: Reader) -> list[str]:
-    return [row[0] for row in reader.all(version_statements.PROVISIONED_FUNCTIONS)]
+def scaled(reader: Reader, name: str) -> list[Version]:
+    """Those of which instances are kept by their scaling configuration."""
+    return [_version(row[0]) for row in reader.all(version_statements.SCALED_VERSIONS, {"name": name})]
 
 
-def provisioned_by_others(reader: Reader, name: str) -> int:
-    """What other functions take from the account's concurrency by provisioning without a reservation."""
-    row = reader.one(version_statements.PROVISIONED_BY_OTHERS, {"name": name})
+def functions_with_kept(reader: Reader) -> list[str]:
+    """All of which instances are kept, for whatever reason."""
+    return [row[0] for row in reader.all(version_statements.FUNCTIONS_WITH_KEPT)]
+
+
+def kept(reader: Reader, name: str) -> int:
+    """How many instances of a function are to be kept: what is provisioned, and what scaling configurations ask for."""
+    row = reader.one(version_statements.KEPT, {"name": name})
+    return int(row[0]) if row else 0
+
+
+def kept_by_others(reader: Reader, name: str) -> int:
+    """What other functions take from the account's concurrency by keeping instances without a reservation."""
+    row = reader.one(version_statements.KEPT_BY_OTHERS, {"name": name})
     return int(row[0]) if row else 0
 
 
@@ -168,6 +180,7 @@ def _version_row(version: Version) -> Params:
         "code_size": version.code.size,
         "state": version.state,
         "provisioned": version.provisioned.instances if version.provisioned else None,
+        "least": (version.scaling.least or None) if version.scaling else None,
         "has_settings": int(version.asynchronous is not None),
         "document": _encode(version).decode(),
     }

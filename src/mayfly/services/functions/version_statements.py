@@ -17,13 +17,13 @@ LIMIT :limit
 
 INSERT_VERSION = """
 INSERT INTO functions_version
-    (function_name, number, code_sha256, code_size, state, provisioned, has_settings, document)
-VALUES (:name, :number, :code_sha256, :code_size, :state, :provisioned, :has_settings, :document)
+    (function_name, number, code_sha256, code_size, state, provisioned, least, has_settings, document)
+VALUES (:name, :number, :code_sha256, :code_size, :state, :provisioned, :least, :has_settings, :document)
 """
 
 UPDATE_VERSION = """
 UPDATE functions_version
-SET state = :state, provisioned = :provisioned, has_settings = :has_settings, document = :document
+SET state = :state, provisioned = :provisioned, least = :least, has_settings = :has_settings, document = :document
 WHERE function_name = :name AND number = :number
 """
 
@@ -85,20 +85,30 @@ PROVISIONED_ALIASES = """
 SELECT document FROM functions_alias WHERE function_name = :name AND provisioned IS NOT NULL ORDER BY name
 """
 
-PROVISIONED_FUNCTIONS = """
-SELECT function_name FROM functions_version WHERE provisioned IS NOT NULL
+# Those of which instances are kept by their scaling configuration.
+SCALED_VERSIONS = """
+SELECT document FROM functions_version WHERE function_name = :name AND least IS NOT NULL ORDER BY number
+"""
+
+FUNCTIONS_WITH_KEPT = """
+SELECT function_name FROM functions_version WHERE provisioned IS NOT NULL OR least IS NOT NULL
 UNION
 SELECT function_name FROM functions_alias WHERE provisioned IS NOT NULL
 """
 
-# Provisioned concurrency of other functions that the account pays for, because they have reserved none.
-PROVISIONED_BY_OTHERS = """
-SELECT COALESCE(SUM(p.provisioned), 0)
+# Every number of instances that is kept, of a function, and whether its account pays because it has reserved none.
+_KEPT = """
+SELECT COALESCE(SUM(p.instances), 0)
 FROM (
-    SELECT function_name, provisioned FROM functions_version WHERE provisioned IS NOT NULL
+    SELECT function_name, COALESCE(provisioned, 0) + COALESCE(least, 0) AS instances FROM functions_version
+    WHERE provisioned IS NOT NULL OR least IS NOT NULL
     UNION ALL
-    SELECT function_name, provisioned FROM functions_alias WHERE provisioned IS NOT NULL
+    SELECT function_name, provisioned AS instances FROM functions_alias
+    WHERE provisioned IS NOT NULL
 ) AS p
 JOIN functions_function AS f ON f.name = p.function_name
-WHERE f.reserved_concurrency IS NULL AND f.name <> :name
 """
+
+KEPT = _KEPT + "WHERE f.name = :name"
+
+KEPT_BY_OTHERS = _KEPT + "WHERE f.reserved_concurrency IS NULL AND f.name <> :name"

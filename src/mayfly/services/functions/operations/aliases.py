@@ -153,6 +153,8 @@ class AliasOperations:
             version = version_repository.find_version(reader, alias.function_name, label) if label else None
             if version is not None and version.configuration.snap_start:
                 raise faults.snap_start_provisioning()
+            if version is not None and version.scaling is not None:
+                raise faults.scaled_version(version.label)
 
 
 def _shares(params: Mapping[str, Any]) -> tuple[str | None, float]:

@@ -35,9 +35,7 @@ class ConcurrencyOperations:
         wanted = params["ReservedConcurrentExecutions"]
 
         def change(function: Function, tx: Tx) -> Function:
-            provisioned = sum(
-                each.provisioned.instances for each in version_repository.provisioned(tx, name) if each.provisioned
-            )
+            provisioned = version_repository.kept(tx, name)
             if wanted < provisioned:
                 raise faults.invalid_parameter(
                     f" ReservedConcurrentExecutions  {wanted} should not be lower than function's total provisioned "
@@ -91,5 +89,5 @@ class ConcurrencyOperations:
 
 
 def _taken(reader: Reader, name: str) -> int:
-    """What functions other than `name` take out of the account: reserved, or provisioned without a reservation."""
-    return repository.reserved_by_others(reader, name) + version_repository.provisioned_by_others(reader, name)
+    """What functions other than `name` take out of the account: reserved, or kept ready without a reservation."""
+    return repository.reserved_by_others(reader, name) + version_repository.kept_by_others(reader, name)

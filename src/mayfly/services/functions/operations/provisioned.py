@@ -7,7 +7,7 @@ import msgspec
 
 from mayfly.clock import Clock, utc
 from mayfly.services.contract import RequestContext, ServiceError, operation
-from mayfly.services.functions import faults, repository, version_repository
+from mayfly.services.functions import allowance, faults, version_repository
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import LATEST, Alias, Function, ProvisionedSettings, Subject, Version
 from mayfly.services.functions.names import Home, Reference
@@ -132,7 +132,9 @@ class ProvisionedOperations:
             for other in version_repository.provisioned(reader, subject.function_name)
             if (type(other), _qualifier(other)) != (type(subject), _qualifier(subject))
         ]
-        self._check_limits(reader, subject.function_name, sum(_instances(other) for other in others), wanted)
+        name = subject.function_name
+        kept = version_repository.kept(reader, name) - _instances(subject)
+        allowance.check(reader, self._limits, name, kept, wanted)
         self._check_version(reader, subject, others)
 
     def _check_version(self, reader: Reader, subject: Version | Alias, others: Sequence[Version | Alias]) -> None:
@@ -153,30 +155,8 @@ class ProvisionedOperations:
         version = version_repository.find_version(reader, subject.function_name, label)
         if version is not None and version.configuration.snap_start:
             raise faults.snap_start_provisioning()
-
-    def _check_limits(self, reader: Reader, name: str, others: int, wanted: int) -> None:
-        """The function's reservation pays, or what the account has not reserved."""
-        function = repository.find(reader, name)
-        assert function is not None, "it was found in this transaction"
-        if function.reserved_concurrency is not None:
-            if others + wanted > function.reserved_concurrency:
-                raise faults.invalid_parameter(
-                    "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution "
-                    "for function"
-                )
-            return
-        taken = repository.reserved_by_others(reader, "") + version_repository.provisioned_by_others(reader, name)
-        unreserved = self._limits.account_concurrency - taken - others
-        if wanted > unreserved:
-            raise faults.invalid_parameter(
-                "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency "
-                f"[{unreserved}]."
-            )
-        if unreserved - wanted < self._limits.unreserved_minimum:
-            raise faults.invalid_parameter(
-                "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
-                f"its minimum value of [{self._limits.unreserved_minimum}]."
-            )
+        if version is not None and version.scaling is not None:
+            raise faults.scaled_version(label)
 
     def _shown(self, settings: ProvisionedSettings, allocation: Allocation) -> dict[str, object]:
         shown: dict[str, object] = {

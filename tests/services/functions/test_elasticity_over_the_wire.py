@@ -1,0 +1,159 @@
+"""Limits and kept instances with boto3 against a running platform."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import PlatformProcess, start_platform
+from tests.services.functions.stage import zipped
+from tests.services.functions.test_versions_over_the_wire import create
+
+CODE = """
+import os, time
+import boto3
+
+s3 = boto3.client("s3")
+
+def handler(event, context):
+    if event:
+        s3.put_object(Bucket=event["bucket"], Key="arrived/" + context.aws_request_id)
+        while "Contents" not in s3.list_objects_v2(Bucket=event["bucket"], Prefix="door"):
+            time.sleep(0.01)
+    return {"instance": context.log_stream_name, "started": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]}
+"""
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """What `condition` returns once that is true."""
+    deadline = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+class Stay:
+    """Calls of CODE that run at the same time, until they are let go."""
+
+    def __init__(self, running: PlatformProcess, name: str) -> None:
+        self._name = name
+        self._bucket = f"stay-{uuid4().hex[:12]}"
+        self._s3 = running.client("s3")
+        self._functions = running.client("lambda", read_timeout=60, max_pool_connections=20)
+        self._threads = ThreadPoolExecutor(20)
+        self._calls: list[Future[Any]] = []
+        self._s3.create_bucket(Bucket=self._bucket)
+
+    def call(self, qualifier: str, number: int = 1) -> None:
+        """Return once they all run."""
+        event = json.dumps({"bucket": self._bucket})
+        for _ in range(number):
+            arguments = {"FunctionName": self._name, "Qualifier": qualifier, "Payload": event}
+            self._calls.append(self._threads.submit(self._functions.invoke, **arguments))
+        until(self._all_here)
+
+    def _all_here(self) -> bool:
+        for each in self._calls:
+            assert not each.done(), each.result()
+        found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix="arrived/")
+        return int(found["KeyCount"]) == len(self._calls)
+
+    def end(self) -> list[Any]:
+        """Let them go; what they answered."""
+        self._s3.put_object(Bucket=self._bucket, Key="door")
+        answers = [json.loads(each.result(60)["Payload"].read()) for each in self._calls]
+        self._threads.shutdown()
+        return answers
+
+
+@pytest.fixture
+def function(platform: PlatformProcess) -> Iterator[str]:
+    name = create(platform, Code={"ZipFile": zipped({"app.py": CODE})})
+    yield name
+    platform.client("lambda").delete_function(FunctionName=name)
+
+
+@pytest.fixture
+def functions(platform: PlatformProcess) -> Any:
+    return platform.client("lambda", read_timeout=60)
+
+
+def throttled(functions: Any, name: str, qualifier: str = "$LATEST") -> Any:
+    with pytest.raises(ClientError) as refused:
+        functions.invoke(FunctionName=name, Qualifier=qualifier)
+    answer: Any = refused.value.response
+    assert answer["Error"]["Code"] == "TooManyRequestsException"
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 429
+    return answer
+
+
+def answer(functions: Any, name: str, qualifier: str) -> Any:
+    return json.loads(functions.invoke(FunctionName=name, Qualifier=qualifier)["Payload"].read())
+
+
+def scale(functions: Any, name: str, qualifier: str, **config: int) -> str:
+    reply = functions.put_function_scaling_config(FunctionName=name, Qualifier=qualifier, FunctionScalingConfig=config)
+    return str(reply["FunctionState"])
+
+
+def applied(functions: Any, name: str, qualifier: str) -> Any:
+    """What applies, once that is what was requested."""
+
+    def both() -> Any:
+        found = functions.get_function_scaling_config(FunctionName=name, Qualifier=qualifier)
+        same = found["AppliedFunctionScalingConfig"] == found["RequestedFunctionScalingConfig"]
+        return found["AppliedFunctionScalingConfig"] if same else None
+
+    return until(both)
+
+
+def test_a_version_has_between_so_many_and_so_many_instances(
+    functions: Any, function: str, platform: PlatformProcess
+) -> None:
+    bounds = {"MinExecutionEnvironments": 1, "MaxExecutionEnvironments": 2}
+    assert scale(functions, function, "1", **bounds) == "Active"
+    assert applied(functions, function, "1") == bounds
+    stay = Stay(platform, function)
+    stay.call("1", 2)
+    refused = throttled(functions, function, "1")
+    assert refused["Reason"] == "ConcurrentInvocationLimitExceeded"
+    assert "limit of 2 instances" in refused["Error"]["Message"]
+    answer(functions, function, "2")
+    seen = stay.end()
+    assert len({each["instance"] for each in seen}) == 2
+    assert sorted(each["started"] for each in seen) == ["on-demand", "provisioned-concurrency"]
+
+    assert scale(functions, function, "1", MaxExecutionEnvironments=0) == "Deactivated"
+    with pytest.raises(ClientError, match="Deactivated"):
+        functions.invoke(FunctionName=function, Qualifier="1")
+    assert scale(functions, function, "1") == "Active"
+    assert answer(functions, function, "1")["started"] == "on-demand"
+
+
+def test_scaling_configurations_survive_the_servers_sudden_death(tmp_path: Path) -> None:
+    server, running = start_platform(tmp_path / "data")
+    name = create(running, Code={"ZipFile": zipped({"app.py": CODE})})
+    scale(running.client("lambda"), name, "1", MinExecutionEnvironments=1, MaxExecutionEnvironments=1)
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait(60)
+
+    server, running = start_platform(tmp_path / "data")
+    try:
+        functions = running.client("lambda", read_timeout=60)
+        applied(functions, name, "1")
+        stay = Stay(running, name)
+        stay.call("1")
+        throttled(functions, name, "1")
+        assert [each["started"] for each in stay.end()] == ["provisioned-concurrency"]
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
