@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks import floors, load
 from benchmarks.cold import cold
+from benchmarks.concurrent import concurrent
 from benchmarks.idle import idle
 from benchmarks.platform import Running, descendants, make_function, pss_mb
 from benchmarks.report import Report, Row
@@ -112,4 +113,12 @@ def storage(platform: Running, report: Report) -> None:
         report.add(Row(f"{what}, boto3, median", statistics.median(samples), "ms"))
 
 
-CASES = {"startup": startup, "memory": memory, "cold": cold, "idle": idle, "warm": warm, "storage": storage}
+CASES = {
+    "startup": startup,
+    "memory": memory,
+    "cold": cold,
+    "idle": idle,
+    "warm": warm,
+    "concurrent": concurrent,
+    "storage": storage,
+}

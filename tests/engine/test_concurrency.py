@@ -52,6 +52,12 @@ async def does(event, context):
         raise ValueError(event["number"])
     if what == "hang":
         await asyncio.sleep(3600)
+    if what == "insist":
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                print("not me")
     if what == "late":
         await asyncio.sleep(event["s"])
         print("too late")
@@ -126,6 +132,12 @@ def target(made: Made, handler: str, concurrency: int, timeout_s: float = 30.0) 
         environment=environment,
         concurrency=concurrency,
     )
+
+
+async def wait_until_idle(engine: LocalEngine) -> None:
+    async with asyncio.timeout(30):
+        while any(instance.state != "idle" for pool in engine.snapshot() for instance in pool.instances):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
 
 async def gathered(engine: LocalEngine, wanted: Target, events: list[Any]) -> list[Outcome]:
@@ -232,11 +244,24 @@ async def test_an_instance_ends_when_nothing_but_calls_that_took_too_long_is_lef
     wanted = target(made, "does", 4, timeout_s=0.5)
     await engine.invoke(wanted, call({"what": "wait"}))
 
-    outcomes = await gathered(engine, wanted, [{"what": "hang"}, {"what": "hang"}, {"what": "wait"}])
+    outcomes = await gathered(engine, wanted, [{"what": "insist"}, {"what": "hang"}, {"what": "wait"}])
 
     assert [outcome.failure.kind if outcome.failure else None for outcome in outcomes] == ["timeout", "timeout", None]
     await recorder.wait_for(lambda: recorder.of("terminated") == [("i1", "timeout")])
     assert (await engine.invoke(wanted, call({"what": "wait"}))).instance == "i2"
+
+
+async def test_calls_that_took_too_long_are_cancelled_and_the_instance_goes_on(made: Made) -> None:
+    engine, recorder, _ = made
+    wanted = target(made, "does", 4, timeout_s=0.5)
+    await engine.invoke(wanted, call({"what": "wait"}))
+
+    outcomes = await gathered(engine, wanted, [{"what": "hang"}] * 4)
+
+    assert {outcome.failure.kind for outcome in outcomes if outcome.failure} == {"timeout"}
+    await wait_until_idle(engine)
+    assert {outcome.instance for outcome in await gathered(engine, wanted, [{"what": "wait"}] * 4)} == {"i1"}
+    assert recorder.of("terminated") == []
 
 
 async def test_a_loop_that_is_blocked_costs_its_calls_their_time_and_no_others(made: Made) -> None:

@@ -63,6 +63,9 @@ class Ends:
         )
         self._channel.send(frames.encode_call(number, head, call.payload))
 
+    def send_cancel(self, number: int) -> None:
+        self._channel.send(frames.encode(frames.CANCEL, None, b"", number))
+
     def pause(self) -> None:
         """Leave the reading of both ends to somebody else, until `resume`."""
         self._channel.pause()

@@ -16,8 +16,8 @@ start.)
 
 Several calls at a time. What each printed comes with its number on the control socket; what is in the pipe was printed
 past Python's streams, and belongs to a call only if no other one ran. A call that takes too long fails, and no other
-one with it: its code runs on, as on AWS, and the instance takes no new call until it answers after all. When nothing is
-left to wait for but such calls, the instance is ended; one whose event loop is blocked goes this way.
+one with it: the runtime is told to give it up, and the instance takes no new call until it has. When nothing is left to
+wait for but such calls, the instance is ended after `GIVING_UP_S`; one whose event loop is blocked goes this way.
 
 When an instance dies instead, both ends are awaited: the report of its exit, and the end of its control socket behind
 the last frame; only then is the fate of its call read off.
@@ -53,6 +53,8 @@ from mayfly.sandbox.api import Exit, SandboxFactory
 DEATH_GRACE_S = 2.0
 # How long killing may take before the call is answered without waiting for it.
 KILL_GRACE_S = 5.0
+# How long calls that took too long may go on with nothing beside them.
+GIVING_UP_S = 1.0
 # The peak of memory only grows, and asking for it costs as much as a small call: what a call is told may be this old.
 _PEAK_EVERY_S = 0.02
 _TIMER_S = 0.001  # by how much a timer may be early
@@ -122,7 +124,7 @@ class Owner(Protocol):
         """It is about to run again."""
 
     def relieved(self, instance: "Instance") -> None:
-        """It runs calls and may be handed more from now on, without that one was answered."""
+        """It runs calls and may be handed more from now on, or is idle, without that one was answered."""
 
     def lost(self, instance: "Instance", job: Job, error: PlatformError) -> None:
         """A call was cut off by the platform itself."""
@@ -162,6 +164,7 @@ class Instance:
         self._overdue = 0  # turns that have failed and not ended
         self._ends: Ends | None = None
         self._alarm = Alarm(self._loop, self._due)  # the end of init's or of a call's time
+        self._giving_up: asyncio.TimerHandle | None = None
         self._killing: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
         self._last_peak = 0
@@ -472,21 +475,40 @@ class Instance:
         peak = self._peak(now) if now > self._peak_at + _PEAK_EVERY_S else self._last_peak
         outcome = self._conclude(turn, now, payload, failure, peak)
         if not self._turns:
-            if self._lifecycle.feed(Event.ANSWERED) is State.ENDING:
-                self._reason = self._leaving
-                self._begin_end()
-            else:
-                self.idle_since = now
-        elif self._overdue == len(self._turns):
-            self.end("timeout")
+            self._rest(now)
+        elif self._overdue:
+            self._give_up()
         self._owner.answered(self, turn.job, outcome)
+
+    def _rest(self, now: float) -> None:
+        """Its last call has ended."""
+        if self._lifecycle.feed(Event.ANSWERED) is State.ENDING:
+            self._reason = self._leaving
+            self._begin_end()
+        else:
+            self.idle_since = now
 
     def _answered_late(self, number: int) -> None:
         """A call that failed for its time has ended: its place is free."""
         del self._turns[number]
         self._overdue -= 1
-        if self.has_room:
+        if not self._overdue and self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+        if not self._turns:
+            self._rest(self._host.clock.monotonic())
+        if self.has_room or self.state is State.IDLE:
             self._owner.relieved(self)
+
+    def _give_up(self) -> None:
+        """If nothing but calls that took too long is left, they get a little more time, and the instance none."""
+        if self._giving_up is None and self._overdue == len(self._turns):
+            self._giving_up = self._loop.call_later(GIVING_UP_S, self._given_up)
+
+    def _given_up(self) -> None:
+        self._giving_up = None
+        if self._turns and self._overdue == len(self._turns):
+            self.end("timeout")
 
     def _printed(self, lines: list[str]) -> None:
         turn = self._first
@@ -537,11 +559,12 @@ class Instance:
             self._condemn("restore-timeout" if self._restores else "init-timeout")
             return
         now = self._loop.time() + _TIMER_S
-        for turn in [turn for turn in self._turns.values() if turn.due_at <= now and not turn.overdue]:
+        due = [(number, turn) for number, turn in self._turns.items() if turn.due_at <= now and not turn.overdue]
+        for number, turn in due:
             if self.capacity == 1:
                 self._condemn("timeout")
                 return
-            self._ran_over(turn)
+            self._ran_over(number, turn)
         if not self._over and (left := [turn.due_at for turn in self._turns.values() if not turn.overdue]):
             self._alarm.by(min(left))
 
@@ -551,16 +574,17 @@ class Instance:
         origin = self._ends.sandbox.origin if self._ends is not None else "process"
         return self.target.snap_start and origin in {"template", "spare"}
 
-    def _ran_over(self, turn: Turn) -> None:
-        """One of several calls took too long; its code goes on."""
+    def _ran_over(self, number: int, turn: Turn) -> None:
+        """One of several calls took too long."""
+        assert self._ends is not None
         if len(self._turns) == 1:
             self._drain()
         now = self._host.clock.monotonic()
         outcome = self._conclude(turn, now, b"", Failure("timeout"), self._peak(now))
         turn.overdue = True
         self._overdue += 1
-        if self._overdue == len(self._turns):
-            self.end("timeout")
+        self._ends.send_cancel(number)
+        self._give_up()
         self._owner.answered(self, turn.job, outcome)
 
     def _condemn(self, verdict: FailureKind) -> None:
@@ -627,7 +651,7 @@ class Instance:
 
     def _cancel_timers(self) -> None:
         self._alarm.cancel()
-        for timer in (self._killing, self._silence):
+        for timer in (self._giving_up, self._killing, self._silence):
             if timer is not None:
                 timer.cancel()
-        self._killing = self._silence = None
+        self._giving_up = self._killing = self._silence = None

@@ -462,7 +462,10 @@ class Placement:
         pool = self.homes[instance.id]
         if instance.has_room and self._clock.monotonic() - instance.created_at > self._max_age_s:
             instance.retire("too old")  # else one that is never idle would outlive its credentials
-        self._feed(pool, instance)
+        if instance.state is State.IDLE:
+            self._idle(instance)
+        else:
+            self._feed(pool, instance)
         if pool.sharing is not None and pool.sharing.to_come < 0:
             self._wake_in(pool, 0.0)  # less room came than was expected
 

@@ -31,6 +31,7 @@ INVOKE = 2  # number; fields of `call_head`; event
 # To a shared template, once, on a socket of its own: what to load ahead. JSON: {"environment", "task_root",
 # "modules": [names in the order of their first import], "handler": None for packages alone}
 PREPARE = 3
+CANCEL = 4  # number; the call took too long. Where several run at a time: give it up, and answer it all the same
 
 # Runtime to server.
 # JSON: {"init_ms": float, "imports": [[module, file, total µs, own µs], ...] of this init, in the order of completion,

@@ -25,11 +25,12 @@ _NOTHING = b"\0\0\0\0"
 class Call:
     """One of several calls that run at the same time, and the lines that it has begun on each stream."""
 
-    __slots__ = ("number", "partial", "request_id")
+    __slots__ = ("number", "partial", "request_id", "trace_id")
 
-    def __init__(self, number: int = 0, request_id: str = "") -> None:
+    def __init__(self, number: int = 0, request_id: str = "", trace_id: str = "") -> None:
         self.number = number
         self.request_id = request_id
+        self.trace_id = trace_id
         self.partial: dict[int, str] = {}
 
 

@@ -2,13 +2,14 @@
 
 `bootstrap` hands over to this after INIT and gets the control socket back never. What a call prints and logs goes by
 its context (`contextvars`), which tasks and `asyncio.to_thread` inherit. Answers that become ready in one turn of the
-loop are sent together.
+loop are sent together. A call that took too long is cancelled, as tasks are.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import sys
 
@@ -17,6 +18,7 @@ from mayfly.sandbox.python import children, failures, handler, logs, results, st
 from mayfly.sandbox.python.context import Fixed, context_of
 
 _CHUNK = 1 << 18
+_TRACE = "_X_AMZN_TRACE_ID"
 
 
 class Tasks:
@@ -37,7 +39,8 @@ class Tasks:
         self._fixed = fixed
         self._ascii_only = ascii_only
         self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()  # the loop holds them weakly
+        self._tasks: dict[int, asyncio.Task[None]] = {}  # by number; the loop holds them weakly
+        self._cancelled: set[int] = set()
         self._answers: list[bytes] = []
         self._adopted = children.Adopted()
         self._nobody = streams.Call()
@@ -48,6 +51,7 @@ class Tasks:
         """Until the server is gone. `early` are frames that came along with INIT."""
         sys.stdout = sys.__stdout__ = streams.Attributed(self._sender, 1)  # type: ignore[assignment, misc]
         sys.stderr = sys.__stderr__ = streams.Attributed(self._sender, 2)  # type: ignore[assignment, misc]
+        _trace_by_call()
         asyncio.set_event_loop(self._loop)
         self._loop.add_reader(self._control.fileno(), self._readable)
         for frame in early:
@@ -70,14 +74,15 @@ class Tasks:
         streams.running.set(self._nobody)
 
     def _begin(self, frame: frames.Frame) -> None:
-        if frame.kind != frames.INVOKE:
-            return
-        fields = frames.call_fields(frame.head)
-        call = streams.Call(frame.number, fields[0])
-        streams.running.set(call)  # the task's own context is a copy of this one
-        task = self._loop.create_task(self._serve(frame, fields, call))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        number = frame.number
+        if frame.kind == frames.INVOKE:
+            fields = frames.call_fields(frame.head)
+            call = streams.Call(number, fields[0], fields[3])
+            streams.running.set(call)  # the task's own context is a copy of this one
+            self._tasks[number] = self._loop.create_task(self._serve(frame, fields, call))
+        elif frame.kind == frames.CANCEL and number in self._tasks:
+            self._cancelled.add(number)
+            self._tasks[number].cancel()
 
     async def _serve(self, frame: frames.Frame, fields: list[str], call: streams.Call) -> None:
         try:
@@ -85,13 +90,16 @@ class Tasks:
             result = results.encode(await self._function(results.event_of(frame.payload), context), self._ascii_only)
         except (Exception, asyncio.CancelledError) as error:  # user code may raise anything
             failure = failures.describe(error, call.request_id)
-            failures.report(failure)
+            if call.number not in self._cancelled:  # the platform has said so
+                failures.report(failure)
             text = json.dumps(failure).encode()
             self._answer(call, frames.encode(frames.ERROR, {"fatal": False}, text, call.number))
         else:
             self._answer(call, frames.encode_result(call.number, result))
 
     def _answer(self, call: streams.Call, answer: bytes) -> None:
+        del self._tasks[call.number]
+        self._cancelled.discard(call.number)
         if call.partial:
             streams.flush()
         if not self._answers:
@@ -102,3 +110,22 @@ class Tasks:
         answers, self._answers = self._answers, []
         self._sender.send(b"".join(answers))
         self._adopted.reap_now_and_then(0.0)
+
+
+def _trace_by_call() -> None:
+    """Have everybody who looks for the trace header in the environment find that of the call for which he looks.
+
+    What is set there is seen by children and by nobody else.
+    """
+    plain = type(os.environ)
+    nobody = streams.Call()
+
+    def look_up(variables: os._Environ[str], name: str) -> str:
+        if name != _TRACE:
+            return plain.__getitem__(variables, name)
+        trace_id = streams.running.get(nobody).trace_id
+        if not trace_id:
+            raise KeyError(name)
+        return trace_id
+
+    os.environ.__class__ = type(plain.__name__, (plain,), {"__getitem__": look_up})

@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, cast
 
 from mayfly.clock import iso_millis, utc
+from mayfly.services.functions import capacity
 from mayfly.services.functions.model import LATEST, Alias, AsyncSettings, Cors, Function, FunctionUrl, Version
 from mayfly.services.functions.names import Home
 
@@ -73,6 +74,8 @@ def configuration(
     }
     if chosen.environment is not None:
         shown["Environment"] = {"Variables": dict(chosen.environment)}
+    if chosen.capacity is not None:
+        shown["CapacityProviderConfig"] = capacity.shown(chosen.capacity)
     _add_state(shown, version)
     return shown
 

@@ -12,7 +12,7 @@ from mayfly.clock import Clock, utc
 from mayfly.engine.api import Target
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.services.contract import ServiceError
-from mayfly.services.functions import runtimes
+from mayfly.services.functions import capacity, runtimes
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.model import LATEST, Function, Version, VersionState
 from mayfly.services.functions.names import Home
@@ -49,9 +49,10 @@ def log_stream(instance: str, started_at: float, version: str = LATEST) -> str:
     return f"{utc(started_at):%Y/%m/%d}/[{version}]{sha256(instance.encode()).hexdigest()[:32]}"
 
 
-def cpus(memory_mb: int) -> float:
+def cpus(memory_mb: int, memory_gib_per_cpu: float | None = None) -> float:
     """The most processors that an instance with this much memory may use."""
-    return min(max(memory_mb / _MB_PER_CPU, _MIN_CPUS), _MAX_CPUS)
+    mb_per_cpu = _MB_PER_CPU if memory_gib_per_cpu is None else memory_gib_per_cpu * 1024
+    return min(max(memory_mb / mb_per_cpu, _MIN_CPUS), _MAX_CPUS)
 
 
 # Variables that differ between instances, or expire with their credentials.
@@ -116,7 +117,8 @@ class TargetFactory:
         label = version.label if version else LATEST
         # Also where instances of it cannot start from after init: their hooks run all the same.
         snap_start = version is not None and configuration.snap_start
-        initialization = "provisioned-concurrency" if ahead else "snap-start" if snap_start else "on-demand"
+        usual = "lambda-managed-instances" if configuration.capacity is not None else "on-demand"
+        initialization = "provisioned-concurrency" if ahead else "snap-start" if snap_start else usual
 
         async def environment(instance: str) -> Mapping[str, str]:
             credentials = await self._credentials(function.name, configuration.role)
@@ -139,6 +141,7 @@ class TargetFactory:
             environment=environment,
             reserved_concurrency=function.reserved_concurrency,
             most_instances=version.scaling.most if version is not None and version.scaling is not None else None,
+            concurrency=capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb),
             snap_start=snap_start,
             per_instance=_PER_INSTANCE,
             name=function.name,
@@ -161,13 +164,17 @@ class TargetFactory:
             ephemeral_mb=configuration.ephemeral_mb,
             processes=self._limits.processes,
             open_files=self._limits.open_files,
-            cpus=cpus(configuration.memory_mb),
+            cpus=cpus(
+                configuration.memory_mb,
+                configuration.capacity.memory_gib_per_cpu if configuration.capacity is not None else None,
+            ),
             label=name[:32],
         )
 
     def _environment(self, name: str, runs: Function | Version) -> dict[str, str]:
         """What is the same for all instances."""
         configuration = runs.configuration
+        calls = capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb)
         return {
             "AWS_ENDPOINT_URL": self._endpoint,
             "LANG": "en_US.UTF-8",
@@ -186,6 +193,7 @@ class TargetFactory:
             "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration.memory_mb),
             "AWS_LAMBDA_LOG_GROUP_NAME": runs.log_group,
+            **({"AWS_LAMBDA_MAX_CONCURRENCY": str(calls)} if configuration.capacity is not None else {}),
         }
 
     def _task_root(self, runs: Function | Version) -> str:

@@ -25,6 +25,14 @@ class Code(msgspec.Struct, frozen=True, omit_defaults=True):
     unzipped: int  # bytes of all files in it
 
 
+class Capacity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That instances run several calls at a time, and how many; see `capacity`."""
+
+    provider: str  # ARN
+    max_concurrency: int | None = None  # None: as many as suit the memory
+    memory_gib_per_cpu: float | None = None
+
+
 class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a function's author chooses. Limits are checked by `validation` before one is made."""
 
@@ -39,6 +47,7 @@ class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     environment: dict[str, str] | None = None  # None: never set, which replies tell apart from empty
     log_group: str | None = None  # None: /aws/lambda/<name>
     snap_start: bool = False  # of the versions that are published from now on
+    capacity: Capacity | None = None  # None: one call at a time
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from mayfly.services.functions import faults
+from mayfly.services.functions import capacity, faults
 from mayfly.services.functions.model import Architecture, Configuration
 from mayfly.settings import FunctionLimits
 
@@ -31,6 +31,7 @@ RESERVED_VARIABLES = frozenset(
         "AWS_LAMBDA_INITIALIZATION_TYPE",
         "AWS_LAMBDA_LOG_GROUP_NAME",
         "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_MAX_CONCURRENCY",
         "AWS_LAMBDA_RUNTIME_API",
         "AWS_ACCESS_KEY",
         "AWS_ACCESS_KEY_ID",
@@ -76,6 +77,8 @@ def changed(
         changes["environment"] = environment(params["Environment"].get("Variables", {}), limits)
     if "SnapStart" in params:
         changes["snap_start"] = params["SnapStart"].get("ApplyOn", "None") == "PublishedVersions"
+    if "CapacityProviderConfig" in params:
+        changes["capacity"] = capacity.of(params["CapacityProviderConfig"])
     if "LoggingConfig" in params:
         changes["log_group"] = params["LoggingConfig"].get("LogGroup") or base.log_group
     changes["architecture"] = architecture(params, base.architecture, host)
@@ -140,7 +143,6 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
         "log levels, which need LogFormat JSON": "ApplicationLogLevel" in logging or "SystemLogLevel" in logging,
         "CodeSigningConfigArn": bool(params.get("CodeSigningConfigArn")),
         "TenancyConfig": "TenancyConfig" in params,
-        "CapacityProviderConfig": "CapacityProviderConfig" in params,
         "DurableConfig": "DurableConfig" in params,
         "RuntimeConfig": "RuntimeConfig" in params,
         "AcceleratorConfig": "AcceleratorConfig" in params,

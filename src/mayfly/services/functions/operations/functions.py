@@ -7,7 +7,7 @@ import msgspec
 from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.functions import describe, faults, runtimes, validation
+from mayfly.services.functions import capacity, describe, faults, runtimes, validation
 from mayfly.services.functions.code.bytecode import Bytecode
 from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.sources import CodeSources
@@ -168,7 +168,8 @@ class FunctionOperations:
         return {"StatusCode": 204}
 
     async def _check_outside(self, configuration: Configuration) -> runtimes.RuntimeChoice:
-        """What only the rest of the platform knows: whether the runtime is here and the role can be assumed."""
+        """What only the rest of the platform knows: whether runtime and machine are here, and the role can be used."""
+        capacity.check(configuration.capacity, self._home)
         choice = runtimes.choose(self._choose, configuration.runtime)
         await self._roles.check(configuration.role)
         return choice

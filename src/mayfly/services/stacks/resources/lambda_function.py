@@ -8,6 +8,7 @@ from typing import Any
 from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked, tag_changes
 from mayfly.services.stacks.resources.schema import (
     INTEGER,
+    NUMBER,
     STRING,
     STRINGS,
     TAGS,
@@ -29,6 +30,7 @@ _DEFAULTS: dict[str, Any] = {
     "SnapStart": {"ApplyOn": "None"},
     "LoggingConfig": {"LogFormat": "Text"},
 }
+_CAPACITY = "CapacityProviderConfig"
 _PLAIN = ("Role", "Handler", "Runtime")
 _AT_CREATION = ("Architectures", "PackageType")
 
@@ -56,6 +58,15 @@ class Function:
         PackageType=STRING,
         ReservedConcurrentExecutions=INTEGER,
         Tags=TAGS,
+        CapacityProviderConfig=fields(
+            "LambdaManagedInstancesCapacityProviderConfig",
+            LambdaManagedInstancesCapacityProviderConfig=fields(
+                "CapacityProviderArn",
+                CapacityProviderArn=STRING,
+                PerExecutionEnvironmentMaxConcurrency=INTEGER,
+                ExecutionEnvironmentMemoryGiBPerVCpu=NUMBER,
+            ),
+        ),
     )
     replaced_by = frozenset({"FunctionName", "PackageType"})
     attributes = frozenset({"Arn"})
@@ -79,7 +90,7 @@ class Function:
                 FunctionName=function,
                 Code=_code(properties),
                 Tags={tag["Key"]: tag["Value"] for tag in properties.get("Tags", ())},
-                **picked(properties, *_PLAIN, *_AT_CREATION, *_DEFAULTS),
+                **picked(properties, *_PLAIN, *_AT_CREATION, *_DEFAULTS, _CAPACITY),
             )
         await self._reserve(call, function, {}, properties)
         return Made(function, {"Arn": found["FunctionArn"]})
@@ -90,6 +101,8 @@ class Function:
         function = made.physical_id
         settings = {name: new.get(name, default) for name, default in _DEFAULTS.items() if changed(old, new, name)}
         settings |= {name: new[name] for name in _PLAIN if name in new and changed(old, new, name)}
+        if changed(old, new, _CAPACITY):
+            settings[_CAPACITY] = new.get(_CAPACITY) or _one_at_a_time(old[_CAPACITY])
         if settings:
             await call("lambda", "UpdateFunctionConfiguration", FunctionName=function, **settings)
         if changed(old, new, "Code", "Architectures") or (changed(old, new, "Runtime") and "ZipFile" in new["Code"]):
@@ -121,6 +134,13 @@ class Function:
             await call("lambda", "PutFunctionConcurrency", FunctionName=function, **picked(new, name))
         else:
             await call("lambda", "DeleteFunctionConcurrency", FunctionName=function)
+
+
+def _one_at_a_time(old: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands for a capacity provider that a template no longer names: nothing in the Lambda API takes one away."""
+    managed = "LambdaManagedInstancesCapacityProviderConfig"
+    arn = {"CapacityProviderArn": old[managed]["CapacityProviderArn"]}
+    return {managed: {**arn, "PerExecutionEnvironmentMaxConcurrency": 1}}
 
 
 def _code(properties: Mapping[str, Any]) -> dict[str, Any]:
