@@ -76,6 +76,22 @@ async def test_a_sam_application_becomes_resources_that_can_be_made_in_order() -
     assert sorted(story, key=order.index) == story
 
 
+async def test_a_function_of_a_template_may_run_several_calls_in_an_instance() -> None:
+    machine = "arn:aws:lambda:us-east-1:123456789012:capacity-provider:mayfly"
+    asked = {"Arn": machine, "PerExecutionEnvironmentMaxConcurrency": 32}
+    text = FACES.replace("Handler: app.handler", f"Handler: app.handler\n      CapacityProviderConfig: {asked}")
+    template = parse(await transformed(text))
+    types = resource_types()
+    check(template, types)
+    detect = draft(Definition(template), PLACE, types)["Detect"]
+    assert detect.properties["CapacityProviderConfig"] == {
+        "LambdaManagedInstancesCapacityProviderConfig": {
+            "CapacityProviderArn": machine,
+            "PerExecutionEnvironmentMaxConcurrency": 32,
+        }
+    }
+
+
 async def test_the_template_that_was_given_is_not_changed() -> None:
     raw = load(FACES)
     sam = SamTransform()

@@ -20,6 +20,12 @@ TRUST = {
 }
 ALLOW = {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 DENY = {"Statement": [{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}]}
+MACHINE = {
+    "LambdaManagedInstancesCapacityProviderConfig": {
+        "CapacityProviderArn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:capacity-provider:mayfly",
+        "PerExecutionEnvironmentMaxConcurrency": "16",
+    }
+}
 TAG = [{"Key": "k", "Value": "v"}]
 Client = Callable[..., Any]
 
@@ -65,7 +71,12 @@ def cases(role: str, role_arn: str, function: str) -> list[Case]:
                 "ReservedConcurrentExecutions": "2",
                 "Environment": {"Variables": {"NUMBER": 1}},
             },
-            {"Code": {"ZipFile": "def handler(event, context): return 2"}, "MemorySize": 256, "Tags": []},
+            {
+                "Code": {"ZipFile": "def handler(event, context): return 2"},
+                "MemorySize": 256,
+                "Tags": [],
+                "CapacityProviderConfig": MACHINE,
+            },
         ),
         Case("AWS::Lambda::Permission", {"FunctionName": function, "Action": "lambda:InvokeFunction",
              "Principal": "s3.amazonaws.com", "SourceAccount": ACCOUNT}, {}),
