@@ -7,6 +7,7 @@ no permission in the policy.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from mayfly.clock import Clock
@@ -16,7 +17,7 @@ from mayfly.services.contract import HttpRequest, HttpResponse, Principal, Servi
 from mayfly.services.functions import invoker, resource_policy
 from mayfly.services.functions.catalog import Catalog, Entry
 from mayfly.services.functions.invoker import Invoker
-from mayfly.services.functions.model import FunctionUrl
+from mayfly.services.functions.model import AuthType, FunctionUrl
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.resource_policy import INVOKE, INVOKE_URL, Attempt
 from mayfly.services.functions.web import cors, events, replies
@@ -26,6 +27,15 @@ FORBIDDEN = (
     "Forbidden. For troubleshooting Function URL authorization issues, see: "
     "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
 )
+
+
+def _attempts(auth_type: AuthType, caller: str) -> tuple[Attempt, Attempt]:
+    """What a call of a URL needs permission for."""
+    use = Attempt(INVOKE_URL, caller, url_auth_type=auth_type, via_url=True)
+    return use, replace(use, action=INVOKE)
+
+
+_BY_ANYONE = _attempts("NONE", "*")
 
 
 class Signatures(Protocol):
@@ -68,8 +78,10 @@ class UrlHandler:
     async def _answer(self, entry: Entry, url: FunctionUrl, request: HttpRequest) -> HttpResponse:
         if url.auth_type == "NONE" and not self._allowed(entry, url, None):
             return _failure(403, "AccessDeniedException", FORBIDDEN)
-        body = await self._read(request)
+        body = request.content
         if body is None:
+            body = await self._read(request)
+        if body is None or len(body) > self._limits.payload_bytes:
             return _too_large()
         principal = None
         if url.auth_type == "AWS_IAM":
@@ -93,16 +105,13 @@ class UrlHandler:
             return None
 
     def _allowed(self, entry: Entry, url: FunctionUrl, principal: Principal | None) -> bool:
+        """Whether the URL may be called by `principal`; None: by anyone, as its type says."""
         # A user's own policies are not evaluated yet, so they allow nothing.
         if principal is not None and principal.account == self._home.account and principal.kind != "user":
             return True
-        caller = principal.arn if principal else "*"
-        return all(
-            resource_policy.allows(
-                entry.subject.policy, Attempt(action, caller, url_auth_type=url.auth_type, via_url=True)
-            )
-            for action in (INVOKE_URL, INVOKE)
-        )
+        use, invoke = _attempts(url.auth_type, principal.arn) if principal is not None else _BY_ANYONE
+        policy = entry.subject.policy
+        return resource_policy.allows(policy, use) and resource_policy.allows(policy, invoke)
 
     async def _read(self, request: HttpRequest) -> bytes | None:
         """The body; None when it is larger than an event may be."""

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from mayfly.errors import FunctionFailedError
 from mayfly.services.contract import HttpResponse
 
@@ -27,25 +29,38 @@ class BadReplyError(FunctionFailedError):
 
 def interpret(payload: bytes) -> HttpResponse:
     """The response that a function's reply stands for; `BadReplyError`."""
-    try:
-        value = json.loads(payload) if payload else None
-    except (ValueError, RecursionError) as error:
-        raise BadReplyError("the reply is not JSON, or nested too deeply") from error
+    value = _parsed(payload) if payload else None
     if isinstance(value, dict) and "statusCode" in value:
         return _described(value)
     body = value.encode("utf-8", "replace") if isinstance(value, str) else payload
     return HttpResponse(200, [_JSON], body)
 
 
+def _parsed(payload: bytes) -> Any:
+    """What a reply says, by the standard library where it is the more tolerant (NaN, halves of surrogates)."""
+    try:
+        return msgspec.json.decode(payload)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise BadReplyError("the reply is not JSON, or nested too deeply") from error
+
+
 def _described(value: Mapping[str, Any]) -> HttpResponse:
-    headers = _headers(value.get("headers") or {})
-    if not any(name == "content-type" for name, _ in headers):
+    given, cookies = value.get("headers"), value.get("cookies")
+    headers = _headers(given) if given else []
+    if "content-type" not in [name for name, _ in headers]:
         headers.append(_JSON)
-    headers += [("set-cookie", _header_value("set-cookie", cookie)) for cookie in _cookies(value.get("cookies"))]
+    if cookies is not None:
+        headers += [("set-cookie", _header_value("set-cookie", cookie)) for cookie in _cookies(cookies)]
     return HttpResponse(_status(value["statusCode"]), headers, _body(value))
 
 
 def _status(given: Any) -> int:
+    if type(given) is int and 200 <= given <= 599:
+        return given
     try:
         status = int(given) if isinstance(given, (int, str)) and not isinstance(given, bool) else 0
     except ValueError:
@@ -77,8 +92,6 @@ def _header_value(name: str, value: Any) -> str:
 
 
 def _cookies(given: Any) -> Sequence[str]:
-    if given is None:
-        return ()
     if not isinstance(given, list) or not all(isinstance(cookie, str) for cookie in given):
         raise BadReplyError("cookies is not a list of strings")
     return given
