@@ -1,18 +1,32 @@
 """Identifiers: random ones for what Mayfly makes, and ARNs for what it names.
 
-Randomness comes from `os.urandom` through `uuid` and `secrets`; policy code never calls these, it is handed the result.
+Randomness comes from `os.urandom`; policy code never calls these, it is handed the result.
 """
 
+import os
 import secrets
-import uuid
 from typing import NamedTuple
 
 PARTITION = "aws"
 
 
 def request_id() -> str:
-    """A fresh request id in the form of AWS: a random UUID in lower case."""
-    return str(uuid.uuid4())
+    """A fresh request id in the form of AWS: a random UUID (RFC 9562, version 4) in lower case.
+
+    Made by hand: every request needs one, and `uuid` takes five times as long.
+    """
+    number = int.from_bytes(os.urandom(16), "big") & _RANDOM_BITS | _VERSION_4
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+_RANDOM_BITS = 0xFFFFFFFF_FFFF_0FFF_3FFF_FFFFFFFFFFFF
+_VERSION_4 = 0x00000000_0000_4000_8000_000000000000
+
+
+def digits(count: int) -> str:
+    """`count` (even) random hexadecimal digits."""
+    return os.urandom(count // 2).hex()
 
 
 def token(length: int, alphabet: str = "abcdefghijklmnopqrstuvwxyz0123456789") -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from mayfly.clock import Clock
 from mayfly.metering.ledger import Ledger
-from mayfly.services.ports import LogEvent, UsageRecord
+from mayfly.services.ports import LogLines, UsageRecord
 from mayfly.services.telemetry.book import Book
 from mayfly.store.api import Store, Tx
 from mayfly.store.journal import FileJournal
@@ -26,7 +26,7 @@ class CallRecords:
         self._book = book
         self._ledger = ledger
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(tuple[list[LogEvent], list[UsageRecord]])
+        self._decoder = msgspec.msgpack.Decoder(tuple[list[LogLines], list[UsageRecord]])
         self._journal: FileJournal
 
     @classmethod
@@ -38,20 +38,20 @@ class CallRecords:
         ledger.attach(records._journal.flush)
         return records
 
-    def append(self, events: Sequence[LogEvent], usages: Sequence[UsageRecord]) -> None:
+    def append(self, lines: Sequence[LogLines], usages: Sequence[UsageRecord]) -> None:
         """See `ports.CallRecords`."""
-        self._journal.append([self._encoder.encode((events, usages))])
+        self._journal.append([self._encoder.encode((lines, usages))])
 
     def fold(self, tx: Tx, records: list[bytes]) -> None:
         """Put journal records where they belong; called by the journal, in order, exactly once each."""
-        events: list[LogEvent] = []
+        lines: list[LogLines] = []
         usages: list[UsageRecord] = []
         for record in records:
-            of_these, used = self._decoder.decode(record)
-            events += of_these
+            written, used = self._decoder.decode(record)
+            lines += written
             usages += used
-        if events:
-            self._book.fold(tx, events)
+        if lines:
+            self._book.fold(tx, lines)
         if usages:
             self._ledger.fold(tx, usages)
 

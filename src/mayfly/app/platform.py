@@ -169,7 +169,7 @@ class _Builder:
         endpoints, late_objects = Endpoints(), LateObjects()
         home, streams = Home(self._settings.account, self._settings.region), Streams(self._clock)
         held = Held(records, asyncio.get_running_loop().call_later)
-        self._cleanup.callback(held.write)
+        self._cleanup.callback(held.write_all)
         recorder = Recorder(held, home, streams, self._clock)
         book = StartBook(recorder, self._clock)
         engine = await self._engine(factory, interpreters, book, endpoints, state.store)

@@ -4,6 +4,7 @@ Records are written to a journal before their invocation is acknowledged, so tha
 records and their sums into the database in one commit.
 """
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -100,26 +101,22 @@ def _hour_of(timestamp: float) -> int:
 
 def _hour_rows(usages: Iterable[UsageRecord]) -> list[dict[str, object]]:
     """One row a function, hour and size: a batch of a busy function becomes one update."""
-    sums: dict[tuple[str, str, int, int, int, str], list[int]] = {}
+    alike: defaultdict[tuple[str, str, int, int, int, str], list[UsageRecord]] = defaultdict(list)
     for usage in usages:
-        key = (
-            usage.account,
-            usage.function_arn,
-            _hour_of(usage.started_at),
-            usage.memory_mb,
-            usage.ephemeral_mb,
-            usage.architecture,
-        )
-        total = sums.setdefault(key, [0, 0, 0, 0, 0, 0, 0])
-        total[0] += 1
-        total[1] += usage.outcome != "ok"
-        total[2] += usage.init_ms is not None
-        total[3] += round(usage.duration_ms * 1000)
-        total[4] += usage.billed_ms
-        total[5] += round((usage.init_ms or 0.0) * 1000)
-        total[6] = max(total[6], usage.peak_memory_mb)
+        hour_ms = _hour_of(usage.started_at)
+        place = (usage.account, usage.function_arn, hour_ms, usage.memory_mb, usage.ephemeral_mb, usage.architecture)
+        alike[place].append(usage)
     names = ("account", "function_arn", "hour_ms", "memory_mb", "ephemeral_mb", "architecture")
-    counts = ("requests", "errors", "cold_starts", "duration_us", "billed_ms", "init_us", "peak_memory_mb")
-    return [
-        {**dict(zip(names, key, strict=True)), **dict(zip(counts, total, strict=True))} for key, total in sums.items()
-    ]
+    return [{**dict(zip(names, place, strict=True)), **_sums(found)} for place, found in alike.items()]
+
+
+def _sums(usages: list[UsageRecord]) -> dict[str, object]:
+    return {
+        "requests": len(usages),
+        "errors": sum([usage.outcome != "ok" for usage in usages]),
+        "cold_starts": sum([usage.init_ms is not None for usage in usages]),
+        "duration_us": sum([round(usage.duration_ms * 1000) for usage in usages]),
+        "billed_ms": sum([usage.billed_ms for usage in usages]),
+        "init_us": sum([round(usage.init_ms * 1000) for usage in usages if usage.init_ms]),
+        "peak_memory_mb": max([usage.peak_memory_mb for usage in usages]),
+    }

@@ -74,13 +74,12 @@ class EventTargets(Protocol):
         """
 
 
-class LogEvent(Struct, frozen=True, array_like=True):
-    """One line of a log."""
+class LogLines(Struct, frozen=True, array_like=True):
+    """Lines of one log."""
 
     group: str
     stream: str
-    timestamp_ms: int
-    message: str
+    events: list[tuple[int, str]]  # Unix milliseconds, text
 
 
 class UsageRecord(Struct, frozen=True):
@@ -104,7 +103,7 @@ class UsageRecord(Struct, frozen=True):
 class CallRecords(Protocol):
     """Given by the composition root, used by functions: what telemetry and metering keep of calls."""
 
-    def append(self, events: Sequence[LogEvent], usages: Sequence[UsageRecord]) -> None:
+    def append(self, lines: Sequence[LogLines], usages: Sequence[UsageRecord]) -> None:
         """Record all of them, or none. On return they survive the death of this process.
 
         `PlatformError` when they cannot be recorded.
@@ -126,7 +125,7 @@ __all__ = [
     "Credentials",
     "EventTargets",
     "KeySource",
-    "LogEvent",
+    "LogLines",
     "Operations",
     "Roles",
     "SigningKey",

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
@@ -35,7 +35,7 @@ from mayfly.services.functions.names import Home
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.runtimes import RuntimeChoice
 from mayfly.services.functions.service import FunctionsService
-from mayfly.services.ports import Credentials, LogEvent, UsageRecord
+from mayfly.services.ports import Credentials, LogLines, UsageRecord
 from mayfly.settings import FunctionLimits, Settings
 from mayfly.store.api import Claim, NewItem, Tx
 from mayfly.store.files import FileBlobs
@@ -186,15 +186,24 @@ class Bucket:
             yield data[start : start + 100]
 
 
+class Line(NamedTuple):
+    """One line of a log."""
+
+    group: str
+    stream: str
+    timestamp_ms: int
+    message: str
+
+
 @dataclass
 class Records:
     """`Logs` and `Usage` in a list."""
 
-    events: list[LogEvent] = field(default_factory=list)
+    events: list[Line] = field(default_factory=list)
     usage: list[UsageRecord] = field(default_factory=list)
 
-    def append(self, events: Sequence[LogEvent], usages: Sequence[UsageRecord]) -> None:
-        self.events.extend(events)
+    def append(self, lines: Sequence[LogLines], usages: Sequence[UsageRecord]) -> None:
+        self.events += [Line(each.group, each.stream, *event) for each in lines for event in each.events]
         self.usage.extend(usages)
 
     @property

@@ -10,7 +10,7 @@ from mayfly.app.call_records import CallRecords
 from mayfly.clock import ManualClock
 from mayfly.metering.ledger import Ledger
 from mayfly.services.contract import Principal, RequestContext, ServiceError
-from mayfly.services.ports import LogEvent
+from mayfly.services.ports import LogLines
 from mayfly.services.telemetry.service import LogsService
 from tests.conftest import OpenStore
 
@@ -36,7 +36,7 @@ class Logs:
         """Write one event a message, a second apart."""
         for message in messages:
             now = int(self.clock.now() * 1000)
-            self.records.append([LogEvent(group, stream, now, message)], [])
+            self.records.append([LogLines(group, stream, [(now, message)])], [])
             self.clock.advance(1)
 
     async def messages(self, **request: Any) -> list[str]:

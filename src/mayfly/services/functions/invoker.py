@@ -4,10 +4,9 @@ Payload in, `Invocation` out; function failures are results. Throttles and the p
 the engine's errors; callers give them their wire form, or try again.
 """
 
-import secrets
-
 import msgspec
 
+from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.engine.api import Call, Engine, FailureKind, ThrottledError
 from mayfly.errors import PlatformError
@@ -93,7 +92,7 @@ class Invoker:
 
     def new_trace(self) -> str:
         """A trace header for a call that came without one: unsampled, as nobody asked for it."""
-        digits = secrets.token_hex(20)
+        digits = ids.digits(40)
         return f"Root=1-{int(self._clock.now()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
 
 

@@ -12,6 +12,7 @@ _REFERENCE = re.compile(
     r"(?:arn:aws[a-zA-Z-]*:lambda:)?(?:(?P<region>[a-z]+(?:-[a-z]+)+-\d):)?(?:(?P<account>\d{12}):)?"
     r"(?:function:)?(?P<name>[a-zA-Z0-9_-]+)(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9_-]+))?"
 )
+_NAME = re.compile(r"[a-zA-Z0-9_-]+")
 MAX_NAME = 64
 
 
@@ -49,6 +50,8 @@ class Home:
 
         `ServiceError` when the two qualifiers differ, or when `text` is of another region or account.
         """
+        if _NAME.fullmatch(text) is not None:
+            return Reference(text, qualifier)
         match = _REFERENCE.fullmatch(text)
         if match is None:
             raise faults.validation(

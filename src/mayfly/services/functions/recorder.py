@@ -15,7 +15,7 @@ from mayfly.services.functions import report
 from mayfly.services.functions.engine_targets import FunctionTarget, Streams
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
-from mayfly.services.ports import LogEvent, UsageRecord
+from mayfly.services.ports import LogLines, UsageRecord
 
 TAIL_BYTES = 4096
 Source = Literal["request", "event", "url"]
@@ -73,34 +73,43 @@ class Recorder:
 
     def started(self, target: Target, instance: str, call: Call) -> None:
         assert isinstance(target, FunctionTarget)
-        now = self._started[call.request_id] = self._clock.now()
+        now, request_id = self._clock.now(), call.request_id
+        self._started[request_id] = now
         if instance not in self._introduced:
             self._introduce(target, instance, now)
-        self._line(target, instance, call, now, report.start(call.request_id, target.version))
+        text = report.start(request_id, target.version)
+        if self._watches and (watch := self._watches.get(request_id)):
+            watch.add([text])
+        self._held.begin(request_id, self._lines(target, instance, [(int(now * 1000), text)]))
 
     def output(self, target: Target, instance: str, call: Call | None, lines: list[tuple[float, str]]) -> None:
         assert isinstance(target, FunctionTarget)
         if instance not in self._introduced:
             self._introduce(target, instance, lines[0][0] if lines else self._clock.now())
-        group, stream = target.log_group, self._streams.of(instance, target.version)
-        events = [LogEvent(group, stream, int(time * 1000), f"{text}\n") for time, text in lines]
+        events = [(int(time * 1000), f"{text}\n") for time, text in lines]
         if call is not None and (watch := self._watches.get(call.request_id)):
-            watch.add([event.message for event in events])
-        self._held.printed(events)
+            watch.add([text for _, text in events])
+        self._held.add(call.request_id if call is not None else None, self._lines(target, instance, events))
 
     def finished(self, target: Target, call: Call, outcome: Outcome) -> None:
         assert isinstance(target, FunctionTarget)
-        now, instance, failure = self._clock.now(), outcome.instance, outcome.failure
-        memory_mb = target.sandbox.memory_mb
+        now, request_id, failure = self._clock.now(), call.request_id, outcome.failure
+        now_ms, memory_mb = int(now * 1000), target.sandbox.memory_mb
         took = report.figures(outcome, target.timeout_s, memory_mb)
-        text = report.report(call.request_id, took, memory_mb, failure)
+        events = [
+            (now_ms, report.end(request_id)),
+            (now_ms, report.report(request_id, took, memory_mb, failure)),
+        ]
         if failure is not None:
-            death = report.cause_of_death(call.request_id, failure, target.timeout_s, now)
+            death = report.cause_of_death(request_id, failure, target.timeout_s, now)
             if death is not None:
-                self._line(target, instance, call, now, death)
-        self._line(target, instance, call, now, report.end(call.request_id))
-        self._line(target, instance, call, now, text)
-        self._account(target, call, outcome, took, now)
+                events.insert(0, (now_ms, death))
+        watch = self._watches.get(request_id) if self._watches else None
+        if watch is not None:
+            watch.add([text for _, text in events])
+        source = watch.source if watch is not None else "request"
+        record = self._record(target, request_id, outcome, took, now, source)
+        self._held.end(request_id, self._lines(target, outcome.instance, events), record)
 
     def terminated(self, target: Target, instance: str, reason: str) -> None:
         self._introduced.discard(instance)
@@ -109,36 +118,39 @@ class Recorder:
     def _introduce(self, target: FunctionTarget, instance: str, now: float) -> None:
         """Begin the log of an instance that has none yet."""
         self._introduced.add(instance)
+        now_ms = int(now * 1000)
         version = sha256(target.runtime.encode()).hexdigest()
-        self._line(target, instance, None, now, report.init_start(target.sandbox.runtime, self._home.region, version))
+        events = [(now_ms, report.init_start(target.sandbox.runtime, self._home.region, version))]
         if target.notice:
-            self._line(target, instance, None, now, f"MAYFLY {target.notice}\n")
+            events.append((now_ms, f"MAYFLY {target.notice}\n"))
+        self._held.add(None, self._lines(target, instance, events))
 
-    def _line(self, target: FunctionTarget, instance: str, call: Call | None, now: float, text: str) -> None:
-        """A line of the platform's own."""
-        if self._watches and call is not None and (watch := self._watches.get(call.request_id)):
-            watch.add([text])
-        stream = self._streams.of(instance, target.version)
-        self._held.line(LogEvent(target.log_group, stream, int(now * 1000), text))
+    def _lines(self, target: FunctionTarget, instance: str, events: list[tuple[int, str]]) -> LogLines:
+        return LogLines(target.log_group, self._streams.of(instance, target.version), events)
 
-    def _account(self, target: FunctionTarget, call: Call, outcome: Outcome, took: report.Figures, now: float) -> None:
-        watch = self._watches.get(call.request_id)
-        self._held.record(
-            UsageRecord(
-                request_id=call.request_id,
-                function_arn=f"{target.function}:{target.version}",
-                account=target.account,
-                started_at=self._started.pop(call.request_id, now),
-                duration_ms=took.duration_ms,
-                billed_ms=took.billed_ms,
-                init_ms=took.init_ms if took.restore_ms is None else took.restore_ms,
-                memory_mb=target.sandbox.memory_mb,
-                peak_memory_mb=took.peak_memory_mb,
-                ephemeral_mb=target.ephemeral_mb,
-                architecture=target.architecture,
-                outcome=outcome_name(outcome),
-                source=watch.source if watch else "request",
-            )
+    def _record(
+        self,
+        target: FunctionTarget,
+        request_id: str,
+        outcome: Outcome,
+        took: report.Figures,
+        now: float,
+        source: Source,
+    ) -> UsageRecord:
+        return UsageRecord(
+            request_id=request_id,
+            function_arn=f"{target.function}:{target.version}",
+            account=target.account,
+            started_at=self._started.pop(request_id, now),
+            duration_ms=took.duration_ms,
+            billed_ms=took.billed_ms,
+            init_ms=took.init_ms if took.restore_ms is None else took.restore_ms,
+            memory_mb=target.sandbox.memory_mb,
+            peak_memory_mb=took.peak_memory_mb,
+            ephemeral_mb=target.ephemeral_mb,
+            architecture=target.architecture,
+            outcome=outcome_name(outcome),
+            source=source,
         )
 
 

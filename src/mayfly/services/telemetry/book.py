@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from operator import itemgetter
 
 from mayfly.clock import Clock
-from mayfly.services.ports import LogEvent
+from mayfly.services.ports import LogLines
 from mayfly.services.telemetry import chunks
 from mayfly.services.telemetry import statements as sql
 from mayfly.services.telemetry.model import Group, Stream
@@ -30,11 +30,11 @@ class Book:
         """Take the `flush` of the journal whose events `fold` is given."""
         self._flush = flush
 
-    def fold(self, tx: Tx, arrived: Iterable[LogEvent]) -> None:
-        """Store events of any groups and streams, in order."""
+    def fold(self, tx: Tx, arrived: Iterable[LogLines]) -> None:
+        """Store lines of any groups and streams, in order."""
         by_stream: defaultdict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
-        for event in arrived:
-            by_stream[event.group, event.stream].append((event.timestamp_ms, event.message))
+        for lines in arrived:
+            by_stream[lines.group, lines.stream] += lines.events
         for (group_name, stream_name), events in by_stream.items():
             group = find_group(tx, group_name) or self.make_group(tx, group_name, "{}")
             stream = find_stream(tx, group.id, stream_name) or self.make_stream(tx, group.id, stream_name)

@@ -36,6 +36,11 @@ class Chunk(NamedTuple):
 
 def cut(events: Sequence[tuple[int, str]]) -> Iterator[Chunk]:
     """Chunks of `events`, which are in order of time and not empty."""
+    messages = [message for _, message in events]
+    whole = sum(map(_size, messages)) + EVENT_OVERHEAD_BYTES * len(events)
+    if len(events) <= MAX_EVENTS and whole <= MAX_BYTES and events[-1][0] - events[0][0] <= MAX_SPAN_MS:
+        yield Chunk(events[0][0], events[-1][0], whole, _encode(events))  # no message can be longer than allowed
+        return
     start, size = 0, 0
     for index, (timestamp_ms, message) in enumerate(events):
         weight = min(_size(message), MAX_EVENT_BYTES) + EVENT_OVERHEAD_BYTES

@@ -9,9 +9,9 @@ from mayfly.errors import PlatformError
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import faults, invoker
 from mayfly.services.functions.asynchronous import EventQueue
-from mayfly.services.functions.catalog import Catalog, Entry
+from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.delivery import AsyncEvent
-from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.invoker import Invocation, Invoker
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import CANNOT_ASSUME, RoleUnusableError
 from mayfly.settings import FunctionLimits
@@ -59,33 +59,24 @@ class InvocationOperations:
         entry = self._catalog.peek(name, qualifier) or await self._catalog.get(name, qualifier)
         if kind == "DryRun":
             return {"StatusCode": 204}
-        event = AsyncEvent(
-            request_id=context.request_id,
-            name=name,
-            arn=self._home.arn(name, qualifier),
-            payload=invoker.check_json(payload),
-            accepted_at=self._events.now(),
-            client_context=client_context,
-            trace_id=context.headers.get(TRACE_HEADER),
-            qualifier=qualifier,
-        )
+        arn, trace_id = self._home.arn(name, qualifier), context.headers.get(TRACE_HEADER)
+        payload = invoker.check_json(payload)
         if kind == "Event":
+            now = self._events.now()
+            event = AsyncEvent(context.request_id, name, arn, payload, now, 0, client_context, trace_id, qualifier)
             await self._store.write(lambda tx: self._events.put(tx, event))
             return {"StatusCode": 202}
-        return await self._run(entry, event, tail=params.get("LogType") == "Tail")
-
-    async def _run(self, entry: Entry, event: AsyncEvent, *, tail: bool) -> dict[str, object]:
-        """Run the function now; the reply."""
+        tail = params.get("LogType") == "Tail"
         try:
             invocation = await self._calls.invoke(
                 entry,
-                event.payload,
-                event.request_id,
+                payload,
+                context.request_id,
                 source="request",
-                arn=event.arn,
+                arn=arn,
                 tail=tail,
-                client_context=event.client_context,
-                trace_id=event.trace_id,
+                client_context=client_context,
+                trace_id=trace_id,
             )
         except ThrottledError as error:
             raise invoker.throttle_fault(error) from error
@@ -95,18 +86,23 @@ class InvocationOperations:
             raise faults.access_denied(CANNOT_ASSUME) from error
         except PlatformError as error:
             raise faults.service_failure(f"The function could not be started: {error}") from error
-        if fault := invoker.restore_fault(invocation.failure):
-            raise fault
-        reply: dict[str, object] = {
-            "StatusCode": 200,
-            "ExecutedVersion": invocation.version,
-            "Payload": invocation.result.payload,
-        }
-        if invocation.result.failed:
-            reply["FunctionError"] = "Unhandled"
-        if tail:
-            reply["LogResult"] = base64.b64encode(invocation.tail).decode()
-        return reply
+        return _reply(invocation, tail=tail)
+
+
+def _reply(invocation: Invocation, *, tail: bool) -> dict[str, object]:
+    """The reply to a call that ran; `ServiceError` when it could not."""
+    if fault := invoker.restore_fault(invocation.failure):
+        raise fault
+    reply: dict[str, object] = {
+        "StatusCode": 200,
+        "ExecutedVersion": invocation.version,
+        "Payload": invocation.result.payload,
+    }
+    if invocation.result.failed:
+        reply["FunctionError"] = "Unhandled"
+    if tail:
+        reply["LogResult"] = base64.b64encode(invocation.tail).decode()
+    return reply
 
 
 def _client_context(encoded: str | None) -> str | None:
