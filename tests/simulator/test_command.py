@@ -41,6 +41,14 @@ def test_policies_are_compared_in_a_table_that_fits_a_terminal(trace: Path) -> N
     assert "…" not in "".join(table[:8])
 
 
+def test_a_trace_is_not_written_among_the_days_of_another(trace: Path) -> None:
+    before = {path.name: path.read_bytes() for path in trace.iterdir()}
+    done = mayfly("--generate", "3", "-o", trace)
+    assert done.returncode == 1
+    assert "there is a trace already" in done.stderr
+    assert {path.name: path.read_bytes() for path in trace.iterdir()} == before
+
+
 def test_json_has_the_same_figures_for_the_policies_asked_for(trace: Path) -> None:
     done = mayfly(trace, "--json", "--by", "app", "-p", "hybrid:1h", "-p", "fixed:0s")
     report = json.loads(done.stdout)

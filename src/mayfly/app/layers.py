@@ -43,11 +43,15 @@ class Layers:
             (
                 "control group",
                 f"version {self._groups or 'unknown'}: {sizes.memory_mb} MB of memory, "
-                f"{cpus(sizes.memory_mb):.2g} CPUs, {limits.processes} processes",
+                f"{_processors(cpus(sizes.memory_mb))}, {limits.processes} processes",
             ),
             ("limits", f"{limits.open_files} open files, no core dumps"),
         )
         return [{"layer": name, "detail": detail} for name, detail in described]
+
+
+def _processors(count: float) -> str:
+    return f"{count:.2g} CPU{'' if count == 1 else 's'}"
 
 
 def _groups_version() -> int | None:

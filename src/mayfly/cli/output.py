@@ -58,3 +58,8 @@ def megabytes(count: int) -> str:
     if count >= 1_000_000:
         return f"{count / 1_000_000:.1f} MB"
     return f"{max(count // 1000, 1)} kB" if count else "0 kB"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 day`, `2 days`, `1,000 days`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

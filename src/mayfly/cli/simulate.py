@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mayfly.cli.options import JsonOption
-from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, print_json
+from mayfly.cli.output import complaints, console, counted, escape, fail, failures_in_one_line, print_json
 from mayfly.simulator import dataset, generator, policies, simulation
 from mayfly.simulator.report import Result
 from mayfly.simulator.trace import Trace
@@ -70,13 +70,17 @@ def simulate(
 
 
 def _generate(directory: Path, count: int, days: int, seed: int) -> None:
+    if any(directory.glob("*.anon.d*.csv")):
+        fail(f"{directory}: there is a trace already, whose days would mix with new ones; name another directory")
     try:
         with _progress("Writing functions") as (bar, task):
             bar.update(task, total=count)
             generator.write(directory, count, days, seed, lambda number: bar.update(task, completed=number))
     except OSError as error:
         fail(f"{directory}: {error.strerror}")
-    console.print(f"{count:,} functions over {days} days are in [bold]{escape(str(directory))}[/].")
+    console.print(
+        f"{counted(count, 'function')} over {counted(days, 'day')} written to [bold]{escape(str(directory))}[/]."
+    )
     console.print(f"Replay them with: mayfly simulate {escape(str(directory))}")
 
 
@@ -135,9 +139,9 @@ def _table(results: list[Result]) -> Table:
 
 def _explanation(trace: Trace, by: str, base: Result, price: float | None, read_s: float, replay_s: float) -> str:
     lines = [
-        f"{base.units:,} {by}s, {base.calls:,} calls, {trace.days} days; read in {read_s:.1f} s, replayed in "
-        f"{replay_s:.1f} s. Calls take {trace.work_gb_hours:,.1f} GB-h; {base.policy} holds "
-        f"{base.idle_gb_hours:,.1f} GB-h idle.",
+        f"{counted(base.units, by)}, {counted(base.calls, 'call')}, {counted(trace.days, 'day')}; read in "
+        f"{read_s:.1f} s, replayed in {replay_s:.1f} s. Calls take {trace.work_gb_hours:,.1f} GB-h; "
+        f"{base.policy} holds {base.idle_gb_hours:,.1f} GB-h idle.",
         f"p75, median: of the {by}s, each one's per cent of calls that started cold. Cold: such calls in total. "
         "Prewarmed: instances made ahead of a call.",
         "Idle time, memory: what is held without a call, in per cent of a fixed keep-alive of 10 minutes. USD: that "

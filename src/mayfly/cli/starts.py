@@ -11,7 +11,7 @@ from rich.table import Table
 from mayfly.cli import flame
 from mayfly.cli.connection import connect
 from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
-from mayfly.cli.output import console, failures_in_one_line, print_json
+from mayfly.cli.output import console, counted, failures_in_one_line, print_json
 
 MOST_MODULES = 25
 _TIMES = ("total", "queue", "sandbox", "runtime", "restore", "init", "handler")
@@ -87,7 +87,7 @@ def _print_imports(imports: dict[str, Any]) -> None:
     console.print()
     console.print(
         f"Imports at {_moment(imports['at'])}, without a template: "
-        f"{imports['modules']} modules, {imports['init_ms']:.1f} ms of init"
+        f"{counted(imports['modules'], 'module')}, {imports['init_ms']:.1f} ms of init"
     )
     for line in flame.lines(modules, imports["init_ms"], plain=plain):
         console.print(escape(line))
