@@ -1,4 +1,4 @@
-"""Cold starts: a call that finds no instance, through HTTP, and the same below the server, with and without a spare."""
+"""Cold starts: a call that finds no instance, through HTTP, without and with a spare; and the same below the server."""
 
 import asyncio
 import contextlib
@@ -10,18 +10,20 @@ import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks import floors
-from benchmarks.platform import Running, descendants, make_function, pss_mb, unzipped, zipped_with
+from benchmarks.platform import Running, descendants, make_function, pss_mb, running, unzipped, zipped_with
 from benchmarks.report import Report, Row
 from mayfly.sandbox import frames, interpreters
 from mayfly.sandbox.api import Sandbox, SandboxSpec
 from mayfly.sandbox.namespace import AgentFactory
 
-ROUNDS = 40
+ROUNDS = 100
 PAUSE_S = 0.1  # between two starts, and between two forks of the floor beside them
+SPARE_PAUSE_S = 0.3  # the same where a spare is to be there by then
 BURST = 200
 PANDAS = ("numpy", "pandas")
 # A call that says so ends its instance right after the reply, so that the next call finds none.
@@ -40,47 +42,92 @@ _END = b'{"end": true}'
 
 
 def cold(platform: Running, report: Report) -> None:
-    """Hello, then a function that imports NumPy and pandas."""
+    """Hello, then a function that imports NumPy and pandas, each on platforms of their own. `platform` is not used."""
+    del platform
     root = os.geteuid() == 0
     package = zipped_with(FRAME, *PANDAS)
     with tempfile.TemporaryDirectory(prefix="mayfly-bench-code-") as directory:
         code = Path(directory)
         unzipped(package, code)
-        floor = floors.fork_with_namespaces_ms(30, PAUSE_S) if root else None
+        imported = floors.import_ms(code)
+        forked = floors.fork_with_namespaces_ms(30, PAUSE_S) if root else None
         loaded = floors.fork_with_pandas_ms(code, PAUSE_S) if root else None
         in_a_row = floors.fork_with_pandas_ms(code) if root else None
-        imported = floors.import_ms(code)
-        _through_http(platform, report, "hello", make_function(platform, "bench-cold", HELLO), (floor, None))
-        name = make_function(platform, "bench-pandas", FRAME, memory_mb=512, package=package)
-        _through_http(platform, report, "pandas", name, (loaded, imported))
-        # As many instances as a machine of 32 GiB has room for: a template's memory is its own group's.
-        name = make_function(platform, "bench-burst", FRAME, memory_mb=128, package=package)
-        _once(platform.port, platform.invoke_request(name, _END))
-        time.sleep(3)
-        _burst(platform, report, name, in_a_row)
+        with running(_isolation(), "--spares", "0") as bare:
+            hello = make_function(bare, "bench-cold", HELLO)
+            frame = make_function(bare, "bench-pandas", FRAME, memory_mb=512, package=package)
+            _first(bare, report, "hello", hello, None)
+            _first(bare, report, "pandas", frame, imported)
+            time.sleep(3)  # the template is made in the background
+            _without_spare(bare, report, "hello", hello, forked)
+            _without_spare(bare, report, "pandas", frame, loaded)
+            # As many instances as a machine of 8 GiB has room for: a template's memory is its own group's.
+            many = make_function(bare, "bench-burst", FRAME, memory_mb=128, package=package)
+            _once(bare.port, bare.invoke_request(many, _END))
+            time.sleep(3)
+            _burst(bare, report, many, in_a_row)
         if root:
-            asyncio.run(_below_the_server(report, code, loaded))
+            with running(_isolation(), "--spares", "8") as ahead:
+                waiting = floors.waiting_fork_ms(30, SPARE_PAUSE_S)
+                hello = make_function(ahead, "bench-cold", HELLO)
+                frame = make_function(ahead, "bench-pandas", FRAME, memory_mb=512, package=package)
+                for what, name in (("hello", hello), ("pandas", frame)):
+                    _with_spare(ahead, report, what, name, waiting)
+            asyncio.run(_below_the_server(report, code, loaded, waiting))
 
 
-def _through_http(
-    platform: Running, report: Report, what: str, name: str, floor: tuple[float | None, float | None]
-) -> None:
-    forked, imported = floor
+def _isolation() -> str:
+    return "namespace" if os.geteuid() == 0 else "process"
+
+
+def _first(platform: Running, report: Report, what: str, name: str, floor: float | None) -> None:
+    took = _once(platform.port, platform.invoke_request(name, _END))
+    report.add(Row(f"cold start: Invoke of {what}, the very first", took, "ms", floor, "python -c"))
+
+
+def _without_spare(platform: Running, report: Report, what: str, name: str, floor: float | None) -> None:
+    samples = _samples(platform, name, PAUSE_S)
+    if _counts(platform, name).get("spare"):
+        raise RuntimeError(f"a start of {what} used a spare")
+    _add(report, f"cold start: Invoke of {what}", samples, floor, "clone()")
+
+
+def _with_spare(platform: Running, report: Report, what: str, name: str, floor: float) -> None:
+    """Rounds until a template and a spare are there do not count."""
+    _once(platform.port, platform.invoke_request(name, _END))
+    time.sleep(3)
+    _samples(platform, name, SPARE_PAUSE_S, rounds=3)
+    before = _counts(platform, name).get("spare", 0)
+    samples = _samples(platform, name, SPARE_PAUSE_S)
+    used = _counts(platform, name).get("spare", 0) - before
+    if used < len(samples) * 0.95:
+        raise RuntimeError(f"only {used} of {len(samples)} starts of {what} used a spare")
+    _add(report, f"cold start: Invoke of {what}, spare", samples, floor, "a fork that waits")
+
+
+def _samples(platform: Running, name: str, pause_s: float, rounds: int = ROUNDS) -> list[float]:
     request = platform.invoke_request(name, _END)
-    report.add(
-        Row(f"cold start: Invoke of {what}, the very first", _once(platform.port, request), "ms", imported, "python -c")
-    )
-    time.sleep(3)  # the template is made in the background
     samples = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
+        time.sleep(pause_s)
         samples.append(_once(platform.port, request))
-        time.sleep(PAUSE_S)
-    samples.sort()
+    return sorted(samples)
+
+
+def _add(report: Report, what: str, samples: list[float], floor: float | None, floor_is: str) -> None:
+    median = statistics.median(samples)
     report.add(
-        Row(f"cold start: Invoke of {what}, median", statistics.median(samples), "ms", forked, "clone()"),
-        Row(f"cold start: Invoke of {what}, p95", samples[int(len(samples) * 0.95)], "ms"),
-        Row(f"cold start: Invoke of {what}, most", samples[-1], "ms"),
+        Row(f"{what}, median", median, "ms", floor, floor_is),
+        Row(f"{what}, p95", samples[int(len(samples) * 0.95)], "ms", median, "the median"),
+        Row(f"{what}, p99", samples[int(len(samples) * 0.99) - 1], "ms", median, "the median"),
+        Row(f"{what}, most", samples[-1], "ms", median, "the median"),
     )
+
+
+def _counts(platform: Running, name: str) -> Mapping[str, int]:
+    """Starts of a function so far, by path."""
+    counts: Mapping[str, int] = platform.page(f"/_mayfly/starts?function={name}&limit=1")["counts"]
+    return counts
 
 
 def _once(port: int, request: bytes) -> float:
@@ -91,7 +138,7 @@ def _once(port: int, request: bytes) -> float:
         reply = connection.recv(65536)
         elapsed = (time.perf_counter() - began) * 1000
     if not reply.startswith(b"HTTP/1.1 200"):
-        raise RuntimeError(f"a cold call failed: {reply[:200]!r}")
+        raise RuntimeError(f"a cold call failed: {reply.decode(errors='replace')}")
     return elapsed
 
 
@@ -118,35 +165,42 @@ def _burst(platform: Running, report: Report, name: str, floor_ms: float | None)
     report.add(Row("memory: one idle instance, pandas (PSS)", (after - before) / BURST, "MiB"))
 
 
-async def _below_the_server(report: Report, code: Path, floor: float | None) -> None:
-    """From a request for a sandbox until its runtime is ready: the sandbox layer alone."""
+async def _below_the_server(report: Report, code: Path, floor: float | None, waiting: float) -> None:
+    """From a request for a sandbox until its runtime is ready, and the last part of it, which a spare leaves."""
     with tempfile.TemporaryDirectory(prefix="mayfly-bench-agent-") as directory:
         factory = AgentFactory.launch(Path(directory))
         try:
             await factory.attach()
             await factory.prepare("python", interpreters.current())
             spec = SandboxSpec("python", code, memory_mb=512)
-            _, ready = await _start(factory, spec)
+            _, ready = await _start(factory, spec, 0.0)
             modules = [entry[0] for entry in ready["imports"]]
             await factory.prepare_packages("bench", spec, modules, {"TZ": ":UTC"})
             forked = SandboxSpec("python", code, memory_mb=512, template="bench")
-            for what, spares in (("no spare", 0), ("spare", 1)):
-                factory.keep_spares("bench", spares)
+            for what, ahead, beside, of in (
+                ("no spare", False, floor, "clone()"),
+                ("spare", True, waiting, "a fork that waits"),
+            ):
                 samples = []
-                for _ in range(ROUNDS):
+                for _ in range(ROUNDS // 2):
                     await asyncio.sleep(PAUSE_S)
-                    samples.append((await _start(factory, forked))[0])
+                    samples.append((await _start(factory, replace(forked, ahead=ahead), PAUSE_S))[0])
                 median = statistics.median(samples)
-                report.add(Row(f"sandbox: pandas until ready, {what}, median", median, "ms", floor, "clone()"))
+                report.add(Row(f"sandbox: pandas until ready, {what}, median", median, "ms", beside, of))
         finally:
             await factory.close()
 
 
-async def _start(factory: AgentFactory, spec: SandboxSpec) -> tuple[float, Mapping[str, Any]]:
+async def _start(factory: AgentFactory, spec: SandboxSpec, rest_s: float) -> tuple[float, Mapping[str, Any]]:
+    """Milliseconds until ready, and what the runtime said then. One that is made ahead rests first; only the time
+    from then on counts."""
     began = time.perf_counter()
     sandbox = await factory.start(spec)
     loop = asyncio.get_running_loop()
     try:
+        if spec.ahead:
+            await asyncio.sleep(rest_s)
+            began = time.perf_counter()
         meta = {"handler": "app.handler", "environment": {}, "task_root": "/var/task"}
         await loop.sock_sendall(sandbox.control, frames.encode(frames.INIT, meta))
         decoder = frames.Decoder()

@@ -47,27 +47,60 @@ def fork_with_namespaces_ms(rounds: int = 60, pause_s: float = 0.0) -> float:
 
     `pause_s` before each: what was not touched for a while is no longer in the caches, which doubles the time here.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    number = _SYS_CLONE[os.uname().machine]
     samples = []
     for _ in range(rounds):
         reading, writing = os.pipe()
         time.sleep(pause_s)
         began = time.perf_counter()
-        ctypes.pythonapi.PyOS_BeforeFork()
-        pid = libc.syscall(number, _NAMESPACES | signal.SIGCHLD, 0, 0, 0, 0)
+        pid = _clone_with_namespaces()
         if pid == 0:
             os.write(writing, b"x")
             os._exit(0)
-        ctypes.pythonapi.PyOS_AfterFork_Parent()
-        if pid < 0:
-            raise OSError(ctypes.get_errno(), "clone with namespaces failed; run as root")
         os.read(reading, 1)
         samples.append((time.perf_counter() - began) * 1000)
         os.waitpid(pid, 0)
         os.close(reading)
         os.close(writing)
     return statistics.median(samples)
+
+
+_MODULE = "import os\n\ndef handler(event, context):\n    return 'hello'\n"
+
+
+def waiting_fork_ms(rounds: int = 60, pause_s: float = 0.0) -> float:
+    """Median time until a child that was forked ahead, and slept for `pause_s`, has run a small module and answered.
+    Needs root."""
+    samples = []
+    for _ in range(rounds):
+        asking, asked = os.pipe(), os.pipe()
+        pid = _clone_with_namespaces()
+        if pid == 0:
+            os.read(asking[0], 1)
+            exec(compile(_MODULE, "floor", "exec"), {"__name__": "floor"})
+            os.write(asked[1], b"x")
+            os._exit(0)
+        time.sleep(pause_s)
+        began = time.perf_counter()
+        os.write(asking[1], b"x")
+        os.read(asked[0], 1)
+        samples.append((time.perf_counter() - began) * 1000)
+        os.waitpid(pid, 0)
+        for descriptor in (*asking, *asked):
+            os.close(descriptor)
+    return statistics.median(samples)
+
+
+def _clone_with_namespaces() -> int:
+    """0 in the child."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    ctypes.pythonapi.PyOS_BeforeFork()
+    pid: int = libc.syscall(_SYS_CLONE[os.uname().machine], _NAMESPACES | signal.SIGCHLD, 0, 0, 0, 0)
+    if pid == 0:
+        return 0
+    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(ctypes.get_errno(), "clone with namespaces failed; run as root")
+    return pid
 
 
 @contextmanager

@@ -24,6 +24,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from mayfly.cli.connection import connect
+
 
 @dataclass(frozen=True)
 class Running:
@@ -49,6 +51,10 @@ class Running:
             aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"],
         )
+
+    def page(self, path: str) -> Any:
+        """The JSON of one of Mayfly's own pages."""
+        return connect(self.data).get(path)
 
     def invoke_request(self, function: str, payload: bytes = b"{}") -> bytes:
         """The bytes of one signed Invoke."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import uvloop
 
 from mayfly.clock import ManualClock, SystemClock
 from mayfly.engine.engine import LocalEngine
@@ -12,7 +13,7 @@ from mayfly.engine.spares import QUIET_S
 from mayfly.policy import spares as policy
 from mayfly.sandbox.api import SandboxStartError
 
-from .conftest import MakeEngine, call, result, target
+from .conftest import MakeEngine, Recorder, call, result, target
 from .forked import ForkedFactory
 
 
@@ -153,3 +154,23 @@ async def test_a_spare_that_cannot_be_made_costs_no_call(
     await end_instances(engine)
     outcome = await engine.invoke(made, call(4))
     assert (result(outcome), outcome.start and outcome.start.path) == (4, "process")
+
+
+def test_spares_are_kept_on_the_servers_event_loop_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvloop's timers that are due at once know no time, so several starts in one turn need none of that."""
+    monkeypatch.setattr("mayfly.engine.spares.QUIET_S", 0.0)
+
+    async def scenario() -> None:
+        numbers = iter(range(10_000))
+        factory = Watched()
+        engine = LocalEngine(
+            factory, Recorder(), SystemClock(), memory_mb=100_000, new_id=lambda: f"i{next(numbers)}", spares=5
+        )
+        made = target("functions.echo")
+        outcomes = await asyncio.gather(*(engine.invoke(made, call(number)) for number in range(3)))
+        assert [result(outcome) for outcome in outcomes] == [0, 1, 2]
+        await factory.have_started(4)
+        await engine.close(0)
+        await factory.close()
+
+    uvloop.run(scenario())
