@@ -34,15 +34,15 @@ FRAME = (
     "    return pandas.__version__\n"
 )
 # What one idle instance with pandas may need at most; the case makes fewer where memory would not suffice.
-_MOST_MB = 12
+_MOST_MB = 8
 
 
 def idle(platform: Running, report: Report, instances: int = INSTANCES) -> None:
-    """On a platform of its own, which keeps instances for an hour. `platform` is not used."""
+    """On a platform of its own, which keeps instances for an hour, and no spares. `platform` is not used."""
     del platform
     isolation = "namespace" if os.geteuid() == 0 else "process"
     package = zipped_with(FRAME, "numpy", "pandas")
-    with running(isolation, "--keep-alive", "fixed:3600") as mine:
+    with running(isolation, "--keep-alive", "fixed:3600", "--spares", "0") as mine:
         _nothing(mine, report)
         hello = make_function(mine, "idle-hello", HELLO, memory_mb=128)
         few = make_function(mine, "idle-pandas", FRAME, memory_mb=128, package=package)
@@ -112,8 +112,9 @@ def _many(platform: Running, report: Report, names: list[str], other: str, each:
     used = {pid: _cpu_s(pid) for pid in (*instances, platform.pid, *before.processes)}
     time.sleep(WATCH_S)
     after = {pid: _cpu_s(pid) for pid in used}
-    frozen = sum(after[pid] - used[pid] for pid in instances)
-    rest = sum(after[pid] - used[pid] for pid in used if pid not in instances)
+    took = {pid: max(0.0, after[pid] - used[pid]) for pid in used}  # 0 of what ended meanwhile
+    frozen = sum(took[pid] for pid in instances)
+    rest = sum(took.values()) - frozen
     report.add(
         Row(f"{count} idle instances: CPU used by them in {WATCH_S:g} s", frozen * 1000, "ms"),
         Row(f"{count} idle instances: CPU used by the platform in {WATCH_S:g} s", rest * 1000, "ms"),
@@ -170,9 +171,9 @@ async def _thaw(report: Report) -> None:
             await factory.attach()
             await factory.prepare("python", interpreters.current())
             sandbox = await factory.start(SandboxSpec("python", code))
-            await _exchange(
-                sandbox, frames.INIT, {"handler": "app.handler", "environment": {}, "task_root": "/var/task"}
-            )
+            meta = {"handler": "app.handler", "environment": {}, "task_root": "/var/task"}
+            await _exchange(sandbox, frames.encode(frames.INIT, meta))
+            call = frames.encode_call(1, frames.call_head("r", 0, "a"), b"{}")
             frozen, rested = [], []
             for _ in range(100):
                 for samples, freeze in ((frozen, True), (rested, False)):
@@ -182,7 +183,7 @@ async def _thaw(report: Report) -> None:
                     began = time.perf_counter()
                     if freeze:
                         sandbox.thaw()
-                    await _exchange(sandbox, frames.INVOKE, {"request_id": "r", "deadline_ms": 0, "arn": "a"}, b"{}")
+                    await _exchange(sandbox, call)
                     samples.append((time.perf_counter() - began) * 1000)
             median = statistics.median(rested)
             report.add(Row("sandbox: thaw and a call, median", statistics.median(frozen), "ms", median, "a call"))
@@ -195,12 +196,17 @@ async def _thaw(report: Report) -> None:
             await factory.close()
 
 
-async def _exchange(sandbox: Sandbox, kind: int, meta: dict[str, object], payload: bytes = b"") -> None:
+async def _exchange(sandbox: Sandbox, frame: bytes) -> None:
+    """Send a frame, and wait for the answer, which must not be an error."""
     loop = asyncio.get_running_loop()
-    await loop.sock_sendall(sandbox.control, frames.encode(kind, meta, payload))
+    await loop.sock_sendall(sandbox.control, frame)
     decoder = frames.Decoder()
-    while not list(decoder.feed(await loop.sock_recv(sandbox.control, 1 << 16))):
-        pass
+    while data := await loop.sock_recv(sandbox.control, 1 << 16):
+        for answer in decoder.feed(data):
+            if answer.kind not in {frames.READY, frames.RESULT}:
+                raise RuntimeError(f"an instance failed: {answer.payload!r}")
+            return
+    raise RuntimeError("an instance ended")
 
 
 def _warm_ms(platform: Running, name: str) -> float:
