@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +20,7 @@ from benchmarks.peers.mayfly import Mayfly
 from benchmarks.peers.processes import adopt_orphans, alone, at_most
 from benchmarks.peers.report import Result, Run
 from benchmarks.peers.rounds import Memory, Pairs, Plan, measure, memory
-from benchmarks.peers.subject import Peer
+from benchmarks.peers.subject import OURS, Peer
 from benchmarks.platform import running
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,7 @@ def main() -> None:
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
-    names = ["function-url", *(peer.about.name for peer in peers(None))]
+    names = [OURS, *(peer.about.name for peer in peers(None))]
     parser.add_argument("--only", choices=names, action="append", help="measure this peer; may be repeated")
     parser.add_argument("--list", action="store_true", help="show the peers, their packages and what is missing")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each peer and Mayfly in turns (%(default)s)")
@@ -90,6 +91,7 @@ def _result(peer: Peer, mayfly: Mayfly, of_mayfly: Memory, plan: Plan, limit_s: 
         console.print(f"  {missing}")
         return Result(about, {}, missing)
     found: Pairs = {}
+    began = time.monotonic()
     try:
         console.print(f"  packages in {home}")
         peer.install(home)
@@ -99,6 +101,7 @@ def _result(peer: Peer, mayfly: Mayfly, of_mayfly: Memory, plan: Plan, limit_s: 
     except Exception as error:
         console.print(f"  failed: {error!r}; see {home / 'server.log'}", markup=False)
         return Result(about, found, f"{type(error).__name__}: {str(error).splitlines()[0][:160]}")
+    console.print(f"  took {time.monotonic() - began:.0f} s")
     return Result(about, found)
 
 

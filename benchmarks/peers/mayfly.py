@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.peers import sources
 from benchmarks.peers.exchange import once
 from benchmarks.peers.processes import memory_mb
-from benchmarks.peers.subject import About, Kind, Subject, Target
+from benchmarks.peers.subject import OURS, About, Kind, Subject, Target
 from benchmarks.platform import Running, descendants, make_function, zipped, zipped_with
 
 _PAUSE_S = 6 * sources.ENDS_S  # between two starts: an instance is gone by then
@@ -90,7 +90,7 @@ class FunctionUrl:
     """Mayfly's other way in: unsigned HTTP to the function, as most peers are called."""
 
     about = About(
-        name="function-url",
+        name=OURS,
         title="Mayfly, function URL",
         requires=(),
         language="Python",

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.peers.figures import MEASURES, Figure, Measure, Metric, Pair, figure
+from benchmarks.peers.subject import OURS
 
 BEGIN, END = "<!-- peers: begin -->", "<!-- peers: end -->"
 _NONE = "-"
@@ -128,7 +129,7 @@ def markdown(run: Run) -> str:
     lines += [
         _row(result.about["title"], *(_cell(result.figure(measure)) for measure in MEASURES)) for result in run.results
     ]
-    lines += ["", *_descriptions(run)]
+    lines += ["", *_verdicts(run), "", *_descriptions(run)]
     missing = [f"- {result.about['title']}: {result.failure}" for result in run.results if result.failure]
     if missing:
         lines += ["", "Not all measured:", "", *missing]
@@ -170,6 +171,30 @@ def _cell(found: Figure | None) -> str:
     if found.rounds > 1:
         ahead += f", {number(found.least)} to {number(found.most)}"
     return f"{number(found.peer)} ({ahead})" if found.ahead >= 1 else f"{number(found.peer)} (**{ahead}**)"
+
+
+def _verdicts(run: Run) -> list[str]:
+    """Where Mayfly is behind, and where the rounds do not agree on who is, in words."""
+    behind: dict[str, list[str]] = {}
+    undecided: dict[str, list[str]] = {}
+    rows = 0
+    for measure in MEASURES:
+        for result in run.results:
+            found = result.figure(measure)
+            if found is None or result.about["name"] == OURS:
+                continue
+            rows += 1
+            if found.least < 1 < found.most:
+                undecided.setdefault(measure.title, []).append(result.about["title"])
+            elif found.ahead < 1:
+                behind.setdefault(measure.title, []).append(result.about["title"])
+    count = sum(map(len, behind.values()))
+    lines = [f"Mayfly is behind in every round in {count} of {rows} figures{':' if count else '.'}", ""]
+    lines += [f"- {title}: {'; '.join(titles)}" for title, titles in behind.items()]
+    if undecided:
+        lines += ["", "Some rounds went one way and some the other:", ""]
+        lines += [f"- {title}: {'; '.join(titles)}" for title, titles in undecided.items()]
+    return lines
 
 
 def _descriptions(run: Run) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 Kind = Literal["hello", "pandas"]
 KINDS: tuple[Kind, ...] = ("hello", "pandas")
+OURS = "function-url"  # the name of what is measured like a peer and is none
 
 
 @dataclass(frozen=True)

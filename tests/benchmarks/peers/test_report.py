@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks.peers import report
 from benchmarks.peers.figures import Pair
+from benchmarks.peers.mayfly import FunctionUrl
 from benchmarks.peers.python_servers import Uvicorn
 from benchmarks.peers.report import BEGIN, END, Machine, Result, Run
 from benchmarks.peers.workers import Workerd
@@ -59,6 +60,23 @@ def test_the_page_names_machine_command_and_load() -> None:
 
 def test_a_peer_that_could_not_be_measured_is_listed_with_its_reason() -> None:
     assert "- workerd: not installed: workerd" in report.markdown(run_of(ABSENT)).splitlines()
+
+
+def test_a_page_lists_where_mayfly_is_behind_and_where_rounds_disagree() -> None:
+    mixed = Result(asdict(Uvicorn.about), {"throughput at 16": [Pair(10.0, 9.0), Pair(10.0, 11.0)]})
+    lines = report.markdown(run_of(AHEAD, BEHIND, mixed)).splitlines()
+    at = lines.index("Mayfly is behind in every round in 1 of 3 figures:")
+    assert lines[at + 2] == "- throughput at 16: workerd"
+    assert lines[at + 4 : at + 7] == [
+        "Some rounds went one way and some the other:",
+        "",
+        "- throughput at 16: bare uvicorn (the ceiling)",
+    ]
+
+
+def test_a_run_that_mayfly_won_says_so_and_its_own_second_way_in_is_no_peer() -> None:
+    ours = Result(asdict(FunctionUrl.about), {"throughput at 16": [Pair(8000.0, 4000.0)]})
+    assert "Mayfly is behind in every round in 0 of 1 figures." in report.markdown(run_of(AHEAD, ours)).splitlines()
 
 
 def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
