@@ -22,7 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metering": FOUNDATION | {"policy", "store", "services"},
     "wire": FOUNDATION | {"services"},
     "http": FOUNDATION | {"services", "wire"},
-    "app": FOUNDATION | {"policy", "store", "sandbox", "engine", "services", "metering", "wire", "http"},
+    "front": FOUNDATION | {"policy", "store", "sandbox", "engine", "services", "http"},
+    "app": FOUNDATION | {"policy", "store", "sandbox", "engine", "services", "metering", "wire", "http", "front"},
     "cli": FOUNDATION | {"app", "sandbox", "simulator"},
 }
 # What every service may use of the package that all of them live in.

@@ -53,6 +53,7 @@ class HttpSettings:
 
     host: str = "127.0.0.1"
     port: int = 4566
+    workers: int = 0  # front processes that accept connections and run calls beside this one
     header_bytes: int = 64 * 1024  # request line and headers together
     keep_alive_s: float = 75.0
     body_bytes: int = 70_167_211  # of an operation whose input is not a stream; 50 MiB of code are longer in base64

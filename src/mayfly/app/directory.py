@@ -8,10 +8,13 @@ import fcntl
 import json
 import os
 import shlex
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mayfly.errors import PlatformError
+
+FRONTS_END_S = 10.0
 
 
 class DirectoryBusyError(PlatformError):
@@ -55,6 +58,7 @@ class DataDirectory:
         self._home = self.root / "home.json"
         self._info = self.root / "server.json"
         self._lock = self.root / "lock"
+        self._fronts = self.root / "fronts.lock"
         self._held: int | None = None
 
     def make(self) -> None:
@@ -98,6 +102,26 @@ class DataDirectory:
             os.close(descriptor)
             raise DirectoryBusyError(self.root, self.server()) from error
         self._held = descriptor
+
+    def await_fronts(self) -> int:
+        """Wait until no front process of an earlier server lives; what they inherit to show that they do.
+
+        They end when their server does, within moments. `PlatformError` when they do not.
+        """
+        descriptor = os.open(self._fronts, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + FRONTS_END_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    os.close(descriptor)
+                    raise PlatformError(
+                        f"front processes of an earlier server on {self.root} still run; end them and try again"
+                    ) from None
+                time.sleep(0.02)
+            else:
+                return descriptor
 
     def release(self) -> None:
         """Stop being the server; idempotent."""

@@ -20,6 +20,7 @@ _OVERCOMMIT = 4
 _MOST_QUEUE_S = 900.0
 # What a spare takes, with pandas imported, and which part of the machine's memory all of them may take.
 _SPARE_MB, _SPARES_SHARE = 4, 0.01
+MOST_WORKERS = 64
 
 
 class OptionError(CallerError):
@@ -42,6 +43,7 @@ class ServerOptions:
     scaling: str = "1000:100"  # instances of a function at once, and a second; or `any`
     calls_per_concurrency: float | None = None
     spares: int | None = None  # at most; 0: none
+    workers: int = 0
     access_key_id: str | None = None
     secret_access_key: str | None = None
 
@@ -57,9 +59,14 @@ class ServerOptions:
             data=data,
             account=self.account,
             region=self.region,
-            http=replace(HttpSettings(), host=self.host, port=self.port),
+            http=replace(HttpSettings(), host=self.host, port=self.port, workers=self._workers()),
             engine=self._engine(),
         )
+
+    def _workers(self) -> int:
+        if not 0 <= self.workers <= MOST_WORKERS:
+            raise OptionError(f"workers is a number from 0 to {MOST_WORKERS}, not {self.workers}")
+        return self.workers
 
     def _engine(self) -> EngineSettings:
         if not 0 <= self.queue_s <= _MOST_QUEUE_S:

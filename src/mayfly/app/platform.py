@@ -27,6 +27,7 @@ from mayfly.app.pages import Pages
 from mayfly.app.remembering import Remembering
 from mayfly.app.sandboxes import Interpreters, PreparedFactory
 from mayfly.app.starts import StartBook
+from mayfly.app.workers import Workers, front_names
 from mayfly.clock import Clock, SystemClock
 from mayfly.engine.api import Engine, Observer
 from mayfly.engine.engine import LocalEngine
@@ -78,8 +79,9 @@ ANSWER_S = 2.0  # for telling callers that their function was ended
 class Platform:
     """A running platform. Made by `start`, ended by `stop`."""
 
-    def __init__(self, door: FrontDoor, engine: Engine, cleanup: AsyncExitStack) -> None:
+    def __init__(self, door: FrontDoor, workers: "Workers | None", engine: Engine, cleanup: AsyncExitStack) -> None:
         self._door = door
+        self._workers = workers
         self._engine = engine
         self._cleanup = cleanup
         self._hurry = asyncio.Event()
@@ -96,24 +98,29 @@ class Platform:
         """Build everything and begin background work; the platform owns `factory` from now on. `MayflyError`."""
         async with AsyncExitStack() as cleanup:
             cleanup.push_async_callback(factory.close)
-            door, engine = await _Builder(options, settings, directory, info, cleanup).build(factory)
-            return cls(door, engine, cleanup.pop_all())
+            door, workers, engine = await _Builder(options, settings, directory, info, cleanup).build(factory)
+            return cls(door, workers, engine, cleanup.pop_all())
 
     async def listen(self, listener: socket.socket) -> None:
         """Answer requests that arrive at the public listener."""
-        await self._door.listen(listener)
+        if self._workers is None:
+            await self._door.listen(listener)
+        else:
+            await self._workers.open(self._door, listener.dup())
 
     def under_way(self) -> int:
         """How many requests are being answered."""
-        return self._door.under_way()
+        return self._door.under_way() + (self._workers.under_way() if self._workers is not None else 0)
 
     async def stop(self, grace_s: float) -> None:
         """Refuse new requests, let running ones finish for `grace_s` or until `hurry`, then end everything.
 
         Functions that still run then are ended, and their callers told so, before connections are cut.
         """
+        if self._workers is not None:
+            self._workers.drain()
         self._door.refuse()
-        draining = asyncio.create_task(self._door.drained())
+        draining = asyncio.create_task(self._drained())
         hurried = asyncio.create_task(self._hurry.wait())
         await asyncio.wait((draining, hurried), timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         if not draining.done():
@@ -124,6 +131,12 @@ class Platform:
             with suppress(asyncio.CancelledError):
                 await task
         await self._cleanup.aclose()
+
+    async def _drained(self) -> None:
+        """Return when no request is being answered. What fronts cannot finish alone, this process does for them."""
+        if self._workers is not None:
+            await self._workers.drained()
+        await self._door.drained()
 
     def hurry(self) -> None:
         """End the grace of a `stop` under way."""
@@ -156,11 +169,14 @@ class _Builder:
         self._info = info
         self._cleanup = cleanup
         self._clock: Clock = SystemClock()
+        self._fronts_lock = -1
 
-    async def build(self, factory: SandboxFactory) -> tuple[FrontDoor, Engine]:
-        """Everything, started; the front door, which listens nowhere yet, and the engine behind it."""
+    async def build(self, factory: SandboxFactory) -> "tuple[FrontDoor, Workers | None, Engine]":
+        """Everything, started; the front door, which listens nowhere yet, the workers and the engine behind it."""
         discovery = asyncio.create_task(Interpreters.discover(os.environ.get("PATH", ""), Path.home()))
         self._cleanup.callback(discovery.cancel)
+        self._fronts_lock = await asyncio.to_thread(self._directory.await_fronts)
+        self._cleanup.callback(os.close, self._fronts_lock)
         state = await self._open_state()
         identity = await self._identity(state)
         logs, ledger, records = await self._accounts(state)
@@ -193,7 +209,10 @@ class _Builder:
         late_objects.bind(objects)
         tables = TablesService(state.store, self._clock)
         models = Models()
+        workers = self._make_workers(engine, functions, identity, streams, records)
         below: list[Service] = [functions.service, objects, tables, logs, identity.iam, identity.sts]
+        if workers is not None:
+            below = [workers.settling(service) for service in below]
         operations, stacks = self._stacks(state, models, below, objects)
         services = {service.name: guarded(service) for service in (*below, stacks)}
         gateway = Gateway(services, identity.keys, self._settings, self._clock, models)
@@ -219,12 +238,36 @@ class _Builder:
         self._background(tables.run(), "tables")
         self._background(keep_house(objects, state.blobs), "housekeeping")
         self._background(asyncio.to_thread(gateway.warm), "warm-gateway")
-        return door, engine
+        if workers is not None:
+            self._cleanup.push_async_callback(workers.close)
+        return door, workers, engine
+
+    def _make_workers(
+        self,
+        engine: LocalEngine,
+        functions: FunctionsService,
+        identity: IdentityService,
+        streams: Streams,
+        records: CallRecords,
+    ) -> Workers | None:
+        if not self._settings.http.workers:
+            return None
+        journals = self._directory.journals
+        workers = Workers(self._settings, journals, self._fronts_lock, records.followed, self._clock)
+        workers.serve(engine, functions, identity, streams)
+        return workers
 
     async def _accounts(self, state: _State) -> tuple[LogsService, Ledger, CallRecords]:
         """What is told of every invocation, and the journal in front of it."""
         logs, ledger = LogsService(state.store, self._clock), Ledger(state.store, self._clock)
-        records = await CallRecords.open(self._directory.journals, state.store, logs.book, ledger, self._clock)
+        records = await CallRecords.open(
+            self._directory.journals,
+            state.store,
+            logs.book,
+            ledger,
+            self._clock,
+            front_names(self._settings.http.workers),
+        )
         self._cleanup.push_async_callback(records.close)
         return logs, ledger, records
 

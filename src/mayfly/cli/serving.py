@@ -77,6 +77,16 @@ def up(
             "as many as 1 % of the machine's memory holds.",
         ),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            envvar="MAYFLY_WORKERS",
+            min=0,
+            max=64,
+            help="Processes that accept connections and run calls beside the server's own, for machines on which one core "
+            "is too little; 0: none.",
+        ),
+    ] = 0,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the platform is ready.")] = False,
 ) -> None:
     """Start the platform. Ctrl-C or SIGTERM drains running functions and stops it; a second one stops at once."""
@@ -96,6 +106,7 @@ def up(
         scaling=scaling,
         calls_per_concurrency=calls_per_concurrency,
         spares=spares,
+        workers=workers,
         access_key_id=os.environ.get("MAYFLY_ACCESS_KEY_ID"),
         secret_access_key=os.environ.get("MAYFLY_SECRET_ACCESS_KEY"),
     )
@@ -155,6 +166,7 @@ def _detached(options: ServerOptions, started: float) -> None:
     if options.calls_per_concurrency is not None:
         command += ["--calls-per-concurrency", str(options.calls_per_concurrency)]
     command += ["--spares", str(options.spares)] if options.spares is not None else []
+    command += ["--workers", str(options.workers)]
     with directory.server_log.open("ab") as log:
         log_start = log.tell()
         server = subprocess.Popen(

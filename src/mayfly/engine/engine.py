@@ -134,6 +134,10 @@ class LocalEngine:
     def template(self, key: str) -> TemplateView | None:
         return self._templates.view(key)
 
+    def counted(self, calls: int) -> None:
+        """So many calls ended on instances that are lent."""
+        self._placement.tally.calls += calls
+
     @property
     def leases(self) -> Leases:
         """Instances that are lent to others."""

@@ -55,8 +55,8 @@ class Lender(Protocol):
         None: there is none, or a limit does not let another call run.
         """
 
-    def concluded(self, instance: Instance, *, provisioned: bool) -> None:
-        """It counts no longer."""
+    def concluded(self, instance: Instance, calls: int, *, provisioned: bool) -> None:
+        """It counts no longer; so many calls ended on it."""
 
     def returned(self, instance: Instance) -> None:
         """It is idle again."""
@@ -67,6 +67,7 @@ class _Loan:
     instance: Instance
     borrower: Borrower
     provisioned: bool
+    calls: int = 0
     buried: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -110,6 +111,7 @@ class Leases:
         if loan is None:
             return  # it died meanwhile, or its borrower did
         loan.instance.calls += calls
+        loan.calls = calls
         if leaving:
             loan.instance.retire(leaving)
         if loan.instance.take_back():
@@ -125,6 +127,7 @@ class Leases:
         """A borrower has read the rest of a dead instance."""
         if (loan := self._loans.get(lease)) is not None:
             loan.instance.calls += calls
+            loan.calls = calls
             loan.buried.set()
 
     def lost(self, borrower: Borrower) -> None:
@@ -158,4 +161,4 @@ class Leases:
 
     def _end(self, loan: _Loan) -> None:
         if self._loans.pop(loan.instance.id, None) is not None:
-            self._lender.concluded(loan.instance, provisioned=loan.provisioned)
+            self._lender.concluded(loan.instance, loan.calls, provisioned=loan.provisioned)

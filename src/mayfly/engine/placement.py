@@ -261,8 +261,8 @@ class Placement:
             return ready, True
         if pool is None or not pool.idle or pool.waiting:
             return None
-        if self.ledger.limits.calls_per_concurrency is not None:
-            return None  # every call is to be counted here
+        if self.ledger.limits.calls_per_concurrency is not None or pool.target.concurrency > 1:
+            return None  # every call is to be counted, or placed, here
         demand = self.ledger.demand(pool.target, idle=len(pool.idle), start_after_s=0.0, accepted=False)
         if not isinstance(scaling.decide(demand), scaling.Use):
             return None
@@ -278,7 +278,9 @@ class Placement:
         if self._habits is not None:
             self._habits.called(instance.target, self._clock.monotonic())
 
-    def concluded(self, instance: Instance, *, provisioned: bool) -> None:
+    def concluded(self, instance: Instance, calls: int, *, provisioned: bool) -> None:
+        for _ in range(calls if provisioned else 0):
+            self.tally.provisioned_call(instance.target.function)
         self.ledger.settle(instance.target.function, provisioned=provisioned)
         if self._habits is not None:
             self._habits.ended(instance.target.key)

@@ -7,6 +7,7 @@ Built and closed by `app.py`, on whose event loop it runs.
 import asyncio
 import errno
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 
 from mayfly.errors import PlatformError
@@ -16,6 +17,8 @@ from mayfly.http.traffic import Quota, Traffic
 from mayfly.settings import HttpSettings
 
 BACKLOG = 2048
+
+Make = Callable[[Traffic], Connection]
 
 
 class PortInUseError(PlatformError):
@@ -46,6 +49,25 @@ def bind(settings: HttpSettings) -> socket.socket:
     return listener
 
 
+def bind_beside(listener: socket.socket) -> socket.socket:
+    """One more listening socket at the address of `listener`: the kernel deals new connections out among them all.
+
+    The first one was bound without SO_REUSEPORT, so that a second server at the same address is still refused.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    beside = socket.socket(listener.family, listener.type, listener.proto)
+    try:
+        beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        beside.bind(listener.getsockname())
+        beside.listen(BACKLOG)
+    except OSError as error:
+        beside.close()
+        raise PlatformError(f"cannot listen once more at {listener.getsockname()}: {error.strerror}") from error
+    beside.setblocking(False)
+    return beside
+
+
 class FrontDoor:
     """Serves one answer on any number of listeners. Made on the event loop that serves."""
 
@@ -54,18 +76,32 @@ class FrontDoor:
         self._servers: set[asyncio.Server] = set()
         self._ticking: asyncio.Task[None] | None = None
 
-    async def listen(self, listener: socket.socket, max_connections: int | None = None) -> asyncio.Server:
+    async def listen(
+        self, listener: socket.socket, max_connections: int | None = None, make: Make | None = None
+    ) -> asyncio.Server:
         """Accept on `listener`, which the front door owns from now on, until `stop_listening` or `close`.
 
-        Connections beyond `max_connections` at a time are closed as soon as they are made.
+        Connections beyond `max_connections` at a time are closed as soon as they are made. `make` makes each; by
+        default it is one that stays here.
         """
         quota = Quota(max_connections) if max_connections is not None else None
-        loop = asyncio.get_running_loop()
-        if self._ticking is None:
-            self._ticking = loop.create_task(self._tick(), name="http-tick")
-        server = await loop.create_server(lambda: Connection(self._traffic, quota), sock=listener, backlog=BACKLOG)
+
+        def connection() -> Connection:
+            return Connection(self._traffic, quota) if make is None else make(self._traffic)
+
+        self._tick_from_now_on()
+        server = await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=BACKLOG)
         self._servers.add(server)
         return server
+
+    async def adopt(self, accepted: socket.socket, make: Make) -> None:
+        """Serve a connection that somebody else accepted, which the front door owns from now on."""
+        self._tick_from_now_on()
+        accepted.setblocking(False)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: make(self._traffic), accepted)
+        except OSError:
+            accepted.close()  # its client is gone
 
     def stop_listening(self, server: asyncio.Server) -> None:
         """Close one listener; its open connections end with their clients."""
@@ -95,6 +131,10 @@ class FrontDoor:
             with suppress(asyncio.CancelledError):
                 await self._ticking
             self._ticking = None
+
+    def _tick_from_now_on(self) -> None:
+        if self._ticking is None:
+            self._ticking = asyncio.get_running_loop().create_task(self._tick(), name="http-tick")
 
     async def _tick(self) -> None:
         """Once a second: the Date header of all replies, and a look for clients that have stalled."""

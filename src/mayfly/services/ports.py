@@ -30,6 +30,7 @@ class SigningKey:
 
     secret_access_key: str
     principal: Principal
+    expires_at: float = float("inf")  # Unix seconds
 
 
 class KeySource(Protocol):

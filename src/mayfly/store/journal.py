@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 from mayfly.clock import Clock
 from mayfly.errors import MayflyError
@@ -50,6 +50,22 @@ class JournalLimits:
     linger_s: float = 0.1  # records gather this long, so that a fold is worth its commit
 
 
+class Newest(Protocol):
+    """The segment that grows."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def sync(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class FileJournal:
     """`Journal` in a directory. Opened by `open`; close it before the store."""
 
@@ -61,7 +77,7 @@ class FileJournal:
         self._clock = clock
         self._limits = limits
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"mayfly-journal-{name}")
-        self._tail: Tail
+        self._tail: Newest
         self._ends: dict[int, int] = {}  # sizes of the older segments that are not folded yet, in order
         self._folded = Position(0, 0)
         self._backlog = 0  # bytes appended and not folded
@@ -84,7 +100,7 @@ class FileJournal:
         fold: Fold,
         clock: Clock,
         limits: JournalLimits | None = None,
-    ) -> "FileJournal":
+    ) -> Self:
         """Open or create the journal `name` in `directory`. One process at a time; `name` is unique in the database.
 
         `fold` runs as part of a store body, with records in the order of their appending.
@@ -239,7 +255,11 @@ class FileJournal:
             self._backlog -= end - start.offset
             self._folded = Position(min(self._ends, default=self._tail.number), 0)
         else:
-            raise StorageFailedError(f"{self._segments.path(start.segment)} is damaged at byte {start.offset}")
+            await self._torn(start)
+
+    async def _torn(self, at: Position) -> None:
+        """There are bytes in the newest segment, and no whole record begins there."""
+        raise StorageFailedError(f"{self._segments.path(at.segment)} is damaged at byte {at.offset}")
 
     def _commit(self, tx: Tx, batch: Batch) -> Position:
         """Fold `batch`, unless a commit whose answer was lost did so already; how far the journal is folded now."""

@@ -68,7 +68,7 @@ async def test_an_alias_of_the_unpublished_version_follows_it(stage: Stage) -> N
 async def test_ten_thousand_calls_are_shared_by_weight(stage: Stage) -> None:
     await two_versions(stage)
     await alias(stage, **routing(v2=0.2))
-    entry = await stage.functions._catalog.get("f", "live")
+    entry = await stage.functions.catalog.get("f", "live")
     versions = [entry.pick().version for _ in range(10_000)]
     assert abs(versions.count("2") - 2000) < 10
     replies = [await stage.call("Invoke", FunctionName="f", Qualifier="live") for _ in range(40)]
@@ -280,7 +280,7 @@ async def test_an_aliass_url_leads_to_its_version(stage: Stage) -> None:
     taken = await stage.refusal("CreateFunctionUrlConfig", FunctionName="f", Qualifier="live", AuthType="NONE")
     assert f"[functionArn = {ARN}f:live]" in taken.message
     url_id = made["FunctionUrl"].rstrip("/").rpartition("/")[2]
-    entry = await stage.functions._catalog.by_url(url_id)
+    entry = await stage.functions.catalog.by_url(url_id)
     assert entry is not None
     assert (entry.qualifier, entry.pick().version) == ("live", "2")
 
@@ -291,7 +291,7 @@ async def test_an_aliass_url_leads_to_its_version(stage: Stage) -> None:
     assert "NextMarker" not in more
 
     await stage.call("DeleteAlias", FunctionName="f", Name="live")
-    assert await stage.functions._catalog.by_url(url_id) is None
+    assert await stage.functions.catalog.by_url(url_id) is None
     missing = await stage.refusal("GetFunctionUrlConfig", FunctionName="f", Qualifier="live")
     assert missing.status == 404
     assert (

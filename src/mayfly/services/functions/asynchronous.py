@@ -70,6 +70,23 @@ class EventQueue:
         self.put(tx, event)
 
 
+class EventIntake:
+    """Accepts events that a caller hands in by itself."""
+
+    def __init__(self, store: Store, events: EventQueue, clock: Clock) -> None:
+        self._store = store
+        self._events = events
+        self._clock = clock
+
+    def now(self) -> float:
+        """The time at which an event is accepted."""
+        return self._clock.now()
+
+    async def accept(self, event: AsyncEvent) -> None:
+        """Returns once the event is durable, and will be delivered."""
+        await self._store.write(lambda tx: self._events.put(tx, event))
+
+
 class AsyncInvocations:
     """Delivers events: `run`, as a task of the service."""
 

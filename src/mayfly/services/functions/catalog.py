@@ -72,6 +72,11 @@ class Catalog:
         self._by_url: dict[str, Entry] = {}
         self._keys: dict[str, dict[str, str]] = {}  # of the targets that the engine may know, by name and version
         self._writes = 0
+        self._on_change: Callable[[str], None] = lambda name: None
+
+    def watch(self, on_change: Callable[[str], None]) -> None:
+        """Call `on_change` with a function's name whenever an entry of it is no longer to be relied on."""
+        self._on_change = on_change
 
     async def open(self) -> None:
         """Tell the engine of all reserved concurrency, before the first call."""
@@ -157,7 +162,7 @@ class Catalog:
 
     def _replace(self, function: Function) -> None:
         """Of entries, only that of $LATEST is made again, if it was in memory: the next call pays for the others."""
-        self._writes += 1
+        self._changed(function.name)
         self._engine.reserve(self._home.arn(function.name), function.reserved_concurrency)
         family = self._remove(function.name)
         key = self._targets.key(function)
@@ -172,7 +177,7 @@ class Catalog:
 
     def _forget(self, subject: Version | Alias) -> None:
         """Aliases lead to versions, so a version takes them with it."""
-        self._writes += 1
+        self._changed(subject.function_name)
         if isinstance(subject, Version) and (key := self._keys.get(subject.function_name, {}).get(subject.label)):
             self._engine.bound(key, subject.scaling.most if subject.scaling is not None else None)
         family = self._entries.get(subject.function_name, {})
@@ -181,12 +186,16 @@ class Catalog:
                 self._remove_entry(family, entry)
 
     def _drop(self, name: str) -> None:
-        self._writes += 1
+        self._changed(name)
         self._engine.reserve(self._home.arn(name), None)
         self._remove(name)
         for version in list(self._keys.get(name, ())):
             self._retire(name, version)
         self._keys.pop(name, None)
+
+    def _changed(self, name: str) -> None:
+        self._writes += 1
+        self._on_change(name)
 
     def _retire(self, name: str, version: str) -> None:
         if key := self._keys.get(name, {}).pop(version, None):

@@ -75,6 +75,10 @@ class Streams:
             name = self._names[instance] = log_stream(instance, self._clock.now(), version)
         return name
 
+    def adopt(self, instance: str, name: str) -> None:
+        """An instance that was made elsewhere writes to the stream of that name."""
+        self._names[instance] = name
+
     def forget(self, instance: str) -> None:
         self._names.pop(instance, None)
 

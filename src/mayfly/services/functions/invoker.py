@@ -4,11 +4,13 @@ Payload in, `Invocation` out; function failures are results. Throttles and the p
 the engine's errors; callers give them their wire form, or try again.
 """
 
+from typing import Protocol
+
 import msgspec
 
 from mayfly import ids
 from mayfly.clock import Clock
-from mayfly.engine.api import Call, Engine, FailureKind, ThrottledError
+from mayfly.engine.api import Call, FailureKind, Outcome, Target, ThrottledError
 from mayfly.errors import PlatformError
 from mayfly.policy.scaling import Scope
 from mayfly.services.contract import ServiceError
@@ -49,10 +51,16 @@ class Invocation(msgspec.Struct, frozen=True):
     failure: FailureKind | None = None
 
 
+class Runs(Protocol):
+    """The engine, or what stands for it: see `engine.api.Engine.invoke`."""
+
+    async def invoke(self, target: Target, call: Call) -> Outcome: ...
+
+
 class Invoker:
     """Runs functions on the engine."""
 
-    def __init__(self, engine: Engine, recorder: Recorder, limits: FunctionLimits, clock: Clock) -> None:
+    def __init__(self, engine: Runs, recorder: Recorder, limits: FunctionLimits, clock: Clock) -> None:
         self._engine = engine
         self._recorder = recorder
         self._limits = limits

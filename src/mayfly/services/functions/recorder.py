@@ -71,6 +71,15 @@ class Recorder:
         """Attribute the call `request_id` to `source`, and collect its tail, while the context is open."""
         return Watch(self._watches, request_id, source, tail=tail)
 
+    def adopt(self, instance: str) -> None:
+        """The log of an instance began elsewhere, and goes on here until `forget`."""
+        self._introduced.add(instance)
+
+    def forget(self, instance: str) -> None:
+        """It goes on elsewhere."""
+        self._introduced.discard(instance)
+        self._streams.forget(instance)
+
     def started(self, target: Target, instance: str, call: Call) -> None:
         assert isinstance(target, FunctionTarget)
         now, request_id = self._clock.now(), call.request_id
@@ -112,8 +121,7 @@ class Recorder:
         self._held.end(request_id, self._lines(target, outcome.instance, events), record)
 
     def terminated(self, target: Target, instance: str, reason: str) -> None:
-        self._introduced.discard(instance)
-        self._streams.forget(instance)
+        self.forget(instance)
 
     def _introduce(self, target: FunctionTarget, instance: str, now: float) -> None:
         """Begin the log of an instance that has none yet."""

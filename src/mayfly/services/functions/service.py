@@ -24,7 +24,7 @@ from mayfly.engine.api import Engine
 from mayfly.errors import PlatformError
 from mayfly.services.contract import Handler, operations_of
 from mayfly.services.functions import repository, runtimes
-from mayfly.services.functions.asynchronous import AsyncInvocations, EventQueue, default_concurrency
+from mayfly.services.functions.asynchronous import AsyncInvocations, EventIntake, EventQueue, default_concurrency
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.code.bytecode import Bytecode
 from mayfly.services.functions.code.library import CodeLibrary
@@ -82,9 +82,9 @@ class FunctionsService:
     """All of functions.
 
     `service` answers lambda's operations, `urls` answers function URLs, `code_links` answers below `/_mayfly/code/`,
-    `event_targets` is for services whose events invoke functions, `deployments` for who shows functions. `endpoint` is
-    where code inside a sandbox reaches Mayfly: `SANDBOX_ENDPOINT` where sandboxes have a network of their own, else the
-    server's URL.
+    `event_targets` is for services whose events invoke functions, `deployments` for who shows functions, `catalog` and
+    `calls` for front processes. `endpoint` is where code inside a sandbox reaches Mayfly: `SANDBOX_ENDPOINT` where
+    sandboxes have a network of their own, else the server's URL.
     `async_concurrency`: how many events run at once; None: as many as suit the machine's processors.
     """
 
@@ -118,12 +118,12 @@ class FunctionsService:
         isolation = settings.engine.isolation
         targets = TargetFactory(home, self._library, roles, choose, limits, streams, endpoint, isolation)
         self.deployments = Deployments(store, targets)
-        self._catalog = catalog = Catalog(store, home, self._library, targets, engine, lambda: secrets.randbits(64))
+        self.catalog = catalog = Catalog(store, home, self._library, targets, engine, lambda: secrets.randbits(64))
         self._provisioner = provisioner = Provisioner(store, catalog, engine)
         self._publisher = publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock)
         editor = Editor(store, blobs, catalog, publisher, home, limits, clock)
         sources = CodeSources(self._library, objects)
-        calls = Invoker(engine, recorder, limits, clock)
+        self.calls = calls = Invoker(engine, recorder, limits, clock)
         events = EventQueue(queue, home, clock)
         self._deliveries = AsyncInvocations(
             store,
@@ -162,13 +162,13 @@ class FunctionsService:
             AliasOperations(home, store, catalog, provisioner),
             ProvisionedOperations(home, editor, store, provisioner, limits, clock),
             ScalingOperations(home, editor, provisioner, settings.limits),
-            InvocationOperations(home, catalog, calls, events, store, limits),
+            InvocationOperations(home, catalog, calls, EventIntake(store, events, clock), limits),
         )
 
     async def start(self) -> None:
         """Make the code directory ready and begin delivering events."""
         await self._library.open()
-        await self._catalog.open()
+        await self.catalog.open()
         await self.sweep(0.0)
         self._tasks = [
             asyncio.create_task(self._deliveries.run(), name="function events"),

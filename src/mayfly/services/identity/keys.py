@@ -7,6 +7,7 @@ answered but not kept.
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from mayfly.clock import Clock
@@ -40,11 +41,17 @@ class Keys:
         )
         self._cache: OrderedDict[tuple[str, bytes], _Known] = OrderedDict()
         self._generation = 0
+        self._on_forget: Callable[[], None] = lambda: None
+
+    def watch(self, on_forget: Callable[[], None]) -> None:
+        """Call `on_forget` whenever what was known of keys is no longer to be relied on."""
+        self._on_forget = on_forget
 
     def forget(self) -> None:
         """Drop what is cached: a role or a key changed."""
         self._generation += 1
         self._cache.clear()
+        self._on_forget()
 
     async def find(self, access_key_id: str, session_token: str | None) -> SigningKey:
         """The key; `ServiceError` InvalidClientTokenId or ExpiredToken."""
@@ -92,7 +99,8 @@ class Keys:
         if role is None:
             raise invalid_token()
         return _Known(
-            SigningKey(session_secret(self._server_key, token), _principal(session, role)), session.expires_at
+            SigningKey(session_secret(self._server_key, token), _principal(session, role), session.expires_at),
+            session.expires_at,
         )
 
 

@@ -8,14 +8,12 @@ from mayfly.engine.api import ThrottledError
 from mayfly.errors import PlatformError
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import faults, invoker
-from mayfly.services.functions.asynchronous import EventQueue
-from mayfly.services.functions.catalog import Catalog
+from mayfly.services.functions.calling import Calls, Entries, Intake
 from mayfly.services.functions.delivery import AsyncEvent
-from mayfly.services.functions.invoker import Invocation, Invoker
+from mayfly.services.functions.invoker import Invocation
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import CANNOT_ASSUME, RoleUnusableError
 from mayfly.settings import FunctionLimits
-from mayfly.store.api import Store
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import InvocationRequestTypeDef
@@ -30,17 +28,15 @@ class InvocationOperations:
     def __init__(
         self,
         home: Home,
-        catalog: Catalog,
-        calls: Invoker,
-        events: EventQueue,
-        store: Store,
+        catalog: Entries,
+        calls: Calls,
+        intake: Intake,
         limits: FunctionLimits,
     ) -> None:
         self._home = home
         self._catalog = catalog
         self._calls = calls
-        self._events = events
-        self._store = store
+        self._intake = intake
         self._limits = limits
 
     @operation("Invoke")
@@ -62,9 +58,9 @@ class InvocationOperations:
         arn, trace_id = self._home.arn(name, qualifier), context.headers.get(TRACE_HEADER)
         payload = invoker.check_json(payload)
         if kind == "Event":
-            now = self._events.now()
+            now = self._intake.now()
             event = AsyncEvent(context.request_id, name, arn, payload, now, 0, client_context, trace_id, qualifier)
-            await self._store.write(lambda tx: self._events.put(tx, event))
+            await self._intake.accept(event)
             return {"StatusCode": 202}
         tail = params.get("LogType") == "Tail"
         try:

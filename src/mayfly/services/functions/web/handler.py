@@ -15,8 +15,8 @@ from mayfly.engine.api import ThrottledError
 from mayfly.errors import CallerError, PlatformError
 from mayfly.services.contract import HttpRequest, HttpResponse, Principal, ServiceError
 from mayfly.services.functions import invoker, resource_policy
-from mayfly.services.functions.catalog import Catalog, Entry
-from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.calling import Calls, Entries
+from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.model import AuthType, FunctionUrl
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.resource_policy import INVOKE, INVOKE_URL, Attempt
@@ -51,8 +51,8 @@ class UrlHandler:
     def __init__(
         self,
         home: Home,
-        catalog: Catalog,
-        calls: Invoker,
+        catalog: Entries,
+        calls: Calls,
         limits: FunctionLimits,
         clock: Clock,
         signatures: Signatures | None,

@@ -1,0 +1,74 @@
+"""How a front runs a function: on an instance that was lent to it, or else by asking the core.
+
+`Calls` does what `invoker.Invoker` does in the core and raises what it raises; the operations above do not know which
+of the two they have.
+"""
+
+from typing import Any
+
+from mayfly.front import messages
+from mayfly.front.entries import Ask, FrontTarget
+from mayfly.front.leases import NoLeaseError
+from mayfly.front.refusals import error_of
+from mayfly.services.functions.catalog import Entry
+from mayfly.services.functions.invoker import Invocation, Invoker
+from mayfly.services.functions.recorder import Source
+from mayfly.services.functions.results import Result
+
+
+class Calls:
+    """`invoker` runs calls on leased instances; `ask` puts a question to the core."""
+
+    def __init__(self, invoker: Invoker, ask: Ask) -> None:
+        self._invoker = invoker
+        self._ask = ask
+
+    async def invoke(
+        self,
+        entry: Entry,
+        payload: bytes,
+        request_id: str,
+        *,
+        source: Source,
+        arn: str,
+        tail: bool = False,
+        client_context: str | None = None,
+        trace_id: str | None = None,
+    ) -> Invocation:
+        """See `Invoker.invoke`."""
+        target = entry.target
+        if isinstance(target, FrontTarget) and target.local and not tail:
+            try:
+                return await self._invoker.invoke(
+                    entry,
+                    payload,
+                    request_id,
+                    source=source,
+                    arn=arn,
+                    client_context=client_context,
+                    trace_id=trace_id,
+                )
+            except NoLeaseError:
+                pass
+        ran: Any = await self._ask(
+            lambda number: messages.Run(
+                number,
+                entry.function.name,
+                entry.qualifier,
+                payload,
+                request_id,
+                source,
+                arn,
+                tail,
+                client_context,
+                trace_id,
+            )
+        )
+        assert isinstance(ran, messages.Ran)
+        if ran.refusal is not None:
+            raise error_of(ran.refusal, target)
+        return Invocation(Result(ran.payload, failed=ran.failed), ran.tail, ran.version)
+
+    def new_trace(self) -> str:
+        """See `Invoker.new_trace`."""
+        return self._invoker.new_trace()

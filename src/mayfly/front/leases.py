@@ -1,0 +1,283 @@
+"""The leases of one front: which instance runs the next call, when another is asked for, and when one goes back.
+
+A lease that nobody uses goes back after `IDLE_S`, one that is in use without end after `TERM_S`, so that instances find
+to where they are needed; those that the core calls back go at once, or after their call. One goes back only in a later
+millisecond than the last line of its log, because lines are ordered by that.
+"""
+
+import asyncio
+import collections
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mayfly.clock import Clock
+from mayfly.engine.api import Call, FailureKind, Observer, Outcome, Target
+from mayfly.engine.job import Job
+from mayfly.errors import PlatformError
+from mayfly.front import messages
+from mayfly.front.borrowed import Borrowed
+from mayfly.front.link import Questions
+from mayfly.sandbox.api import Exit
+
+IDLE_S = 0.1
+TERM_S = 1.0
+_LOOK_EVERY_S = 0.05
+_MILLISECOND_S = 0.001
+
+_log = logging.getLogger(__name__)
+
+
+class NoLeaseError(PlatformError):
+    """There is no instance for this front now; the core runs the call."""
+
+
+class Streams(Protocol):
+    """Told which log stream an instance writes to, and when that is of no more use."""
+
+    def adopt(self, instance: str, stream: str) -> None: ...
+
+    def forget(self, instance: str) -> None: ...
+
+
+@dataclass(slots=True)
+class _Held:
+    """The leases of one target."""
+
+    idle: list[Borrowed]
+    waiting: collections.deque[asyncio.Future[Borrowed | None]]
+    asked: int = 0
+
+
+class Leases:
+    """`borrowed.Owner`, and what the engine's `invoke` is in a front."""
+
+    def __init__(
+        self,
+        send: Callable[[object], None],
+        questions: Questions,
+        observer: Observer,
+        streams: Streams,
+        clock: Clock,
+    ) -> None:
+        self._send = send
+        self._questions = questions
+        self._observer = observer
+        self._streams = streams
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._all: dict[str, Borrowed] = {}
+        self._held: dict[str, _Held] = {}
+        self._burials: set[asyncio.Task[None]] = set()
+        self._look: asyncio.TimerHandle | None = None
+        self._draining = False
+        self._calls = 0  # that ended since `take_count`
+        self._none = asyncio.Event()  # set while there is no lease
+        self._none.set()
+
+    def take_count(self) -> int:
+        """How many calls ended since this was asked last."""
+        calls, self._calls = self._calls, 0
+        return calls
+
+    async def empty(self) -> None:
+        """Return when no lease is left."""
+        await self._none.wait()
+
+    async def invoke(self, target: Target, call: Call) -> Outcome:
+        """Run a call on a leased instance; `NoLeaseError`."""
+        accepted_at = self._clock.monotonic()
+        instance = self._take(target.key)
+        while instance is None:
+            instance = await self._obtain(target)
+            if instance is None:
+                raise NoLeaseError("the core lends no instance now")
+            if instance.to_return or instance.over:  # it was called back while this call was being woken
+                self.idle(instance)
+                raise NoLeaseError("the instance was called back")
+        job = Job(target, call, self._loop.create_future(), accepted_at)
+        instance.run(job)
+        try:
+            return await job.future
+        finally:
+            self._calls += 1
+
+    def drain(self) -> None:
+        """Borrow nothing more; give everything back as soon as it is idle."""
+        self._draining = True
+        self.give_back(lambda target: True, busy=True)
+
+    def abandon(self) -> None:
+        """The core is gone."""
+        if self._look is not None:
+            self._look.cancel()
+        for instance in self._all.values():
+            instance.abandon()
+
+    def give_back(self, covers: Callable[[Target], bool], *, busy: bool) -> float:
+        """Give back the idle leases that `covers` says, and, if `busy`, the others after their call.
+
+        In how many seconds the idle ones are back: 0 but for those that ran a call this very millisecond.
+        """
+        late = False
+        for instance in [one for one in self._all.values() if covers(one.target)]:
+            if instance.over:
+                continue
+            if instance.busy:
+                instance.to_return = instance.to_return or busy
+            elif not instance.opened:
+                instance.to_return = late = True
+            else:
+                instance.to_return = True
+                self._unlist(instance)
+                self._return(instance)
+                late = late or not instance.over
+        return 2 * _MILLISECOND_S if late else 0.0
+
+    # What the core answers.
+
+    async def leased(self, number: int, target: Target, answer: messages.Leased, descriptors: list[int]) -> None:
+        """Take over what `AskLease` brought."""
+        held = self._held[target.key]
+        held.asked -= 1
+        if answer.lease is None:
+            self._disappoint(held)
+            return
+        self._streams.adopt(answer.lease, answer.stream)
+        instance = Borrowed(answer.lease, target, self._observer, self._clock, self, answer.quiet_since)
+        self._all[answer.lease] = instance
+        self._none.clear()
+        try:
+            await instance.open(descriptors)
+        except OSError:
+            _log.exception("the leased instance %s could not be opened", answer.lease)
+            self._disappoint(held)
+            self.condemn(instance, "protocol")
+            return
+        self._arm()
+        if int(self._clock.now() * 1000) <= int(answer.quiet_since * 1000):
+            await asyncio.sleep(_MILLISECOND_S)
+        self.idle(instance)
+        self._disappoint(held)
+
+    def died(self, lease: str, exit_: Exit) -> None:
+        """The core says that a leased instance is dead."""
+        instance = self._all.get(lease)
+        if instance is None:
+            self._send(messages.Buried(lease, 0))
+            return
+        self._unlist(instance)
+        burial = self._loop.create_task(instance.died(exit_), name=f"bury {lease}")
+        self._burials.add(burial)
+        burial.add_done_callback(self._burials.discard)
+
+    # What instances tell (`borrowed.Owner`).
+
+    def idle(self, instance: Borrowed) -> None:
+        if instance.over:
+            return
+        held = self._held[instance.target.key]
+        due = self._clock.monotonic() - instance.since > TERM_S
+        if instance.leaving or instance.to_return or self._draining or due:
+            self._return(instance)
+            return
+        while held.waiting:
+            waiting = held.waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(instance)
+                return
+        held.idle.append(instance)
+
+    def condemn(self, instance: Borrowed, verdict: FailureKind) -> None:
+        self._unlist(instance)
+        self._send(messages.Condemn(instance.id, verdict))
+
+    def buried(self, instance: Borrowed) -> None:
+        self._forget(instance)
+        self._send(messages.Buried(instance.id, instance.calls))
+
+    # Inner workings.
+
+    def _take(self, key: str) -> Borrowed | None:
+        held = self._held.get(key)
+        return held.idle.pop() if held is not None and held.idle else None
+
+    async def _obtain(self, target: Target) -> Borrowed | None:
+        """The next instance that falls idle, or another one that the core lends."""
+        if self._draining:
+            return None
+        held = self._held.get(target.key)
+        if held is None:
+            held = self._held[target.key] = _Held([], collections.deque())
+        waiting: asyncio.Future[Borrowed | None] = self._loop.create_future()
+        held.waiting.append(waiting)
+        held.asked += 1
+        number, answer = self._questions.new()
+        answer.add_done_callback(lambda done: self._answered(done, target))
+        self._send(messages.AskLease(number, target.key))
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if waiting.done() and not waiting.cancelled() and (unused := waiting.result()) is not None:
+                self.idle(unused)
+            raise
+
+    def _answered(self, done: "asyncio.Future[tuple[messages.Leased, list[int]]]", target: Target) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        answer, descriptors = done.result()
+        opening = self._loop.create_task(self.leased(answer.number, target, answer, descriptors))
+        self._burials.add(opening)
+        opening.add_done_callback(self._burials.discard)
+
+    def _disappoint(self, held: _Held) -> None:
+        """One lease less will come than is waited for."""
+        while held.waiting and len(held.waiting) > held.asked:
+            waiting = held.waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def _return(self, instance: Borrowed) -> None:
+        """Give back an idle instance, in a later millisecond than its log's last line."""
+        if int(self._clock.now() * 1000) <= int(instance.last_line_at * 1000):
+            instance.to_return = True
+            self._loop.call_later(_MILLISECOND_S, self._return_later, instance)
+            return
+        instance.give_up()
+        self._forget(instance)  # its records are written before anybody else goes on with it
+        self._send(messages.GiveBack(instance.id, instance.calls, instance.leaving))
+
+    def _return_later(self, instance: Borrowed) -> None:
+        if not instance.over:
+            self._return(instance)
+
+    def _forget(self, instance: Borrowed) -> None:
+        self._all.pop(instance.id, None)
+        if not self._all:
+            self._none.set()
+        self._streams.forget(instance.id)
+        held = self._held.get(instance.target.key)
+        unused = held is not None and not held.idle and not held.waiting and not held.asked
+        if unused and not any(other.target.key == instance.target.key for other in self._all.values()):
+            del self._held[instance.target.key]
+
+    def _unlist(self, instance: Borrowed) -> None:
+        held = self._held.get(instance.target.key)
+        if held is not None and instance in held.idle:
+            held.idle.remove(instance)
+
+    def _arm(self) -> None:
+        if self._look is None:
+            self._look = self._loop.call_later(_LOOK_EVERY_S, self._look_around)
+
+    def _look_around(self) -> None:
+        """Give back what nobody uses."""
+        self._look = None
+        before = self._clock.monotonic() - IDLE_S
+        for held in list(self._held.values()):
+            for instance in [one for one in held.idle if one.idle_since < before]:
+                held.idle.remove(instance)
+                self._return(instance)
+        if self._all:
+            self._arm()

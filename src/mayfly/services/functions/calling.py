@@ -1,0 +1,48 @@
+"""What those who take calls need: functions by name, somebody to run them, somebody to accept events.
+
+Each has two implementations: in the process that keeps the state, and in a front process that asks that one.
+"""
+
+from typing import Protocol
+
+from mayfly.services.functions.catalog import Entry
+from mayfly.services.functions.delivery import AsyncEvent
+from mayfly.services.functions.invoker import Invocation
+from mayfly.services.functions.recorder import Source
+
+
+class Entries(Protocol):
+    """See `catalog.Catalog`."""
+
+    def peek(self, name: str, qualifier: str | None = None) -> Entry | None: ...
+
+    async def get(self, name: str, qualifier: str | None = None) -> Entry: ...
+
+    async def by_url(self, url_id: str) -> Entry | None: ...
+
+
+class Calls(Protocol):
+    """See `invoker.Invoker`."""
+
+    async def invoke(
+        self,
+        entry: Entry,
+        payload: bytes,
+        request_id: str,
+        *,
+        source: Source,
+        arn: str,
+        tail: bool = False,
+        client_context: str | None = None,
+        trace_id: str | None = None,
+    ) -> Invocation: ...
+
+    def new_trace(self) -> str: ...
+
+
+class Intake(Protocol):
+    """See `asynchronous.EventIntake`."""
+
+    def now(self) -> float: ...
+
+    async def accept(self, event: AsyncEvent) -> None: ...

@@ -1,0 +1,287 @@
+"""Calls over two fronts: they answer as one server does, within its limits, and know every change at once."""
+
+import asyncio
+import base64
+import json
+import re
+from collections import Counter
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import PlatformProcess
+from tests.front import load
+from tests.front.conftest import log_of, make_function, signed, usage_of, zipped
+
+pytestmark = [pytest.mark.timeout(120)]
+
+HELLO = "def handler(event, context):\n    print('hello')\n    return event\n"
+SPAN = """
+import time
+
+def handler(event, context):
+    began = time.monotonic_ns()
+    time.sleep(event.get("s", 0))
+    return [began, time.monotonic_ns()]
+"""
+
+
+def invoke(platform: PlatformProcess, name: str, event: Any = None, **options: Any) -> Any:
+    reply = platform.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event), **options)
+    return json.loads(reply["Payload"].read())
+
+
+async def test_both_fronts_run_calls_and_every_one_is_logged_once(crowd: PlatformProcess) -> None:
+    name = make_function(crowd, "hello", HELLO)
+
+    answers = await load.crowd(crowd.url, signed(crowd, name, b'{"a": 1}'), clients=8, calls=200)
+
+    assert answers.bodies == [{"a": 1}] * len(answers.bodies)
+    assert (answers.others, answers.broken) == ([], 0)
+    journals = [path for path in (crowd.data / "journals").iterdir() if path.stat().st_size]
+    assert {path.name.split("-")[1] for path in journals if "front" in path.name} == {"front1", "front2"}
+    log = log_of(crowd, name)
+    ends = Counter(re.findall(r"END RequestId: (\S+)", "".join(log)))
+    assert {request: ends[request] for request in answers.ids} == dict.fromkeys(answers.ids, 1)
+    assert log.count("hello\n") == len(answers.ids)
+
+
+async def test_the_lines_of_each_instance_stay_in_their_order(crowd: PlatformProcess) -> None:
+    name = make_function(crowd, "ordered", HELLO)
+    await load.crowd(crowd.url, signed(crowd, name), clients=6, calls=150)
+
+    logs = crowd.client("logs")
+    for stream in logs.describe_log_streams(logGroupName=f"/aws/lambda/{name}")["logStreams"]:
+        events, token = [], None
+        while True:
+            more: dict[str, str] = {"nextToken": token} if token else {}
+            page = logs.get_log_events(
+                logGroupName=f"/aws/lambda/{name}", logStreamName=stream["logStreamName"], startFromHead=True, **more
+            )
+            events += page["events"]
+            if page["nextForwardToken"] == token:
+                break
+            token = page["nextForwardToken"]
+        words = [event["message"].split()[0] for event in events]
+        assert words[0] == "INIT_START"
+        assert words[1:] == ["START", "hello", "END", "REPORT"] * ((len(words) - 1) // 4)
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_no_more_calls_run_at_a_time_than_a_function_may(crowd: PlatformProcess, limit: int) -> None:
+    name = make_function(crowd, f"limited-{limit}", SPAN)
+    crowd.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=limit)
+
+    answers = await load.crowd(crowd.url, signed(crowd, name, b'{"s": 0.002}'), clients=32, calls=150)
+
+    assert load.most_at_once(answers.bodies) == limit
+    assert answers.refused > 0
+    assert (answers.others, answers.broken) == ([], 0)
+
+
+async def test_no_call_is_refused_while_a_leased_instance_idles(crowd: PlatformProcess) -> None:
+    name = make_function(crowd, "alone", SPAN)
+    crowd.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    clients, request = [load.Client(crowd.url) for _ in range(6)], signed(crowd, name)
+
+    statuses = []
+    for _ in range(20):
+        for client in clients:  # on whichever front each of them is, the instance was leased to another a moment ago
+            status, _, _ = await client.ask(request)
+            statuses.append(status)
+
+    assert Counter(statuses) == {200: 120}
+    for client in clients:
+        client.close()
+
+
+async def test_after_an_update_is_acknowledged_only_new_code_answers(crowd: PlatformProcess) -> None:
+    name = make_function(crowd, "updated", "def handler(event, context):\n    return 0\n")
+    functions, request = crowd.client("lambda"), signed(crowd, name)
+    acknowledged, stop, wrong = 0, False, []
+
+    async def call() -> None:
+        client = load.Client(crowd.url)
+        while not stop:
+            least = acknowledged
+            status, _, body = await client.ask(request)
+            if status != 200 or int(body) < least:
+                wrong.append((least, status, body))
+        client.close()
+
+    callers = [asyncio.create_task(call()) for _ in range(8)]
+    for version in range(1, 8):
+        code = zipped(f"def handler(event, context):\n    return {version}\n")
+        await asyncio.to_thread(functions.update_function_code, FunctionName=name, ZipFile=code)
+        acknowledged = version
+        await asyncio.sleep(0.05)
+    stop = True
+    await asyncio.gather(*callers)
+
+    assert wrong == []
+
+
+async def test_a_deleted_function_is_gone_when_that_is_acknowledged(crowd: PlatformProcess) -> None:
+    name = make_function(crowd, "deleted", HELLO)
+    clients, request = [load.Client(crowd.url) for _ in range(6)], signed(crowd, name)
+    for client in clients:
+        assert (await client.ask(request))[0] == 200
+
+    crowd.client("lambda").delete_function(FunctionName=name)
+
+    assert {(await client.ask(request))[0] for client in clients} == {404}
+    for client in clients:
+        client.close()
+
+
+async def test_who_may_call_a_url_changes_when_that_is_acknowledged(crowd: PlatformProcess) -> None:
+    name, functions = make_function(crowd, "open", HELLO), crowd.client("lambda")
+    url = functions.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"]
+    request = f"GET /{url.split('/', 3)[3]} HTTP/1.1\r\nhost: {crowd.url[7:]}\r\n\r\n".encode()
+    clients = [load.Client(crowd.url) for _ in range(6)]
+
+    async def statuses() -> set[int]:
+        return {(await client.ask(request))[0] for client in clients}
+
+    assert await statuses() == {403}
+    grant = {"FunctionName": name, "Principal": "*"}
+    functions.add_permission(**grant, StatementId="u", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE")
+    functions.add_permission(**grant, StatementId="i", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True)
+    assert await statuses() == {200}
+    assert await statuses() == {200}
+    functions.update_function_url_config(FunctionName=name, AuthType="AWS_IAM")
+    assert await statuses() == {403}
+    functions.update_function_url_config(FunctionName=name, AuthType="NONE")
+    assert await statuses() == {200}
+    functions.delete_function_url_config(FunctionName=name)
+    assert await statuses() == {404}
+    for client in clients:
+        client.close()
+
+
+async def test_a_deleted_roles_session_can_call_nothing_more(crowd: PlatformProcess) -> None:
+    name, iam = make_function(crowd, "guarded", HELLO), crowd.client("iam")
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"AWS": crowd.account}, "Action": "sts:AssumeRole"}],
+    }
+    role = iam.create_role(RoleName="caller", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    keys = crowd.client("sts").assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
+    session: Any = boto3.session.Session()
+    caller = session.client(
+        "lambda",
+        endpoint_url=crowd.url,
+        region_name=crowd.region,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    for _ in range(5):
+        caller.invoke(FunctionName=name)
+
+    iam.delete_role(RoleName="caller")
+
+    with pytest.raises(ClientError, match="security token included in the request is invalid"):
+        caller.invoke(FunctionName=name)
+
+
+FAILING = """
+import os, sys, time
+
+def handler(event, context):
+    match event:
+        case "raise": raise ValueError("no")
+        case "exit": os._exit(3)
+        case "sleep": time.sleep(60)
+        case "large": return "x" * 7_000_000
+        case "kill": os.kill(os.getpid(), 9)
+        case "nan": return object()
+    return event
+"""
+
+
+def test_calls_fail_as_they_do_without_fronts(crowd: PlatformProcess, platform: PlatformProcess) -> None:
+    """The same calls on a server with fronts and on one without; ids and traces aside, the same replies."""
+    seen: list[list[Any]] = []
+    for one in (crowd, platform):
+        name, functions = make_function(one, "failing", FAILING, Timeout=1), one.client("lambda")
+        replies: list[Any] = []
+        for event in ("fine", "raise", "fine", "exit", "fine", "kill", "fine", "sleep", "fine", "large", "nan", "fine"):
+            reply = functions.invoke(FunctionName=name, Payload=json.dumps(event))
+            body = json.loads(reply["Payload"].read())
+            if isinstance(body, dict):
+                body.pop("requestId", None)
+                body = json.loads(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", json.dumps(body)))
+            replies.append((event, reply["StatusCode"], reply.get("FunctionError"), body))
+        seen.append(replies)
+
+    assert seen[0] == seen[1]
+
+
+def test_the_tail_of_the_log_and_the_client_context_come_through(crowd: PlatformProcess) -> None:
+    name = make_function(
+        crowd, "context", "def handler(event, context):\n    print('x')\n    return context.client_context.custom\n"
+    )
+    context = base64.b64encode(json.dumps({"custom": {"a": "b"}}).encode()).decode()
+    for _ in range(3):
+        reply = crowd.client("lambda").invoke(FunctionName=name, ClientContext=context, LogType="Tail")
+        assert json.loads(reply["Payload"].read()) == {"a": "b"}
+        assert "START RequestId" in base64.b64decode(reply["LogResult"]).decode()
+
+
+def test_usage_and_counters_hold_every_call(crowd: PlatformProcess) -> None:
+    name = make_function(crowd, "counted", HELLO)
+    asyncio.run(load.crowd(crowd.url, signed(crowd, name), clients=4, calls=50))
+    # The log shows what ran: the calls that were still under way at the fiftieth answer too.
+    calls = "".join(log_of(crowd, name)).count("REPORT RequestId")
+
+    assert usage_of(crowd, name) == calls
+
+
+async def test_a_connection_moves_between_fronts_and_the_core_as_its_requests_do(crowd: PlatformProcess) -> None:
+    name = make_function(crowd, "moving", "def handler(event, context):\n    return event['requestContext']['http']\n")
+    functions, s3 = crowd.client("lambda"), crowd.client("s3")
+    grant = {"FunctionName": name, "Principal": "*"}
+    functions.add_permission(**grant, StatementId="u", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE")
+    functions.add_permission(**grant, StatementId="i", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True)
+    url = functions.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"]
+    s3.create_bucket(Bucket="moving")
+    large = bytes(range(256)) * 40_000
+    s3.put_object(Bucket="moving", Key="k", Body=large)
+    got = s3.generate_presigned_url("get_object", Params={"Bucket": "moving", "Key": "k"})
+    host = f"host: {crowd.url[7:]}\r\n\r\n"
+    call = f"GET /{url.split('/', 3)[3]} HTTP/1.1\r\n{host}".encode()
+    read = f"GET /{got.split('/', 3)[3]} HTTP/1.1\r\n{host}".encode()
+    client = load.Client(crowd.url)
+
+    for _ in range(10):
+        status, _, body = await client.ask(call)
+        assert (status, json.loads(body)["sourceIp"]) == (200, "127.0.0.1")
+        status, _, body = await client.ask(read)
+        assert (status, body == large) == (200, True)
+    # What is sent ahead is answered in its order, by whoever may.
+    mine = client.socket.getsockname()
+    for order in ((call, read, call), (read, call, read)):
+        replies = [await client.ask(b"".join(order)), await client.ask(b""), await client.ask(b"")]
+        assert [status for status, _, _ in replies] == [200, 200, 200]
+        assert [body == large for _, _, body in replies] == [request is read for request in order]
+    assert client.socket.getsockname() == mine
+    client.close()
+
+
+def test_provisioned_instances_serve_calls_of_fronts(crowd: PlatformProcess) -> None:
+    name, functions = make_function(crowd, "provisioned", SPAN), crowd.client("lambda")
+    version = functions.publish_version(FunctionName=name)["Version"]
+    functions.put_provisioned_concurrency_config(
+        FunctionName=name, Qualifier=version, ProvisionedConcurrentExecutions=1
+    )
+    while True:
+        state = functions.get_provisioned_concurrency_config(FunctionName=name, Qualifier=version)
+        if state["Status"] == "READY":
+            break
+    for _ in range(20):
+        invoke(crowd, name, {}, Qualifier=version)
+
+    assert "Init Duration" not in "".join(log_of(crowd, name))

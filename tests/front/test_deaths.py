@@ -1,0 +1,123 @@
+"""Fronts and the core are killed under load: nothing acknowledged is lost, and service goes on."""
+
+import asyncio
+import os
+import re
+import signal
+from collections import Counter
+from functools import partial
+
+import pytest
+
+from tests.conftest import PlatformProcess
+from tests.front import load
+from tests.front.conftest import Server, fronts, log_of, make_function, signed, usage_of
+
+HELLO = "def handler(event, context):\n    print('hello')\n    return event\n"
+SLOW = """
+import time
+
+def handler(event, context):
+    time.sleep(event["s"])
+    return "done"
+"""
+pytestmark = [pytest.mark.timeout(120)]
+
+
+class Caller:
+    """Connections that call until stopped, whatever becomes of the server meanwhile."""
+
+    def __init__(self, server: Server, name: str, clients: int) -> None:
+        self._server = server
+        self._name = name
+        self._stop = False
+        self.answers = load.Answers()
+        self._tasks = [asyncio.create_task(self._call()) for _ in range(clients)]
+
+    async def _call(self) -> None:
+        while not self._stop:
+            platform = self._server.platform
+            request = signed(platform, self._name)
+            await load.call_until(platform.url, request, partial(self._is_over, platform), self.answers)
+
+    def _is_over(self, platform: PlatformProcess) -> bool:
+        return self._stop or self._server.platform is not platform
+
+    async def answered(self, more: int) -> None:
+        """Return when so many more calls were answered."""
+        wanted = len(self.answers.ids) + more
+        async with asyncio.timeout(60):
+            while len(self.answers.ids) < wanted:  # noqa: ASYNC110 - answers come from another process
+                await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        self._stop = True
+        await asyncio.gather(*self._tasks)
+
+
+def check_accounts(server: Server, name: str, answers: load.Answers) -> None:
+    """Every acknowledged call is in the log and on the bill, once; others that ran may be."""
+    log = "".join(log_of(server.platform, name))
+    ends = Counter(re.findall(r"REPORT RequestId: (\S+)", log))
+    assert {request: ends[request] for request in answers.ids} == dict.fromkeys(answers.ids, 1)
+    assert set(ends.values()) == {1}
+    assert len(answers.ids) <= usage_of(server.platform, name) <= ends.total()
+
+
+async def test_a_front_that_is_killed_is_replaced_and_nothing_acknowledged_is_lost(server: Server) -> None:
+    name = make_function(server.platform, "hello", HELLO)
+    caller = Caller(server, name, 8)
+    for _ in range(3):
+        before = fronts(server.platform)
+        await caller.answered(60)
+        os.kill(before[0], signal.SIGKILL)
+        while len(after := fronts(server.platform)) < 2 or before[0] in after:  # noqa: ASYNC110 - other processes
+            await asyncio.sleep(0.02)
+        await caller.answered(20)
+    await caller.stop()
+
+    assert caller.answers.others == []
+    assert caller.answers.broken > 0
+    check_accounts(server, name, caller.answers)
+
+
+async def test_nothing_acknowledged_is_lost_when_the_core_is_killed(server: Server) -> None:
+    name = make_function(server.platform, "hello", HELLO)
+    caller = Caller(server, name, 8)
+    for _ in range(2):
+        await caller.answered(100)
+        left = fronts(server.platform)
+        server.process.kill()
+        server.process.wait()
+        await asyncio.to_thread(server.again)
+        assert not set(left) & set(fronts(server.platform))
+    await caller.answered(20)
+    await caller.stop()
+
+    assert [status for status, _ in caller.answers.others if status != 404] == []
+    check_accounts(server, name, caller.answers)
+
+
+async def test_a_server_that_stops_lets_the_calls_of_its_fronts_end(server: Server) -> None:
+    name = make_function(server.platform, "slow", SLOW)
+    clients = [load.Client(server.platform.url) for _ in range(4)]
+    for client in clients:
+        assert (await client.ask(signed(server.platform, name, b'{"s": 0}')))[0] == 200
+
+    slow = signed(server.platform, name, b'{"s": 1.5}')
+    calls = [asyncio.create_task(client.ask(slow)) for client in clients]
+    async with asyncio.timeout(20):
+        while "".join(log_of(server.platform, name)).count("START RequestId") < 8:  # noqa: ASYNC110 - other processes
+            await asyncio.sleep(0.02)
+    server.process.terminate()
+
+    assert [(status, body) for status, _, body in await asyncio.gather(*calls)] == [(200, b'"done"')] * 4
+    assert await asyncio.to_thread(server.process.wait, 30) == 0
+    for client in clients:
+        client.close()
+
+
+def test_two_servers_cannot_share_an_address(server: Server) -> None:
+    port = server.platform.url.rpartition(":")[2]
+    with pytest.raises(RuntimeError, match=f"port {port} on 127.0.0.1 is in use"):
+        Server.start(server.data.parent / "other", "--port", port)
