@@ -83,8 +83,8 @@ def up(
             envvar="MAYFLY_WORKERS",
             min=0,
             max=64,
-            help="Processes that accept connections and run calls beside the server's own, for machines on which one core "
-            "is too little; 0: none.",
+            help="Processes that accept connections and run calls beside the server's own, for machines on which one "
+            "core is too little; 0: none.",
         ),
     ] = 0,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the platform is ready.")] = False,
