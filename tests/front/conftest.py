@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from mayfly.app.workers import MODULE
+from mayfly.cli.connection import connect
 from tests.conftest import PlatformProcess, start_platform
 
 WORKERS = 2
@@ -60,6 +62,18 @@ def signed(platform: PlatformProcess, name: str, payload: bytes = b"{}") -> byte
     )
     headers = "".join(f"{key}: {value}\r\n" for key, value in request.headers.items())
     return f"POST {path} HTTP/1.1\r\n{headers}content-length: {len(payload)}\r\n\r\n".encode() + payload
+
+
+def workers(platform: PlatformProcess) -> list[dict[str, Any]]:
+    """What `mayfly status` says of the fronts."""
+    return list(connect(platform.data).get("/_mayfly/status")["workers"])
+
+
+def await_fronts(platform: PlatformProcess) -> None:
+    """Return when every front accepts."""
+    deadline = time.monotonic() + 60
+    while not all(worker["ready"] for worker in workers(platform)):
+        assert time.monotonic() < deadline, "the fronts do not start"
 
 
 def fronts(platform: PlatformProcess) -> list[int]:
@@ -115,6 +129,7 @@ class Server:
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProcess]:
     """One server for the tests of a module."""
     server = Server.start(tmp_path_factory.mktemp("crowd") / "data")
+    await_fronts(server.platform)
     yield server.platform
     server.stop()
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from tests.conftest import PlatformProcess
 from tests.front import load
-from tests.front.conftest import log_of, make_function, signed, usage_of, zipped
+from tests.front.conftest import fronts, log_of, make_function, signed, usage_of, workers, zipped
 
 pytestmark = [pytest.mark.timeout(120)]
 
@@ -36,7 +36,7 @@ def invoke(platform: PlatformProcess, name: str, event: Any = None, **options: A
 async def test_both_fronts_run_calls_and_every_one_is_logged_once(crowd: PlatformProcess) -> None:
     name = make_function(crowd, "hello", HELLO)
 
-    answers = await load.crowd(crowd.url, signed(crowd, name, b'{"a": 1}'), clients=8, calls=200)
+    answers = await load.crowd(crowd.url, signed(crowd, name, b'{"a": 1}'), clients=24, calls=200)
 
     assert answers.bodies == [{"a": 1}] * len(answers.bodies)
     assert (answers.others, answers.broken) == ([], 0)
@@ -285,3 +285,100 @@ def test_provisioned_instances_serve_calls_of_fronts(crowd: PlatformProcess) -> 
         invoke(crowd, name, {}, Qualifier=version)
 
     assert "Init Duration" not in "".join(log_of(crowd, name))
+
+
+def test_malformed_and_unauthorized_requests_are_refused_as_they_are_without_fronts(
+    crowd: PlatformProcess, platform: PlatformProcess
+) -> None:
+    seen = []
+    for one in (crowd, platform):
+        name = make_function(one, "guards", HELLO)
+        good, host = signed(one, name), one.url[7:]
+        requests = [
+            good.replace(b"Signature=", b"Signature=00"),
+            good.replace(one.access_key_id.encode(), b"AKIAIOSFODNN7EXAMPLE"),
+            good.replace(b"content-length: 2", b"content-length: 3") + b"x",
+            re.sub(rb"X-Amz-Date: \d{8}", b"X-Amz-Date: 20200101", good),
+            signed(one, "no-such-function"),
+            signed(one, name, b"{not json"),
+            signed(one, name, b'"' + b"x" * 6_300_000 + b'"'),
+            good.replace(b"\r\n\r\n", b"\r\nX-Long: " + b"x" * 70_000 + b"\r\n\r\n"),
+            good.replace(b"content-length: 2", b"content-length: 2\r\ncontent-length: 2"),
+            good.replace(b"\r\n\r\n", b"\r\nX Y: z\r\n\r\n"),
+            good.replace(b"HTTP/1.1", b"HTTP/1.0"),
+            f"GET /_mayfly/url/nobody/ HTTP/1.1\r\nhost: {host}\r\n\r\n".encode(),
+            f"G\0T /_mayfly/url/nobody/ HTTP/1.1\r\nhost: {host}\r\n\r\n".encode(),
+        ]
+        seen.append([asyncio.run(refused(one.url, request)) for request in requests])
+
+    assert seen[0] == seen[1]
+    assert {status for status, _, _ in seen[0]} >= {200, 400, 403, 404, 413, 431}
+
+
+async def refused(url: str, request: bytes) -> tuple[int, str, bytes]:
+    """Status, kind and words of a reply, without what differs from one reply to the next."""
+    client = load.Client(url)
+    status, headers, body = await client.ask(request)
+    client.close()
+    words = re.sub(rb"[0-9a-f]{64}|\d{8}T\d{6}Z|[0-9a-f]{8}-[0-9a-f-]{27}|127.0.0.1:\d+", b"", body)
+    return status, headers.get("x-amzn-errortype", ""), words
+
+
+ECHO = """
+import base64
+
+def handler(event, context):
+    if isinstance(event, dict) and "body" in event:
+        body = event["body"]
+        return str(len(base64.b64decode(body) if event["isBase64Encoded"] else body))
+    return event
+"""
+
+
+async def test_large_payloads_and_bodies_that_come_in_pieces_are_answered(crowd: PlatformProcess) -> None:
+    name, functions = make_function(crowd, "echo", ECHO, MemorySize=512), crowd.client("lambda")
+    large = json.dumps("x" * 6_000_000).encode()
+    grant = {"FunctionName": name, "Principal": "*"}
+    functions.add_permission(**grant, StatementId="u", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE")
+    functions.add_permission(**grant, StatementId="i", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True)
+    path = functions.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"].split("/", 3)[3]
+    client, request = load.Client(crowd.url), signed(crowd, name, large)
+
+    for _ in range(3):
+        status, _, body = await client.ask(request)
+        assert (status, body == large) == (200, True)
+    for begin in (f"POST /{path} HTTP/1.1\r\nhost: {crowd.url[7:]}\r\n",):
+        chunked = b"".join(b"%x\r\n%s\r\n" % (50_000, b"y" * 50_000) for _ in range(20)) + b"0\r\n\r\n"
+        status, _, body = await client.ask(f"{begin}transfer-encoding: chunked\r\n\r\n".encode() + chunked)
+        assert (status, body) == (200, b"1000000")
+        status, _, body = await client.ask(f"{begin}content-length: 300000\r\n\r\n".encode() + b"z" * 300_000)
+        assert (status, body) == (200, b"300000")
+    client.close()
+
+
+async def test_events_are_accepted_by_whichever_process_a_connection_is_at_and_run_once(crowd: PlatformProcess) -> None:
+    name = make_function(crowd, "evented", "def handler(event, context):\n    print('event', event)\n")
+    synchronous = signed(crowd, name, b"0")
+    clients = [load.Client(crowd.url) for _ in range(6)]
+    wanted = set()
+    for number, client in enumerate(clients, start=1):
+        assert (await client.ask(synchronous))[0] == 200
+        event = signed(crowd, name, b"%d" % number).replace(b"\r\n\r\n", b"\r\nX-Amz-Invocation-Type: Event\r\n\r\n")
+        assert (await client.ask(event))[0] == 202
+        wanted.add(f"event {number}\n")
+        client.close()
+
+    async with asyncio.timeout(30):
+        while not wanted <= set(await asyncio.to_thread(log_of, crowd, name)):
+            pass
+    assert max(Counter(log_of(crowd, name))[line] for line in wanted) == 1
+
+
+def test_the_status_shows_the_fronts(crowd: PlatformProcess) -> None:
+    shown = workers(crowd)
+
+    assert [(worker["name"], worker["ready"], worker["starts"]) for worker in shown] == [
+        ("front1", True, 1),
+        ("front2", True, 1),
+    ]
+    assert sorted(worker["pid"] for worker in shown) == fronts(crowd)

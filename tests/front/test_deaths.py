@@ -6,12 +6,13 @@ import re
 import signal
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import PlatformProcess
 from tests.front import load
-from tests.front.conftest import Server, fronts, log_of, make_function, signed, usage_of
+from tests.front.conftest import Server, await_fronts, fronts, log_of, make_function, signed, usage_of, workers
 
 HELLO = "def handler(event, context):\n    print('hello')\n    return event\n"
 SLOW = """
@@ -96,6 +97,63 @@ async def test_nothing_acknowledged_is_lost_when_the_core_is_killed(server: Serv
 
     assert [status for status, _ in caller.answers.others if status != 404] == []
     check_accounts(server, name, caller.answers)
+
+
+async def test_the_places_of_calls_that_a_killed_front_ran_are_free_again(server: Server) -> None:
+    name = make_function(server.platform, "slow", SLOW)
+    server.platform.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    await_fronts(server.platform)
+    client, quick = load.Client(server.platform.url), signed(server.platform, name, b'{"s": 0}')
+    assert (await client.ask(quick))[0] == 200
+
+    lost = asyncio.create_task(client.ask(signed(server.platform, name, b'{"s": 25}')))
+    async with asyncio.timeout(20):
+        while "".join(await asyncio.to_thread(log_of, server.platform, name)).count("START RequestId") < 2:
+            pass
+    for pid in fronts(server.platform):
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises((OSError, asyncio.IncompleteReadError)):
+        await lost
+    client.close()
+
+    async with asyncio.timeout(15):
+        while (status := (await client.ask(quick))[0]) == 429:
+            pass
+    assert status == 200
+    client.close()
+
+
+async def test_a_change_is_acknowledged_although_a_front_hangs_and_that_front_is_replaced(server: Server) -> None:
+    name = make_function(server.platform, "hello", HELLO)
+    await_fronts(server.platform)
+    stuck = fronts(server.platform)[0]
+    os.kill(stuck, signal.SIGSTOP)
+
+    functions = server.platform.client("lambda")
+    await asyncio.to_thread(functions.update_function_configuration, FunctionName=name, Description="changed")
+
+    assert stuck not in fronts(server.platform)
+    await asyncio.to_thread(await_fronts, server.platform)
+    assert sorted(worker["starts"] for worker in workers(server.platform)) == [1, 2]
+
+
+async def test_no_front_outlives_the_core_not_even_one_that_hangs(server: Server) -> None:
+    await_fronts(server.platform)
+    left = fronts(server.platform)
+    os.kill(left[0], signal.SIGSTOP)
+
+    server.process.kill()
+    server.process.wait()
+    await asyncio.to_thread(server.again)
+
+    assert not [pid for pid in left if _lives(pid)]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 async def test_a_server_that_stops_lets_the_calls_of_its_fronts_end(server: Server) -> None:

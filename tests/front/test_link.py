@@ -93,3 +93,14 @@ async def test_every_question_gets_its_own_answer() -> None:
     assert not questions.answer(first, "again")
 
     assert (await waiting, await other) == ("one", "two")
+
+
+async def test_what_is_no_message_ends_the_link() -> None:
+    one, other = socket.socketpair()
+    end = End(other)
+
+    one.sendall(b"\x03\x00\x00\x00\x00" + b"\xc1\xc1\xc1")
+
+    await asyncio.wait_for(end.lost.wait(), 10)
+    assert end.heard == []
+    one.close()

@@ -1,4 +1,4 @@
-"""One front process from start to end: the root that builds it. `python -m mayfly.app.front`, by `front.supervisor`.
+"""One front process from start to end: the root that builds it. `python -m mayfly.app.front`, by `front.process`.
 
 It answers what `front.intake` says with the same parts as the core: the gateway, the operation `Invoke`, the handler of
 function URLs. Only what they stand on differs: functions and keys are asked for, calls run on leased instances, records
@@ -9,6 +9,7 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ from mayfly.front.link import Link
 from mayfly.http.routes import Routes
 from mayfly.http.server import FrontDoor
 from mayfly.http.traffic import Traffic
+from mayfly.sandbox.agent import kernel
 from mayfly.services.contract import operations_of
 from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.engine_targets import Streams
@@ -53,6 +55,8 @@ _log = logging.getLogger(__name__)
 def main() -> None:
     """`python -m mayfly.app.front LINK LISTENER`: the numbers of two descriptors that were inherited."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if sys.platform == "linux":
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # even where the end of the link goes unnoticed
     link, listener = (socket.socket(fileno=int(argument)) for argument in sys.argv[1:3])
     listener.setblocking(False)
     uvloop.run(_serve(link, listener))
@@ -169,6 +173,8 @@ class _Front:
 
     async def drain(self) -> None:
         """Finish what is under way, and give everything back."""
+        if self._adopting:
+            await asyncio.wait(list(self._adopting))
         self._door.refuse()
         await self._door.drained()
         self._leases.drain()

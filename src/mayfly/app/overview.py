@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +10,7 @@ from mayfly.app.asking import Asking
 from mayfly.app.directory import ServerInfo
 from mayfly.app.sandboxes import Interpreters
 from mayfly.engine.api import Engine
+from mayfly.front.process import FrontView
 from mayfly.settings import Settings
 
 
@@ -24,6 +25,7 @@ class Overview:
         settings: Settings,
         info: ServerInfo,
         services: Sequence[str],
+        fronts: Callable[[], Sequence[FrontView]],
     ) -> None:
         self.services = services
         self._asking = asking
@@ -31,6 +33,7 @@ class Overview:
         self._engine = engine
         self._settings = settings
         self._info = info
+        self._fronts = fronts
         self._started = time.monotonic()
 
     async def report(self) -> dict[str, Any]:
@@ -40,6 +43,7 @@ class Overview:
             "uptime_s": time.monotonic() - self._started,
             "data": str(self._settings.data),
             "services": list(self.services),
+            "workers": [asdict(front) for front in self._fronts()],
             "functions": await self._functions(),
             "engine": asdict(self._engine.counters()),
         }

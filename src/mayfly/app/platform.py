@@ -31,6 +31,7 @@ from mayfly.app.workers import Workers, front_names
 from mayfly.clock import Clock, SystemClock
 from mayfly.engine.api import Engine, Observer
 from mayfly.engine.engine import LocalEngine
+from mayfly.front.process import FrontView
 from mayfly.http.cross_origin import CrossOrigin
 from mayfly.http.routes import Routes
 from mayfly.http.server import FrontDoor
@@ -217,7 +218,8 @@ class _Builder:
         services = {service.name: guarded(service) for service in (*below, stacks)}
         gateway = Gateway(services, identity.keys, self._settings, self._clock, models)
         asking = Asking(operations, self._settings, self._info.url)
-        overview = Overview(asking, interpreters, engine, self._settings, self._info, sorted(services))
+        fronts = workers.views if workers is not None else list[FrontView]
+        overview = Overview(asking, interpreters, engine, self._settings, self._info, sorted(services), fronts)
         layers = Layers(self._settings.engine.isolation, self._settings.limits)
         most = self._settings.limits.account_concurrency
         view = FunctionView(asking, interpreters, engine, layers, book, functions.deployments, most)

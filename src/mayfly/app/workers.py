@@ -16,7 +16,8 @@ from mayfly.engine.engine import LocalEngine
 from mayfly.front import messages
 from mayfly.front.connections import CoreConnection
 from mayfly.front.desk import Core
-from mayfly.front.supervisor import Front, Fronts, Plan
+from mayfly.front.process import Front, FrontView, Plan
+from mayfly.front.supervisor import Fronts
 from mayfly.http.server import FrontDoor, bind_beside
 from mayfly.http.traffic import Traffic
 from mayfly.services.contract import Handler, RequestContext, Service
@@ -100,6 +101,10 @@ class Workers:
         made = [Front(name, one, self._journals[name], plan) for name, one in zip(names, listeners, strict=True)]
         await self._fronts.start(self._core, made)
 
+    def views(self) -> list[FrontView]:
+        """The fronts, for whoever looks."""
+        return self._fronts.views()
+
     def under_way(self) -> int:
         """How many requests fronts are answering, as of a moment ago."""
         return self._fronts.under_way
@@ -109,8 +114,10 @@ class Workers:
         self._fronts.drain()
 
     async def drained(self) -> None:
-        """Return when no front is left."""
+        """Return when no front is left, and what the last ones handed over is here."""
         await self._fronts.drained()
+        if self._adopting:
+            await asyncio.wait(list(self._adopting))
 
     async def close(self) -> None:
         """End what is left of them."""

@@ -38,8 +38,11 @@ def _print_status(report: dict[str, Any]) -> None:
         ("Data", report["data"]),
         ("Region, account", f"{server['region']}, {server['account']}"),
         ("Isolation", server["isolation"]),
+        ("Workers", ", ".join(_worker(worker) for worker in report["workers"])),
         ("Services", ", ".join(report["services"])),
     ):
+        if not value:
+            continue
         facts.add_row(f"[bold]{name}[/]", escape(value))
     console.print(facts)
     if not report["functions"]:
@@ -54,3 +57,11 @@ def _print_status(report: dict[str, Any]) -> None:
     for row in report["functions"]:
         for warning in row["warnings"]:
             complaints.print(f"[yellow]{escape(row['name'])}[/]: {escape(warning)}")
+
+
+def _worker(worker: dict[str, Any]) -> str:
+    """One process that accepts beside the server."""
+    if not worker["ready"]:
+        return f"{worker['name']} is being started"
+    again = f", started {worker['starts']} times" if worker["starts"] > 1 else ""
+    return f"{worker['name']} is process {worker['pid']}{again}"

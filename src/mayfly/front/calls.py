@@ -67,7 +67,7 @@ class Calls:
         assert isinstance(ran, messages.Ran)
         if ran.refusal is not None:
             raise error_of(ran.refusal, target)
-        return Invocation(Result(ran.payload, failed=ran.failed), ran.tail, ran.version)
+        return Invocation(Result(ran.payload, failed=ran.failed), ran.tail, ran.version, ran.failure)
 
     def new_trace(self) -> str:
         """See `Invoker.new_trace`."""

@@ -6,11 +6,10 @@ settled when the front has forgotten. One that does not answer in time is as goo
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly.engine.api import ThrottledError
 from mayfly.engine.leases import Leases, Scope
 from mayfly.errors import MayflyError
 from mayfly.front import messages
@@ -18,14 +17,16 @@ from mayfly.front.entries import entry_message
 from mayfly.front.link import Link, Questions
 from mayfly.front.refusals import refusal
 from mayfly.sandbox.api import Exit
-from mayfly.services.contract import ServiceError
 from mayfly.services.functions.catalog import Catalog, Entry
 from mayfly.services.functions.engine_targets import FunctionTarget, Streams
 from mayfly.services.functions.invoker import Invoker
 from mayfly.services.ports import KeySource
+from mayfly.store.journal_follow import FollowedJournal
 
 # How long a front may take to carry out what the core tells it; usual is less than a millisecond.
 ANSWER_S = 5.0
+# A front whose records are so far ahead of the database gets no leases until that has caught up: its calls run here.
+MOST_BEHIND_BYTES = 64 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +47,10 @@ class Core:
 class Desk:
     """One front, from its first word to its last; a `leases.Borrower`."""
 
-    def __init__(self, core: Core, on_written: Callable[[], None]) -> None:
-        """`on_written` is called when there is something new in the front's journals."""
+    def __init__(self, core: Core, journal: FollowedJournal) -> None:
+        """`journal` is what the front writes."""
         self._core = core
-        self._on_written = on_written
+        self._journal = journal
         self._on_end: Callable[[], None] = lambda: None
         self.started = asyncio.Event()
         self._orders = Questions()
@@ -127,23 +128,23 @@ class Desk:
         match message:
             case messages.Settled(number=number):
                 self._orders.answer(number, None)
-            case messages.AskLease():
-                self._do(self._lend(message))
+            case messages.AskLease(number=number):
+                self._do(self._lend(message), lambda refused: messages.Leased(number))
             case messages.GiveBack(lease=lease, calls=calls, leaving=leaving):
                 self._core.leases.give_back(lease, calls, leaving)
             case messages.Counted(calls=calls, under_way=under_way):
                 self.under_way = under_way
                 if calls:
                     self._core.counted(calls)
-                    self._on_written()
+                    self._journal.noticed()
             case messages.Moved(data=data):
                 self._core.adopt(descriptors.pop(), data)
-            case messages.Run():
-                self._do(self._run(message))
-            case messages.AskEntry():
-                self._do(self._entry(message))
-            case messages.AskKey():
-                self._do(self._key(message))
+            case messages.Run(number=number):
+                self._do(self._run(message), lambda refused: messages.Ran(number, refusal=refused))
+            case messages.AskEntry(number=number):
+                self._do(self._entry(message), lambda refused: messages.Entry(number, refusal=refused))
+            case messages.AskKey(number=number):
+                self._do(self._key(message), lambda refused: messages.Key(number, refusal=refused))
             case messages.Condemn(lease=lease, verdict=verdict):
                 self._core.leases.condemn(lease, verdict)
             case messages.Buried(lease=lease, calls=calls):
@@ -152,12 +153,25 @@ class Desk:
                 self.ready = True
                 self.started.set()
 
-    def _do(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _do(self, work: Coroutine[Any, Any, None], refuse: Callable[[messages.Refusal], object]) -> None:
+        """Have a question answered, by what `refuse` makes of an error where there is one."""
+        task = asyncio.get_running_loop().create_task(self._answer(work, refuse))
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
+    async def _answer(self, work: Coroutine[Any, Any, None], refuse: Callable[[messages.Refusal], object]) -> None:
+        try:
+            await work
+        except MayflyError as error:
+            self.send(refuse(refusal(error)))
+        except Exception as error:
+            _log.exception("a front's question failed")
+            self.send(refuse(refusal(error)))
+
     async def _lend(self, asked: messages.AskLease) -> None:
+        if self._journal.backlog > MOST_BEHIND_BYTES:
+            self.send(messages.Leased(asked.number))
+            return
         lent = await self._core.leases.lend(asked.key, self)
         if lent is None:
             self.send(messages.Leased(asked.number))
@@ -172,42 +186,27 @@ class Desk:
 
     async def _entry(self, asked: messages.AskEntry) -> None:
         entry: Entry | None
-        try:
-            if asked.url_id is not None:
-                entry = await self._core.catalog.by_url(asked.url_id)
-            else:
-                entry = await self._core.catalog.get(asked.name, asked.qualifier)
-        except MayflyError as error:
-            self.send(messages.Entry(asked.number, refusal=refusal(error)))
-            return
+        if asked.url_id is not None:
+            entry = await self._core.catalog.by_url(asked.url_id)
+        else:
+            entry = await self._core.catalog.get(asked.name, asked.qualifier)
         self.send(messages.Entry(asked.number) if entry is None else entry_message(asked.number, entry))
 
     async def _key(self, asked: messages.AskKey) -> None:
-        try:
-            key = await self._core.keys.find(asked.access_key_id, asked.session_token)
-        except MayflyError as error:
-            self.send(messages.Key(asked.number, refusal=refusal(error)))
-            return
+        key = await self._core.keys.find(asked.access_key_id, asked.session_token)
         self.send(messages.Key(asked.number, key.secret_access_key, key.principal, key.expires_at))
 
     async def _run(self, asked: messages.Run) -> None:
-        try:
-            entry = await self._core.catalog.get(asked.name, asked.qualifier)
-            ran = await self._core.calls.invoke(
-                entry,
-                asked.payload,
-                asked.request_id,
-                source=asked.source,
-                arn=asked.arn,
-                tail=asked.tail,
-                client_context=asked.client_context,
-                trace_id=asked.trace_id,
-            )
-        except (MayflyError, ServiceError, ThrottledError) as error:
-            self.send(messages.Ran(asked.number, refusal=refusal(error)))
-            return
-        except Exception as error:
-            _log.exception("the call %s failed", asked.request_id)
-            self.send(messages.Ran(asked.number, refusal=refusal(error)))
-            return
-        self.send(messages.Ran(asked.number, ran.result.payload, ran.result.failed, ran.tail, ran.version))
+        entry = await self._core.catalog.get(asked.name, asked.qualifier)
+        ran = await self._core.calls.invoke(
+            entry,
+            asked.payload,
+            asked.request_id,
+            source=asked.source,
+            arn=asked.arn,
+            tail=asked.tail,
+            client_context=asked.client_context,
+            trace_id=asked.trace_id,
+        )
+        result = ran.result
+        self.send(messages.Ran(asked.number, result.payload, result.failed, ran.tail, ran.version, failure=ran.failure))

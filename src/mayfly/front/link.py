@@ -103,21 +103,28 @@ class Link(Generic[M]):
     def _readable(self) -> None:
         try:
             space = socket.CMSG_SPACE(_MOST_DESCRIPTORS * 4)
-            data, rights, _, _ = self._socket.recvmsg(_READ_BYTES, space, socket.MSG_CMSG_CLOEXEC)
+            data, rights, flags, _ = self._socket.recvmsg(_READ_BYTES, space, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return
         except OSError:
-            data, rights = b"", []
+            data, rights, flags = b"", [], 0
         for level, kind, content in rights:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 numbers = array.array("i")
                 numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
                 self._descriptors.extend(numbers)
+        if flags & socket.MSG_CTRUNC:
+            _log.error("descriptors were lost: this process may have no more open files")
+            data = b""
         if not data:
             self._end()
             return
         self._in += data
-        self._deliver()
+        try:
+            self._deliver()
+        except msgspec.MsgspecError:
+            _log.exception("what came over a link was not understood")
+            self._end()
 
     def _deliver(self) -> None:
         at = 0
@@ -132,7 +139,7 @@ class Link(Generic[M]):
             try:
                 self._on_message(message, descriptors)
             except Exception:
-                _log.exception("the message %s was not understood", type(message).__name__)
+                _log.exception("the message %s was not carried out", type(message).__name__)
         if at and not self._lost:
             del self._in[:at]
 

@@ -193,6 +193,7 @@ class Ran(Message, frozen=True):
     failed: bool = False
     tail: bytes = b""
     version: str = ""
+    failure: FailureKind | None = None
     refusal: Refusal | None = None
 
 

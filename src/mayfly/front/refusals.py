@@ -24,7 +24,7 @@ def refusal(error: Exception) -> Refusal:
         case NotInvocableError():
             return Refusal("not-invocable", error.state)
         case RoleUnusableError():
-            return Refusal("role", "", str(error))
+            return Refusal("role", error.role_arn)
         case _:
             return Refusal("platform", "", str(error))
 
@@ -39,6 +39,6 @@ def error_of(said: Refusal, target: FunctionTarget | None = None) -> Exception:
         case "not-invocable" if target is not None:
             return NotInvocableError(replace(target, state=cast(Any, said.code)))
         case "role":
-            return RoleUnusableError(said.message)
+            return RoleUnusableError(said.code)
         case _:
             return PlatformError(said.message)

@@ -9,126 +9,26 @@ acknowledged only when no front acts on what was before.
 """
 
 import asyncio
-import contextlib
 import itertools
 import logging
-import os
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from mayfly.clock import Clock
 from mayfly.front import messages
 from mayfly.front.connections import HandOver
 from mayfly.front.desk import Core, Desk
-from mayfly.front.link import Link
+from mayfly.front.process import Front, FrontView
 from mayfly.policy.retry import backoff
-from mayfly.store.journal_follow import FollowedJournal
 
 _FIRST_RETRY_S, _MOST_RETRY_S = 0.1, 10.0
 _STEADY_S = 30.0  # a front that lived this long did not die of its start
-START_S = 30.0
-PING_EVERY_S = 2.0
 END_S = 5.0
 
 _log = logging.getLogger(__name__)
 
-
 # Accepts on a listener, which stays the caller's, until what it returns is called.
 StandIn = Callable[[socket.socket], Awaitable[Callable[[], None]]]
-
-
-def _nothing() -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a front is started with."""
-
-    module: str  # that is run
-    lock: int  # a descriptor that every front inherits: while one lives, it is held
-    welcome: Callable[[str, int], messages.Welcome]  # of its name and the number of its journal's first segment
-
-
-class Front:
-    """One of them: a process, again and again."""
-
-    def __init__(self, name: str, listener: socket.socket, journal: FollowedJournal, plan: Plan) -> None:
-        self.name = name
-        self.listener = listener
-        self.journal = journal
-        self._plan = plan
-        self.desk: Desk | None = None
-        self.process: subprocess.Popen[bytes] | None = None
-        self.up = asyncio.Event()  # it accepted once
-        self.stop_standing_in: Callable[[], None] = _nothing
-
-    @property
-    def ready(self) -> bool:
-        return self.desk is not None and self.desk.ready
-
-    async def live(self, core: Core) -> None:
-        """Run one process from its start until its end, by whoever brings it about."""
-        loop = asyncio.get_running_loop()
-        gone = asyncio.Event()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = self.process = await asyncio.to_thread(self._spawn, theirs)
-        desk = self.desk = Desk(core, self.journal.noticed)
-        link: Link[Any] = Link(ours, messages.FromFront, desk.heard, gone.set)
-        desk.attach(link, gone.set)
-        desk.send(self._plan.welcome(self.name, self.journal.next_segment))
-        watching = loop.create_task(self._watch(desk), name=f"watch {self.name}")
-        try:
-            await gone.wait()
-        finally:
-            watching.cancel()
-            await self._bury(desk, process)
-
-    def _spawn(self, theirs: socket.socket) -> "subprocess.Popen[bytes]":
-        numbers = (theirs.fileno(), self.listener.fileno())
-        return subprocess.Popen(
-            [sys.executable, "-m", self._plan.module, *map(str, numbers)],
-            stdin=subprocess.DEVNULL,
-            pass_fds=(*numbers, self._plan.lock),
-            start_new_session=True,  # a Ctrl-C in the terminal is for the core, which drains its fronts
-        )
-
-    async def _watch(self, desk: Desk) -> None:
-        """Fold what it writes, and see that it answers."""
-        try:
-            async with asyncio.timeout(START_S):
-                await desk.started.wait()
-            self.up.set()
-            self.stop_standing_in()
-            self.stop_standing_in = _nothing
-        except TimeoutError:
-            desk.end("it did not start in time")
-            return
-        while True:
-            await asyncio.sleep(PING_EVERY_S)
-            self.journal.noticed()
-            if not await desk.order(messages.Ping):
-                desk.end("it does not answer")
-                return
-
-    async def _bury(self, desk: Desk, process: "subprocess.Popen[bytes]") -> None:
-        """See the process out: only when it is gone is it certain that it writes and runs nothing more."""
-        desk.close()
-        try:
-            await asyncio.to_thread(process.wait, 0.5)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-            await asyncio.to_thread(process.wait)
-        desk.lost()
-        self.journal.renew()
-        self.process = None
 
 
 class Fronts:
@@ -151,11 +51,9 @@ class Fronts:
             front.stop_standing_in = await self._stand_in(front.listener)
         self._tasks = [loop.create_task(self._keep_alive(front, core), name=front.name) for front in fronts]
 
-    async def ready(self) -> None:
-        """Return when every front accepts, or has had the time to."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(START_S):
-                await asyncio.gather(*(front.up.wait() for front in self._fronts))
+    def views(self) -> list[FrontView]:
+        """All of them, for whoever looks."""
+        return [front.view() for front in self._fronts]
 
     @property
     def under_way(self) -> int:
@@ -188,9 +86,8 @@ class Fronts:
     async def _revoke(self, front: Front, desk: Desk, function: str | None, *, keys: bool) -> None:
         if not await desk.order(lambda number: messages.Revoke(number, function, keys)):
             _log.error("%s is killed: it did not forget what was revoked", front.name)
-            if front.process is not None:
-                front.process.kill()
             desk.end("it did not forget what was revoked")
+            await front.kill()
 
     @property
     def unsettled(self) -> bool:
@@ -218,20 +115,18 @@ class Fronts:
             failures = 1 if steady else failures + 1
             front.stop_standing_in()
             front.stop_standing_in = await self._stand_in(front.listener)
+            if self._draining:
+                front.stop_standing_in()
+                return
             pause_s = backoff(failures, _FIRST_RETRY_S, _MOST_RETRY_S)
             _log.error("%s ended; another one is started in %.1f s", front.name, pause_s)
             await asyncio.sleep(pause_s)
 
     def drain(self) -> None:
-        """Have every front finish what it has, and end."""
+        """Have every front finish what it has, and end. Who connects from now on is refused."""
         self._draining = True
         for front in self._fronts:
-            if front.desk is not None and front.desk.alive:
-                front.desk.send(messages.Drain())
-
-    @property
-    def count(self) -> int:
-        return len(self._fronts)
+            front.drain()
 
     async def drained(self) -> None:
         """Return when no front is left."""
@@ -251,5 +146,3 @@ class Fronts:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for front in self._fronts:
-            front.listener.close()

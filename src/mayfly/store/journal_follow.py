@@ -86,12 +86,11 @@ class FollowedJournal(FileJournal):
 
     def _look(self, *, ended: bool) -> None:
         """See how far the writer is: all segments but the newest are complete, and that one too if it `ended`."""
-        found = {number: size for number, size in self._segments.sizes().items() if number >= self._tail.number}
-        newest = max(found, default=self._tail.number)
-        complete = {number: size for number, size in found.items() if number < newest or ended}
-        self._ends.update(complete)
-        if complete:
-            self._tail = _Followed(self._segments, max(complete) + 1)
+        while self._segments.path(self._tail.number + 1).exists() or (
+            ended and self._segments.path(self._tail.number).exists()
+        ):
+            self._ends[self._tail.number] = self._tail.size
+            self._tail = _Followed(self._segments, self._tail.number + 1)
 
     def _resume(self, folded: Position) -> None:
         """Nobody writes yet: everything that is there is complete."""

@@ -14,6 +14,7 @@ class RoleUnusableError(PlatformError):
 
     def __init__(self, role_arn: str) -> None:
         super().__init__(f"{CANNOT_ASSUME} ({role_arn})")
+        self.role_arn = role_arn
 
 
 class RoleCheck:
