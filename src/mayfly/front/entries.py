@@ -128,9 +128,14 @@ def _drop(known: "OrderedDict[P, Entry]", function: str | None) -> None:
 
 
 def entry_message(number: int, entry: Entry) -> messages.Entry:
-    """What the core says of an entry. Calls that two versions share, and those that cannot run, stay with the core."""
+    """What the core says of an entry. Calls that share a name or an instance, or cannot run, stay with it."""
     subject, target = entry.subject, entry.target
-    local = entry.canary is None and target.state == "Active" and target.reserved_concurrency != 0
+    local = (
+        entry.canary is None
+        and target.state == "Active"
+        and target.reserved_concurrency != 0
+        and target.concurrency == 1
+    )
     return messages.Entry(
         number,
         function=msgspec.msgpack.encode(entry.function),
