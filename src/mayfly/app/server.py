@@ -14,6 +14,7 @@ from collections.abc import Callable
 import uvloop
 
 from mayfly import __version__
+from mayfly.app import garbage
 from mayfly.app.directory import DataDirectory, ServerInfo
 from mayfly.app.options import ServerOptions
 from mayfly.app.platform import Platform
@@ -108,6 +109,7 @@ async def _serve(
         raise
     try:
         await platform.listen(listener)
+        garbage.settle()
         directory.announce(info)
         ready(info)
         await stop.wait()
