@@ -242,6 +242,18 @@ async def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, clock: 
         await SqliteStore.open(tmp_path / "file" / "a.db", [], clock)
 
 
+def test_stores_that_are_closed_leave_one_file_each(tmp_path: Path, clock: ManualClock) -> None:
+    async def main(path: Path) -> None:
+        store = await SqliteStore.open(path, ["mayfly.store"], clock)
+        await asyncio.gather(store.write(lambda tx: None), *(store.read(lambda tx: None) for _ in range(8)))
+        await store.close()
+
+    paths = [tmp_path / f"{number}.db" for number in range(20)]
+    for path in paths:
+        asyncio.run(main(path))
+    assert set(tmp_path.iterdir()) == set(paths)
+
+
 async def test_a_store_that_is_closed_leaves_no_thread_behind(tmp_path: Path, clock: ManualClock) -> None:
     store = await SqliteStore.open(tmp_path / "a.db", [], clock)
     await store.close()

@@ -122,14 +122,15 @@ class SqliteStore:
         await asyncio.shield(self._closed)
 
     async def _close(self) -> None:
-        self._writes.put(None)
-        for _ in self._readers:
-            self._reads.put(None)
         await asyncio.to_thread(self._join)
 
     def _join(self) -> None:
+        """End the threads, the writer's last: connections that close at once leave SQLite's log beside the database."""
+        for _ in self._readers:
+            self._reads.put(None)
         for reader in self._readers:
             reader.join()
+        self._writes.put(None)
         self._writer.join()
 
     def _give(self, jobs: "SimpleQueue[Job | None]", body: Callable[..., T]) -> "asyncio.Future[T]":
