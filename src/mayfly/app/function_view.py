@@ -9,9 +9,10 @@ from mayfly.app.layers import Layers, Sizes
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.start_report import report
 from mayfly.app.starts import StartBook
-from mayfly.engine.api import Engine, PoolView
+from mayfly.engine.api import Engine, FunctionCounters, PoolView
 from mayfly.errors import CallerError
 from mayfly.services.functions.deployments import Deployment, Deployments
+from mayfly.services.functions.model import Scaling
 
 
 class QualifiedError(CallerError):
@@ -53,6 +54,7 @@ class FunctionView:
         """Everything about a function, by name or ARN. `ServiceError`, `QualifiedError`."""
         found = await self._find(named)
         name, arn = found["FunctionName"], found["FunctionArn"]
+        deployments = await self._deployments.of(name)
         pools = [pool for pool in self._engine.snapshot() if pool.function == arn]
         sizes = Sizes(found["MemorySize"], found["EphemeralStorage"]["Size"])
         return {
@@ -64,10 +66,11 @@ class FunctionView:
             "memory_mb": sizes.memory_mb,
             "ephemeral_mb": sizes.ephemeral_mb,
             "timeout_s": found["Timeout"],
-            "concurrency": await self._concurrency(name),
+            "concurrency": await self._concurrency(name, deployments),
             "instances": _states(pools),
             "waiting": sum(pool.waiting for pool in pools),
-            "versions": [self._version(one, pools) for one in await self._deployments.of(name)],
+            "calls": _calls(self._engine.counters_of(arn)),
+            "versions": [self._version(one, pools) for one in deployments],
             "aliases": await self._aliases(name),
             "urls": await self._urls(name),
             "starts": {"since": self._book.since, "counts": dict(self._book.of(arn).counts)},
@@ -89,7 +92,7 @@ class FunctionView:
         warnings = [choice.warning] if choice.warning else []
         return {"runtime": runtime, "interpreter": interpreter, "warnings": warnings}
 
-    async def _concurrency(self, name: str) -> dict[str, Any]:
+    async def _concurrency(self, name: str, deployments: Sequence[Deployment]) -> dict[str, Any]:
         reserved = await self._asking.ask("GetFunctionConcurrency", {"FunctionName": name})
         provisioned = await self._asking.all(
             "ListProvisionedConcurrencyConfigs", "ProvisionedConcurrencyConfigs", {"FunctionName": name}
@@ -107,7 +110,13 @@ class FunctionView:
                 }
                 for one in provisioned
             ],
+            "scaling": [self._scaling(one, one.scaling) for one in deployments if one.scaling is not None],
         }
+
+    def _scaling(self, one: Deployment, scaling: Scaling) -> dict[str, Any]:
+        kept = self._engine.provisioned(one.key)
+        available = min(kept.available, kept.wanted) if kept is not None else 0
+        return {"version": one.version, "least": scaling.least, "most": scaling.most, "available": available}
 
     def _version(self, one: Deployment, pools: Sequence[PoolView]) -> dict[str, Any]:
         return {
@@ -150,6 +159,19 @@ class FunctionView:
             }
             for one in urls
         ]
+
+
+def _calls(counters: FunctionCounters) -> dict[str, Any]:
+    """What became of calls that did not simply run, since the server started."""
+    return {
+        "provisioned": counters.provisioned_calls,
+        "spilled_over": counters.spillovers,
+        "refused": dict(counters.throttled),
+        "waited": counters.waits,
+        "waited_ms": counters.waited_ms,
+        "evicted_instances": counters.evictions,
+        "yielded_instances": counters.yields,
+    }
 
 
 def _states(pools: Sequence[PoolView]) -> dict[str, int]:

@@ -63,9 +63,13 @@ def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for one in view["concurrency"]["provisioned"]:
         reason = f": {one['reason']}" if one["reason"] else ""
         yield "", f"{one['qualifier']}: {one['available']} of {one['wanted']} provisioned, {one['status']}{reason}"
+    for one in view["concurrency"]["scaling"]:
+        yield "", f"{one['version']}: {_scaling(one)}"
     waiting = f"; {view['waiting']} calls wait" if view["waiting"] else ""
     yield "Instances", _counts(view["instances"]) + waiting
     yield "Starts", f"{_counts(view['starts']['counts'])} since the server started"
+    if calls := _calls(view["calls"]):
+        yield "Calls", f"{calls} since the server started"
     for one in view["aliases"]:
         shared = "".join(f", {weight:.0%} to {version}" for version, weight in one["weights"].items())
         yield "Alias", f"{one['name']} -> {one['version']}{shared}"
@@ -78,6 +82,23 @@ def _concurrency(concurrency: dict[str, Any]) -> str:
     if concurrency["reserved"] is not None:
         return f"{concurrency['reserved']} reserved"
     return f"shares the account's {concurrency['account']}"
+
+
+def _scaling(one: dict[str, Any]) -> str:
+    kept = [f"{one['available']} of at least {one['least']} ready"] if one["least"] else []
+    return ", ".join(kept + ([f"at most {one['most']} instances"] if one["most"] is not None else [])) or "unbounded"
+
+
+def _calls(calls: dict[str, Any]) -> str:
+    """What is worth a word."""
+    words = []
+    if calls["provisioned"] or calls["spilled_over"]:
+        words.append(f"{calls['provisioned']} on provisioned instances, {calls['spilled_over']} beyond them")
+    if calls["waited"]:
+        words.append(f"{calls['waited']} waited for memory or processors, {calls['waited_ms'] / 1000:.1f} s in all")
+    if calls["refused"]:
+        words.append(f"refused: {_counts(calls['refused'])}")
+    return "; ".join(words)
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -13,9 +13,11 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
+from mayfly.cli.connection import connect
+from tests.cli.test_commands import mayfly
 from tests.conftest import PlatformProcess, start_platform
 from tests.services.functions.stage import zipped
-from tests.services.functions.test_versions_over_the_wire import create
+from tests.services.functions.test_versions_over_the_wire import create, ready
 
 CODE = """
 import os, time
@@ -157,3 +159,39 @@ def test_scaling_configurations_survive_the_servers_sudden_death(tmp_path: Path)
     finally:
         server.terminate()
         assert server.wait(60) == 0
+
+
+def view(running: PlatformProcess, name: str) -> Any:
+    """What `mayfly function` shows."""
+    return connect(running.data).get(f"/_mayfly/functions/{name}")
+
+
+def test_calls_beyond_the_provisioned_instances_spill_over_and_are_counted(
+    functions: Any, function: str, platform: PlatformProcess
+) -> None:
+    functions.put_provisioned_concurrency_config(
+        FunctionName=function, Qualifier="1", ProvisionedConcurrentExecutions=1
+    )
+    ready(functions, function, "1")
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=2)
+    scale(functions, function, "2", MaxExecutionEnvironments=7)
+    stay = Stay(platform, function)
+    stay.call("1", 2)
+    refused = throttled(functions, function, "1")
+    assert refused["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert sorted(each["started"] for each in stay.end()) == ["on-demand", "provisioned-concurrency"]
+
+    shown = view(platform, function)
+    assert shown["calls"] == {
+        "provisioned": 1,
+        "spilled_over": 1,
+        "refused": {"function": 1},
+        "waited": 0,
+        "waited_ms": 0.0,
+        "evicted_instances": 0,
+        "yielded_instances": 0,
+    }
+    assert shown["concurrency"]["scaling"] == [{"version": "2", "least": None, "most": 7, "available": 0}]
+    printed = mayfly("function", function, data=platform.data).stdout
+    assert "1 on provisioned instances, 1 beyond them; refused: 1 function since the server started" in printed
+    assert "2: at most 7 instances" in printed

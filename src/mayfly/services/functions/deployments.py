@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mayfly.services.functions import repository, version_repository
 from mayfly.services.functions.engine_targets import TargetFactory
-from mayfly.services.functions.model import LATEST, Function, Version, VersionState
+from mayfly.services.functions.model import LATEST, Function, Scaling, Version, VersionState
 from mayfly.store.api import Reader, Store
 
 
@@ -22,6 +22,7 @@ class Deployment:
     snap_start: bool  # whether instances are to start from after init
     optimized: bool  # whether they can
     unoptimized_because: str | None
+    scaling: Scaling | None = None
 
 
 class Deployments:
@@ -53,4 +54,5 @@ class Deployments:
             version.configuration.snap_start,
             version.optimized,
             version.unoptimized_because,
+            version.scaling,
         )
