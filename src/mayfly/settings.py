@@ -28,7 +28,7 @@ class FunctionLimits:
     processes: int = 1024  # threads and processes of one instance
     open_files: int = 1024
     account_concurrency: int = 1000
-    unreserved_minimum: int = 100
+    unreserved_minimum: int = 100  # what reservations leave to all others, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class EngineSettings:
     keep_alive: KeepAlive = "learned"  # by each function's own idle times, or the same time for all
     keep_alive_s: float = 300.0  # that time
     init_timeout_s: float = 10.0
-    memory_mb: int | None = None  # budget for all instances together; None: 80 % of the machine's
+    memory_mb: int | None = None  # what limits of all instances add up to at most; None: four times the machine's
     queue_s: float = 10.0  # how long a call waits for memory before it is refused; 0: not at all
     scaling_burst: int = 1000  # instances of one function that may be started for calls at once; 0: any number
     scaling_per_s: float = 100.0  # and then as many a second

@@ -43,9 +43,21 @@ def test_without_a_choice_instances_become_more_as_fast_as_on_aws_and_calls_as_t
     assert engine_limits(anything).scaling is None
 
 
+@pytest.mark.parametrize(("account", "unreserved"), [(1000, 100), (5000, 100), (100, 100), (10, 10)])
+def test_the_accounts_concurrency_can_be_chosen_and_leaves_a_part_unreserved(account: int, unreserved: int) -> None:
+    limits = ServerOptions(Path("data"), account_concurrency=account).settings(Path("data")).limits
+    assert (limits.account_concurrency, limits.unreserved_minimum) == (account, unreserved)
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"queue_s": -1.0}, {"queue_s": 901.0}, {"calls_per_concurrency": 0.0}]
+    [
+        {"queue_s": -1.0},
+        {"account_concurrency": 0},
+        {"account_concurrency": 1_000_001},
+        {"queue_s": 901.0},
+        {"calls_per_concurrency": 0.0},
+    ]
     + [{"scaling": text} for text in ("", "1000", "0:5", "5:0", "fast", "1:-1")],
 )
 def test_limits_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:

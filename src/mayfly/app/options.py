@@ -8,7 +8,7 @@ from pathlib import Path
 from mayfly.engine.limits import Limits
 from mayfly.errors import CallerError
 from mayfly.policy.rates import Rate
-from mayfly.settings import EngineSettings, HttpSettings, Isolation, Settings
+from mayfly.settings import EngineSettings, FunctionLimits, HttpSettings, Isolation, Settings
 
 _ACCOUNT = re.compile(r"\d{12}")
 _KEEP_ALIVE = re.compile(r"learned|fixed(?::(\d{1,7}))?")
@@ -18,6 +18,7 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 # that does is held to it by its own cgroup.
 _OVERCOMMIT = 4
 _MOST_QUEUE_S = 900.0
+MOST_CONCURRENCY = 1_000_000
 # What a spare takes, with pandas imported, and which part of the machine's memory all of them may take.
 _SPARE_MB, _SPARES_SHARE = 4, 0.01
 MOST_WORKERS = 64
@@ -39,6 +40,7 @@ class ServerOptions:
     isolation: Isolation = "namespace"
     memory_mb: int | None = None
     keep_alive: str = "learned"  # or `fixed`, or `fixed:SECONDS`
+    account_concurrency: int = FunctionLimits().account_concurrency
     queue_s: float = EngineSettings().queue_s
     scaling: str = "1000:100"  # instances of a function at once, and a second; or `any`
     calls_per_concurrency: float | None = None
@@ -61,12 +63,23 @@ class ServerOptions:
             region=self.region,
             http=replace(HttpSettings(), host=self.host, port=self.port, workers=self._workers()),
             engine=self._engine(),
+            limits=self._limits(),
         )
 
     def _workers(self) -> int:
         if not 0 <= self.workers <= MOST_WORKERS:
             raise OptionError(f"workers is a number from 0 to {MOST_WORKERS}, not {self.workers}")
         return self.workers
+
+    def _limits(self) -> FunctionLimits:
+        if not 1 <= self.account_concurrency <= MOST_CONCURRENCY:
+            raise OptionError(
+                f"account-concurrency is a number from 1 to {MOST_CONCURRENCY}, not {self.account_concurrency}"
+            )
+        usual = FunctionLimits()
+        # In a small account everything is the part that stays unreserved, as on AWS.
+        unreserved = min(usual.unreserved_minimum, self.account_concurrency)
+        return replace(usual, account_concurrency=self.account_concurrency, unreserved_minimum=unreserved)
 
     def _engine(self) -> EngineSettings:
         if not 0 <= self.queue_s <= _MOST_QUEUE_S:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from mayfly.app.directory import DataDirectory, DirectoryBusyError, ServerInfo
-from mayfly.app.options import ServerOptions
+from mayfly.app.options import MOST_CONCURRENCY, ServerOptions
 from mayfly.cli.options import DEFAULT_DATA, DataOption, process_age_s, with_data
 from mayfly.cli.output import complaints, console, escape, fail
 from mayfly.errors import MayflyError
@@ -46,6 +46,15 @@ def up(
             "[bold]fixed[/] (5 minutes) or [bold]fixed:SECONDS[/].",
         ),
     ] = "learned",
+    account_concurrency: Annotated[
+        int,
+        typer.Option(
+            envvar="MAYFLY_ACCOUNT_CONCURRENCY",
+            min=1,
+            max=MOST_CONCURRENCY,
+            help="Calls of all functions together that may run at a time.",
+        ),
+    ] = 1000,
     queue_s: Annotated[
         float,
         typer.Option(
@@ -102,6 +111,7 @@ def up(
         isolation=cast(Isolation, isolation),
         memory_mb=memory,
         keep_alive=keep_alive,
+        account_concurrency=account_concurrency,
         queue_s=queue_s,
         scaling=scaling,
         calls_per_concurrency=calls_per_concurrency,
@@ -163,6 +173,7 @@ def _detached(options: ServerOptions, started: float) -> None:
     command += ["--isolation", options.isolation, "--keep-alive", options.keep_alive]
     command += ["--memory", str(options.memory_mb)] if options.memory_mb else []
     command += ["--queue-s", str(options.queue_s), "--scaling", options.scaling]
+    command += ["--account-concurrency", str(options.account_concurrency)]
     if options.calls_per_concurrency is not None:
         command += ["--calls-per-concurrency", str(options.calls_per_concurrency)]
     command += ["--spares", str(options.spares)] if options.spares is not None else []

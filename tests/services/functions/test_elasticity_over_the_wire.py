@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -195,3 +196,91 @@ def test_calls_beyond_the_provisioned_instances_spill_over_and_are_counted(
     printed = mayfly("function", function, data=platform.data).stdout
     assert "1 on provisioned instances, 1 beyond them; refused: 1 function since the server started" in printed
     assert "2: at most 7 instances" in printed
+
+
+def test_what_is_reserved_and_what_the_account_has_left_add_up(functions: Any, function: str) -> None:
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=300)
+    limits = functions.get_account_settings()["AccountLimit"]
+    assert limits["ConcurrentExecutions"] == 1000
+    left = limits["UnreservedConcurrentExecutions"]
+    assert left <= 700
+    with pytest.raises(ClientError) as refused:
+        functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=300 + left - 100 + 1)
+    assert refused.value.response["Error"]["Message"] == (
+        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
+        "its minimum value of [100]."
+    )
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=300 + left - 100)
+    assert functions.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 100
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    for qualifier in ("$LATEST", "1"):
+        refusal = throttled(functions, function, qualifier)
+        assert refusal["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+        assert refusal["Error"]["Message"] == "Rate Exceeded."
+    functions.delete_function_concurrency(FunctionName=function)
+    answer(functions, function, "$LATEST")
+
+
+def in_small(tmp_path: Path, *options: str) -> "tuple[subprocess.Popen[bytes], PlatformProcess, str]":
+    """A server with these limits, and a function of 128 MB on it."""
+    server, running = start_platform(tmp_path / "data", *options)
+    return server, running, create(running, Code={"ZipFile": zipped({"app.py": CODE})})
+
+
+def test_a_machine_that_is_short_lets_calls_wait_and_then_refuses_them(tmp_path: Path) -> None:
+    server, running, name = in_small(tmp_path, "--memory", "256", "--queue-s", "0.5")
+    try:
+        functions = running.client("lambda", read_timeout=60)
+        stay = Stay(running, name)
+        stay.call("1", 2)
+        refused = throttled(functions, name, "1")
+        assert refused["Reason"] == "ConcurrentInvocationLimitExceeded"
+        assert "no memory for one more instance; all of it is enough for 2" in refused["Error"]["Message"]
+        assert view(running, name)["calls"]["refused"] == {"memory": 1}
+        stay.end()
+        # Idle instances of one version make room for another.
+        answer(functions, name, "2")
+        seen = view(running, name)["calls"]
+        assert (seen["waited"], seen["evicted_instances"]) == (1, 1)
+        assert seen["waited_ms"] >= 500
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
+
+
+def until_refused(functions: Any, name: str) -> Any:
+    """Call as fast as one can; the refusal."""
+    for _ in range(200):
+        try:
+            answer(functions, name, "1")
+        except ClientError as error:
+            return error.response
+    raise AssertionError("all calls were taken")
+
+
+def test_limits_that_the_server_was_started_with_are_answered_as_on_aws(tmp_path: Path) -> None:
+    options = ["--account-concurrency", "3", "--scaling", "2:0.01", "--calls-per-concurrency", "2"]
+    server, running, name = in_small(tmp_path, *options)
+    try:
+        functions = running.client("lambda", read_timeout=60)
+        assert functions.get_account_settings()["AccountLimit"]["ConcurrentExecutions"] == 3
+        stay = Stay(running, name)
+        stay.call("1", 2)
+        growing = throttled(functions, name, "1")
+        assert growing["Reason"] == "ConcurrentInvocationLimitExceeded"
+        assert 1 <= int(growing["ResponseMetadata"]["HTTPHeaders"]["retry-after"]) <= 100
+        stay.end()
+        other = create(running, Code={"ZipFile": zipped({"app.py": CODE})})
+        both = Stay(running, name), Stay(running, other)
+        both[0].call("1", 2)
+        both[1].call("1")
+        account = throttled(functions, other, "1")
+        assert account["Reason"] == "ConcurrentInvocationLimitExceeded"
+        for each in both:
+            each.end()
+        response = until_refused(functions, name)
+        assert response["Reason"] == "FunctionInvocationRateLimitExceeded"
+        assert response["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "1"
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
