@@ -22,6 +22,8 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._garbage: frames.FrameError | None = None
         self.lost = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._together: list[bytes] = []  # frames that go out at the end of this turn of the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -43,8 +45,21 @@ class Channel(asyncio.Protocol):
 
     def send(self, frame: bytes) -> None:
         """Queue one frame. Nothing happens when the connection is gone: `on_lost` tells, or has told."""
+        if self._together:
+            self._flush()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame)
+
+    def send_soon(self, frame: bytes) -> None:
+        """The same, with all that is sent in this turn of the loop: one write, and one waking of the other side."""
+        if not self._together:
+            self._loop.call_soon(self._flush)
+        self._together.append(frame)
+
+    def _flush(self) -> None:
+        together, self._together = self._together, []
+        if together:
+            self.send(b"".join(together))
 
     def pause(self) -> None:
         """Read nothing more until `resume`, the end of the connection included: somebody else reads."""

@@ -52,7 +52,8 @@ class Ends:
             meta["concurrency"] = target.concurrency
         self._channel.send(frames.encode(frames.INIT, meta))
 
-    def send_invoke(self, number: int, call: Call, deadline_ms: int) -> None:
+    def send_invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool) -> None:
+        """`soon`: with others that are sent in this turn of the loop."""
         head = frames.call_head(
             call.request_id,
             deadline_ms,
@@ -61,7 +62,11 @@ class Ends:
             call.client_context or "",
             call.identity or "",
         )
-        self._channel.send(frames.encode_call(number, head, call.payload))
+        frame = frames.encode_call(number, head, call.payload)
+        if soon:
+            self._channel.send_soon(frame)
+        else:
+            self._channel.send(frame)
 
     def send_cancel(self, number: int) -> None:
         self._channel.send(frames.encode(frames.CANCEL, None, b"", number))

@@ -440,7 +440,9 @@ class Instance:
         turn.due_at = self._loop.time() + left_s
         turn.reported = True
         self._host.observer.started(self.target, self.id, turn.job.call)
-        self._ends.send_invoke(number, turn.job.call, int((self._host.clock.now() + left_s) * 1000))
+        deadline_ms = int((self._host.clock.now() + left_s) * 1000)
+        # Where one call is under way, more are likely to come in the same turn.
+        self._ends.send_invoke(number, turn.job.call, deadline_ms, soon=len(self._turns) > 1)
         self._alarm.by(turn.due_at)
 
     def _init_failed(self, failure: Failure) -> None:

@@ -51,6 +51,9 @@ class Sharing:
 
     def choose(self) -> Instance | None:
         """The instance that gets the next call; None when all are full, or idle."""
+        if len(self._open) == 1:
+            (instance,) = self._open.values()
+            return instance if instance.has_room else None
         candidates = [instance for instance in self._open.values() if instance.has_room]
         if len(candidates) <= 1:
             return candidates[0] if candidates else None

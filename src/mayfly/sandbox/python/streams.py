@@ -56,8 +56,13 @@ def flush() -> None:
 
 
 def settle() -> int:
-    """`flush`; `frames.QUIET` if the server has read it all already, or there was nothing."""
+    """`flush`; then `quiet`."""
     flush()
+    return quiet()
+
+
+def quiet() -> int:
+    """`frames.QUIET` if the server has read all that is in the pipe already, or there was nothing."""
     try:
         waiting = fcntl.ioctl(1, termios.FIONREAD, _NOTHING)
     except OSError:

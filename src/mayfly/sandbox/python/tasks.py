@@ -41,7 +41,7 @@ class Tasks:
         self._loop = asyncio.new_event_loop()
         self._tasks: dict[int, asyncio.Task[None]] = {}  # by number; the loop holds them weakly
         self._cancelled: set[int] = set()
-        self._answers: list[bytes] = []
+        self._answers: list[tuple[int, bytes, bool]] = []  # number, payload, whether it is an error
         self._adopted = children.Adopted()
         self._nobody = streams.Call()
         self._sender = streams.Sender(control.sendall)
@@ -92,23 +92,30 @@ class Tasks:
             failure = failures.describe(error, call.request_id)
             if call.number not in self._cancelled:  # the platform has said so
                 failures.report(failure)
-            text = json.dumps(failure).encode()
-            self._answer(call, frames.encode(frames.ERROR, {"fatal": False}, text, call.number))
+            self._answer(call, json.dumps(failure).encode(), failed=True)
         else:
-            self._answer(call, frames.encode_result(call.number, result))
+            self._answer(call, result, failed=False)
 
-    def _answer(self, call: streams.Call, answer: bytes) -> None:
+    def _answer(self, call: streams.Call, payload: bytes, *, failed: bool) -> None:
         del self._tasks[call.number]
         self._cancelled.discard(call.number)
         if call.partial:
             streams.flush()
         if not self._answers:
             self._loop.call_soon(self._send)
-        self._answers.append(answer)
+        self._answers.append((call.number, payload, failed))
 
     def _send(self) -> None:
         answers, self._answers = self._answers, []
-        self._sender.send(b"".join(answers))
+        quiet = streams.quiet()
+        self._sender.send(
+            b"".join(
+                frames.encode(frames.ERROR, {"fatal": False}, payload, number, quiet)
+                if failed
+                else frames.encode_result(number, payload, quiet)
+                for number, payload, failed in answers
+            )
+        )
         self._adopted.reap_now_and_then(0.0)
 
 
