@@ -118,7 +118,11 @@ class _Runtime:
 
     def run(self) -> None:
         receive, feed, adopted = self._control.recv, self._decoder.feed, children.Adopted()
-        while data := receive(_LONG_CHUNK if self._decoder.buffered else _CHUNK):
+        # Waiting in poll(2) costs a call, and saves two turns on a processor: a recv(2) that waits on a Unix socket is
+        # woken, for nothing, when the server reads what was sent before it.
+        readable = select.poll()
+        readable.register(self._control, select.POLLIN)
+        while readable.poll() and (data := receive(_LONG_CHUNK if self._decoder.buffered else _CHUNK)):
             arrived, began_at = feed(data), time.monotonic()
             for frame in arrived:
                 if frame.kind == frames.INVOKE:
