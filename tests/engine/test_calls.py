@@ -14,6 +14,7 @@ from mayfly.engine.engine import LocalEngine
 
 from .conftest import MakeEngine, Recorder, call, result, target
 from .forked import PEAK, ForkedFactory
+from .test_pools import states
 
 
 async def test_a_call_returns_what_the_handler_returned(engine: LocalEngine) -> None:
@@ -282,7 +283,7 @@ async def test_a_caller_that_goes_away_does_not_stop_the_call(
     (tmp_path / "go").touch()
     await recorder.wait_for(lambda: bool(recorder.of("finished")))
 
-    assert [instance.state for pool in engine.snapshot() for instance in pool.instances] == ["idle"]
+    assert states(engine) == ["idle"]
 
 
 async def test_large_payloads_travel_both_ways(engine: LocalEngine) -> None:
