@@ -15,6 +15,7 @@ from benchmarks.concurrent import concurrent
 from benchmarks.idle import idle
 from benchmarks.platform import Running, descendants, make_function, pss_mb
 from benchmarks.report import Report, Row
+from benchmarks.workers import workers
 
 HELLO = 'def handler(event, context):\n    return {"statusCode": 200, "body": "hello"}\n'
 REPLY = b'{"statusCode": 200, "body": "hello"}'
@@ -120,5 +121,6 @@ CASES = {
     "idle": idle,
     "warm": warm,
     "concurrent": concurrent,
+    "workers": workers,
     "storage": storage,
 }
