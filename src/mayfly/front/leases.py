@@ -3,11 +3,15 @@
 A lease that nobody uses goes back after `IDLE_S`, one that is in use without end after `TERM_S`, so that instances find
 to where they are needed; those that the core calls back go at once, or after their call. One goes back only in a later
 millisecond than the last line of its log, because lines are ordered by that.
+
+A call that finds all leases busy waits for whichever comes first: one of them, or another that the core lends, which
+is asked for when `policy.leasing` says.
 """
 
 import asyncio
 import collections
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,6 +23,7 @@ from mayfly.errors import PlatformError
 from mayfly.front import messages
 from mayfly.front.borrowed import Borrowed
 from mayfly.front.link import Questions
+from mayfly.policy import leasing
 from mayfly.sandbox.api import Exit
 
 IDLE_S = 0.1
@@ -47,7 +52,22 @@ class _Held:
 
     idle: list[Borrowed]
     waiting: collections.deque[asyncio.Future[Borrowed | None]]
-    asked: int = 0
+    asked: int = 0  # answers to come
+    to_ask: int = 0  # questions that are put off
+    busy: int = 0
+    took_s: float = math.inf  # a call, on average
+    refused_at: float = -math.inf
+
+    def ended(self, took_s: float) -> None:
+        """A call ended."""
+        self.busy -= 1
+        self.took_s = leasing.average_s(self.took_s, took_s)
+
+    def patience_s(self, now: float) -> float:
+        """How long the call that waits last may wait before the core is asked for another lease."""
+        return leasing.patience_s(
+            took_s=self.took_s, waiting=len(self.waiting), busy=self.busy, refused_s=now - self.refused_at
+        )
 
 
 class Leases:
@@ -96,11 +116,15 @@ class Leases:
             if instance.to_return or instance.over:  # it was called back while this call was being woken
                 self.idle(instance)
                 raise NoLeaseError("the instance was called back")
+        held = self._held[target.key]
         job = Job(target, call, self._loop.create_future(), accepted_at)
+        held.busy += 1
+        began_at = self._clock.monotonic()
         instance.run(job)
         try:
             return await job.future
         finally:
+            held.ended(self._clock.monotonic() - began_at)
             self._calls += 1
 
     def drain(self) -> None:
@@ -142,7 +166,9 @@ class Leases:
         held = self._held[target.key]
         held.asked -= 1
         if answer.lease is None:
+            held.refused_at = self._clock.monotonic()
             self._disappoint(held)
+            self._tidy(target.key)
             return
         self._streams.adopt(answer.lease, answer.stream)
         instance = Borrowed(answer.lease, target, self._observer, self._clock, self, answer.quiet_since)
@@ -212,16 +238,31 @@ class Leases:
             held = self._held[target.key] = _Held([], collections.deque())
         waiting: asyncio.Future[Borrowed | None] = self._loop.create_future()
         held.waiting.append(waiting)
-        held.asked += 1
-        number, answer = self._questions.new()
-        answer.add_done_callback(lambda done: self._answered(done, target))
-        self._send(messages.AskLease(number, target.key))
+        if patience_s := held.patience_s(self._clock.monotonic()):
+            held.to_ask += 1
+            self._loop.call_later(patience_s, self._ask_later, target, held)
+        else:
+            self._ask(target, held)
         try:
             return await waiting
         except asyncio.CancelledError:
             if waiting.done() and not waiting.cancelled() and (unused := waiting.result()) is not None:
                 self.idle(unused)
             raise
+
+    def _ask_later(self, target: Target, held: _Held) -> None:
+        held.to_ask -= 1
+        self._ask(target, held)
+        self._tidy(target.key)
+
+    def _ask(self, target: Target, held: _Held) -> None:
+        """Ask for another lease, if there is a call that none is to come for."""
+        if len(held.waiting) <= held.asked + held.to_ask:
+            return
+        held.asked += 1
+        number, answer = self._questions.new()
+        answer.add_done_callback(lambda done: self._answered(done, target))
+        self._send(messages.AskLease(number, target.key))
 
     def _answered(self, done: "asyncio.Future[tuple[messages.Leased, list[int]]]", target: Target) -> None:
         if done.cancelled() or done.exception() is not None:
@@ -233,7 +274,7 @@ class Leases:
 
     def _disappoint(self, held: _Held) -> None:
         """One lease less will come than is waited for."""
-        while held.waiting and len(held.waiting) > held.asked:
+        while held.waiting and len(held.waiting) > held.asked + held.to_ask:
             waiting = held.waiting.popleft()
             if not waiting.done():
                 waiting.set_result(None)
@@ -257,10 +298,14 @@ class Leases:
         if not self._all:
             self._none.set()
         self._streams.forget(instance.id)
-        held = self._held.get(instance.target.key)
-        unused = held is not None and not held.idle and not held.waiting and not held.asked
-        if unused and not any(other.target.key == instance.target.key for other in self._all.values()):
-            del self._held[instance.target.key]
+        self._tidy(instance.target.key)
+
+    def _tidy(self, key: str) -> None:
+        """Keep nothing about targets of which there is nothing."""
+        held = self._held.get(key)
+        unused = held is not None and not (held.idle or held.waiting or held.asked or held.to_ask or held.busy)
+        if unused and not any(other.target.key == key for other in self._all.values()):
+            del self._held[key]
 
     def _unlist(self, instance: Borrowed) -> None:
         held = self._held.get(instance.target.key)
