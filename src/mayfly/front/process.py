@@ -85,8 +85,8 @@ class Front:
         pid = self.process.pid if self.process is not None else None
         return FrontView(self.name, pid, self.ready, self.starts, self.desk.under_way if self.desk is not None else 0)
 
-    async def live(self, core: Core) -> None:
-        """Run one process from its start until its end, by whoever brings it about."""
+    async def live(self, core: Core) -> int:
+        """Run one process from its start until its end, by whoever brings it about; its exit status."""
         loop = asyncio.get_running_loop()
         gone = asyncio.Event()
         ours, theirs = socket.socketpair()
@@ -109,6 +109,7 @@ class Front:
         finally:
             watching.cancel()
             await self._bury(desk, process)
+        return process.returncode
 
     def _spawn(self, theirs: socket.socket, listener: socket.socket) -> "subprocess.Popen[bytes]":
         numbers = (theirs.fileno(), listener.fileno())

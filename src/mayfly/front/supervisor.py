@@ -105,8 +105,9 @@ class Fronts:
         failures = 0
         while not self._draining:
             began_at = self._clock.monotonic()
+            ended = "could not be started"
             try:
-                await front.live(core)
+                ended = f"ended with status {await front.live(core)}"
             except OSError:
                 _log.exception("%s could not be started", front.name)
             if self._draining:
@@ -119,7 +120,7 @@ class Fronts:
                 front.stop_standing_in()
                 return
             pause_s = backoff(failures, _FIRST_RETRY_S, _MOST_RETRY_S)
-            _log.error("%s ended; another one is started in %.1f s", front.name, pause_s)
+            _log.error("%s %s; another one is started in %.1f s", front.name, ended, pause_s)
             await asyncio.sleep(pause_s)
 
     def drain(self) -> None:
