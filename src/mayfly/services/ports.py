@@ -75,7 +75,10 @@ class EventTargets(Protocol):
         """
 
 
-class LogLines(Struct, frozen=True, array_like=True):
+# Made for every call and part of no cycle, so the garbage collector need not look at them.
+
+
+class LogLines(Struct, frozen=True, array_like=True, gc=False):
     """Lines of one log."""
 
     group: str
@@ -83,8 +86,8 @@ class LogLines(Struct, frozen=True, array_like=True):
     events: list[tuple[int, str]]  # Unix milliseconds, text
 
 
-class UsageRecord(Struct, frozen=True):
-    """What one invocation used."""
+class UsageRecord(Struct, frozen=True, array_like=True, gc=False):
+    """What one invocation used. Stored in the order of its fields: new ones come last and have a default."""
 
     request_id: str
     function_arn: str  # with the version executed

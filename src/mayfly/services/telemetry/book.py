@@ -5,7 +5,7 @@ into being with their first event, as on AWS when a function's role may create t
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from operator import itemgetter
 
 from mayfly.clock import Clock
@@ -32,13 +32,16 @@ class Book:
 
     def fold(self, tx: Tx, arrived: Iterable[LogLines]) -> None:
         """Store lines of any groups and streams, in order."""
-        by_stream: defaultdict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+        by_group: defaultdict[str, defaultdict[str, list[tuple[int, str]]]] = defaultdict(lambda: defaultdict(list))
         for lines in arrived:
-            by_stream[lines.group, lines.stream] += lines.events
-        for (group_name, stream_name), events in by_stream.items():
+            by_group[lines.group][lines.stream] += lines.events
+        for group_name, by_stream in by_group.items():
             group = find_group(tx, group_name) or self.make_group(tx, group_name, "{}")
-            stream = find_stream(tx, group.id, stream_name) or self.make_stream(tx, group.id, stream_name)
-            self.add(tx, group, stream, events)
+            found = [
+                (find_stream(tx, group.id, name) or self.make_stream(tx, group.id, name), events)
+                for name, events in by_stream.items()
+            ]
+            self.add(tx, group, found)
 
     async def settle(self) -> None:
         """Return when everything appended so far can be read."""
@@ -57,19 +60,25 @@ class Book:
         tx.run(sql.INSERT_STREAM, {"id": stream.id, "group": group_id, "name": name, "now": stream.created_ms})
         return stream
 
-    def add(self, tx: Tx, group: Group, stream: Stream, events: Iterable[tuple[int, str]]) -> None:
-        """Store events (Unix milliseconds, message) of one stream."""
-        ordered = sorted(events, key=itemgetter(0))
-        if not ordered:
-            return
-        now, first_id = self._now_ms(), _next(tx, sql.NEXT_CHUNK_ID)
-        stored = 0
-        for number, chunk in enumerate(chunks.cut(ordered)):
-            stored += chunk.size
-            row = {"id": first_id + number, "group": group.id, "stream": stream.id, "now": now, "bytes": chunk.size}
-            tx.run(sql.INSERT_CHUNK, {**row, "first": chunk.first_ms, "last": chunk.last_ms, "events": chunk.events})
-        tx.run(sql.TOUCH_STREAM, {"id": stream.id, "now": now, "first": ordered[0][0], "last": ordered[-1][0]})
-        tx.run(sql.GROW_GROUP, {"id": group.id, "bytes": stored})
+    def add(self, tx: Tx, group: Group, by_stream: Iterable[tuple[Stream, Sequence[tuple[int, str]]]]) -> None:
+        """Store events (Unix milliseconds, message) of streams of one group, in as few statements as possible: each
+        gives the processor to the event loop and has to wait to get it back."""
+        now, next_id, stored = self._now_ms(), _next(tx, sql.NEXT_CHUNK_ID), 0
+        rows, touched = [], []
+        for stream, events in by_stream:
+            ordered = sorted(events, key=itemgetter(0))
+            if not ordered:
+                continue
+            for chunk in chunks.cut(ordered):
+                row = {"id": next_id, "group": group.id, "stream": stream.id, "now": now, "bytes": chunk.size}
+                rows.append({**row, "first": chunk.first_ms, "last": chunk.last_ms, "events": chunk.events})
+                next_id += 1
+                stored += chunk.size
+            touched.append({"id": stream.id, "now": now, "first": ordered[0][0], "last": ordered[-1][0]})
+        if rows:
+            tx.many(sql.INSERT_CHUNK, rows)
+            tx.many(sql.TOUCH_STREAM, touched)
+            tx.run(sql.GROW_GROUP, {"id": group.id, "bytes": stored})
 
     async def expire(self) -> None:
         """Drop the events that are older than their group's retention."""

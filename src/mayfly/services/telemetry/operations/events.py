@@ -57,7 +57,7 @@ class EventOperations:
             old = sum(timestamp < now - OLDEST_MS for timestamp, _ in events)
             expired = sum(timestamp < expired_before for timestamp, _ in events)
             new = sum(timestamp > now + NEWEST_MS for timestamp, _ in events)
-            self._book.add(tx, group, stream, events[max(old, expired) : len(events) - new])
+            self._book.add(tx, group, [(stream, events[max(old, expired) : len(events) - new])])
             rejected: dict[str, int] = {}
             if old:
                 rejected["tooOldLogEventEndIndex"] = old
