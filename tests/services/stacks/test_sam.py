@@ -92,6 +92,40 @@ async def test_a_function_of_a_template_may_run_several_calls_in_an_instance() -
     }
 
 
+SCALED = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Many:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: "async def handler(event, context): return 1"
+      Handler: index.handler
+      Runtime: python3.11
+      CapacityProviderConfig: {Arn: "arn:aws:lambda:us-east-1:123456789012:capacity-provider:mayfly"}
+      FunctionScalingConfig: {MinExecutionEnvironments: 1, MaxExecutionEnvironments: 4}
+      ReservedConcurrentExecutions: 9
+      AutoPublishAlias: live
+"""
+
+
+async def test_the_instances_of_what_sam_publishes_may_be_bounded() -> None:
+    template = parse(await transformed(SCALED))
+    types = resource_types()
+    check(template, types)
+    drafts = draft(Definition(template), PLACE, types).values()
+    (version,) = (each for each in drafts if each.type == "AWS::Lambda::Version")
+    (function,) = (each for each in drafts if each.type == "AWS::Lambda::Function")
+    assert version.properties["FunctionScalingConfig"] == {"MinExecutionEnvironments": 1, "MaxExecutionEnvironments": 4}
+    assert "FunctionScalingConfig" not in function.properties
+    assert function.properties["ReservedConcurrentExecutions"] == 9
+
+
+async def test_bounds_of_what_is_not_published_are_refused_by_name() -> None:
+    template = parse(await transformed(SCALED.replace("      AutoPublishAlias: live\n", "")))
+    with pytest.raises(ServiceError, match="FunctionScalingConfig"):
+        draft(Definition(template), PLACE, resource_types())
+
+
 async def test_the_template_that_was_given_is_not_changed() -> None:
     raw = load(FACES)
     sam = SamTransform()

@@ -1,15 +1,18 @@
 """AWS::Lambda::Version: a published version of a function, with instances kept ready where that is asked for.
 
-Any change replaces it. Where nothing has changed since a version was published, that version is taken over, as the API
-answers it; AWS refuses to deploy then, which leaves a template that failed half-way once without a way forward.
+Any change replaces it, but for that of a scaling configuration. Where nothing has changed since a version was
+published, that version is taken over, as the API answers it; AWS refuses to deploy then, which leaves a template that
+failed half-way once without a way forward.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.stacks.resources.base import Caller, Made, Target, picked
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked
 from mayfly.services.stacks.resources.lambda_provisioned import PROVISIONED, set_provisioned, until_active
-from mayfly.services.stacks.resources.schema import STRING, fields
+from mayfly.services.stacks.resources.schema import INTEGER, STRING, fields
+
+_SCALING = "FunctionScalingConfig"
 
 
 class Version:
@@ -20,8 +23,9 @@ class Version:
         CodeSha256=STRING,
         Description=STRING,
         ProvisionedConcurrencyConfig=PROVISIONED,
+        FunctionScalingConfig=fields(MinExecutionEnvironments=INTEGER, MaxExecutionEnvironments=INTEGER),
     )
-    replaced_by = frozenset(schema.members)
+    replaced_by = frozenset(schema.members) - {_SCALING}
     attributes: frozenset[str] = frozenset({"Version", "FunctionArn"})
 
     def physical_id(self, target: Target, properties: Mapping[str, Any]) -> str:
@@ -42,13 +46,15 @@ class Version:
         await until_active(call, function, version)
         if (wanted := properties.get("ProvisionedConcurrencyConfig")) is not None:
             await set_provisioned(call, function, version, wanted)
+        await self._scale(call, function, version, {}, properties)
         arn = published["FunctionArn"]
         return Made(arn, {"Version": version, "FunctionArn": arn})
 
     async def update(
         self, call: Caller, target: Target, made: Made, old: Mapping[str, Any], new: Mapping[str, Any]
     ) -> Made:
-        return made  # nothing can be updated in place
+        await self._scale(call, new["FunctionName"], made.attributes["Version"], old, new)
+        return made
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
         if not made.attributes:  # it was not published
@@ -60,3 +66,11 @@ class Version:
             FunctionName=properties["FunctionName"],
             Qualifier=made.attributes["Version"],
         )
+
+    async def _scale(
+        self, call: Caller, function: str, version: str, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> None:
+        if changed(old, new, _SCALING):
+            # Not waited for, because nothing says that instances cannot be made: the engine goes on trying.
+            named = {"FunctionName": function, "Qualifier": version}
+            await call("lambda", "PutFunctionScalingConfig", **named, FunctionScalingConfig=new.get(_SCALING, {}))

@@ -18,6 +18,7 @@ from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.template.parameters import Value
 
 SAM_TYPES = "AWS::Serverless::"
+_SCALING = "FunctionScalingConfig"
 
 
 class SamTransform:
@@ -59,4 +60,18 @@ def _translate(raw: dict[str, Any], parameters: dict[str, Any], region: str) -> 
             f"Transform AWS::Serverless-2016-10-31 failed with: the template has an unexpected shape ({error!r})"
         ) from error
     translated.pop("Transform", None)
+    _leave_scaling_to_versions(translated)
     return translated
+
+
+def _leave_scaling_to_versions(translated: dict[str, Any]) -> None:
+    """SAM bounds the instances of $LATEST.PUBLISHED as well as those of the version that it publishes. There is no such
+    version here, so that of the numbered one is left. Where SAM publishes none, it stays, and is refused."""
+    resources = translated.get("Resources", {})
+    for version in resources.values():
+        scaling = version.get("Properties", {}).get(_SCALING)
+        if version.get("Type") != "AWS::Lambda::Version" or scaling is None:
+            continue
+        function = resources.get(version["Properties"].get("FunctionName", {}).get("Ref"))
+        if function is not None and function.get("Properties", {}).get(_SCALING) == scaling:
+            del function["Properties"][_SCALING]
