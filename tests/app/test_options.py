@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.app.options import OptionError, ServerOptions, engine_limits
+from mayfly.app.options import OptionError, ServerOptions, engine_limits, memory_budget_mb, template_budget_mb
 from mayfly.policy.rates import Rate
 from mayfly.settings import EngineSettings
 
@@ -63,3 +63,14 @@ def test_the_accounts_concurrency_can_be_chosen_and_leaves_a_part_unreserved(acc
 def test_limits_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="not"):
         ServerOptions(Path("data"), **wrong).settings(Path("data"))
+
+
+def test_templates_have_a_part_of_the_machines_memory_or_of_what_was_chosen() -> None:
+    def both(memory_mb: int | None) -> tuple[int, float]:
+        settings = ServerOptions(Path("data"), memory_mb=memory_mb).settings(Path("data"))
+        return memory_budget_mb(settings), template_budget_mb(settings)
+
+    assert both(800) == (800, 100)
+    instances, templates = both(None)
+    assert templates == instances / 4 / 8
+    assert both(instances)[1] == templates

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -201,3 +202,22 @@ async def test_an_instance_that_fails_to_restore_itself_fails_its_call_at_once(
     assert kind == "timeout" or json.loads(outcome.failure.payload)["errorType"] == "LookupError"
     assert next(numbers) == 3, "one template and one instance: what cannot be restored is not tried again for a call"
     await engine.close(0)
+
+
+async def test_templates_that_have_no_memory_left_are_dropped_and_the_slower_path_is_taken(
+    factory: AgentFactory, recorder: Recorder, tmp_path: Path
+) -> None:
+    clock = SystemClock()
+    engine = LocalEngine(factory, recorder, clock, memory_mb=32_768, new_id=lambda: os.urandom(4).hex(), templates_mb=8)
+    try:
+        made = target(tmp_path, SLOW + "HEAVY = bytearray(32 << 20)\n")
+        await engine.invoke(made, call())
+        assert (await state_of(engine, "key")).startswith("dropped")
+        assert [o.start.path for o in await at_once(engine, made, 3) if o.start] == ["interpreter"] * 2
+        assert factory.template_bytes("key") == 0
+        small = dataclasses.replace(target(tmp_path / "small"), key="small")
+        await engine.invoke(small, call())
+        assert await state_of(engine, "small") == "ready"
+        assert 1 << 18 < factory.template_bytes("small") < 8 << 20
+    finally:
+        await engine.close(0)

@@ -21,6 +21,7 @@ _MOST_QUEUE_S = 900.0
 MOST_CONCURRENCY = 1_000_000
 # What a spare takes, with pandas imported, and which part of the machine's memory all of them may take.
 _SPARE_MB, _SPARES_SHARE = 4, 0.01
+_TEMPLATES_SHARE = 0.125
 MOST_WORKERS = 64
 
 
@@ -125,6 +126,12 @@ def memory_budget_mb(settings: Settings) -> int:
     if settings.engine.memory_mb is not None:
         return settings.engine.memory_mb
     return _machine_mb() * _OVERCOMMIT
+
+
+def template_budget_mb(settings: Settings) -> float:
+    """MB that all shared templates may use, beside the instances: a part of the machine's memory, or of what instances
+    may have if that is less."""
+    return min(memory_budget_mb(settings), _machine_mb()) * _TEMPLATES_SHARE
 
 
 def most_spares(settings: Settings) -> int:

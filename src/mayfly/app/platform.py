@@ -21,7 +21,7 @@ from mayfly.app.function_view import FunctionView
 from mayfly.app.housekeeping import keep_house
 from mayfly.app.layers import Layers
 from mayfly.app.links import Endpoints, LateObjects
-from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb, most_spares
+from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb, most_spares, template_budget_mb
 from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
 from mayfly.app.remembering import Remembering
@@ -327,6 +327,7 @@ class _Builder:
             settle_s=rule.settle_s if rule is not None else 0.0,
             endpoints=endpoints,
             spares=most_spares(settings),
+            templates_mb=template_budget_mb(settings),
         )
         if rule is not None and engine.habits is not None:
             remembering = Remembering(store, engine.habits, rule.shape, self._clock)

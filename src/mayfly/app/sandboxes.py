@@ -95,6 +95,9 @@ class PreparedFactory:
     def drop_template(self, key: str) -> None:
         self._factory.drop_template(key)
 
+    def template_bytes(self, key: str) -> int:
+        return self._factory.template_bytes(key)
+
     async def warm(self) -> None:
         """Prepare the running interpreter's own runtime; what goes wrong is logged, and told at the first start."""
         own = interpreters.current()

@@ -84,7 +84,7 @@ class Prepared:
 class TemplateView:
     """The shared template of a target at a moment."""
 
-    state: Literal["making", "ready", "refused", "lost"]
+    state: Literal["making", "ready", "refused", "lost", "dropped"]
     reason: str  # why not, if it is not
 
 

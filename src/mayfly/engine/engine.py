@@ -70,12 +70,14 @@ class LocalEngine:
         max_age_s: float = MAX_AGE_S,
         endpoints: EndpointServer | None = None,
         spares: int = 0,
+        templates_mb: float = math.inf,
     ) -> None:
         """`memory_mb` is the budget of all instances together; `new_id` makes the ids of instances.
 
         With a `rule`, instances are kept and made ahead by what it learns of each function's idle times above
         `settle_s`. Without one, all are kept for `keep_alive`, which defaults to five minutes. At most `spares` are
-        made ahead of starts. Must be made and used on one running event loop.
+        made ahead of starts, and shared templates have `templates_mb` of their own. Must be made and used on one
+        running event loop.
         """
         self._clock = clock
         self.habits: Habits[Any] | None = None  # with a `rule`
@@ -89,7 +91,13 @@ class LocalEngine:
         self._sweep_at = math.inf  # when it goes off, by the clock
         reporter = Reporter(observer)
         self._templates = Templates(
-            factory, reporter, new_id, endpoints, lambda make: Spares(make, self._room, self._loop, clock, spares)
+            factory,
+            reporter,
+            new_id,
+            endpoints,
+            clock,
+            templates_mb,
+            lambda make: Spares(make, self._room, self._loop, clock, spares),
         )
         host = Host(factory, self._templates, reporter, clock, init_timeout_s, endpoints)
         self._placement = Placement(host, self._ledger, new_id, self._fell_idle, max_age_s, self.habits)

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Literal, NamedTuple
 
+from mayfly.clock import Clock
 from mayfly.engine.api import EndpointServer, Failure, Prepared, Start, Target, TemplateView
 from mayfly.engine.reporter import Reporter
 from mayfly.engine.spares import Spares
@@ -28,9 +29,10 @@ from mayfly.sandbox.api import (
     TemplateRefusedError,
 )
 
-# The least recently used template goes beyond so many, and a target that loses its template more often gets no other.
+# The least valuable template goes beyond so many, and a target that loses its template more often gets no other.
 MOST_TEMPLATES = 64
 MOST_LOSSES = 3
+DROPPED = "the memory for templates is worth more to others"
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*", re.ASCII)
 _log = logging.getLogger(__name__)
@@ -45,9 +47,12 @@ class Started(NamedTuple):
 
 @dataclasses.dataclass(slots=True)
 class _State:
-    state: Literal["making", "ready", "refused", "lost"] = "making"
+    state: Literal["making", "ready", "refused", "lost", "dropped"] = "making"
     reason: str = ""
     losses: int = 0
+    starts: policy.Starts | None = None
+    saved_ms: float = 0.0
+    memory_mb: float = 0.0  # when last looked at
     task: asyncio.Task[Prepared] | None = None
 
 
@@ -60,15 +65,19 @@ class Templates:
         observer: Reporter,
         new_id: Callable[[], str],
         endpoints: EndpointServer | None,
+        clock: Clock,
+        budget_mb: float,
         spares: Callable[[Callable[[Target], Awaitable[Sandbox]]], Spares],
     ) -> None:
-        """`observer` is told of the ends of templates that had an environment of their own; `spares` makes what keeps
-        spares, given what starts one for it."""
+        """`observer` is told of the ends of templates that had an environment of their own; all templates together have
+        `budget_mb`; `spares` makes what keeps spares, given what starts one for it."""
         self._factory = factory
         self._observer = observer
         self._new_id = new_id
         self._endpoints = endpoints
-        self._states: dict[str, _State] = {}  # in the order of their last use
+        self._clock = clock
+        self._budget_mb = budget_mb
+        self._states: dict[str, _State] = {}
         self._spares = spares(lambda target: self._start(target, ahead=True))
         self._closed = False
 
@@ -84,7 +93,7 @@ class Templates:
         spec = dataclasses.replace(target.sandbox, ahead=ahead) if ahead else target.sandbox
         state = self._states.get(target.key)
         if state is not None and state.state == "ready":
-            self._states[target.key] = self._states.pop(target.key)
+            self._note(state)
             try:
                 return await self._factory.start(dataclasses.replace(spec, template=target.key))
             except TemplateLostError as error:
@@ -96,7 +105,9 @@ class Templates:
         if self._closed:
             return
         state = self._states.get(target.key)
-        if start.path == "interpreter" and (state is None or self._may_retry(state)):
+        if state is not None and state.state == "dropped":
+            self._note(state)
+        if start.path == "interpreter" and (state is None or self._may_retry(target.key, state)):
             if target.snap_start:
                 self._make(target, lambda: self._with_function(target))
                 return
@@ -147,13 +158,15 @@ class Templates:
     # Making.
 
     def _make(self, target: Target, making: Callable[[], Awaitable[Prepared]]) -> _State:
-        losses = self._states[target.key].losses if target.key in self._states else 0
-        state = self._states[target.key] = _State(losses=losses)
+        before = self._states.get(target.key, _State())
+        starts = before.starts or policy.started(None, self._clock.monotonic())
+        state = self._states[target.key] = _State(losses=before.losses, starts=starts)
         self._spares.hold(target.key)
         state.task = asyncio.create_task(self._settle(target, state, making), name=f"template {target.key}")
         return state
 
     async def _settle(self, target: Target, state: _State, making: Callable[[], Awaitable[Prepared]]) -> Prepared:
+        began_at = self._clock.monotonic()
         try:
             prepared = await making()
         except PlatformError as error:
@@ -162,6 +175,8 @@ class Templates:
             _log.exception("the making of a template of %s failed", target.function)
             prepared = Prepared(optimized=False, reason=f"the platform failed: {error}")
         state.state, state.reason = ("ready", "") if prepared.optimized else ("refused", prepared.reason)
+        # What it took to make is what each start is spared, nearly; and the server's own measure, not the function's.
+        state.saved_ms = (self._clock.monotonic() - began_at) * 1000
         if not prepared.optimized:
             _log.info("%s has no template: %s", target.function, prepared.reason)
         self._spares.allow(target.key)
@@ -199,14 +214,35 @@ class Templates:
         state.state, state.reason = "lost", reason
         state.losses += 1
 
-    @staticmethod
-    def _may_retry(state: _State) -> bool:
+    def _may_retry(self, key: str, state: _State) -> bool:
+        if state.state == "dropped":
+            others = [one for one in self._held() if one.key != key]
+            mine = self._as_held(key, state)
+            return policy.readmits(mine, others, self._budget_mb, MOST_TEMPLATES, self._clock.monotonic())
         return state.state == "lost" and state.losses < MOST_LOSSES
 
+    # Memory.
+
+    def _note(self, state: _State) -> None:
+        """An instance starts for which the template is there, or would be of use."""
+        state.starts = policy.started(state.starts, self._clock.monotonic())
+
+    def _held(self) -> list[policy.Held]:
+        """The templates that there are, with what they use now."""
+        held = []
+        for key, state in self._states.items():
+            if state.state == "ready":
+                state.memory_mb = self._factory.template_bytes(key) / (1 << 20)
+                held.append(self._as_held(key, state))
+        return held
+
+    def _as_held(self, key: str, state: _State) -> policy.Held:
+        assert state.starts is not None, "it was made"
+        return policy.Held(key, state.memory_mb, state.saved_ms, state.starts)
+
     def _make_room(self) -> None:
-        """Drop the templates that were not used for longest; they are made again by the next start."""
-        ready = [key for key, state in self._states.items() if state.state == "ready"]
-        for key in ready[: max(0, len(ready) - MOST_TEMPLATES)]:
+        """Drop the templates that are worth the least; one of a function that starts often enough is made again."""
+        for key in policy.surplus(self._held(), self._budget_mb, MOST_TEMPLATES, self._clock.monotonic()):
             self._factory.drop_template(key)
             self._spares.drop(key)
-            del self._states[key]
+            self._states[key].state, self._states[key].reason = "dropped", DROPPED

@@ -303,7 +303,7 @@ class Agent:
             if nest is None:
                 _close(descriptors)
             else:
-                nest.nested(descriptors[0])
+                nest.nested(*descriptors)
         elif operation in {channel.DROPPED, channel.FAILED} and "nest" in message:
             nest = self._nests.pop(message["nest"], None)
             if nest is not None:

@@ -195,5 +195,8 @@ class SandboxFactory(Protocol):
     def drop_template(self, key: str) -> None:
         """Fork from it no more, and give it back. Idempotent."""
 
+    def template_bytes(self, key: str) -> int:
+        """The memory that a template has of its own; 0 where there is none, or it is not known."""
+
     async def close(self) -> None:
         """Discard every sandbox and template."""

@@ -122,6 +122,10 @@ class AgentFactory:
         if nest is not None:
             self._agent.drop(nest)
 
+    def template_bytes(self, key: str) -> int:
+        nest = self._nests.get(key)
+        return nest.memory_bytes if nest is not None else 0
+
     async def close(self) -> None:
         self._closed = True
         await self._agent.close()

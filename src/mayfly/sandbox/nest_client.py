@@ -5,11 +5,13 @@ answer in. The agent is not involved.
 """
 
 import asyncio
+import contextlib
+import os
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mayfly.sandbox import frames
+from mayfly.sandbox import frames, use
 from mayfly.sandbox.api import Prepared, TemplateInitError, TemplateRefusedError
 
 # Imports, or init, of a function may take this long; AWS gives init ahead of calls as much.
@@ -27,10 +29,11 @@ class Nest:
         self.over = False  # nothing can be forked from it any more
         self._report = report
         self._endpoint: socket.socket | None = None
+        self._use = -1
 
-    def nested(self, endpoint: int) -> None:
-        """Told by the agent's client: its shared template is there."""
-        self._endpoint = socket.socket(fileno=endpoint)
+    def nested(self, endpoint: int, memory: int) -> None:
+        """Told by the agent's client: its shared template is there. `memory` is what `use` reads from."""
+        self._endpoint, self._use = socket.socket(fileno=endpoint), memory
         if not self.made.done():
             self.made.set_result(None)
 
@@ -73,9 +76,19 @@ class Nest:
                 raise frames.FrameError("the answer is too long")
         raise ConnectionError("no answer came")
 
+    @property
+    def memory_bytes(self) -> int:
+        """What its shared template uses; 0 when it is gone."""
+        with contextlib.suppress(OSError):
+            return use.read(self._use)
+        return 0
+
     def close(self) -> None:
         """Give back what is open here. Idempotent."""
         self.over = True
+        if self._use >= 0:
+            os.close(self._use)
+            self._use = -1
         self._report.close()
         if self._endpoint is not None:
             self._endpoint.close()

@@ -34,5 +34,8 @@ class WithoutTemplates:
     def drop_template(self, key: str) -> None:
         """There is nothing to drop."""
 
+    def template_bytes(self, key: str) -> int:
+        return 0
+
     def _why(self) -> str:
         return f"the level {self.level!r} has no templates"

@@ -216,6 +216,10 @@ class Group:
             name = "memory.current"
         return os.open(f"{self._of['memory']}/{name}", os.O_RDONLY | os.O_CLOEXEC)
 
+    def open_use(self) -> int:
+        """A descriptor from which `sandbox.use` reads what memory is used."""
+        return os.open(f"{self._of['memory']}/memory.stat", os.O_RDONLY | os.O_CLOEXEC)
+
     def keeps_peak(self) -> bool:
         """Whether the kernel does; with v2 since Linux 5.19. Where it does not, what is used now stands for it."""
         return self._version == 1 or os.path.exists(self._of["memory"] + "/memory.peak")

@@ -155,6 +155,7 @@ class Nests:
             nest.template_pid = pid
             self._watch.add(pidfd, lambda: self._template_died(nest))
             nest.announced = True
+            nest.endpoint.append(nest.group.open_use())
             self._report({"op": channel.NESTED, "nest": nest.id}, nest.endpoint)
             close_all(nest.endpoint)
         if nest.lost:
