@@ -202,3 +202,16 @@ def test_nobody_but_the_root_key_sees_them(platform: PlatformProcess, page: str)
         urllib.request.urlopen(f"{platform.url}/_mayfly/{page}", timeout=10)
     assert refused.value.code == 403
     refused.value.close()
+
+
+def test_versions_whose_instances_run_several_calls_say_how_many(platform: PlatformProcess, looked_at: str) -> None:
+    assert "calls at a time in an instance" not in mayfly("function", looked_at, data=platform.data).stdout
+    provider = "arn:aws:lambda:us-east-1:000000000000:capacity-provider:mayfly"
+    managed = {"CapacityProviderArn": provider, "PerExecutionEnvironmentMaxConcurrency": 12}
+    platform.client("lambda").update_function_configuration(
+        FunctionName=looked_at, CapacityProviderConfig={"LambdaManagedInstancesCapacityProviderConfig": managed}
+    )
+    done = mayfly("function", looked_at, data=platform.data)
+    assert "calls at a time in an instance, at most: $LATEST: 12\n" in done.stdout
+    versions = shown("function", looked_at, data=platform.data)["versions"]
+    assert {one["version"]: one["calls_at_a_time"] for one in versions} == {"$LATEST": 12, "1": 1}

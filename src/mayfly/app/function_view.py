@@ -124,6 +124,7 @@ class FunctionView:
             "state": one.state,
             "reason": one.state_reason,
             "snap_start": one.snap_start,
+            "calls_at_a_time": one.calls_at_a_time,
             "instances": _states([pool for pool in pools if pool.key == one.key]),
             "template": self._template(one),
         }

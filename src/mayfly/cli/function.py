@@ -60,6 +60,8 @@ def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for layer in view["isolation"]["layers"]:
         yield "", f"{layer['layer']}: {layer['detail']}"
     yield "Concurrency", _concurrency(view["concurrency"])
+    if several := _calls_at_a_time(view["versions"]):
+        yield "", several
     for one in view["concurrency"]["provisioned"]:
         reason = f": {one['reason']}" if one["reason"] else ""
         yield "", f"{one['qualifier']}: {one['available']} of {one['wanted']} provisioned, {one['status']}{reason}"
@@ -82,6 +84,12 @@ def _concurrency(concurrency: dict[str, Any]) -> str:
     if concurrency["reserved"] is not None:
         return f"{concurrency['reserved']} reserved"
     return f"shares the account's {concurrency['account']}"
+
+
+def _calls_at_a_time(versions: list[dict[str, Any]]) -> str:
+    """Of those whose instances may run several."""
+    several = [f"{one['version']}: {one['calls_at_a_time']}" for one in versions if one["calls_at_a_time"] > 1]
+    return f"calls at a time in an instance, at most: {', '.join(several)}" if several else ""
 
 
 def _scaling(one: dict[str, Any]) -> str:

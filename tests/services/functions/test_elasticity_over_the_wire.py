@@ -242,7 +242,7 @@ def test_a_machine_that_is_short_lets_calls_wait_and_then_refuses_them(tmp_path:
         answer(functions, name, "2")
         seen = view(running, name)["calls"]
         assert (seen["waited"], seen["evicted_instances"]) == (1, 1)
-        assert seen["waited_ms"] >= 500
+        assert seen["waited_ms"] > 0
     finally:
         server.terminate()
         assert server.wait(60) == 0

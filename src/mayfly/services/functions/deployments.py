@@ -5,9 +5,9 @@ For those who show how a function stands; calls go through `catalog`.
 
 from dataclasses import dataclass
 
-from mayfly.services.functions import repository, version_repository
+from mayfly.services.functions import capacity, repository, version_repository
 from mayfly.services.functions.engine_targets import TargetFactory
-from mayfly.services.functions.model import LATEST, Function, Scaling, Version, VersionState
+from mayfly.services.functions.model import LATEST, Configuration, Function, Scaling, Version, VersionState
 from mayfly.store.api import Reader, Store
 
 
@@ -23,6 +23,7 @@ class Deployment:
     optimized: bool  # whether they can
     unoptimized_because: str | None
     scaling: Scaling | None = None
+    calls_at_a_time: int = 1  # that an instance may run
 
 
 class Deployments:
@@ -40,7 +41,10 @@ class Deployments:
             if function is None:
                 return []
             versions = version_repository.versions(reader, name, 0, version_repository.ALL)
-            latest = Deployment(LATEST, self._targets.key(function), "Active", None, False, False, None)
+            at_a_time = _calls_at_a_time(function.configuration)
+            latest = Deployment(
+                LATEST, self._targets.key(function), "Active", None, False, False, None, None, at_a_time
+            )
             return [latest, *(self._published(function, version) for version in versions)]
 
         return await self._store.read(body)
@@ -55,4 +59,9 @@ class Deployments:
             version.optimized,
             version.unoptimized_because,
             version.scaling,
+            _calls_at_a_time(version.configuration),
         )
+
+
+def _calls_at_a_time(configuration: Configuration) -> int:
+    return capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb)
