@@ -157,6 +157,25 @@ async def test_snap_start_runs_init_once(engine: LocalEngine, tmp_path: Path) ->
     assert {result(outcome)[1] for outcome in outcomes} == {outcome.instance for outcome in outcomes}
 
 
+async def test_a_burst_on_a_version_that_was_optimized_waits_for_one_init_after_a_restart(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    made = dataclasses.replace(target(tmp_path, snap_start=True), optimized=True)
+    outcomes = await at_once(engine, made, 3)
+    assert [outcome.start.path for outcome in outcomes if outcome.start] == ["function"] * 3
+    assert len({result(outcome)[0] for outcome in outcomes}) == 1
+
+
+async def test_a_version_that_cannot_be_optimized_any_more_runs_init_in_each_instance(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    threads = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    made = dataclasses.replace(target(tmp_path, SLOW + threads, snap_start=True), optimized=True)
+    outcomes = await at_once(engine, made, 2)
+    assert [outcome.start.path for outcome in outcomes if outcome.start] == ["interpreter"] * 2
+    assert (await state_of(engine, "key")).startswith("refused: ")
+
+
 async def test_an_init_that_raises_fails_the_preparation(engine: LocalEngine, tmp_path: Path) -> None:
     prepared = await engine.prepare(target(tmp_path, "raise LookupError('no')\n", snap_start=True))
     assert not prepared.optimized

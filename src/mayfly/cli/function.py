@@ -116,6 +116,6 @@ def _counts(counts: dict[str, int]) -> str:
 def _template(version: dict[str, Any]) -> str:
     template = version["template"]
     if template["state"] == "none":
-        return "after a first start" if version["snap_start"] else "none: not needed so far"
+        return "function, by the next start" if version["snap_start"] else "none: not needed so far"
     reason = f": {template['reason']}" if template["reason"] else ""
     return f"{template['kind']} {template['state']}{reason}"

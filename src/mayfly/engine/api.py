@@ -58,6 +58,8 @@ class Target:
     concurrency: int = 1
     # Instances may start from a template that was forked after init; see `Engine.prepare`.
     snap_start: bool = False
+    # That they can is known from before, so they wait for their template where it must be made again.
+    optimized: bool = False
     # Names of variables that differ between instances, or that expire: nothing that instances share gets to see them.
     per_instance: frozenset[str] = frozenset()
 

@@ -2,8 +2,8 @@
 
 After a first start from the interpreter the engine knows what the init imported; where that took long enough, a
 template with the packages is made, and later starts use it. For targets with `snap_start`, the template runs all of
-init, and is made when the target is prepared, or again when it was lost. Whatever goes wrong with a template, a start
-goes the slower path; the reason is kept, and shown.
+init, and is made when the target is prepared, or again when it was lost; instances wait for one that could be made
+before. Whatever goes wrong with a template, a start goes the slower path; the reason is kept, and shown.
 """
 
 import asyncio
@@ -32,6 +32,8 @@ from mayfly.sandbox.api import (
 # The least valuable template goes beyond so many, and a target that loses its template more often gets no other.
 MOST_TEMPLATES = 64
 MOST_LOSSES = 3
+# A call gets an instance without its template after so long: as long as an init may take.
+LONGEST_WAIT_S = 10.0
 DROPPED = "the memory for templates is worth more to others"
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*", re.ASCII)
@@ -91,6 +93,8 @@ class Templates:
 
     async def _start(self, target: Target, *, ahead: bool) -> Sandbox:
         spec = dataclasses.replace(target.sandbox, ahead=ahead) if ahead else target.sandbox
+        if target.optimized and not ahead:
+            await self._made_again(target)
         state = self._states.get(target.key)
         if state is not None and state.state == "ready":
             self._note(state)
@@ -156,6 +160,17 @@ class Templates:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # Making.
+
+    async def _made_again(self, target: Target) -> None:
+        """Wait for the template that a version was published with, after a restart of the server for instance.
+
+        Running init takes as long for one instance; each of a burst would run its own, and slow down the others.
+        """
+        state = self._states.get(target.key)
+        if not self._closed and (state is None or self._may_retry(target.key, state)):
+            state = self._make(target, lambda: self._with_function(target))
+        if state is not None and state.state == "making" and state.task is not None:
+            await asyncio.wait([state.task], timeout=LONGEST_WAIT_S)
 
     def _make(self, target: Target, making: Callable[[], Awaitable[Prepared]]) -> _State:
         before = self._states.get(target.key, _State())

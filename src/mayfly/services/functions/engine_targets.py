@@ -147,6 +147,7 @@ class TargetFactory:
             most_instances=version.scaling.most if version is not None and version.scaling is not None else None,
             concurrency=capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb),
             snap_start=snap_start,
+            optimized=version is not None and version.optimized,
             per_instance=_PER_INSTANCE,
             name=function.name,
             version=label,
