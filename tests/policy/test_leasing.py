@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.policy.leasing import PAUSE_S, SHORT_S, average_s, patience_s
+from mayfly.policy.leasing import IDLE_S, PAUSE_S, SHORT_S, average_s, patience_s, worth_asking
 
 SECONDS = st.floats(0, 100)
 COUNTS = st.integers(0, 1000)
@@ -39,3 +39,9 @@ def test_short_calls_wait_for_one_another_right_after_a_refusal() -> None:
 def test_the_average_lies_between_what_was_and_what_is(before: float, took: float) -> None:
     assert average_s(math.inf, took) == took
     assert min(before, took) - 1e-9 <= average_s(before, took) <= max(before, took) + 1e-9
+
+
+def test_a_lease_is_asked_for_where_it_would_still_be_there() -> None:
+    assert worth_asking(IDLE_S)
+    assert not worth_asking(IDLE_S * 1.01)
+    assert not worth_asking(math.inf)

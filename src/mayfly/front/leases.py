@@ -1,19 +1,18 @@
 """The leases of one front: which instance runs the next call, when another is asked for, and when one goes back.
 
-A lease that nobody uses goes back after `IDLE_S`, one that is in use without end after `TERM_S`, so that instances find
-to where they are needed; those that the core calls back go at once, or after their call. One goes back only in a later
-millisecond than the last line of its log, because lines are ordered by that.
+A lease that nobody uses goes back after `leasing.IDLE_S`, one that is in use without end after `TERM_S`, so that
+instances find to where they are needed; those that the core calls back go at once, or after their call. One goes back
+only in a later millisecond than the last line of its log, because lines are ordered by that.
 
-A call that finds all leases busy waits for whichever comes first: one of them, or another that the core lends, which
-is asked for when `policy.leasing` says.
+A call that finds nothing leased has the core run it, unless the one before it was a moment ago. One that finds all
+leases busy waits for whichever comes first: one of them, or another that the core lends. When the core is asked for
+one, `policy.leasing` says.
 """
 
 import asyncio
-import collections
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from mayfly.clock import Clock
@@ -22,14 +21,15 @@ from mayfly.engine.job import Job
 from mayfly.errors import PlatformError
 from mayfly.front import messages
 from mayfly.front.borrowed import Borrowed
+from mayfly.front.held import Held
 from mayfly.front.link import Questions
 from mayfly.policy import leasing
 from mayfly.sandbox.api import Exit
 
-IDLE_S = 0.1
 TERM_S = 1.0
 _LOOK_EVERY_S = 0.05
 _MILLISECOND_S = 0.001
+_MOST_REMEMBERED = 4096  # targets
 
 _log = logging.getLogger(__name__)
 
@@ -44,30 +44,6 @@ class Streams(Protocol):
     def adopt(self, instance: str, stream: str) -> None: ...
 
     def forget(self, instance: str) -> None: ...
-
-
-@dataclass(slots=True)
-class _Held:
-    """The leases of one target."""
-
-    idle: list[Borrowed]
-    waiting: collections.deque[asyncio.Future[Borrowed | None]]
-    asked: int = 0  # answers to come
-    to_ask: int = 0  # questions that are put off
-    busy: int = 0
-    took_s: float = math.inf  # a call, on average
-    refused_at: float = -math.inf
-
-    def ended(self, took_s: float) -> None:
-        """A call ended."""
-        self.busy -= 1
-        self.took_s = leasing.average_s(self.took_s, took_s)
-
-    def patience_s(self, now: float) -> float:
-        """How long the call that waits last may wait before the core is asked for another lease."""
-        return leasing.patience_s(
-            took_s=self.took_s, waiting=len(self.waiting), busy=self.busy, refused_s=now - self.refused_at
-        )
 
 
 class Leases:
@@ -88,7 +64,8 @@ class Leases:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._all: dict[str, Borrowed] = {}
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, Held] = {}
+        self._latest: dict[str, float] = {}  # call of targets for which nothing is held
         self._burials: set[asyncio.Task[None]] = set()
         self._look: asyncio.TimerHandle | None = None
         self._draining = False
@@ -118,7 +95,7 @@ class Leases:
                 raise NoLeaseError("the instance was called back")
         held = self._held[target.key]
         job = Job(target, call, self._loop.create_future(), accepted_at)
-        held.busy += 1
+        held.began()
         began_at = self._clock.monotonic()
         instance.run(job)
         try:
@@ -164,10 +141,9 @@ class Leases:
     async def leased(self, number: int, target: Target, answer: messages.Leased, descriptors: list[int]) -> None:
         """Take over what `AskLease` brought."""
         held = self._held[target.key]
-        held.asked -= 1
+        held.answered()
         if answer.lease is None:
-            held.refused_at = self._clock.monotonic()
-            self._disappoint(held)
+            held.refused(self._clock.monotonic())
             self._tidy(target.key)
             return
         self._streams.adopt(answer.lease, answer.stream)
@@ -178,14 +154,14 @@ class Leases:
             await instance.open(descriptors)
         except OSError:
             _log.exception("the leased instance %s could not be opened", answer.lease)
-            self._disappoint(held)
+            held.disappoint()
             self.condemn(instance, "protocol")
             return
         self._arm()
         if int(self._clock.now() * 1000) <= int(answer.quiet_since * 1000):
             await asyncio.sleep(_MILLISECOND_S)
         self.idle(instance)
-        self._disappoint(held)
+        held.disappoint()
 
     def died(self, lease: str, exit_: Exit) -> None:
         """The core says that a leased instance is dead."""
@@ -208,12 +184,7 @@ class Leases:
         if instance.leaving or instance.to_return or self._draining or due:
             self._return(instance)
             return
-        while held.waiting:
-            waiting = held.waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(instance)
-                return
-        held.idle.append(instance)
+        held.offer(instance)
 
     def condemn(self, instance: Borrowed, verdict: FailureKind) -> None:
         self._unlist(instance)
@@ -227,7 +198,7 @@ class Leases:
 
     def _take(self, key: str) -> Borrowed | None:
         held = self._held.get(key)
-        return held.idle.pop() if held is not None and held.idle else None
+        return held.take() if held is not None else None
 
     async def _obtain(self, target: Target) -> Borrowed | None:
         """The next instance that falls idle, or another one that the core lends."""
@@ -235,11 +206,12 @@ class Leases:
             return None
         held = self._held.get(target.key)
         if held is None:
-            held = self._held[target.key] = _Held([], collections.deque())
-        waiting: asyncio.Future[Borrowed | None] = self._loop.create_future()
-        held.waiting.append(waiting)
+            if not self._worth_asking(target.key):
+                return None
+            held = self._held[target.key] = Held()
+        waiting = held.wait(self._loop)
         if patience_s := held.patience_s(self._clock.monotonic()):
-            held.to_ask += 1
+            held.put_off()
             self._loop.call_later(patience_s, self._ask_later, target, held)
         else:
             self._ask(target, held)
@@ -250,16 +222,22 @@ class Leases:
                 self.idle(unused)
             raise
 
-    def _ask_later(self, target: Target, held: _Held) -> None:
-        held.to_ask -= 1
+    def _worth_asking(self, key: str) -> bool:
+        now = self._clock.monotonic()
+        since_s = now - self._latest.pop(key, -math.inf)
+        self._latest[key] = now
+        if len(self._latest) > _MOST_REMEMBERED:
+            del self._latest[next(iter(self._latest))]
+        return leasing.worth_asking(since_s)
+
+    def _ask_later(self, target: Target, held: Held) -> None:
+        held.time_to_ask()
         self._ask(target, held)
         self._tidy(target.key)
 
-    def _ask(self, target: Target, held: _Held) -> None:
-        """Ask for another lease, if there is a call that none is to come for."""
-        if len(held.waiting) <= held.asked + held.to_ask:
+    def _ask(self, target: Target, held: Held) -> None:
+        if not held.asks():
             return
-        held.asked += 1
         number, answer = self._questions.new()
         answer.add_done_callback(lambda done: self._answered(done, target))
         self._send(messages.AskLease(number, target.key))
@@ -271,13 +249,6 @@ class Leases:
         opening = self._loop.create_task(self.leased(answer.number, target, answer, descriptors))
         self._burials.add(opening)
         opening.add_done_callback(self._burials.discard)
-
-    def _disappoint(self, held: _Held) -> None:
-        """One lease less will come than is waited for."""
-        while held.waiting and len(held.waiting) > held.asked + held.to_ask:
-            waiting = held.waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(None)
 
     def _return(self, instance: Borrowed) -> None:
         """Give back an idle instance, in a later millisecond than its log's last line."""
@@ -303,14 +274,13 @@ class Leases:
     def _tidy(self, key: str) -> None:
         """Keep nothing about targets of which there is nothing."""
         held = self._held.get(key)
-        unused = held is not None and not (held.idle or held.waiting or held.asked or held.to_ask or held.busy)
-        if unused and not any(other.target.key == key for other in self._all.values()):
+        if held is not None and held.unused and not any(other.target.key == key for other in self._all.values()):
             del self._held[key]
 
     def _unlist(self, instance: Borrowed) -> None:
         held = self._held.get(instance.target.key)
-        if held is not None and instance in held.idle:
-            held.idle.remove(instance)
+        if held is not None:
+            held.unlist(instance)
 
     def _arm(self) -> None:
         if self._look is None:
@@ -319,10 +289,9 @@ class Leases:
     def _look_around(self) -> None:
         """Give back what nobody uses."""
         self._look = None
-        before = self._clock.monotonic() - IDLE_S
+        before = self._clock.monotonic() - leasing.IDLE_S
         for held in list(self._held.values()):
-            for instance in [one for one in held.idle if one.idle_since < before]:
-                held.idle.remove(instance)
+            for instance in held.unused_since(before):
                 self._return(instance)
         if self._all:
             self._arm()

@@ -1,4 +1,7 @@
-"""When a process that runs calls on leased instances asks for another lease.
+"""When a process that runs calls on leased instances asks for a lease, and how long it keeps one.
+
+A lease costs more than a call that the core runs for the asker, and less than two: it is worth asking for where calls
+follow one another before it would go back.
 
 A call that finds all leases busy may wait for one of them, or for another that the core lends. Asking costs the core
 about as much as running the call does, and it may have to call the lease back from somebody else; so it is asked at
@@ -7,10 +10,17 @@ once only where an instance is likely to be needed for longer than a call takes.
 
 import math
 
+# A lease that nobody uses for so long goes back.
+IDLE_S = 0.1
 # After the core had none, calls that are shorter than `SHORT_S` on average wait this long before it is asked again.
 PAUSE_S = 0.005
 SHORT_S = 0.010
 _NEW_WEIGHT = 0.1  # of the latest call in the average
+
+
+def worth_asking(since_s: float) -> bool:
+    """Whether a call that finds nothing leased is likely to be followed by another soon: one came `since_s` ago."""
+    return since_s <= IDLE_S
 
 
 def average_s(before_s: float, took_s: float) -> float:
