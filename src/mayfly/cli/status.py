@@ -38,7 +38,7 @@ def _print_status(report: dict[str, Any]) -> None:
         ("Data", report["data"]),
         ("Region, account", f"{server['region']}, {server['account']}"),
         ("Isolation", server["isolation"]),
-        ("Workers", ", ".join(_worker(worker) for worker in report["workers"])),
+        ("Workers", "; ".join(_worker(worker) for worker in report["workers"])),
         ("Services", ", ".join(report["services"])),
     ):
         if not value:
