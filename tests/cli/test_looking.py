@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import WaiterError
 
 from mayfly.cli.connection import connect
 from mayfly.errors import PlatformError
@@ -155,6 +156,25 @@ def test_a_function_is_a_compact_page(platform: PlatformProcess, looked_at: str)
     assert done.returncode == 0, done.stderr
     for words in ("Isolation", "Concurrency  7 reserved", "live -> 1", "auth AWS_IAM", "$LATEST", "Template"):
         assert words in done.stdout
+
+
+@pytest.mark.root
+def test_why_a_version_failed_is_told_in_full(platform: PlatformProcess, looked_at: str) -> None:
+    functions = platform.client("lambda")
+    functions.create_function(
+        FunctionName="without-handler",
+        Runtime=RUNTIME,
+        Handler="app.handler",
+        Role=functions.get_function_configuration(FunctionName=looked_at)["Role"],
+        Code={"ZipFile": _empty()},
+        SnapStart={"ApplyOn": "PublishedVersions"},
+        Publish=True,
+    )
+    with pytest.raises(WaiterError):
+        functions.get_waiter("published_version_active").wait(FunctionName="without-handler", Qualifier="1")
+    printed = mayfly("function", "without-handler", data=platform.data, columns=80).stdout
+    reason = functions.get_function_configuration(FunctionName="without-handler", Qualifier="1")["StateReason"]
+    assert f"\n1 is Failed: {reason}\n" in printed
 
 
 def test_an_arn_names_a_function_too(platform: PlatformProcess, looked_at: str) -> None:

@@ -41,7 +41,9 @@ def serve(options: ServerOptions, ready: Ready, stopping: Stopping) -> None:
     begins. A second signal ends the drain.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)  # warns that nobody sends its makers their counts
+    logging.getLogger("samtranslator.metrics").setLevel(
+        logging.ERROR
+    )  # warns that nobody sends its makers their counts
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     _raise_file_limit()
     directory = DataDirectory(options.data)

@@ -30,6 +30,9 @@ def function(
         console.print(f"[bold]{title:<12}[/] {escape(value)}")
     console.print()
     console.print(versions_table(view))
+    for one in view["versions"]:
+        if one["reason"]:
+            console.print(f"{escape(one['version'])} is {escape(one['state'])}: {escape(one['reason'])}")
     for warning in view["warnings"]:
         complaints.print(f"[yellow]{escape(view['name'])}[/]: {escape(warning)}")
 
@@ -42,9 +45,7 @@ def versions_table(view: dict[str, Any]) -> Table:
     table.add_column("Instances")
     table.add_column("Template", overflow="fold")
     for one in view["versions"]:
-        reason = f": {one['reason']}" if one["reason"] else ""
-        state = f"{one['state']}{reason}"
-        table.add_row(one["version"], escape(state), escape(_counts(one["instances"])), escape(_template(one)))
+        table.add_row(one["version"], one["state"], escape(_counts(one["instances"])), escape(_template(one)))
     return table
 
 
