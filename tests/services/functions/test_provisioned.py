@@ -259,12 +259,18 @@ async def test_all_settings_of_a_function_are_listed_in_pages(stage: Stage) -> N
     }
     await put(stage, "live", 1)
     await put(stage, "2", 2)
-    first = await stage.call("ListProvisionedConcurrencyConfigs", FunctionName="f", MaxItems=1)
+    await stage.call("UpdateFunctionConfiguration", FunctionName="f", Timeout=10)
+    await stage.call("PublishVersion", FunctionName="f")
+    await put(stage, "3", 3)
+    first = await stage.call("ListProvisionedConcurrencyConfigs", FunctionName="f", MaxItems=2)
+    assert len(first["ProvisionedConcurrencyConfigs"]) == 2
     rest = await stage.call("ListProvisionedConcurrencyConfigs", FunctionName="f", Marker=first["NextMarker"])
     shown = [each for page in (first, rest) for each in page["ProvisionedConcurrencyConfigs"]]
     assert [(each["FunctionArn"], each["RequestedProvisionedConcurrentExecutions"]) for each in shown] == [
         (f"{ARN}f:2", 2),
+        (f"{ARN}f:3", 3),
         (f"{ARN}f:live", 1),
     ]
+    assert "NextMarker" not in rest
     missing = await stage.refusal("ListProvisionedConcurrencyConfigs", FunctionName="g")
     assert missing.message == f"Function not found: {ARN}g"
