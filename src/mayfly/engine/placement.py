@@ -56,6 +56,7 @@ class Placement:
         self.tally = Tally()
         self.pools: dict[str, Pool] = {}  # those that take calls, by the key of their target
         self.homes: dict[str, Pool] = {}  # of every instance that is not gone, retired pools included
+        self._bounds: dict[str, int | None] = {}  # as told since, by key: there are targets that are older than that
         self.tasks: set[asyncio.Task[None]] = set()
         self.settled = asyncio.Event()  # set whenever a job is settled
         self.closed = False
@@ -87,6 +88,7 @@ class Placement:
 
     def retire(self, key: str) -> None:
         """See `engine.api.Engine.retire`."""
+        self._bounds.pop(key, None)
         if self._habits is not None:
             self._habits.retire(key)
         if (standing := self.standby.drop(key)) is not None:
@@ -105,6 +107,7 @@ class Placement:
 
     def bound(self, key: str, instances: int | None) -> None:
         """See `engine.api.Engine.bound`."""
+        self._bounds[key] = instances
         pool = self.pools.get(key)
         if pool is None:
             return
@@ -143,7 +146,7 @@ class Placement:
             self._drop(job, error)
             return
         if not accepted:
-            self._accept(job)
+            self._accept(job, on=shared if isinstance(decision, scaling.Use) else None)
         if isinstance(decision, scaling.Use):
             self._use(pool, shared, job, decision.evict_mb)
         elif isinstance(decision, scaling.Start):
@@ -549,13 +552,17 @@ class Placement:
             self.tally.waited(job.target.function, self._clock.monotonic() - job.waits_since)
             job.waits_since = None
 
-    def _accept(self, job: Job) -> None:
+    def _accept(self, job: Job, on: Instance | None = None) -> None:
+        """A call is under way; `on`: it joins others on an instance."""
         self.tally.calls += 1
         self.ledger.accept(job.target.function, provisioned=job.provisioned)
         if job.call.rated and self.ledger.limits.calls_per_concurrency is not None:
             self.ledger.called(job.target.function, job.accepted_at)
         if not job.provisioned and self.standby.view(job.target.key) is not None:
-            self.tally.spilled_over(job.target.function)
+            if on is not None and self.standby.owns(on):
+                self.tally.provisioned_call(job.target.function)
+            else:
+                self.tally.spilled_over(job.target.function)
         if self._habits is not None:
             self._habits.called(job.target, job.accepted_at)
 
@@ -570,6 +577,7 @@ class Placement:
         pool = self.pools.get(target.key)
         if pool is None:
             pool = self.pools[target.key] = Pool(target)
+            pool.most = self._bounds.get(target.key, target.most_instances)
         return pool
 
     def _forget(self, pool: Pool) -> None:

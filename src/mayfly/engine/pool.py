@@ -22,7 +22,7 @@ class Pool:
         self.target = target
         self.instances: dict[str, Instance] = {}  # until they are gone
         self.idle: list[Instance] = []
-        self.most = target.most_instances  # that may live or start; None: any number
+        self.most: int | None = None  # that may live or start; None: any number
         self.waiting: deque[Job] = deque()
         self.wake: Alarm | None = None  # looks at `waiting` again
         self.sharing = Sharing(target.concurrency) if target.concurrency > 1 else None

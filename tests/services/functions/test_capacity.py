@@ -7,6 +7,7 @@ import pytest
 from mayfly.services.functions import capacity
 from mayfly.services.functions.model import Capacity
 from tests.services.functions.stage import ARN, Stage
+from tests.services.functions.test_provisioned import told
 
 MACHINE = ARN.replace(":function:", ":capacity-provider:mayfly")
 
@@ -84,3 +85,12 @@ def test_an_instance_runs_sixteen_calls_for_each_processor_unless_it_is_told(
     asked: Capacity | None, memory_mb: int, calls: int
 ) -> None:
     assert capacity.calls_at_a_time(asked, memory_mb) == calls
+
+
+async def test_instances_that_a_scaling_configuration_keeps_are_like_the_others(stage: Stage) -> None:
+    await stage.create(CapacityProviderConfig=config(), Publish=True)
+    bounds = {"MinExecutionEnvironments": 1}
+    await stage.call("PutFunctionScalingConfig", FunctionName="f", Qualifier="1", FunctionScalingConfig=bounds)
+    await told(stage, v1=1)
+    ((target, _),) = stage.engine.wanted.values()
+    assert (await target.environment("i-1"))["AWS_LAMBDA_INITIALIZATION_TYPE"] == "lambda-managed-instances"

@@ -150,6 +150,7 @@ Resources:
       Handler: app.handler
       CodeUri: {Bucket: published-code, Key: !Ref Key}
       ProvisionedConcurrencyConfig: {ProvisionedConcurrentExecutions: 1}
+      ReservedConcurrentExecutions: 3
       FunctionUrlConfig: {AuthType: NONE}
       EventInvokeConfig: {MaximumRetryAttempts: 0}
       Environment: {Variables: {TEXT: !Ref Text}}
@@ -194,6 +195,8 @@ def test_an_alias_that_sam_publishes_follows_the_code(client: Client) -> None:
     assert first["Alias"].endswith(":live")
     assert first["Version"].endswith(":1")
     assert answer(first["Url"]) == "1 1 provisioned-concurrency"
+    name = first["Alias"].split(":")[6]
+    assert functions.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"] == 3
     assert functions.invoke(FunctionName=first["Fast"])["ExecutedVersion"] == "1"
 
     cloudformation.update_stack(TemplateBody=PUBLISHED, Parameters=parameters("code2.zip"), **usual)

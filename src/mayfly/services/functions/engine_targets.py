@@ -122,6 +122,8 @@ class TargetFactory:
         # Also where instances of it cannot start from after init: their hooks run all the same.
         snap_start = version is not None and configuration.snap_start
         usual = "lambda-managed-instances" if configuration.capacity is not None else "on-demand"
+        if ahead and version is not None and configuration.capacity is not None and version.scaling is not None:
+            ahead = False  # all of its instances are of one kind
         initialization = "provisioned-concurrency" if ahead else "snap-start" if snap_start else usual
 
         async def environment(instance: str) -> Mapping[str, str]:
