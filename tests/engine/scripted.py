@@ -27,6 +27,8 @@ class Scripted:
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self.calls: dict[int, str] = {}  # request ids by number, of what was not answered
         self.seen: list[str] = []  # all request ids, in the order of their coming
+        self.ahead: list[str] = []  # those that were sent behind another call
+        self.continued = 0  # how often it was told that its pipe is empty
 
     # The sandbox.
 
@@ -66,6 +68,9 @@ class Scripted:
                     if frame.kind == frames.INVOKE:
                         self.calls[frame.number] = frames.call_fields(frame.head)[0]
                         self.seen.append(self.calls[frame.number])
+                        if frame.flags & frames.AHEAD:
+                            self.ahead.append(self.calls[frame.number])
+                    self.continued += frame.kind == frames.CONTINUE
 
     def ready(self, concurrency: int) -> None:
         self._say(frames.encode(frames.READY, {"init_ms": 1.0, "concurrency": concurrency}))
@@ -73,8 +78,12 @@ class Scripted:
     def fail_init(self) -> None:
         self._say(frames.encode(frames.INIT_ERROR, None, b"{}"))
 
-    def answer(self, number: int) -> None:
-        self._say(frames.encode_result(number, self.calls.pop(number).encode()))
+    def answer(self, number: int, flags: int = 0) -> None:
+        self._say(frames.encode_result(number, self.calls.pop(number).encode(), flags))
+
+    def write(self, text: bytes) -> None:
+        """Into the pipe."""
+        os.write(self._printing, text)
 
     def print(self, number: int, text: bytes) -> None:
         self._say(frames.encode(frames.OUTPUT, None, text, number))

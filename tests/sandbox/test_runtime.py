@@ -415,3 +415,48 @@ async def test_time_spent_in_init_is_added_to_the_deadline_of_a_call_that_was_se
     assert init_ms >= 200
     assert json.loads((await talk.receive()).payload) == pytest.approx(1000 + init_ms, abs=1)
     assert json.loads((await talk.invoke(None, deadline_ms=1000)).payload) == 1000
+
+
+async def test_a_call_that_was_sent_ahead_has_its_time_from_when_it_begins(talks: Talks, code: Path) -> None:
+    talk = await talks.start(code)
+    await talk.init("app.about")
+    await send_ahead(talk, 7, 5000)
+    about = json.loads((await talk.receive()).payload)
+    assert 4000 < about["remaining"] <= 5000
+
+
+async def test_a_call_that_was_sent_ahead_begins_when_what_was_printed_before_it_has_been_read(
+    talks: Talks, tmp_path: Path
+) -> None:
+    text = "def f(event, context):\n    print(event['n'])\n    return event['n']\n"
+    await asyncio.to_thread((tmp_path / "says.py").write_text, text)
+    talk = await talks.start(tmp_path)
+    await talk.init("says.f")
+    await talk.send_invoke({"n": 1})
+    await send_ahead(talk, 2, 5000, {"n": 2})
+    await send_ahead(talk, 3, 5000, {"n": 3})
+    for n in (1, 2, 3):
+        frame = await talk.receive()
+        assert json.loads(frame.payload) == n
+        assert not frame.flags & frames.QUIET
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(talk.receive(), 0.1)
+        assert talk.printed.split() == [str(each).encode() for each in range(1, n + 1)]
+        await talk.send(frames.CONTINUE, {})
+
+
+async def test_a_runtime_says_how_long_a_handler_took(talks: Talks, tmp_path: Path) -> None:
+    text = "import time\ndef f(event, context): time.sleep(event)\n"
+    await asyncio.to_thread((tmp_path / "naps.py").write_text, text)
+    talk = await talks.start(tmp_path)
+    await talk.init("naps.f")
+    short, long = await talk.invoke(0), await talk.invoke(0.4)
+    assert 1 <= short.flags >> frames.TOOK_SHIFT < frames.MOST_TOOK
+    assert long.flags >> frames.TOOK_SHIFT == frames.MOST_TOOK
+
+
+async def send_ahead(talk: Talk, number: int, allowed_ms: int, event: object = None) -> None:
+    head = frames.call_head(f"request-{number}", allowed_ms, "arn:f")
+    loop = asyncio.get_running_loop()
+    frame = frames.encode_call(number, head, json.dumps(event).encode(), frames.AHEAD)
+    await loop.sock_sendall(talk.sandbox.control, frame)

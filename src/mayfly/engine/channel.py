@@ -4,10 +4,14 @@ Works the same on asyncio's own loop and on uvloop. It decides nothing; `instanc
 """
 
 import asyncio
+import fcntl
+import termios
 from collections.abc import Callable
 from typing import cast
 
 from mayfly.sandbox import frames
+
+_NOTHING = b"\0\0\0\0"
 
 
 class Channel(asyncio.Protocol):
@@ -60,6 +64,12 @@ class Channel(asyncio.Protocol):
         together, self._together = self._together, []
         if together:
             self.send(b"".join(together))
+
+    def heard(self) -> bool:
+        """Whether everything has been read that the other side has sent until now."""
+        if self._transport is None or self._transport.is_closing():
+            return True
+        return fcntl.ioctl(self._transport.get_extra_info("socket"), termios.FIONREAD, _NOTHING) == _NOTHING
 
     def pause(self) -> None:
         """Read nothing more until `resume`, the end of the connection included: somebody else reads."""

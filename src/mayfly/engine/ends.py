@@ -52,8 +52,8 @@ class Ends:
             meta["concurrency"] = target.concurrency
         self._channel.send(frames.encode(frames.INIT, meta))
 
-    def send_invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool) -> None:
-        """`soon`: with others that are sent in this turn of the loop."""
+    def send_invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool = False) -> None:
+        """`soon`: with others that are sent in this turn of the loop. `ahead`: behind a call that runs; see frames."""
         head = frames.call_head(
             call.request_id,
             deadline_ms,
@@ -62,11 +62,18 @@ class Ends:
             call.client_context or "",
             call.identity or "",
         )
-        frame = frames.encode_call(number, head, call.payload)
+        frame = frames.encode_call(number, head, call.payload, frames.AHEAD if ahead else 0)
         if soon:
             self._channel.send_soon(frame)
         else:
             self._channel.send(frame)
+
+    def sent_ahead(self, *, waiting: bool) -> None:
+        """Whether calls wait that were sent ahead."""
+        self.output.heard = self._channel.heard if waiting else None
+
+    def send_continue(self) -> None:
+        self._channel.send(frames.encode(frames.CONTINUE))
 
     def send_cancel(self, number: int) -> None:
         self._channel.send(frames.encode(frames.CANCEL, None, b"", number))

@@ -7,6 +7,10 @@ as it runs any.
 of its control socket, so a warm call needs no task of its own. The engine is told what happens through `Owner`; it
 alone decides which call runs where.
 
+Calls sent ahead. Where `policy.queueing` says so, an instance that runs one call at a time is sent more while it is
+busy. They wait in its socket, and have not begun: their time, their log and their account begin with the answer to the
+call before. When the instance ends, those that had not begun are handed back to the owner, which runs them elsewhere.
+
 How an answer is known to be complete. The runtime writes what a call printed into the output pipe before it answers on
 the control socket. So when the answer has been read, everything printed is in the pipe, and the pipe is emptied before
 the call is reported as finished; unless the runtime says that it was empty (`frames.QUIET`). For the same reason the
@@ -27,6 +31,7 @@ import asyncio
 import contextlib
 import logging
 import math
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -126,6 +131,9 @@ class Owner(Protocol):
     def relieved(self, instance: "Instance") -> None:
         """It runs calls and may be handed more from now on, or is idle, without that one was answered."""
 
+    def unstarted(self, instance: "Instance", job: Job) -> None:
+        """A call that waited at the instance did not begin before that ended."""
+
     def lost(self, instance: "Instance", job: Job, error: PlatformError) -> None:
         """A call was cut off by the platform itself."""
 
@@ -160,6 +168,11 @@ class Instance:
         self.capacity = target.concurrency  # calls at a time; that of its runtime, once it is known
         self._first = Turn(job, self.created_at, cold=True) if job is not None else None  # the call that init is for
         self._turns: dict[int, Turn] = {}  # by number
+        self._behind: deque[tuple[int, Turn]] = deque()  # sent ahead and not begun, with their numbers
+        self._begun_at = 0.0  # the latest turn
+        self._quiet = False  # its last call printed nothing that was not read
+        self._unheard = 0  # answers that came when its fate was sealed
+        self.took_us = 0  # the latest call that was answered, by the word of the runtime; 0: it did not say
         self._number = 0  # of the latest
         self._overdue = 0  # turns that have failed and not ended
         self._ends: Ends | None = None
@@ -192,25 +205,55 @@ class Instance:
 
     @property
     def load(self) -> int:
-        """How many calls it runs."""
-        return len(self._turns)
+        """How many calls it runs, or has waiting."""
+        return len(self._turns) + len(self._behind)
 
     @property
     def has_room(self) -> bool:
         """Whether it runs calls and may be handed one more."""
         return self._lifecycle.state is State.BUSY and len(self._turns) < self.capacity and not self._overdue
 
+    @property
+    def queues(self) -> bool:
+        """Whether it runs a call, and others may be sent to wait behind it."""
+        return self._lifecycle.state is State.BUSY and self.capacity == 1 and self._quiet and len(self._turns) == 1
+
+    def busy_s(self, now: float) -> float:
+        """How long ago the call that it runs began, where it runs one at a time."""
+        return now - self._begun_at
+
     # What the engine asks for.
 
     def run(self, job: Job) -> None:
-        """Hand a call to this instance, which is idle or has room."""
+        """Hand a call to this instance, which is idle, has room, or lets it wait."""
         assert self._ends is not None
+        if self._turns and self.capacity == 1:
+            self._queue(job, self._ends)
+            return
         if not self._turns:
             if self.state is State.FROZEN:
                 self._thaw(self._ends)
             self._lifecycle.feed(Event.CALLED)
             self._ends.output.flush()  # a line begun between calls is not part of this one
         self._go(Turn(job, self._host.clock.monotonic(), cold=False), self.target.timeout_s)
+
+    def _queue(self, job: Job, ends: Ends) -> None:
+        self._number = number = self._number % _MOST_NUMBER + 1
+        self._behind.append((number, Turn(job, self._host.clock.monotonic(), cold=False)))
+        ends.sent_ahead(waiting=True)
+        ends.send_invoke(number, job.call, int(self.target.timeout_s * 1000), soon=True, ahead=True)
+
+    def _begin_next(self, ends: Ends, now: float) -> None:
+        """The first of those that wait has begun, or begins now."""
+        number, turn = self._behind.popleft()
+        ends.sent_ahead(waiting=bool(self._behind))
+        turn.begins(now)
+        turn.reported = True
+        self._begun_at = now
+        self._turns[number] = turn
+        turn.due_at = self._loop.time() + self.target.timeout_s
+        self._host.observer.started(self.target, self.id, turn.job.call)
+        self._alarm.by(turn.due_at)
 
     def freeze(self) -> bool:
         """Stop all processes of this idle instance until its next call; False where that cannot be done."""
@@ -387,6 +430,7 @@ class Instance:
                 self._answer(frame, Failure("raised", frame.payload))
                 return
         if self._over:
+            self._unheard += kind in (frames.RESULT, frames.ERROR)
             return  # its fate is sealed; what it says now comes too late
         if kind == frames.READY and state is State.INITIALIZING:
             self._ready(frame.meta)
@@ -438,6 +482,7 @@ class Instance:
         self._number = number = self._number % _MOST_NUMBER + 1
         self._turns[number] = turn
         turn.due_at = self._loop.time() + left_s
+        self._begun_at = self._host.clock.monotonic()
         turn.reported = True
         self._host.observer.started(self.target, self.id, turn.job.call)
         deadline_ms = int((self._host.clock.now() + left_s) * 1000)
@@ -467,16 +512,25 @@ class Instance:
         if turn.overdue:
             self._answered_late(frame.number)
             return
-        if not frame.flags & frames.QUIET:
-            self._drain()
-        elif self._ends is not None:
-            self._ends.output.flush()
+        ends = self._ends
+        assert ends is not None
+        self._quiet = bool(frame.flags & frames.QUIET)
+        if self._quiet:
+            ends.output.flush()
+        else:
+            ends.output.drain()
+            if self._behind:
+                ends.send_continue()
         del self._turns[frame.number]
         now = self._host.clock.monotonic()
+        self.took_us = (frame.flags >> frames.TOOK_SHIFT) * frames.TOOK_US
+        turn.least_ms = min(self.took_us / 1000, self.target.timeout_s * 1000)
         payload = frame.payload if failure is None else b""
         peak = self._peak(now) if now > self._peak_at + _PEAK_EVERY_S else self._last_peak
         outcome = self._conclude(turn, now, payload, failure, peak)
-        if not self._turns:
+        if self._behind:
+            self._begin_next(ends, now)
+        elif not self._turns:
             self._rest(now)
         elif self._overdue:
             self._give_up()
@@ -608,6 +662,12 @@ class Instance:
         self._cancel_timers()
         self._drain()
         turns = [turn for turn in self._turns.values() if not turn.overdue]
+        # As many of those that waited have begun as answers came too late; all may have, where it is not known to be
+        # dead.
+        begun = self._unheard if exit_ is not None else len(self._behind)
+        waited = [turn for _, turn in self._behind]
+        turns += waited[:begun]
+        self._behind.clear()
         if self._first is not None:
             turns.append(self._first)
         self._first = None
@@ -622,6 +682,11 @@ class Instance:
                 peak = exit_.peak_memory_bytes if exit_ is not None else self._last_peak
                 outcome = self._conclude(turn, self._host.clock.monotonic(), b"", failure, peak)
                 self._owner.answered(self, turn.job, outcome)
+        for turn in waited[begun:]:
+            if self._cut_off is not None:
+                self._owner.lost(self, turn.job, self._cut_off)
+            else:
+                self._owner.unstarted(self, turn.job)
 
     # Accounts of a call.
 

@@ -3,11 +3,13 @@
 import asyncio
 import fcntl
 import os
+import termios
 from collections.abc import Callable
 
 from mayfly.engine.lines import LineSplitter
 
 _READ_BYTES = 64 * 1024
+_NOTHING = b"\0\0\0\0"
 
 
 class OutputPipe:
@@ -23,6 +25,8 @@ class OutputPipe:
         self._on_lines = on_lines
         self._splitter = LineSplitter()
         self._reading = True
+        # While calls wait that were sent ahead: whether everything was heard that the runtime said. See `_readable`.
+        self.heard: Callable[[], bool] | None = None
         loop.add_reader(fd, self._readable)
 
     def drain(self) -> None:
@@ -68,7 +72,15 @@ class OutputPipe:
             self._fd = -1
 
     def _readable(self) -> None:
-        self._read()
+        """Where the next call begins as soon as one has ended, what is read must be the work of the one that runs as
+        far as is known here. It is if, in this order, something is in the pipe and no word of that call's end has
+        come: should it end now, its runtime sees a pipe that is not empty, and waits before it begins the next.
+        """
+        if self.heard is None or (self._holds_something() and self.heard()):
+            self._read()
+
+    def _holds_something(self) -> bool:
+        return fcntl.ioctl(self._fd, termios.FIONREAD, _NOTHING) != _NOTHING
 
     def _read(self) -> int:
         """Bytes read and reported; 0 when there are none now, or will be none any more."""

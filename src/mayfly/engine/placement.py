@@ -7,6 +7,7 @@ making and discarding sandboxes takes time, and that is the task of the instance
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -27,7 +28,7 @@ from mayfly.engine.room import Room
 from mayfly.engine.states import State
 from mayfly.engine.tally import Tally
 from mayfly.errors import MayflyError, PlatformError
-from mayfly.policy import scaling
+from mayfly.policy import queueing, scaling
 from mayfly.sandbox.api import SandboxStartError
 
 # A call whose instance cannot be started waits this long, in all, for a later start or for an idle instance.
@@ -130,7 +131,7 @@ class Placement:
         if (ready := self.standby.take(job.target.key)) is not None:
             self._run_provisioned(ready, job, accepted=accepted)
             return
-        shared = pool.sharing.choose() if pool.sharing is not None else None
+        shared = pool.sharing.choose() if pool.sharing is not None else self._busy_one(pool)
         decision = scaling.decide(self._demand(pool, job, shared, accepted=accepted, turn=turn))
         if not isinstance(decision, scaling.Use) and not job.recalled:
             scope = _scope(job.target, decision)
@@ -166,6 +167,19 @@ class Placement:
         instance.run(job)
         if pool.sharing is not None:
             pool.sharing.note(instance)
+        else:
+            pool.hot = instance
+
+    def _busy_one(self, pool: Pool) -> Instance | None:
+        """An instance at which the next call may wait, although it runs one at a time."""
+        hot = pool.hot
+        if hot is None or pool.pace.short < queueing.ENOUGH or not hot.queues:
+            return None
+        now = self._clock.monotonic()
+        if not queueing.goes_ahead(pool.pace, hot.load, hot.busy_s(now), idle=bool(pool.idle)):
+            return None
+        # One that never falls idle outlives its credentials, and gives no way to those who wait for memory.
+        return None if self._line.waiting() or now - hot.created_at > self._max_age_s else hot
 
     def _demand(self, pool: Pool, job: Job, shared: Instance | None, *, accepted: bool, turn: bool) -> scaling.Demand:
         """The snapshot for a decision. What it takes to start an instance is looked up only where there is none."""
@@ -460,6 +474,9 @@ class Placement:
             self._idle(instance)
         elif instance.target.concurrency > 1:
             self.relieved(instance)
+        if instance.target.concurrency == 1:
+            pool = self.homes[instance.id]
+            pool.pace = queueing.noted(pool.pace, instance.took_us or math.inf)
         self._settle(job)
         job.resolve(outcome)
 
@@ -487,6 +504,14 @@ class Placement:
             pool.sharing.note(instance)
         return instance.load > 0
 
+    def unstarted(self, instance: Instance, job: Job) -> None:
+        if job.future.cancelled():
+            self._settle(job)
+        elif self.closed:
+            self._drop(job, EngineClosedError("the engine is shutting down; the call was not run"))
+        else:
+            self._place(self._pool(job.target), job, accepted=True)
+
     def lost(self, instance: Instance, job: Job, error: PlatformError) -> None:
         self._drop(job, error)
 
@@ -505,6 +530,8 @@ class Placement:
             self.ledger.idle_mb -= memory_mb
         self.ledger.held_mb -= memory_mb
         self.ledger.dying_mb += memory_mb
+        if pool.hot is instance:
+            pool.hot = None
         self.standby.ended(instance)
         if pool.sharing is not None:
             pool.sharing.ended(instance)

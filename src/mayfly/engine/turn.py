@@ -22,6 +22,7 @@ class Turn:
         "_queued_ms",
         "due_at",
         "job",
+        "least_ms",
         "overdue",
         "reported",
         "start",
@@ -33,10 +34,16 @@ class Turn:
         self.reported = False  # whether the observer was told that the call started
         self.due_at = math.inf  # by the loop's time
         self.overdue = False  # failed for its time, while its code runs on
+        self.least_ms = 0.0  # that it took, by the word of the runtime
         self._lines: LineSplitter | None = None
         self._cold = cold
         self._queued_ms = (now - job.accepted_at) * 1000
         self._init_ms: float | None = None
+        self._began_at = now
+
+    def begins(self, now: float) -> None:
+        """It has waited at its instance until now."""
+        self._queued_ms = (now - self.job.accepted_at) * 1000
         self._began_at = now
 
     def init_ended(self, now: float) -> float:
@@ -60,7 +67,7 @@ class Turn:
 
     def outcome(self, instance: str, now: float, payload: bytes, failure: Failure | None, peak: int) -> Outcome:
         """What the call came to."""
-        duration_ms = (now - self._began_at) * 1000
+        duration_ms = max((now - self._began_at) * 1000, self.least_ms)
         if failure is not None and failure.kind in {"timeout", "init-timeout"}:
             duration_ms = self.job.target.timeout_s * 1000  # not the instant at which the timer was served
         return Outcome(

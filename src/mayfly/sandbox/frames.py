@@ -11,6 +11,10 @@ Order. The server sends INIT once, then INVOKE frames, at most as many unanswere
 The runtime answers INIT by READY or INIT_ERROR, and every INVOKE by RESULT or ERROR with its number. Whatever the
 runtime wrote to stdout and stderr for an invocation is in the output pipe, or was sent as OUTPUT, before its answer is
 sent. The server may send INVOKE without waiting for READY.
+
+Ahead. A runtime that takes one call at a time may be sent more, with the flag AHEAD: they wait in the socket and run in
+the order of their coming. So that the server can tell whose output is in the pipe, none of them begins while the pipe
+may hold what an earlier one printed: after an answer without QUIET, the runtime waits for CONTINUE.
 """
 
 from __future__ import annotations  # runs inside sandboxes too, on every Python from 3.9 on
@@ -31,6 +35,7 @@ INVOKE = 2  # number; fields of `call_head`; event
 # To a shared template, once, on a socket of its own: what to load ahead. JSON: {"environment", "task_root",
 # "modules": [names in the order of their first import], "handler": None for packages alone}
 PREPARE = 3
+CONTINUE = 5  # the pipe has been emptied since the last answer; only sent while calls wait that were sent ahead
 CANCEL = 4  # number; the call took too long. Where several run at a time: give it up, and answer it all the same
 
 # Runtime to server.
@@ -49,6 +54,13 @@ OUTPUT = 22  # number, 0 for no call; payload: what was printed
 # Flag of RESULT and ERROR: the output pipe was empty after the call had printed its last. A hint, by which the server
 # saves a look into the pipe; a runtime that lies has its own output attributed to the wrong call.
 QUIET = 1
+# The rest of these flags: how long the handler ran, in units of `TOOK_US`; 0 where the runtime does not say.
+TOOK_SHIFT, MOST_TOOK = 1, 0x7FFF
+TOOK_US = 10
+
+# Flag of INVOKE: it comes behind another call. The deadline in its head is not a time but the milliseconds it may take
+# once it has begun.
+AHEAD = 1
 
 
 class FrameError(ValueError):
@@ -86,9 +98,14 @@ def encode(
     return HEADER.pack(kind, flags, number, len(text), len(payload)) + text + payload
 
 
-def encode_call(number: int, head: bytes, payload: bytes) -> bytes:
+def encode_call(number: int, head: bytes, payload: bytes, flags: int = 0) -> bytes:
     """The bytes of an INVOKE."""
-    return HEADER.pack(INVOKE, 0, number, len(head), len(payload)) + head + payload
+    return HEADER.pack(INVOKE, flags, number, len(head), len(payload)) + head + payload
+
+
+def took(seconds: float) -> int:
+    """The flags that say how long a handler ran."""
+    return min(int(seconds * 1_000_000 / TOOK_US) + 1, MOST_TOOK) << TOOK_SHIFT
 
 
 def encode_result(number: int, payload: bytes, flags: int = 0) -> bytes:

@@ -16,6 +16,7 @@ import select
 import socket
 import sys
 import time
+from collections import deque
 from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
@@ -113,6 +114,8 @@ class _Runtime:
         self._fixed = Fixed()
         self._ascii_only = True
         self._concurrency = 1
+        self._waiting: deque[frames.Frame] = deque()
+        self._unread = False  # the server may not have read yet what was printed before the last answer
         # A child made by fork (multiprocessing) has no business on the control socket.
         os.register_at_fork(after_in_child=control.close)
 
@@ -122,15 +125,22 @@ class _Runtime:
         # woken, for nothing, when the server reads what was sent before it.
         readable = select.poll()
         readable.register(self._control, select.POLLIN)
+        waiting = self._waiting
         while readable.poll() and (data := receive(_LONG_CHUNK if self._decoder.buffered else _CHUNK)):
-            arrived, began_at = feed(data), time.monotonic()
-            for frame in arrived:
+            began_at = time.monotonic()
+            for frame in feed(data):
+                if frame.kind == frames.CONTINUE:
+                    self._unread = False
+                else:
+                    waiting.append(frame)
+            while waiting and not (self._unread and waiting[0].flags & frames.AHEAD):
+                frame = waiting.popleft()
                 if frame.kind == frames.INVOKE:
                     self._invoke(frame)
                 elif frame.kind == frames.INIT:
                     self._init(frame)
                     if self._concurrency > 1:
-                        self._run_concurrently(list(arrived))
+                        self._run_concurrently(list(waiting))
                         return
             adopted.reap_now_and_then(began_at)
 
@@ -163,7 +173,9 @@ class _Runtime:
             self._concurrency = about["concurrency"] = meta["concurrency"]
         self._init_ms = (time.perf_counter() - begin) * 1000
         # An INVOKE that is here already was sent before anybody knew how long init would take.
-        self._invoked_early = bool(self._decoder.buffered or select.select([self._control], [], [], 0)[0])
+        self._invoked_early = bool(
+            self._waiting or self._decoder.buffered or select.select([self._control], [], [], 0)[0]
+        )
         self._answer(
             frames.READY, {"init_ms": round(self._init_ms, 3), **about, "imports": imports.shortened(record.modules)}
         )
@@ -202,7 +214,10 @@ class _Runtime:
             os.environ["_X_AMZN_TRACE_ID"] = trace_id
         else:
             os.environ.pop("_X_AMZN_TRACE_ID", None)
-        if self._invoked_early:
+        began_at = time.perf_counter()
+        if frame.flags & frames.AHEAD:
+            fields[1] = str(int(time.time() * 1000) + int(fields[1]))
+        elif self._invoked_early:
             fields[1] = str(int(int(fields[1]) + self._init_ms))
             self._invoked_early = False
         assert self._function is not None
@@ -212,9 +227,13 @@ class _Runtime:
         except Exception as error:  # user code may raise anything
             failure = failures.describe(error, request_id)
             failures.report(failure)
+            self._unread = True
             self._answer(frames.ERROR, {"fatal": False}, _text(failure), frame.number)
         else:
-            self._control.sendall(frames.encode_result(frame.number, result, streams.settle()))
+            quiet = streams.settle()
+            self._unread = not quiet
+            took = frames.took(time.perf_counter() - began_at)
+            self._control.sendall(frames.encode_result(frame.number, result, quiet | took))
 
     def _answer(self, kind: int, meta: dict[str, Any], payload: bytes = b"", number: int = 0) -> None:
         streams.flush()
