@@ -1,8 +1,9 @@
 """One request as a connection took it off the wire, until it is answered."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from mayfly import ids
 from mayfly.http.body import RequestBody
@@ -19,8 +20,7 @@ class BadRequestError(ValueError):
     """A request that cannot be answered; the message is for its client."""
 
 
-@dataclass(slots=True, eq=False)
-class Exchange:
+class Exchange(Struct, eq=False):
     """A request whose head is complete. `body` may still be arriving."""
 
     method: str

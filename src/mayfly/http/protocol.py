@@ -28,6 +28,7 @@ STALL_TIMEOUT_S = 60.0  # a client that neither goes on with its body nor reads 
 LINGER_S = 2.0  # how long what a refused client still sends is dropped, so that it gets to read why
 MOST_AHEAD = 128  # requests that a client may send ahead; the connection ends with the last of them
 TOO_LARGE = "RequestHeaderSectionTooLarge"
+_TOO_LONG = "more bytes of request line and headers than allowed"
 
 _TEXT = (("content-type", "text/plain"),)
 _FAILED = HttpResponse(500, _TEXT, b"Internal Server Error")
@@ -141,10 +142,14 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        self._count(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > self._traffic.head_limit:
+            raise BadRequestError(_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + 4)
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > self._traffic.head_limit:
+            raise BadRequestError(_TOO_LONG)
         self._headers.append((name.lower().decode("latin-1"), value.strip(b" \t").decode("latin-1")))
 
     def on_headers_complete(self) -> None:
@@ -173,11 +178,6 @@ class Connection(asyncio.Protocol):
             made.body.end()
         if len(self._ahead) > MOST_AHEAD:
             raise BadRequestError(f"More than {MOST_AHEAD} requests were sent ahead.")
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self._traffic.head_limit:
-            raise BadRequestError("more bytes of request line and headers than allowed")
 
     # Guards.
 

@@ -24,6 +24,8 @@ Source = Literal["request", "event", "url"]
 class Watch:
     """What the invoker wants to know of a call beside its outcome, while its context is open."""
 
+    __slots__ = ("_lines", "_request_id", "_size", "_watches", "source")
+
     def __init__(self, watches: "dict[str, Watch]", request_id: str, source: Source, *, tail: bool) -> None:
         self.source = source
         self._watches = watches

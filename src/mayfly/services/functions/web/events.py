@@ -8,11 +8,11 @@ otherwise (forms included).
 import base64
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
+from msgspec import Struct
 
 from mayfly.services.contract import HttpRequest, Principal, join_headers
 
@@ -21,8 +21,7 @@ _TEXT_SUFFIXES = ("+json", "+xml")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """What an event says of a request beside the request itself."""
 
     url_id: str

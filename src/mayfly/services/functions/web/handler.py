@@ -17,6 +17,7 @@ from mayfly.services.contract import HttpRequest, HttpResponse, Principal, Servi
 from mayfly.services.functions import invoker, resource_policy
 from mayfly.services.functions.calling import Calls, Entries
 from mayfly.services.functions.catalog import Entry
+from mayfly.services.functions.invoker import Invocation
 from mayfly.services.functions.model import AuthType, FunctionUrl
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.resource_policy import INVOKE, INVOKE_URL, Attempt
@@ -93,7 +94,17 @@ class UrlHandler:
         event = events.event(request, body, arrival)
         if len(event) > self._limits.payload_bytes:
             return _too_large()
-        return await self._invoke(entry, event, request.request_id, trace_id)
+        arn = self._home.arn(entry.function.name, entry.qualifier)
+        try:
+            invocation = await self._calls.invoke(
+                entry, event, request.request_id, source="url", arn=arn, trace_id=trace_id
+            )
+        except ThrottledError as error:
+            fault = invoker.throttle_fault(error)
+            return _failure(429, fault.code, fault.message, fault)
+        except PlatformError:
+            return _failure(500, "ServiceException", "The function could not be started.")
+        return _reply(invocation, request.request_id, trace_id)
 
     async def _signer(self, request: HttpRequest, body: bytes) -> Principal | None:
         """Who signed the request; None when nobody did, or the signature does not hold."""
@@ -122,23 +133,17 @@ class UrlHandler:
                 return None
         return bytes(body)
 
-    async def _invoke(self, entry: Entry, event: bytes, request_id: str, trace_id: str) -> HttpResponse:
-        arn = self._home.arn(entry.function.name, entry.qualifier)
-        try:
-            invocation = await self._calls.invoke(entry, event, request_id, source="url", arn=arn, trace_id=trace_id)
-        except ThrottledError as error:
-            fault = invoker.throttle_fault(error)
-            return _failure(429, fault.code, fault.message, fault)
-        except PlatformError:
-            return _failure(500, "ServiceException", "The function could not be started.")
-        own = [("x-amzn-requestid", request_id), ("x-amzn-trace-id", trace_id)]
-        if invocation.result.failed:
-            return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
-        try:
-            response = replies.interpret(invocation.result.payload)
-        except replies.BadReplyError:
-            return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
-        return HttpResponse(response.status, [*response.headers, *own], response.body)
+
+def _reply(invocation: Invocation, request_id: str, trace_id: str) -> HttpResponse:
+    """The response that came of a call."""
+    own = (("x-amzn-requestid", request_id), ("x-amzn-trace-id", trace_id))
+    if invocation.result.failed:
+        return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
+    try:
+        response = replies.interpret(invocation.result.payload)
+    except replies.BadReplyError:
+        return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
+    return HttpResponse(response.status, [*response.headers, *own], response.body)
 
 
 def _too_large() -> HttpResponse:
