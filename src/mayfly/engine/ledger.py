@@ -25,7 +25,7 @@ class Ledger:
         self.idle_mb = 0  # the part of `held_mb` that could be evicted
         self.calls = 0
         self._account = account_concurrency
-        self._by_function: Counter[str] = Counter()
+        self._by_function: dict[str, int] = {}  # calls under way; no zeros
         self._reserved: dict[str, int] = {}
         self._reserved_total = 0
         self._reserved_calls = 0
@@ -66,7 +66,7 @@ class Ledger:
         if provisioned:
             self._free_calls += 1
             return
-        self._by_function[function] += 1
+        self._by_function[function] = self._by_function.get(function, 0) + 1
         if function in self._reserved:
             self._reserved_calls += 1
 
@@ -76,8 +76,10 @@ class Ledger:
         if provisioned:
             self._free_calls -= 1
             return
-        self._by_function[function] -= 1
-        if not self._by_function[function]:
+        left = self._by_function[function] - 1
+        if left:
+            self._by_function[function] = left
+        else:
             del self._by_function[function]
         if function in self._reserved:
             self._reserved_calls -= 1

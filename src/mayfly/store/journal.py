@@ -45,9 +45,9 @@ class JournalLimits:
 
     segment_bytes: int = 16 * 1024 * 1024
     backlog_bytes: int = 1024 * 1024 * 1024  # appended and not folded; above it, `append` refuses
-    batch_bytes: int = 512 * 1024  # folded in one transaction
+    batch_bytes: int = 1024 * 1024  # folded in one transaction
     sync_s: float = 0.1  # between fsyncs of a dirty file
-    linger_s: float = 0.1  # records gather this long, so that a fold is worth its commit
+    linger_s: float = 0.2  # records gather this long, so that a fold is worth its commit
 
 
 class Newest(Protocol):
