@@ -54,7 +54,7 @@ class _State:
     losses: int = 0
     starts: policy.Starts | None = None
     saved_ms: float = 0.0
-    memory_mb: float = 0.0  # when last looked at
+    memory_mb: float = 0.0  # when last looked at, which is whenever a template is made
     task: asyncio.Task[Prepared] | None = None
 
 
@@ -243,13 +243,8 @@ class Templates:
         state.starts = policy.started(state.starts, self._clock.monotonic())
 
     def _held(self) -> list[policy.Held]:
-        """The templates that there are, with what they use now."""
-        held = []
-        for key, state in self._states.items():
-            if state.state == "ready":
-                state.memory_mb = self._factory.template_bytes(key) / (1 << 20)
-                held.append(self._as_held(key, state))
-        return held
+        """The templates that there are, with what they used when last looked at."""
+        return [self._as_held(key, state) for key, state in self._states.items() if state.state == "ready"]
 
     def _as_held(self, key: str, state: _State) -> policy.Held:
         assert state.starts is not None, "it was made"
@@ -257,6 +252,9 @@ class Templates:
 
     def _make_room(self) -> None:
         """Drop the templates that are worth the least; one of a function that starts often enough is made again."""
+        for key, state in self._states.items():
+            if state.state == "ready":
+                state.memory_mb = self._factory.template_bytes(key) / (1 << 20)
         for key in policy.surplus(self._held(), self._budget_mb, MOST_TEMPLATES, self._clock.monotonic()):
             self._factory.drop_template(key)
             self._spares.drop(key)
