@@ -15,6 +15,9 @@ from typing import Any
 
 MAX_MESSAGE = 1 << 16
 MAX_DESCRIPTORS = 64
+# As plain integers: those of enumerations run Python code, whose pages each fork of a template would copy.
+_CUT_SHORT = int(socket.MSG_TRUNC) | int(socket.MSG_CTRUNC)
+_NO_SIGNAL, _CLOSE_ON_EXEC = int(getattr(socket, "MSG_NOSIGNAL", 0)), int(getattr(socket, "MSG_CMSG_CLOEXEC", 0))
 
 # Names of operations and reports, the field "op" of a message.
 PREPARE = "prepare"
@@ -46,9 +49,7 @@ ROOM = "room"
 def send(channel: socket.socket, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
     """One message. BlockingIOError when a non-blocking socket is full, ConnectionError when the peer is gone."""
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-    channel.sendmsg(
-        [json.dumps(message, separators=(",", ":")).encode()], ancillary, getattr(socket, "MSG_NOSIGNAL", 0)
-    )
+    channel.sendmsg([json.dumps(message, separators=(",", ":")).encode()], ancillary, _NO_SIGNAL)
 
 
 def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
@@ -62,14 +63,14 @@ def receive_from(channel: socket.socket) -> tuple[bytes, list[int], int]:
     (else 0). No bytes: the peer is gone."""
     numbers, credentials = array.array("i"), struct.Struct("iii")
     size = socket.CMSG_SPACE(MAX_DESCRIPTORS * numbers.itemsize) + socket.CMSG_SPACE(credentials.size)
-    data, ancillary, flags, _ = channel.recvmsg(MAX_MESSAGE, size, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+    data, ancillary, flags, _ = channel.recvmsg(MAX_MESSAGE, size, _CLOSE_ON_EXEC)
     sender = 0
     for level, kind, body in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             numbers.frombytes(body[: len(body) - len(body) % numbers.itemsize])
         elif level == socket.SOL_SOCKET and kind == getattr(socket, "SCM_CREDENTIALS", None):
             sender = credentials.unpack(body[: credentials.size])[0]
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+    if flags & _CUT_SHORT:
         for descriptor in numbers:
             os.close(descriptor)
         raise OSError("a message was longer than the agreed limit")

@@ -148,6 +148,13 @@ def clone(flags: int, group: int = -1) -> int:
     return int(result)
 
 
+def rehearse_clone() -> None:
+    """Do what the interpreter does around `clone`, hooks of modules for children included, but do not clone. The caller
+    must have one thread only."""
+    ctypes.pythonapi.PyOS_BeforeFork()
+    ctypes.pythonapi.PyOS_AfterFork_Child()
+
+
 def _arguments_of_clone(flags: int, tid_address: int) -> tuple[object, ...]:
     zero, tid = ctypes.c_void_p(0), ctypes.c_void_p(tid_address)
     last = (tid, zero) if platform.machine() == "x86_64" else (zero, tid)  # the order of tls and tid differs

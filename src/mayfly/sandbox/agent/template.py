@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import gc
 import os
+import pkgutil
 import select
 import signal
 import socket
 import stat
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn, Optional
@@ -71,10 +73,28 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> tuple[kernel.Sy
     preload.load_all("/var/runtime")
     bootstrap.forget_modules()
     bootstrap.open_output()
-    plugs = settle.settle(bootstrap.warm)
+    os.environ["TZ"] = ":UTC"  # as most functions have it
+    time.tzset()
+    pkgutil.get_importer(isolate.TASK_ROOT)  # is kept, and looks into it when it is first asked
+    plugs = settle.settle(_rehearse)
     with maps:
         pages.collapse(pages.places(maps))
     return calls, plugs
+
+
+def _rehearse() -> None:
+    """What a clone does, as far as that is without effect."""
+    kernel.rehearse_clone()
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
+    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with mine, theirs:
+        message: dict[str, Any] = {"op": channel.START, "id": "", "ahead": False, "label": "", "open_files": 1}
+        channel.send(mine, message, [mine.fileno()])
+        select.select([theirs], [], [], 0)
+        received = channel.receive(theirs)
+        assert received is not None
+        os.close(received[1][0])
+    bootstrap.rehearse(isolate.LAYERS)
 
 
 def _read_filter(descriptor: int) -> kernel.SystemCallFilter:

@@ -34,10 +34,10 @@ class Current:
 class _Handler(logging.Handler):
     def __init__(self, current: Current) -> None:
         super().__init__()
-        self._current = current
+        self.current = current
 
     def emit(self, record: logging.LogRecord) -> None:
-        record.aws_request_id = self._current.now()
+        record.aws_request_id = self.current.now()
         try:
             sys.stdout.write(self.format(record) + "\n")
         except Exception:  # logging must not fail the caller: the standard handlers do the same
@@ -79,11 +79,19 @@ def wants_json(environment: Mapping[str, str]) -> bool:
 
 
 def set_up(environment: Mapping[str, str], current: Current) -> None:
-    """Give the root logger its handler, and its level if the function's configuration names one."""
-    handler = _Handler(current)
-    handler.setFormatter(_Json() if wants_json(environment) else _Text())
+    """Give the root logger its handler, and its level if the function's configuration names one.
+
+    A template has done so already, and a handler that suits is kept: making one costs each of its forks memory.
+    """
+    formatter = _Json if wants_json(environment) else _Text
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    there = root.handlers[0] if len(root.handlers) == 1 else None
+    if type(there) is _Handler and type(there.formatter) is formatter:
+        there.current = current
+    else:
+        handler = _Handler(current)
+        handler.setFormatter(formatter())
+        root.handlers[:] = [handler]
     level = environment.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
     level = {"TRACE": "DEBUG", "FATAL": "CRITICAL"}.get(level, level)
     if level in {"DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"}:
