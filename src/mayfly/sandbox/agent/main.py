@@ -36,6 +36,15 @@ def main(descriptor: int, directory: str) -> NoReturn:
     sys.exit(0)
 
 
+def react_once(selector: selectors.BaseSelector, timeout_s: float | None) -> None:
+    """Have whoever watches a descriptor that is ready react: not those who stopped watching when another reacted, for
+    the same descriptor may be another's by then."""
+    for key, _ in selector.select(timeout_s):
+        if selector.get_map().get(key.fd) is key:
+            react: Callable[[], None] = key.data
+            react()
+
+
 class Agent:
     """The loop, and what it holds."""
 
@@ -72,9 +81,7 @@ class Agent:
         self._report({"op": channel.READY, "cgroup": self._groups.layout.version}, [])
         try:
             while self._running:
-                for key, _ in self._selector.select(self._sleep_s()):
-                    react: Callable[[], None] = key.data
-                    react()
+                react_once(self._selector, self._sleep_s())
                 self._groups.retry()
                 self._nests.expire()
                 if self._dead_children and not self._templates.are_cloning and not self._nests.are_forking:
