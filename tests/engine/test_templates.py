@@ -16,6 +16,7 @@ import pytest
 from mayfly.clock import SystemClock
 from mayfly.engine.api import Call, Outcome, Target
 from mayfly.engine.engine import LocalEngine
+from mayfly.engine.templates import MOST_LOSSES
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.namespace import AgentFactory
@@ -128,6 +129,17 @@ async def test_a_lost_template_is_made_again(engine: LocalEngine, tmp_path: Path
     assert [outcome.start.path for outcome in outcomes if outcome.start] == ["interpreter"] * 2
     assert await state_of(engine, "key") == "ready"
     assert "packages" in [outcome.start.path for outcome in await at_once(engine, made, 5) if outcome.start]
+
+
+async def test_a_template_that_ends_while_it_loads_is_tried_again_a_few_times(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    made = target(tmp_path, SLOW + "if 'SECRET' not in os.environ:\n    os._exit(1)\n")
+    for number in range(1, MOST_LOSSES + 2):
+        outcomes = await at_once(engine, made, number)  # one more than there are instances
+        assert all(outcome.start.path == "interpreter" for outcome in outcomes if outcome.start)
+        assert await state_of(engine, "key") == "lost: it ended while it loaded: no answer came"
+        assert engine._templates._states["key"].losses == min(number, MOST_LOSSES)
 
 
 async def test_a_retired_target_has_no_template(engine: LocalEngine, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from mayfly.sandbox.api import (
     Origin,
     Sandbox,
     SandboxFactory,
+    TemplateEndedError,
     TemplateInitError,
     TemplateLostError,
     TemplateRefusedError,
@@ -182,14 +183,18 @@ class Templates:
 
     async def _settle(self, target: Target, state: _State, making: Callable[[], Awaitable[Prepared]]) -> Prepared:
         began_at = self._clock.monotonic()
+        failed: Literal["refused", "lost"] = "refused"
         try:
             prepared = await making()
+        except TemplateEndedError as error:
+            prepared, failed = Prepared(optimized=False, reason=str(error)), "lost"
+            state.losses += 1
         except PlatformError as error:
             prepared = Prepared(optimized=False, reason=str(error))
         except Exception as error:
             _log.exception("the making of a template of %s failed", target.function)
             prepared = Prepared(optimized=False, reason=f"the platform failed: {error}")
-        state.state, state.reason = ("ready", "") if prepared.optimized else ("refused", prepared.reason)
+        state.state, state.reason = ("ready", "") if prepared.optimized else (failed, prepared.reason)
         # What it took to make is what each start is spared, nearly; and the server's own measure, not the function's.
         state.saved_ms = (self._clock.monotonic() - began_at) * 1000
         if not prepared.optimized:
@@ -216,6 +221,8 @@ class Templates:
             await self._factory.prepare_function(target.key, target.sandbox, target.handler, environment, serve)
         except TemplateInitError as error:
             return Prepared(optimized=False, reason=str(error), failure=Failure("init-raised", error.payload))
+        except TemplateEndedError:
+            raise
         except TemplateRefusedError as error:
             return Prepared(optimized=False, reason=str(error))
         finally:

@@ -56,6 +56,10 @@ class TemplateInitError(TemplateRefusedError):
         self.payload = payload
 
 
+class TemplateEndedError(TemplateRefusedError):
+    """The template ended before it was ready, for whatever reason; another attempt may succeed."""
+
+
 class TemplateLostError(SandboxStartError):
     """The template of a specification does not exist, or could not be forked from. Start without it."""
 

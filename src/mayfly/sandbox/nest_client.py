@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mayfly.sandbox import frames, use
-from mayfly.sandbox.api import Prepared, TemplateInitError, TemplateRefusedError
+from mayfly.sandbox.api import Prepared, TemplateEndedError, TemplateInitError, TemplateRefusedError
 
 # Imports, or init, of a function may take this long; AWS gives init ahead of calls as much.
 PREPARE_S = 130.0
@@ -41,7 +41,7 @@ class Nest:
         """Told by the agent's client: nothing can be forked from it."""
         self.over = True
         if not self.made.done():
-            self.made.set_exception(TemplateRefusedError(why))
+            self.made.set_exception(TemplateEndedError(why))
 
     async def prepare(
         self, asked: Mapping[str, Any], serve: Callable[[socket.socket], Callable[[], None]] | None
@@ -57,7 +57,7 @@ class Nest:
         except TimeoutError:
             raise TemplateRefusedError(f"it was not ready after {PREPARE_S:.0f} s") from None
         except (OSError, frames.FrameError) as error:
-            raise TemplateRefusedError(f"it ended while it loaded: {error}") from error
+            raise TemplateEndedError(f"it ended while it loaded: {error}") from error
         finally:
             if stop is not None:
                 stop()
