@@ -147,7 +147,7 @@ def streaming_put(payload: str, data: bytes, trailers: dict[str, str] | None, he
     }
     names = tuple(sorted(sent))
     claim = claims.Claim(ACCESS_KEY, stamp[:8], "us-east-1", "s3", names, "", None, stamp, now)
-    key = sigv4.Verifier()._key(SECRET, claim)
+    key = sigv4.Verifier()._key(SECRET, claim).key
     canonical = sigv4.canonical_request(claim, sigv4.SignedRequest("PUT", "/bucket/key", "", sent), payload)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     text = f"{claims.ALGORITHM}\n{stamp}\n{claim.scope}\n{digest}"

@@ -61,11 +61,18 @@ class ChunkSigner(Struct, frozen=True):
         return hmac.digest(self.key, text.encode(), "sha256").hex()
 
 
+class _Key(Struct, frozen=True):
+    """A signing key, and the beginning of every signature by it: to copy that takes half as long as to begin anew."""
+
+    key: bytes
+    begun: hmac.HMAC
+
+
 class Verifier:
     """Checks signatures; keeps the signing keys that it derived, `MAX_KEYS` at most."""
 
     def __init__(self) -> None:
-        self._keys: dict[tuple[str, str, str, str], bytes] = {}
+        self._keys: dict[tuple[str, str, str, str], _Key] = {}
 
     def check(self, claim: Claim, secret: str, request: SignedRequest, payload_hash: str) -> ChunkSigner:
         """`AuthError` unless the signature holds. What it returns signs the chunks of a streaming body."""
@@ -73,7 +80,9 @@ class Verifier:
         digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
         to_sign = f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{digest}"
         key = self._key(secret, claim)
-        expected = hmac.digest(key, to_sign.encode(), "sha256").hex()
+        signing = key.begun.copy()
+        signing.update(to_sign.encode())
+        expected = signing.hexdigest()
         if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
             raise AuthError(
                 "mismatch",
@@ -82,19 +91,19 @@ class Verifier:
                 canonical_request=canonical.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
                 signature=claim.signature,
             )
-        return ChunkSigner(key, claim.timestamp, claim.scope, expected)
+        return ChunkSigner(key.key, claim.timestamp, claim.scope, expected)
 
-    def _key(self, secret: str, claim: Claim) -> bytes:
+    def _key(self, secret: str, claim: Claim) -> _Key:
         place = (secret, claim.date, claim.region, claim.service)
-        key = self._keys.get(place)
-        if key is None:
+        found = self._keys.get(place)
+        if found is None:
             key = f"AWS4{secret}".encode()
             for part in (claim.date, claim.region, claim.service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
             while len(self._keys) >= MAX_KEYS:
                 del self._keys[next(iter(self._keys))]
-            self._keys[place] = key
-        return key
+            found = self._keys[place] = _Key(key, hmac.new(key, digestmod="sha256"))
+        return found
 
 
 def canonical_request(claim: Claim, request: SignedRequest, payload_hash: str) -> str:
