@@ -15,6 +15,7 @@ from mayfly.sandbox import frames
 from mayfly.sandbox.api import Exit
 
 from .conftest import MakeEngine, Meeting, Recorder, call, result, target
+from .test_provisioned import available
 
 
 class Front:
@@ -201,3 +202,38 @@ async def test_a_borrower_may_say_that_an_instance_is_of_no_more_use(engine: Loc
     front.give_back(instance, "fatal error")
 
     await recorder.wait_for(lambda: recorder.of("terminated") == [(instance, "fatal error")])
+
+
+async def test_calls_on_leases_are_counted_as_provisioned_or_beyond(engine: LocalEngine) -> None:
+    made, front = target("functions.echo"), Front(engine)
+    ordinary = await warmed(engine, made)
+    engine.provision(made, 1)
+    await available(engine, made, 1)
+    kept = await front.borrow(made.key)
+    other = await front.borrow(made.key)
+    assert kept is not None
+    assert other is not None
+    assert other.instance == ordinary
+
+    front.give_back(kept.instance)
+    front.give_back(ordinary)
+
+    counters = engine.counters()
+    assert (counters.provisioned_calls, counters.spillovers) == (1, 1)
+
+
+async def test_a_lent_instance_that_is_too_many_ends_when_it_is_given_back(
+    engine: LocalEngine, recorder: Recorder
+) -> None:
+    made, front = target("functions.echo"), Front(engine)
+    instance = await warmed(engine, made)
+    await front.borrow(made.key)
+
+    engine.bound(made.key, 0)
+    assert [view.state for view in engine.snapshot()[0].instances] == ["lent"]
+    front.give_back(instance)
+
+    await recorder.wait_for(lambda: (instance, "more than may be") in recorder.of("terminated"))
+    with pytest.raises(ThrottledError) as refused:
+        await engine.invoke(made, call())
+    assert refused.value.scope == "instances"

@@ -296,8 +296,10 @@ class Placement:
             self._habits.called(instance.target, self._clock.monotonic())
 
     def concluded(self, instance: Instance, calls: int, *, provisioned: bool) -> None:
-        for _ in range(calls if provisioned else 0):
-            self.tally.provisioned_call(instance.target.function)
+        if calls and provisioned:
+            self.tally.provisioned_call(instance.target.function, calls)
+        elif calls and self.standby.view(instance.target.key) is not None:
+            self.tally.spilled_over(instance.target.function, calls)
         self.ledger.settle(instance.target.function, provisioned=provisioned)
         if self._habits is not None:
             self._habits.ended(instance.target.key)

@@ -52,13 +52,13 @@ class Tally:
         for counts in self._of(function):
             counts.yields += 1
 
-    def provisioned_call(self, function: str) -> None:
+    def provisioned_call(self, function: str, calls: int = 1) -> None:
         for counts in self._of(function):
-            counts.provisioned_calls += 1
+            counts.provisioned_calls += calls
 
-    def spilled_over(self, function: str) -> None:
+    def spilled_over(self, function: str, calls: int = 1) -> None:
         for counts in self._of(function):
-            counts.spillovers += 1
+            counts.spillovers += calls
 
     def throttled(self, function: str, scope: Scope) -> None:
         for counts in self._of(function):

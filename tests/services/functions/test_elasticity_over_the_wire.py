@@ -284,3 +284,26 @@ def test_limits_that_the_server_was_started_with_are_answered_as_on_aws(tmp_path
     finally:
         server.terminate()
         assert server.wait(60) == 0
+
+
+@pytest.mark.root
+def test_a_template_for_which_there_is_no_memory_is_given_up_and_the_function_runs_on(tmp_path: Path) -> None:
+    server, running = start_platform(tmp_path / "data", "--memory", "512")
+    try:
+        package = {
+            "app.py": "import heavy\ndef handler(event, context): return len(heavy.TABLE)",
+            "heavy/__init__.py": "import time\nTABLE = bytearray(80 << 20)\ntime.sleep(0.05)\n",
+            "heavy-1.0.dist-info/RECORD": "heavy/__init__.py,,\n",
+        }
+        name = create(running, Code={"ZipFile": zipped(package)}, MemorySize=256)
+        functions = running.client("lambda", read_timeout=60)
+        assert answer(functions, name, "1") == 80 << 20
+        dropped = until(
+            lambda: [one for one in view(running, name)["versions"] if one["template"]["state"] == "dropped"]
+        )
+        assert [one["version"] for one in dropped] == ["1"]
+        assert "worth more to others" in dropped[0]["template"]["reason"]
+        assert answer(functions, name, "1") == 80 << 20
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
