@@ -15,6 +15,10 @@ from mayfly.sandbox.python.failures import RuntimeFault
 _MARK = "\ue0a1mayfly-decimal\ue0a1"
 
 
+# What they cannot encode, `_Encoder` tries again; making one of those costs as much as encoding a small result.
+_ESCAPING, _PLAIN = json.JSONEncoder().encode, json.JSONEncoder(ensure_ascii=False).encode
+
+
 class _Encoder(json.JSONEncoder):
     decimals = 0
 
@@ -36,7 +40,7 @@ def ascii_only(environment: Mapping[str, str]) -> bool:
 def event_of(payload: bytes) -> Any:
     """The event of an INVOKE; `RuntimeFault` Runtime.UnmarshalError."""
     try:
-        return json.loads(payload)
+        return json.loads(str(payload, "utf-8", "surrogatepass"))  # of bytes, the encoding would be guessed first
     except ValueError as error:
         raise RuntimeFault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
 
@@ -46,11 +50,19 @@ def encode(result: Any, ascii_only: bool) -> bytes:
     if isinstance(result, bytes):
         return result
     try:
-        encoder = _Encoder(ensure_ascii=ascii_only)
-        text = encoder.encode(result)
-        if encoder.decimals:
-            mark = json.dumps(_MARK, ensure_ascii=ascii_only)[1:-1]
-            text = re.sub(f'"{re.escape(mark)}([^"]*)"', r"\1", text)
+        try:
+            text = (_ESCAPING if ascii_only else _PLAIN)(result)
+        except TypeError:
+            text = _with_decimals(result, ascii_only)
         return text.encode()
     except Exception as error:  # a user's object may raise anything while it is looked at
         raise RuntimeFault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
+
+
+def _with_decimals(result: Any, ascii_only: bool) -> str:
+    encoder = _Encoder(ensure_ascii=ascii_only)
+    text = encoder.encode(result)
+    if not encoder.decimals:
+        return text
+    mark = json.dumps(_MARK, ensure_ascii=ascii_only)[1:-1]
+    return re.sub(f'"{re.escape(mark)}([^"]*)"', r"\1", text)
