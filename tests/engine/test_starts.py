@@ -1,6 +1,6 @@
 """What a runtime says about its start is checked, whatever it is; and which starts are worth a template."""
 
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from mayfly.engine.api import Import
 from mayfly.engine.starts import Account
 from mayfly.policy import templates as policy
+from mayfly.sandbox.api import Origin
 
 anything: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -39,7 +40,19 @@ def test_a_start_adds_up() -> None:
 def test_a_fork_after_init_is_a_start_of_its_own_kind() -> None:
     account = Account(0.0)
     account.sandbox_made(0.001, "template", {})
-    assert account.ready(0.002, {}, snap_start=True).path == "function"
+    start = account.ready(0.002, {}, snap_start=True)
+    assert (start.path, start.restored) == ("function", True)
+
+
+def test_a_spare_of_a_version_with_snap_start_is_restored_if_it_was_forked_after_init() -> None:
+    for origin, restored in (("template", True), ("interpreter", False)):
+        account = Account(0.0)
+        account.sandbox_made(0.001, cast(Origin, origin), {}, from_spare=True)
+        start = account.ready(0.002, {}, snap_start=True)
+        assert (start.path, start.restored) == ("spare", restored)
+    account = Account(0.0)
+    account.sandbox_made(0.001, "template", {}, from_spare=True)
+    assert not account.ready(0.002, {}, snap_start=False).restored
 
 
 def test_a_template_is_worth_it_when_imports_beyond_the_functions_own_take_long() -> None:

@@ -149,6 +149,7 @@ class Start:
     restore_ms: float  # what a fork of a template does before the function's code
     init_ms: float  # the function's own code
     imports: tuple[Import, ...]  # during `init_ms`, in the order of their completion
+    restored: bool = False  # forked from after its init, also by way of a spare: `init_ms` is that of its hooks
 
 
 class Outcome(msgspec.Struct, frozen=True):

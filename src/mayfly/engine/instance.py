@@ -354,7 +354,8 @@ class Instance:
         awaited = self._first is not None
         started, environment = await provision(self._host.templates, self.target, self.id, awaited=awaited)
         sandbox = started.sandbox
-        self._account.sandbox_made(self._host.clock.monotonic(), started.origin, environment)
+        from_spare = started.origin == "spare"
+        self._account.sandbox_made(self._host.clock.monotonic(), sandbox.origin, environment, from_spare=from_spare)
         try:
             ends = self._ends = await Ends.open(sandbox, Channel(self._frame, self._channel_lost), self._printed)
         except BaseException:

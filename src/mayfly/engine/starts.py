@@ -4,7 +4,7 @@ What a runtime says comes from a process in which the function runs: it is check
 nothing else is built on it.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 from mayfly.engine.api import Import, Start, StartPath
 from mayfly.sandbox.api import Origin
@@ -20,23 +20,27 @@ class Account:
     def __init__(self, began_at: float) -> None:
         self._began_at = began_at
         self._made_at = began_at
-        self._origin: Origin | Literal["spare"] = "process"
+        self._origin: Origin = "process"
+        self._from_spare = False
         self.environment: dict[str, str] = {}
 
-    def sandbox_made(self, now: float, origin: Origin | Literal["spare"], environment: dict[str, str]) -> None:
-        self._made_at, self._origin, self.environment = now, origin, environment
+    def sandbox_made(
+        self, now: float, origin: Origin, environment: dict[str, str], *, from_spare: bool = False
+    ) -> None:
+        self._made_at, self._origin, self._from_spare, self.environment = now, origin, from_spare, environment
 
     def ready(self, now: float, meta: dict[str, Any], *, snap_start: bool) -> Start:
         """The runtime is ready, and `meta` is what it says."""
         init_ms, restore_ms = _milliseconds(meta.get("init_ms")), _milliseconds(meta.get("restore_ms"))
         init_ms = max(0.0, init_ms - restore_ms)
         return Start(
-            path=_path(self._origin, snap_start),
+            path="spare" if self._from_spare else _path(self._origin, snap_start),
             sandbox_ms=(self._made_at - self._began_at) * 1000,
             runtime_ms=max(0.0, (now - self._made_at) * 1000 - restore_ms - init_ms),
             restore_ms=restore_ms,
             init_ms=init_ms,
             imports=_imports(meta.get("imports")),
+            restored=snap_start and self._origin == "template",
         )
 
 
@@ -45,7 +49,7 @@ def capacity_of(said: object, allowed: int) -> int:
     return min(said, allowed) if isinstance(said, int) and said > 0 else 1
 
 
-def _path(origin: Origin | Literal["spare"], snap_start: bool) -> StartPath:
+def _path(origin: Origin, snap_start: bool) -> StartPath:
     if origin == "template":
         return "function" if snap_start else "packages"
     return origin

@@ -1,6 +1,8 @@
 """The figures and lines that the platform writes about a call."""
 
-from mayfly.engine.api import Outcome, Start
+import pytest
+
+from mayfly.engine.api import Outcome, Start, StartPath
 from mayfly.services.functions import report
 
 _MIB = 1 << 20
@@ -17,8 +19,9 @@ def test_a_cold_start_shows_and_bills_its_init() -> None:
     assert "Init Duration: 31.50 ms\t" in report.report("r", took, 1024, None)
 
 
-def test_a_restored_instance_shows_its_restore_and_bills_its_hooks() -> None:
-    start = Start("function", sandbox_ms=4.5, runtime_ms=1.0, restore_ms=2.0, init_ms=111.25, imports=())
+@pytest.mark.parametrize("path", ["function", "spare"])
+def test_a_restored_instance_shows_its_restore_and_bills_its_hooks(path: StartPath) -> None:
+    start = Start(path, 4.5, runtime_ms=1.0, restore_ms=2.0, init_ms=111.25, imports=(), restored=True)
     took = report.figures(outcome(start, 114.25), 3.0, 1024)
     assert (took.init_ms, took.restore_ms, took.billed_restore_ms, took.billed_ms) == (None, 118.75, 112, 132)
     assert report.report("r", took, 1024, None) == (

@@ -34,7 +34,7 @@ def figures(outcome: Outcome, timeout_s: float, memory_mb: int) -> Figures:
         duration_ms = timeout_s * 1000
     peak_memory_mb = min(memory_mb, -(-outcome.peak_memory_bytes // _MIB))
     start = outcome.start
-    if start is not None and start.path == "function":
+    if start is not None and start.restored:
         restore_ms = start.sandbox_ms + start.runtime_ms + start.restore_ms + start.init_ms
         hooks_ms = math.ceil(round(start.init_ms, 3))
         billed_ms = max(1, math.ceil(round(duration_ms, 3))) + hooks_ms
