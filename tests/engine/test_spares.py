@@ -141,12 +141,13 @@ async def test_a_spare_that_cannot_be_made_costs_no_call(
 ) -> None:
     engine = make_engine(clock=SystemClock(), spares=5)
     made = target("functions.echo")
+
+    def refuse_all_but_the_first() -> None:
+        if factory.starts > 1:
+            raise SandboxStartError("the machine is in trouble")
+
+    factory.before_start = refuse_all_but_the_first
     await engine.invoke(made, call())
-
-    def refuse() -> None:
-        raise SandboxStartError("the machine is in trouble")
-
-    factory.before_start = refuse
     async with asyncio.timeout(20):
         while factory.starts < 2:  # noqa: ASYNC110 - the loop's own turns bring it about
             await asyncio.sleep(0.001)
