@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pytest
 from hypothesis import given
@@ -281,6 +281,33 @@ async def test_failures_have_their_statuses(stage: Stage) -> None:
     assert (await ask(stage, url_id)).status == 502
     stage.engine.script = lambda target, call: ThrottledError("account", 1)
     assert (await ask(stage, url_id)).status == 429
+
+
+async def test_a_refusal_says_when_to_come_again_where_that_is_known(stage: Stage) -> None:
+    url_id = await with_url(stage)
+    stage.engine.script = lambda target, call: ThrottledError("scaling", 1, 2.5)
+    refused = await ask(stage, url_id)
+    assert dict(refused.headers)["retry-after"] == "3"
+    assert isinstance(refused.body, bytes)
+    assert json.loads(refused.body) == {
+        "Message": "Rate Exceeded.",
+        "Type": "User",
+        "Reason": "ConcurrentInvocationLimitExceeded",
+    }
+
+
+async def test_a_version_that_is_deactivated_is_not_called_by_its_url(stage: Stage) -> None:
+    url_id = await with_url(stage)
+    await stage.call("PublishVersion", FunctionName="f")
+    await stage.call("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
+    config = await stage.call("CreateFunctionUrlConfig", FunctionName="f", Qualifier="live", AuthType="NONE")
+    for permission in OPEN:
+        await stage.call("AddPermission", FunctionName="f", Qualifier="live", **permission)
+    none = {"MaxExecutionEnvironments": 0}
+    await stage.call("PutFunctionScalingConfig", FunctionName="f", Qualifier="1", FunctionScalingConfig=none)
+    refused = await ask(stage, config["FunctionUrl"].rstrip("/").rpartition("/")[2])
+    assert (refused.status, b"Deactivated" in cast(bytes, refused.body)) == (409, True)
+    assert (await ask(stage, url_id)).status == 200
 
 
 async def test_a_body_that_is_too_large_never_reaches_the_function(open_stage: OpenStage) -> None:

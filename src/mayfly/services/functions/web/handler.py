@@ -6,7 +6,7 @@ no permission in the policy.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -37,6 +37,7 @@ def _attempts(auth_type: AuthType, caller: str) -> tuple[Attempt, Attempt]:
 
 
 _BY_ANYONE = _attempts("NONE", "*")
+_NONE: Mapping[str, object] = {}
 
 
 class Signatures(Protocol):
@@ -100,8 +101,9 @@ class UrlHandler:
                 entry, event, request.request_id, source="url", arn=arn, trace_id=trace_id
             )
         except ThrottledError as error:
-            fault = invoker.throttle_fault(error)
-            return _failure(429, fault.code, fault.message, fault)
+            return _refused(invoker.throttle_fault(error))
+        except invoker.NotInvocableError as error:
+            return _refused(invoker.not_invocable_fault(error))
         except PlatformError:
             return _failure(500, "ServiceException", "The function could not be started.")
         return _reply(invocation, request.request_id, trace_id)
@@ -150,12 +152,20 @@ def _too_large() -> HttpResponse:
     return _failure(413, "RequestEntityTooLargeException", "Request Entity Too Large")
 
 
+def _refused(fault: ServiceError) -> HttpResponse:
+    """What `Invoke` would answer, with its time to wait as the header that it is there, too."""
+    members = dict(fault.members)
+    after = members.pop("retryAfterSeconds", None)
+    headers = [("retry-after", str(after))] if after is not None else []
+    return _failure(fault.status or 500, fault.code, fault.message, members, headers)
+
+
 def _failure(
     status: int,
     kind: str,
     message: str,
-    fault: ServiceError | None = None,
+    members: Mapping[str, object] = _NONE,
     headers: Sequence[tuple[str, str]] = (),
 ) -> HttpResponse:
-    body = json.dumps({"Message": message, **(fault.members if fault else {})}).encode()
+    body = json.dumps({"Message": message, **members}).encode()
     return HttpResponse(status, [("content-type", "application/json"), ("x-amzn-errortype", kind), *headers], body)
