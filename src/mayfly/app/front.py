@@ -6,7 +6,6 @@ go to journals that the core folds. Secrets reach it over its link alone, and it
 """
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -17,6 +16,7 @@ from typing import Any
 
 import uvloop
 
+from mayfly.app import garbage
 from mayfly.app.call_records import RecordWriter
 from mayfly.clock import SystemClock
 from mayfly.errors import PlatformError
@@ -74,8 +74,7 @@ async def _serve(end: socket.socket, listener: socket.socket) -> None:
     front = _Front(await welcome, talk)
     await front.listen(listener)
     talk.send(messages.Ready())
-    gc.collect()
-    gc.freeze()  # what is there now stays; collections need not look at it
+    garbage.settle()
     counting = loop.create_task(front.count(), name="count")
     await draining.wait()
     await front.drain()
