@@ -56,6 +56,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each peer and Mayfly in turns (%(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each warm load in a round (%(default)s)")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds after which a peer is ended (%(default)s)")
+    parser.add_argument("--up", default="", metavar="OPTIONS", help='more for `mayfly up`, as in --up="--workers 2"')
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table between the markers of this page")
     parser.add_argument("--read", type=Path, metavar="JSON", help="measure nothing: show or write this earlier run")
     return parser.parse_args(words)
@@ -67,7 +68,7 @@ def _run(options: argparse.Namespace) -> Run:
     load_before = os.getloadavg()[0]
     isolation = "namespace" if os.geteuid() == 0 else "process"
     plan = Plan(options.rounds, options.seconds)
-    with running(isolation) as platform:
+    with running(isolation, *shlex.split(options.up)) as platform:
         mayfly = Mayfly(platform)
         chosen = [peer for peer in peers(mayfly) if not options.only or peer.about.name in options.only]
         console.print("[bold]Mayfly[/], memory")
@@ -80,7 +81,8 @@ def _run(options: argparse.Namespace) -> Run:
 def _told(options: argparse.Namespace) -> list[str]:
     """What a reader types for the same figures."""
     only = [word for name in options.only or () for word in ("--only", name)]
-    return [*only, "--rounds", str(options.rounds), "--seconds", f"{options.seconds:g}"]
+    up = [f"--up={options.up}"] if options.up else []
+    return [*only, *up, "--rounds", str(options.rounds), "--seconds", f"{options.seconds:g}"]
 
 
 def _result(peer: Peer, mayfly: Mayfly, of_mayfly: Memory, plan: Plan, limit_s: float) -> Result:
