@@ -11,6 +11,7 @@ from mayfly.engine.api import Target, ThrottledError
 from mayfly.engine.engine import LocalEngine
 from mayfly.engine.instance import Lent
 from mayfly.engine.leases import Scope
+from mayfly.policy.leasing import PRESSED_TERM_S, TERM_S
 from mayfly.sandbox import frames
 from mayfly.sandbox.api import Exit
 
@@ -26,6 +27,7 @@ class Front:
         self.idle: dict[str, socket.socket] = {}
         self.busy: set[str] = set()
         self.recalls: list[Scope] = []
+        self.recalled_busy = False
         self.deaths: asyncio.Queue[tuple[str, Exit]] = asyncio.Queue()
 
     async def borrow(self, key: str) -> Lent | None:
@@ -48,8 +50,9 @@ class Front:
         self.idle.pop(instance).close()
         self._leases.give_back(instance, 1, leaving)
 
-    async def recall(self, scope: Scope) -> None:
+    async def recall(self, scope: Scope, *, busy: bool) -> None:
         self.recalls.append(scope)
+        self.recalled_busy = self.recalled_busy or busy
         for instance in [one for one in self.idle if one not in self.busy]:
             self.give_back(instance)
 
@@ -144,6 +147,26 @@ async def test_leases_of_other_functions_come_back_for_want_of_concurrency(make_
 
     assert result(outcome)["calls"] == 1
     assert front.recalls == [Scope()]
+
+
+async def test_the_first_call_that_waits_for_memory_ends_long_terms(make_engine: MakeEngine) -> None:
+    engine = make_engine(memory_mb=128)
+    made, front = target("functions.echo"), Front(engine)
+    instance = await warmed(engine, made)
+    assert engine.leases.term_s == TERM_S
+    await front.borrow(made.key)
+    front.busy.add(instance)
+
+    waiting = asyncio.create_task(engine.invoke(target("functions.count"), call()))
+    async with asyncio.timeout(10):
+        while engine.leases.term_s == TERM_S:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+
+    assert front.recalled_busy
+    assert engine.leases.term_s == PRESSED_TERM_S
+    front.give_back(instance)
+    assert result(await waiting)["calls"] == 1
+    assert engine.leases.term_s == TERM_S
 
 
 async def test_another_borrower_gets_what_idles_at_the_first(engine: LocalEngine) -> None:

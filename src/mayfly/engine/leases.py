@@ -17,6 +17,7 @@ from typing import Protocol
 
 from mayfly.engine.api import FailureKind, Target
 from mayfly.engine.instance import Instance, Lent
+from mayfly.policy import leasing
 from mayfly.sandbox.api import Exit
 
 # How long a borrower may take to read the rest of a dead instance. It is killed if it does not answer at all.
@@ -39,8 +40,11 @@ class Scope:
 class Borrower(Protocol):
     """Who borrows instances. Called on the loop; must not raise."""
 
-    async def recall(self, scope: Scope) -> None:
-        """Give back the idle leases of `scope`; returns when that is done, also when the borrower is no more."""
+    async def recall(self, scope: Scope, *, busy: bool) -> None:
+        """Give back the idle leases of `scope`; returns when that is done, also when the borrower is no more.
+
+        With `busy` the others too, each after the call that it runs, which is not waited for.
+        """
 
     def died(self, lease: str, how: Exit) -> None:
         """A leased instance is dead; `Leases.buried` is expected."""
@@ -60,6 +64,10 @@ class Lender(Protocol):
 
     def returned(self, instance: Instance) -> None:
         """It is idle again."""
+
+    @property
+    def pressed(self) -> bool:
+        """Whether calls wait for memory."""
 
 
 @dataclass(slots=True, eq=False)
@@ -82,11 +90,16 @@ class Leases:
         """Whether any instance of `scope` is lent."""
         return any(scope.covers(loan.instance.target) for loan in self._loans.values())
 
-    async def recall(self, scope: Scope) -> None:
-        """Have idle leases back; returns when every borrower concerned has answered."""
+    async def recall(self, scope: Scope, *, busy: bool = False) -> None:
+        """Have idle leases back, with `busy` the others as soon as may be; returns when all concerned have answered."""
         loans = self._loans.values()
         borrowers = {loan.borrower for loan in loans if scope.covers(loan.instance.target)}
-        await asyncio.gather(*(borrower.recall(scope) for borrower in borrowers))
+        await asyncio.gather(*(borrower.recall(scope, busy=busy) for borrower in borrowers))
+
+    @property
+    def term_s(self) -> float:
+        """How long a lease that is given now may last."""
+        return leasing.term_s(pressed=self._lender.pressed)
 
     # Borrowing.
 

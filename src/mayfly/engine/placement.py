@@ -136,7 +136,9 @@ class Placement:
         if not isinstance(decision, scaling.Use) and not job.recalled:
             scope = _scope(job.target, decision)
             if scope is not None and self.leases.away(scope):
-                self._recall(pool, job, scope, accepted=accepted)
+                # The first call that waits for memory ends long terms; from then on they are short.
+                first = isinstance(decision, scaling.Wait) and decision.lacking == "memory" and not self.pressed
+                self._recall(pool, job, scope, accepted=accepted, busy=first)
                 return
         if isinstance(decision, scaling.Reject):
             error = self._refusal(job, decision)
@@ -244,16 +246,18 @@ class Placement:
                 return
             self._line.served(pool)
 
-    def _recall(self, pool: Pool, job: Job, scope: Scope, *, accepted: bool) -> None:
+    def _recall(self, pool: Pool, job: Job, scope: Scope, *, accepted: bool, busy: bool) -> None:
         """Decide about a job when lent instances that are idle are back."""
         job.recalled = True
         pool.recalling += 1
-        task = self._loop.create_task(self._place_later(pool, job, scope, accepted=accepted), name="recall leases")
+        task = self._loop.create_task(
+            self._place_later(pool, job, scope, accepted=accepted, busy=busy), name="recall leases"
+        )
         self.tasks.add(task)
         task.add_done_callback(self._lived)
 
-    async def _place_later(self, pool: Pool, job: Job, scope: Scope, *, accepted: bool) -> None:
-        await self.leases.recall(scope)
+    async def _place_later(self, pool: Pool, job: Job, scope: Scope, *, accepted: bool, busy: bool) -> None:
+        await self.leases.recall(scope, busy=busy)
         pool.recalling -= 1
         if job.future.cancelled() or self.closed:
             if accepted:
@@ -268,6 +272,10 @@ class Placement:
         self._forget(pool)
 
     # Leases (`leases.Lender`).
+
+    @property
+    def pressed(self) -> bool:
+        return bool(self._line.waiting())
 
     def borrow(self, key: str) -> tuple[Instance, bool] | None:
         pool = self.pools.get(key)

@@ -48,13 +48,21 @@ class Borrowed:
     """One lease. `calls` ended on it so far; `leaving` says why it is to go back, once it is."""
 
     def __init__(
-        self, lease: str, target: Target, observer: Observer, clock: Clock, owner: Owner, quiet_since: float
+        self,
+        lease: str,
+        target: Target,
+        observer: Observer,
+        clock: Clock,
+        owner: Owner,
+        quiet_since: float,
+        term_s: float,
     ) -> None:
-        """Of no use before `open`."""
+        """Of no use before `open`, and to be given back after `term_s`."""
         self.id = lease
         self.target = target
         self.calls = 0
-        self.since = self.idle_since = clock.monotonic()
+        self.idle_since = clock.monotonic()
+        self.due_at = self.idle_since + term_s
         self.last_line_at = quiet_since  # Unix seconds
         self.opened = False
         self.leaving = ""

@@ -66,11 +66,11 @@ class Conversation:
                 self.questions.answer(number, message)
             case messages.Moved(data=data):
                 self._adopt(descriptors.pop(), data)
-            case messages.Recall(number=number, key=key, function=function):
+            case messages.Recall(number=number, key=key, function=function, busy=busy):
                 self._give_back(
                     number,
                     lambda target: key in (None, target.key) and function in (None, target.function),
-                    busy=False,
+                    busy=busy,
                 )
             case messages.Revoke(number=number, function=name, keys=keys):
                 self._revoke(number, name, keys=keys)

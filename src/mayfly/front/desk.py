@@ -92,9 +92,9 @@ class Desk:
             return True
         return True
 
-    async def recall(self, scope: Scope) -> None:
+    async def recall(self, scope: Scope, *, busy: bool) -> None:
         """See `leases.Borrower`."""
-        if not await self.order(lambda number: messages.Recall(number, scope.key, scope.function)):
+        if not await self.order(lambda number: messages.Recall(number, scope.key, scope.function, busy)):
             self.end("it did not give back what it was lent")
 
     def died(self, lease: str, how: Exit) -> None:
@@ -182,7 +182,8 @@ class Desk:
         assert isinstance(lent.target, FunctionTarget)
         stream = self._core.streams.of(lent.instance, lent.target.version)
         descriptors = (lent.control, lent.output) + ((lent.peak,) if lent.peak is not None else ())
-        self.send(messages.Leased(asked.number, lent.instance, stream, lent.idle_since), descriptors)
+        term_s = self._core.leases.term_s
+        self.send(messages.Leased(asked.number, lent.instance, stream, lent.idle_since, term_s), descriptors)
 
     async def _entry(self, asked: messages.AskEntry) -> None:
         entry: Entry | None

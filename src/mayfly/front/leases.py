@@ -1,6 +1,6 @@
 """The leases of one front: which instance runs the next call, when another is asked for, and when one goes back.
 
-A lease that nobody uses goes back after `leasing.IDLE_S`, one that is in use without end after `TERM_S`, so that
+A lease that nobody uses goes back after `leasing.IDLE_S`, one that is in use without end when its term is over, so that
 instances find to where they are needed; those that the core calls back go at once, or after their call. One goes back
 only in a later millisecond than the last line of its log, because lines are ordered by that.
 
@@ -26,7 +26,6 @@ from mayfly.front.link import Questions
 from mayfly.policy import leasing
 from mayfly.sandbox.api import Exit
 
-TERM_S = 1.0
 _LOOK_EVERY_S = 0.05
 _MILLISECOND_S = 0.001
 _MOST_REMEMBERED = 4096  # targets
@@ -147,7 +146,7 @@ class Leases:
             self._tidy(target.key)
             return
         self._streams.adopt(answer.lease, answer.stream)
-        instance = Borrowed(answer.lease, target, self._observer, self._clock, self, answer.quiet_since)
+        instance = Borrowed(answer.lease, target, self._observer, self._clock, self, answer.quiet_since, answer.term_s)
         self._all[answer.lease] = instance
         self._none.clear()
         try:
@@ -180,7 +179,7 @@ class Leases:
         if instance.over:
             return
         held = self._held[instance.target.key]
-        due = self._clock.monotonic() - instance.since > TERM_S
+        due = self._clock.monotonic() > instance.due_at
         if instance.leaving or instance.to_return or self._draining or due:
             self._return(instance)
             return

@@ -176,6 +176,7 @@ class Leased(Message, frozen=True):
     lease: str | None = None  # the instance's id
     stream: str = ""  # of its log
     quiet_since: float = 0.0  # Unix seconds: no line of its log is younger
+    term_s: float = 0.0  # how long it may last
 
 
 class Died(Message, frozen=True):
@@ -206,11 +207,12 @@ class Revoke(Message, frozen=True):
 
 
 class Recall(Message, frozen=True):
-    """Give back the idle leases of one target, of one function, or all."""
+    """Give back the idle leases of one target, of one function, or all; if `busy`, the others after their calls."""
 
     number: int
     key: str | None = None
     function: str | None = None
+    busy: bool = False
 
 
 class Drain(Message, frozen=True):

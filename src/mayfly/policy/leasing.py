@@ -12,10 +12,18 @@ import math
 
 # A lease that nobody uses for so long goes back.
 IDLE_S = 0.1
+# One that is in use without end goes back after this long, so that its instance may be given to others, or give way;
+# sooner while others wait for memory. Renewing one costs the core some 0.5 ms.
+TERM_S, PRESSED_TERM_S = 10.0, 1.0
 # After the core had none, calls that are shorter than `SHORT_S` on average wait this long before it is asked again.
 PAUSE_S = 0.005
 SHORT_S = 0.010
 _NEW_WEIGHT = 0.1  # of the latest call in the average
+
+
+def term_s(*, pressed: bool) -> float:
+    """How long a lease lasts at most; `pressed`: calls wait for what leases hold."""
+    return PRESSED_TERM_S if pressed else TERM_S
 
 
 def worth_asking(since_s: float) -> bool:
