@@ -90,6 +90,21 @@ async def test_after_a_call_that_was_not_short_none_waits_behind_another() -> No
     await stage.close()
 
 
+async def test_after_a_call_that_died_none_waits_behind_another() -> None:
+    stage, puppet = await warmed()
+    await stage.call()
+    puppet.die()
+    await settle(stage.factory)
+    await stage.call()
+    other = stage.factory.puppets[1]
+    await stage.ready(other, 1)
+    await answer(stage, other)
+    await stage.call()
+    await stage.call()
+    assert other.ahead == []
+    await stage.close()
+
+
 async def test_none_waits_behind_a_call_that_printed() -> None:
     stage, puppet = await warmed()
     await stage.call()
@@ -276,6 +291,5 @@ def test_what_a_call_prints_is_its_own_however_many_wait_behind_it(
     run: Callable[[Coroutine[Any, Any, None]], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queueing, "goes_ahead", lambda pace, queued, since_s, *, idle: queued < queueing.MOST)
-    monkeypatch.setattr(queueing, "ENOUGH", 0)
     (tmp_path / "code.py").write_text(CODE)
     run(print_and_ask(tmp_path))

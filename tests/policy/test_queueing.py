@@ -7,10 +7,13 @@ from mayfly.policy.queueing import (
     BEFORE_START_US,
     BESIDE_IDLE_US,
     ENOUGH,
+    FORGOTTEN,
+    LONG_US,
     MOST,
+    MOST_WANTED,
     SHORT_US,
-    SLOW,
     STUCK_S,
+    UNKNOWN,
     Pace,
     goes_ahead,
     noted,
@@ -21,7 +24,7 @@ ANY = st.floats(0, 1e9)
 
 
 def after(calls: list[float]) -> Pace:
-    pace = SLOW
+    pace = UNKNOWN
     for took_us in calls:
         pace = noted(pace, took_us)
     return pace
@@ -42,6 +45,35 @@ def test_what_waits_is_bounded_by_what_was_observed(calls: list[float], queued: 
         assert queued * pace.typical_us <= (BESIDE_IDLE_US if idle else BEFORE_START_US)
         assert not goes_ahead(pace, queued, STUCK_S * 1.01, idle=idle)
         assert goes_ahead(pace, max(1, queued - 1), 0.0, idle=idle)
+
+
+@given(st.lists(st.sampled_from([10.0, SHORT_US * 2, LONG_US * 2]), max_size=300))
+def test_each_long_call_has_four_times_as_many_short_ones_asked_for(calls: list[float]) -> None:
+    pace = UNKNOWN
+    for took_us in calls:
+        before, pace = pace, noted(pace, took_us)
+        if took_us > LONG_US:
+            assert pace.wanted == min(before.wanted * 4, MOST_WANTED)
+        else:
+            assert pace.wanted in (before.wanted, before.wanted // 2)
+        assert ENOUGH <= pace.wanted <= MOST_WANTED
+
+
+def test_a_function_with_long_calls_now_and_then_has_next_to_none_wait_behind_them() -> None:
+    pace, behind = UNKNOWN, 0
+    for number in range(100_000):
+        long = number % 100 == 99
+        behind += long and goes_ahead(pace, 1, 0.0, idle=False)
+        pace = noted(pace, 1_000_000.0 if long else 20.0)
+    assert behind <= 1
+
+
+def test_long_calls_are_forgotten_after_many_short_ones() -> None:
+    pace = noted(UNKNOWN, LONG_US * 2)
+    assert pace.wanted == 4 * ENOUGH
+    for _ in range(3 * FORGOTTEN * pace.wanted):
+        pace = noted(pace, 10.0)
+    assert pace.wanted == ENOUGH
 
 
 @given(st.lists(SHORT, min_size=1, max_size=60))

@@ -175,7 +175,7 @@ class Placement:
     def _busy_one(self, pool: Pool) -> Instance | None:
         """An instance at which the next call may wait, although it runs one at a time."""
         hot = pool.hot
-        if hot is None or pool.pace.short < queueing.ENOUGH or not hot.queues:
+        if hot is None or not hot.queues:
             return None
         now = self._clock.monotonic()
         if not queueing.goes_ahead(pool.pace, hot.load, hot.busy_s(now), idle=bool(pool.idle)):
@@ -485,8 +485,11 @@ class Placement:
         elif instance.target.concurrency > 1:
             self.relieved(instance)
         if instance.target.concurrency == 1:
-            pool = self.homes[instance.id]
-            pool.pace = queueing.noted(pool.pace, instance.took_us or math.inf)
+            pool, failure = self.homes[instance.id], outcome.failure
+            if failure is not None and failure.kind != "raised":
+                pool.pace = queueing.noted(pool.pace, math.inf)  # nobody is to wait behind the likes of it
+            elif instance.took_us:
+                pool.pace = queueing.noted(pool.pace, instance.took_us)
         self._settle(job)
         job.resolve(outcome)
 

@@ -28,7 +28,7 @@ class Pool:
         self.wake: Alarm | None = None  # looks at `waiting` again
         self.sharing = Sharing(target.concurrency) if target.concurrency > 1 else None
         self.hot: Instance | None = None  # that was handed the latest call, where instances run one at a time
-        self.pace = queueing.SLOW
+        self.pace = queueing.UNKNOWN
         self.recalling = 0  # calls that wait for lent instances to come back
         self._failures = 0  # starts that failed one after another
         self._retry_at = 0.0
