@@ -1,9 +1,11 @@
 """Identifiers: random ones for what Mayfly makes, and ARNs for what it names.
 
-Randomness comes from `os.urandom`; policy code never calls these, it is handed the result.
+Randomness comes from `os.urandom` wherever somebody might guess. Policy code never calls these, it is handed the
+result.
 """
 
 import os
+import random
 import secrets
 from typing import NamedTuple
 
@@ -15,18 +17,14 @@ def request_id() -> str:
 
     Made by hand: every request needs one, and `uuid` takes five times as long.
     """
-    number = int.from_bytes(os.urandom(16), "big") & _RANDOM_BITS | _VERSION_4
-    digits = f"{number:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-_RANDOM_BITS = 0xFFFFFFFF_FFFF_0FFF_3FFF_FFFFFFFFFFFF
-_VERSION_4 = 0x00000000_0000_4000_8000_000000000000
+    drawn = os.urandom(16).hex()
+    variant = "89ab"[int(drawn[16], 16) & 3]
+    return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{variant}{drawn[17:20]}-{drawn[20:]}"
 
 
 def digits(count: int) -> str:
-    """`count` (even) random hexadecimal digits."""
-    return os.urandom(count // 2).hex()
+    """`count` random hexadecimal digits for what must be unlike anything else, and need not be hard to guess."""
+    return f"{random.getrandbits(4 * count):0{count}x}"  # without a system call; a fork draws others
 
 
 def token(length: int, alphabet: str = "abcdefghijklmnopqrstuvwxyz0123456789") -> str:
