@@ -178,3 +178,26 @@ def test_a_kernel_without_a_peak_counter_gives_what_is_used_now(tmp_path: Path) 
     assert cgroups.read_peak(group.open_peak()) == 4096
     (tmp_path / "memory.peak").write_text("8192\n")
     assert cgroups.read_peak(group.open_peak()) == 8192
+
+
+@pytest.mark.parametrize("version", [2, 1], ids=["version 2", "hybrid"])
+def test_a_group_is_frozen_and_thawed_through_one_file_of_the_unified_hierarchy(tmp_path: Path, version: int) -> None:
+    own, freezing = tmp_path / "own", tmp_path / "freezing"
+    hierarchy(own, "cgroup.freeze")
+    hierarchy(freezing, "cgroup.freeze")
+    group = Group(Layout(version, (("memory,cpu,pids", str(own)),)), [str(own)], "" if version == 2 else str(freezing))
+    (freezer,) = group.open_freezer()
+    try:
+        os.write(freezer, b"1")
+        used, left = (own, freezing) if version == 2 else (freezing, own)
+        assert (used / "cgroup.freeze").read_text() == "1"
+        assert (left / "cgroup.freeze").read_text() == ""
+    finally:
+        os.close(freezer)
+
+
+def test_a_group_without_a_freezer_says_so(tmp_path: Path) -> None:
+    hierarchy(tmp_path / "own")
+    layout = Layout(2, (("memory,cpu,pids", str(tmp_path)),))
+    assert Group(layout, [str(tmp_path / "own")]).open_freezer() == []  # Linux before 5.2
+    assert Group(Layout(1, layout.roots), [str(tmp_path / "own")]).open_freezer() == []
