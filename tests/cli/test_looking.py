@@ -89,7 +89,7 @@ def test_starts_are_a_table_and_a_flame_that_fit_a_terminal(platform: PlatformPr
     assert done.returncode == 0, done.stderr
     titles = next(line.split() for line in done.stdout.splitlines() if line.startswith("Time"))
     assert titles == ["Time", "Path", "Total", "Queue", "Sandbox", "Runtime", "Init", "Handler"]
-    assert "p90 of 1" in done.stdout
+    assert "p90 of" not in done.stdout  # there was one start only
     flame = done.stdout.partition("Own ms")[2].splitlines()[1:]
     assert 2 <= len(flame) <= 25
     assert any(line.strip().startswith("heavy ") for line in flame)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from mayfly.cli import flame
 from mayfly.cli.connection import connect
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption, with_data
 from mayfly.cli.output import console, counted, failures_in_one_line, print_json
 
 MOST_MODULES = 25
@@ -38,6 +38,9 @@ def starts(
         return
     counts = ", ".join(f"{count} {path}" for path, count in sorted(report["counts"].items()))
     console.print(f"{escape(report['function'])}: {counts} since {since}")
+    if report["counts"].get("failed"):
+        why = with_data(f"mayfly logs {report['function']}", data)
+        console.print(f"Why starts failed is in their logs: {escape(why)}")
     if report["starts"]:
         console.print()
         console.print(starts_table(report))
@@ -46,7 +49,7 @@ def starts(
 
 
 def starts_table(report: dict[str, Any]) -> Table:
-    """The latest starts, then p50 and p90 by path; all in milliseconds."""
+    """The latest starts, then p50 and p90 by path where there were several; all in milliseconds."""
     table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     several = len({start["version"] for start in report["starts"]}) > 1
     times = [time for time in _TIMES if time != "restore" or _restores(report)]
@@ -60,6 +63,8 @@ def starts_table(report: dict[str, Any]) -> Table:
         figures = [milliseconds(start[f"{time}_ms"]) for time in times]
         table.add_row(_moment(start["at"]), *version, start["path"], *figures)
     for path, spread in report["percentiles"].items():
+        if spread["starts"] < 2:
+            continue
         for rank in ("p50", "p90"):
             figures = [milliseconds(spread[f"{time}_ms"][rank]) for time in times]
             table.add_row(f"{rank} of {spread['starts']}", *blank, path, *figures, style="dim")
