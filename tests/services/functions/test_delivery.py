@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mayfly.services.functions import delivery
@@ -55,6 +55,8 @@ def test_a_throttled_event_is_tried_again_until_it_is_too_old(
 
 
 @given(st.binary(max_size=50), st.booleans())
+@example(b"\x000", False)  # a digit in UTF-16
+@example(b"\xef\xbb\xbf0", False)  # one after a byte order mark
 def test_a_record_is_json_whatever_the_function_returned(payload: bytes, failed: bool) -> None:
     text = delivery.record(event(), "arn", "Success", Attempted(Result(payload, failed), "7"), 1, 0.0)
     assert json.loads(text)["requestPayload"] == {}

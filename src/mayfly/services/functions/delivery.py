@@ -112,7 +112,7 @@ def record(
 def _embedded(payload: bytes) -> Any:
     """A function's reply inside a record: itself where it is JSON, as text where it is not."""
     try:
-        json.loads(payload)
+        json.loads(payload.decode())  # as text: of bytes it would guess the encoding
     except (ValueError, RecursionError):
         return payload.decode(errors="replace")
     return msgspec.Raw(payload)
