@@ -15,6 +15,7 @@ from pathlib import Path
 from mayfly.errors import PlatformError
 
 FRONTS_END_S = 10.0
+LETTING_GO_S = 2.0
 
 
 class DirectoryBusyError(PlatformError):
@@ -94,14 +95,25 @@ class DataDirectory:
                 )
 
     def acquire(self) -> None:
-        """Become the server of this directory until `release` or death; `DirectoryBusyError`."""
+        """Become the server of this directory until `release` or death; `DirectoryBusyError`.
+
+        Where the announced server is dead, whoever holds the lock is about to let go of it: a `running` elsewhere, or a
+        child that a killed server had forked a moment before.
+        """
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise DirectoryBusyError(self.root, self.server()) from error
-        self._held = descriptor
+        deadline = time.monotonic() + LETTING_GO_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                server = self.server()
+                if (server is not None and _lives(server.pid)) or time.monotonic() > deadline:
+                    os.close(descriptor)
+                    raise DirectoryBusyError(self.root, server) from error
+                time.sleep(0.02)
+            else:
+                self._held = descriptor
+                return
 
     def await_fronts(self) -> int:
         """Wait until no front process of an earlier server lives; what they inherit to show that they do.
@@ -153,6 +165,16 @@ class DataDirectory:
         finally:
             os.close(descriptor)
         return None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _write(path: Path, text: str) -> None:
