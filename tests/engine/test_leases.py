@@ -9,8 +9,8 @@ import pytest
 
 from mayfly.engine.api import Target, ThrottledError
 from mayfly.engine.engine import LocalEngine
-from mayfly.engine.instance import Lent
 from mayfly.engine.leases import Scope
+from mayfly.engine.owner import Lent
 from mayfly.policy.leasing import PRESSED_TERM_S, TERM_S
 from mayfly.sandbox import frames
 from mayfly.sandbox.api import Exit

@@ -29,11 +29,12 @@ from mayfly.engine.api import (
     TemplateView,
 )
 from mayfly.engine.habits import Habits
-from mayfly.engine.instance import Host, Instance
+from mayfly.engine.instance import Instance
 from mayfly.engine.job import Job
 from mayfly.engine.leases import Leases
 from mayfly.engine.ledger import Ledger
 from mayfly.engine.limits import Limits
+from mayfly.engine.owner import Host
 from mayfly.engine.placement import Placement
 from mayfly.engine.reporter import Reporter
 from mayfly.engine.spares import Spares

@@ -28,30 +28,27 @@ the last frame; only then is the fate of its call read off.
 """
 
 import asyncio
-import contextlib
 import logging
-import math
-from collections import deque
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from mayfly.clock import Clock
 from mayfly.engine.alarm import Alarm
-from mayfly.engine.api import EndpointServer, Failure, FailureKind, Observer, Outcome, Target
+from mayfly.engine.api import Failure, FailureKind, Outcome, Target
 from mayfly.engine.channel import Channel
 from mayfly.engine.ends import Ends
 from mayfly.engine.failures import failure_of
 from mayfly.engine.job import Job
 from mayfly.engine.lines import LineSplitter
+from mayfly.engine.owner import Host, Keeper, Lent, Owner
+from mayfly.engine.peak import Peak
 from mayfly.engine.provision import provision
 from mayfly.engine.starts import Account, capacity_of
 from mayfly.engine.states import RESTING, Event, Lifecycle, State
-from mayfly.engine.templates import Templates
 from mayfly.engine.turn import Turn
+from mayfly.engine.turns import Turns
 from mayfly.errors import MayflyError, PlatformError
 from mayfly.policy import freezing
 from mayfly.sandbox import frames
-from mayfly.sandbox.api import Exit, SandboxFactory
+from mayfly.sandbox.api import Exit
 
 # How long the end of the control socket and the report of the exit may lie apart before the missing one is given up on.
 # They come from the same event; on a busy machine the report was seen some 20 ms late.
@@ -60,97 +57,17 @@ DEATH_GRACE_S = 2.0
 KILL_GRACE_S = 5.0
 # How long calls that took too long may go on with nothing beside them.
 GIVING_UP_S = 1.0
-# The peak of memory only grows, and asking for it costs as much as a small call: what a call is told may be this old.
-_PEAK_EVERY_S = 0.02
 _TIMER_S = 0.001  # by how much a timer may be early
-_MOST_NUMBER = 2**32 - 1
 # How long init may take, at least, in an instance that no call waits for, as on AWS.
 AHEAD_INIT_TIMEOUT_S = 130.0
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What all instances of one engine share."""
-
-    factory: SandboxFactory
-    templates: Templates
-    observer: Observer
-    clock: Clock
-    init_timeout_s: float
-    endpoints: EndpointServer | None
-
-
-@dataclass(frozen=True, slots=True)
-class Lent:
-    """What a borrower gets of an instance: descriptors to copy, which stay the instance's."""
-
-    instance: str
-    target: Target
-    control: int
-    output: int
-    peak: int | None
-    idle_since: float  # Unix seconds: nothing of a call is younger
-
-
-class Keeper(Protocol):
-    """Who lent an instance to others."""
-
-    async def bury(self, instance: "Instance", how: Exit) -> None:
-        """The instance died while it was lent; return when its ends are read out, and may be closed."""
-
-
-class Owner(Protocol):
-    """The engine as its instances see it. Called on the loop; must not raise."""
-
-    async def room(self) -> None:
-        """Return when the memory that was promised is free."""
-
-    def provisioned(self, instance: "Instance") -> None:
-        """Its sandbox runs."""
-
-    def unprovisioned(self, instance: "Instance", job: Job, error: Exception) -> None:
-        """It could not be started; the job is without an instance. Not called where there was no job."""
-
-    def ready(self, instance: "Instance") -> None:
-        """Its code is loaded; what it is to do comes next."""
-
-    def initialized(self, instance: "Instance") -> None:
-        """It was made for no call, and is idle."""
-
-    def answered(self, instance: "Instance", job: Job, outcome: Outcome) -> None:
-        """A call ended; the instance is idle, or ending, or runs others."""
-
-    def frozen(self, instance: "Instance", memory_mb: int) -> None:
-        """It was idle, and runs nothing until `thaws`; its memory will be `memory_mb` at most."""
-
-    def thaws(self, instance: "Instance") -> None:
-        """It is about to run again."""
-
-    def relieved(self, instance: "Instance") -> None:
-        """It runs calls and may be handed more from now on, or is idle, without that one was answered."""
-
-    def unstarted(self, instance: "Instance", job: Job) -> None:
-        """A call that waited at the instance did not begin before that ended."""
-
-    def lost(self, instance: "Instance", job: Job, error: PlatformError) -> None:
-        """A call was cut off by the platform itself."""
-
-    def repeat_init(self, instance: "Instance", job: Job) -> None:
-        """Init took too long: the call needs another instance."""
-
-    def ended(self, instance: "Instance") -> None:
-        """It takes no call any more and its processes are being killed."""
-
-    def gone(self, instance: "Instance") -> None:
-        """Nothing of it is left."""
-
-
 class Instance:
     """One instance. Made for a first call, which it is handed as soon as it runs, or ahead of all (`job` None)."""
 
-    def __init__(self, instance_id: str, target: Target, job: Job | None, host: Host, owner: Owner) -> None:
+    def __init__(self, instance_id: str, target: Target, job: Job | None, host: Host, owner: "Owner[Instance]") -> None:
         self.id = instance_id
         self.target = target
         self.calls = 0  # that ended
@@ -167,22 +84,17 @@ class Instance:
         self._lifecycle = Lifecycle()
         self.capacity = target.concurrency  # calls at a time; that of its runtime, once it is known
         self._first = Turn(job, self.created_at, cold=True) if job is not None else None  # the call that init is for
-        self._turns: dict[int, Turn] = {}  # by number
-        self._behind: deque[tuple[int, Turn]] = deque()  # sent ahead and not begun, with their numbers
+        self._turns = Turns()
         self._begun_at = 0.0  # the latest turn
         self._quiet = False  # its last call printed nothing that was not read
-        self._unheard = 0  # answers that came when its fate was sealed
         self.took_us = 0  # the latest call that was answered, by the word of the runtime; 0: it did not say
-        self._number = 0  # of the latest
-        self._overdue = 0  # turns that have failed and not ended
         self._ends: Ends | None = None
         self._alarm = Alarm(self._loop, self._due)  # the end of init's or of a call's time
         self._giving_up: asyncio.TimerHandle | None = None
         self._killing: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
-        self._last_peak = 0
-        self._peak_at = -math.inf
-        self._keeper: Keeper | None = None  # while it is lent
+        self._peak = Peak(None)
+        self._keeper: Keeper[Instance] | None = None  # while it is lent
         self._between = LineSplitter()  # what the runtime says that no call printed
         self._leaving = ""  # why it takes no further call, once it does not
         self._verdict: FailureKind | None = None
@@ -206,17 +118,19 @@ class Instance:
     @property
     def load(self) -> int:
         """How many calls it runs, or has waiting."""
-        return len(self._turns) + len(self._behind)
+        return len(self._turns.running) + len(self._turns.waiting)
 
     @property
     def has_room(self) -> bool:
         """Whether it runs calls and may be handed one more."""
-        return self._lifecycle.state is State.BUSY and len(self._turns) < self.capacity and not self._overdue
+        turns = self._turns
+        return self._lifecycle.state is State.BUSY and len(turns.running) < self.capacity and not turns.overdue
 
     @property
     def queues(self) -> bool:
         """Whether it runs a call, and others may be sent to wait behind it."""
-        return self._lifecycle.state is State.BUSY and self.capacity == 1 and self._quiet and len(self._turns) == 1
+        running = len(self._turns.running)
+        return self._lifecycle.state is State.BUSY and self.capacity == 1 and self._quiet and running == 1
 
     def busy_s(self, now: float) -> float:
         """How long ago the call that it runs began, where it runs one at a time."""
@@ -227,10 +141,11 @@ class Instance:
     def run(self, job: Job) -> None:
         """Hand a call to this instance, which is idle, has room, or lets it wait."""
         assert self._ends is not None
-        if self._turns and self.capacity == 1:
+        running = self._turns.running
+        if running and self.capacity == 1:
             self._queue(job, self._ends)
             return
-        if not self._turns:
+        if not running:
             if self.state is State.FROZEN:
                 self._thaw(self._ends)
             self._lifecycle.feed(Event.CALLED)
@@ -238,19 +153,17 @@ class Instance:
         self._go(Turn(job, self._host.clock.monotonic(), cold=False), self.target.timeout_s)
 
     def _queue(self, job: Job, ends: Ends) -> None:
-        self._number = number = self._number % _MOST_NUMBER + 1
-        self._behind.append((number, Turn(job, self._host.clock.monotonic(), cold=False)))
+        number = self._turns.wait(Turn(job, self._host.clock.monotonic(), cold=False))
         ends.sent_ahead(waiting=True)
         ends.send_invoke(number, job.call, int(self.target.timeout_s * 1000), soon=True, ahead=True)
 
     def _begin_next(self, ends: Ends, now: float) -> None:
         """The first of those that wait has begun, or begins now."""
-        number, turn = self._behind.popleft()
-        ends.sent_ahead(waiting=bool(self._behind))
+        turn = self._turns.begin_next()
+        ends.sent_ahead(waiting=bool(self._turns.waiting))
         turn.begins(now)
         turn.reported = True
         self._begun_at = now
-        self._turns[number] = turn
         turn.due_at = self._loop.time() + self.target.timeout_s
         self._host.observer.started(self.target, self.id, turn.job.call)
         self._alarm.by(turn.due_at)
@@ -262,7 +175,7 @@ class Instance:
             return False
         self._lifecycle.feed(Event.FROZE)
         now = self._frozen_at = self._host.clock.monotonic()
-        self._owner.frozen(self, freezing.held_mb(self.target.sandbox.memory_mb, self._peak(now)))
+        self._owner.frozen(self, freezing.held_mb(self.target.sandbox.memory_mb, self._peak.now(now)))
         return True
 
     def _thaw(self, ends: Ends) -> None:
@@ -270,7 +183,7 @@ class Instance:
         ends.sandbox.thaw()
         self.grace_s = freezing.next_grace_s(self.grace_s, self._host.clock.monotonic() - self._frozen_at)
 
-    def lend(self, keeper: Keeper) -> Lent:
+    def lend(self, keeper: "Keeper[Instance]") -> Lent:
         """Let somebody else run calls on this idle instance, until `take_back`."""
         assert self._ends is not None
         if self.state is State.FROZEN:
@@ -361,6 +274,7 @@ class Instance:
         except BaseException:
             await sandbox.discard()
             raise
+        self._peak.read = sandbox.peak_memory
         ends.serve_endpoint(self._host.endpoints, self.target, self.id)
         if self.state is State.PROVISIONING:
             self._begin_init(ends, environment)
@@ -431,7 +345,8 @@ class Instance:
                 self._answer(frame, Failure("raised", frame.payload))
                 return
         if self._over:
-            self._unheard += kind in (frames.RESULT, frames.ERROR)
+            if kind in (frames.RESULT, frames.ERROR):
+                self._turns.unheard()
             return  # its fate is sealed; what it says now comes too late
         if kind == frames.READY and state is State.INITIALIZING:
             self._ready(frame.meta)
@@ -480,15 +395,14 @@ class Instance:
     def _go(self, turn: Turn, left_s: float) -> None:
         """The handler is to run, and has `left_s` to do so."""
         assert self._ends is not None
-        self._number = number = self._number % _MOST_NUMBER + 1
-        self._turns[number] = turn
+        number = self._turns.begin(turn)
         turn.due_at = self._loop.time() + left_s
         self._begun_at = self._host.clock.monotonic()
         turn.reported = True
         self._host.observer.started(self.target, self.id, turn.job.call)
         deadline_ms = int((self._host.clock.now() + left_s) * 1000)
         # Where one call is under way, more are likely to come in the same turn.
-        self._ends.send_invoke(number, turn.job.call, deadline_ms, soon=len(self._turns) > 1)
+        self._ends.send_invoke(number, turn.job.call, deadline_ms, soon=len(self._turns.running) > 1)
         self._alarm.by(turn.due_at)
 
     def _init_failed(self, failure: Failure) -> None:
@@ -501,12 +415,13 @@ class Instance:
         self._drain()
         self._first = None
         now = self._host.clock.monotonic()
-        outcome = self._conclude(turn, now, b"", failure, self._peak(now))
+        outcome = self._conclude(turn, now, b"", failure, self._peak.now(now))
         self._begin_end()
         self._owner.answered(self, turn.job, outcome)
 
     def _answer(self, frame: frames.Frame, failure: Failure | None) -> None:
-        turn = self._turns.get(frame.number)
+        turns = self._turns
+        turn = turns.running.get(frame.number)
         if turn is None:
             self._condemn("protocol")
             return
@@ -520,20 +435,19 @@ class Instance:
             ends.output.flush()
         else:
             ends.output.drain()
-            if self._behind:
+            if turns.waiting:
                 ends.send_continue()
-        del self._turns[frame.number]
+        turns.end(frame.number)
         now = self._host.clock.monotonic()
         self.took_us = (frame.flags >> frames.TOOK_SHIFT) * frames.TOOK_US
         turn.least_ms = min(self.took_us / 1000, self.target.timeout_s * 1000)
         payload = frame.payload if failure is None else b""
-        peak = self._peak(now) if now > self._peak_at + _PEAK_EVERY_S else self._last_peak
-        outcome = self._conclude(turn, now, payload, failure, peak)
-        if self._behind:
+        outcome = self._conclude(turn, now, payload, failure, self._peak.lately(now))
+        if turns.waiting:
             self._begin_next(ends, now)
-        elif not self._turns:
+        elif not turns.running:
             self._rest(now)
-        elif self._overdue:
+        elif turns.overdue:
             self._give_up()
         self._owner.answered(self, turn.job, outcome)
 
@@ -547,35 +461,31 @@ class Instance:
 
     def _answered_late(self, number: int) -> None:
         """A call that failed for its time has ended: its place is free."""
-        del self._turns[number]
-        self._overdue -= 1
-        if not self._overdue and self._giving_up is not None:
+        self._turns.end(number)
+        if not self._turns.overdue and self._giving_up is not None:
             self._giving_up.cancel()
             self._giving_up = None
-        if not self._turns:
+        if not self._turns.running:
             self._rest(self._host.clock.monotonic())
         if self.has_room or self.state is State.IDLE:
             self._owner.relieved(self)
 
     def _give_up(self) -> None:
         """If nothing but calls that took too long is left, they get a little more time, and the instance none."""
-        if self._giving_up is None and self._overdue == len(self._turns):
+        if self._giving_up is None and self._turns.only_overdue:
             self._giving_up = self._loop.call_later(GIVING_UP_S, self._given_up)
 
     def _given_up(self) -> None:
         self._giving_up = None
-        if self._turns and self._overdue == len(self._turns):
+        if self._turns.only_overdue:
             self.end("timeout")
 
     def _printed(self, lines: list[str]) -> None:
-        turn = self._first
-        if len(self._turns) == 1:
-            (turn,) = self._turns.values()
-        self._report(turn, lines)
+        self._report(self._turns.only or self._first, lines)
 
     def _printed_by(self, number: int, data: bytes) -> None:
         """The runtime says which call printed it; 0: none of them."""
-        turn = self._turns.get(number)
+        turn = self._turns.running.get(number)
         if turn is None or turn.overdue:
             turn = None
             lines = self._between.feed(data)
@@ -616,14 +526,13 @@ class Instance:
             self._condemn("restore-timeout" if self._restores else "init-timeout")
             return
         now = self._loop.time() + _TIMER_S
-        due = [(number, turn) for number, turn in self._turns.items() if turn.due_at <= now and not turn.overdue]
-        for number, turn in due:
+        for number, turn in self._turns.due(now):
             if self.capacity == 1:
                 self._condemn("timeout")
                 return
             self._ran_over(number, turn)
-        if not self._over and (left := [turn.due_at for turn in self._turns.values() if not turn.overdue]):
-            self._alarm.by(min(left))
+        if not self._over and (due_at := self._turns.next_due_at()) is not None:
+            self._alarm.by(due_at)
 
     @property
     def _restores(self) -> bool:
@@ -634,12 +543,11 @@ class Instance:
     def _ran_over(self, number: int, turn: Turn) -> None:
         """One of several calls took too long."""
         assert self._ends is not None
-        if len(self._turns) == 1:
+        if len(self._turns.running) == 1:
             self._drain()
         now = self._host.clock.monotonic()
-        outcome = self._conclude(turn, now, b"", Failure("timeout"), self._peak(now))
-        turn.overdue = True
-        self._overdue += 1
+        outcome = self._conclude(turn, now, b"", Failure("timeout"), self._peak.now(now))
+        self._turns.give_up(turn)
         self._ends.send_cancel(number)
         self._give_up()
         self._owner.answered(self, turn.job, outcome)
@@ -655,35 +563,28 @@ class Instance:
         self._owner.ended(self)
         if self._ends is not None:
             self._ends.sandbox.kill()
-            if self._first is not None or self._turns:
+            if self._first is not None or self._turns.running:
                 self._killing = self._loop.call_later(KILL_GRACE_S, self._settle, None)
 
     def _settle(self, exit_: Exit | None) -> None:
         """Settle the calls that were under way when the instance ended."""
         self._cancel_timers()
         self._drain()
-        turns = [turn for turn in self._turns.values() if not turn.overdue]
-        # As many of those that waited have begun as answers came too late; all may have, where it is not known to be
-        # dead.
-        begun = self._unheard if exit_ is not None else len(self._behind)
-        waited = [turn for _, turn in self._behind]
-        turns += waited[:begun]
-        self._behind.clear()
+        begun, waited = self._turns.close(dead=exit_ is not None)
         if self._first is not None:
-            turns.append(self._first)
+            begun.append(self._first)
         self._first = None
-        self._turns.clear()
-        for turn in turns:
+        for turn in begun:
             if self._cut_off is not None:
                 self._owner.lost(self, turn.job, self._cut_off)
             elif self._verdict == "init-timeout" and not turn.job.init_repeated:
                 self._owner.repeat_init(self, turn.job)
             else:
                 failure = failure_of(self._verdict, exit_)
-                peak = exit_.peak_memory_bytes if exit_ is not None else self._last_peak
+                peak = exit_.peak_memory_bytes if exit_ is not None else self._peak.last
                 outcome = self._conclude(turn, self._host.clock.monotonic(), b"", failure, peak)
                 self._owner.answered(self, turn.job, outcome)
-        for turn in waited[begun:]:
+        for turn in waited:
             if self._cut_off is not None:
                 self._owner.lost(self, turn.job, self._cut_off)
             else:
@@ -708,14 +609,6 @@ class Instance:
         """What is in the pipe belongs to the calls that run now."""
         if self._ends is not None:
             self._ends.output.drain()
-
-    def _peak(self, now: float) -> int:
-        """The peak until now; the last one known when the sandbox is just being taken down."""
-        self._peak_at = now
-        if self._ends is not None:
-            with contextlib.suppress(OSError):
-                self._last_peak = self._ends.sandbox.peak_memory()
-        return self._last_peak
 
     def _cancel_timers(self) -> None:
         self._alarm.cancel()

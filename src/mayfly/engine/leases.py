@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mayfly.engine.api import FailureKind, Target
-from mayfly.engine.instance import Instance, Lent
+from mayfly.engine.instance import Instance
+from mayfly.engine.owner import Lent
 from mayfly.policy import leasing
 from mayfly.sandbox.api import Exit
 
@@ -51,7 +52,7 @@ class Borrower(Protocol):
 
 
 class Lender(Protocol):
-    """What `placement` does for leases."""
+    """What leases ask of the engine's books; `lending`."""
 
     def borrow(self, key: str) -> tuple[Instance, bool] | None:
         """Take an idle instance of a target, which counts as a call from now on; whether it is a provisioned one.

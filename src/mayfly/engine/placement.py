@@ -15,13 +15,16 @@ from typing import Any
 
 from mayfly.engine.alarm import Alarm
 from mayfly.engine.api import EngineClosedError, Outcome, Target, ThrottledError
+from mayfly.engine.demands import Demands
 from mayfly.engine.freezing import Freezer
 from mayfly.engine.habits import Habits
-from mayfly.engine.instance import Host, Instance
+from mayfly.engine.instance import Instance
 from mayfly.engine.job import Job
 from mayfly.engine.leases import Leases, Scope
 from mayfly.engine.ledger import Ledger
+from mayfly.engine.lending import Lending
 from mayfly.engine.line import Line
+from mayfly.engine.owner import Host
 from mayfly.engine.pool import Pool
 from mayfly.engine.provisioned import NoRoomError, Standby
 from mayfly.engine.room import Room
@@ -69,11 +72,24 @@ class Placement:
         self._loop = asyncio.get_running_loop()
         self._freed = asyncio.Event()
         self._max_age_s = max_age_s
-        self.leases = Leases(self)
         self.standby = Standby(self._start_ahead, self._loop, self._clock, max_age_s)
         self.freezer = Freezer(self._clock)
         self._line = Line(ledger, self.pools.values, self._working, self._clock, self._serve)
         self._room = Room(self.pools.values, self._line.waiting, self._working, self._shared_mb, self._clock)
+        self._demands = Demands(ledger, self._line, self._room, self.standby, self._clock)
+        lending = Lending(
+            self.pools,
+            ledger,
+            self._line,
+            self.standby,
+            self.tally,
+            habits,
+            self._clock,
+            on_idle=self._idle,
+            settled=self.settled,
+            lends=lambda: not self.closed,
+        )
+        self.leases = Leases(lending)
 
     def submit(self, job: Job) -> None:
         """Accept a new job; `ThrottledError`."""
@@ -132,12 +148,12 @@ class Placement:
             self._run_provisioned(ready, job, accepted=accepted)
             return
         shared = pool.sharing.choose() if pool.sharing is not None else self._busy_one(pool)
-        decision = scaling.decide(self._demand(pool, job, shared, accepted=accepted, turn=turn))
+        decision = scaling.decide(self._demands.of(pool, job, shared, accepted=accepted, turn=turn))
         if not isinstance(decision, scaling.Use) and not job.recalled:
             scope = _scope(job.target, decision)
             if scope is not None and self.leases.away(scope):
                 # The first call that waits for memory ends long terms; from then on they are short.
-                first = isinstance(decision, scaling.Wait) and decision.lacking == "memory" and not self.pressed
+                first = isinstance(decision, scaling.Wait) and decision.lacking == "memory" and not self._line.waiting()
                 self._recall(pool, job, scope, accepted=accepted, busy=first)
                 return
         if isinstance(decision, scaling.Reject):
@@ -182,43 +198,6 @@ class Placement:
             return None
         # One that never falls idle outlives its credentials, and gives no way to those who wait for memory.
         return None if self._line.waiting() or now - hot.created_at > self._max_age_s else hot
-
-    def _demand(self, pool: Pool, job: Job, shared: Instance | None, *, accepted: bool, turn: bool) -> scaling.Demand:
-        """The snapshot for a decision. What it takes to start an instance is looked up only where there is none."""
-        ledger, now, function = self.ledger, self._clock.monotonic(), job.target.function
-        idle = len(pool.idle) + (shared is not None)
-        demand = ledger.demand(job.target, idle, pool.start_after_s(now), accepted)
-        if ledger.limits.calls_per_concurrency is not None and job.call.rated:
-            limit = ledger.call_rate(function)
-            demand = demand._replace(
-                call_after_s=ledger.call_after_s(function, now), call_rate=int(limit[1].per_s) if limit else 0
-            )
-        if shared is not None:
-            return demand
-        if pool.idle:
-            wake_mb = pool.idle[-1].wake_mb
-            if wake_mb <= max(0, demand.free_mb):
-                return demand
-            demand = demand._replace(wake_mb=wake_mb, evictable_mb=demand.evictable_mb - pool.idle[-1].holds_mb)
-        limits, waited_s = ledger.limits, now - job.accepted_at
-        first = turn or not self._line.able(now)
-        if demand.free_mb < (demand.wake_mb or demand.need_mb) <= demand.free_mb + demand.evictable_mb:
-            spared = pool.idle[-1].id if pool.idle else ""
-            demand = demand._replace(evictable_mb=self._room.evictable_mb(job.target, spared))
-        return demand._replace(
-            room_to_come=pool.sharing.to_come if pool.sharing is not None else 0,
-            scaling_after_s=ledger.scaling_after_s(function, now),
-            scaling_limit=int(limits.scaling.burst) if limits.scaling else 0,
-            instances=pool.living if pool.most is not None else 0,
-            most_instances=pool.most,
-            coming=self.standby.starting(pool.target.key) - pool.waits if pool.most is not None else 0,
-            standing_mb=self.standby.memory_mb,
-            turn=first and not self._line.full_for(function),
-            most_starting=limits.starts_at_once,
-            places=self._line.places(function),
-            memory_patience_s=limits.queue_s - waited_s,
-            start_patience_s=limits.start_patience_s - waited_s,
-        )
 
     def _refusal(self, job: Job, decision: scaling.Reject) -> ThrottledError:
         self.tally.throttled(job.target.function, decision.scope)
@@ -270,52 +249,6 @@ class Placement:
         except ThrottledError as error:
             job.fail(error)
         self._forget(pool)
-
-    # Leases (`leases.Lender`).
-
-    @property
-    def pressed(self) -> bool:
-        return bool(self._line.waiting())
-
-    def borrow(self, key: str) -> tuple[Instance, bool] | None:
-        pool = self.pools.get(key)
-        if self.closed or (pool is not None and pool.sharing is not None):
-            return None  # what runs several calls is not for one borrower
-        if (ready := self.standby.take(key)) is not None:
-            self._begin_loan(ready, provisioned=True)
-            return ready, True
-        if pool is None or not pool.idle or pool.waiting:
-            return None
-        if self.ledger.limits.calls_per_concurrency is not None or pool.target.concurrency > 1:
-            return None  # every call is to be counted, or placed, here
-        demand = self.ledger.demand(pool.target, idle=len(pool.idle), start_after_s=0.0, accepted=False)
-        if not isinstance(scaling.decide(demand), scaling.Use):
-            return None
-        if pool.idle[-1].wake_mb > max(0, demand.free_mb):
-            return None
-        instance = pool.idle.pop()
-        self.ledger.idle_mb -= instance.holds_mb
-        self._begin_loan(instance, provisioned=False)
-        return instance, False
-
-    def _begin_loan(self, instance: Instance, *, provisioned: bool) -> None:
-        self.ledger.accept(instance.target.function, provisioned=provisioned)
-        if self._habits is not None:
-            self._habits.called(instance.target, self._clock.monotonic())
-
-    def concluded(self, instance: Instance, calls: int, *, provisioned: bool) -> None:
-        if calls and provisioned:
-            self.tally.provisioned_call(instance.target.function, calls)
-        elif calls and self.standby.view(instance.target.key) is not None:
-            self.tally.spilled_over(instance.target.function, calls)
-        self.ledger.settle(instance.target.function, provisioned=provisioned)
-        if self._habits is not None:
-            self._habits.ended(instance.target.key)
-        self.settled.set()
-
-    def returned(self, instance: Instance) -> None:
-        if instance.state is State.IDLE:
-            self._idle(instance)
 
     def _start(self, pool: Pool, job: Job) -> None:
         self.ledger.started(job.target.function, self._clock.monotonic())

@@ -7,9 +7,9 @@ talks nonsense, the front tells, and the core kills. Accounts of calls go to the
 
 import asyncio
 import contextlib
-import math
 import os
 import socket
+from functools import partial
 from typing import Protocol
 
 from mayfly.clock import Clock
@@ -19,6 +19,7 @@ from mayfly.engine.channel import Channel
 from mayfly.engine.failures import failure_of
 from mayfly.engine.job import Job
 from mayfly.engine.output import OutputPipe
+from mayfly.engine.peak import Peak
 from mayfly.engine.turn import Turn
 from mayfly.sandbox import frames, peak
 from mayfly.sandbox.api import Exit
@@ -26,7 +27,6 @@ from mayfly.sandbox.api import Exit
 # How long word of a death that shows on the control socket may take, and how long killing may.
 DEATH_GRACE_S = 2.0
 KILL_GRACE_S = 5.0
-_PEAK_EVERY_S = 0.02  # memory is looked at no more often than this
 _TIMER_S = 0.002  # a timer may go off this much too early
 _MOST_NUMBER = 2**32 - 1
 
@@ -74,8 +74,7 @@ class Borrowed:
         self._channel = Channel(self._frame, self._lost)
         self._output: OutputPipe | None = None
         self._peak_file = -1
-        self._last_peak = 0
-        self._peak_at = -math.inf
+        self._peak = Peak(None)
         self._turn: Turn | None = None
         self._number = 0  # of the latest call
         self._alarm = Alarm(self._loop, self._due)  # the end of a call's time
@@ -90,6 +89,7 @@ class Borrowed:
         self._output = OutputPipe(self._loop, descriptors[1], self._printed)
         if len(descriptors) > 2:
             self._peak_file = descriptors[2]
+            self._peak.read = partial(peak.read, self._peak_file)
         try:
             await self._loop.create_unix_connection(lambda: self._channel, sock=control)
         except BaseException:
@@ -171,8 +171,7 @@ class Borrowed:
         else:
             self._output.drain()
         now = self._clock.monotonic()
-        used = self._peak(now) if now > self._peak_at + _PEAK_EVERY_S else self._last_peak
-        self._conclude(turn, now, frame.payload if failure is None else b"", failure, used)
+        self._conclude(turn, now, frame.payload if failure is None else b"", failure, self._peak.lately(now))
         self._owner.idle(self)
 
     def _lost(self, garbage: frames.FrameError | None) -> None:
@@ -206,7 +205,7 @@ class Borrowed:
         if self._turn is None or self._output is None:
             return
         self._output.drain()
-        used = exit_.peak_memory_bytes if exit_ is not None else self._last_peak
+        used = exit_.peak_memory_bytes if exit_ is not None else self._peak.last
         self._conclude(self._turn, self._clock.monotonic(), b"", failure_of(self._verdict, exit_), used)
 
     def _due(self) -> None:
@@ -227,13 +226,6 @@ class Borrowed:
         self.idle_since, self.last_line_at = now, self._clock.now()
         turn.job.resolve(outcome)
 
-    def _peak(self, now: float) -> int:
-        self._peak_at = now
-        if self._peak_file >= 0:
-            with contextlib.suppress(OSError, ValueError):
-                self._last_peak = max(self._last_peak, peak.read(self._peak_file))
-        return self._last_peak
-
     def _cancel_timers(self) -> None:
         self._alarm.cancel()
         for timer in (self._killing, self._silence):
@@ -246,5 +238,6 @@ class Borrowed:
         if self._output is not None:
             self._output.close()
         if self._peak_file >= 0:
+            self._peak.read = None
             os.close(self._peak_file)
             self._peak_file = -1

@@ -1,0 +1,59 @@
+"""Snapshots for `policy.scaling`: what there is and what a call needs, read from the books at one moment."""
+
+from mayfly.clock import Clock
+from mayfly.engine.instance import Instance
+from mayfly.engine.job import Job
+from mayfly.engine.ledger import Ledger
+from mayfly.engine.line import Line
+from mayfly.engine.pool import Pool
+from mayfly.engine.provisioned import Standby
+from mayfly.engine.room import Room
+from mayfly.policy import scaling
+
+
+class Demands:
+    """Reads the books of one engine; changes nothing."""
+
+    def __init__(self, ledger: Ledger, line: Line, room: Room, standby: Standby, clock: Clock) -> None:
+        self._ledger = ledger
+        self._line = line
+        self._room = room
+        self._standby = standby
+        self._clock = clock
+
+    def of(self, pool: Pool, job: Job, shared: Instance | None, *, accepted: bool, turn: bool) -> scaling.Demand:
+        """The snapshot for a decision. What it takes to start an instance is looked up only where there is none."""
+        ledger, now, function = self._ledger, self._clock.monotonic(), job.target.function
+        idle = len(pool.idle) + (shared is not None)
+        demand = ledger.demand(job.target, idle, pool.start_after_s(now), accepted)
+        if ledger.limits.calls_per_concurrency is not None and job.call.rated:
+            limit = ledger.call_rate(function)
+            demand = demand._replace(
+                call_after_s=ledger.call_after_s(function, now), call_rate=int(limit[1].per_s) if limit else 0
+            )
+        if shared is not None:
+            return demand
+        if pool.idle:
+            wake_mb = pool.idle[-1].wake_mb
+            if wake_mb <= max(0, demand.free_mb):
+                return demand
+            demand = demand._replace(wake_mb=wake_mb, evictable_mb=demand.evictable_mb - pool.idle[-1].holds_mb)
+        limits, waited_s = ledger.limits, now - job.accepted_at
+        first = turn or not self._line.able(now)
+        if demand.free_mb < (demand.wake_mb or demand.need_mb) <= demand.free_mb + demand.evictable_mb:
+            spared = pool.idle[-1].id if pool.idle else ""
+            demand = demand._replace(evictable_mb=self._room.evictable_mb(job.target, spared))
+        return demand._replace(
+            room_to_come=pool.sharing.to_come if pool.sharing is not None else 0,
+            scaling_after_s=ledger.scaling_after_s(function, now),
+            scaling_limit=int(limits.scaling.burst) if limits.scaling else 0,
+            instances=pool.living if pool.most is not None else 0,
+            most_instances=pool.most,
+            coming=self._standby.starting(pool.target.key) - pool.waits if pool.most is not None else 0,
+            standing_mb=self._standby.memory_mb,
+            turn=first and not self._line.full_for(function),
+            most_starting=limits.starts_at_once,
+            places=self._line.places(function),
+            memory_patience_s=limits.queue_s - waited_s,
+            start_patience_s=limits.start_patience_s - waited_s,
+        )
