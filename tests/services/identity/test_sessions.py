@@ -192,3 +192,45 @@ async def test_the_platform_learns_that_a_role_is_not_there(identity: IdentitySe
         assert not await identity.roles.exists(arn)
         assert not await identity.roles.trusts(arn, "lambda.amazonaws.com")
         assert await code_of(identity.roles.credentials(arn, "s", 900)) == "NoSuchEntity"
+
+
+async def test_no_credentials_are_made_for_a_deleted_role_and_those_of_its_namesake_are_its_own(
+    identity: IdentityService, iam: Call
+) -> None:
+    for _ in range(2):
+        await make_role(iam, LAMBDA_TRUST)
+        for _ in range(2):
+            credentials = await identity.roles.credentials(WORKER, "function-1", 900)
+            key = await identity.keys.find(credentials.access_key_id, credentials.session_token)
+            role = (await iam("GetRole", RoleName="worker"))["Role"]
+            assert key.principal.user_id == f"{role['RoleId']}:function-1"
+        await iam("DeleteRole", RoleName="worker")
+        assert await code_of(identity.roles.credentials(WORKER, "function-1", 900)) == "NoSuchEntity"
+
+
+async def test_a_look_up_that_overlaps_the_deletion_of_its_role_leaves_nothing_behind(
+    identity: IdentityService, iam: Call, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_role(iam, LAMBDA_TRUST)
+    read = store.read
+
+    async def slow(body: Any) -> Any:
+        found = await read(body)
+        monkeypatch.undo()
+        await iam("DeleteRole", RoleName="worker")
+        return found
+
+    monkeypatch.setattr(store, "read", slow)
+    await identity.roles.credentials(WORKER, "function-1", 900)
+    assert await code_of(identity.roles.credentials(WORKER, "function-1", 900)) == "NoSuchEntity"
+
+
+async def test_a_role_that_was_found_once_is_not_looked_up_for_each_instance(
+    identity: IdentityService, iam: Call, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_role(iam, LAMBDA_TRUST)
+    first = await identity.roles.credentials(WORKER, "function-1", 900)
+    monkeypatch.setattr(store, "read", None)
+    second = await identity.roles.credentials(WORKER, "function-1", 900)
+    assert first.access_key_id != second.access_key_id
+    assert first.session_token != second.session_token

@@ -66,7 +66,7 @@ class IdentityService:
         self.iam = WireService(
             "iam",
             operations_of(
-                RoleOperations(store, clock, self.keys.forget),
+                RoleOperations(store, clock, self._role_deleted),
                 RolePolicyOperations(store),
                 PolicyOperations(store, clock),
                 TagOperations(store),
@@ -75,3 +75,7 @@ class IdentityService:
             ),
         )
         self.sts = WireService("sts", operations_of(StsOperations(store, clock, server_key)))
+
+    def _role_deleted(self) -> None:
+        self.roles.forget()
+        self.keys.forget()
