@@ -23,6 +23,14 @@ class Told:
     def __init__(self) -> None:
         self.of: list[str] = []
 
+    def began(self, target: Target, instance: str, at: float, *, restored: bool) -> None:
+        self.of.append(f"began at {at}, {restored=}")
+
+    def initialized(
+        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+    ) -> None:
+        self.of.append(f"initialized in {took_ms}, {failure}, {restored=}")
+
     def started(self, target: Target, instance: str, call: Call) -> None:
         self.of.append("started")
 
@@ -70,12 +78,15 @@ def book(clock: ManualClock) -> StartBook:
 def test_everything_is_handed_on(clock: ManualClock) -> None:
     told = Told()
     book = StartBook(told, clock)
+    book.began(target(), "i", 9.0, restored=True)
+    book.initialized(target(), "i", 2.5, None, restored=True)
     book.started(target(), "i", CALL)
     book.output(target(), "i", CALL, [])
     book.finished(target(), CALL, outcome(start()))
     book.finished(target(), CALL, outcome(None, cold=False))
     book.terminated(target(), "i", "idle")
-    assert told.of == ["started", "output", "finished", "finished", "terminated"]
+    assert told.of[:2] == ["began at 9.0, restored=True", "initialized in 2.5, None, restored=True"]
+    assert told.of[2:] == ["started", "output", "finished", "finished", "terminated"]
 
 
 def test_a_start_is_accounted_for_step_by_step(book: StartBook) -> None:

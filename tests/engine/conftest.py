@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mayfly.clock import Clock, ManualClock
-from mayfly.engine.api import Call, Outcome, Target
+from mayfly.engine.api import Call, Failure, Outcome, Target
 from mayfly.engine.engine import LocalEngine
 from mayfly.sandbox.api import SandboxSpec
 
@@ -24,11 +24,21 @@ class Recorder:
 
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []
+        self.began_at: dict[str, tuple[float, bool]] = {}
         self._changed = asyncio.Event()
 
     def _add(self, *event: Any) -> None:
         self.events.append(event)
         self._changed.set()
+
+    def began(self, target: Target, instance: str, at: float, *, restored: bool) -> None:
+        """Noted apart: hardly any test is about it."""
+        self.began_at[instance] = (at, restored)
+
+    def initialized(
+        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+    ) -> None:
+        self._add("initialized", instance, restored)
 
     def started(self, target: Target, instance: str, call: Call) -> None:
         self._add("started", instance, call.request_id)

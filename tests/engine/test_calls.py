@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.clock import SystemClock
-from mayfly.engine.api import Call, Outcome, Target
+from mayfly.engine.api import Call, Failure, Outcome, Target
 from mayfly.engine.engine import LocalEngine
 
 from .conftest import MakeEngine, Recorder, call, result, target
@@ -327,6 +327,14 @@ async def test_an_endpoint_that_nobody_serves_is_closed(make_engine: MakeEngine,
 class Raising:
     """An observer that always fails."""
 
+    def began(self, target: Target, instance: str, at: float, *, restored: bool) -> None:
+        raise RuntimeError("began")
+
+    def initialized(
+        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+    ) -> None:
+        raise RuntimeError("initialized")
+
     def started(self, target: Target, instance: str, call: Call) -> None:
         raise RuntimeError("started")
 
@@ -348,6 +356,7 @@ async def test_an_observer_that_fails_costs_no_caller_its_answer(
         assert (await engine.invoke(target("functions.prints"), call({"lines": 1}))).failure is None
     await engine.close(0)
     assert {record.exc_info[1].args[0] for record in caplog.records if record.exc_info and record.exc_info[1]} == {
+        "began",
         "started",
         "output",
         "finished",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mayfly.app.imports import Imported, heaviest
 from mayfly.clock import Clock
-from mayfly.engine.api import Call, Observer, Outcome, Start, StartPath, Target
+from mayfly.engine.api import Call, Failure, Observer, Outcome, Start, StartPath, Target
 
 # Of each function so many starts are kept, and of one of them so many modules; of so many functions, the ones that
 # started last. At worst some 100 kB a function.
@@ -68,6 +68,14 @@ class StartBook:
     def of(self, function: str) -> FunctionStarts:
         """The page of a function, by its unqualified ARN; an empty one when nothing of it started lately."""
         return self._functions.get(function) or FunctionStarts()
+
+    def began(self, target: Target, instance: str, at: float, *, restored: bool) -> None:
+        self._observer.began(target, instance, at, restored=restored)
+
+    def initialized(
+        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+    ) -> None:
+        self._observer.initialized(target, instance, took_ms, failure, restored=restored)
 
     def started(self, target: Target, instance: str, call: Call) -> None:
         self._observer.started(target, instance, call)

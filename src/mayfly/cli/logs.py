@@ -15,6 +15,7 @@ from mayfly.cli.output import console, escape, fail, failures_in_one_line, reada
 from mayfly.cli.spans import parse_span
 
 FOLLOW_INTERVAL_S = 0.4
+_PLATFORM = ("START ", "END ", "REPORT ", "INIT_START ", "INIT_REPORT ", "RESTORE_START ", "RESTORE_REPORT ")
 
 
 def logs(
@@ -76,5 +77,5 @@ def _print_event(event: dict[str, Any], as_json: bool) -> None:
     moment = datetime.fromtimestamp(event["timestamp"] / 1000).astimezone()
     stamp = moment.strftime("%H:%M:%S.") + f"{event['timestamp'] % 1000:03d}"
     text = escape(readable(event["message"]).replace("\n", "\n             "))
-    quiet = event["message"].startswith(("START ", "END ", "REPORT ", "INIT_START "))
+    quiet = event["message"].startswith(_PLATFORM)
     console.print(f"[cyan]{stamp}[/] {text}", style="dim" if quiet else None)

@@ -151,6 +151,11 @@ class Start:
     imports: tuple[Import, ...]  # during `init_ms`, in the order of their completion
     restored: bool = False  # forked from after its init, also by way of a spare: `init_ms` is that of its hooks
 
+    @property
+    def total_ms(self) -> float:
+        """From the decision until the handler could run."""
+        return self.sandbox_ms + self.runtime_ms + self.restore_ms + self.init_ms
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """What became of one call."""
@@ -168,6 +173,21 @@ class Outcome(msgspec.Struct, frozen=True):
 
 class Observer(Protocol):
     """Told what happens, in order, per instance; called on the event loop and must neither block nor raise."""
+
+    def began(self, target: Target, instance: str, at: float, *, restored: bool) -> None:
+        """Init begins at `at` (Unix seconds), before all else that is told of an instance.
+
+        `restored`: init was run before, in a template, and what began at `at` is the making of a copy. A template is
+        told of like an instance that ends after its init.
+        """
+
+    def initialized(
+        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+    ) -> None:
+        """An instance was restored, or a template's init has ended; all of its output was reported before.
+
+        Of an init within an instance, and of a restore that fails, its first call tells.
+        """
 
     def started(self, target: Target, instance: str, call: Call) -> None:
         """The handler begins, or init failed and the call with it: `finished` always has a `started` before it."""

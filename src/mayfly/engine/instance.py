@@ -293,6 +293,9 @@ class Instance:
             limit_s = self.target.timeout_s if job.init_repeated else self._host.init_timeout_s
         task_root = str(self.target.sandbox.code) if self._host.factory.level == "process" else "/var/task"
         ends.send_init(self.target, environment, task_root)
+        since_s = self._host.clock.monotonic() - self.created_at if self._restores else 0.0
+        began_at = self._host.clock.now() - since_s
+        self._host.observer.began(self.target, self.id, began_at, restored=self._restores)
         self._alarm.by(self._loop.time() + limit_s)
 
     async def _death(self, ends: Ends) -> Exit:
@@ -368,6 +371,9 @@ class Instance:
         self._lifecycle.feed(Event.READY)
         self._owner.ready(self)
         self._cancel_timers()
+        if start.restored:
+            self._ends.output.drain()  # what its hooks printed
+            self._host.observer.initialized(self.target, self.id, start.total_ms, None, restored=True)
         turn = self._first
         if turn is None:
             self._idle_from_the_start(now)

@@ -6,7 +6,7 @@ must still hear so.
 
 import logging
 
-from mayfly.engine.api import Call, Observer, Outcome, Target
+from mayfly.engine.api import Call, Failure, Observer, Outcome, Target
 
 _log = logging.getLogger(__name__)
 
@@ -16,6 +16,20 @@ class Reporter:
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
+
+    def began(self, target: Target, instance: str, at: float, *, restored: bool) -> None:
+        try:
+            self._observer.began(target, instance, at, restored=restored)
+        except Exception:
+            _log.exception("the start of instance %s was not recorded", instance)
+
+    def initialized(
+        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+    ) -> None:
+        try:
+            self._observer.initialized(target, instance, took_ms, failure, restored=restored)
+        except Exception:
+            _log.exception("the init of instance %s was not recorded", instance)
 
     def started(self, target: Target, instance: str, call: Call) -> None:
         try:

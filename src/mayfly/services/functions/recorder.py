@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Literal, Self
 
 from mayfly.clock import Clock
-from mayfly.engine.api import Call, Outcome, Target
+from mayfly.engine.api import Call, Failure, Outcome, Target
 from mayfly.services.functions import report
 from mayfly.services.functions.engine_targets import FunctionTarget, Streams
 from mayfly.services.functions.held import Held
@@ -82,6 +82,17 @@ class Recorder:
         self._introduced.discard(instance)
         self._streams.forget(instance)
 
+    def began(self, target: Target, instance: str, at: float, *, restored: bool) -> None:
+        assert isinstance(target, FunctionTarget)
+        self._introduce(target, instance, at, restored=restored)
+
+    def initialized(
+        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+    ) -> None:
+        assert isinstance(target, FunctionTarget)
+        text = (report.restore_report if restored else report.init_report)(took_ms, failure)
+        self._held.add(None, self._lines(target, instance, [(int(self._clock.now() * 1000), text)]))
+
     def started(self, target: Target, instance: str, call: Call) -> None:
         assert isinstance(target, FunctionTarget)
         now, request_id = self._clock.now(), call.request_id
@@ -112,6 +123,8 @@ class Recorder:
             (now_ms, report.report(request_id, took, memory_mb, failure)),
         ]
         if failure is not None:
+            if failure.kind in ("restore-raised", "restore-timeout"):
+                events.insert(0, (now_ms, report.restore_report(outcome.init_ms or 0.0, failure)))
             death = report.cause_of_death(request_id, failure, target.timeout_s, now)
             if death is not None:
                 events.insert(0, (now_ms, death))
@@ -125,12 +138,13 @@ class Recorder:
     def terminated(self, target: Target, instance: str, reason: str) -> None:
         self.forget(instance)
 
-    def _introduce(self, target: FunctionTarget, instance: str, now: float) -> None:
+    def _introduce(self, target: FunctionTarget, instance: str, now: float, *, restored: bool = False) -> None:
         """Begin the log of an instance that has none yet."""
         self._introduced.add(instance)
         now_ms = int(now * 1000)
         version = sha256(target.runtime.encode()).hexdigest()
-        events = [(now_ms, report.init_start(target.sandbox.runtime, self._home.region, version))]
+        first = report.init_start(target.sandbox.runtime, self._home.region, version, restored=restored)
+        events = [(now_ms, first)]
         if target.notice:
             events.append((now_ms, f"MAYFLY {target.notice}\n"))
         self._held.add(None, self._lines(target, instance, events))

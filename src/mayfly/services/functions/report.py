@@ -35,19 +35,33 @@ def figures(outcome: Outcome, timeout_s: float, memory_mb: int) -> Figures:
     peak_memory_mb = min(memory_mb, -(-outcome.peak_memory_bytes // _MIB))
     start = outcome.start
     if start is not None and start.restored:
-        restore_ms = start.sandbox_ms + start.runtime_ms + start.restore_ms + start.init_ms
         hooks_ms = math.ceil(round(start.init_ms, 3))
         billed_ms = max(1, math.ceil(round(duration_ms, 3))) + hooks_ms
-        return Figures(duration_ms, None, billed_ms, peak_memory_mb, restore_ms, hooks_ms)
+        return Figures(duration_ms, None, billed_ms, peak_memory_mb, start.total_ms, hooks_ms)
     billed_ms = max(1, math.ceil(round(duration_ms + (outcome.init_ms or 0.0), 3)))
     return Figures(duration_ms, outcome.init_ms, billed_ms, peak_memory_mb)
 
 
-def init_start(runtime: str, region: str, runtime_version: str) -> str:
+def init_start(runtime: str, region: str, runtime_version: str, *, restored: bool = False) -> str:
     return (
-        f"INIT_START Runtime Version: {runtime}\t"
+        f"{'RESTORE' if restored else 'INIT'}_START Runtime Version: {runtime}\t"
         f"Runtime Version ARN: arn:aws:lambda:{region}::runtime:{runtime_version}\n"
     )
+
+
+def restore_report(took_ms: float, failure: Failure | None) -> str:
+    """The line that ends the restore of an instance, before its first call."""
+    return f"RESTORE_REPORT Restore Duration: {took_ms:.2f} ms{_ending(failure)}\n"
+
+
+def init_report(took_ms: float, failure: Failure | None) -> str:
+    """The line that ends an init that no call waits for; that of an instance is told by its first call's REPORT."""
+    phase = "\tPhase: init" if failure is not None else ""
+    return f"INIT_REPORT Init Duration: {took_ms:.2f} ms{phase}{_ending(failure)}\n"
+
+
+def _ending(failure: Failure | None) -> str:
+    return f"\t{_status(failure)}" if failure is not None else ""
 
 
 def start(request_id: str, version: str) -> str:
