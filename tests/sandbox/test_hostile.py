@@ -5,14 +5,17 @@ import contextlib
 import errno
 import os
 import secrets
+import signal
 import socket
 from pathlib import Path
 
 import pytest
 
+from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import SandboxFactory, SandboxStartError
+from mayfly.sandbox.namespace import AgentFactory
 
-from .talk import CODE, Talk, Talks
+from .talk import CODE, RUNTIME, Talk, Talks
 
 pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
@@ -221,6 +224,24 @@ async def test_no_capability_is_left_and_none_can_be_won(isolated: Talks) -> Non
     assert {fields[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
     assert (fields["NoNewPrivs"], fields["Seccomp"], fields["Groups"].strip()) == ("1", "2", "")
     assert int(fields["SigIgn"], 16) & 0x7FFFFFFF == 0x01001000  # SIGPIPE and SIGXFSZ, as Python has it
+
+
+async def test_no_signal_is_ignored_because_the_server_was_started_in_the_background(tmp_path: Path) -> None:
+    usual = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGQUIT)}
+    try:
+        factory = AgentFactory.launch(tmp_path)
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(factory.close)
+        await factory.attach()
+        await factory.prepare(RUNTIME, interpreters.current())
+        talks = Talks(factory)
+        stack.push_async_callback(talks.close)
+        talk = await talks.ready()
+        code = "import signal; result = [signal.getsignal(n).name for n in (signal.SIGHUP, signal.SIGQUIT)]"
+        assert await talk.run(code) == ["SIG_DFL", "SIG_DFL"]
 
 
 async def test_a_set_uid_program_gives_nothing(isolated: Talks) -> None:

@@ -67,8 +67,7 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> tuple[kernel.Sy
         except OSError:
             break  # the kernel has no more
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    # The agent ignores the terminal's signals; a function must not inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _heed_signals()
     gc.disable()
     preload.load_all("/var/runtime")
     bootstrap.forget_modules()
@@ -80,6 +79,15 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> tuple[kernel.Sy
     with maps:
         pages.collapse(pages.places(maps))
     return calls, plugs
+
+
+def _heed_signals() -> None:
+    """Have a function inherit what any Python program starts with, and not what is ignored here: the terminal's signals
+    by the agent, others by a server that `nohup` or a shell started in the background."""
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _rehearse() -> None:
