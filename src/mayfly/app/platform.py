@@ -19,6 +19,7 @@ from mayfly.app.call_records import CallRecords
 from mayfly.app.directory import DataDirectory, ServerInfo
 from mayfly.app.function_view import FunctionView
 from mayfly.app.housekeeping import keep_house
+from mayfly.app.known_templates import KnownTemplates
 from mayfly.app.layers import Layers
 from mayfly.app.links import Endpoints, LateObjects
 from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb, most_spares, template_budget_mb
@@ -334,6 +335,10 @@ class _Builder:
             await remembering.start()
             self._cleanup.push_async_callback(remembering.keep)
             self._background(remembering.run(), "habits")
+        known = KnownTemplates(store, engine.recipes, self._clock)
+        await known.start()
+        self._cleanup.push_async_callback(known.keep)
+        self._background(known.run(), "templates")
         self._cleanup.push_async_callback(engine.close, ENGINE_GRACE_S)
         return engine
 

@@ -36,6 +36,7 @@ from mayfly.engine.ledger import Ledger
 from mayfly.engine.limits import Limits
 from mayfly.engine.owner import Host
 from mayfly.engine.placement import Placement
+from mayfly.engine.recipes import Recipes
 from mayfly.engine.reporter import Reporter
 from mayfly.engine.spares import Spares
 from mayfly.engine.templates import Templates
@@ -146,6 +147,11 @@ class LocalEngine:
     def counted(self, calls: int) -> None:
         """So many calls ended on instances that are lent."""
         self._placement.tally.calls += calls
+
+    @property
+    def recipes(self) -> Recipes:
+        """How templates were made, for whoever carries that over a restart."""
+        return self._templates.recipes
 
     @property
     def leases(self) -> Leases:

@@ -3,7 +3,8 @@
 After a first start from the interpreter the engine knows what the init imported; where that took long enough, a
 template with the packages is made, and later starts use it. For targets with `snap_start`, the template runs all of
 init, and is made when the target is prepared, or again when it was lost; instances wait for one that could be made
-before. Whatever goes wrong with a template, a start goes the slower path; the reason is kept, and shown.
+before. So do they for one with packages that is known from before a restart (`recipes`), where waiting pays. Whatever
+goes wrong with a template, a start goes the slower path; the reason is kept, and shown.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import Literal, NamedTuple
 
 from mayfly.clock import Clock
 from mayfly.engine.api import EndpointServer, Failure, Prepared, Start, Target, TemplateView
+from mayfly.engine.recipes import Recipe, Recipes
 from mayfly.engine.reporter import Reporter
 from mayfly.engine.spares import Spares
 from mayfly.errors import PlatformError
@@ -56,6 +58,7 @@ class _State:
     starts: policy.Starts | None = None
     saved_ms: float = 0.0
     memory_mb: float = 0.0  # when last looked at, which is whenever a template is made
+    recipe: Recipe | None = None  # of a template with packages
     task: asyncio.Task[Prepared] | None = None
 
 
@@ -81,6 +84,7 @@ class Templates:
         self._clock = clock
         self._budget_mb = budget_mb
         self._states: dict[str, _State] = {}
+        self.recipes = Recipes()
         self._spares = spares(lambda target: self._start(target, ahead=True))
         self._closed = False
 
@@ -94,11 +98,12 @@ class Templates:
 
     async def _start(self, target: Target, *, ahead: bool) -> Sandbox:
         spec = dataclasses.replace(target.sandbox, ahead=ahead) if ahead else target.sandbox
-        if target.optimized and not ahead:
+        if not ahead:
             await self._made_again(target)
         state = self._states.get(target.key)
         if state is not None and state.state == "ready":
             self._note(state)
+            self.recipes.used(target.key)
             try:
                 return await self._factory.start(dataclasses.replace(spec, template=target.key))
             except TemplateLostError as error:
@@ -116,9 +121,11 @@ class Templates:
             if target.snap_start:
                 self._make(target, lambda: self._with_function(target))
                 return
-            if policy.worth_it((policy.Loaded(one.module, one.own_us) for one in start.imports), target.handler):
-                modules = [one.module for one in start.imports if _MODULE.fullmatch(one.module)]
-                self._make(target, lambda: self._with_packages(target, modules, environment))
+            loaded = [policy.Loaded(one.module, one.own_us) for one in start.imports]
+            if policy.worth_it(loaded, target.handler):
+                modules = tuple(one.name for one in loaded if _MODULE.fullmatch(one.name))
+                recipe = Recipe(target.key, modules, policy.saved_us(loaded, target.handler) / 1000)
+                self._make(target, lambda: self._with_packages(target, recipe, environment), recipe)
                 return
         if state is None or state.state != "making":
             self._spares.allow(target.key)
@@ -136,6 +143,7 @@ class Templates:
     def retire(self, key: str) -> None:
         """The target gets no new instances."""
         state = self._states.pop(key, None)
+        self._forget(key)
         self._spares.drop(key)
         if state is not None:
             if state.task is not None:
@@ -163,20 +171,28 @@ class Templates:
     # Making.
 
     async def _made_again(self, target: Target) -> None:
-        """Wait for the template that a version was published with, after a restart of the server for instance.
+        """Wait for the template that a version was published with, or that is known to be worth it, after a restart of
+        the server for instance.
 
-        Running init takes as long for one instance; each of a burst would run its own, and slow down the others.
+        Running init, or importing, takes as long for one instance; each of a burst would do it by itself, and slow down
+        the others.
         """
+        recipe = self.recipes.get(target.key) if not target.snap_start else None
+        if not target.optimized and recipe is None:
+            return
         state = self._states.get(target.key)
         if not self._closed and (state is None or self._may_retry(target.key, state)):
-            state = self._make(target, lambda: self._with_function(target))
+            if recipe is None:
+                state = self._make(target, lambda: self._with_function(target))
+            else:
+                state = self._make(target, lambda: self._as_before(target, recipe), recipe)
         if state is not None and state.state == "making" and state.task is not None:
             await asyncio.wait([state.task], timeout=LONGEST_WAIT_S)
 
-    def _make(self, target: Target, making: Callable[[], Awaitable[Prepared]]) -> _State:
+    def _make(self, target: Target, making: Callable[[], Awaitable[Prepared]], recipe: Recipe | None = None) -> _State:
         before = self._states.get(target.key, _State())
         starts = before.starts or policy.started(None, self._clock.monotonic())
-        state = self._states[target.key] = _State(losses=before.losses, starts=starts)
+        state = self._states[target.key] = _State(losses=before.losses, starts=starts, recipe=recipe)
         self._spares.hold(target.key)
         state.task = asyncio.create_task(self._settle(target, state, making), name=f"template {target.key}")
         return state
@@ -199,13 +215,40 @@ class Templates:
         state.saved_ms = (self._clock.monotonic() - began_at) * 1000
         if not prepared.optimized:
             _log.info("%s has no template: %s", target.function, prepared.reason)
+        self._remember(state)
         self._spares.allow(target.key)
         self._make_room()
         return prepared
 
-    async def _with_packages(self, target: Target, modules: list[str], environment: dict[str, str]) -> Prepared:
+    def _remember(self, state: _State) -> None:
+        """The making of a template has ended: keep how it was made, or learn it anew if that did not help."""
+        recipe = state.recipe
+        if recipe is None:
+            return
+        if state.state == "ready":
+            self.recipes.made(recipe._replace(made_ms=state.saved_ms))
+            return
+        self._forget(recipe.key)
+        if recipe.made_ms and self._states.get(recipe.key) is state:
+            del self._states[recipe.key]
+
+    def _forget(self, key: str) -> None:
+        """Whatever ends when the server does, is not gone."""
+        if not self._closed:
+            self.recipes.forget(key)
+
+    async def _as_before(self, target: Target, recipe: Recipe) -> Prepared:
+        """With packages, by what is known from before a restart."""
+        template = self._new_id()
+        try:
+            environment = dict(await target.environment(template))
+            return await self._with_packages(target, recipe, environment)
+        finally:
+            self._observer.terminated(target, template, "its template was made")
+
+    async def _with_packages(self, target: Target, recipe: Recipe, environment: dict[str, str]) -> Prepared:
         shared = {name: value for name, value in environment.items() if name not in target.per_instance}
-        await self._factory.prepare_packages(target.key, target.sandbox, modules, shared)
+        await self._factory.prepare_packages(target.key, target.sandbox, recipe.modules, shared)
         return Prepared(optimized=True)
 
     async def _with_function(self, target: Target) -> Prepared:
@@ -232,6 +275,7 @@ class Templates:
     def _lose(self, target: Target, state: _State, reason: str) -> None:
         _log.warning("the template of %s was lost: %s", target.function, reason)
         self._factory.drop_template(target.key)
+        self._forget(target.key)
         self._spares.hold(target.key)
         state.state, state.reason = "lost", reason
         state.losses += 1
@@ -264,5 +308,6 @@ class Templates:
                 state.memory_mb = self._factory.template_bytes(key) / (1 << 20)
         for key in policy.surplus(self._held(), self._budget_mb, MOST_TEMPLATES, self._clock.monotonic()):
             self._factory.drop_template(key)
+            self._forget(key)
             self._spares.drop(key)
             self._states[key].state, self._states[key].reason = "dropped", DROPPED
