@@ -11,14 +11,14 @@ import asyncio
 import dataclasses
 import logging
 import re
-import socket
 from collections.abc import Awaitable, Callable
 from typing import Literal, NamedTuple
 
 from mayfly.clock import Clock
-from mayfly.engine.api import EndpointServer, Failure, Prepared, Start, Target, TemplateView
+from mayfly.engine.api import EndpointServer, Prepared, Start, Target, TemplateView
 from mayfly.engine.recipes import Recipe, Recipes
 from mayfly.engine.reporter import Reporter
+from mayfly.engine.snapshot import Snapshots
 from mayfly.engine.spares import Spares
 from mayfly.errors import PlatformError
 from mayfly.policy import templates as policy
@@ -27,9 +27,7 @@ from mayfly.sandbox.api import (
     Sandbox,
     SandboxFactory,
     TemplateEndedError,
-    TemplateInitError,
     TemplateLostError,
-    TemplateRefusedError,
 )
 
 # The least valuable template goes beyond so many, and a target that loses its template more often gets no other.
@@ -80,7 +78,7 @@ class Templates:
         self._factory = factory
         self._observer = observer
         self._new_id = new_id
-        self._endpoints = endpoints
+        self._snapshots = Snapshots(factory, observer, new_id, endpoints, clock)
         self._clock = clock
         self._budget_mb = budget_mb
         self._states: dict[str, _State] = {}
@@ -119,7 +117,7 @@ class Templates:
             self._note(state)
         if start.path == "interpreter" and (state is None or self._may_retry(target.key, state)):
             if target.snap_start:
-                self._make(target, lambda: self._with_function(target))
+                self._make(target, lambda: self._snapshots.make(target))
                 return
             loaded = [policy.Loaded(one.module, one.own_us) for one in start.imports]
             if policy.worth_it(loaded, target.handler):
@@ -136,7 +134,7 @@ class Templates:
         if state is not None and state.state == "ready":
             return Prepared(optimized=True)
         if state is None or state.task is None or state.task.done():
-            state = self._make(target, lambda: self._with_function(target))
+            state = self._make(target, lambda: self._snapshots.make(target))
         assert state.task is not None
         return await asyncio.shield(state.task)
 
@@ -183,7 +181,7 @@ class Templates:
         state = self._states.get(target.key)
         if not self._closed and (state is None or self._may_retry(target.key, state)):
             if recipe is None:
-                state = self._make(target, lambda: self._with_function(target))
+                state = self._make(target, lambda: self._snapshots.make(target))
             else:
                 state = self._make(target, lambda: self._as_before(target, recipe), recipe)
         if state is not None and state.state == "making" and state.task is not None:
@@ -249,27 +247,6 @@ class Templates:
     async def _with_packages(self, target: Target, recipe: Recipe, environment: dict[str, str]) -> Prepared:
         shared = {name: value for name, value in environment.items() if name not in target.per_instance}
         await self._factory.prepare_packages(target.key, target.sandbox, recipe.modules, shared)
-        return Prepared(optimized=True)
-
-    async def _with_function(self, target: Target) -> Prepared:
-        template = self._new_id()
-
-        def serve(endpoint: socket.socket) -> Callable[[], None]:
-            if self._endpoints is None:
-                return endpoint.close
-            return self._endpoints(target, template, endpoint)
-
-        try:
-            environment = await target.environment(template)
-            await self._factory.prepare_function(target.key, target.sandbox, target.handler, environment, serve)
-        except TemplateInitError as error:
-            return Prepared(optimized=False, reason=str(error), failure=Failure("init-raised", error.payload))
-        except TemplateEndedError:
-            raise
-        except TemplateRefusedError as error:
-            return Prepared(optimized=False, reason=str(error))
-        finally:
-            self._observer.terminated(target, template, "its template was made")
         return Prepared(optimized=True)
 
     def _lose(self, target: Target, state: _State, reason: str) -> None:

@@ -43,16 +43,17 @@ class SandboxStartError(PlatformError):
 class TemplateRefusedError(PlatformError):
     """No template can be made of this function, at this level, or now; each reason is a sentence."""
 
-    def __init__(self, *reasons: str) -> None:
+    def __init__(self, *reasons: str, printed: str | None = None) -> None:
         super().__init__("; ".join(reasons))
         self.reasons = reasons
+        self.printed = printed  # by what ran of the function; None: nothing did
 
 
 class TemplateInitError(TemplateRefusedError):
     """The function's own init failed in its template, as it would in an instance; carries the error object (JSON)."""
 
-    def __init__(self, payload: bytes) -> None:
-        super().__init__("the function's init failed")
+    def __init__(self, payload: bytes, printed: str = "") -> None:
+        super().__init__("the function's init failed", printed=printed)
         self.payload = payload
 
 
@@ -101,6 +102,7 @@ class Prepared:
 
     modules: int  # that it imported
     took_ms: float
+    printed: str = ""  # by init; what packages print when they are imported is in every instance's output
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,9 @@ INIT_ERROR = 17  # payload: the error object, as below
 RESULT = 18  # number; payload: the handler's result as JSON text
 # number; JSON: {"fatal": bool, true when the runtime ends itself}; payload: {"errorMessage", "errorType", ...}
 ERROR = 19
-PREPARED = 20  # JSON: {"modules": int, "took_ms": float}
-REFUSED = 21  # JSON: {"reasons": [why instances cannot be forked from it]}
+# A shared template's answers, beside INIT_ERROR; all with "printed": what init printed, unless instances repeat it.
+PREPARED = 20  # JSON: {"modules": int, "took_ms": float, "printed": str}
+REFUSED = 21  # JSON: {"reasons": [why instances cannot be forked from it], "printed": str}
 OUTPUT = 22  # number, 0 for no call; payload: what was printed
 
 # Flag of RESULT and ERROR: the output pipe was empty after the call had printed its last. A hint, by which the server

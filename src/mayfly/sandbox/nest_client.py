@@ -18,6 +18,7 @@ from mayfly.sandbox.api import Prepared, TemplateEndedError, TemplateInitError, 
 PREPARE_S = 130.0
 _MOST_ANSWER = 1 << 20
 _MOST_REASONS, _LONGEST_REASON = 20, 300
+_MOST_PRINTED = 64 << 10  # characters, as in `ahead`
 
 
 class Nest:
@@ -57,7 +58,7 @@ class Nest:
         except TimeoutError:
             raise TemplateRefusedError(f"it was not ready after {PREPARE_S:.0f} s") from None
         except (OSError, frames.FrameError) as error:
-            raise TemplateEndedError(f"it ended while it loaded: {error}") from error
+            raise TemplateEndedError(f"it ended while it loaded: {error}", printed="") from error
         finally:
             if stop is not None:
                 stop()
@@ -98,15 +99,16 @@ class Nest:
 
 
 def _understand(frame: frames.Frame) -> Prepared:
+    printed = str(frame.meta.get("printed", ""))[:_MOST_PRINTED]
     if frame.kind == frames.PREPARED:
         modules, took_ms = frame.meta.get("modules"), frame.meta.get("took_ms")
         if isinstance(modules, int) and isinstance(took_ms, int | float):
-            return Prepared(modules, float(took_ms))
+            return Prepared(modules, float(took_ms), printed)
     elif frame.kind == frames.INIT_ERROR:
-        raise TemplateInitError(frame.payload)
+        raise TemplateInitError(frame.payload, printed)
     elif frame.kind == frames.REFUSED:
         reasons = frame.meta.get("reasons")
         if isinstance(reasons, list) and reasons:
             shown = [str(reason)[:_LONGEST_REASON] for reason in reasons[:_MOST_REASONS]]
-            raise TemplateRefusedError(*shown)
+            raise TemplateRefusedError(*shown, printed=printed)
     raise TemplateRefusedError("its answer makes no sense")

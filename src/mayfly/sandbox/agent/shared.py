@@ -63,13 +63,16 @@ def _prepare(report: socket.socket, kept: frozenset[int]) -> ahead.Ready | None:
     try:
         ready = ahead.prepare(asked[0].meta, kept)
     except ahead.RefusedError as refusal:
-        report.sendall(frames.encode(frames.REFUSED, {"reasons": refusal.reasons}))
+        report.sendall(frames.encode(frames.REFUSED, {"reasons": refusal.reasons, "printed": refusal.printed}))
         return None
     except ahead.InitFailedError as failure:
-        report.sendall(frames.encode(frames.INIT_ERROR, {}, json.dumps(failure.error).encode()))
+        report.sendall(
+            frames.encode(frames.INIT_ERROR, {"printed": failure.printed}, json.dumps(failure.error).encode())
+        )
         return None
     took_ms = round((time.perf_counter() - began) * 1000, 3)
-    report.sendall(frames.encode(frames.PREPARED, {"modules": ready.modules, "took_ms": took_ms}))
+    answer = {"modules": ready.modules, "took_ms": took_ms, "printed": ready.logged}
+    report.sendall(frames.encode(frames.PREPARED, answer))
     return ready
 
 

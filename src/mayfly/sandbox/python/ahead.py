@@ -40,6 +40,7 @@ class RefusedError(Exception):
     def __init__(self, reasons: list[str]) -> None:
         super().__init__("; ".join(reasons))
         self.reasons = reasons
+        self.printed = ""  # by init
 
 
 class InitFailedError(Exception):
@@ -48,6 +49,7 @@ class InitFailedError(Exception):
     def __init__(self, error: dict[str, Any]) -> None:
         super().__init__(str(error.get("errorMessage")))
         self.error = error
+        self.printed = ""  # by init, the error included
 
 
 class Ready:
@@ -57,6 +59,7 @@ class Ready:
         self.current = current
         self.function: Optional[handler.Handler] = None  # noqa: UP045 (read at run time on Python 3.9)
         self.modules = 0
+        self.logged = ""  # what init printed, which instances do not
         self._generators = generators
         self._changed: dict[str, Optional[str]] = {}  # noqa: UP045
         self._printed = ""
@@ -119,7 +122,7 @@ def prepare(asked: Mapping[str, Any], kept: frozenset[int]) -> Ready:
         if handler_name is None:
             _import_packages(asked["modules"])
         else:
-            ready.function = _init(handler_name)
+            ready.function = _init(handler_name, output)
         printed = output.text()
     ready.modules = len(sys.modules) - loaded
     reasons, held = hazards.find(before, kept | {0, 1, 2}, _TEMPORARY, sockets_die=handler_name is not None)
@@ -129,9 +132,11 @@ def prepare(asked: Mapping[str, Any], kept: frozenset[int]) -> Ready:
     if len(printed) > _MOST_PRINTED:
         reasons.append(f"more than {_MOST_PRINTED >> 10} KiB were printed")
     if handler_name is not None:
-        printed = ""  # as with a snapshot: what init printed, it printed once
+        ready.logged, printed = printed[:_MOST_PRINTED], ""  # as with a snapshot: what init printed, it printed once
     if reasons:
-        raise RefusedError(reasons)
+        refused = RefusedError(reasons)
+        refused.printed = ready.logged
+        raise refused
     if handler_name is not None:
         ready.credentials.find(environment)
     directory = os.getcwd()
@@ -167,12 +172,15 @@ def _own_places() -> tuple[str, ...]:
     return tuple(path for path in sys.path if path == os.getcwd() or path.startswith("/opt"))
 
 
-def _init(name: str) -> handler.Handler:
+def _init(name: str, output: _Output) -> handler.Handler:
     try:
         function = handler.find(name)
         hooks.run_before_snapshot()
     except BaseException as error:  # user code may raise anything; no instance would get further, SystemExit included
-        raise InitFailedError(failures.describe(error, "")) from error
+        failed = InitFailedError(failures.describe(error, ""))
+        failures.report(failed.error)
+        failed.printed = output.text()[:_MOST_PRINTED]
+        raise failed from error
     return function
 
 
