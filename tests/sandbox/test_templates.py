@@ -312,6 +312,9 @@ async def test_the_agents_death_ends_nests_too(tmp_path: Path) -> None:
     os.close(watched[0])
     await talks.close()
     await factory.close()
+    heir = AgentFactory.launch(tmp_path / "agent")  # which removes the control groups that were left
+    await heir.attach()
+    await heir.close()
 
 
 async def test_an_agent_that_ends_amid_starts_buries_what_it_never_heard_of(tmp_path: Path) -> None:
