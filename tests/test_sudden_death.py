@@ -169,7 +169,9 @@ def seen(platform: PlatformProcess) -> dict[str, int]:
 def control_groups(data: Path) -> list[Path]:
     """Control groups of the server on a data directory."""
     name = group_name(str(DataDirectory(data).sandbox))
-    return [path for path in Path("/sys/fs/cgroup").glob(f"**/{name}*") if path.is_dir()]
+    # Unlike `glob`, `walk` takes no offence at groups of others that go meanwhile.
+    found = os.walk("/sys/fs/cgroup")
+    return [Path(above, group) for above, groups, _ in found for group in groups if group.startswith(name)]
 
 
 def mounts(data: Path) -> list[str]:

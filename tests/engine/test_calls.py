@@ -163,7 +163,7 @@ async def test_a_call_that_takes_too_long_is_killed(
 
 async def test_a_warm_call_that_takes_too_long_is_killed(make_engine: MakeEngine) -> None:
     engine = make_engine()
-    warm = target("functions.sleeps_when_told", timeout_s=1)
+    warm = target("functions.sleeps_when_told", timeout_s=2)
     first = await engine.invoke(warm, call(False))
     second = await engine.invoke(warm, call(True))
 

@@ -61,6 +61,9 @@ async def does(event, context):
     if what == "late":
         await asyncio.sleep(event["s"])
         print("too late")
+    if what == "meet":
+        while not os.path.exists(event["door"]):
+            await asyncio.sleep(0.01)
     if what == "block":
         time.sleep(3600)
     if what == "die":
@@ -224,24 +227,25 @@ async def test_a_call_that_cancels_itself_has_failed_like_one_that_raises(made: 
 
 
 async def test_a_call_that_takes_too_long_fails_alone_and_its_place_is_free_when_it_ends(made: Made) -> None:
-    engine, recorder, _ = made
-    wanted = target(made, "does", 2, timeout_s=0.6)
+    engine, _, tmp_path = made
+    wanted = target(made, "does", 2, timeout_s=2)
     await engine.invoke(wanted, call({"what": "wait"}))
-    late = asyncio.create_task(engine.invoke(wanted, call({"what": "late", "s": 0.9}, "late")))
-    await asyncio.sleep(0.3)  # so that the other one outlives it
-    other = asyncio.create_task(engine.invoke(wanted, call({"what": "late", "s": 0.5}, "other")))
+    late = asyncio.create_task(engine.invoke(wanted, call({"what": "hang"}, "late")))
+    await asyncio.sleep(1)  # so that the other one has time left when it ends
+    door = tmp_path / "door"
+    other = asyncio.create_task(engine.invoke(wanted, call({"what": "meet", "door": str(door)}, "other")))
 
     outcome = await late
     assert outcome.failure is not None
     assert outcome.failure.kind == "timeout"
-    assert outcome.duration_ms == 600
+    assert outcome.duration_ms == 2000
+    door.touch()
     assert (await other).failure is None
-    assert recorder.lines("late") == []
 
 
 async def test_an_instance_ends_when_nothing_but_calls_that_took_too_long_is_left(made: Made) -> None:
     engine, recorder, _ = made
-    wanted = target(made, "does", 4, timeout_s=0.5)
+    wanted = target(made, "does", 4, timeout_s=2)
     await engine.invoke(wanted, call({"what": "wait"}))
 
     outcomes = await gathered(engine, wanted, [{"what": "insist"}, {"what": "hang"}, {"what": "wait"}])
@@ -253,7 +257,7 @@ async def test_an_instance_ends_when_nothing_but_calls_that_took_too_long_is_lef
 
 async def test_calls_that_took_too_long_are_cancelled_and_the_instance_goes_on(made: Made) -> None:
     engine, recorder, _ = made
-    wanted = target(made, "does", 4, timeout_s=0.5)
+    wanted = target(made, "does", 4, timeout_s=2)
     await engine.invoke(wanted, call({"what": "wait"}))
 
     outcomes = await gathered(engine, wanted, [{"what": "hang"}] * 4)
@@ -266,7 +270,7 @@ async def test_calls_that_took_too_long_are_cancelled_and_the_instance_goes_on(m
 
 async def test_a_loop_that_is_blocked_costs_its_calls_their_time_and_no_others(made: Made) -> None:
     engine, _, _ = made
-    wanted = target(made, "does", 4, timeout_s=0.7)
+    wanted = target(made, "does", 4, timeout_s=2)
     await engine.invoke(wanted, call({"what": "wait"}))
 
     outcomes = await gathered(engine, wanted, [{"what": "block"}, {"what": "wait"}, {"what": "wait"}])

@@ -150,13 +150,16 @@ async def test_an_answer_that_comes_when_the_instance_is_ended_tells_which_call_
     await stage.close()
 
 
-async def test_a_call_that_waits_has_all_of_its_time_when_it_begins() -> None:
-    stage, puppet = await warmed(timeout_s=0.3)
+async def test_a_call_that_waits_has_all_of_its_time_when_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    now = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now)
+    stage, puppet = await warmed(timeout_s=3)
     await stage.call()
     await stage.call()
-    await asyncio.sleep(0.2)
+    now += 2
     await answer(stage, puppet)
-    await asyncio.sleep(0.2)  # more than its time since it was sent, less than since it began
+    now += 2  # more than its time since it was sent, less than since it began
     await answer(stage, puppet)
     assert [(await task).failure for task in stage.calls] == [None, None]
     await stage.close()

@@ -223,7 +223,7 @@ async def test_an_instance_that_fails_to_restore_itself_fails_its_call_at_once(
         *(factory, recorder, SystemClock()),
         memory_mb=32_768,
         new_id=lambda: f"i{next(numbers)}",
-        init_timeout_s=0.5,
+        init_timeout_s=30 if kind == "raised" else 2,
     )
     made = target(tmp_path, snap_start=True, handler=HOOK.format(does))
     assert (await engine.prepare(made)).optimized
