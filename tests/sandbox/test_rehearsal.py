@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from mayfly.sandbox import parcel
+
+from .talk import Talks
 
 # Rehearses, and prints what a function could see of the process before and after.
 TRACES = """
@@ -16,9 +20,10 @@ def look():
     return [list(sys.path), sorted(sys.path_importer_cache), sorted(sys.modules), dict(os.environ), os.getcwd(),
             sorted(os.listdir("/proc/self/fd")), len(logging.getLogger().handlers), threading.active_count()]
 os.environ["KEPT"] = "1"
-bootstrap.rehearse(sys.argv[2])
+prepare = getattr(bootstrap, sys.argv[3])
+prepare(sys.argv[2])
 before = look()
-bootstrap.rehearse(sys.argv[2])
+prepare(sys.argv[2])
 print(json.dumps([before, look()]))
 """
 HANDLERS = """
@@ -48,6 +53,13 @@ os.environ["TZ"] = "XYZ-3"; time.tzset()
 bootstrap._set_environment({"TZ": "UTC"})
 print(time.strftime("%Z"), dict(os.environ))
 """
+# What a function sees of the process that it is in, without what differs in any two.
+SEEN = """
+import logging, os, sys, threading
+result = [sys.path, sorted(sys.path_importer_cache), sorted(sys.modules), dict(os.environ), os.getcwd(),
+          sorted(os.listdir("/proc/self/fd")), os.listdir("/tmp"), len(logging.getLogger().handlers),
+          threading.active_count(), os.fork.__closure__ is not None]
+"""
 
 
 def run(program: str, *arguments: str) -> list[str]:
@@ -57,8 +69,11 @@ def run(program: str, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_a_rehearsal_leaves_paths_modules_variables_directory_and_descriptors_as_they_were(tmp_path: Path) -> None:
-    (output,) = run(TRACES, str(tmp_path))
+@pytest.mark.parametrize("how", ["rehearse", "warm"])
+def test_a_rehearsal_leaves_paths_modules_variables_directory_and_descriptors_as_they_were(
+    tmp_path: Path, how: str
+) -> None:
+    (output,) = run(TRACES, str(tmp_path), how)
     before, after = json.loads(output)
     assert after == before
     assert before[3]["KEPT"] == "1"
@@ -75,3 +90,31 @@ def test_the_logging_that_a_template_set_up_is_kept_where_it_suits_and_made_anew
 
 def test_an_instance_has_its_own_variables_alone_and_its_own_zone() -> None:
     assert run(ZONES) == ["XYZ {'TZ': 'XYZ-3', 'A': '1'}", "UTC {'TZ': 'UTC'}"]
+
+
+@pytest.mark.root
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_instance_that_waited_as_a_spare_looks_to_a_function_like_any_other(isolated: Talks) -> None:
+    spare, other = await isolated.ready(ahead=True), await isolated.ready()
+    assert await spare.run(SEEN) == await other.run(SEEN)
+
+
+@pytest.mark.root
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_spare_finds_the_modules_of_its_layers_first(isolated: Talks, tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    (layer / "python").mkdir(parents=True)
+    (layer / "python" / "colorsys.py").write_text("MINE = True\n")
+    talk = await isolated.ready(layers=(layer,), ahead=True)
+    assert await talk.run("import colorsys; result = colorsys.__file__") == "/opt/python/colorsys.py"
+
+
+@pytest.mark.root
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_spare_starts_one_process_where_a_function_starts_one(isolated: Talks) -> None:
+    talk = await isolated.ready(ahead=True)
+    code = "import subprocess\npid = os.fork()\nif pid == 0: os._exit(3)\n"
+    code += "result = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), subprocess.run(['true']).returncode]"
+    assert await talk.run(code) == [3, 0]
+    nested = "inner = os.fork.__closure__[1].cell_contents; result = getattr(inner, '__closure__', None) is None"
+    assert await talk.run(nested)

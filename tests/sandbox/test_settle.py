@@ -28,6 +28,19 @@ before, rounds = free(), []
 plugs = settle.settle(lambda: rounds.append(1))
 print(before, free(), len(rounds), gc.get_freeze_count() > 0)
 """
+# Leaves holes of all small sizes in the C library's heap, and counts into how many of them blocks are put afterwards.
+SMALL = """
+import ctypes, sys; sys.path.insert(0, sys.argv[1])
+from mayfly.sandbox.python import settle
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+sizes = range(24, 1033, 16)
+blocks = [libc.malloc(size) for size in sizes for _ in range(20)]
+holes = set(blocks[::2])
+for block in holes: libc.free(block)
+if sys.argv[2] == "settled": plugs = settle.settle(lambda: None)
+print(len(holes.intersection([libc.malloc(size) for size in sizes for _ in range(10)])))
+"""
 
 
 def test_holes_are_read_off_the_statistics_and_nothing_else() -> None:
@@ -52,3 +65,13 @@ def test_what_the_allocator_says_is_caught_and_standard_error_is_itself_again() 
     command = [sys.executable, "-I", "-S", "-c", program, str(parcel.source())]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("True\n", "back")
+
+
+def test_what_a_settled_process_allocates_lies_beyond_the_holes_it_had() -> None:
+    found = []
+    for how in ("as it is", "settled"):
+        command = [str(interpreters.current().path), "-I", "-S", "-c", SMALL, str(parcel.source()), how]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        found.append(int(done.stdout))
+    assert found[0] > 400
+    assert found[1] < 10

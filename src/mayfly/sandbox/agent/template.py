@@ -242,12 +242,12 @@ def _become_instance(
         try:
             if error is not None:
                 raise error
+            if message["ahead"]:
+                bootstrap.warm(isolate.LAYERS)
             isolate.isolate(*_understand(message, descriptors), endpoint, to_agent, calls)
         except OSError as failure:
             channel.send(to_agent, {"op": channel.FAILED, "id": message["id"], "error": str(failure)})
             os._exit(1)
-        if message["ahead"]:
-            bootstrap.warm()
         gc.enable()
         bootstrap.serve(socket.socket(fileno=isolate.CONTROL))
     finally:
@@ -257,7 +257,7 @@ def _become_instance(
 def _wait_warm(templates: socket.socket, request: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     templates.close()  # the copy of the template's end: the template's death must be noticed
     if not select.select([request], [], [], 0)[0]:
-        bootstrap.warm()
+        bootstrap.warm(isolate.LAYERS)
     return channel.receive(request)
 
 

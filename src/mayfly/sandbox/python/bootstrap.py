@@ -42,6 +42,9 @@ _LONG_CHUNK = 1 << 20  # of a frame that has begun
 _SMALL_MODULE = "colorsys"  # of the standard library, in Python
 _MODULE = compile("def handler(event, context):\n    return event\n", "warm", "exec")
 
+# As many variables as a function has, and as long.
+_USUAL = {"TZ": ":UTC", "TOKEN": "-" * 400, **{f"REHEARSED_VARIABLE_{n:02}": "-" * (20 + 2 * n) for n in range(24)}}
+
 
 def forget_modules() -> None:
     """Take Mayfly's own modules out of a function's sight: `import mayfly` finds what the function has, or nothing."""
@@ -49,28 +52,18 @@ def forget_modules() -> None:
         del sys.modules[name]
 
 
-def warm() -> None:
-    """Do without effect what every init does, in a process that has time: memory shared with the template is copied
+def warm(directory: str) -> None:
+    """`rehearse`, in a process that has time before it becomes an instance: memory shared with the template is copied
     when it is first written to, reference counts included, and that is most of the time of a small function's init.
 
-    Nothing more than that: what a function may never need, as the finders of all other directories, would cost each
-    instance memory."""
-    path, sys.path[:] = sys.path[:], ["/opt"]
-    for name in ("_no_such_module", "json"):
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue
-    sys.path[:] = path
-    sys.path_importer_cache.pop("/opt", None)
-    exec(_MODULE, {})  # noqa: S102 (a constant)
-    random.seed()
-    os.environ["WARM"] = os.environ.pop("WARM", "")
-    del os.environ["WARM"]
-    logs.set_up({}, logs.Current())
-    for frame in frames.Decoder().feed(frames.encode(frames.READY, {"init_ms": 1.5}, b"null")):
-        results.encode(results.event_of(frame.payload), ascii_only=True)
-    streams.flush()
+    With the finder of the standard library alone: those of all other directories would cost each instance memory, and
+    many a function never needs them."""
+    path = sys.path[:]
+    sys.path[:] = [os.path.dirname(os.__file__)]
+    try:
+        rehearse(directory)
+    finally:
+        sys.path[:] = path
 
 
 def rehearse(directory: str) -> None:
@@ -98,7 +91,7 @@ def _be_a_runtime(directory: str) -> None:
         except ImportError:
             continue
     sys.modules.pop(_SMALL_MODULE, None)
-    meta = {"handler": "operator.eq", "environment": {"TZ": ":UTC"}, "task_root": directory}
+    meta = {"handler": "operator.eq", "environment": _USUAL, "task_root": directory}
     server, control = socket.socketpair()
     with server, control:
         server.sendall(frames.encode(frames.INIT, meta))

@@ -37,8 +37,8 @@ def _noting(start: Callable[..., Any], own: set[int]) -> Callable[..., Any]:
 
 
 def watch() -> None:
-    """Note from now on which processes the function starts; only as pid 1, which alone adopts."""
-    if os.getpid() != 1:
+    """Note from now on which processes the function starts; only as pid 1, which alone adopts. Idempotent."""
+    if os.getpid() != 1 or hasattr(_Own, "ids"):
         return
     own: set[int] = set()
     _Own.ids = own

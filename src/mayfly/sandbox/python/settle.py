@@ -28,7 +28,9 @@ from collections.abc import Callable, Iterator
 _ROUNDS = 20
 _BYTES_OVERHEAD = sys.getsizeof(b"")
 _MOST_BLOCKS = 1 << 20  # a template with more holes than that is left as it is
-_LARGEST_HOLE, _SMALLEST_HOLE = 1 << 16, 24  # of the C library's allocator, in bytes
+# Of the C library's allocator, in bytes. It keeps free blocks up to `_LARGEST_CACHED` for requests of their very size,
+# and sizes come in steps.
+_LARGEST_HOLE, _LARGEST_CACHED, _SMALLEST_HOLE, _STEP = 1 << 16, 1032, 24, 16
 _STANDARD_ERROR = 2
 _LONGEST_STATISTICS = 1 << 16  # what a pipe holds
 
@@ -91,7 +93,7 @@ def _plug_malloc() -> None:
         block = libc.malloc(ctypes.c_size_t(size)) or end
         if block >= end:
             libc.free(ctypes.c_void_p(block if block > end else None))
-            size = size * 4 // 5
+            size = max(size * 4 // 5, _LARGEST_CACHED) if size > _LARGEST_CACHED else size - _STEP
 
 
 def _block(size: int) -> object:
