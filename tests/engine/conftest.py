@@ -38,7 +38,7 @@ class Recorder:
     def initialized(
         self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
     ) -> None:
-        self._add("initialized", instance, restored)
+        self._add("initialized", instance, failure.kind if failure is not None else None, restored)
 
     def started(self, target: Target, instance: str, call: Call) -> None:
         self._add("started", instance, call.request_id)

@@ -11,7 +11,13 @@ from mayfly.clock import Clock
 from mayfly.engine.api import EndpointServer, Failure, Prepared, Target
 from mayfly.engine.lines import LineSplitter
 from mayfly.engine.reporter import Reporter
-from mayfly.sandbox.api import SandboxFactory, TemplateEndedError, TemplateInitError, TemplateRefusedError
+from mayfly.sandbox.api import (
+    SandboxFactory,
+    TemplateEndedError,
+    TemplateInitError,
+    TemplateRefusedError,
+    TemplateTimeoutError,
+)
 
 
 class Snapshots:
@@ -53,7 +59,8 @@ class Snapshots:
             self._log(target, template, began_at, error.printed, Failure("exited"))
             raise
         except TemplateRefusedError as error:
-            self._log(target, template, began_at, error.printed, None)
+            late = Failure("init-timeout") if isinstance(error, TemplateTimeoutError) else None
+            self._log(target, template, began_at, error.printed, late)
             return Prepared(optimized=False, reason=str(error))
         else:
             self._log(target, template, began_at, made.printed, None)

@@ -57,6 +57,13 @@ class TemplateInitError(TemplateRefusedError):
         self.payload = payload
 
 
+class TemplateTimeoutError(TemplateRefusedError):
+    """The template was not ready in time; what it printed is not known."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(f"it was not ready after {after_s:.0f} s", printed="")
+
+
 class TemplateEndedError(TemplateRefusedError):
     """The template ended before it was ready, for whatever reason; another attempt may succeed."""
 

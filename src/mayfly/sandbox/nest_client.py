@@ -12,7 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mayfly.sandbox import frames, use
-from mayfly.sandbox.api import Prepared, TemplateEndedError, TemplateInitError, TemplateRefusedError
+from mayfly.sandbox.api import (
+    Prepared,
+    TemplateEndedError,
+    TemplateInitError,
+    TemplateRefusedError,
+    TemplateTimeoutError,
+)
 
 # Imports, or init, of a function may take this long; AWS gives init ahead of calls as much.
 PREPARE_S = 130.0
@@ -56,7 +62,7 @@ class Nest:
             async with asyncio.timeout(PREPARE_S):
                 return _understand(await self._converse(dict(asked)))
         except TimeoutError:
-            raise TemplateRefusedError(f"it was not ready after {PREPARE_S:.0f} s") from None
+            raise TemplateTimeoutError(PREPARE_S) from None
         except (OSError, frames.FrameError) as error:
             raise TemplateEndedError(f"it ended while it loaded: {error}", printed="") from error
         finally:
