@@ -173,17 +173,18 @@ class Templates:
         the server for instance.
 
         Running init, or importing, takes as long for one instance; each of a burst would do it by itself, and slow down
-        the others.
+        the others. Where it is about packages, the start that has the template made goes without, beside it: it would
+        gain nothing.
         """
         recipe = self.recipes.get(target.key) if not target.snap_start else None
         if not target.optimized and recipe is None:
             return
         state = self._states.get(target.key)
         if not self._closed and (state is None or self._may_retry(target.key, state)):
-            if recipe is None:
-                state = self._make(target, lambda: self._snapshots.make(target))
-            else:
-                state = self._make(target, lambda: self._as_before(target, recipe), recipe)
+            if recipe is not None:
+                self._make(target, lambda: self._as_before(target, recipe), recipe)
+                return
+            state = self._make(target, lambda: self._snapshots.make(target))
         if state is not None and state.state == "making" and state.task is not None:
             await asyncio.wait([state.task], timeout=LONGEST_WAIT_S)
 

@@ -35,10 +35,10 @@ def saved_us(imports: Iterable[Loaded], handler: str) -> int:
 
 
 def pays(saved_ms: float, made_ms: float) -> bool:
-    """Whether a start had better wait until its template is made, which takes `made_ms`, than go without it.
+    """Whether starts had better wait until their template is made, which takes `made_ms`, than go without it.
 
-    Alone, it loses what the making takes beyond the imports, which it would run itself. That must be less than what
-    one more start wins that comes meanwhile: of 450 ms of imports and 480 ms of making, 30 ms against 450.
+    One that waits from the beginning loses what the making takes beyond the imports, which it would run itself. That
+    must be less than the processor's time that is saved: of 450 ms of imports and 480 ms of making, 30 ms against 450.
     """
     return made_ms - saved_ms < saved_ms
 
