@@ -15,12 +15,12 @@ from .talk import Talks
 TRACES = """
 import json, os, sys, threading; sys.path.insert(0, sys.argv[1])
 import logging
-from mayfly.sandbox.python import bootstrap
+from mayfly.sandbox.python import rehearsal
 def look():
     return [list(sys.path), sorted(sys.path_importer_cache), sorted(sys.modules), dict(os.environ), os.getcwd(),
             sorted(os.listdir("/proc/self/fd")), len(logging.getLogger().handlers), threading.active_count()]
 os.environ["KEPT"] = "1"
-prepare = getattr(bootstrap, sys.argv[3])
+prepare = getattr(rehearsal, sys.argv[3])
 prepare(sys.argv[2])
 before = look()
 prepare(sys.argv[2])
@@ -46,12 +46,29 @@ ZONES = """
 import os, sys, time; sys.path.insert(0, sys.argv[1])
 from mayfly.sandbox.python import bootstrap
 os.environ["TZ"] = ":UTC"; time.tzset()
-bootstrap._set_environment({"TZ": "XYZ-3", "A": "1"})
+bootstrap.set_environment({"TZ": "XYZ-3", "A": "1"})
 print(time.strftime("%Z"), dict(os.environ))
-bootstrap._set_environment({})
+bootstrap.set_environment({})
 os.environ["TZ"] = "XYZ-3"; time.tzset()
-bootstrap._set_environment({"TZ": "UTC"})
+bootstrap.set_environment({"TZ": "UTC"})
 print(time.strftime("%Z"), dict(os.environ))
+"""
+# The same in a shared template, where a package has put something in the place of what a start needs.
+SHARED = """
+import json, os, sys, threading; sys.path.insert(0, sys.argv[1])
+from mayfly.sandbox.python import ahead, bootstrap, generators, logs, rehearsal
+bootstrap.open_output()
+with generators.Generators() as seeds: ready = ahead.Ready(logs.Current(), seeds)
+os.environ["KEPT"] = "1"
+def look():
+    return [list(sys.path), sorted(sys.modules), dict(os.environ), os.getcwd(), sorted(os.listdir("/proc/self/fd"))]
+ready.warm()
+before = look()
+def broken(*_, **__): raise ValueError("a package did it")
+if sys.argv[2] != "well": json.dumps = broken
+if sys.argv[2] == "exits": logs.Current = sys.exit
+rehearsal.warm_shared(ready)
+sys.stderr.write(repr((look() == before, ready.rehearses, ready.function, ready.current.request_id)))
 """
 # What a function sees of the process that it is in, without what differs in any two.
 SEEN = """
@@ -78,6 +95,16 @@ def test_a_rehearsal_leaves_paths_modules_variables_directory_and_descriptors_as
     assert after == before
     assert before[3]["KEPT"] == "1"
     assert "colorsys" not in before[2]
+
+
+@pytest.mark.parametrize(("how", "again"), [("well", True), ("raises", False), ("exits", False)])
+def test_a_shared_template_rehearses_without_a_trace_and_leaves_it_where_packages_are_in_the_way(
+    how: str, again: bool
+) -> None:
+    command = [sys.executable, "-I", "-S", "-c", SHARED, str(parcel.source()), how]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, cwd="/")
+    assert done.stderr.endswith(repr((True, again, None, "")))
+    assert done.stdout == "" or not again
 
 
 def test_the_logging_that_a_template_set_up_is_kept_where_it_suits_and_made_anew_where_not() -> None:

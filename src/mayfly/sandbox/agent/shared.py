@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
 from mayfly.sandbox.agent import channel, isolate, keeper, kernel, pages, powers
-from mayfly.sandbox.python import ahead, bootstrap, settle
+from mayfly.sandbox.python import ahead, bootstrap, rehearsal, settle
 
 _HERE = b"\1"
 
@@ -31,7 +31,7 @@ def serve(
         ready = _prepare(report, frozenset((forks.fileno(), report.fileno(), *home)))
         report.close()
         if ready is not None:
-            _plugs = settle.settle(ready.warm)
+            _plugs = settle.settle(lambda: rehearsal.warm_shared(ready))
             with open(pages.MAPS) as maps:
                 pages.collapse(pages.places(maps) - inherited)
             _fork_on_request(forks, _Kit(ready, home, denial, label))
@@ -118,7 +118,7 @@ def _become_instance(message: dict[str, Any], descriptors: list[int], kit: _Kit)
         os.dup2(control, isolate.CONTROL, inheritable=False)
         _close_all_but(kit.ready.inherited)
         if message["ahead"]:
-            kit.ready.warm()
+            rehearsal.warm_shared(kit.ready)
         gc.enable()
         bootstrap.serve(socket.socket(fileno=isolate.CONTROL), ready=kit.ready)
     finally:

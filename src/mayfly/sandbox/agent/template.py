@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn, Optional
 
 from mayfly.sandbox.agent import channel, isolate, kernel, nest, pages, root
-from mayfly.sandbox.python import bootstrap, preload, settle
+from mayfly.sandbox.python import bootstrap, preload, rehearsal, settle
 
 _LAST_CAPABILITY = 63
 
@@ -102,7 +102,7 @@ def _rehearse() -> None:
         received = channel.receive(theirs)
         assert received is not None
         os.close(received[1][0])
-    bootstrap.rehearse(isolate.LAYERS)
+    rehearsal.rehearse(isolate.LAYERS)
 
 
 def _read_filter(descriptor: int) -> kernel.SystemCallFilter:
@@ -243,7 +243,7 @@ def _become_instance(
             if error is not None:
                 raise error
             if message["ahead"]:
-                bootstrap.warm(isolate.LAYERS)
+                rehearsal.warm(isolate.LAYERS)
             isolate.isolate(*_understand(message, descriptors), endpoint, to_agent, calls)
         except OSError as failure:
             channel.send(to_agent, {"op": channel.FAILED, "id": message["id"], "error": str(failure)})
@@ -257,7 +257,7 @@ def _become_instance(
 def _wait_warm(templates: socket.socket, request: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     templates.close()  # the copy of the template's end: the template's death must be noticed
     if not select.select([request], [], [], 0)[0]:
-        bootstrap.warm(isolate.LAYERS)
+        rehearsal.warm(isolate.LAYERS)
     return channel.receive(request)
 
 

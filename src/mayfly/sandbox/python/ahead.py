@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.machinery
 import os
 import sys
 import time
@@ -32,6 +33,8 @@ from mayfly.sandbox.python.generators import Generators
 
 _TEMPORARY = ("/tmp", "/dev/shm")  # noqa: S108 (the sandbox's own)
 _MOST_PRINTED = 64 << 10
+SMALL_MODULE = "colorsys"  # of the standard library, in Python
+_SMALL_FILE = os.path.join(os.path.dirname(os.__file__), f"{SMALL_MODULE}.py")
 
 
 class RefusedError(Exception):
@@ -59,6 +62,7 @@ class Ready:
         self.current = current
         self.function: Optional[handler.Handler] = None  # noqa: UP045 (read at run time on Python 3.9)
         self.modules = 0
+        self.rehearses = True  # whether a start can be rehearsed; see `rehearsal`
         self.logged = ""  # what init printed, which instances do not
         self._generators = generators
         self._changed: dict[str, Optional[str]] = {}  # noqa: UP045
@@ -81,8 +85,16 @@ class Ready:
         importlib.invalidate_caches()
         with contextlib.suppress(ImportError):
             importlib.import_module("_no_such_module")
-        exec(compile("def handler(event, context):\n    return event\n", "warm", "exec"), {})  # noqa: S102
+        with contextlib.suppress(ImportError, OSError):
+            # Past `sys.modules`, and whatever packages put into the way of an import.
+            importlib.machinery.SourceFileLoader(SMALL_MODULE, _SMALL_FILE).get_code(SMALL_MODULE)
         self._generators.reseed()
+
+    def understudy(self) -> Ready:
+        """One whose `restore` brings back variables and draws new random numbers, and leaves no trace but these."""
+        other = Ready(logs.Current(), self._generators)
+        other.fill(self._changed, "", Held(), "")
+        return other
 
     def restore(self, environment: Mapping[str, str]) -> None:
         """In an instance, before anything of the function runs in it."""

@@ -8,7 +8,6 @@ code runs in this same process: nothing here is secret from it, and nothing it d
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import random
@@ -39,65 +38,12 @@ from mayfly.sandbox.python.context import Fixed, context_of
 
 _CHUNK = 1 << 16
 _LONG_CHUNK = 1 << 20  # of a frame that has begun
-_SMALL_MODULE = "colorsys"  # of the standard library, in Python
-_MODULE = compile("def handler(event, context):\n    return event\n", "warm", "exec")
-
-# As many variables as a function has, and as long.
-_USUAL = {"TZ": ":UTC", "TOKEN": "-" * 400, **{f"REHEARSED_VARIABLE_{n:02}": "-" * (20 + 2 * n) for n in range(24)}}
 
 
 def forget_modules() -> None:
     """Take Mayfly's own modules out of a function's sight: `import mayfly` finds what the function has, or nothing."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "mayfly"]:
         del sys.modules[name]
-
-
-def warm(directory: str) -> None:
-    """`rehearse`, in a process that has time before it becomes an instance: memory shared with the template is copied
-    when it is first written to, reference counts included, and that is most of the time of a small function's init.
-
-    With the finder of the standard library alone: those of all other directories would cost each instance memory, and
-    many a function never needs them."""
-    path = sys.path[:]
-    sys.path[:] = [os.path.dirname(os.__file__)]
-    try:
-        rehearse(directory)
-    finally:
-        sys.path[:] = path
-
-
-def rehearse(directory: str) -> None:
-    """Do without effect all that init and a call do, in a template, so that its forks write to less of its memory: code
-    that ran has settled, and what looked attributes up has found them. `directory` is empty."""
-    path, known, environment, here = list(sys.path), set(sys.path_importer_cache), dict(os.environ), os.getcwd()
-    try:
-        _be_a_runtime(directory)
-    finally:
-        sys.path[:] = path
-        for place in set(sys.path_importer_cache) - known:
-            del sys.path_importer_cache[place]
-        _set_environment(environment)
-        os.chdir(here)
-    exec(_MODULE, {})  # noqa: S102 (a constant)
-    streams.flush()
-
-
-def _be_a_runtime(directory: str) -> None:
-    """For one call of a function that any two arguments suit. Load a module, too, which nothing else has loaded."""
-    sys.path.insert(0, directory)
-    for name in ("_no_such_module", _SMALL_MODULE):
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue
-    sys.modules.pop(_SMALL_MODULE, None)
-    meta = {"handler": "operator.eq", "environment": _USUAL, "task_root": directory}
-    server, control = socket.socketpair()
-    with server, control:
-        server.sendall(frames.encode(frames.INIT, meta))
-        server.sendall(frames.encode_call(1, frames.call_head("id", 0, "arn"), b"{}"))
-        server.shutdown(socket.SHUT_WR)
-        _Runtime(control, search.Places((), ""), None).run()
 
 
 def open_output() -> None:
@@ -116,7 +62,7 @@ def serve(control: socket.socket, places: search.Places = search.INSIDE, ready: 
     # A child made by fork (multiprocessing) has no business on the control socket.
     os.register_at_fork(after_in_child=control.close)
     try:
-        _Runtime(control, places, ready).run()
+        Runtime(control, places, ready).run()
         status = 0
     except SystemExit as leaving:
         status = _exit_status(leaving.code)
@@ -129,7 +75,9 @@ def serve(control: socket.socket, places: search.Places = search.INSIDE, ready: 
         os._exit(status)
 
 
-class _Runtime:
+class Runtime:
+    """Used by `serve`, and by `rehearsal`."""
+
     def __init__(self, control: socket.socket, places: search.Places, ready: ahead.Ready | None) -> None:
         control.setblocking(True)
         control.set_inheritable(False)
@@ -171,6 +119,14 @@ class _Runtime:
                         self._run_concurrently(list(waiting))
                         return
             adopted.reap_now_and_then(began_at)
+
+    def act(self, script: bytes) -> None:
+        """Do what `run` would do if it heard `script`."""
+        for frame in self._decoder.feed(script):
+            if frame.kind == frames.INIT:
+                self._init(frame)
+            else:
+                self._invoke(frame)
 
     def _run_concurrently(self, early: list[frames.Frame]) -> None:
         assert self._function is not None
@@ -216,7 +172,7 @@ class _Runtime:
             self._ready.restore(environment)
             about["restore_ms"] = round((time.perf_counter() - begin) * 1000, 3)
         else:
-            _set_environment(environment)
+            set_environment(environment)
             search.set_up(meta["task_root"], self._places)
             preload.fit(environment)
             logs.set_up(environment, self._current)
@@ -268,7 +224,8 @@ class _Runtime:
         self._control.sendall(frames.encode(kind, meta, payload, number))
 
 
-def _set_environment(environment: dict[str, str]) -> None:
+def set_environment(environment: dict[str, str]) -> None:
+    """Have these variables, no others, and the time zone that they say."""
     zone = os.environ.get("TZ")
     for name in list(os.environ):
         if name not in environment:
