@@ -7,8 +7,9 @@ from mayfly import ids
 
 
 def test_a_request_id_is_a_random_uuid_in_the_form_of_aws() -> None:
-    made = [ids.request_id() for _ in range(1000)]
-    assert len(set(made)) == 1000
+    many = ids.RequestIds()
+    made = [ids.request_id() for _ in range(1000)] + [many.next() for _ in range(1000)]
+    assert len(set(made)) == 2000
     for text in made:
         read = uuid.UUID(text)
         assert (str(read), read.version, read.variant) == (text, 4, uuid.RFC_4122)

@@ -69,6 +69,17 @@ class Books(RuleBasedStateMachine):
             assert demand.unreserved_limit == max(0, ACCOUNT - sum(self.reserved.values()))
 
     @invariant()
+    def what_counts_against_a_limit_is_as_in_the_snapshot(self) -> None:
+        for function in FUNCTIONS:
+            for accepted in {False, function in self.under_way}:
+                demand = self.ledger.demand(target("h", function=function), 0, 0.0, accepted=accepted)
+                calls, limit = self.ledger.counted(function, accepted=accepted)
+                if demand.reserved is not None:
+                    assert (calls, limit) == (demand.function_calls, demand.reserved)
+                else:
+                    assert (calls, max(0, limit)) == (demand.unreserved_calls, demand.unreserved_limit)
+
+    @invariant()
     def an_accepted_call_does_not_count_against_itself(self) -> None:
         for function in set(self.under_way):
             made = target("h", function=function)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.policy.scaling import Demand, Reject, Start, Use, Wait, decide
+from mayfly.policy.scaling import Demand, Reject, Start, Use, Wait, decide, uses
 
 QUIET = Demand(
     idle=0,
@@ -182,3 +182,13 @@ def test_more_memory_never_turns_a_call_away(demand: Demand, more_mb: int) -> No
     demand = demand._replace(start_patience_s=1.0)
     if not isinstance(decide(demand), Reject):
         assert not isinstance(decide(demand._replace(free_mb=demand.free_mb + more_mb)), Reject)
+
+
+@given(demands)
+def test_the_plain_case_is_decided_as_any_other(demand: Demand) -> None:
+    idle = demand._replace(idle=max(1, demand.idle), call_after_s=0.0)
+    if idle.reserved is not None:
+        calls, limit = idle.function_calls, idle.reserved
+    else:
+        calls, limit = idle.unreserved_calls, idle.unreserved_limit
+    assert uses(calls, limit, idle.wake_mb, idle.free_mb) == (decide(idle) == Use())

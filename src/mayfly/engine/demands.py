@@ -21,6 +21,20 @@ class Demands:
         self._standby = standby
         self._clock = clock
 
+    def plain(self, pool: Pool, job: Job, shared: Instance | None, *, accepted: bool) -> bool:
+        """Whether the decision is to use `shared`, or else the idle instance that is next, without a snapshot."""
+        ledger = self._ledger
+        if ledger.limits.calls_per_concurrency is not None:
+            return False
+        if shared is not None:
+            wake_mb = 0
+        elif pool.idle:
+            wake_mb = pool.idle[-1].wake_mb
+        else:
+            return False
+        calls, limit = ledger.counted(job.target.function, accepted=accepted)
+        return scaling.uses(calls, limit, wake_mb, ledger.memory_mb - ledger.held_mb)
+
     def of(self, pool: Pool, job: Job, shared: Instance | None, *, accepted: bool, turn: bool) -> scaling.Demand:
         """The snapshot for a decision. What it takes to start an instance is looked up only where there is none."""
         ledger, now, function = self._ledger, self._clock.monotonic(), job.target.function

@@ -91,6 +91,7 @@ class LocalEngine:
         self._ledger = Ledger(memory_mb, account_concurrency, limits)
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._sweep_at = math.inf  # when it goes off, by the clock
+        self._sweeps = 0  # until now
         reporter = Reporter(observer)
         self._templates = Templates(
             factory,
@@ -231,12 +232,17 @@ class LocalEngine:
             if self._sweep_timer is None:
                 self._sweep_by(self._due_at(instance, 0))
             return
-        if instance.calls <= 1:
-            self.habits.started(instance)
-        self._sweep_by(self._due_at(instance, 0))
+        # Where nothing was learnt or swept since the timer was set for one, it may now stay longer than it might then.
+        as_of = self._sweeps + self.habits.revisions
+        if instance.first_as_of != as_of:
+            instance.first_as_of = as_of
+            if instance.calls <= 1:
+                self.habits.started(instance)
+            self._sweep_by(self._due_at(instance, 0))
         idle = self._placement.homes[instance.id].idle
-        if len(idle) > 1:  # the one below is no longer the next to be used, and may have to go earlier than it had to
-            self._sweep_by(self._due_at(idle[-2], 1))
+        if len(idle) > 1 and (below := idle[-2]).below_as_of != as_of:
+            below.below_as_of = as_of  # no longer the next to be used, it may have to go earlier than it had to
+            self._sweep_by(self._due_at(below, 1))
 
     def _idle(self, instance: Instance, position: int) -> keepalive.Idle:
         """What a policy may know of an idle instance."""
@@ -264,4 +270,5 @@ class LocalEngine:
 
     def _sweep_due(self) -> None:
         self._sweep_timer, self._sweep_at = None, math.inf
+        self._sweeps += 1
         self._sweep_by(self.sweep())

@@ -90,6 +90,7 @@ class Habits(Generic[State]):
         self._numbers = itertools.count()
         self._by_decision = keep_alive(self._decision)
         self._closed = False
+        self.revisions = 0  # how often something was learnt, or taken back, by which instances may be kept for shorter
 
     # Calls.
 
@@ -102,12 +103,16 @@ class Habits(Generic[State]):
         habit.untold += 1
         if habit.running > 1:
             return
-        habit.target, habit.retired, habit.ahead = target, False, ""
+        habit.target, habit.retired = target, False
+        if habit.ahead:
+            habit.ahead = ""
+            self.revisions += 1
         if habit.idle_since is not None and (idle_s := now - habit.idle_since) > self._settle_s:
             if habit.untold > 1:
                 habit.state = self._rule.observe(habit.state, 0.0, habit.untold - 1)
             habit.untold = 0
             habit.state = self._rule.observe(habit.state, idle_s)
+            self.revisions += 1
 
     def ended(self, key: str) -> None:
         """A call that was accepted is over."""
@@ -238,6 +243,7 @@ class Habits(Generic[State]):
     def _retell(self, habit: _Habit[State], subject: Subject) -> None:
         habit.subject = subject
         habit.state = self._rule.about(habit.state, subject)
+        self.revisions += 1
 
     def _decision(self, key: str) -> Decision:
         return self._rule.decide(self._habits[key].state)

@@ -73,6 +73,8 @@ class Instance:
         self.calls = 0  # that ended
         self.created_at = host.clock.monotonic()
         self.idle_since = self.created_at
+        self.first_as_of = -1  # when the engine looked last how long it may idle as the next one to be used
+        self.below_as_of = -1  # likewise, as the one after that
         self.holds_mb = target.sandbox.memory_mb  # in the engine's books; less while it is frozen
         self.grace_s = freezing.FIRST_S  # before it is frozen
         self._frozen_at = 0.0

@@ -84,6 +84,20 @@ class Ledger:
         if function in self._reserved:
             self._reserved_calls -= 1
 
+    def counted(self, function: str, *, accepted: bool) -> tuple[int, int]:
+        """How many calls count against the limit on concurrency that holds for a function, and that limit.
+
+        One that is `accepted` already does not count against itself.
+        """
+        own = 1 if accepted else 0
+        reserved = self._reserved.get(function)
+        if reserved is not None:
+            return self._by_function.get(function, 0) - own + self._provisioned_for(function), reserved
+        unreserved = self.calls - self._free_calls - self._reserved_calls - own
+        if self._provisioned:
+            unreserved += self._provisioned_without_reservation()
+        return unreserved, self._account - self._reserved_total
+
     def demand(self, target: Target, idle: int, start_after_s: float, accepted: bool) -> Demand:
         """The snapshot for a call of `target`; one that is `accepted` already does not count against itself.
 

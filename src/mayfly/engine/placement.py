@@ -148,6 +148,11 @@ class Placement:
             self._run_provisioned(ready, job, accepted=accepted)
             return
         shared = pool.sharing.choose() if pool.sharing is not None else self._busy_one(pool)
+        if self._demands.plain(pool, job, shared, accepted=accepted):
+            if not accepted:
+                self._accept(job, on=shared)
+            self._use(pool, shared, job, 0)
+            return
         decision = scaling.decide(self._demands.of(pool, job, shared, accepted=accepted, turn=turn))
         if not isinstance(decision, scaling.Use) and not job.recalled:
             scope = _scope(job.target, decision)
@@ -502,12 +507,12 @@ class Placement:
             self.tally.yielded(instance.target.function)
             instance.end("gave way")
             return
-        if self._feed(pool, instance):
+        if (pool.waiting or pool.sharing is not None) and self._feed(pool, instance):
             return
         self.freezer.rests(instance)
         if self.standby.ready(instance):
             return
-        if self._clock.monotonic() - instance.created_at > self._max_age_s:
+        if instance.idle_since - instance.created_at > self._max_age_s:
             instance.end("too old")
             return
         pool.idle.append(instance)
@@ -540,7 +545,8 @@ class Placement:
             self._habits.called(job.target, job.accepted_at)
 
     def _settle(self, job: Job) -> None:
-        self._has_waited(job)
+        if job.waits_since is not None:
+            self._has_waited(job)
         self.ledger.settle(job.target.function, provisioned=job.provisioned)
         if self._habits is not None:
             self._habits.ended(job.target.key)

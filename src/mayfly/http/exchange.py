@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from mayfly import ids
 from mayfly.http.body import RequestBody
 from mayfly.services.contract import HttpRequest, join_headers
 
@@ -34,7 +33,7 @@ class Exchange(Struct, eq=False):
     expects: bool  # it waits for a 100 before it sends the body
     replied: bool = False  # some of the reply was sent
 
-    def request(self, source_ip: str) -> HttpRequest:
+    def request(self, source_ip: str, request_id: str) -> HttpRequest:
         """What whoever answers gets."""
         return HttpRequest(
             self.method,
@@ -44,7 +43,7 @@ class Exchange(Struct, eq=False):
             self.body,
             self.fields.get("host", ""),
             source_ip,
-            ids.request_id(),
+            request_id,
             "HTTP/1.1" if self.version == "1.1" else "HTTP/1.0",
             "",
             self.body.whole(),

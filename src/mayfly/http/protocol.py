@@ -324,7 +324,7 @@ class Connection(asyncio.Protocol):
         self._writable = None
 
     async def _answer(self, made: Exchange) -> None:
-        request = made.request(self._source_ip)
+        request = made.request(self._source_ip, self._traffic.ids.next())
         try:
             try:
                 response = _FULL if self._excess else await self._traffic.answer(request)

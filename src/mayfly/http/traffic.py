@@ -10,6 +10,7 @@ from typing import Protocol
 
 from mayfly.http.api import Answer
 from mayfly.http.heads import status_line
+from mayfly.ids import RequestIds
 from mayfly.settings import HttpSettings
 
 MAX_CONNECTIONS = 16_384
@@ -53,6 +54,7 @@ class Traffic:
         self.answer = answer
         self.head_limit = settings.header_bytes
         self.keep_alive_s = settings.keep_alive_s
+        self.ids = RequestIds()
         self.loop = asyncio.get_running_loop()
         self.connections: set[Guarded] = set()
         self.tasks: set[asyncio.Task[None]] = set()  # one for each request that is being answered

@@ -127,6 +127,15 @@ def decide(demand: Demand) -> Decision:
     return _START if short_mb <= 0 else Start(evict_mb=short_mb)
 
 
+def uses(calls: int, limit: int, wake_mb: int, free_mb: int) -> bool:
+    """Whether `decide` says `Use()` by these alone, where the rate of calls is not limited and an instance is idle.
+
+    So it is for nearly all calls, and nothing else need be looked up then. `calls` are under way of those that count
+    against `limit`: the function's own, else what the account leaves.
+    """
+    return calls < limit and (wake_mb <= 0 or wake_mb <= free_mb)
+
+
 def _wake(demand: Demand) -> Decision:
     short_mb = demand.wake_mb - demand.free_mb
     if short_mb <= 0:
