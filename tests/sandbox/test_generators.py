@@ -1,6 +1,7 @@
 """Which generators instances get anew, which keep their seed, and which stand in the way of a template."""
 
 import gc
+import os
 import random
 import secrets
 import time
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mayfly.sandbox.python import logs
+from mayfly.sandbox.python.ahead import Ready
 from mayfly.sandbox.python.generators import Generators, looks_drawn
 
 NOW = 1_800_000_000.0
@@ -110,3 +113,26 @@ def test_seeds_that_people_write_are_kept_unless_they_are_the_time(seed: int) ->
 @given(st.one_of(st.integers(1 << 32), st.floats(allow_nan=False), st.binary(min_size=8), st.text(min_size=16)))
 def test_seeds_that_nobody_writes_are_doubted(seed: Any) -> None:
     assert looks_drawn(seed, NOW)
+
+
+class Counted(Generators):
+    """Counts how often it seeds."""
+
+    reseeded = 0
+
+    def reseed(self) -> None:
+        self.reseeded += 1
+
+
+def test_a_spare_draws_its_seeds_while_it_waits_and_not_again_when_its_call_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "environ", {})  # restored for the tests that follow
+    for waits, before, after in ((True, 1, 1), (False, 0, 1)):
+        counted = Counted()
+        ready = Ready(logs.Current(), counted)
+        if waits:
+            ready.freshen()
+        assert counted.reseeded == before
+        ready.restore({})
+        assert counted.reseeded == after

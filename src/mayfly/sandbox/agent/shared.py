@@ -119,6 +119,7 @@ def _become_instance(message: dict[str, Any], descriptors: list[int], kit: _Kit)
         _close_all_but(kit.ready.inherited)
         if message["ahead"]:
             rehearsal.warm_shared(kit.ready)
+            kit.ready.freshen()
         gc.enable()
         bootstrap.serve(socket.socket(fileno=isolate.CONTROL), ready=kit.ready)
     finally:

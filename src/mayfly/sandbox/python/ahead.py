@@ -68,6 +68,7 @@ class Ready:
         self._changed: dict[str, Optional[str]] = {}  # noqa: UP045
         self._printed = ""
         self._held = Held()
+        self._fresh = False  # the generators of this very process have seeds of their own
         self._directory = ""
         self.credentials = restore.Credentials()
 
@@ -96,6 +97,11 @@ class Ready:
         other.fill(self._changed, "", Held(), "")
         return other
 
+    def freshen(self) -> None:
+        """In a fork that has time and will be one instance, never in a template: draw what `restore` would."""
+        self._generators.reseed()
+        self._fresh = True
+
     def restore(self, environment: Mapping[str, str]) -> None:
         """In an instance, before anything of the function runs in it."""
         os.environ.clear()
@@ -105,7 +111,8 @@ class Ready:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        self._generators.reseed()
+        if not self._fresh:
+            self._generators.reseed()
         restore.renew_identity()
         self.credentials.renew(environment)
         self._held.renew()
