@@ -60,6 +60,9 @@ class StartBook:
 
     def __init__(self, observer: Observer, clock: Clock) -> None:
         self._observer = observer
+        self.started = observer.started  # nothing of these is kept here
+        self.output = observer.output
+        self.terminated = observer.terminated
         self._clock = clock
         self._functions: OrderedDict[str, FunctionStarts] = OrderedDict()
         self.counts: Counter[str] = Counter()  # of all functions, those forgotten since included
@@ -77,19 +80,10 @@ class StartBook:
     ) -> None:
         self._observer.initialized(target, instance, took_ms, failure, restored=restored)
 
-    def started(self, target: Target, instance: str, call: Call) -> None:
-        self._observer.started(target, instance, call)
-
-    def output(self, target: Target, instance: str, call: Call | None, lines: list[tuple[float, str]]) -> None:
-        self._observer.output(target, instance, call, lines)
-
     def finished(self, target: Target, call: Call, outcome: Outcome) -> None:
         if outcome.cold:
             self._note(target, call, outcome)
         self._observer.finished(target, call, outcome)
-
-    def terminated(self, target: Target, instance: str, reason: str) -> None:
-        self._observer.terminated(target, instance, reason)
 
     def _note(self, target: Target, call: Call, outcome: Outcome) -> None:
         page = self._functions.setdefault(target.function, FunctionStarts())

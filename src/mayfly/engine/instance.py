@@ -148,11 +148,12 @@ class Instance:
             self._queue(job, self._ends)
             return
         if not running:
-            if self.state is State.FROZEN:
+            if self._lifecycle.state is State.FROZEN:
                 self._thaw(self._ends)
             self._lifecycle.feed(Event.CALLED)
             self._ends.output.flush()  # a line begun between calls is not part of this one
-        self._go(Turn(job, self._host.clock.monotonic(), cold=False), self.target.timeout_s)
+        now = self._host.clock.monotonic()
+        self._go(Turn(job, now, cold=False), now, self.target.timeout_s)
 
     def _queue(self, job: Job, ends: Ends) -> None:
         number = self._turns.wait(Turn(job, self._host.clock.monotonic(), cold=False))
@@ -384,7 +385,7 @@ class Instance:
         self._lifecycle.feed(Event.CALLED)
         self._ends.output.drain()
         self._first = None
-        self._go(turn, turn.init_ended(now))
+        self._go(turn, now, turn.init_ended(now))
         if self._leaving:
             self._lifecycle.feed(Event.RETIRED)
         elif self.target.concurrency > 1:
@@ -400,12 +401,12 @@ class Instance:
         else:
             self._owner.initialized(self)
 
-    def _go(self, turn: Turn, left_s: float) -> None:
-        """The handler is to run, and has `left_s` to do so."""
+    def _go(self, turn: Turn, now: float, left_s: float) -> None:
+        """The handler is to run from now on, and has `left_s` to do so."""
         assert self._ends is not None
         number = self._turns.begin(turn)
         turn.due_at = self._loop.time() + left_s
-        self._begun_at = self._host.clock.monotonic()
+        self._begun_at = now
         turn.reported = True
         self._host.observer.started(self.target, self.id, turn.job.call)
         deadline_ms = int((self._host.clock.now() + left_s) * 1000)
