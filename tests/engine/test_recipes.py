@@ -66,7 +66,7 @@ class Scene:
 
     async def start(self) -> None:
         with pytest.raises(SandboxStartError):
-            await self.templates.start(TARGET, awaited=True)
+            await self.templates.start(TARGET)
 
     async def learn(self, own_us: int) -> None:
         """A first start from the interpreter, and what follows it."""

@@ -10,6 +10,7 @@ import uvloop
 from mayfly.clock import ManualClock, SystemClock
 from mayfly.engine.engine import LocalEngine
 from mayfly.engine.spares import QUIET_S
+from mayfly.errors import PlatformError
 from mayfly.policy import spares as policy
 from mayfly.sandbox.api import SandboxStartError
 
@@ -102,6 +103,28 @@ async def test_a_spare_that_dies_is_replaced_and_harms_nobody(
     await factory.have_started(3)
     await waiting(engine, made.key, 1)
     await end_instances(engine)
+    assert result(await engine.invoke(made, call(3))) == 3
+
+
+async def test_a_spare_whose_variables_cannot_be_had_is_given_back_and_the_call_learns_why(
+    make_engine: MakeEngine, factory: Watched
+) -> None:
+    engine = make_engine(clock=SystemClock(), spares=5)
+    made = target("functions.echo")
+    await engine.invoke(made, call())
+    await waiting(engine, made.key, 1)
+    await end_instances(engine)
+    usual = made.environment
+
+    async def environment(instance: str) -> dict[str, str]:
+        raise PlatformError("the role is gone")
+
+    object.__setattr__(made, "environment", environment)
+    with pytest.raises(PlatformError, match="the role is gone"):
+        await engine.invoke(made, call(2))
+    async with asyncio.timeout(20):
+        await factory.sandboxes[1].exited()
+    object.__setattr__(made, "environment", usual)
     assert result(await engine.invoke(made, call(3))) == 3
 
 

@@ -66,7 +66,7 @@ class Scene:
         """An instance starts; from which template."""
         made = of(key)
         with pytest.raises(SandboxStartError):
-            await self.templates.start(made, awaited=True)
+            await self.templates.start(made)
         used = self.factory.asked[-1]
         if used is None:
             self.templates.learned(made, START, {})

@@ -21,18 +21,32 @@ async def provision(
 
     `awaited`: a call waits for it. Raises what either raises; `SandboxStartError` when they take too long.
     """
+    if awaited and (spare := templates.spare(target)) is not None:
+        return spare, await _environment_beside(spare, target, instance)
     environment = asyncio.create_task(_environment(target, instance))
     made: Started | None = None
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             # The request for the sandbox leaves first: whoever makes it then works while the variables are gathered.
-            made = await templates.start(target, awaited=awaited)
+            made = await templates.start(target)
             return made, await environment
     except BaseException as error:
         environment.cancel()
         await asyncio.gather(environment, return_exceptions=True)
         if made is not None:
             await give_back(made.sandbox)
+        if isinstance(error, TimeoutError):
+            raise SandboxStartError(f"no instance could be started within {START_TIMEOUT_S:g} s") from error
+        raise
+
+
+async def _environment_beside(spare: Started, target: Target, instance: str) -> dict[str, str]:
+    """The same where the sandbox is there already: no task is made for what usually waits for nothing."""
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            return await _environment(target, instance)
+    except BaseException as error:
+        await give_back(spare.sandbox)
         if isinstance(error, TimeoutError):
             raise SandboxStartError(f"no instance could be started within {START_TIMEOUT_S:g} s") from error
         raise

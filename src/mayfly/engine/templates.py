@@ -86,11 +86,13 @@ class Templates:
         self._spares = spares(lambda target: self._start(target, ahead=True))
         self._closed = False
 
-    async def start(self, target: Target, *, awaited: bool) -> Started:
-        """A sandbox for `target`, by the fastest path there is, a spare only if a call waits for it (`awaited`).
-        Raises what `SandboxFactory.start` raises."""
-        if awaited and (spare := self._spares.take(target)) is not None:
-            return Started(spare, "spare")
+    def spare(self, target: Target) -> Started | None:
+        """A sandbox that waits, for a call that needs one, if there is any; the demand is noted in both cases."""
+        spare = self._spares.take(target)
+        return Started(spare, "spare") if spare is not None else None
+
+    async def start(self, target: Target) -> Started:
+        """A sandbox for `target`, by the fastest path beside a spare. Raises what `SandboxFactory.start` does."""
         made = await self._start(target, ahead=False)
         return Started(made, made.origin)
 
