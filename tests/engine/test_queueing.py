@@ -158,8 +158,10 @@ async def test_a_call_that_waits_has_all_of_its_time_when_it_begins(monkeypatch:
     await stage.call()
     await stage.call()
     now += 2
+    await settle(stage.factory)
     await answer(stage, puppet)
     now += 2  # more than its time since it was sent, less than since it began
+    await settle(stage.factory)
     await answer(stage, puppet)
     assert [(await task).failure for task in stage.calls] == [None, None]
     await stage.close()
