@@ -36,7 +36,7 @@ def aws(platform: PlatformProcess, tmp_path: Path) -> Aws:
 
     def run(*arguments: str, fails: bool = False) -> Any:
         command = [str(Path(sys.executable).with_name("aws")), *arguments]
-        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=200)
         assert (done.returncode != 0) is fails, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
         if fails:
             return done.stderr
@@ -66,7 +66,7 @@ def test_files_go_up_and_come_down(aws: Aws, tmp_path: Path) -> None:
     assert (tmp_path / "back" / "tree" / "sub" / "large.bin").read_bytes() == original
     assert (tmp_path / "back" / "copy.bin").read_bytes() == original
     url = aws("s3", "presign", "s3://aws-cli/tree/a.txt").strip()
-    with urllib.request.urlopen(url, timeout=20) as reply:
+    with urllib.request.urlopen(url, timeout=60) as reply:
         assert reply.read() == b"a"
     aws("s3", "rb", "s3://aws-cli", "--force")
     assert "NoSuchBucket" in aws("s3", "ls", "s3://aws-cli", fails=True)

@@ -38,6 +38,6 @@ def test_the_javascript_sdk_does_objects_tables_and_functions(platform: Platform
         "TEST_ZIP": base64.b64encode(package.getvalue()).decode(),
     }
     done = subprocess.run(
-        [node, "--test", "platform.test.mjs"], cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=100
+        [node, "--test", "platform.test.mjs"], cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=200
     )
     assert done.returncode == 0, done.stdout + done.stderr

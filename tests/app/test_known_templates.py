@@ -54,7 +54,7 @@ async def test_it_is_stored_as_soon_as_it_is_known(store: Store, clock: ManualCl
     recipes = Recipes()
     running = asyncio.create_task(KnownTemplates(store, recipes, clock).run())
     recipes.made(RECIPE)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await stored(store) != ["arn:1"]:  # noqa: ASYNC110 (a database tells nobody)
             await asyncio.sleep(0)
     running.cancel()

@@ -36,7 +36,7 @@ def mayfly(
         capture_output=True,
         text=True,
         input=stdin,
-        timeout=60,
+        timeout=200,
         env={**os.environ, "COLUMNS": str(columns), "NO_COLOR": "1", **variables},
     )
 

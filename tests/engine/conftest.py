@@ -61,7 +61,7 @@ class Recorder:
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         """Return once `condition` holds; it is looked at after every event."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
@@ -161,7 +161,7 @@ class Meeting:
 
     async def all_here(self) -> None:
         """Return when every call made so far runs its handler."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not all(path.exists() for path in self._arrivals):  # noqa: ASYNC110 - made by other processes
                 await asyncio.sleep(0.002)
 

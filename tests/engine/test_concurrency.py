@@ -138,7 +138,7 @@ def target(made: Made, handler: str, concurrency: int, timeout_s: float = 30.0) 
 
 
 async def wait_until_idle(engine: LocalEngine) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while any(instance.state != "idle" for pool in engine.snapshot() for instance in pool.instances):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 

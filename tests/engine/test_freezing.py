@@ -30,7 +30,7 @@ def process_state(sandbox: ForkedSandbox) -> str:
 
 
 async def is_stopped(sandbox: ForkedSandbox) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while process_state(sandbox) != "T":  # noqa: ASYNC110 (the kernel's doing)
             await asyncio.sleep(0.001)
 
@@ -99,7 +99,7 @@ async def test_provisioned_instances_are_frozen_before_their_first_call(
 ) -> None:
     made = target("functions.count")
     engine.provision(made, 2)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (standing := engine.provisioned(made.key)) is None or standing.available < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     freeze_due(engine, clock)
@@ -257,7 +257,7 @@ async def test_provisioned_instances_keep_the_memory_that_they_were_promised(
     engine = make_engine(memory_mb=256)
     made = target("functions.echo")
     engine.provision(made, 2)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (standing := engine.provisioned(made.key)) is None or standing.available < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     freeze_due(engine, clock)

@@ -158,7 +158,7 @@ async def test_the_first_call_that_waits_for_memory_ends_long_terms(make_engine:
     front.busy.add(instance)
 
     waiting = asyncio.create_task(engine.invoke(target("functions.count"), call()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while engine.leases.term_s == TERM_S:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)
 

@@ -18,7 +18,7 @@ from .test_pools import meet, states
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - changed by other processes
             await asyncio.sleep(0.002)
 

@@ -59,7 +59,7 @@ class Stage:
 
     async def close(self) -> list[Any]:
         await self.engine.close(0)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             outcomes = await asyncio.gather(*self.calls, return_exceptions=True)
         books = self.engine._ledger
         assert (books.calls, books.held_mb, books.dying_mb, books.idle_mb) == (0, 0, 0, 0)

@@ -31,7 +31,7 @@ class Watched(ForkedFactory):
         return sandbox
 
     async def have_started(self, count: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.starts < count:
                 self._changed.clear()
                 await self._changed.wait()
@@ -46,7 +46,7 @@ async def factory() -> AsyncIterator[Watched]:
 
 async def waiting(engine: LocalEngine, key: str, count: int) -> None:
     """Return when so many spares of a target wait."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while engine._templates.spares(key) != count:  # noqa: ASYNC110 - the loop's own turns bring it about
             await asyncio.sleep(0.001)
 
@@ -171,7 +171,7 @@ async def test_a_spare_that_cannot_be_made_costs_no_call(
 
     factory.before_start = refuse_all_but_the_first
     await engine.invoke(made, call())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while factory.starts < 2:  # noqa: ASYNC110 - the loop's own turns bring it about
             await asyncio.sleep(0.001)
     factory.before_start = lambda: None

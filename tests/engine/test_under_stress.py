@@ -113,7 +113,7 @@ async def test_closing_in_the_middle_of_a_storm_settles_every_call(
 
     await engine.close(0)
 
-    done, pending = await asyncio.wait(calls, timeout=10)
+    done, pending = await asyncio.wait(calls, timeout=30)
     assert not pending
     assert len(done) == 20
     for task in done:

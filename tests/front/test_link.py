@@ -24,7 +24,7 @@ class End:
         self._changed.set()
 
     async def hears(self, count: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.heard) < count:
                 self._changed.clear()
                 await self._changed.wait()

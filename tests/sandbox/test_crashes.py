@@ -22,8 +22,6 @@ from mayfly.sandbox.process import ProcessFactory
 
 from .talk import RUNTIME, Talks
 
-pytestmark = pytest.mark.timeout(60)
-
 # A server with two sandboxes, one of them busy; prints their process ids as the host sees them, then waits.
 SERVER = """
 import asyncio, json, os, sys, time

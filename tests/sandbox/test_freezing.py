@@ -17,7 +17,7 @@ from mayfly.sandbox.namespace import AgentFactory
 from . import parcels
 from .talk import RUNTIME, Talk, Talks
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # Runs on behind the reply: a thread, and a child in a session of its own, each adding a byte to its file all the time.
 RUNS_ON = """
@@ -59,7 +59,7 @@ def is_frozen(sandbox: Sandbox) -> bool:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 (the kernel's doing, of which nobody tells)
             await asyncio.sleep(0.001)
 

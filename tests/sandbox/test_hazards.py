@@ -203,7 +203,7 @@ async def test_a_template_that_takes_the_forking_over_is_discarded_and_harms_nob
     await prepare(isolated, code)
     for _ in range(2):
         with pytest.raises(TemplateLostError):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await isolated.start(code, template=str(code))
     assert await (await isolated.ready()).run("result = 'well'") == "well"
 

@@ -17,7 +17,7 @@ from mayfly.sandbox.namespace import AgentFactory
 
 from .talk import CODE, RUNTIME, Talk, Talks
 
-pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module")]
 
 MEMORY_MB = 128
 

@@ -14,7 +14,7 @@ def mayfly(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-m", "mayfly", "simulate", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1"},
     )
 

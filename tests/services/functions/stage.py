@@ -267,7 +267,7 @@ class WatchedQueue(SqlReadyQueue):
 
     async def seen(self, what: str, times: int) -> None:
         """Return once `what` happened at least `times` times."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self._happened[what] < times:
                 self._changed.clear()
                 await self._changed.wait()
@@ -342,7 +342,7 @@ class Stage:
 
     async def drained(self) -> None:
         """Return once no event waits or runs."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.queue.empty(QUEUE)
 
     def pass_time(self, seconds: float) -> None:

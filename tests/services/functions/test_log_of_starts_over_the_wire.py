@@ -34,7 +34,7 @@ def functions(client: Callable[..., Any]) -> Any:
 def published(functions: Any, name: str) -> str:
     """The state in which version 1 ends up."""
     functions.publish_version(FunctionName=name)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (state := functions.get_function_configuration(FunctionName=name, Qualifier="1")["State"]) == "Pending":
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -47,7 +47,7 @@ def streams(platform: PlatformProcess, name: str, count: int) -> list[list[dict[
     What no call is acknowledged for is written a moment after it happened.
     """
     logs, group = platform.client("logs"), f"/aws/lambda/{name}"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             found = logs.describe_log_streams(logGroupName=group)["logStreams"]

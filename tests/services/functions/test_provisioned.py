@@ -54,7 +54,7 @@ async def told(stage: Stage, **wanted: int) -> None:
 
 
 async def until(stage: Stage, condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             stage.engine.arrived.clear()
             await stage.engine.arrived.wait()

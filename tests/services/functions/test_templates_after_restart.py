@@ -19,7 +19,7 @@ from tests.cli.test_commands import mayfly
 from tests.conftest import PlatformProcess, start_platform
 from tests.services.functions.test_templates_over_the_wire import create, run, template
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.root
 
 BURST = 6
 IMPORTS = "time.sleep(0.3)\n"
@@ -48,7 +48,7 @@ def end(server: "subprocess.Popen[bytes]") -> None:
 
 def wait_until_stored(data: Path) -> None:
     """The server tells nobody when what it learnt is on file."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     with closing(sqlite3.connect(DataDirectory(data).database)) as database:
         while not database.execute("SELECT 1 FROM engine_templates").fetchall():
             assert time.monotonic() < deadline

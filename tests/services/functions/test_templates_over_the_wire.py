@@ -56,7 +56,7 @@ def create(platform: PlatformProcess, package: str = "", init: str = "", **param
 
 def template(platform: PlatformProcess, name: str, version: str) -> dict[str, Any]:
     """As `mayfly function` tells, once it is known."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         done = mayfly("function", name, "--json", data=platform.data)
         assert done.returncode == 0, done.stderr
@@ -103,7 +103,7 @@ def test_a_version_with_snap_start_tells_whether_and_why_not(
 def test_a_hook_that_fails_before_the_snapshot_fails_the_version(functions: Any, platform: PlatformProcess) -> None:
     name = create(platform, init=HOOK.format("before_snapshot"), SnapStart={"ApplyOn": "PublishedVersions"})
     functions.publish_version(FunctionName=name)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (found := functions.get_function_configuration(FunctionName=name, Qualifier="1"))["State"] == "Pending":
         assert time.monotonic() < deadline
     assert (found["State"], found["StateReasonCode"]) == ("Failed", "FunctionError.RuntimeInitError")

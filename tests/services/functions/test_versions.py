@@ -260,7 +260,7 @@ async def test_packages_of_versions_count(open_stage: OpenStage) -> None:
 
 async def active(stage: Stage, version: str = "1") -> Any:
     """The version's configuration once it is pending no more."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found = await stage.call("GetFunctionConfiguration", FunctionName="f", Qualifier=version)
             if found["State"] != "Pending":

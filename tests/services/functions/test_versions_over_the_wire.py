@@ -146,7 +146,7 @@ def test_an_aliass_url_answers_with_its_version(functions: Any, platform: Platfo
     functions.add_permission(**common, StatementId="call", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True)
     for version in ("1", "2"):
         functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
-        with urllib.request.urlopen(url, timeout=30) as reply:
+        with urllib.request.urlopen(url, timeout=60) as reply:
             assert reply.read().decode() == version
     functions.delete_function(FunctionName=name)
 

@@ -33,7 +33,7 @@ def aws(door: Door, tmp_path: Path) -> Run:
             "AWS_ENDPOINT_URL": door.url,
         }
         command = [str(Path(sys.executable).with_name("aws")), *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

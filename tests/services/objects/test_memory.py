@@ -21,8 +21,6 @@ SIZE = 256 * MIB
 GROWTH = 64 * MIB
 ZEROS = bytes(MIB)
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def status_bytes(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

@@ -35,13 +35,13 @@ def aws(platform: PlatformProcess, tmp_path: Path) -> Callable[..., tuple[int, s
 
     def run(*arguments: str) -> tuple[int, str]:
         command = [str(Path(sys.executable).with_name("aws")), *arguments]
-        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=200)
         return done.returncode, done.stdout + done.stderr
 
     return run
 
 
-@pytest.mark.timeout(300)  # the command line waits 5 to 30 seconds between two looks
+@pytest.mark.timeout(600)  # the command line waits 5 to 30 seconds between two looks
 def test_the_aws_command_line_deploys_deploys_again_and_deletes(
     aws: Callable[..., tuple[int, str]], client: Callable[..., Any], tmp_path: Path
 ) -> None:

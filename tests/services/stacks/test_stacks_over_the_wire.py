@@ -114,7 +114,7 @@ def test_a_serverless_application_is_deployed_changed_and_deleted(client: Client
     assert client("dynamodb").describe_table(TableName=made["Table"])["Table"]["TableStatus"] == "ACTIVE"
     (notified,) = s3.get_bucket_notification_configuration(Bucket=made["Bucket"])["LambdaFunctionConfigurations"]
     assert notified["LambdaFunctionArn"] == configuration["FunctionArn"]
-    with urllib.request.urlopen(made["Url"] + "there", timeout=30) as answer:
+    with urllib.request.urlopen(made["Url"] + "there", timeout=60) as answer:
         assert answer.read() == b"hello /there"
 
     cloudformation.update_stack(
@@ -187,7 +187,7 @@ def test_an_alias_that_sam_publishes_follows_the_code(client: Client) -> None:
         ]
 
     def answer(url: str) -> str:
-        with urllib.request.urlopen(url, timeout=30) as reply:
+        with urllib.request.urlopen(url, timeout=60) as reply:
             return str(reply.read().decode())
 
     cloudformation.create_stack(TemplateBody=PUBLISHED, Parameters=parameters("code1.zip"), **usual)

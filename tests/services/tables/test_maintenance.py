@@ -22,7 +22,7 @@ async def test_the_running_task_removes_the_rows_of_a_deleted_table(open_store: 
     tables = Tables(TablesService(store, clock))
     await tables.make()
     await fill(tables, 250)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         task = asyncio.create_task(tables.service.run())
         await tables.call("DeleteTable", TableName="things")
         while (await store.read(lambda reader: reader.one(ROWS)))[0]:
