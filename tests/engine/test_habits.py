@@ -48,6 +48,13 @@ class Always:
         return False
 
 
+class OnceLearnt(Always):
+    """Instances are kept as it says, and for a moment only once something was learnt."""
+
+    def decide(self, state: int) -> Decision:
+        return Decision(0.0, 0.01, "for a moment") if state else self.decision
+
+
 class BySize(Always):
     """Small instances are kept for an hour, large ones not at all."""
 
@@ -174,6 +181,18 @@ async def test_one_that_is_no_longer_the_first_is_given_up_by_the_engine_itself(
     meeting.end()
     await long
     await recorder.wait_for(lambda: recorder.of("terminated") == [(first, "idle for too long")])
+
+
+async def test_what_is_learnt_from_a_call_holds_for_an_instance_that_was_kept_for_longer_before(
+    make_engine: MakeEngine, clock: ManualClock, recorder: Recorder
+) -> None:
+    engine = make_engine(rule=OnceLearnt(Decision(0.0, 3600.0, "for an hour")), settle_s=1.0)
+    for _ in range(3):
+        await engine.invoke(target("functions.count"), call())
+    clock.advance(100)
+    assert not await cold(engine, target("functions.count"))
+    clock.advance(1)
+    await recorder.wait_for(lambda: [reason for _, reason in recorder.of("terminated")] == ["idle for too long"])
 
 
 async def test_none_is_kept_until_what_it_was_given_expires(make_engine: MakeEngine, clock: ManualClock) -> None:

@@ -1,8 +1,9 @@
 """Which call runs where: carries out what `policy` decides, and keeps the books of it.
 
 Between two awaits nothing else runs on the loop, so a decision and the change of the books that goes with it are atomic
-without a lock: `place` takes a snapshot, asks `policy.scaling`, and carries the answer out before it returns. Only
-making and discarding sandboxes takes time, and that is the task of the instance itself.
+without a lock: `place` takes a snapshot, asks `policy.scaling`, and carries the answer out before it returns. Where an
+instance is idle and no limit is reached, four numbers take the place of the snapshot (`scaling.uses`). Only making and
+discarding sandboxes takes time, and that is the task of the instance itself.
 """
 
 import asyncio

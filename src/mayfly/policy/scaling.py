@@ -21,7 +21,7 @@ Shortage = Literal["start", "room", "instances", "scaling", "memory", "processor
 
 
 class Demand(NamedTuple):
-    """What is known at the moment of a call. A tuple, because one is made for every call."""
+    """What is known at the moment of a call. A tuple: one is made for every call that `uses` does not cover."""
 
     idle: int  # instances of the target that are idle, or run calls and have room for another
     function_calls: int  # calls of the function under way
