@@ -110,7 +110,9 @@ def serving(level: str, directory: Path) -> Iterator["subprocess.Popen[str]"]:
     """A server that has its two sandboxes; it is killed in any case."""
     code = Path(__file__).parent / "code"
     arguments = [sys.executable, "-c", SERVER, level, str(directory), str(code)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
+    # What a killed one leaves among temporary files goes with the test's.
+    environment = {**os.environ, "TMPDIR": str(directory)}
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment) as server:
         try:
             assert server.stdout is not None
             assert server.stdout.readline() == "ready\n"
