@@ -18,6 +18,7 @@ class FunctionLimits:
 
     payload_bytes: int = 6 * 1024 * 1024  # synchronous request and reply, each
     async_payload_bytes: int = 1024 * 1024
+    stream_bytes: int = 200 * 1024 * 1024  # reply that is read as it comes
     unzipped_bytes: int = 250 * 1024 * 1024  # code and layers together
     zip_inline_bytes: int = 50 * 1024 * 1024
     code_storage_bytes: int = 75 * 1024**3  # the zips of all functions together

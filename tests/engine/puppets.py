@@ -23,20 +23,21 @@ class Puppet:
     def __init__(self, number: int, spec: SandboxSpec, owner: "Puppets") -> None:
         self.id = f"puppet-{number}"
         self.label = spec.label
-        self.control, self._theirs = socket.socketpair()
+        self.control, self.theirs = socket.socketpair()
         self.control.setblocking(False)
-        self._theirs.setblocking(False)
+        self.theirs.setblocking(False)
         self.output, self._write = os.pipe()
         os.set_blocking(self.output, False)
         self.endpoint: socket.socket | None = None
         self._owner = owner
+        self.taken = 0  # bytes of chunks, as it was told
         self._decoder = frames.Decoder()
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[Exit] = self._loop.create_future()
-        self._loop.add_reader(self._theirs, self._readable)
+        self._loop.add_reader(self.theirs, self._readable)
 
     def _readable(self) -> None:
-        data = self._theirs.recv(1 << 20)
+        data = self.theirs.recv(1 << 20)
         if not data:
             self.kill()
         for frame in self._decoder.feed(data):
@@ -46,10 +47,12 @@ class Puppet:
                 request = frames.call_fields(frame.head)[0]
                 self._owner.calls[request] = self, frame.number
                 self._owner.on_call(request)
+            elif frame.kind == frames.MORE:
+                self.taken += frame.meta["bytes"]
 
     def say(self, frame: bytes) -> None:
         if not self._exit.done():
-            self._theirs.send(frame)
+            self.theirs.send(frame)
 
     async def exited(self) -> Exit:
         return await asyncio.shield(self._exit)
@@ -62,8 +65,8 @@ class Puppet:
 
     def kill(self) -> None:
         if not self._exit.done():
-            self._loop.remove_reader(self._theirs)
-            self._theirs.close()
+            self._loop.remove_reader(self.theirs)
+            self.theirs.close()
             os.close(self._write)
             self._exit.set_result(_KILLED)
 

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from mayfly.engine.streamed import Streamed
 from mayfly.errors import CallerError, PlatformError
 from mayfly.policy.scaling import Scope
 from mayfly.sandbox.api import SandboxSpec
@@ -169,6 +170,7 @@ class Outcome(msgspec.Struct, frozen=True):
     queued_ms: float  # waiting for an instance, its start included
     peak_memory_bytes: int
     start: Start | None = None  # of the instance, on its first call if that found it not ready
+    content_type: str = ""  # of a payload that came in parts, as the function said
 
 
 class Observer(Protocol):
@@ -267,10 +269,12 @@ class FunctionCounters:
 class Engine(Protocol):
     """Runs calls on instances."""
 
-    async def invoke(self, target: Target, call: Call) -> Outcome:
+    async def invoke(self, target: Target, call: Call, into: Streamed | None = None) -> Outcome:
         """Run one call to its end. Function failures are outcomes; `ThrottledError`, `PlatformError` are raised.
 
-        Cancelling the caller does not cancel the call: user code that began runs to its end or its timeout.
+        A result that the runtime sends in parts goes `into` what is given, and the outcome's payload is empty then;
+        without it, the parts are collected. Cancelling the caller does not cancel the call: user code that began runs
+        to its end or its timeout.
         """
 
     def retire(self, key: str) -> None:

@@ -75,6 +75,10 @@ class Ends:
     def send_continue(self) -> None:
         self._channel.send(frames.encode(frames.CONTINUE))
 
+    def send_more(self, number: int, taken: int) -> None:
+        """Parts of a call's result were taken."""
+        self._channel.send(frames.encode(frames.MORE, {"bytes": taken}, b"", number))
+
     def send_cancel(self, number: int) -> None:
         self._channel.send(frames.encode(frames.CANCEL, None, b"", number))
 

@@ -39,6 +39,7 @@ from mayfly.engine.placement import Placement
 from mayfly.engine.recipes import Recipes
 from mayfly.engine.reporter import Reporter
 from mayfly.engine.spares import Spares
+from mayfly.engine.streamed import Streamed
 from mayfly.engine.templates import Templates
 from mayfly.policy import keepalive
 from mayfly.policy.windows import Rule
@@ -107,12 +108,12 @@ class LocalEngine:
 
     # What callers ask for.
 
-    async def invoke(self, target: Target, call: Call) -> Outcome:
+    async def invoke(self, target: Target, call: Call, into: Streamed | None = None) -> Outcome:
         if self._placement.closed:
             raise EngineClosedError("the engine is shutting down")
         if target.reserved_concurrency is not None:
             self._ledger.reserve(target.function, target.reserved_concurrency)
-        job = Job(target, call, self._loop.create_future(), self._clock.monotonic())
+        job = Job(target, call, self._loop.create_future(), self._clock.monotonic(), into=into)
         self._placement.submit(job)
         try:
             return await job.future

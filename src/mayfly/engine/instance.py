@@ -39,6 +39,7 @@ from mayfly.engine.failures import failure_of
 from mayfly.engine.job import Job
 from mayfly.engine.lines import LineSplitter
 from mayfly.engine.owner import Host, Keeper, Lent, Owner
+from mayfly.engine.parts import Parts
 from mayfly.engine.peak import Peak
 from mayfly.engine.provision import provision
 from mayfly.engine.starts import Account, capacity_of
@@ -350,6 +351,9 @@ class Instance:
                     self.retire("fatal error")
                 self._answer(frame, Failure("raised", frame.payload))
                 return
+            if kind == frames.STREAM or kind == frames.CHUNK:
+                self._part(frame)
+                return
         if self._over:
             if kind in (frames.RESULT, frames.ERROR):
                 self._turns.unheard()
@@ -362,6 +366,19 @@ class Instance:
         elif kind == frames.OUTPUT and self.capacity > 1 and state is not State.INITIALIZING:
             self._printed_by(frame.number, frame.payload)
         else:
+            self._condemn("protocol")
+
+    def _part(self, frame: frames.Frame) -> None:
+        """A call's result comes in parts."""
+        turn, ends = self._turns.running.get(frame.number), self._ends
+        assert ends is not None
+        if turn is None or (frame.kind == frames.STREAM) is (turn.parts is not None):
+            self._condemn("protocol")
+        elif turn.parts is None:
+            into = turn.job.into if not turn.overdue else None
+            said = str(frame.meta.get("content_type", ""))
+            turn.parts = Parts(into, said, lambda taken: ends.send_more(frame.number, taken))
+        elif not turn.parts.add(frame.payload):
             self._condemn("protocol")
 
     def _ready(self, meta: dict[str, Any]) -> None:
@@ -451,6 +468,8 @@ class Instance:
         self.took_us = (frame.flags >> frames.TOOK_SHIFT) * frames.TOOK_US
         turn.least_ms = min(self.took_us / 1000, self.target.timeout_s * 1000)
         payload = frame.payload if failure is None else b""
+        if turn.parts is not None and failure is None:
+            payload = turn.parts.whole()
         outcome = self._conclude(turn, now, payload, failure, self._peak.lately(now))
         if turns.waiting:
             self._begin_next(ends, now)

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from mayfly.engine.api import Call, Outcome, Target
+from mayfly.engine.streamed import Streamed
 
 
 class Job(msgspec.Struct, eq=False):
@@ -17,6 +18,7 @@ class Job(msgspec.Struct, eq=False):
     init_repeated: bool = False  # its first instance took too long to initialize, and was replaced
     recalled: bool = False  # idle instances that were lent have been called back for it
     provisioned: bool = False  # a provisioned instance took it, so no limit counts it
+    into: Streamed | None = None  # where a result goes that comes in parts; None: it is collected
     waits_since: float | None = None  # for memory, or its turn
 
     def resolve(self, outcome: Outcome) -> None:

@@ -5,6 +5,7 @@ import math
 from mayfly.engine.api import Failure, Outcome, Start
 from mayfly.engine.job import Job
 from mayfly.engine.lines import LineSplitter
+from mayfly.engine.parts import Parts
 
 
 class Turn:
@@ -24,6 +25,7 @@ class Turn:
         "job",
         "least_ms",
         "overdue",
+        "parts",
         "reported",
         "start",
     )
@@ -35,6 +37,7 @@ class Turn:
         self.due_at = math.inf  # by the loop's time
         self.overdue = False  # failed for its time, while its code runs on
         self.least_ms = 0.0  # that it took, by the word of the runtime
+        self.parts: Parts | None = None  # of its result, once the first is announced
         self._lines: LineSplitter | None = None
         self._cold = cold
         self._queued_ms = (now - job.accepted_at) * 1000
@@ -80,4 +83,5 @@ class Turn:
             queued_ms=self._queued_ms,
             peak_memory_bytes=peak,
             start=self.start,
+            content_type=self.parts.content_type if self.parts is not None else "",
         )

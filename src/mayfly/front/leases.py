@@ -18,6 +18,7 @@ from typing import Protocol
 from mayfly.clock import Clock
 from mayfly.engine.api import Call, FailureKind, Observer, Outcome, Target
 from mayfly.engine.job import Job
+from mayfly.engine.streamed import Streamed
 from mayfly.errors import PlatformError
 from mayfly.front import messages
 from mayfly.front.borrowed import Borrowed
@@ -81,8 +82,10 @@ class Leases:
         """Return when no lease is left."""
         await self._none.wait()
 
-    async def invoke(self, target: Target, call: Call) -> Outcome:
-        """Run a call on a leased instance; `NoLeaseError`."""
+    async def invoke(self, target: Target, call: Call, into: Streamed | None = None) -> Outcome:
+        """Run a call on a leased instance; `NoLeaseError`. The core runs what is to be read as it comes."""
+        if into is not None:
+            raise NoLeaseError("the core streams")
         accepted_at = self._clock.monotonic()
         instance = self._take(target.key)
         while instance is None:

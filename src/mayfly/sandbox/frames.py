@@ -15,6 +15,9 @@ sent. The server may send INVOKE without waiting for READY.
 Ahead. A runtime that takes one call at a time may be sent more, with the flag AHEAD: they wait in the socket and run in
 the order of their coming. So that the server can tell whose output is in the pipe, none of them begins while the pipe
 may hold what an earlier one printed: after an answer without QUIET, the runtime waits for CONTINUE.
+
+Parts. A runtime may answer by STREAM, any number of CHUNK frames, and then RESULT without a payload, or ERROR when it
+fails on the way. It has at most `STREAM_WINDOW` bytes of chunks on the way; MORE tells how many were taken.
 """
 
 from __future__ import annotations  # runs inside sandboxes too, on every Python from 3.9 on
@@ -36,6 +39,8 @@ INVOKE = 2  # number; fields of `call_head`; event
 # "modules": [names in the order of their first import], "handler": None for packages alone}
 PREPARE = 3
 CONTINUE = 5  # the pipe has been emptied since the last answer; only sent while calls wait that were sent ahead
+# JSON: {"bytes": int}; number. That many bytes of the call's chunks were taken: as many more may be sent.
+MORE = 6
 CANCEL = 4  # number; the call took too long. Where several run at a time: give it up, and answer it all the same
 
 # Runtime to server.
@@ -51,6 +56,8 @@ ERROR = 19
 PREPARED = 20  # JSON: {"modules": int, "took_ms": float, "printed": str}
 REFUSED = 21  # JSON: {"reasons": [why instances cannot be forked from it], "printed": str}
 OUTPUT = 22  # number, 0 for no call; payload: what was printed
+STREAM = 23  # number; JSON: {"content_type"?}. The call's result comes in parts from here on; see above
+CHUNK = 24  # number; payload: the next part
 
 # Flag of RESULT and ERROR: the output pipe was empty after the call had printed its last. A hint, by which the server
 # saves a look into the pipe; a runtime that lies has its own output attributed to the wrong call.
@@ -62,6 +69,10 @@ TOOK_US = 10
 # Flag of INVOKE: it comes behind another call. The deadline in its head is not a time but the milliseconds it may take
 # once it has begun.
 AHEAD = 1
+
+
+# How many bytes of chunks of one call may be on their way, or not taken.
+STREAM_WINDOW = 1 << 20
 
 
 class FrameError(ValueError):

@@ -6,6 +6,7 @@ only). Conventions of those dicts, the same in both directions:
 
 - timestamps are aware `datetime`s, blobs are `bytes`, a streaming blob is a `ByteStream` (or `bytes` in replies); in
   requests it is a `TrailingStream`, whose trailers add members that are known only after its last byte;
+- an event stream of a reply is an async iterator of events, each a dict of one event's name and its members;
 - members that the caller did not send are absent, never None; a reply leaves out what it has no value for;
 - names are the model's own, also for what travels in headers, the path or the query string;
 - HTTP status and headers of the reply come from the model (`requestUri`, `responseCode`, `location: header`). Members

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
-from mayfly.services.contract import HttpResponse
+from mayfly.services.contract import HttpResponse, StreamBody
+from mayfly.wire.event_stream import CONTENT_TYPE, EventEncoder
 from mayfly.wire.rest import BodyFormat, body_members
 from mayfly.wire.xml_values import to_text
 
@@ -57,8 +58,9 @@ def _reply_body(
         return body.write_members(operation, shape), body.content_type
     member = shape.members[payload]
     if member.serialization.get("eventstream"):
-        # What a handler gives is bytes already framed; there is no encoder for events yet.
-        return (lambda value: value.get(payload, b"")), "application/vnd.amazon.eventstream"
+        assert isinstance(member, StructureShape)
+        encoder = EventEncoder(member, lambda shape: body.write_payload(shape, shape.name), body.content_type)
+        return (lambda value: StreamBody(encoder.stream(value[payload]))), CONTENT_TYPE
     if member.type_name in {"blob", "string"}:
 
         def raw(value: Mapping[str, Any]) -> Any:

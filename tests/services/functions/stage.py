@@ -27,6 +27,7 @@ from mayfly.engine.api import (
     Target,
     TemplateView,
 )
+from mayfly.engine.streamed import Streamed
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
 from mayfly.services.functions.asynchronous import QUEUE
 from mayfly.services.functions.engine_targets import Streams
@@ -99,13 +100,20 @@ class ScriptedEngine:
     preparing: list[Target] = field(default_factory=list)
     prepared: Prepared = field(default_factory=lambda: Prepared(optimized=False, reason="only scripted"))
     before_prepared: Callable[[], Any] | None = None
+    parts: tuple[str, list[bytes]] | None = None  # of the results of calls that are streamed: content type, and they
 
-    async def invoke(self, target: Target, call: Call) -> Outcome:
+    async def invoke(self, target: Target, call: Call, into: Streamed | None = None) -> Outcome:
         self.calls.append((target, call))
         self.arrived.set()
         if self.before is not None:
             await self.before()
         await target.environment("i-1")
+        if into is not None and self.parts is not None:
+            content_type, parts = self.parts
+            into.begin(content_type, lambda _: None)
+            for part in parts:
+                into.feed(part)
+                await asyncio.sleep(0)
         outcome = self.script(target, call)
         if isinstance(outcome, BaseException):
             raise outcome
@@ -325,12 +333,15 @@ class Stage:
 
     async def call(self, operation: str, headers: Mapping[str, str] | None = None, /, **params: Any) -> Any:
         """The reply of an operation."""
-        context = RequestContext(
-            ids.request_id(), ACCOUNT, REGION, ANONYMOUS, "http://127.0.0.1:4566", headers=headers or {}
-        )
-        reply = await self.functions.service.operations[operation](context, params)
+        reply = await self.functions.service.operations[operation](self.context(headers), params)
         check_members(reply, MODEL.operation_model(operation).output_shape, operation)
         return reply
+
+    def context(self, headers: Mapping[str, str] | None = None) -> RequestContext:
+        """Of a request of the account's."""
+        return RequestContext(
+            ids.request_id(), ACCOUNT, REGION, ANONYMOUS, "http://127.0.0.1:4566", headers=headers or {}
+        )
 
     async def refusal(self, operation: str, **params: Any) -> ServiceError:
         """The error that an operation answers."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.delivery import AsyncEvent
-from mayfly.services.functions.invoker import Invocation
+from mayfly.services.functions.invoker import Flow, Invocation
 from mayfly.services.functions.recorder import Source
 
 
@@ -38,6 +38,23 @@ class Calls(Protocol):
     ) -> Invocation: ...
 
     def new_trace(self) -> str: ...
+
+
+class Streams(Protocol):
+    """See `invoker.Invoker.stream`."""
+
+    async def stream(
+        self,
+        entry: Entry,
+        payload: bytes,
+        request_id: str,
+        *,
+        source: Source,
+        arn: str,
+        tail: bool = False,
+        client_context: str | None = None,
+        trace_id: str | None = None,
+    ) -> Flow: ...
 
 
 class Intake(Protocol):

@@ -139,7 +139,7 @@ def function_url(
         "AuthType": url.auth_type,
         "CreationTime": iso_millis(url.created_at),
         "LastModifiedTime": iso_millis(url.modified_at),
-        "InvokeMode": "BUFFERED",
+        "InvokeMode": "RESPONSE_STREAM" if url.streams else "BUFFERED",
     }
     if url.cors is not None:
         shown["Cors"] = cors(url.cors)

@@ -4,6 +4,8 @@ Payload in, `Invocation` out; function failures are results. Throttles and the p
 the engine's errors; callers give them their wire form, or try again.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 import msgspec
@@ -11,6 +13,7 @@ import msgspec
 from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.engine.api import Call, FailureKind, Outcome, Target, ThrottledError
+from mayfly.engine.streamed import Streamed
 from mayfly.errors import PlatformError
 from mayfly.policy.scaling import Scope
 from mayfly.services.contract import ServiceError
@@ -49,12 +52,46 @@ class Invocation(msgspec.Struct, frozen=True):
     tail: bytes  # empty unless asked for
     version: str  # that ran
     failure: FailureKind | None = None
+    content_type: str = ""  # of an answer that came in parts and was put together, as the function said
+
+
+class Flow:
+    """A call that answers. Its parts are read once, and `end` tells what came of it."""
+
+    def __init__(self, version: str, came: Invocation | Streamed, running: asyncio.Task[Invocation]) -> None:
+        """`came` in parts, or whole, where the call has ended."""
+        self.version = version  # that runs
+        self.whole = came if isinstance(came, Invocation) else None
+        self._streamed = came if isinstance(came, Streamed) else None
+        self._running = running
+
+    @property
+    def content_type(self) -> str:
+        """Of an answer that comes in parts, as the function said; empty where it did not."""
+        return self._streamed.content_type if self._streamed is not None else ""
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """The answer as it comes; of a call that failed, what came before it did."""
+        if self._streamed is not None:
+            async for part in self._streamed:
+                yield part
+        elif self.whole is not None and not self.whole.result.failed:
+            yield self.whole.result.payload
+
+    def abandon(self) -> None:
+        """Nobody reads on. Idempotent."""
+        if self._streamed is not None:
+            self._streamed.abandon()
+
+    async def end(self) -> Invocation:
+        """After the last part; `PlatformError` when the platform lost the call."""
+        return await asyncio.shield(self._running)
 
 
 class Runs(Protocol):
     """The engine, or what stands for it: see `engine.api.Engine.invoke`."""
 
-    async def invoke(self, target: Target, call: Call) -> Outcome: ...
+    async def invoke(self, target: Target, call: Call, into: Streamed | None = None) -> Outcome: ...
 
 
 class Invoker:
@@ -65,6 +102,7 @@ class Invoker:
         self._recorder = recorder
         self._limits = limits
         self._clock = clock
+        self._streaming: set[asyncio.Task[Invocation]] = set()  # held, so that they run to their end
 
     async def invoke(
         self,
@@ -79,11 +117,7 @@ class Invoker:
         trace_id: str | None = None,
     ) -> Invocation:
         """Run the function to its end; `ThrottledError`, `NotInvocableError`, other `PlatformError`s."""
-        target = entry.pick()
-        if target.reserved_concurrency == 0:
-            raise ThrottledError("function", 0)
-        if target.state != "Active":
-            raise NotInvocableError(target)
+        target = _ready(entry.pick())
         trace = trace_id or self.new_trace()
         call = Call(request_id, payload, arn, trace, client_context, rated=source != "event")
         if source == "request" and not tail:
@@ -94,14 +128,71 @@ class Invoker:
                 outcome = await self._engine.invoke(target, call)
                 kept = watch.tail()
         self._recorder.write()
-        result = results.result(outcome, request_id, target.timeout_s, self._limits.payload_bytes)
+        return self._invocation(target, call, outcome, kept)
+
+    async def stream(
+        self,
+        entry: Entry,
+        payload: bytes,
+        request_id: str,
+        *,
+        source: Source,
+        arn: str,
+        tail: bool = False,
+        client_context: str | None = None,
+        trace_id: str | None = None,
+    ) -> Flow:
+        """Run the function, and return as soon as it answers, in parts or whole; raises what `invoke` raises.
+
+        Whoever stops reading leaves the call running, as on AWS.
+        """
+        target = _ready(entry.pick())
+        call = Call(request_id, payload, arn, trace_id or self.new_trace(), client_context)
+        streamed = Streamed(self._limits.stream_bytes)
+        task = asyncio.create_task(self._run(target, call, streamed, source, tail=tail), name=f"stream-{request_id}")
+        self._streaming.add(task)
+        task.add_done_callback(self._streaming.discard)
+        try:
+            begun = await streamed.begun()
+        except BaseException:
+            streamed.abandon()  # nobody will read it
+            raise
+        if not begun:
+            return Flow(target.version, await task, task)
+        return Flow(target.version, streamed, task)
+
+    async def _run(
+        self, target: FunctionTarget, call: Call, into: Streamed, source: Source, *, tail: bool
+    ) -> Invocation:
+        try:
+            with self._recorder.watching(call.request_id, source, tail=tail) as watch:
+                outcome = await self._engine.invoke(target, call, into)
+                kept = watch.tail()
+            self._recorder.write()
+        finally:
+            into.end()
+        invocation = self._invocation(target, call, outcome, kept)
+        if into.too_large and not invocation.result.failed:
+            return msgspec.structs.replace(invocation, result=results.too_large(self._limits.stream_bytes))
+        return invocation
+
+    def _invocation(self, target: FunctionTarget, call: Call, outcome: Outcome, tail: bytes) -> Invocation:
+        result = results.result(outcome, call.request_id, target.timeout_s, self._limits.payload_bytes)
         failure = outcome.failure.kind if outcome.failure is not None else None
-        return Invocation(result, kept, target.version, failure)
+        return Invocation(result, tail, target.version, failure, outcome.content_type)
 
     def new_trace(self) -> str:
         """A trace header for a call that came without one: unsampled, as nobody asked for it."""
         digits = ids.digits(40)
         return f"Root=1-{int(self._clock.now()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
+
+
+def _ready(target: FunctionTarget) -> FunctionTarget:
+    if target.reserved_concurrency == 0:
+        raise ThrottledError("function", 0)
+    if target.state != "Active":
+        raise NotInvocableError(target)
+    return target
 
 
 def throttle_fault(error: ThrottledError) -> ServiceError:

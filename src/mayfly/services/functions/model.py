@@ -83,7 +83,7 @@ class FunctionUrl(msgspec.Struct, frozen=True, omit_defaults=True):
     created_at: float
     modified_at: float
     cors: Cors | None = None
-    invoke_mode_given: bool = False  # whether the caller named the mode; it is always BUFFERED
+    streams: bool = False  # InvokeMode RESPONSE_STREAM: replies are sent on as they come
 
 
 class AsyncSettings(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -24,9 +24,14 @@ def result(outcome: Outcome, request_id: str, timeout_s: float, limit_bytes: int
         return Result(failure_payload(outcome.failure, request_id, timeout_s), failed=True)
     most = limit_bytes + REPLY_ALLOWANCE
     if len(outcome.payload) > most:
-        message = f"Response payload size exceeded maximum allowed payload size ({most} bytes)."
-        return Result(_encode("Function.ResponseSizeTooLarge", message), failed=True)
+        return too_large(most)
     return Result(outcome.payload, failed=False)
+
+
+def too_large(most: int) -> Result:
+    """The result of a call that answered with more than `most` bytes."""
+    message = f"Response payload size exceeded maximum allowed payload size ({most} bytes)."
+    return Result(_encode("Function.ResponseSizeTooLarge", message), failed=True)
 
 
 def failure_payload(failure: Failure, request_id: str, timeout_s: float) -> bytes:

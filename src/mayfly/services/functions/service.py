@@ -46,6 +46,7 @@ from mayfly.services.functions.operations.invocations import InvocationOperation
 from mayfly.services.functions.operations.permissions import PermissionOperations
 from mayfly.services.functions.operations.provisioned import ProvisionedOperations
 from mayfly.services.functions.operations.scaling import ScalingOperations
+from mayfly.services.functions.operations.streaming import StreamingOperations
 from mayfly.services.functions.operations.tags import TagOperations
 from mayfly.services.functions.operations.urls import UrlOperations
 from mayfly.services.functions.operations.versions import VersionOperations
@@ -136,7 +137,7 @@ class FunctionsService:
             async_concurrency or default_concurrency(os.cpu_count() or 1),
         )
         self.code_links = CodeLinks(blobs, clock)
-        self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures)
+        self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
         self.event_targets = FunctionEventTargets(home, catalog, events)
         self.service = Lambda(
             FunctionOperations(
@@ -163,6 +164,7 @@ class FunctionsService:
             ProvisionedOperations(home, editor, store, provisioner, limits, clock),
             ScalingOperations(home, editor, provisioner, settings.limits),
             InvocationOperations(home, catalog, calls, EventIntake(store, events, clock), limits),
+            StreamingOperations(home, catalog, calls, limits),
         )
 
     async def start(self) -> None:

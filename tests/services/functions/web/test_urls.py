@@ -79,10 +79,14 @@ async def test_a_url_is_created_shown_changed_and_deleted(stage: Stage) -> None:
     assert [shown["FunctionUrl"] for shown in listed["FunctionUrlConfigs"]] == [created["FunctionUrl"]]
     await stage.call("DeleteFunctionUrlConfig", FunctionName="f")
     assert (await stage.refusal("GetFunctionUrlConfig", FunctionName="f")).code == "ResourceNotFoundException"
-    streaming = await stage.refusal(
+    streaming = await stage.call(
         "CreateFunctionUrlConfig", FunctionName="f", AuthType="NONE", InvokeMode="RESPONSE_STREAM"
     )
-    assert "RESPONSE_STREAM" in streaming.message
+    assert streaming["InvokeMode"] == "RESPONSE_STREAM"
+    changed = await stage.call("UpdateFunctionUrlConfig", FunctionName="f", AuthType="AWS_IAM")
+    assert changed["InvokeMode"] == "RESPONSE_STREAM"
+    changed = await stage.call("UpdateFunctionUrlConfig", FunctionName="f", InvokeMode="BUFFERED")
+    assert changed["InvokeMode"] == "BUFFERED"
 
 
 async def test_a_url_without_permission_is_forbidden(stage: Stage) -> None:

@@ -1,7 +1,9 @@
 """Invoke: synchronous, asynchronous, dry run."""
 
 import base64
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mayfly.engine.api import ThrottledError
@@ -51,7 +53,7 @@ class InvocationOperations:
             raise faults.request_too_large(limit)
         if "DurableExecutionName" in params or "TenantId" in params:
             raise faults.not_built("durable executions and tenant isolation")
-        client_context = _client_context(params.get("ClientContext"))
+        client_context = read_client_context(params.get("ClientContext"))
         entry = self._catalog.peek(name, qualifier) or await self._catalog.get(name, qualifier)
         if kind == "DryRun":
             return {"StatusCode": 204}
@@ -63,7 +65,7 @@ class InvocationOperations:
             await self._intake.accept(event)
             return {"StatusCode": 202}
         tail = params.get("LogType") == "Tail"
-        try:
+        with refusals():
             invocation = await self._calls.invoke(
                 entry,
                 payload,
@@ -74,15 +76,22 @@ class InvocationOperations:
                 client_context=client_context,
                 trace_id=trace_id,
             )
-        except ThrottledError as error:
-            raise invoker.throttle_fault(error) from error
-        except invoker.NotInvocableError as error:
-            raise invoker.not_invocable_fault(error) from error
-        except RoleUnusableError as error:
-            raise faults.access_denied(CANNOT_ASSUME) from error
-        except PlatformError as error:
-            raise faults.service_failure(f"The function could not be started: {error}") from error
         return _reply(invocation, tail=tail)
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """The wire form of what `Calls` raises."""
+    try:
+        yield
+    except ThrottledError as error:
+        raise invoker.throttle_fault(error) from error
+    except invoker.NotInvocableError as error:
+        raise invoker.not_invocable_fault(error) from error
+    except RoleUnusableError as error:
+        raise faults.access_denied(CANNOT_ASSUME) from error
+    except PlatformError as error:
+        raise faults.service_failure(f"The function could not be started: {error}") from error
 
 
 def _reply(invocation: Invocation, *, tail: bool) -> dict[str, object]:
@@ -101,7 +110,7 @@ def _reply(invocation: Invocation, *, tail: bool) -> dict[str, object]:
     return reply
 
 
-def _client_context(encoded: str | None) -> str | None:
+def read_client_context(encoded: str | None) -> str | None:
     """The JSON text in the client context header; `ServiceError` when it is none."""
     if not encoded:
         return None

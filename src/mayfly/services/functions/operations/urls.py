@@ -44,7 +44,6 @@ class UrlOperations:
     ) -> dict[str, object]:
         missing = faults.resource_not_found(_NO_FUNCTION)
         reference = self._reference(params, _NO_FUNCTION)
-        _refuse_streaming(params)
         now = self._clock.now()
         url = FunctionUrl(
             url_id=ids.token(_ID_LENGTH),
@@ -52,6 +51,7 @@ class UrlOperations:
             created_at=now,
             modified_at=now,
             cors=_cors(params["Cors"]) if "Cors" in params else None,
+            streams=_streams(params),
         )
 
         def change(subject: Subject, tx: Tx) -> Subject:
@@ -82,12 +82,13 @@ class UrlOperations:
         self, context: RequestContext, params: "UpdateFunctionUrlConfigRequestTypeDef"
     ) -> "FunctionUrlConfigTypeDef":
         reference = self._reference(params, _NO_FUNCTION)
-        _refuse_streaming(params)
         changes: dict[str, Any] = {"modified_at": self._clock.now()}
         if "AuthType" in params:
             changes["auth_type"] = params["AuthType"]
         if "Cors" in params:
             changes["cors"] = _cors(params["Cors"])
+        if "InvokeMode" in params:
+            changes["streams"] = _streams(params)
 
         def change(subject: Subject, tx: Tx) -> Subject:
             assert not isinstance(subject, Version)
@@ -155,9 +156,8 @@ class UrlOperations:
         return describe.function_url(reference.name, reference.qualifier, subject.url, self._home, context.endpoint)
 
 
-def _refuse_streaming(params: Mapping[str, Any]) -> None:
-    if params.get("InvokeMode", "BUFFERED") != "BUFFERED":
-        raise faults.not_built("InvokeMode RESPONSE_STREAM of function URLs")
+def _streams(params: Mapping[str, Any]) -> bool:
+    return bool(params.get("InvokeMode", "BUFFERED") == "RESPONSE_STREAM")
 
 
 def _cors(given: Mapping[str, Any]) -> Cors:

@@ -15,13 +15,13 @@ from mayfly.engine.api import ThrottledError
 from mayfly.errors import CallerError, PlatformError
 from mayfly.services.contract import HttpRequest, HttpResponse, Principal, ServiceError
 from mayfly.services.functions import invoker, resource_policy
-from mayfly.services.functions.calling import Calls, Entries
+from mayfly.services.functions.calling import Calls, Entries, Streams
 from mayfly.services.functions.catalog import Entry
-from mayfly.services.functions.invoker import Invocation
+from mayfly.services.functions.invoker import Flow, Invocation
 from mayfly.services.functions.model import AuthType, FunctionUrl
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.resource_policy import INVOKE, INVOKE_URL, Attempt
-from mayfly.services.functions.web import cors, events, replies
+from mayfly.services.functions.web import cors, events, replies, streaming
 from mayfly.settings import FunctionLimits
 
 FORBIDDEN = (
@@ -58,13 +58,16 @@ class UrlHandler:
         limits: FunctionLimits,
         clock: Clock,
         signatures: Signatures | None,
+        streams: Streams | None = None,
     ) -> None:
+        """Without `streams`, answers are whole, whatever the mode of a URL."""
         self._home = home
         self._catalog = catalog
         self._calls = calls
         self._limits = limits
         self._clock = clock
         self._signatures = signatures
+        self._streams = streams
 
     async def handle(self, url_id: str, request: HttpRequest) -> HttpResponse:
         """The response to `request`, whose path starts below the URL."""
@@ -97,9 +100,17 @@ class UrlHandler:
             return _too_large()
         arn = self._home.arn(entry.function.name, entry.qualifier)
         try:
-            invocation = await self._calls.invoke(
-                entry, event, request.request_id, source="url", arn=arn, trace_id=trace_id
-            )
+            if url.streams and self._streams is not None:
+                flow = await self._streams.stream(
+                    entry, event, request.request_id, source="url", arn=arn, trace_id=trace_id
+                )
+                if flow.whole is None:
+                    return await _streamed(flow, request, trace_id)
+                invocation = flow.whole
+            else:
+                invocation = await self._calls.invoke(
+                    entry, event, request.request_id, source="url", arn=arn, trace_id=trace_id
+                )
         except ThrottledError as error:
             return _refused(invoker.throttle_fault(error))
         except invoker.NotInvocableError as error:
@@ -142,9 +153,27 @@ def _reply(invocation: Invocation, request_id: str, trace_id: str) -> HttpRespon
     if invocation.result.failed:
         return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
     try:
-        response = replies.interpret(invocation.result.payload)
+        if invocation.content_type:
+            response = streaming.put_together(invocation.result.payload, invocation.content_type)
+        else:
+            response = replies.interpret(invocation.result.payload)
     except replies.BadReplyError:
         return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
+    return HttpResponse(response.status, [*response.headers, *own], response.body)
+
+
+async def _streamed(flow: Flow, request: HttpRequest, trace_id: str) -> HttpResponse:
+    """The response to a call that answers in parts."""
+    own = (("x-amzn-requestid", request.request_id), ("x-amzn-trace-id", trace_id))
+    try:
+        response = await streaming.respond(flow)
+    except BaseException as error:
+        flow.abandon()
+        if isinstance(error, (replies.BadReplyError, streaming.AnswerCutOffError)):
+            return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
+        raise
+    if request.method == "HEAD" or response.status in (204, 304):
+        flow.abandon()  # what follows is not for anybody
     return HttpResponse(response.status, [*response.headers, *own], response.body)
 
 

@@ -15,6 +15,7 @@ from mayfly.errors import FunctionFailedError
 from mayfly.services.contract import HttpResponse
 
 _JSON = ("content-type", "application/json")
+BYTES = "application/octet-stream"  # what a streamed answer is unless it says
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # The server's own business, between it and the client.
@@ -36,6 +37,15 @@ def interpret(payload: bytes) -> HttpResponse:
     return HttpResponse(200, [_JSON], body)
 
 
+def prelude(text: bytes) -> HttpResponse:
+    """Status and headers that a streamed answer begins with, the body to follow; `BadReplyError`."""
+    value = _parsed(text) if text else {}
+    if not isinstance(value, dict):
+        raise BadReplyError("the prelude is not an object")
+    described = {key: item for key, item in value.items() if key != "body"}
+    return _described({"statusCode": 200} | described, BYTES)
+
+
 def _parsed(payload: bytes) -> Any:
     """What a reply says, by the standard library where it is the more tolerant (NaN, halves of surrogates)."""
     try:
@@ -48,11 +58,11 @@ def _parsed(payload: bytes) -> Any:
         raise BadReplyError("the reply is not JSON, or nested too deeply") from error
 
 
-def _described(value: Mapping[str, Any]) -> HttpResponse:
+def _described(value: Mapping[str, Any], unless_typed: str = "application/json") -> HttpResponse:
     given, cookies = value.get("headers"), value.get("cookies")
     headers = _headers(given) if given else []
     if "content-type" not in [name for name, _ in headers]:
-        headers.append(_JSON)
+        headers.append(("content-type", unless_typed))
     if cookies is not None:
         headers += [("set-cookie", _header_value("set-cookie", cookie)) for cookie in _cookies(cookies)]
     return HttpResponse(_status(value["statusCode"]), headers, _body(value))

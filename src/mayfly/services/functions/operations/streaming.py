@@ -1,0 +1,89 @@
+"""InvokeWithResponseStream: the parts of a result as events, as they come."""
+
+import base64
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from mayfly.errors import PlatformError
+from mayfly.services.contract import RequestContext, operation
+from mayfly.services.functions import faults, invoker
+from mayfly.services.functions.calling import Entries, Streams
+from mayfly.services.functions.invoker import Flow
+from mayfly.services.functions.names import Home
+from mayfly.services.functions.operations.invocations import TRACE_HEADER, read_client_context, refusals
+from mayfly.settings import FunctionLimits
+
+if TYPE_CHECKING:
+    from types_boto3_lambda.type_defs import InvokeWithResponseStreamRequestTypeDef
+
+EVENT_BYTES = 1024 * 1024  # of a result in one event
+
+Event = dict[str, dict[str, object]]
+
+
+class StreamingOperations:
+    """Handlers; see the module."""
+
+    def __init__(self, home: Home, catalog: Entries, calls: Streams, limits: FunctionLimits) -> None:
+        self._home = home
+        self._catalog = catalog
+        self._calls = calls
+        self._limits = limits
+
+    @operation("InvokeWithResponseStream")
+    async def stream(
+        self, context: RequestContext, params: "InvokeWithResponseStreamRequestTypeDef"
+    ) -> dict[str, object]:
+        reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
+        payload = params.get("Payload", b"")
+        assert isinstance(payload, bytes), "the wire gives blobs as bytes"
+        if len(payload) > self._limits.payload_bytes:
+            raise faults.request_too_large(self._limits.payload_bytes)
+        if "TenantId" in params:
+            raise faults.not_built("tenant isolation")
+        client_context = read_client_context(params.get("ClientContext"))
+        entry = await self._catalog.get(reference.name, reference.qualifier)
+        if params.get("InvocationType") == "DryRun":
+            return {"StatusCode": 204, "EventStream": _nothing()}
+        payload = invoker.check_json(payload)
+        tail = params.get("LogType") == "Tail"
+        with refusals():
+            flow = await self._calls.stream(
+                entry,
+                payload,
+                context.request_id,
+                source="request",
+                arn=self._home.arn(reference.name, reference.qualifier),
+                tail=tail,
+                client_context=client_context,
+                trace_id=context.headers.get(TRACE_HEADER),
+            )
+        if flow.whole is not None and (fault := invoker.restore_fault(flow.whole.failure)):
+            raise fault
+        return {"StatusCode": 200, "ExecutedVersion": flow.version, "EventStream": _events(flow, tail=tail)}
+
+
+async def _nothing() -> AsyncIterator[Event]:
+    return
+    yield {}
+
+
+async def _events(flow: Flow, *, tail: bool) -> AsyncIterator[Event]:
+    """What an answer is on the wire: its parts, and in the end what came of the call."""
+    async for part in flow.parts():
+        for at in range(0, len(part), EVENT_BYTES):
+            yield {"PayloadChunk": {"Payload": part[at : at + EVENT_BYTES]}}
+    complete: dict[str, object] = {}
+    try:
+        invocation = await flow.end()
+    except PlatformError as error:
+        complete = {"ErrorCode": "ServiceException", "ErrorDetails": f"The function's answer was cut off: {error}"}
+    else:
+        if invocation.result.failed:
+            complete = {
+                "ErrorCode": "Unhandled",
+                "ErrorDetails": invocation.result.payload.decode("utf-8", "replace"),
+            }
+        if tail:
+            complete["LogResult"] = base64.b64encode(invocation.tail).decode()
+    yield {"InvokeComplete": complete}
