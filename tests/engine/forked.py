@@ -64,6 +64,17 @@ class ForkedSandbox:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    @property
+    def runtime_api(self) -> socket.socket | None:
+        return None
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return ()
+
+    async def dial(self) -> socket.socket:
+        raise ConnectionError("there is no network")
+
     async def exited(self) -> Exit:
         return await asyncio.shield(self._exit)
 

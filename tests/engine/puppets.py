@@ -54,6 +54,17 @@ class Puppet:
         if not self._exit.done():
             self.theirs.send(frame)
 
+    @property
+    def runtime_api(self) -> socket.socket | None:
+        return None
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return ()
+
+    async def dial(self) -> socket.socket:
+        raise ConnectionError("there is no network")
+
     async def exited(self) -> Exit:
         return await asyncio.shield(self._exit)
 

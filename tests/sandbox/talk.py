@@ -88,8 +88,9 @@ class Talk:
         self._drain()
         self.sandbox.control.close()
         os.close(self.sandbox.output)
-        if self.sandbox.endpoint is not None:
-            self.sandbox.endpoint.close()
+        for listener in (self.sandbox.endpoint, self.sandbox.runtime_api):
+            if listener is not None:
+                listener.close()
         return how
 
 

@@ -66,7 +66,11 @@ class PreparedFactory:
         await asyncio.shield(task)
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
-        await self._have(spec.runtime)
+        if spec.program:
+            own = interpreters.current()
+            await self.prepare(template_name(own), own)  # launchers are forked from it
+        else:
+            await self._have(spec.runtime)
         return await self._factory.start(spec)
 
     async def _have(self, runtime: str) -> None:

@@ -63,6 +63,10 @@ class Target:
     optimized: bool = False
     # Names of variables that differ between instances, or that expire: nothing that instances share gets to see them.
     per_instance: frozenset[str] = frozenset()
+    # How its instances are spoken to. "program": executables that come to the Runtime API; the sandbox is one for them.
+    contract: Literal["frames", "program"] = "frames"
+    command: tuple[str, ...] = ()  # of a program: what to execute; empty: the `bootstrap` that the code or a layer has
+    directory: str = ""  # of a program: where it begins; empty: where the code is
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,9 @@ class Failure:
     payload: bytes = b""  # JSON error object of the runtime; empty for the kinds where the runtime could not speak
     exit_status: int | None = None
     signal: int | None = None
+    # Where the platform itself knows what went wrong with a program: AWS's name of that, and a sentence.
+    error_type: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from typing import Any
 
 from mayfly.engine.alarm import Alarm
 from mayfly.engine.api import Failure, FailureKind, Outcome, Target
-from mayfly.engine.channel import Channel
+from mayfly.engine.contracts import converse
 from mayfly.engine.ends import Ends
 from mayfly.engine.failures import failure_of
 from mayfly.engine.job import Job
@@ -102,6 +102,7 @@ class Instance:
         self._leaving = ""  # why it takes no further call, once it does not
         self._verdict: FailureKind | None = None
         self._cut_off: PlatformError | None = None
+        self._program_exit: dict[str, Any] | None = None  # how the program ended, where that is why the instance did
         self._reason = ""
 
     @property
@@ -274,7 +275,8 @@ class Instance:
         from_spare = started.origin == "spare"
         self._account.sandbox_made(self._host.clock.monotonic(), sandbox.origin, environment, from_spare=from_spare)
         try:
-            ends = self._ends = await Ends.open(sandbox, Channel(self._frame, self._channel_lost), self._printed)
+            talk = converse(self.target, self._frame, self._channel_lost)
+            ends = self._ends = await Ends.open(sandbox, talk, self._printed)
         except BaseException:
             await sandbox.discard()
             raise
@@ -361,8 +363,12 @@ class Instance:
         if kind == frames.READY and state is State.INITIALIZING:
             self._ready(frame.meta)
         elif kind == frames.INIT_ERROR and state is State.INITIALIZING:
-            restoring = bool(frame.meta.get("restoring"))
-            self._init_failed(Failure("restore-raised" if restoring else "init-raised", frame.payload))
+            meta = frame.meta
+            kind_of_failure: FailureKind = "restore-raised" if meta.get("restoring") else "init-raised"
+            error_type, cause = meta.get("type", ""), meta.get("cause", "")
+            self._init_failed(Failure(kind_of_failure, frame.payload, error_type=error_type, cause=cause))
+        elif kind == frames.ENDED and self.target.contract == "program":
+            self._program_ended(frame.meta)
         elif kind == frames.OUTPUT and self.capacity > 1 and state is not State.INITIALIZING:
             self._printed_by(frame.number, frame.payload)
         else:
@@ -527,6 +533,13 @@ class Instance:
         call = turn.job.call if turn is not None and not turn.overdue else None
         self._host.observer.output(self.target, self.id, call, [(now, line) for line in lines])
 
+    def _program_ended(self, meta: dict[str, Any]) -> None:
+        """What answers calls has ended, by itself: so has the instance."""
+        self._program_exit = meta
+        for number in meta.get("undelivered", ()):
+            self._turns.never_began(number)
+        self.end("exited" if "code" in meta else "signaled")
+
     # How it goes wrong.
 
     @property
@@ -608,7 +621,7 @@ class Instance:
             elif self._verdict == "init-timeout" and not turn.job.init_repeated:
                 self._owner.repeat_init(self, turn.job)
             else:
-                failure = failure_of(self._verdict, exit_)
+                failure = failure_of(self._verdict, exit_, self._program_exit)
                 peak = exit_.peak_memory_bytes if exit_ is not None else self._peak.last
                 outcome = self._conclude(turn, self._host.clock.monotonic(), b"", failure, peak)
                 self._owner.answered(self, turn.job, outcome)

@@ -49,6 +49,8 @@ class Lending:
         pool = self._pools.get(key)
         if not self._lends() or (pool is not None and pool.sharing is not None):
             return None  # what runs several calls is not for one borrower
+        if pool is not None and pool.target.contract != "frames":
+            return None  # its conversation stays in this process
         if (ready := self._standby.take(key)) is not None:
             self._begin(ready, provisioned=True)
             return ready, True

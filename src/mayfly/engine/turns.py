@@ -17,6 +17,7 @@ class Turns:
         self.running: dict[int, Turn] = {}  # by number
         self.waiting: deque[tuple[int, Turn]] = deque()  # sent ahead and not begun, with their numbers
         self.overdue = 0  # how many of those that run
+        self._never_began: list[Turn] = []
         self._unheard = 0
         self._number = 0  # of the latest
 
@@ -48,6 +49,12 @@ class Turns:
         turn.overdue = True
         self.overdue += 1
 
+    def never_began(self, number: int) -> None:
+        """The instance is at its end, and had not been asked for that one yet."""
+        turn = self.running.pop(number, None)
+        if turn is not None:
+            self._never_began.append(turn)
+
     def unheard(self) -> None:
         """An answer came when the fate of the instance was sealed: it counts for nothing, but that a call had ended."""
         self._unheard += 1
@@ -78,10 +85,11 @@ class Turns:
         """
         begun = [turn for turn in self.running.values() if not turn.overdue]
         waited = [turn for _, turn in self.waiting]
+        never, self._never_began = self._never_began, []
         self.running.clear()
         self.waiting.clear()
         more = self._unheard if dead else len(waited)
-        return begun + waited[:more], waited[more:]
+        return begun + waited[:more], never + waited[more:]
 
     def _next(self) -> int:
         self._number = self._number % _MOST_NUMBER + 1

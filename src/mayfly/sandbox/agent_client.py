@@ -36,13 +36,28 @@ _PROGRAM = (
 _AGENT_START_S = 20.0
 _AGENT_END_S = 15.0
 _START_S = 30.0
+_SOCKETS_AT_ONCE = 4
+# What the agent does for every sandbox; it makes none without.
+LAYERS = (
+    "namespaces (mount, pid, network, ipc, uts, cgroup)",
+    "read-only root file system",
+    "unprivileged user",
+    "no capabilities",
+    "no_new_privs",
+    "seccomp",
+    "cgroup limits",
+)
 
 
 class AgentSandbox:
     """One sandbox that the agent made; see `Sandbox`."""
 
-    def __init__(self, name: str, control: socket.socket, output: int, agent: "Agent") -> None:
+    def __init__(self, name: str, control: socket.socket, output: int, agent: "Agent", *, program: bool) -> None:
         self._id = name
+        self._program = program
+        self._runtime_api: socket.socket | None = None
+        self._sockets: collections.deque[socket.socket] = collections.deque()  # of its network, unused
+        self._dialling: collections.deque[asyncio.Future[None]] = collections.deque()
         self._control = control
         self._output = output
         self._agent = agent
@@ -72,6 +87,24 @@ class AgentSandbox:
     @property
     def endpoint(self) -> socket.socket | None:
         return self._endpoint
+
+    @property
+    def runtime_api(self) -> socket.socket | None:
+        return self._runtime_api
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return LAYERS
+
+    async def dial(self) -> socket.socket:
+        if not self._exit.done() and not self._sockets:
+            asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._dialling.append(asked)
+            self._agent.send({"op": channel.DIAL, "id": self._id, "count": _SOCKETS_AT_ONCE}, [])
+            await asked
+        if self._exit.done():
+            raise ConnectionError("the sandbox has ended")
+        return self._sockets.popleft()
 
     async def exited(self) -> Exit:
         return await asyncio.shield(self._exit)
@@ -108,12 +141,20 @@ class AgentSandbox:
         self.kill()
         return await self.exited()
 
-    def running(self, origin: Origin, endpoint: int, peak: int, freezer: int = -1) -> None:
+    def running(self, origin: Origin, descriptors: list[int]) -> None:
         """Told by the factory: isolated, and waiting for its first frame."""
         self._origin = origin
+        endpoint, *rest = descriptors
         self._endpoint = socket.socket(fileno=endpoint)
-        self._peak = peak
-        self._freezer = freezer
+        if self._program:
+            self._runtime_api = socket.socket(fileno=rest.pop(0))
+        self._peak, self._freezer = rest[0], rest[1] if len(rest) > 1 else -1
+
+    def dialled(self, descriptors: list[int], error: str) -> None:
+        """Told by the factory, once for each time that it was asked."""
+        asked = self._dialling.popleft()
+        self._sockets.extend(socket.socket(fileno=descriptor) for descriptor in descriptors)
+        _resolve(asked, ConnectionError(error) if error else None)
 
     def ended(self, how: Exit) -> None:
         """Told by the factory, once. A kernel that does not keep the peak may have shown more before."""
@@ -123,6 +164,12 @@ class AgentSandbox:
             if descriptor >= 0:
                 os.close(descriptor)
         self._freezer = -1
+        for one in self._sockets:
+            one.close()
+        self._sockets.clear()
+        for asked in self._dialling:
+            _resolve(asked)
+        self._dialling.clear()
 
 
 class Agent:
@@ -209,7 +256,7 @@ class Agent:
         output, output_end = os.pipe()
         control.setblocking(False)
         os.set_blocking(output, False)
-        sandbox = AgentSandbox(name, control, output, self)
+        sandbox = AgentSandbox(name, control, output, self, program=spec.program)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._starting[name] = (sandbox, started)
         message = {"op": channel.START, "id": name, "nest": nest, "ahead": spec.ahead}
@@ -224,8 +271,9 @@ class Agent:
             self.send({"op": channel.KILL, "id": name}, [])
             control.close()
             os.close(output)
-            if sandbox.endpoint is not None:
-                sandbox.endpoint.close()
+            for listener in (sandbox.endpoint, sandbox.runtime_api):
+                if listener is not None:
+                    listener.close()
             if isinstance(error, TimeoutError):
                 raise SandboxStartError(f"the sandbox was not there after {_START_S:.0f} s") from None
             raise
@@ -290,6 +338,8 @@ class Agent:
             self._heard_started(name, message.get("origin", "interpreter"), descriptors)
         elif operation == channel.EXITED:
             self._heard_exited(name, message["reason"], message["code"], message["peak"])
+        elif operation == channel.DIALLED:
+            self._heard_dialled(name, descriptors, message.get("error", ""))
         elif operation == channel.PREPARED:
             _resolve(self._preparing.pop(message["runtime"], None))
         elif operation == channel.READY:
@@ -317,9 +367,16 @@ class Agent:
         if sandbox is None or started is None or started.cancelled():
             _close(descriptors)  # nobody wants it any more; its end is on its way
             return
-        sandbox.running(origin, *descriptors)
+        sandbox.running(origin, descriptors)
         self._sandboxes[name] = sandbox
         _resolve(started)
+
+    def _heard_dialled(self, name: str, descriptors: list[int], error: str) -> None:
+        sandbox = self._sandboxes.get(name)
+        if sandbox is None:
+            _close(descriptors)
+        else:
+            sandbox.dialled(descriptors, error)
 
     def _heard_exited(
         self, name: str, reason: Literal["exited", "signaled", "out-of-memory", "killed"], code: int, peak: int
@@ -370,6 +427,8 @@ def _start_message(name: str, spec: SandboxSpec) -> dict[str, Any]:
         "cpus": spec.cpus,
         "label": spec.label,
         "ahead": spec.ahead,
+        "program": spec.program,
+        "root": str(spec.root.absolute()) if spec.root is not None else None,
     }
 
 

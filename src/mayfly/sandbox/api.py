@@ -1,8 +1,10 @@
 """A sandbox as the engine sees it: one isolated process tree with a control socket and an output pipe.
 
 `agent` (namespaces, the default on Linux) and `process` (development only) implement `SandboxFactory`; both pass the
-contract suite in `tests/sandbox`. A sandbox is started with a managed runtime already in it, or with an executable;
-the frames of `sandbox.frames` travel over its control socket.
+contract suite in `tests/sandbox`. A sandbox is started with a managed runtime already in it, or, where the
+specification says `program`, with a *launcher* that starts executables; the frames of `sandbox.frames` travel over its
+control socket, which no program ever sees. Programs speak to the server over sockets of the sandbox's own network:
+they connect to `runtime_api`, and the server connects to them through `dial`.
 
 Contract. `start` returns a sandbox that runs, or raises and leaves nothing behind. `kill` and `discard` may be called
 at any time, any number of times, in any order; `exited` resolves exactly once, whoever ended the sandbox, and all
@@ -85,8 +87,8 @@ class Interpreter:
 class SandboxSpec:
     """What to start. Host paths are read-only inside."""
 
-    runtime: str  # which template: "python3.11"
-    code: Path  # becomes /var/task
+    runtime: str  # which template: "python3.11"; means nothing where `program` is set
+    code: Path  # becomes /var/task, unless there is a `root`
     layers: tuple[Path, ...] = ()  # merged, in order, under /opt
     memory_mb: int = 128
     ephemeral_mb: int = 512  # size of /tmp
@@ -97,6 +99,11 @@ class SandboxSpec:
     # Key of the shared template to fork from. All else must be what the template was made with; it is not looked at.
     template: str | None = None
     ahead: bool = False  # nobody waits for it: it may prepare itself until its first frame comes
+    program: bool = False  # it holds a launcher, and no runtime
+    # Of a program: a whole file system to show instead of the machine's own, `code` and `layers`; read-only but for
+    # /tmp. It has the directories /dev, /proc and /tmp. What is in it belongs to others than the sandbox's user.
+    root: Path | None = None
+    level: str = "namespace"  # which factory's work it is, where there are several
 
 
 # A process of its own, a clone of an interpreter with the standard library, or a fork of a shared template.
@@ -142,6 +149,19 @@ class Sandbox(Protocol):
     @property
     def endpoint(self) -> socket.socket | None:
         """A listening socket at 127.0.0.1:4566 *inside* the sandbox; None where it shares the host's network."""
+
+    @property
+    def runtime_api(self) -> socket.socket | None:
+        """A listening socket inside the sandbox of a program, at 127.0.0.1:9001 where its network is its own. The
+        caller owns it. None where there is no program."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What separates it from the rest of the machine, each in a word or two; nothing that is not in force."""
+
+    async def dial(self) -> socket.socket:
+        """A TCP socket (IPv4, non-blocking, not connected) that belongs to the sandbox's network: connected to
+        127.0.0.1, it speaks to a server inside. The caller owns it. `ConnectionError` when the sandbox has ended."""
 
     async def exited(self) -> Exit:
         """Wait for the end."""

@@ -4,6 +4,7 @@ The composition root calls `launch` before it has an event loop and `attach` ins
 """
 
 import asyncio
+import dataclasses
 import re
 import socket
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from mayfly.sandbox import interpreters
 from mayfly.sandbox.agent_client import Agent
 from mayfly.sandbox.api import (
     Interpreter,
@@ -25,6 +27,7 @@ from mayfly.sandbox.api import (
 from mayfly.sandbox.nest_client import Nest
 
 TASK_ROOT = "/var/task"
+_LAUNCHER = "launcher"  # a runtime that is prepared for launchers alone
 _LABEL = re.compile(r"[A-Za-z0-9_-]{0,32}")
 
 
@@ -67,6 +70,8 @@ class AgentFactory:
     async def start(self, spec: SandboxSpec) -> Sandbox:
         if _LABEL.fullmatch(spec.label) is None:
             raise ValueError(f"{spec.label!r} is no label: up to 32 letters, digits, _ and -")
+        if spec.program:
+            spec = dataclasses.replace(spec, runtime=await self._platforms_own())
         if spec.runtime not in self._runtimes:
             raise SandboxStartError(f"the runtime {spec.runtime} was not prepared")
         await self._agent_alive()
@@ -77,6 +82,14 @@ class AgentFactory:
             self.drop_template(spec.template)
             raise TemplateLostError(f"there is no template {spec.template!r}")
         return await self._agent.start(spec, nest.id)
+
+    async def _platforms_own(self) -> str:
+        """The runtime whose template launchers are forked from: that of this process's interpreter, or any other."""
+        if not self._runtimes:
+            await self.prepare(_LAUNCHER, interpreters.current())
+        own = interpreters.current().path
+        names = [name for name, interpreter in self._runtimes.items() if interpreter.path == own]
+        return (names or list(self._runtimes))[0]
 
     async def prepare_packages(
         self, key: str, spec: SandboxSpec, modules: Sequence[str], environment: Mapping[str, str]
@@ -101,6 +114,8 @@ class AgentFactory:
         environment: Mapping[str, str],
         serve: Callable[[socket.socket], Callable[[], None]] | None,
     ) -> Prepared:
+        if spec.program:
+            raise TemplateRefusedError("a program cannot be forked")
         if spec.runtime not in self._runtimes:
             raise TemplateRefusedError(f"the runtime {spec.runtime} was not prepared")
         await self._agent_alive()

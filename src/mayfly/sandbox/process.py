@@ -20,7 +20,7 @@ import threading
 import uuid
 from pathlib import Path
 
-from mayfly.sandbox import parcel
+from mayfly.sandbox import interpreters, parcel
 from mayfly.sandbox.api import Exit, Interpreter, Origin, Sandbox, SandboxSpec, SandboxStartError
 from mayfly.sandbox.without_templates import WithoutTemplates
 
@@ -28,6 +28,11 @@ _PROGRAM = (
     "import sys, json; sys.path.insert(0, sys.argv[1]); "
     "from mayfly.sandbox.python import alone; sys.path.pop(0); "
     "alone.main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]))"
+)
+_LAUNCHER = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from mayfly.sandbox.python import launcher; sys.path.pop(0); "
+    "launcher.alone(int(sys.argv[2]), int(sys.argv[3]))"
 )
 _LABEL = re.compile(r"[A-Za-z0-9_-]{0,32}")
 
@@ -38,12 +43,21 @@ class ProcessSandbox:
     endpoint: socket.socket | None = None
     origin: Origin = "process"
 
-    def __init__(self, process: "subprocess.Popen[bytes]", control: socket.socket, output: int) -> None:
+    layers: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        control: socket.socket,
+        output: int,
+        runtime_api: socket.socket | None = None,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._id = uuid.uuid4().hex
         self._process = process
         self._control = control
         self._output = output
+        self._runtime_api = runtime_api
         self._killed = False
         self._peak = 0
         self._status = -1  # a descriptor for others, once asked for
@@ -61,6 +75,17 @@ class ProcessSandbox:
     @property
     def output(self) -> int:
         return self._output
+
+    @property
+    def runtime_api(self) -> socket.socket | None:
+        return self._runtime_api
+
+    async def dial(self) -> socket.socket:
+        if self._exit.done():
+            raise ConnectionError("the sandbox has ended")
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.setblocking(False)
+        return made
 
     async def exited(self) -> Exit:
         return await asyncio.shield(self._exit)
@@ -150,7 +175,9 @@ class ProcessFactory(WithoutTemplates):
         if self._closed:
             raise SandboxStartError("the sandboxes are shutting down")
         self.refuse_template(spec)
-        interpreter = self._interpreters.get(spec.runtime)
+        if spec.root is not None:
+            raise SandboxStartError("the level 'process' shows the machine's own file system, and no other")
+        interpreter = interpreters.current() if spec.program else self._interpreters.get(spec.runtime)
         if interpreter is None:
             raise SandboxStartError(f"the runtime {spec.runtime} was not prepared")
         for path in (spec.code, *spec.layers):
@@ -158,9 +185,12 @@ class ProcessFactory(WithoutTemplates):
                 raise SandboxStartError(f"{path} is no directory")
         control, theirs = socket.socketpair()
         output, write_end = os.pipe()
+        listener = _listen() if spec.program else None
         try:
             process = self._spawn(interpreter, spec, theirs.fileno(), write_end)
         except OSError as error:
+            if listener is not None:
+                listener.close()
             control.close()
             os.close(output)
             raise SandboxStartError(f"{interpreter.path} cannot be started: {error}") from error
@@ -169,7 +199,7 @@ class ProcessFactory(WithoutTemplates):
             os.close(write_end)
         control.setblocking(False)
         os.set_blocking(output, False)
-        sandbox = ProcessSandbox(process, control, output)
+        sandbox = ProcessSandbox(process, control, output, listener)
         self._sandboxes.add(sandbox)
         task = asyncio.create_task(self._forget(sandbox))
         self._watching.add(task)
@@ -181,8 +211,12 @@ class ProcessFactory(WithoutTemplates):
     ) -> "subprocess.Popen[bytes]":
         layers = json.dumps([str(layer.absolute()) for layer in reversed(spec.layers)])
         arguments = [str(parcel.source()), str(control), str(self._lifeline), str(self._runtime), layers]
+        if spec.program:
+            program, arguments = _LAUNCHER, arguments[:3]
+        else:
+            program = _PROGRAM
         return subprocess.Popen(
-            [str(interpreter.path), "-I", "-S", "-X", "utf8", "-c", _PROGRAM, *arguments],
+            [str(interpreter.path), "-I", "-S", "-X", "utf8", "-c", program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -204,6 +238,15 @@ class ProcessFactory(WithoutTemplates):
             self._runtime = None
         os.close(self._lifeline)
         os.close(self._held)
+
+
+def _listen() -> socket.socket:
+    """Somewhere on the machine's own loopback: at this level there is no other."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
+    listener.setblocking(False)
+    return listener
 
 
 def _kill_group(leader: int) -> None:

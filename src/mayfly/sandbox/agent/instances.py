@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mayfly.sandbox.agent import cgroups, channel, kernel
+from mayfly.sandbox.agent import cgroups, channel, kernel, networks
 
 Report = Callable[[dict[str, Any], list[int]], None]
 
@@ -68,6 +68,7 @@ class Instances:
         self._groups = groups
         self._free = collections.deque(range(uids.first, uids.first + uids.size))  # the one unused for longest first
         self._report = report
+        self._networks = networks.Networks()
         self._all: dict[str, _Instance] = {}
 
     def admit(self, message: dict[str, Any], group: cgroups.Group) -> tuple[dict[str, Any], list[int]]:
@@ -80,7 +81,7 @@ class Instances:
         group.limit(limits)
         given: list[int] = []
         try:
-            for path in (message["code"], *message["layers"]):
+            for path in [message["root"]] if message["root"] else [message["code"], *message["layers"]]:
                 given.append(kernel.open_tree(path))  # noqa: PERF401 (a failure must not lose the ones before it)
             instance = _Instance(name, self._free[0], group, limits)
         except OSError:
@@ -92,8 +93,9 @@ class Instances:
         if instance.memory_event is not None:
             self._selector.register(instance.memory_event, selectors.EVENT_READ, lambda: self._out_of_memory(instance))
         request = {
-            **{key: message[key] for key in ("id", "ephemeral_mb", "open_files", "label", "ahead")},
+            **{key: message[key] for key in ("id", "ephemeral_mb", "open_files", "label", "ahead", "program")},
             "uid": instance.uid,
+            "rooted": bool(message["root"]),
             "layers": len(message["layers"]),
         }
         return request, given
@@ -149,6 +151,21 @@ class Instances:
         instance = self._all.get(name)
         if instance is not None and not instance.pid:
             self._release(instance)
+
+    def dial(self, name: str, count: int) -> None:
+        """Make sockets in the network of an instance, for the server to speak to what listens there."""
+        instance = self._all.get(name)
+        if instance is None or not instance.started:
+            self._report({"op": channel.DIALLED, "id": name, "error": "there is no such instance"}, [])
+            return
+        try:
+            made = self._networks.sockets(instance.pidfd, count)
+        except OSError as error:
+            self._report({"op": channel.DIALLED, "id": name, "error": str(error)}, [])
+            return
+        self._report({"op": channel.DIALLED, "id": name}, [one.fileno() for one in made])
+        for one in made:
+            one.close()
 
     def kill(self, name: str) -> None:
         """End an instance, which may have ended already."""

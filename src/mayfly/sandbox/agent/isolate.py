@@ -22,6 +22,7 @@ _CLONE_NEWCGROUP = 0x02000000
 
 CONTROL, OUTPUT = 3, 1  # descriptors from here on
 ENDPOINT = ("127.0.0.1", 4566)
+RUNTIME_API = ("127.0.0.1", 9001)
 TASK_ROOT = "/var/task"
 LAYERS = "/opt"
 TEMPORARY, SHARED = "/tmp", "/dev/shm"  # noqa: S108 (the sandbox's own, mounted here)
@@ -36,7 +37,7 @@ class Descriptors(NamedTuple):
 
     control: int
     output: int
-    code: int
+    code: int  # or all of the file system, by the plan
     layers: list[int]
 
 
@@ -48,6 +49,8 @@ class Plan(NamedTuple):
     ephemeral_mb: int
     open_files: int
     label: str
+    program: bool  # it will hold a launcher
+    rooted: bool  # it gets a file system of its own
 
 
 def prepare(entrances: list[int]) -> socket.socket:
@@ -74,17 +77,23 @@ def isolate(
     plan: Plan, given: Descriptors, endpoint: socket.socket, to_agent: socket.socket, calls: kernel.SystemCallFilter
 ) -> None:
     """Carry out the rest and tell the agent; on return this process is the sandbox. OSError names the step."""
-    mount_own(plan.ephemeral_mb, given.code, given.layers)
+    listeners = [endpoint]
+    if plan.program:
+        listeners.append(listen(RUNTIME_API))
+    if plan.rooted:
+        change_root(plan.ephemeral_mb, given.code)
+    else:
+        mount_own(plan.ephemeral_mb, given.code, given.layers)
     limit_resources(plan.open_files)
     os.dup2(given.output, 1)
     os.dup2(given.output, 2)
     _drop_privileges(plan)
-    os.chdir(TASK_ROOT)
+    os.chdir("/" if plan.rooted else TASK_ROOT)
     calls.install()
     # The agent's death must be noticed even if it came before PR_SET_PDEATHSIG: then this send fails.
-    channel.send(to_agent, {"op": channel.LISTENING, "id": plan.id}, [endpoint.fileno()])
-    endpoint.detach()
-    to_agent.detach()
+    channel.send(to_agent, {"op": channel.LISTENING, "id": plan.id}, [one.fileno() for one in listeners])
+    for one in (*listeners, to_agent):
+        one.detach()
     os.dup2(given.control, CONTROL, inheritable=False)
     kernel.close_from(CONTROL + 1)
 
@@ -106,11 +115,17 @@ def join(entrance: int) -> None:
 
 def _listen() -> socket.socket:
     """Bring the loopback interface up and listen where the platform's endpoint is; the server will accept."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as asking:
+        request = struct.pack("16sh22x", b"lo", 0)
+        flags = struct.unpack("16sh22x", fcntl.ioctl(asking, _SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(asking, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
+    return listen(ENDPOINT)
+
+
+def listen(address: tuple[str, int]) -> socket.socket:
+    """A socket for the server to accept on."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    request = struct.pack("16sh22x", b"lo", 0)
-    flags = struct.unpack("16sh22x", fcntl.ioctl(listener, _SIOCGIFFLAGS, request))[1]
-    fcntl.ioctl(listener, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
-    listener.bind(ENDPOINT)
+    listener.bind(address)
     listener.listen(128)
     listener.setblocking(False)
     return listener
@@ -126,6 +141,25 @@ def mount_own(ephemeral_mb: int, code: int = -1, layers: Sequence[int] = ()) -> 
         kernel.attach(layers[0], LAYERS, root.READ_ONLY)
     elif layers:
         _merge(layers)
+
+
+def change_root(ephemeral_mb: int, tree: int) -> None:
+    """Show the file system `tree`, read-only, with a /tmp of one's own, instead of the one that is in sight.
+
+    What its programs find at run time is that of every sandbox: /dev, /proc, and the names of hosts.
+    """
+    new = TEMPORARY  # still empty
+    kernel.attach(tree, new, root.READ_ONLY)
+    for name in ("dev", "proc"):
+        kernel.mount(f"/{name}", f"{new}/{name}", None, kernel.MS_BIND | kernel.MS_REC)
+    for name in ("hosts", "hostname", "resolv.conf"):
+        if os.path.isfile(f"{new}/etc/{name}") and not os.path.islink(f"{new}/etc/{name}"):
+            kernel.mount(f"/etc/{name}", f"{new}/etc/{name}", None, kernel.MS_BIND)
+    os.chdir(new)
+    kernel.pivot_root(".", ".")
+    kernel.unmount(".")
+    os.chdir("/")
+    mount_own(ephemeral_mb)
 
 
 def _merge(layers: Sequence[int]) -> None:
@@ -151,5 +185,6 @@ def _drop_privileges(plan: Plan) -> None:
     os.setresgid(plan.uid, plan.uid, plan.uid)
     os.setresuid(plan.uid, plan.uid, plan.uid)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+    # A launcher need not read its own, and what it launches, being of the same user, must not: it stays as it is.
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0 if plan.program else 1)
     kernel.prctl_name(f"fn:{plan.label}" if plan.label else "fn")

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn, Optional
 
 from mayfly.sandbox.agent import channel, isolate, kernel, nest, pages, root
-from mayfly.sandbox.python import bootstrap, preload, rehearsal, settle
+from mayfly.sandbox.python import bootstrap, launcher, preload, rehearsal, settle
 
 _LAST_CAPABILITY = 63
 
@@ -249,7 +249,10 @@ def _become_instance(
             channel.send(to_agent, {"op": channel.FAILED, "id": message["id"], "error": str(failure)})
             os._exit(1)
         gc.enable()
-        bootstrap.serve(socket.socket(fileno=isolate.CONTROL))
+        control = socket.socket(fileno=isolate.CONTROL)
+        if message["program"]:
+            launcher.serve(control)
+        bootstrap.serve(control)
     finally:
         os._exit(1)
 
@@ -264,5 +267,5 @@ def _wait_warm(templates: socket.socket, request: socket.socket) -> tuple[dict[s
 def _understand(message: dict[str, Any], descriptors: list[int]) -> tuple[isolate.Plan, isolate.Descriptors]:
     control, output, *rest = descriptors
     given = isolate.Descriptors(control, output, rest[0], rest[1:])
-    names = ("id", "uid", "ephemeral_mb", "open_files", "label")
+    names = ("id", "uid", "ephemeral_mb", "open_files", "label", "program", "rooted")
     return isolate.Plan(*(message[name] for name in names)), given

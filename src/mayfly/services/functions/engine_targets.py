@@ -141,7 +141,7 @@ class TargetFactory:
         return FunctionTarget(
             key=self.key(function, version),
             function=self._home.arn(function.name),
-            sandbox=self._sandbox(function.name, runs, choice.template),
+            sandbox=self._sandbox(function.name, runs, choice),
             handler=configuration.handler,
             timeout_s=float(configuration.timeout_s),
             environment=environment,
@@ -151,6 +151,8 @@ class TargetFactory:
             snap_start=snap_start,
             optimized=version is not None and version.optimized,
             per_instance=_PER_INSTANCE,
+            contract=choice.contract,
+            command=choice.command,
             name=function.name,
             version=label,
             log_group=runs.log_group,
@@ -162,10 +164,11 @@ class TargetFactory:
             state=version.standing if version else "Active",
         )
 
-    def _sandbox(self, name: str, runs: Function | Version, template: str) -> SandboxSpec:
+    def _sandbox(self, name: str, runs: Function | Version, choice: runtimes.RuntimeChoice) -> SandboxSpec:
         configuration = runs.configuration
         return SandboxSpec(
-            runtime=template,
+            runtime=choice.template,
+            program=choice.contract == "program",
             code=self._library.directory(runs.code.sha256),
             memory_mb=configuration.memory_mb,
             ephemeral_mb=configuration.ephemeral_mb,

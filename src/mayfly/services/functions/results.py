@@ -43,6 +43,8 @@ def failure_payload(failure: Failure, request_id: str, timeout_s: float) -> byte
 
 def error_type(failure: Failure) -> str:
     """AWS's name of what went wrong, for failures that the runtime did not describe itself."""
+    if failure.error_type:
+        return failure.error_type
     match failure.kind:
         case "timeout" | "init-timeout":
             return "Sandbox.Timedout"
@@ -58,6 +60,8 @@ def error_type(failure: Failure) -> str:
 
 def cause(failure: Failure, timeout_s: float) -> str:
     """The sentence that follows `RequestId: … Error: `."""
+    if failure.cause:
+        return failure.cause
     match failure.kind:
         case "timeout" | "init-timeout":
             return f"Task timed out after {timeout_s:.2f} seconds"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mayfly.services.functions import faults
 
@@ -23,21 +24,24 @@ _ELSEWHERE = (
     "nodejs20.x",
     "nodejs22.x",
     "nodejs24.x",
-    "provided.al2",
-    "provided.al2023",
     "ruby3.2",
     "ruby3.3",
     "ruby3.4",
 )
+
+# What answers calls is an executable that the package brings.
+PROVIDED = ("provided.al2", "provided.al2023")
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeChoice:
     """What will run the functions of one runtime identifier on this machine."""
 
-    template: str  # the engine's name of it: `SandboxSpec.runtime`
+    template: str  # the engine's name of it: `SandboxSpec.runtime`; empty for programs
     warning: str | None = None  # set when it is not quite what was asked for, e.g. a neighbouring version
     interpreter: Path | None = None  # compiles packages when they arrive; None: they stay uncompiled
+    contract: Literal["frames", "program"] = "frames"  # see `engine.api.Target`
+    command: tuple[str, ...] = ()
 
 
 # From an identifier in `PYTHON` to what runs it; None when nothing here can.
@@ -51,13 +55,15 @@ def choose(runtimes: Runtimes, identifier: str) -> RuntimeChoice:
             f"The runtime parameter of {identifier} is no longer supported for creating or updating AWS Lambda "
             "functions. We recommend you use a supported runtime while creating or updating functions."
         )
+    if identifier in PROVIDED:
+        return RuntimeChoice("", contract="program")
     if identifier in PYTHON:
         if choice := runtimes(identifier):
             return choice
         raise faults.not_built(f"{identifier} on this machine: no interpreter was found that could run it")
     if identifier in _ELSEWHERE:
-        raise faults.not_built(f"the runtime {identifier} yet, only {PYTHON[0]} to {PYTHON[-1]}")
+        raise faults.not_built(f"the runtime {identifier} yet, only {PYTHON[0]} to {PYTHON[-1]} and provided.*")
     raise faults.invalid_parameter(
         f"Value {identifier} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
-        f"[{', '.join((*PYTHON, *_ELSEWHERE))}] or be a valid ARN"
+        f"[{', '.join((*PYTHON, *PROVIDED, *_ELSEWHERE))}] or be a valid ARN"
     )

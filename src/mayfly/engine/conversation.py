@@ -1,0 +1,107 @@
+"""What the server says to the other side of one instance, and hears from there, whatever language that speaks.
+
+`Ends` holds a conversation for `Instance`. What the other side says arrives as the frames that a managed runtime would
+send (`sandbox.frames`: READY, INIT_ERROR, RESULT, ERROR, OUTPUT, and ENDED for a program), so that an instance need not
+know with whom it speaks. Two kinds, of which `contracts` chooses: `Frames`, over the control socket, and
+`program.Program`, where a launcher starts executables that come to the Runtime API by themselves.
+
+A conversation decides nothing about calls. It keeps the order of what was said, and says nothing after `on_lost`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from mayfly.engine.api import Call, Target
+from mayfly.engine.channel import Channel
+from mayfly.sandbox import frames
+from mayfly.sandbox.api import Sandbox
+
+OnFrame = Callable[[frames.Frame], None]
+OnLost = Callable[[frames.FrameError | None], None]
+
+
+class Conversation(Protocol):
+    """Made with whom to tell: `on_frame` for each frame, and `on_lost` once, behind the last one."""
+
+    async def open(self, sandbox: Sandbox) -> None:
+        """Take over the sandbox's `control` and `runtime_api`; closed again when this fails."""
+
+    def init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
+        """Have the code loaded; answered by READY or INIT_ERROR."""
+
+    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool) -> None:
+        """Have it called; answered by RESULT or ERROR. See `Ends.send_invoke`."""
+
+    def proceed(self) -> None:
+        """See `frames.CONTINUE`."""
+
+    def cancel(self, number: int) -> None:
+        """See `frames.CANCEL`."""
+
+    def heard(self) -> bool:
+        """Whether everything has been read that the other side has sent until now."""
+
+    def pause(self) -> None:
+        """Read nothing more until `resume`: somebody else speaks with it. Only of a kind that can be lent."""
+
+    def resume(self) -> None: ...
+
+    async def lost(self) -> None:
+        """Return when `on_lost` was called."""
+
+    def close(self) -> None:
+        """Drop it, whatever is still unsent. Idempotent."""
+
+
+async def open_channel(channel: Channel, sandbox: Sandbox) -> None:
+    """Have `channel` speak over the sandbox's control socket, which is closed when that fails."""
+    try:
+        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=sandbox.control)
+    except BaseException:
+        sandbox.control.close()
+        raise
+
+
+class Frames:
+    """With a managed runtime."""
+
+    def __init__(self, on_frame: OnFrame, on_lost: OnLost) -> None:
+        self._channel = Channel(on_frame, on_lost)
+        self.heard = self._channel.heard
+        self.pause = self._channel.pause
+        self.resume = self._channel.resume
+        self.close = self._channel.close
+
+    async def open(self, sandbox: Sandbox) -> None:
+        await open_channel(self._channel, sandbox)
+
+    def init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
+        meta: dict[str, Any] = {"handler": target.handler, "environment": environment, "task_root": task_root}
+        if target.concurrency > 1:
+            meta["concurrency"] = target.concurrency
+        self._channel.send(frames.encode(frames.INIT, meta))
+
+    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool) -> None:
+        head = frames.call_head(
+            call.request_id,
+            deadline_ms,
+            call.arn,
+            call.trace_id or "",
+            call.client_context or "",
+            call.identity or "",
+        )
+        frame = frames.encode_call(number, head, call.payload, frames.AHEAD if ahead else 0)
+        if soon:
+            self._channel.send_soon(frame)
+        else:
+            self._channel.send(frame)
+
+    def proceed(self) -> None:
+        self._channel.send(frames.encode(frames.CONTINUE))
+
+    def cancel(self, number: int) -> None:
+        self._channel.send(frames.encode(frames.CANCEL, None, b"", number))
+
+    async def lost(self) -> None:
+        await self._channel.lost.wait()

@@ -1,0 +1,169 @@
+"""The conversation with an instance that holds programs: a launcher starts them, and they come to the Runtime API.
+
+The program that answers calls has the number 1. It is the first of `candidates` that there is. A program that has asked
+for its first call is ready; one that ends before that, or later, is told of as ENDED, and the instance is over.
+"""
+
+import asyncio
+import errno
+from collections.abc import Iterator
+
+from mayfly.engine.api import Call, Target
+from mayfly.engine.channel import Channel
+from mayfly.engine.conversation import OnFrame, OnLost, open_channel
+from mayfly.runtime_api.invocation import Invocation
+from mayfly.runtime_api.server import RuntimeApi
+from mayfly.sandbox import frames
+from mayfly.sandbox.api import Sandbox
+
+RUNTIME = 1  # the number of the program that answers calls
+# What it said last may still be on its way when word comes that it has ended.
+LAST_WORDS_S = 0.02
+_READY = frames.Frame(frames.READY, 0, 0, b"", b"")
+
+
+class Program:
+    """See `conversation.Conversation`."""
+
+    def __init__(self, target: Target, on_frame: OnFrame, on_lost: OnLost) -> None:
+        self._target = target
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        self._channel = Channel(self._from_launcher, self._launcher_lost)
+        self._api = RuntimeApi(self)
+        self._loop = asyncio.get_running_loop()
+        self._address = ""
+        self._launching: Iterator[tuple[str, ...]] = iter(())
+        self._environment: dict[str, str] = {}
+        self._directory = ""
+        self._tried: list[str] = []
+        self._ended = False
+        self._last_words: asyncio.TimerHandle | None = None
+
+    async def open(self, sandbox: Sandbox) -> None:
+        listener = sandbox.runtime_api
+        assert listener is not None, "a program's sandbox has one"
+        host, port = listener.getsockname()
+        self._address = f"{host}:{port}"
+        try:
+            await self._api.listen(listener)
+        except BaseException:
+            sandbox.control.close()
+            listener.close()
+            raise
+        try:
+            await open_channel(self._channel, sandbox)
+        except BaseException:
+            self._api.close()
+            raise
+
+    def init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
+        self._environment = {**environment, "AWS_LAMBDA_RUNTIME_API": self._address}
+        self._directory = target.directory or task_root
+        self._launching = iter(candidates(target, task_root))
+        self._launch_next()
+
+    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool) -> None:
+        self._api.invoke(
+            Invocation(
+                number=number,
+                request_id=call.request_id,
+                deadline_ms=deadline_ms,
+                arn=call.arn,
+                payload=call.payload,
+                trace_id=call.trace_id or "",
+                client_context=call.client_context or "",
+                identity=call.identity or "",
+            )
+        )
+
+    def proceed(self) -> None:
+        """Nothing is ever sent ahead."""
+
+    def cancel(self, number: int) -> None:
+        """One call runs at a time, and ends with its instance."""
+
+    def heard(self) -> bool:
+        return True
+
+    def pause(self) -> None:
+        """Nobody borrows it."""
+
+    def resume(self) -> None: ...
+
+    async def lost(self) -> None:
+        await self._channel.lost.wait()
+
+    def close(self) -> None:
+        if self._last_words is not None:
+            self._last_words.cancel()
+        self._api.close()
+        self._channel.close()
+
+    # What the launcher says.
+
+    def _launch_next(self, error: str = "") -> None:
+        """Have the next candidate started; when there is none, that is why init failed."""
+        argv = next(self._launching, None)
+        if argv is None:
+            names = " ".join(self._tried)
+            cause = error or f"Couldn't find valid bootstrap(s): [{names}]"
+            self._on_frame(_fault("Runtime.InvalidEntrypoint", cause))
+            return
+        self._tried.append(argv[0])
+        meta = {"name": "runtime", "argv": argv, "environment": self._environment, "directory": self._directory}
+        self._channel.send(frames.encode(frames.LAUNCH, meta, b"", RUNTIME))
+
+    def _from_launcher(self, frame: frames.Frame) -> None:
+        if frame.kind == frames.LAUNCH_FAILED and frame.number == RUNTIME:
+            meta = frame.meta
+            if meta["errno"] == errno.ENOENT and not self._target.command:
+                self._launch_next()
+            else:
+                self._on_frame(
+                    _fault("Runtime.InvalidEntrypoint", f"fork/exec {self._tried[-1]}: {meta['error'].lower()}")
+                )
+        elif frame.kind == frames.ENDED and frame.number == RUNTIME:
+            self._last_words = self._loop.call_later(LAST_WORDS_S, self._runtime_ended, frame)
+
+    def _runtime_ended(self, frame: frames.Frame) -> None:
+        undelivered = [invocation.number for invocation in self._api.undelivered]
+        meta = {**frame.meta, "undelivered": undelivered}
+        self._on_frame(_frame(frames.ENDED, 0, meta))
+
+    def _launcher_lost(self, garbage: frames.FrameError | None) -> None:
+        self._on_lost(garbage)
+
+    # What programs say at the Runtime API.
+
+    def ready(self) -> None:
+        self._on_frame(_READY)
+
+    def polled(self) -> None:
+        """The next call is given to it when there is one."""
+
+    def init_failed(self, error_type: str, payload: bytes) -> None:
+        self._on_frame(frames.Frame(frames.INIT_ERROR, 0, 0, b"", payload))
+
+    def answered(self, invocation: Invocation, payload: bytes) -> None:
+        self._on_frame(frames.Frame(frames.RESULT, 0, invocation.number, b"", payload))
+
+    def failed(self, invocation: Invocation, error_type: str, payload: bytes) -> None:
+        self._on_frame(frames.Frame(frames.ERROR, 0, invocation.number, b"", payload))
+
+
+def candidates(target: Target, task_root: str) -> list[tuple[str, ...]]:
+    """What to try to start, in this order: a `bootstrap` of the code or of a layer, where nothing else is said."""
+    if target.command:
+        return [target.command]
+    return [(f"{task_root}/bootstrap",), ("/opt/bootstrap",)]
+
+
+def _fault(error_type: str, cause: str) -> frames.Frame:
+    """Init failed before anything of the function could speak."""
+    return _frame(frames.INIT_ERROR, 0, {"type": error_type, "cause": cause})
+
+
+def _frame(kind: int, number: int, meta: dict[str, object]) -> frames.Frame:
+    """As it would have come over a control socket."""
+    return next(iter(frames.Decoder().feed(frames.encode(kind, meta, b"", number))))

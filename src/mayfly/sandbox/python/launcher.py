@@ -1,0 +1,127 @@
+"""What is in a sandbox in the place of a runtime when it holds programs: starts them, and tells how they end.
+
+Speaks the frames of `sandbox.frames` with the server. At the namespace level it is the sandbox's first process, a fork
+of the platform's own template: all of its code is in memory, so it works in any file system, and imports nothing. It
+buries whatever is left without a parent. It ends when the control socket closes, and everything in the sandbox with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import threading
+from typing import NoReturn
+
+from mayfly.sandbox import frames
+
+_CHUNK = 1 << 16
+# Python ignores some, and so may have who started Mayfly; programs expect all to be as usual.
+_USUAL = sorted({*range(1, 32)} & {*signal.valid_signals()} - {signal.SIGKILL, signal.SIGSTOP})
+
+
+def serve(control: socket.socket) -> NoReturn:
+    """Do what the server at the other end of `control` says, until the end."""
+    try:
+        Launcher(control).run()
+    finally:
+        os._exit(0)
+
+
+def alone(descriptor: int, lifeline: int) -> NoReturn:
+    """The launcher as a process of its own, at the `process` level; `lifeline` is that of `alone.main`."""
+    os.set_inheritable(lifeline, False)
+    threading.Thread(target=_follow, args=(lifeline,), name="lifeline", daemon=True).start()
+    os.umask(0o022)
+    serve(socket.socket(fileno=descriptor))
+
+
+def _follow(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    os.killpg(0, signal.SIGKILL)
+
+
+class Launcher:
+    """The programs of one sandbox."""
+
+    def __init__(self, control: socket.socket) -> None:
+        control.setblocking(True)
+        control.set_inheritable(False)
+        self._control = control
+        self._decoder = frames.Decoder()
+        self._numbers: dict[int, int] = {}  # of the programs that run, by process id
+
+    def run(self) -> None:
+        alarm, waker = socket.socketpair()
+        for end in (alarm, waker):
+            end.setblocking(False)
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        watched = select.poll()
+        watched.register(self._control, select.POLLIN)
+        watched.register(alarm, select.POLLIN)
+        with contextlib.suppress(ConnectionError):  # the server is gone
+            while True:
+                ready = {descriptor for descriptor, _ in watched.poll()}
+                if alarm.fileno() in ready:
+                    alarm.recv(_CHUNK)
+                    self._bury()
+                if self._control.fileno() in ready:
+                    data = self._control.recv(_CHUNK)
+                    if not data:
+                        return
+                    for frame in self._decoder.feed(data):
+                        self._do(frame)
+
+    def _do(self, frame: frames.Frame) -> None:
+        if frame.kind == frames.LAUNCH:
+            self._launch(frame)
+        elif frame.kind == frames.SIGNAL:
+            for pid, number in self._numbers.items():
+                if number == frame.number:
+                    os.kill(pid, frame.meta["signal"])
+
+    def _launch(self, frame: frames.Frame) -> None:
+        meta = frame.meta
+        argv, environment = meta["argv"], meta["environment"]
+        try:
+            os.chdir(meta["directory"])
+            path = _found(argv[0], environment.get("PATH", os.defpath))
+            # It has this process's output and no other of its descriptors, which are closed when a program begins.
+            pid = os.posix_spawn(path, argv, environment, setsigdef=_USUAL, setsigmask=[])
+        except (OSError, ValueError) as error:  # ValueError: a NUL, or a variable's name with "=" in it
+            number = getattr(error, "errno", None) or 22
+            why = os.strerror(number) if isinstance(error, OSError) else str(error)
+            self._say(frames.LAUNCH_FAILED, frame.number, {"error": why, "errno": number})
+            return
+        self._numbers[pid] = frame.number
+        self._say(frames.LAUNCHED, frame.number, {"pid": pid})
+
+    def _bury(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                number = self._numbers.pop(pid, None)
+                if number is None:
+                    continue  # it was left behind by its parent
+                killed = os.WIFSIGNALED(status)
+                how: dict[str, object] = {"signal": os.WTERMSIG(status)} if killed else {"code": os.WEXITSTATUS(status)}
+                self._say(frames.ENDED, number, how)
+
+    def _say(self, kind: int, number: int, meta: dict[str, object]) -> None:
+        self._control.sendall(frames.encode(kind, meta, b"", number))
+
+
+def _found(name: str, path: str) -> str:
+    """The file of a program that is named without a directory."""
+    if "/" in name:
+        return name
+    for directory in path.split(os.pathsep):
+        place = os.path.join(directory, name)
+        if os.access(place, os.X_OK) and not os.path.isdir(place):
+            return place
+    raise FileNotFoundError(2, os.strerror(2), name)

@@ -1,0 +1,169 @@
+"""The engine on programs that bring their own runtime, at the levels that Mayfly ships."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mayfly.clock import SystemClock
+from mayfly.engine.api import Call, Outcome
+from mayfly.engine.engine import LocalEngine
+from mayfly.sandbox import interpreters
+from mayfly.sandbox.api import SandboxFactory
+from mayfly.sandbox.namespace import AgentFactory
+from mayfly.sandbox.process import ProcessFactory
+
+from .conftest import Recorder, result
+from .programs import ASK, ECHO, program, write
+
+
+@pytest.fixture(params=["process", pytest.param("namespace", marks=pytest.mark.root)])
+async def factory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SandboxFactory]:
+    made: SandboxFactory
+    if request.param == "namespace":
+        (tmp_path / "agent").mkdir()
+        made = agent = AgentFactory.launch(tmp_path / "agent")
+        await agent.attach()
+    else:
+        made = ProcessFactory()
+    await made.prepare("python3.11", interpreters.current())
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def engine(factory: SandboxFactory, recorder: Recorder) -> AsyncIterator[LocalEngine]:
+    numbers = itertools.count(1)
+    made = LocalEngine(
+        factory,
+        recorder,
+        SystemClock(),
+        memory_mb=32_768,
+        new_id=lambda: f"i{next(numbers)}",
+        init_timeout_s=2,
+    )
+    yield made
+    await made.close(0)
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    directory = tmp_path / "code"
+    directory.mkdir()
+    directory.chmod(0o755)
+    return directory
+
+
+def call(event: Any = None, request_id: str = "r1") -> Call:
+    return Call(request_id, json.dumps(event).encode(), "arn:aws:lambda:us-east-1:000000000000:function:f")
+
+
+def failed(outcome: Outcome) -> tuple[str, int | None, int | None]:
+    assert outcome.failure is not None, outcome
+    return outcome.failure.kind, outcome.failure.exit_status, outcome.failure.signal
+
+
+async def test_a_bootstrap_in_bash_answers_calls(engine: LocalEngine, code: Path, recorder: Recorder) -> None:
+    write(code, ECHO)
+    made = program(code)
+
+    first = await engine.invoke(made, call(1, "r1"))
+    second = await engine.invoke(made, call({"a": "ü"}, "r2"))
+
+    assert (result(first), result(second)) == ({"you said": 1}, {"you said": {"a": "ü"}})
+    assert (first.cold, second.cold, second.instance) == (True, False, first.instance)
+    assert (recorder.lines("r1"), recorder.lines("r2")) == (["booting", "got 1"], ['got {"a": "\\u00fc"}'])
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [("exit 3", ("exited", 3, None)), ("kill -SEGV $$", ("exited", None, 11)), ("exit 0", ("exited", 0, None))],
+)
+async def test_a_runtime_that_ends_fails_its_call_and_is_replaced(
+    engine: LocalEngine, code: Path, ending: str, kind: tuple[str, int | None, int | None]
+) -> None:
+    write(code, ASK + f"next; [ $body = 1 ] && {ending}; ask POST $runtime/invocation/$id/response null; next\n")
+    made = program(code)
+
+    assert failed(await engine.invoke(made, call(1))) == kind
+    assert result(await engine.invoke(made, call(2))) is None
+
+
+async def test_a_runtime_that_ends_in_init_fails_the_call(engine: LocalEngine, code: Path, recorder: Recorder) -> None:
+    write(code, "#!/bin/bash\necho no >&2\nexit 9\n")
+
+    assert failed(await engine.invoke(program(code), call())) == ("exited", 9, None)
+    assert recorder.lines("r1") == ["no"]
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "cause"),
+    [
+        (None, 0, "Couldn't find valid bootstrap(s): [{root}/bootstrap /opt/bootstrap]"),
+        ("#!/bin/bash\n", 0o644, "fork/exec {root}/bootstrap: permission denied"),
+        ("garbage", 0o755, "fork/exec {root}/bootstrap: exec format error"),
+    ],
+)
+async def test_a_bootstrap_that_cannot_be_started_is_an_invalid_entrypoint(
+    engine: LocalEngine, factory: SandboxFactory, code: Path, content: str | None, mode: int, cause: str
+) -> None:
+    if content is not None:
+        write(code, content, mode=mode)
+
+    outcome = await engine.invoke(program(code), call())
+
+    assert outcome.failure is not None
+    root = str(code) if factory.level == "process" else "/var/task"
+    assert outcome.failure.error_type == "Runtime.InvalidEntrypoint"
+    assert outcome.failure.cause == cause.format(root=root)
+
+
+async def test_a_runtime_that_never_polls_runs_out_of_time_for_init(engine: LocalEngine, code: Path) -> None:
+    write(code, "#!/bin/bash\nexec sleep 1000\n")
+
+    assert failed(await engine.invoke(program(code, timeout_s=1), call()))[0] == "init-timeout"
+
+
+async def test_a_call_that_was_not_fetched_when_the_runtime_ended_runs_elsewhere(
+    engine: LocalEngine, code: Path
+) -> None:
+    write(code, ASK + "next; ask POST $runtime/invocation/$id/response $body; sleep 0.3; exit 1\n")
+    made = program(code)
+
+    outcomes = [await engine.invoke(made, call(number)) for number in range(3)]
+
+    assert [result(outcome) for outcome in outcomes] == [0, 1, 2]
+    assert len({outcome.instance for outcome in outcomes}) == 3
+
+
+async def test_errors_carry_what_the_runtime_said(engine: LocalEngine, code: Path) -> None:
+    write(
+        code,
+        ASK
+        + """next
+ask POST $runtime/invocation/$id/error '{"errorType": "E", "errorMessage": "m"}' 'Lambda-Runtime-Function-Error-Type: E'
+next
+""",
+    )
+
+    outcome = await engine.invoke(program(code), call())
+
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, json.loads(outcome.failure.payload)) == (
+        "raised",
+        {"errorType": "E", "errorMessage": "m"},
+    )
+
+
+async def test_calls_at_once_have_instances_of_their_own(engine: LocalEngine, code: Path) -> None:
+    write(code, ECHO)
+    made = program(code)
+
+    outcomes = await asyncio.gather(*(engine.invoke(made, call(number, f"r{number}")) for number in range(6)))
+
+    assert [result(outcome) for outcome in outcomes] == [{"you said": number} for number in range(6)]
+    assert len({outcome.instance for outcome in outcomes}) == 6
