@@ -123,7 +123,8 @@ async def test_programs_have_no_descriptors_but_the_usual_ones(launchers: Launch
 async def test_programs_do_not_inherit_signals_that_the_launcher_ignores(launchers: Launchers, code: Path) -> None:
     talk = await launchers.program(code)
 
-    assert "SigIgn:\t0000000000000000" in await talk.printed_by("cat", "/proc/self/status")
+    (line,) = (await talk.printed_by("grep", "SigIgn", "/proc/self/status")).splitlines()
+    assert int(line.split()[1], 16) & 0x7FFFFFFF == 0  # the C library keeps two of those above to itself
 
 
 async def test_the_server_can_connect_to_what_listens_inside(launchers: Launchers, code: Path) -> None:

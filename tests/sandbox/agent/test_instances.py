@@ -13,6 +13,8 @@ from mayfly.sandbox.agent.instances import Instances, NoRoomError, Uids
 
 pytestmark = pytest.mark.root
 
+_USUAL = {"ahead": False, "program": False, "root": None}
+
 
 @pytest.fixture
 def groups(tmp_path: Path) -> Iterator[cgroups.Groups]:
@@ -36,7 +38,7 @@ def instances(groups: cgroups.Groups, reports: list[dict[str, Any]]) -> Iterator
 
 def request(name: str, code: Path) -> dict[str, Any]:
     sizes = {"memory_mb": 128, "ephemeral_mb": 512, "cpus": 1.0, "processes": 16, "open_files": 64}
-    return {"id": name, "code": str(code), "layers": [], "label": "", "ahead": False, **sizes}
+    return {"id": name, "code": str(code), "layers": [], "label": "", **_USUAL, **sizes}
 
 
 def admit(instances: Instances, message: dict[str, Any], group: cgroups.Group) -> None:
