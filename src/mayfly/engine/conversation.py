@@ -36,6 +36,9 @@ class Conversation(Protocol):
     def proceed(self) -> None:
         """See `frames.CONTINUE`."""
 
+    def more(self, number: int, taken: int) -> None:
+        """See `frames.MORE`."""
+
     def cancel(self, number: int) -> None:
         """See `frames.CANCEL`."""
 
@@ -99,6 +102,9 @@ class Frames:
 
     def proceed(self) -> None:
         self._channel.send(frames.encode(frames.CONTINUE))
+
+    def more(self, number: int, taken: int) -> None:
+        self._channel.send(frames.encode(frames.MORE, {"bytes": taken}, b"", number))
 
     def cancel(self, number: int) -> None:
         self._channel.send(frames.encode(frames.CANCEL, None, b"", number))

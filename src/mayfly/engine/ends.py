@@ -58,7 +58,7 @@ class Ends:
 
     def send_more(self, number: int, taken: int) -> None:
         """Parts of a call's result were taken."""
-        self._channel.send(frames.encode(frames.MORE, {"bytes": taken}, b"", number))
+        self._conversation.more(number, taken)
 
     def send_cancel(self, number: int) -> None:
         self._conversation.cancel(number)

@@ -80,6 +80,9 @@ class Program:
     def proceed(self) -> None:
         """Nothing is ever sent ahead."""
 
+    def more(self, number: int, taken: int) -> None:
+        """Its answers are passed on when they are whole."""
+
     def cancel(self, number: int) -> None:
         """One call runs at a time, and ends with its instance."""
 

@@ -47,8 +47,8 @@ CANCEL = 4  # number; the call took too long. Where several run at a time: give 
 # A number names a program from its LAUNCH to its ENDED; the server chooses it, and uses none twice.
 # number; JSON: {"name": for people, "argv": [str, ...], "environment": {str: str}, "directory": str}. `argv[0]` without
 # a slash is looked for in the environment's PATH.
-LAUNCH = 6
-SIGNAL = 7  # number; JSON: {"signal": int}. To the program alone, not to what it started.
+LAUNCH = 7
+SIGNAL = 8  # number; JSON: {"signal": int}. To the program alone, not to what it started.
 
 # Runtime to server.
 # JSON: {"init_ms": float, "imports": [[module, file, total µs, own µs], ...] of this init, in the order of completion,
@@ -67,9 +67,9 @@ STREAM = 23  # number; JSON: {"content_type"?}. The call's result comes in parts
 CHUNK = 24  # number; payload: the next part
 
 # Launcher to server. What is launched prints into the output pipe.
-LAUNCHED = 24  # number; JSON: {"pid": int, as it is known inside}
-LAUNCH_FAILED = 25  # number; JSON: {"error": str, "errno": int}
-ENDED = 26  # number; JSON: {"code": exit status} or {"signal": int}
+LAUNCHED = 32  # number; JSON: {"pid": int, as it is known inside}
+LAUNCH_FAILED = 33  # number; JSON: {"error": str, "errno": int}
+ENDED = 34  # number; JSON: {"code": exit status} or {"signal": int}
 
 # Flag of RESULT and ERROR: the output pipe was empty after the call had printed its last. A hint, by which the server
 # saves a look into the pipe; a runtime that lies has its own output attributed to the wrong call.
