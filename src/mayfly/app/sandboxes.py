@@ -6,6 +6,7 @@ background, because most functions will want it.
 """
 
 import asyncio
+import importlib.util
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from mayfly.errors import PlatformError
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import Interpreter, Prepared, Sandbox, SandboxFactory, SandboxSpec, SandboxUnavailableError
+from mayfly.sandbox.wasm import artifacts
 from mayfly.services.functions.runtimes import RuntimeChoice
 
 _log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ class Interpreters:
     def __init__(self, found: Sequence[Interpreter]) -> None:
         self._found = found
         self.by_template = {template_name(interpreter): interpreter for interpreter in found}
+        if importlib.util.find_spec("wasmtime") is not None:
+            self.by_template[artifacts.NAME] = interpreters.current()
 
     @classmethod
     async def discover(cls, path: str, home: Path) -> "Interpreters":
@@ -38,6 +42,8 @@ class Interpreters:
 
     def choose(self, runtime: str) -> RuntimeChoice | None:
         """What runs `runtime` here; None when nothing does."""
+        if runtime == artifacts.NAME:
+            return RuntimeChoice(artifacts.NAME) if artifacts.NAME in self.by_template else None
         try:
             choice = interpreters.choose(runtime, self._found)
         except SandboxUnavailableError:

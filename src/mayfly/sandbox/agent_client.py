@@ -218,7 +218,9 @@ class Agent:
         if waiting is None:
             waiting = self._preparing[runtime] = asyncio.get_running_loop().create_future()
             paths = {"python": interpreter.path, "prefix": interpreter.prefix, "source": parcel.source()}
-            message = {"op": channel.PREPARE, "runtime": runtime, "packages": [str(p) for p in parcel.packages()]}
+            resident = parcel.resident(runtime)
+            packages = [str(package) for package in parcel.packages()] if resident is None else []
+            message = {"op": channel.PREPARE, "runtime": runtime, "packages": packages, "resident": resident}
             self.send(message | {name: str(path) for name, path in paths.items()}, [])
         await asyncio.shield(waiting)
 

@@ -2,6 +2,10 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
+
+from mayfly.errors import PlatformError
+from mayfly.sandbox.wasm import artifacts
 
 # boto3 and what it stands on, and the hooks of SnapStart; a function finds them without bringing them, as on AWS.
 PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six", "snapshot_restore_py")
@@ -21,3 +25,18 @@ def packages() -> tuple[Path, ...]:
             origin = Path(spec.origin)
             places.append(origin.parent if origin.name == "__init__.py" else origin)
     return tuple(places)
+
+
+def wasmtime() -> Path:
+    """The directory to put on `sys.path` for `import wasmtime`; `PlatformError`."""
+    spec = importlib.util.find_spec("wasmtime")
+    if spec is None or spec.origin is None:
+        raise PlatformError("the package wasmtime is not installed where Mayfly is")
+    return Path(spec.origin).parents[1]
+
+
+def resident(runtime: str) -> dict[str, Any] | None:
+    """What a template of `runtime` has in place of the managed Python runtime; see `agent.residents`."""
+    if runtime != artifacts.NAME:
+        return None
+    return {"module": "mayfly.sandbox.wasm.resident", "path": [str(source()), str(wasmtime())]}

@@ -27,7 +27,7 @@ from mayfly.sandbox.without_templates import WithoutTemplates
 _PROGRAM = (
     "import sys, json; sys.path.insert(0, sys.argv[1]); "
     "from mayfly.sandbox.python import alone; sys.path.pop(0); "
-    "alone.main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]))"
+    "alone.main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]), json.loads(sys.argv[6]))"
 )
 _LAUNCHER = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -215,6 +215,7 @@ class ProcessFactory(WithoutTemplates):
             program, arguments = _LAUNCHER, arguments[:3]
         else:
             program = _PROGRAM
+            arguments.append(json.dumps(parcel.resident(spec.runtime)))
         return subprocess.Popen(
             [str(interpreter.path), "-I", "-S", "-X", "utf8", "-c", program, *arguments],
             stdin=subprocess.DEVNULL,

@@ -19,8 +19,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn, Optional
 
-from mayfly.sandbox.agent import channel, isolate, kernel, nest, pages, root
-from mayfly.sandbox.python import bootstrap, launcher, preload, rehearsal, settle
+from mayfly.sandbox.agent import channel, isolate, kernel, nest, pages, residents, root
+from mayfly.sandbox.python import bootstrap, launcher, settle
 
 _LAST_CAPABILITY = 63
 
@@ -37,20 +37,23 @@ def main(descriptor: int) -> NoReturn:
     message, (filter_descriptor, shared_filter, denial, *entrances) = received
     try:
         keeper = nest.pack_keeper()
-        calls, _plugs = _prepare(message, filter_descriptor)
+        resident = residents.of(message["resident"])
+        calls, missing, _plugs = _prepare(message, filter_descriptor, resident)
         filters = nest.Filters(_read_filter(shared_filter), _read_filter(denial))
     except Exception as error:  # the boundary of a process: the agent is told, whatever it was
         traceback.print_exc()
         channel.send(to_agent, {"op": channel.FAILED, "error": f"{type(error).__name__}: {error}"})
         sys.exit(1)
-    clones = _Clones(to_agent, calls, filters, keeper, entrances)
+    clones = _Clones(to_agent, calls, filters, keeper, entrances, resident)
     clones.keep_spare()
-    channel.send(to_agent, {"op": channel.PREPARED, "missing": preload.missing()})
+    channel.send(to_agent, {"op": channel.PREPARED, "missing": missing})
     clones.serve()
 
 
-def _prepare(message: dict[str, Any], filter_descriptor: int) -> tuple[kernel.SystemCallFilter, list[object]]:
-    """The filter of instances, and what `settle` left to be kept."""
+def _prepare(
+    message: dict[str, Any], filter_descriptor: int, resident: residents.Resident
+) -> tuple[kernel.SystemCallFilter, list[str], list[object]]:
+    """The filter of instances, what could not be loaded, and what `settle` left to be kept."""
     calls = _read_filter(filter_descriptor)
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("300")  # when the whole machine runs out of memory, functions go before the server does
@@ -69,16 +72,16 @@ def _prepare(message: dict[str, Any], filter_descriptor: int) -> tuple[kernel.Sy
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     _heed_signals()
     gc.disable()
-    preload.load_all("/var/runtime")
+    missing = resident.load("/var/runtime")
     bootstrap.forget_modules()
     bootstrap.open_output()
     os.environ["TZ"] = ":UTC"  # as most functions have it
     time.tzset()
     pkgutil.get_importer(isolate.TASK_ROOT)  # is kept, and looks into it when it is first asked
-    plugs = settle.settle(_rehearse)
+    plugs = settle.settle(lambda: _rehearse(resident))
     with maps:
         pages.collapse(pages.places(maps))
-    return calls, plugs
+    return calls, missing, plugs
 
 
 def _heed_signals() -> None:
@@ -90,7 +93,7 @@ def _heed_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _rehearse() -> None:
+def _rehearse(resident: residents.Resident) -> None:
     """What a clone does, as far as that is without effect."""
     kernel.rehearse_clone()
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
@@ -102,7 +105,7 @@ def _rehearse() -> None:
         received = channel.receive(theirs)
         assert received is not None
         os.close(received[1][0])
-    rehearsal.rehearse(isolate.LAYERS)
+    resident.rehearse(isolate.LAYERS)
 
 
 def _read_filter(descriptor: int) -> kernel.SystemCallFilter:
@@ -128,8 +131,10 @@ class _Clones:
         filters: nest.Filters,
         keeper: BinaryIO,
         entrances: list[int],
+        resident: residents.Resident,
     ) -> None:
         self._to_agent = to_agent
+        self._resident = resident
         self._calls = calls
         self._filters = filters
         self._keeper = keeper
@@ -199,14 +204,14 @@ class _Clones:
     def _clone(self, wait: _Wait) -> int:
         pid, entrances = clone_into(self._entrances)
         if pid == 0:
-            _become_instance(wait, entrances, self._to_agent, self._calls)
+            _become_instance(wait, entrances, self._to_agent, self._calls, self._resident)
         return pid
 
     def _clone_spare(self) -> tuple[int, socket.socket] | None:
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:
-                pid = self._clone(lambda: _wait_warm(mine, theirs))
+                pid = self._clone(lambda: _wait_warm(mine, theirs, self._resident))
             except OSError:
                 mine.close()
                 return None  # the next request will tell why
@@ -226,7 +231,11 @@ def clone_into(entrances: list[int]) -> tuple[int, list[int]]:
 
 
 def _become_instance(
-    wait: _Wait, entrances: list[int], to_agent: socket.socket, calls: kernel.SystemCallFilter
+    wait: _Wait,
+    entrances: list[int],
+    to_agent: socket.socket,
+    calls: kernel.SystemCallFilter,
+    resident: residents.Resident,
 ) -> NoReturn:
     """In the clone: never returns, whatever happens. `wait` gives the request; None when there will be none."""
     try:
@@ -243,7 +252,7 @@ def _become_instance(
             if error is not None:
                 raise error
             if message["ahead"]:
-                rehearsal.warm(isolate.LAYERS)
+                resident.warm(isolate.LAYERS)
             isolate.isolate(*_understand(message, descriptors), endpoint, to_agent, calls)
         except OSError as failure:
             channel.send(to_agent, {"op": channel.FAILED, "id": message["id"], "error": str(failure)})
@@ -252,15 +261,17 @@ def _become_instance(
         control = socket.socket(fileno=isolate.CONTROL)
         if message["program"]:
             launcher.serve(control)
-        bootstrap.serve(control)
+        resident.serve(control)
     finally:
         os._exit(1)
 
 
-def _wait_warm(templates: socket.socket, request: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+def _wait_warm(
+    templates: socket.socket, request: socket.socket, resident: residents.Resident
+) -> tuple[dict[str, Any], list[int]] | None:
     templates.close()  # the copy of the template's end: the template's death must be noticed
     if not select.select([request], [], [], 0)[0]:
-        rehearsal.warm(isolate.LAYERS)
+        resident.warm(isolate.LAYERS)
     return channel.receive(request)
 
 

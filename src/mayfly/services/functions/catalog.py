@@ -12,7 +12,7 @@ from mayfly.engine.api import Engine
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults, repository, version_repository
 from mayfly.services.functions.canary import Canary
-from mayfly.services.functions.code.library import CodeLibrary
+from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.engine_targets import FunctionTarget, TargetFactory
 from mayfly.services.functions.model import LATEST, Alias, AsyncSettings, Function, FunctionUrl, Subject, Version
 from mayfly.services.functions.names import Home
@@ -57,14 +57,14 @@ class Catalog:
         self,
         store: Store,
         home: Home,
-        library: CodeLibrary,
+        preparing: Preparing,
         targets: TargetFactory,
         engine: Engine,
         start_at: Callable[[], int],
     ) -> None:
         self._store = store
         self._home = home
-        self._library = library
+        self._preparing = preparing
         self._targets = targets
         self._engine = engine
         self._start_at = start_at
@@ -116,9 +116,9 @@ class Catalog:
         found, second = await self._store.read(body)
         if found is None:
             raise faults.function_not_found(self._home.arn(name, qualifier))
-        await self._library.ensure(found.runs.code)
+        await self._preparing.ensure(found.runs.code, found.runs.configuration)
         if second is not None:
-            await self._library.ensure(second.code)
+            await self._preparing.ensure(second.code, second.configuration)
         return found, second
 
     async def _load(self, name: str, qualifier: str | None) -> Entry:

@@ -4,17 +4,18 @@ The variables are those that AWS documents for its runtimes. Credentials are mad
 starts, and are those of the function's role.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
 from mayfly.clock import Clock, utc
 from mayfly.engine.api import Target
 from mayfly.sandbox.api import SandboxSpec
+from mayfly.sandbox.wasm import artifacts
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import capacity, runtimes
 from mayfly.services.functions.code.library import CodeLibrary
-from mayfly.services.functions.model import LATEST, Function, Version, VersionState
+from mayfly.services.functions.model import LATEST, Configuration, Function, Version, VersionState
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import RoleUnusableError
 from mayfly.services.ports import Credentials, Roles
@@ -96,7 +97,9 @@ class TargetFactory:
         streams: Streams,
         endpoint: str,
         isolation: Isolation,
+        compiled: Callable[[str], str],
     ) -> None:
+        """`compiled`: where a module of WebAssembly lies in its package when it is compiled."""
         self._home = home
         self._library = library
         self._roles = roles
@@ -105,6 +108,7 @@ class TargetFactory:
         self._streams = streams
         self._endpoint = endpoint
         self._isolation = isolation
+        self._compiled = compiled
 
     def key(self, function: Function, version: Version | None = None) -> str:
         """The key of the target of $LATEST, or of a version."""
@@ -127,12 +131,17 @@ class TargetFactory:
         initialization = "provisioned-concurrency" if ahead else "snap-start" if snap_start else usual
 
         async def environment(instance: str) -> Mapping[str, str]:
-            credentials = await self._credentials(function.name, configuration.role)
-            return {
+            own = {
                 **self._environment(function.name, runs),
                 "AWS_LAMBDA_FUNCTION_VERSION": label,
                 "AWS_LAMBDA_LOG_STREAM_NAME": self._streams.of(instance, label),
                 "AWS_LAMBDA_INITIALIZATION_TYPE": initialization,
+            }
+            if choice.template == artifacts.NAME:
+                return own  # there is no network to use credentials on
+            credentials = await self._credentials(function.name, configuration.role)
+            return {
+                **own,
                 "AWS_ACCESS_KEY_ID": credentials.access_key_id,
                 "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
                 "AWS_SESSION_TOKEN": credentials.session_token,
@@ -142,7 +151,7 @@ class TargetFactory:
             key=self.key(function, version),
             function=self._home.arn(function.name),
             sandbox=self._sandbox(function.name, runs, choice),
-            handler=configuration.handler,
+            handler=self._handler(configuration, choice.template),
             timeout_s=float(configuration.timeout_s),
             environment=environment,
             reserved_concurrency=function.reserved_concurrency,
@@ -163,6 +172,9 @@ class TargetFactory:
             notice=choice.warning,
             state=version.standing if version else "Active",
         )
+
+    def _handler(self, configuration: Configuration, template: str) -> str:
+        return self._compiled(configuration.handler) if template == artifacts.NAME else configuration.handler
 
     def _sandbox(self, name: str, runs: Function | Version, choice: runtimes.RuntimeChoice) -> SandboxSpec:
         configuration = runs.configuration
@@ -186,17 +198,11 @@ class TargetFactory:
         configuration = runs.configuration
         calls = capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb)
         return {
-            "AWS_ENDPOINT_URL": self._endpoint,
+            **(self._of_processes(runs) if configuration.runtime != artifacts.NAME else {}),
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
-            "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
-            "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
-            "/var/task/lib:/opt/lib",
-            "PYTHONPATH": "/var/runtime",
             **(configuration.environment or {}),
             "_HANDLER": configuration.handler,
-            "LAMBDA_TASK_ROOT": self._task_root(runs),
-            "LAMBDA_RUNTIME_DIR": "/var/runtime",
             "AWS_REGION": self._home.region,
             "AWS_DEFAULT_REGION": self._home.region,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{configuration.runtime}",
@@ -204,6 +210,18 @@ class TargetFactory:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration.memory_mb),
             "AWS_LAMBDA_LOG_GROUP_NAME": runs.log_group,
             **({"AWS_LAMBDA_MAX_CONCURRENCY": str(calls)} if configuration.capacity is not None else {}),
+        }
+
+    def _of_processes(self, runs: Function | Version) -> dict[str, str]:
+        """What a function is told that has a file system and can reach the platform."""
+        return {
+            "AWS_ENDPOINT_URL": self._endpoint,
+            "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+            "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
+            "/var/task/lib:/opt/lib",
+            "PYTHONPATH": "/var/runtime",
+            "LAMBDA_TASK_ROOT": self._task_root(runs),
+            "LAMBDA_RUNTIME_DIR": "/var/runtime",
         }
 
     def _task_root(self, runs: Function | Version) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mayfly.sandbox.wasm import artifacts
 from mayfly.services.functions import faults
 
 # Python identifiers that AWS still lets functions be made with, and those that it no longer does.
@@ -57,6 +58,10 @@ def choose(runtimes: Runtimes, identifier: str) -> RuntimeChoice:
         )
     if identifier in PROVIDED:
         return RuntimeChoice("", contract="program")
+    if identifier == artifacts.NAME:
+        if choice := runtimes(identifier):
+            return choice
+        raise faults.not_built("wasm on this machine: the package wasmtime is not installed where Mayfly is")
     if identifier in PYTHON:
         if choice := runtimes(identifier):
             return choice
@@ -65,5 +70,5 @@ def choose(runtimes: Runtimes, identifier: str) -> RuntimeChoice:
         raise faults.not_built(f"the runtime {identifier} yet, only {PYTHON[0]} to {PYTHON[-1]} and provided.*")
     raise faults.invalid_parameter(
         f"Value {identifier} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
-        f"[{', '.join((*PYTHON, *PROVIDED, *_ELSEWHERE))}] or be a valid ARN"
+        f"[{', '.join((*PYTHON, *PROVIDED, *_ELSEWHERE, artifacts.NAME))}] or be a valid ARN"
     )

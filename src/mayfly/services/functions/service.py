@@ -26,9 +26,10 @@ from mayfly.services.contract import Handler, operations_of
 from mayfly.services.functions import repository, runtimes
 from mayfly.services.functions.asynchronous import AsyncInvocations, EventIntake, EventQueue, default_concurrency
 from mayfly.services.functions.catalog import Catalog
-from mayfly.services.functions.code.bytecode import Bytecode
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.code.links import CodeLinks
+from mayfly.services.functions.code.modules import Modules
+from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.deployments import Deployments
 from mayfly.services.functions.editing import Editor
@@ -113,13 +114,14 @@ class FunctionsService:
         host = host or host_architecture()
         self._store = store
         self._library = CodeLibrary(settings.data, blobs, limits, clock)
-        self._bytecode = Bytecode(self._library)
+        modules = Modules(self._library)
+        self._preparing = preparing = Preparing(self._library, modules)
         self._max_timeout_s = limits.timeout_s
         self._tasks: list[asyncio.Task[None]] = []
         isolation = settings.engine.isolation
-        targets = TargetFactory(home, self._library, roles, choose, limits, streams, endpoint, isolation)
+        targets = TargetFactory(home, self._library, roles, choose, limits, streams, endpoint, isolation, modules.place)
         self.deployments = Deployments(store, targets)
-        self.catalog = catalog = Catalog(store, home, self._library, targets, engine, lambda: secrets.randbits(64))
+        self.catalog = catalog = Catalog(store, home, preparing, targets, engine, lambda: secrets.randbits(64))
         self._provisioner = provisioner = Provisioner(store, catalog, engine)
         self._publisher = publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock)
         editor = Editor(store, blobs, catalog, publisher, home, limits, clock)
@@ -151,9 +153,9 @@ class FunctionsService:
                 limits,
                 host,
                 clock,
-                self._bytecode,
+                preparing,
             ),
-            CodeOperations(home, editor, sources, choose, host, self._bytecode),
+            CodeOperations(home, editor, sources, choose, host, preparing),
             ConcurrencyOperations(home, editor, store, limits),
             TagOperations(home, editor),
             PermissionOperations(home, editor),
@@ -191,7 +193,7 @@ class FunctionsService:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        await self._bytecode.close()
+        await self._preparing.close()
         self._library.close()
 
     async def sweep(self, grace_s: float) -> int:

@@ -92,6 +92,10 @@ class CodeLibrary:
                 pass
         return directory
 
+    def draft(self) -> Path:
+        """A name for a file that is made here and then moved into a package. What a crash leaves of it goes."""
+        return self._incoming / ids.token(16)
+
     def marked(self, sha256: str, template: str) -> bool:
         """Whether the package was compiled for a template."""
         return (self._marks / f"{sha256}.{template}").exists()

@@ -6,7 +6,7 @@ import msgspec
 
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import describe, faults, runtimes, validation
-from mayfly.services.functions.code.bytecode import Bytecode
+from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import Architecture, Function
@@ -28,14 +28,14 @@ class CodeOperations:
         sources: CodeSources,
         choose: runtimes.Runtimes,
         host: Architecture,
-        bytecode: Bytecode,
+        preparing: Preparing,
     ) -> None:
         self._home = home
         self._editor = editor
         self._sources = sources
         self._choose = choose
         self._host = host
-        self._bytecode = bytecode
+        self._preparing = preparing
 
     @operation("UpdateFunctionCode")
     async def update(
@@ -62,7 +62,7 @@ class CodeOperations:
                 shown = msgspec.structs.replace(current, code=code)
             else:
                 choice = runtimes.choose(self._choose, current.configuration.runtime)
-                await self._bytecode.prepare(code.sha256, choice)
+                await self._preparing.arrived(code.sha256, choice, current.configuration.handler)
                 publish = Publishing() if params.get("Publish") else None
                 shown, version = await self._editor.change_and_publish(name, change, publish, revision=revision)
                 if version is not None:

@@ -8,8 +8,8 @@ from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import capacity, describe, faults, runtimes, validation
-from mayfly.services.functions.code.bytecode import Bytecode
 from mayfly.services.functions.code.links import CodeLinks
+from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import LATEST, Architecture, Configuration, Function, Version
@@ -49,7 +49,7 @@ class FunctionOperations:
         limits: FunctionLimits,
         host: Architecture,
         clock: Clock,
-        bytecode: Bytecode,
+        preparing: Preparing,
     ) -> None:
         self._home = home
         self._editor = editor
@@ -61,7 +61,7 @@ class FunctionOperations:
         self._limits = limits
         self._host = host
         self._clock = clock
-        self._bytecode = bytecode
+        self._preparing = preparing
 
     @operation("CreateFunction")
     async def create(
@@ -77,7 +77,7 @@ class FunctionOperations:
         tags = validation.tags(params.get("Tags", {}))
         choice = await self._check_outside(configuration)
         async with self._sources.ingest(params["Code"]) as code:
-            await self._bytecode.prepare(code.sha256, choice)
+            await self._preparing.arrived(code.sha256, choice, configuration.handler)
             function = Function(
                 name=name,
                 configuration=configuration,
@@ -144,8 +144,9 @@ class FunctionOperations:
     ) -> "FunctionConfigurationTypeDef":
         name = self._home.latest(params["FunctionName"]).name
         current = await self._editor.find(name)
-        choice = await self._check_outside(validation.changed(current.configuration, params, self._limits, self._host))
-        await self._bytecode.prepare(current.code.sha256, choice)
+        wanted = validation.changed(current.configuration, params, self._limits, self._host)
+        choice = await self._check_outside(wanted)
+        await self._preparing.configured(current.code.sha256, choice, wanted.handler)
 
         def change(function: Function, tx: Tx) -> Function:
             configuration = validation.changed(function.configuration, params, self._limits, self._host)
