@@ -60,10 +60,14 @@ class Talk:
         await self.send_invoke(event, **meta)
         return await self.receive()
 
-    async def send_invoke(self, event: Any, number: int = 1, **meta: Any) -> None:
+    async def send_invoke(self, event: Any, number: int = 1, flags: int = 0, **meta: Any) -> None:
         given = {"request_id": "request-1", "deadline_ms": int(time.time() * 1000) + 30_000, "arn": "arn:f", **meta}
         payload = event if isinstance(event, bytes) else json.dumps(event).encode()
-        frame = frames.encode_call(number, frames.call_head(**given), payload)
+        frame = frames.encode_call(number, frames.call_head(**given), payload, flags)
+        await asyncio.get_running_loop().sock_sendall(self.sandbox.control, frame)
+
+    async def send_cancel(self, number: int) -> None:
+        frame = frames.encode(frames.CANCEL, None, b"", number)
         await asyncio.get_running_loop().sock_sendall(self.sandbox.control, frame)
 
     async def run(self, code: str, **more: Any) -> Any:
