@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from mayfly.sandbox.wasm import artifacts
 from mayfly.services.functions import capacity, faults
 from mayfly.services.functions.model import Architecture, Configuration
 from mayfly.settings import FunctionLimits
@@ -83,6 +84,8 @@ def changed(
         changes["log_group"] = params["LoggingConfig"].get("LogGroup") or base.log_group
     changes["architecture"] = architecture(params, base.architecture, host)
     configuration = msgspec.structs.replace(base, **changes)
+    if configuration.snap_start and configuration.runtime == artifacts.NAME:
+        raise faults.invalid_parameter(f"{artifacts.NAME} is not supported for SnapStart enabled functions.")
     if configuration.snap_start and configuration.ephemeral_mb > _MAX_SNAP_START_EPHEMERAL_MB:
         raise faults.invalid_parameter(
             f"SnapStart does not support ephemeral storage larger than {_MAX_SNAP_START_EPHEMERAL_MB} MB."
