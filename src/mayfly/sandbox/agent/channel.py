@@ -46,6 +46,7 @@ HATCH = "hatch"
 NESTLING = "nestling"
 KEPT = "kept"
 ROOM = "room"
+ENTER = "enter"
 
 
 def send(channel: socket.socket, message: dict[str, Any], descriptors: list[int] | None = None) -> None:

@@ -1,10 +1,11 @@
 """One instance that is forked from a shared template: its room, its process, and how both end.
 
-    room ──► empty ──► forking ──► running ──► ending ──► gone
+    room ──► empty ──► told ──► forking ──► running ──► ending ──► gone
 
-*Room*: the keeper makes its namespaces. *Empty*: they are ready. *Forking*: the shared template was asked for a
-process. *Running*: the process is in the room. *Ending*: its processes are being killed. The room's process is trusted
-and pid 1 of the namespaces: when it ends, all in them end.
+*Room*: the keeper makes its namespaces. *Empty*: they are ready. *Told*: the shared template has them, and stands in the
+control group, so that a fork is all that is left to do. *Forking*: it was asked for a process. *Running*: the process
+is in the room. *Ending*: its processes are being killed. The room's process is trusted and pid 1 of the namespaces:
+when it ends, all in them end.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 from mayfly.sandbox.agent import cgroups
 
-ROOM, EMPTY, FORKING, RUNNING, ENDING = "room", "empty", "forking", "running", "ending"
+ROOM, EMPTY, TOLD, FORKING, RUNNING, ENDING = "room", "empty", "told", "forking", "running", "ending"
 
 
 class Request(NamedTuple):
@@ -37,6 +38,7 @@ class Lodger:
         self.group = group
         self.peak = group.open_peak()
         self.memory_event = group.watch_memory()
+        self.freezer = group.open_freezer()  # until the server has it
         self.request: Request | None = None
         self.endpoint = -1
         self.namespaces: list[int] = []
@@ -48,7 +50,6 @@ class Lodger:
         self.room_ended = False
         self.killed = False
         self.out_of_memory = False
-        self.asked_at = 0.0
 
     @property
     def name(self) -> str:
@@ -85,9 +86,10 @@ class Lodger:
             self.fork_socket = None
         if self.request is not None:
             close_all(self.request.descriptors)
-        rest = [self.peak, self.memory_event, self.endpoint, self.room_pidfd, self.pidfd, *self.namespaces]
+        rest = [self.peak, self.memory_event, self.endpoint, self.room_pidfd, self.pidfd]
         close_all([descriptor for descriptor in rest if descriptor is not None and descriptor >= 0])
-        self.namespaces.clear()
+        for several in (self.namespaces, self.freezer):
+            close_all(several)
 
 
 def close_all(descriptors: list[int]) -> None:

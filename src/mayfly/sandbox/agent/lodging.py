@@ -1,7 +1,9 @@
 """The instances of one nest: who waits for one, which are on their way, and the order of the steps.
 
-One room is kept ready beyond what is wanted, so that an instance waits for one fork alone; rooms and forks are made by
-two processes, side by side.
+One room is kept ready beyond what is wanted, and the shared template is told of it ahead, so that an instance waits for
+one fork alone; rooms and forks are made by two processes, side by side. A room that nobody waits for is made when
+starting has been quiet for a moment: its making would take a processor, and locks of the kernel, from the instance that
+has just been forked. It holds no process of the template.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from mayfly.sandbox.agent.lodger import Lodger, Request, close_all
 # So many rooms, and so many forks, are asked for at a time: more would only queue, and fill the sockets.
 _AT_ONCE = 4
 _MOST_FAILURES = 8
+# So long nothing may have been forked before the room in reserve is made: about as long as a first call takes.
+_QUIET_S = 0.01
 
 
 class Watch:
@@ -67,6 +71,8 @@ class Lodging:
         self._closed = False
         self._failures = 0  # one after another, of what was made and is no instance yet
         self.progress_at = time.monotonic()
+        self._quiet_at = 0.0  # when the room in reserve may be made
+        self._has_look = False  # and is to be
 
     # From outside.
 
@@ -109,6 +115,17 @@ class Lodging:
         for one in self._all.values():
             one.kill()
 
+    def retry_s(self) -> float | None:
+        """How long the agent may sleep before `retry`; None: for ever."""
+        if self._has_look and not self._closed:
+            return max(0.0, self._quiet_at - time.monotonic())
+        return None
+
+    def retry(self) -> None:
+        """Have the room in reserve made if it is time."""
+        if self._has_look and time.monotonic() >= self._quiet_at:
+            self._go_on()
+
     @property
     def count(self) -> int:
         return len(self._all)
@@ -139,17 +156,28 @@ class Lodging:
                 self._fail(self._waiting.popleft(), "what the shared template forks does not live")
             return
         forking = len(self._in(lodger.FORKING))
-        for room in self._in(lodger.EMPTY):
+        for room in (*self._in(lodger.TOLD), *self._in(lodger.EMPTY)):
             if forking >= _AT_ONCE or not self._waiting:
                 break
             forking += self._fork(room, self._waiting.popleft())
         if forking and not self._waiting:
             return  # the room in reserve can wait: making it would slow the fork down
+        self._keep_one_told()
+        ready = len(self._in(lodger.EMPTY)) + len(self._in(lodger.TOLD))
         rooms = len(self._in(lodger.ROOM))
-        wanted = len(self._waiting) + 1 - len(self._in(lodger.EMPTY)) - rooms
+        wanted = len(self._waiting) + 1 - ready - rooms
+        self._has_look = wanted > 0 and not self._waiting and time.monotonic() < self._quiet_at
+        if self._has_look:
+            return
         for _ in range(min(wanted, _AT_ONCE - rooms)):
             if not self._ask_for_room():
                 break
+
+    def _keep_one_told(self) -> None:
+        """Tell the shared template of a room ahead, unless it knows one."""
+        empty = self._in(lodger.EMPTY)
+        if empty and not self._in(lodger.TOLD):
+            self._tell(empty[0])
 
     def _ask_for_room(self) -> bool:
         group = None
@@ -203,20 +231,18 @@ class Lodging:
             self._end(one, error)
         self._give_up_waiting(error)
 
-    def _fork(self, one: Lodger, request: Request) -> bool:
-        """Ask for a process in a room."""
+    def _tell(self, one: Lodger) -> bool:
+        """Let the shared template have a room: what it needs to enter it, and the end of a socket for its fork."""
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         mine.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         mine.setblocking(False)
-        one.fork_socket, one.request, one.stage = mine, request, lodger.FORKING
-        one.asked_at = time.monotonic()
+        one.fork_socket, one.stage = mine, lodger.TOLD
         self._watch.add(mine.fileno(), lambda: self._forked(one))
         entrances: list[int] = []
         try:
             entrances = doors(one.group)
-            descriptors = [theirs.fileno(), *one.namespaces, *entrances, *request.descriptors]
-            message = {"op": channel.START, "doors": len(entrances), "ahead": request.ahead}
-            channel.send(self._template, message, descriptors)
+            message = {"op": channel.ENTER, "doors": len(entrances)}
+            channel.send(self._template, message, [theirs.fileno(), *one.namespaces, *entrances])
         except OSError as error:
             self._end(one, f"the shared template does not listen: {error}")
             return False
@@ -224,6 +250,19 @@ class Lodging:
             theirs.close()
             close_all(entrances)
         close_all(one.namespaces)
+        return True
+
+    def _fork(self, one: Lodger, request: Request) -> bool:
+        """Ask for a process in a room."""
+        one.request = request
+        if one.stage == lodger.EMPTY and not self._tell(one):
+            return False
+        one.stage = lodger.FORKING
+        try:
+            channel.send(self._template, {"op": channel.START, "ahead": request.ahead}, request.descriptors)
+        except OSError as error:
+            self._end(one, f"the shared template does not listen: {error}")
+            return False
         return True
 
     def _forked(self, one: Lodger) -> None:
@@ -263,11 +302,13 @@ class Lodging:
         self._watch.remove(one.fork_socket.fileno())
         one.fork_socket.close()
         one.fork_socket = None
-        close_all(one.request.descriptors)
-        freezer = one.group.open_freezer()
-        self._report({"op": channel.STARTED, "id": one.name, "origin": "template"}, [one.endpoint, one.peak, *freezer])
-        close_all([one.endpoint, *freezer])
+        self._report(
+            {"op": channel.STARTED, "id": one.name, "origin": "template"}, [one.endpoint, one.peak, *one.freezer]
+        )
+        for several in (one.request.descriptors, [one.endpoint], one.freezer):
+            close_all(several)
         one.endpoint = -1
+        self._quiet_at = time.monotonic() + _QUIET_S
 
     # The ends.
 

@@ -304,13 +304,16 @@ class Nests:
 
     def retry_s(self) -> float | None:
         """How long the agent may sleep before `expire`; None: for ever."""
-        return 0.5 if any(lodging.is_busy for lodging in self._lodgings()) else None
+        times = [0.5 if lodging.is_busy else lodging.retry_s() for lodging in self._lodgings()]
+        return min((time_s for time_s in times if time_s is not None), default=None)
 
     def expire(self) -> None:
-        """Give up on those who get nothing done."""
+        """Give up on those who get nothing done, and do what was put off."""
         late = time.monotonic() - PATIENCE_S
         for nest in list(self._all.values()):
             lodging = nest.lodging
+            if lodging is not None:
+                lodging.retry()
             if lodging is not None and lodging.is_busy and lodging.progress_at < late:
                 self._lose(nest, f"nothing was forked in {PATIENCE_S:g} s")
 

@@ -98,9 +98,15 @@ class Ready:
         return other
 
     def freshen(self) -> None:
-        """In a fork that has time and will be one instance, never in a template: draw what `restore` would."""
-        self._generators.reseed()
-        self._fresh = True
+        """In a fork that has time and will be one instance, or in a template for its next fork alone: draw what
+        `restore` would."""
+        if not self._fresh:
+            self._generators.reseed()
+            self._fresh = True
+
+    def forked(self) -> None:
+        """In a template: what was drawn is the fork's."""
+        self._fresh = False
 
     def restore(self, environment: Mapping[str, str]) -> None:
         """In an instance, before anything of the function runs in it."""
