@@ -136,3 +136,15 @@ def test_a_spare_draws_its_seeds_while_it_waits_and_not_again_when_its_call_come
         assert counted.reseeded == before
         ready.restore({})
         assert counted.reseeded == after
+
+
+def test_what_a_template_draws_ahead_is_for_one_fork_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {})  # restored for the tests that follow
+    counted = Counted()
+    ready = Ready(logs.Current(), counted)
+    ready.freshen()
+    ready.freshen()
+    assert counted.reseeded == 1
+    ready.forked()
+    ready.restore({})
+    assert counted.reseeded == 2

@@ -2,10 +2,10 @@
 
     room ──► empty ──► told ──► forking ──► running ──► ending ──► gone
 
-*Room*: the keeper makes its namespaces. *Empty*: they are ready. *Told*: the shared template has them, and stands in the
-control group, so that a fork is all that is left to do. *Forking*: it was asked for a process. *Running*: the process
-is in the room. *Ending*: its processes are being killed. The room's process is trusted and pid 1 of the namespaces:
-when it ends, all in them end.
+*Room*: the keeper makes its namespaces. *Empty*: they are ready. *Told*: the shared template has them, and stands in
+the control group, so that a fork is all that is left to do. *Forking*: it was asked for a process. *Running*: the
+process is in the room. *Ending*: its processes are being killed. The room's process is trusted and pid 1 of the
+namespaces: when it ends, all in them end.
 """
 
 from __future__ import annotations

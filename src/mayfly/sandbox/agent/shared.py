@@ -96,12 +96,14 @@ class _Room(NamedTuple):
 
 
 def _fork_on_request(forks: socket.socket, kit: _Kit) -> None:
-    """ENTER comes with the descriptors of a room, START with the control socket and the output pipe of the instance in it.
+    """ENTER comes with the descriptors of a room, START with control socket and output pipe of the instance in it.
 
     This process forks from within the control group of its fork, so that the memory that forking takes, tables of pages
-    above all, is the instance's own, and not that of a template whose group would fill with it. It goes there as soon as
-    it knows the room, because to change groups takes up to 20 ms with v2 (see `cgroups.Group.entrances`), and leaves as
-    soon as it has forked. What makes forks faster, and is not one fork's own, it does before, at home.
+    above all, is the instance's own, and not that of a template whose group would fill with it. It goes there once it
+    knows the room, because to change groups takes up to 20 ms with v2 (see `cgroups.Group.entrances`), and leaves when
+    it has forked. A room that ends while this process stands in its group takes it along: only the agent ends rooms.
+
+    What is drawn for the next fork, it draws before, at home, unless somebody waits for that fork already.
     """
     room: _Room | None = None
     while (received := channel.receive(forks)) is not None:

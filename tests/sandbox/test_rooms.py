@@ -1,0 +1,102 @@
+"""The room that a shared template is told of ahead: it stands in the next instance's group, never in one that runs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mayfly.sandbox.agent_client import AgentSandbox
+from mayfly.sandbox.namespace import AgentFactory
+
+from . import parcels
+from .talk import Talk, Talks
+from .test_freezing import until
+from .test_templates import fork, keeper_of, prepare, template_of
+
+pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module")]
+
+GENERATOR = "import random\nGENERATOR = random.Random()\n"
+
+
+def group_of_process(pid: int) -> str:
+    """The name of the group that bounds a process's memory."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers in {"", "memory"}:
+            name = Path(path).name
+            if name.startswith("instance-"):
+                return name
+    raise LookupError(pid)
+
+
+def group_of(talk: Talk) -> str:
+    """The name of an instance's group."""
+    assert isinstance(talk.sandbox, AgentSandbox)
+    return Path(os.readlink(f"/proc/self/fd/{talk.sandbox._peak}")).parent.name
+
+
+def home_of(talks: Talks, code: Path) -> str:
+    """The name of the group that a template with this code is made in."""
+    assert isinstance(talks.factory, AgentFactory)
+    return Path(os.readlink(f"/proc/self/fd/{talks.factory._nests[str(code)]._use}")).parent.name
+
+
+def rooms_of(keeper: int) -> int:
+    return len(Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split())
+
+
+async def test_a_template_waits_in_the_group_of_its_next_fork_and_leaves_it_behind_with_the_fork(
+    isolated: Talks, tmp_path: Path
+) -> None:
+    code = parcels.make(tmp_path, "")
+    await prepare(isolated, code, label="told")
+    template = template_of("told")
+    home = home_of(isolated, code)
+    running: set[str] = set()
+    for _ in range(3):
+        await until(lambda: group_of_process(template) not in {home, *running})
+        waits_in = group_of_process(template)
+        talk = await fork(isolated, code)
+        assert group_of(talk) == waits_in
+        running.add(waits_in)
+        await until(lambda: group_of_process(template) not in running)
+
+
+async def test_one_room_is_made_ahead_when_starting_is_quiet_and_no_more(isolated: Talks, tmp_path: Path) -> None:
+    code = parcels.make(tmp_path, "")
+    await prepare(isolated, code, label="reserve")
+    template = template_of("reserve")
+    keeper = keeper_of(template)
+    for count in range(1, 4):
+        await until(lambda: rooms_of(keeper) == count)  # noqa: B023 (awaited here)
+        await fork(isolated, code)
+    await until(lambda: rooms_of(keeper) == 4)
+
+
+async def test_seeds_that_were_drawn_for_the_next_fork_are_that_forks_alone(isolated: Talks, tmp_path: Path) -> None:
+    code = parcels.make(tmp_path, GENERATOR)
+    await prepare(isolated, code, label="seeds")
+    template = template_of("seeds")
+    home = home_of(isolated, code)
+    numbers: list[float] = []
+    running: set[str] = set()
+    for _ in range(3):
+        await until(lambda: group_of_process(template) not in {home, *running})
+        for _ in range(3):  # one that was told of ahead, and two in a hurry
+            talk = await fork(isolated, code)
+            running.add(group_of(talk))
+            numbers.append(await talk.run("import parcel; result = parcel.GENERATOR.random()"))
+    assert len(set(numbers)) == len(numbers)
+
+
+async def test_a_template_that_is_killed_in_the_group_of_its_next_fork_is_lost_and_nothing_else_with_it(
+    isolated: Talks, tmp_path: Path
+) -> None:
+    code = parcels.make(tmp_path, "")
+    await prepare(isolated, code, label="doomed")
+    template = template_of("doomed")
+    home = home_of(isolated, code)
+    talk = await fork(isolated, code)
+    await until(lambda: group_of_process(template) not in {home, group_of(talk)})
+    os.kill(template, 9)
+    assert await talk.run("result = 'well'") == "well"
