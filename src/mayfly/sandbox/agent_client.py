@@ -13,7 +13,7 @@ import socket
 import subprocess
 import uuid
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from mayfly.sandbox import interpreters, parcel
 from mayfly.sandbox.agent import channel
@@ -30,8 +30,9 @@ from mayfly.sandbox.api import (
 from mayfly.sandbox.nest_client import Nest
 
 _PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from mayfly.sandbox.agent import main; sys.path.pop(0); main.main(int(sys.argv[2]), sys.argv[3])"
+    "import sys, importlib; sys.path.insert(0, sys.argv[1]); "
+    "main = importlib.import_module(sys.argv[2]).main; sys.path.pop(0); "
+    "main(int(sys.argv[3]), sys.argv[4], *sys.argv[5:])"
 )
 _AGENT_START_S = 20.0
 _AGENT_END_S = 15.0
@@ -47,6 +48,17 @@ LAYERS = (
     "seccomp",
     "cgroup limits",
 )
+
+
+class Entry(NamedTuple):
+    """A privileged program that speaks the agent's messages, and what it does for every sandbox."""
+
+    module: str  # whose `main` is called, with a descriptor, a directory and the arguments
+    arguments: tuple[str, ...]
+    layers: tuple[str, ...]
+
+
+AGENT = Entry("mayfly.sandbox.agent.main", (), LAYERS)
 
 
 class AgentSandbox:
@@ -94,7 +106,7 @@ class AgentSandbox:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        return LAYERS
+        return self._agent.layers
 
     async def dial(self) -> socket.socket:
         if not self._exit.done() and not self._sockets:
@@ -175,13 +187,15 @@ class AgentSandbox:
 class Agent:
     """One agent process, and the messages between it and the loop."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, entry: Entry = AGENT) -> None:
+        self.layers = entry.layers
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             python = str(interpreters.current().path)
             source = str(parcel.source())
+            arguments = [source, entry.module, str(theirs.fileno()), str(directory), *entry.arguments]
             self._process = subprocess.Popen(
-                [python, "-I", "-S", "-X", "utf8", "-c", _PROGRAM, source, str(theirs.fileno()), str(directory)],
+                [python, "-I", "-S", "-X", "utf8", "-c", _PROGRAM, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

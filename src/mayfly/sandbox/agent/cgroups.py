@@ -79,6 +79,11 @@ class Groups:
         if self._freezing:
             hierarchy.write(self._freezing + "/cgroup.procs", str(pid))
 
+    def release(self, pid: int) -> None:
+        """Take back `adopt`."""
+        if self._freezing:
+            hierarchy.write(os.path.dirname(self._freezing) + "/cgroup.procs", str(pid))
+
     def remove(self) -> None:
         """Kill everything in any of the groups and remove them."""
         deadline = time.monotonic() + 10
@@ -223,6 +228,10 @@ class Group:
     def keeps_peak(self) -> bool:
         """Whether the kernel does; with v2 since Linux 5.19. Where it does not, what is used now stands for it."""
         return self._version == 1 or os.path.exists(self._of["memory"] + "/memory.peak")
+
+    def kill(self) -> None:
+        """SIGKILL to every process that is in the group now."""
+        kill_all(self._of["memory"])
 
     def remove(self) -> bool:
         """Kill whatever is in the group and remove it; False when the kernel still holds on to it."""

@@ -121,6 +121,13 @@ def places(mountinfo: str, own: str, delegated: Callable[[str], bool]) -> list[s
     return [*nearest[:1], where]
 
 
+def unified_mounts() -> list[str]:
+    """Where the unified hierarchy is mounted."""
+    with open("/proc/self/mountinfo") as file:
+        parts = [line.partition(" - ") for line in file]
+    return [_unescape(left.split()[4]) for left, _, right in parts if right.split()[:1] == ["cgroup2"]]
+
+
 def is_delegated(directory: str) -> bool:
     """Whether systemd marked a group as handed over."""
     for name in ("trusted.delegate", "user.delegate"):

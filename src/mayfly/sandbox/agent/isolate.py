@@ -62,7 +62,7 @@ def prepare(entrances: list[int]) -> socket.socket:
     for entrance in entrances:
         join(entrance)
     kernel.unshare(_CLONE_NEWCGROUP)
-    endpoint = _listen()
+    endpoint = listen_on_loopback()
     mount_flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     kernel.mount("proc", "/proc", "proc", mount_flags | kernel.MS_RDONLY, "hidepid=2")
     shared = f"mode=1777,size={_SHARED_MEMORY_MB}m,nr_inodes=1024"
@@ -113,7 +113,7 @@ def join(entrance: int) -> None:
     os.write(entrance, b"0")
 
 
-def _listen() -> socket.socket:
+def listen_on_loopback() -> socket.socket:
     """Bring the loopback interface up and listen where the platform's endpoint is; the server will accept."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as asking:
         request = struct.pack("16sh22x", b"lo", 0)

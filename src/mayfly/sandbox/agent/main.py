@@ -50,7 +50,7 @@ class Agent:
 
     def __init__(self, server: socket.socket, directory: str) -> None:
         self._server = server
-        self._lock = _only_one(directory)
+        self._lock = only_one(directory)
         stage = os.path.join(directory, "stage")
         os.makedirs(stage, mode=0o700, exist_ok=True)
         self._groups = cgroups.Groups(hierarchy.read_layout(), cgroups.group_name(directory))
@@ -182,7 +182,7 @@ def _bury_strangers(known: set[int]) -> bool:
     return True
 
 
-def _only_one(directory: str) -> int:
+def only_one(directory: str) -> int:
     """Hold the directory's lock; wait for an earlier agent that is still cleaning up."""
     os.makedirs(directory, mode=0o700, exist_ok=True)
     lock = os.open(os.path.join(directory, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

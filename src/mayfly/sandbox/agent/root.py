@@ -44,6 +44,18 @@ def enter(plan: RootPlan) -> None:
     """Leave the host's file system for the one built from `plan`; the caller has a mount namespace of its own."""
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     new = plan.stage
+    build(plan)
+    os.mkdir(f"{new}/.host")
+    kernel.pivot_root(new, f"{new}/.host")
+    os.chdir("/")
+    kernel.unmount("/.host")
+    os.rmdir("/.host")
+    kernel.mount("none", "/", None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID)
+
+
+def build(plan: RootPlan) -> None:
+    """Mount it on the stage, and stay where one is."""
+    new = plan.stage
     kernel.mount("mayfly", new, "tmpfs", kernel.MS_NOSUID, "mode=755,size=16m")
     _programs(new)
     _interpreter(new, plan.prefix)
@@ -52,12 +64,6 @@ def enter(plan: RootPlan) -> None:
     _runtime(new, plan.packages)
     for name in ("proc", "tmp", "opt", "var/task", "var/tmp", "home", "root"):
         os.makedirs(f"{new}/{name}", exist_ok=True)
-    os.mkdir(f"{new}/.host")
-    kernel.pivot_root(new, f"{new}/.host")
-    os.chdir("/")
-    kernel.unmount("/.host")
-    os.rmdir("/.host")
-    kernel.mount("none", "/", None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID)
 
 
 def _programs(new: str) -> None:

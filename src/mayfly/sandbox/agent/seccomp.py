@@ -45,7 +45,7 @@ DENIED = (
     *("landlock_create_ruleset", "memfd_secret", "lsm_set_self_attr", "statmount", "listmount"),
 )
 NEW_NAMESPACES = (0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
-_FAMILIES_KNOWN = 48
+FAMILIES_KNOWN = 48
 FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, as Linux numbers them
 
 
@@ -91,10 +91,10 @@ def compile_filter(into: int, allowed: Collection[str] = ()) -> None:
         _deny(library, context, "clone3", errno.ENOSYS)  # its flags are in memory, where a filter cannot look
         if "prctl" not in allowed:
             _deny(library, context, "prctl", errno.EPERM, _PARENT_DEATH)
-        for family in range(_FAMILIES_KNOWN):
+        for family in range(FAMILIES_KNOWN):
             if family not in FAMILIES:
                 _deny(library, context, "socket", errno.EAFNOSUPPORT, _Comparison(0, _EQUAL, family, 0))
-        _deny(library, context, "socket", errno.EAFNOSUPPORT, _Comparison(0, _AT_LEAST, _FAMILIES_KNOWN, 0))
+        _deny(library, context, "socket", errno.EAFNOSUPPORT, _Comparison(0, _AT_LEAST, FAMILIES_KNOWN, 0))
 
 
 def compile_denial(into: int) -> None:

@@ -1,0 +1,89 @@
+"""The `config.json` of a container, by the OCI runtime specification. Pure: values in, a JSON object out."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any, NamedTuple
+
+from mayfly.sandbox.agent import root, seccomp
+
+VERSION = "1.0.2"
+_OUT_OF_MEMORY_SCORE = 300  # functions go before the server does
+_INODES_A_MB = 64
+_HIDDEN = ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", "/proc/scsi", "/proc/acpi")
+_FIXED = ("/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger")
+
+
+class Inside(NamedTuple):
+    """What one container is to be."""
+
+    root: str  # a directory of the host
+    arguments: tuple[str, ...]
+    directory: str
+    uid: int
+    ephemeral_mb: int
+    open_files: int
+    filtered: bool  # by seccomp: where the machine's own kernel answers system calls
+
+
+def configuration(inside: Inside) -> dict[str, Any]:
+    """The whole file. The runtime itself is in the container's network and user namespace already."""
+    most = {"soft": inside.open_files, "hard": inside.open_files}
+    return {
+        "ociVersion": VERSION,
+        "process": {
+            "terminal": False,
+            "user": {"uid": inside.uid, "gid": inside.uid, "umask": 0o022},
+            "args": list(inside.arguments),
+            "env": ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"],
+            "cwd": inside.directory,
+            "noNewPrivileges": True,
+            "capabilities": {kind: [] for kind in ("bounding", "effective", "inheritable", "permitted", "ambient")},
+            "rlimits": [{"type": "RLIMIT_NOFILE", **most}, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}],
+            "oomScoreAdj": _OUT_OF_MEMORY_SCORE,
+        },
+        "root": {"path": inside.root, "readonly": True},
+        "hostname": root.HOSTNAME,
+        "mounts": _mounts(inside.ephemeral_mb),
+        "linux": {
+            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
+            "maskedPaths": list(_HIDDEN),
+            "readonlyPaths": list(_FIXED),
+            **({"seccomp": _filter()} if inside.filtered else {}),
+        },
+    }
+
+
+def _mounts(ephemeral_mb: int) -> list[dict[str, Any]]:
+    private = ["nosuid", "nodev", "noexec"]
+    temporary = ["nosuid", "nodev", "mode=1777", f"size={ephemeral_mb}m", f"nr_inodes={ephemeral_mb * _INODES_A_MB}"]
+    return [
+        {"destination": "/proc", "type": "proc", "source": "proc", "options": private},
+        {
+            "destination": "/dev",
+            "type": "tmpfs",
+            "source": "dev",
+            "options": ["nosuid", "noexec", "mode=755", "size=64k"],
+        },
+        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": [*private, "mode=1777", "size=64m"]},  # noqa: S108
+        {"destination": "/tmp", "type": "tmpfs", "source": "tmp", "options": temporary},  # noqa: S108
+    ]
+
+
+def _filter() -> dict[str, Any]:
+    """What `agent.seccomp` compiles for the namespace level, in the words of a runtime."""
+    calls = [_refuse(list(seccomp.DENIED), errno.EPERM), _refuse(["clone3"], errno.ENOSYS)]
+    calls += [_refuse(["clone"], errno.EPERM, (flag, flag)) for flag in seccomp.NEW_NAMESPACES]
+    others = [family for family in range(seccomp.FAMILIES_KNOWN) if family not in seccomp.FAMILIES]
+    refused = {"names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EAFNOSUPPORT}
+    calls += [{**refused, "args": [{"index": 0, "value": family, "op": "SCMP_CMP_EQ"}]} for family in others]
+    calls.append({**refused, "args": [{"index": 0, "value": seccomp.FAMILIES_KNOWN, "op": "SCMP_CMP_GE"}]})
+    return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": calls}
+
+
+def _refuse(names: list[str], answer: int, masked: tuple[int, int] | None = None) -> dict[str, Any]:
+    rule: dict[str, Any] = {"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": answer}
+    if masked is not None:
+        mask, value = masked
+        rule["args"] = [{"index": 0, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}]
+    return rule

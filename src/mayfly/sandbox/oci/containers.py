@@ -1,0 +1,322 @@
+"""The containers a supervisor has: from admission to the last trace of them being gone.
+
+A container is first a fork that becomes a runtime (`stage`), and then what the runtime started and left behind, which
+becomes the supervisor's child, for it is the first process of its pid namespace.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import selectors
+import shutil
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from mayfly.sandbox.agent import cgroups, channel, kernel, networks
+from mayfly.sandbox.agent.instances import NoRoomError, Uids
+from mayfly.sandbox.oci import endings, roots, stage
+from mayfly.sandbox.oci.runtimes import Runtime
+
+Report = Callable[[dict[str, Any], list[int]], None]
+_RETRY_S = 0.005
+
+
+class _Container:
+    """One container's resources; every attribute is given back when it ends."""
+
+    def __init__(self, name: str, uid: int, group: cgroups.Group, memory_bytes: int, place: str) -> None:
+        self.name = name
+        self.uid = uid
+        self.group = group
+        self.memory_bytes = memory_bytes
+        self.place = place
+        self.peak = group.open_peak()
+        self.memory_event = group.watch_memory()
+        self.channel: socket.socket | None = None  # to the fork, until that is the runtime
+        self.runtime_pid = 0  # of the fork, and of the runtime until it has started the container
+        self.pid = 0  # of the container's first process, as this process knows it
+        self.pidfd = -1
+        self.endpoint: list[int] = []
+        self.started = False
+        self.error = ""
+        self.killed = False
+        self.out_of_memory = False
+        self.exit: endings.Ending | None = None
+        self.peak_bytes = 0
+
+
+class Containers:
+    """All containers, by id."""
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        groups: cgroups.Groups,
+        uids: Uids,
+        runtime: Runtime,
+        place: str,
+        report: Report,
+    ) -> None:
+        """`place` is a directory for what runtimes keep, in which nobody else looks."""
+        self._selector = selector
+        self._groups = groups
+        # Each has two: the function's, and the next one for the runtime. The pair unused for longest comes first.
+        self._free = collections.deque(range(uids.first, uids.first + uids.size - 1, 2))
+        self._runtime = runtime
+        self._place = place
+        self._report = report
+        self._networks = networks.Networks()
+        self._all: dict[str, _Container] = {}
+        self._by_pid: dict[int, _Container] = {}
+        self._strangers: dict[int, int] = {}  # statuses of children that ended before their ids were read
+        self._ending: list[_Container] = []
+
+    def start(self, message: dict[str, Any], descriptors: list[int], base: roots.Root) -> None:
+        """Begin to make a container; the descriptors are this object's. OSError, `NoRoomError`: it is not begun."""
+        given: list[int] = []
+        try:
+            for path in [message["root"]] if message["root"] else [message["code"], *message["layers"]]:
+                given.append(kernel.open_tree(path))  # noqa: PERF401 (a failure must not lose the ones before it)
+            container = self._admit(message)
+            try:
+                self._fork(container, message, stage.Given(descriptors[0], descriptors[1], given), base)
+            except OSError:
+                self._release(container)
+                raise
+        finally:
+            for descriptor in (*descriptors, *given):
+                os.close(descriptor)
+
+    def _admit(self, message: dict[str, Any]) -> _Container:
+        if not self._free:
+            raise NoRoomError("no user ids are free for another container")
+        name, memory_mb = message["id"], message["memory_mb"] + self._runtime.memory_mb
+        limits = cgroups.Limits(memory_mb << 20, message["cpus"], message["processes"] + self._runtime.threads)
+        place = f"{self._place}/{name}"
+        group = self._groups.create()
+        try:
+            group.limit(limits)
+            os.mkdir(place, 0o711)
+            os.chmod(place, 0o711)  # noqa: S103 (the runtime, which is no root, reads what is in it)
+            container = _Container(name, self._free[0], group, limits.memory_bytes, place)
+        except OSError:
+            self._groups.discard(group)
+            raise
+        self._free.popleft()
+        self._all[name] = container
+        if container.memory_event is not None:
+            self._selector.register(container.memory_event, selectors.EVENT_READ, lambda: self._exhausted(container))
+        return container
+
+    def _fork(self, container: _Container, message: dict[str, Any], given: stage.Given, base: roots.Root) -> None:
+        plan = stage.Plan(
+            id=container.name,
+            place=container.place,
+            runtime=self._runtime,
+            base=base,
+            program=message["program"],
+            rooted=bool(message["root"]),
+            uid=container.uid,
+            ephemeral_mb=message["ephemeral_mb"],
+            open_files=message["open_files"],
+        )
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        entrances = container.group.entrances()
+        try:
+            pid, left = _clone_into(entrances)
+            if pid == 0:
+                mine.close()
+                stage.become(plan, given, left, theirs)
+        except OSError:
+            mine.close()
+            raise
+        finally:
+            theirs.close()
+            for entrance in entrances:
+                os.close(entrance)
+        container.channel = mine
+        container.runtime_pid = pid
+        self._by_pid[pid] = container
+        self._selector.register(mine, selectors.EVENT_READ, lambda: self._heard(container))
+
+    def _heard(self, container: _Container) -> None:
+        """What a fork says on its way."""
+        assert container.channel is not None
+        try:
+            received = channel.receive(container.channel)
+        except ConnectionError:
+            received = None
+        if received is None:
+            self._hang_up(container)  # the runtime was executed, or the fork is dead: its end tells which
+            return
+        message, descriptors = received
+        if message["op"] == stage.MAP:
+            try:
+                stage.map_ids(container.runtime_pid, container.uid)
+                channel.send(container.channel, {"op": stage.MAP})
+            except OSError as error:
+                container.error = str(error)
+                self._hang_up(container)
+        elif message["op"] == channel.LISTENING:
+            container.endpoint = descriptors
+        else:
+            container.error = message["error"]
+
+    def _hang_up(self, container: _Container) -> None:
+        if container.channel is not None:
+            self._selector.unregister(container.channel)
+            container.channel.close()
+            container.channel = None
+
+    def reaped(self, pid: int, status: int) -> None:
+        """A child of this process was buried."""
+        container = self._by_pid.pop(pid, None)
+        if container is None:
+            if any(one.runtime_pid for one in self._all.values()):
+                self._strangers[pid] = status
+        elif pid == container.runtime_pid:
+            self._runtime_ended(container, status)
+        else:
+            self._ended(container, status)
+        if not any(one.runtime_pid for one in self._all.values()):
+            self._strangers.clear()
+
+    def _runtime_ended(self, container: _Container, status: int) -> None:
+        """The runtime has done what it was called for, or has failed to."""
+        while container.channel is not None:  # what it said before is there, and then the end
+            self._heard(container)
+        container.runtime_pid = 0
+        pid = endings.process_of(container.place) if status == 0 else 0
+        if pid == 0 or len(container.endpoint) == 0:
+            container.error = container.error or endings.complaint(container.place, status)
+            self._end(container, endings.Ending("signaled", signal.SIGKILL))
+            return
+        container.pid = pid
+        before = self._strangers.pop(pid, None)
+        if before is not None:
+            self._started(container)
+            self._ended(container, before)
+            return
+        self._by_pid[pid] = container
+        container.pidfd = os.pidfd_open(pid)
+        if container.killed or container.out_of_memory:
+            self._signal(container)
+        self._started(container)
+
+    def _started(self, container: _Container) -> None:
+        container.started = True
+        freezer = container.group.open_freezer()
+        message = {"op": channel.STARTED, "id": container.name, "origin": "process"}
+        self._report(message, [*container.endpoint, container.peak, *freezer])
+        for descriptor in (*container.endpoint, *freezer):
+            os.close(descriptor)
+        container.endpoint = []
+
+    def dial(self, name: str, count: int) -> None:
+        """Make sockets in the network of a container, for the server to speak to what listens there."""
+        container = self._all.get(name)
+        message: dict[str, Any] = {"op": channel.DIALLED, "id": name}
+        if container is None or container.pidfd < 0 or container.exit is not None:
+            self._report({**message, "error": "there is no such container"}, [])
+            return
+        try:
+            made = self._networks.sockets(container.pidfd, count)
+        except OSError as error:
+            self._report({**message, "error": str(error)}, [])
+            return
+        self._report(message, [one.fileno() for one in made])
+        for one in made:
+            one.close()
+
+    def kill(self, name: str) -> None:
+        """End a container, which may have ended already."""
+        container = self._all.get(name)
+        if container is not None:
+            container.killed = True
+            self._signal(container)
+
+    def _exhausted(self, container: _Container) -> None:
+        """Memory ran out, and the kernel chose one process: all of the container goes."""
+        assert container.memory_event is not None
+        self._selector.unregister(container.memory_event)
+        os.close(container.memory_event)
+        container.memory_event = None
+        container.out_of_memory = True
+        self._signal(container)
+
+    def _signal(self, container: _Container) -> None:
+        for pid in (container.pid, container.runtime_pid):
+            if pid in self._by_pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        container.group.kill()
+
+    def _ended(self, container: _Container, status: int) -> None:
+        self._end(container, endings.ending_of(status, own_kernel=self._runtime.has_own_kernel))
+
+    def _end(self, container: _Container, how: endings.Ending) -> None:
+        """Its first process is gone, or will never be. What is left of it goes, and then the server is told."""
+        if container.exit is not None:
+            return
+        out = container.out_of_memory or container.group.ran_out_of_memory()
+        container.peak_bytes = cgroups.read_peak(container.peak)
+        if container.killed and how.reason == "signaled":
+            how = endings.Ending("killed", how.code)
+        elif out:
+            how = endings.Ending("out-of-memory", signal.SIGKILL)
+            if not container.group.keeps_peak():
+                container.peak_bytes = container.memory_bytes
+        container.exit = how
+        self._ending.append(container)
+        self.retry()
+
+    def retry_s(self) -> float | None:
+        """How long the supervisor may sleep before `retry`; None: for ever."""
+        return _RETRY_S if self._ending else None
+
+    def retry(self) -> None:
+        """See whether what was left of containers is gone by now."""
+        self._ending = [container for container in self._ending if not self._gone(container)]
+
+    def _gone(self, container: _Container) -> bool:
+        if not container.group.remove():
+            return False
+        how, started = container.exit, container.started
+        assert how is not None
+        self._release(container)
+        if started:
+            message = {"op": channel.EXITED, "id": container.name, "reason": how.reason, "code": int(how.code)}
+            self._report({**message, "peak": container.peak_bytes}, [])
+        else:
+            error = container.error or f"it died while it was isolated: {how.reason} ({how.code})"
+            if how.reason == "out-of-memory":
+                error = f"{container.memory_bytes >> 20} MB are too few to start in"
+            self._report({"op": channel.FAILED, "id": container.name, "error": error}, [])
+        return True
+
+    def _release(self, container: _Container) -> None:
+        self._hang_up(container)
+        if container.memory_event is not None:
+            self._selector.unregister(container.memory_event)
+        for descriptor in (container.peak, container.memory_event, container.pidfd, *container.endpoint):
+            if descriptor is not None and descriptor >= 0:
+                os.close(descriptor)
+        shutil.rmtree(container.place, ignore_errors=True)
+        del self._all[container.name]
+        self._free.append(container.uid)
+        self._groups.discard(container.group)
+
+
+def _clone_into(entrances: list[int]) -> tuple[int, list[int]]:
+    """Fork into a mount namespace: 0 in the child, with the groups that it must enter by itself."""
+    if os.path.isdir(f"/proc/self/fd/{entrances[0]}"):
+        try:
+            return kernel.clone(kernel.CLONE_NEWNS, entrances[0]), []
+        except OSError as error:
+            if error.errno not in kernel.CANNOT_CLONE_INTO:
+                raise
+    return kernel.clone(kernel.CLONE_NEWNS), entrances
