@@ -19,12 +19,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": FOUNDATION | {"policy"},
     "runtime_api": FOUNDATION | {"policy"},
     "engine": FOUNDATION | {"policy", "sandbox", "runtime_api"},
-    "services": FOUNDATION | {"policy", "store", "sandbox", "engine"},
+    "images": FOUNDATION | {"policy", "store"},
+    "services": FOUNDATION | {"policy", "store", "sandbox", "engine", "images"},
     "metering": FOUNDATION | {"policy", "store", "services"},
     "wire": FOUNDATION | {"services"},
     "http": FOUNDATION | {"services", "wire"},
     "front": FOUNDATION | {"policy", "store", "sandbox", "engine", "services", "http"},
-    "app": FOUNDATION | {"policy", "store", "sandbox", "engine", "services", "metering", "wire", "http", "front"},
+    "app": FOUNDATION
+    | {"policy", "store", "sandbox", "engine", "images", "services", "metering", "wire", "http", "front"},
     "cli": FOUNDATION | {"app", "sandbox", "simulator"},
 }
 # What every service may use of the package that all of them live in.

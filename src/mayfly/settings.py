@@ -49,6 +49,19 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """Container images: where they may come from, and how large they may be. The quota of size is AWS's."""
+
+    directories: tuple[Path, ...] = ()  # below which an ImageUri may name layouts and archives; none by default
+    insecure_registries: tuple[str, ...] = ()  # host:port of those that may be asked over plain HTTP
+    auth_file: Path | None = None  # credentials for registries, as `skopeo login` and `docker login` write them
+    uncompressed_bytes: int = 10 * 1024**3  # all layers of an image together
+    entries: int = 1_000_000  # files of a layer
+    fetch_timeout_s: float = 1800.0
+    unpack_timeout_s: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
 class HttpSettings:
     """The front door."""
 
@@ -70,4 +83,5 @@ class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
     limits: FunctionLimits = field(default_factory=FunctionLimits)
+    images: ImageSettings = field(default_factory=ImageSettings)
     max_clock_skew_s: float = 900.0

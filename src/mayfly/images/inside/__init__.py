@@ -1,0 +1,1 @@
+"""What runs shut in, in a process of its own, because it reads what is hostile. Standard library only."""
