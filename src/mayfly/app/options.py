@@ -8,11 +8,12 @@ from pathlib import Path
 from mayfly.engine.limits import Limits
 from mayfly.errors import CallerError
 from mayfly.policy.rates import Rate
-from mayfly.settings import EngineSettings, FunctionLimits, HttpSettings, Isolation, Settings
+from mayfly.settings import EngineSettings, FunctionLimits, HttpSettings, ImageSettings, Isolation, Settings
 
 _ACCOUNT = re.compile(r"\d{12}")
 _KEEP_ALIVE = re.compile(r"learned|fixed(?::(\d{1,7}))?")
 _SCALING = re.compile(r"(\d{1,6}):(\d{1,6}(?:\.\d{1,3})?)")
+_REGISTRY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 # Limits of instances may add up to this many times the machine's memory: an instance rarely uses its limit, and one
 # that does is held to it by its own cgroup.
@@ -47,6 +48,9 @@ class ServerOptions:
     calls_per_concurrency: float | None = None
     spares: int | None = None  # at most; 0: none
     workers: int = 0
+    image_directories: tuple[Path, ...] = ()  # below which an ImageUri may name layouts and archives
+    insecure_registries: tuple[str, ...] = ()  # host:port that may be asked over plain HTTP
+    registry_auth: Path | None = None  # a file of credentials, as `docker login` writes it
     access_key_id: str | None = None
     secret_access_key: str | None = None
 
@@ -65,6 +69,22 @@ class ServerOptions:
             http=replace(HttpSettings(), host=self.host, port=self.port, workers=self._workers()),
             engine=self._engine(),
             limits=self._limits(),
+            images=self._images(),
+        )
+
+    def _images(self) -> ImageSettings:
+        for directory in self.image_directories:
+            if not directory.is_dir():
+                raise OptionError(f"image-directory is a directory of this machine, not {directory}")
+        for host in self.insecure_registries:
+            if _REGISTRY.fullmatch(host) is None:
+                raise OptionError(f"insecure-registry is a host, or HOST:PORT, without a path, not {host!r}")
+        if self.registry_auth is not None and not self.registry_auth.is_file():
+            raise OptionError(f"registry-auth is a file, as docker login writes it, not {self.registry_auth}")
+        return ImageSettings(
+            directories=tuple(directory.absolute() for directory in self.image_directories),
+            insecure_registries=self.insecure_registries,
+            auth_file=self.registry_auth.absolute() if self.registry_auth is not None else None,
         )
 
     def _workers(self) -> int:

@@ -36,6 +36,7 @@ from mayfly.front.process import FrontView
 from mayfly.http.cross_origin import CrossOrigin
 from mayfly.http.routes import Routes
 from mayfly.http.server import FrontDoor
+from mayfly.images.service import Images
 from mayfly.metering.ledger import Ledger
 from mayfly.metering.reports import load_price_book
 from mayfly.policy import keepalive
@@ -46,7 +47,7 @@ from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.recorder import Recorder
-from mayfly.services.functions.service import FunctionsService
+from mayfly.services.functions.service import FunctionsService, image_architecture
 from mayfly.services.identity.access import guarded
 from mayfly.services.identity.service import IdentityService, Secrets
 from mayfly.services.objects.service import ObjectsService
@@ -66,6 +67,7 @@ from mayfly.wire.signed import SignedRequests
 
 MIGRATED = (
     "mayfly.app",
+    "mayfly.images",
     "mayfly.metering",
     "mayfly.services.functions",
     "mayfly.services.identity",
@@ -191,6 +193,9 @@ class _Builder:
         recorder = Recorder(held, home, streams, self._clock)
         book = StartBook(recorder, self._clock)
         engine = await self._engine(factory, interpreters, book, endpoints, state.store)
+        images = Images(
+            self._settings.data, state.store, state.blobs, self._settings.images, image_architecture(), self._clock
+        )
         functions = FunctionsService(
             settings=self._settings,
             clock=self._clock,
@@ -203,6 +208,7 @@ class _Builder:
             home=home,
             roles=identity.roles,
             objects=late_objects,
+            images=images,
             choose=interpreters.choose,
             endpoint=SANDBOX_ENDPOINT if self._settings.engine.isolation == "namespace" else self._info.url,
             signatures=signed,

@@ -96,6 +96,25 @@ def up(
             "core is too little; 0: none.",
         ),
     ] = 0,
+    image_directory: Annotated[
+        list[Path] | None,
+        typer.Option(
+            envvar="MAYFLY_IMAGE_DIRECTORIES",
+            help="A directory below which an ImageUri may name OCI layouts and archives; may be repeated. By default "
+            "there is none.",
+        ),
+    ] = None,
+    insecure_registry: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="MAYFLY_INSECURE_REGISTRIES",
+            help="A registry, [bold]HOST:PORT[/], that may be asked without TLS; may be repeated.",
+        ),
+    ] = None,
+    registry_auth: Annotated[
+        Path | None,
+        typer.Option(envvar="MAYFLY_REGISTRY_AUTH", help="Credentials for registries, as docker login writes them."),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the platform is ready.")] = False,
 ) -> None:
     """Start the platform. Ctrl-C or SIGTERM drains running functions and stops it; a second one stops at once."""
@@ -117,6 +136,9 @@ def up(
         calls_per_concurrency=calls_per_concurrency,
         spares=spares,
         workers=workers,
+        image_directories=tuple(image_directory or ()),
+        insecure_registries=tuple(insecure_registry or ()),
+        registry_auth=registry_auth,
         access_key_id=os.environ.get("MAYFLY_ACCESS_KEY_ID"),
         secret_access_key=os.environ.get("MAYFLY_SECRET_ACCESS_KEY"),
     )
@@ -178,6 +200,11 @@ def _detached(options: ServerOptions, started: float) -> None:
         command += ["--calls-per-concurrency", str(options.calls_per_concurrency)]
     command += ["--spares", str(options.spares)] if options.spares is not None else []
     command += ["--workers", str(options.workers)]
+    for path in options.image_directories:
+        command += ["--image-directory", str(path.absolute())]
+    for registry in options.insecure_registries:
+        command += ["--insecure-registry", registry]
+    command += ["--registry-auth", str(options.registry_auth.absolute())] if options.registry_auth else []
     with directory.server_log.open("ab") as log:
         log_start = log.tell()
         server = subprocess.Popen(

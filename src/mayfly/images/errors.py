@@ -31,6 +31,14 @@ class BrokenImageError(ImageError):
     """It is not what it claims to be: digests that do not hold, layers cut short, paths that lead out."""
 
 
+class BrokenLayerError(BrokenImageError):
+    """One of its layers is."""
+
+    def __init__(self, digest: str, message: str) -> None:
+        super().__init__(message)
+        self.digest = digest  # "sha256:..."
+
+
 class ImageTooLargeError(ImageError):
     """It exceeds a limit; the message names the limit."""
 

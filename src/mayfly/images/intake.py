@@ -90,7 +90,7 @@ class Intake:
                 reference = Reference(kind, str(path))
             else:
                 kind, tag = reference.kind, reference.tag
-            source = f"{kind}:{copied}" + (f":{tag}" if tag else "")
+            source = f"{kind}:{copied.name}" + (f":{tag}" if tag else "")
             layout = Layout(await self._registry.copy(reference, source, work, self._architecture))
             located = await self._trees.in_thread(lambda: layout.find(NAME, self._architecture))
             return await self._keep(layout, located, located.digest, frozenset())

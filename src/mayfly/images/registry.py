@@ -29,7 +29,8 @@ _TOOLS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _POLICY = "/etc/containers/policy.json"  # whose signatures the operator wants; without it skopeo would not start
 _MISSING = re.compile(r"manifest unknown|name unknown|not found|StatusCode: 404|no such image|NAME_UNKNOWN")
 _DENIED = re.compile(
-    r"unauthorized|authentication required|denied|forbidden|StatusCode: 40[13]|invalid username", re.IGNORECASE
+    r"unauthorized|authentication required|requested access|access denied|forbidden|StatusCode: 40[13]|invalid user",
+    re.IGNORECASE,
 )
 _PLAIN = re.compile(r"server gave HTTP response to HTTPS client")
 _BROKEN = re.compile(r"[Dd]igest did not match|unexpected EOF|invalid checksum|does not match|invalid tar header|gzip:")
@@ -102,13 +103,11 @@ class Registry:
                 "skopeo is not installed, and fetches and reads images; on Debian: apt-get install skopeo"
             )
         policy = [] if os.access(_POLICY, os.R_OK) else ["--insecure-policy"]
-        home = str(work)
-        environment = {"PATH": _TOOLS, "HOME": home, "TMPDIR": home, "XDG_RUNTIME_DIR": home}
         return await children.run(
             "fetch",
             [children.owner(work), self._settings.uncompressed_bytes, program, *policy, *arguments],
             work,
-            environment,
+            {"PATH": _TOOLS},
             None,
             timeout_s,
             most,

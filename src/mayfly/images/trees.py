@@ -17,7 +17,7 @@ import msgspec
 
 from mayfly import ids
 from mayfly.images import children
-from mayfly.images.errors import BrokenImageError, ImagesUnavailableError, ImageTooLargeError
+from mayfly.images.errors import BrokenImageError, BrokenLayerError, ImagesUnavailableError, ImageTooLargeError
 from mayfly.images.records import Image, Layer
 from mayfly.settings import ImageSettings
 
@@ -130,11 +130,14 @@ class Trees:
         async with self._slots, self.work() as work:
             arguments = (self._uid, most, self._settings.entries, int(layer.compressed))
             source = self._read(layer.digest)
-            what = f"the layer sha256:{layer.digest}"
-            answer = await children.answer("layer", arguments, work, source, self._settings.unpack_timeout_s)
-            answer.check(what)
+            digest = f"sha256:{layer.digest}"
+            try:
+                answer = await children.answer("layer", arguments, work, source, self._settings.unpack_timeout_s)
+                answer.check(f"the layer {digest}")
+            except BrokenImageError as error:
+                raise BrokenLayerError(digest, str(error)) from error
             if answer.diff_id != layer.diff_id:
-                raise BrokenImageError(f"{what} is not the one that the image's configuration names")
+                raise BrokenLayerError(digest, f"the layer {digest} is not the one that the configuration names")
             facts = msgspec.json.encode(Facts(answer.bytes, answer.entries))
             await self.in_thread(lambda: self._settle(work, target, facts))
 

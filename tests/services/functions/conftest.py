@@ -18,7 +18,7 @@ async def open_stage(tmp_path: Path, clock: ManualClock, open_store: OpenStore) 
     stages: list[Stage] = []
 
     async def open_(limits: FunctionLimits | None = None) -> Stage:
-        stage = Stage(tmp_path, await open_store("mayfly.services.functions"), clock, limits)
+        stage = Stage(tmp_path, await open_store("mayfly.services.functions", "mayfly.images"), clock, limits)
         await stage.functions.start()
         stages.append(stage)
         return stage

@@ -14,7 +14,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from mayfly import ids
-from mayfly.clock import ManualClock, utc
+from mayfly.clock import ManualClock, SystemClock, utc
 from mayfly.engine.api import (
     Call,
     Counters,
@@ -28,6 +28,7 @@ from mayfly.engine.api import (
     TemplateView,
 )
 from mayfly.engine.streamed import Streamed
+from mayfly.images.service import Images
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
 from mayfly.services.functions.asynchronous import QUEUE
 from mayfly.services.functions.engine_targets import Streams
@@ -35,9 +36,9 @@ from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.runtimes import RuntimeChoice
-from mayfly.services.functions.service import FunctionsService
+from mayfly.services.functions.service import FunctionsService, image_architecture
 from mayfly.services.ports import Credentials, LogLines, UsageRecord
-from mayfly.settings import FunctionLimits, Settings
+from mayfly.settings import FunctionLimits, ImageSettings, Settings
 from mayfly.store.api import Claim, NewItem, Tx
 from mayfly.store.files import FileBlobs
 from mayfly.store.queue import SqlReadyQueue
@@ -313,6 +314,8 @@ class Stage:
         self.blobs = FileBlobs(data / "blobs", store, clock)
         recorder = Recorder(Held(self.records, lambda *_: None), home, streams, clock)
         self.engine = ScriptedEngine(recorder)
+        allowed = ImageSettings(directories=(data / "allowed",))
+        self.images = Images(data, store, self.blobs, allowed, image_architecture(), SystemClock())
         self.functions = FunctionsService(
             settings=Settings(data, limits=limits or FunctionLimits()),
             clock=clock,
@@ -325,6 +328,7 @@ class Stage:
             home=home,
             roles=self.roles,
             objects=self.bucket,
+            images=self.images,
             choose=choose,
             endpoint="http://127.0.0.1:4566",
             host="x86_64",

@@ -87,7 +87,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"EphemeralStorage": {"Size": 10_241}}, "ValidationException", "less than or equal to 10240"),
     ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException", "request: AWS_REGION"),
     ({"Environment": {"Variables": {"BIG": "x" * 4096}}}, "InvalidParameterValueException", "exceeded the 4KB limit"),
-    ({"PackageType": "Image"}, "InvalidParameterValueException", "PackageType Image"),
+    ({"PackageType": "Image"}, "InvalidParameterValueException", "created with container images"),
     ({"Layers": ["arn"]}, "InvalidParameterValueException", "Layers"),
     ({"VpcConfig": {"SubnetIds": ["s"]}}, "InvalidParameterValueException", "VpcConfig"),
     ({"TracingConfig": {"Mode": "Active"}}, "InvalidParameterValueException", "TracingConfig"),

@@ -35,7 +35,9 @@ class Publishing(RuleBasedStateMachine):
 
     async def opened(self, data: Path) -> Stage:
         clock = ManualClock()
-        stage = Stage(data, await SqliteStore.open(data / "db", ["mayfly.services.functions"], clock), clock)
+        stage = Stage(
+            data, await SqliteStore.open(data / "db", ["mayfly.services.functions", "mayfly.images"], clock), clock
+        )
         await stage.functions.start()
         await stage.create()
         return stage

@@ -14,6 +14,7 @@ from mayfly.services.functions import faults, repository, version_repository
 from mayfly.services.functions.canary import Canary
 from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.engine_targets import FunctionTarget, TargetFactory
+from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.model import LATEST, Alias, AsyncSettings, Function, FunctionUrl, Subject, Version
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.version_repository import Found
@@ -58,6 +59,7 @@ class Catalog:
         store: Store,
         home: Home,
         preparing: Preparing,
+        images: ImageSource,
         targets: TargetFactory,
         engine: Engine,
         start_at: Callable[[], int],
@@ -65,6 +67,7 @@ class Catalog:
         self._store = store
         self._home = home
         self._preparing = preparing
+        self._images = images
         self._targets = targets
         self._engine = engine
         self._start_at = start_at
@@ -116,10 +119,17 @@ class Catalog:
         found, second = await self._store.read(body)
         if found is None:
             raise faults.function_not_found(self._home.arn(name, qualifier))
-        await self._preparing.ensure(found.runs.code, found.runs.configuration)
-        if second is not None:
-            await self._preparing.ensure(second.code, second.configuration)
+        for runs in (found.runs, second):
+            if runs is not None:
+                await self._ensure(runs)
         return found, second
+
+    async def _ensure(self, runs: Function | Version) -> None:
+        """Have the code where instances find it. An image that is not ready yet is somebody else's care."""
+        if runs.code.image is None:
+            await self._preparing.ensure(runs.code, runs.configuration)
+        elif runs.state == "Active":
+            await self._images.ensure(runs.code)
 
     async def _load(self, name: str, qualifier: str | None) -> Entry:
         writes = self._writes
@@ -168,7 +178,7 @@ class Catalog:
         key = self._targets.key(function)
         if self._keys.get(function.name, {}).get(LATEST, key) != key:
             self._retire(function.name, LATEST)
-        if None not in family:
+        if None not in family or function.state != "Active":
             return
         try:
             self._put(Entry(function, function, None, self._build(function, None)))

@@ -43,7 +43,15 @@ class Deployments:
             versions = version_repository.versions(reader, name, 0, version_repository.ALL)
             at_a_time = _calls_at_a_time(function.configuration)
             latest = Deployment(
-                LATEST, self._targets.key(function), "Active", None, False, False, None, None, at_a_time
+                LATEST,
+                self._targets.key(function),
+                function.standing,
+                function.state_reason,
+                False,
+                False,
+                None,
+                None,
+                at_a_time,
             )
             return [latest, *(self._published(function, version) for version in versions)]
 

@@ -2,30 +2,44 @@
 
 import base64
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from mayfly.clock import iso_millis, utc
 from mayfly.services.functions import capacity
-from mayfly.services.functions.model import LATEST, Alias, AsyncSettings, Cors, Function, FunctionUrl, Version
+from mayfly.services.functions.model import (
+    LATEST,
+    Alias,
+    AsyncSettings,
+    Code,
+    Configuration,
+    Cors,
+    Function,
+    FunctionUrl,
+    Version,
+)
 from mayfly.services.functions.names import Home
 
 if TYPE_CHECKING:
-    from types_boto3_lambda.literals import RuntimeType, StateReasonCodeType
+    from types_boto3_lambda.literals import LastUpdateStatusReasonCodeType, RuntimeType, StateReasonCodeType
     from types_boto3_lambda.type_defs import (
         AliasConfigurationTypeDef,
         CorsOutputTypeDef,
         FunctionConfigurationTypeDef,
         FunctionEventInvokeConfigTypeDef,
         FunctionUrlConfigTypeDef,
+        ImageConfigOutputTypeDef,
     )
 
 
-_STATE: tuple[Literal["State", "StateReason", "StateReasonCode", "LastUpdateStatus"], ...] = (
+_State = Literal[
     "State",
     "StateReason",
     "StateReasonCode",
     "LastUpdateStatus",
-)
+    "LastUpdateStatusReason",
+    "LastUpdateStatusReasonCode",
+]
+_STATE: tuple[_State, ...] = get_args(_State)
 
 
 def lambda_time(timestamp: float) -> str:
@@ -33,9 +47,9 @@ def lambda_time(timestamp: float) -> str:
     return iso_millis(timestamp).replace("Z", "+0000")
 
 
-def code_sha256(digest: str) -> str:
-    """The base64 that CodeSha256 is shown as."""
-    return base64.b64encode(bytes.fromhex(digest)).decode()
+def code_sha256(code: Code) -> str:
+    """What CodeSha256 shows: base64 of a package's digest, an image's digest as it is."""
+    return code.sha256 if code.image is not None else base64.b64encode(bytes.fromhex(code.sha256)).decode()
 
 
 def configuration(
@@ -45,39 +59,54 @@ def configuration(
     chosen = shown_of.configuration
     version = shown_of if isinstance(shown_of, Version) else None
     name = shown_of.function_name if isinstance(shown_of, Version) else shown_of.name
-    runtime_version = sha256(chosen.runtime.encode()).hexdigest()
+    code = (shown_of.awaited if isinstance(shown_of, Function) else None) or shown_of.code
     shown: FunctionConfigurationTypeDef = {
         "FunctionName": name,
         "FunctionArn": home.arn(name, qualifier),
-        "Runtime": cast("RuntimeType", chosen.runtime),
         "Role": chosen.role,
-        "Handler": chosen.handler,
-        "CodeSize": shown_of.code.size,
+        "CodeSize": code.size,
         "Description": chosen.description,
         "Timeout": chosen.timeout_s,
         "MemorySize": chosen.memory_mb,
         "LastModified": lambda_time(version.published_at if version else cast("Function", shown_of).modified_at),
-        "CodeSha256": code_sha256(shown_of.code.sha256),
+        "CodeSha256": code_sha256(code),
         "Version": version.label if version else LATEST,
         "TracingConfig": {"Mode": "PassThrough"},
         "RevisionId": shown_of.revision_id,
-        "State": version.standing if version else "Active",
-        "PackageType": "Zip",
+        "State": shown_of.standing,
+        "PackageType": chosen.package,
         "Architectures": [chosen.architecture],
         "EphemeralStorage": {"Size": chosen.ephemeral_mb},
         "SnapStart": {
             "ApplyOn": "PublishedVersions" if chosen.snap_start else "None",
             "OptimizationStatus": "On" if version and version.optimized else "Off",
         },
-        "RuntimeVersionConfig": {"RuntimeVersionArn": f"arn:aws:lambda:{home.region}::runtime:{runtime_version}"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": shown_of.log_group},
     }
+    _add_what_runs(shown, chosen, home)
     if chosen.environment is not None:
         shown["Environment"] = {"Variables": dict(chosen.environment)}
     if chosen.capacity is not None:
         shown["CapacityProviderConfig"] = capacity.shown(chosen.capacity)
-    _add_state(shown, version)
+    _add_state(shown, shown_of)
     return shown
+
+
+def _add_what_runs(shown: "FunctionConfigurationTypeDef", chosen: Configuration, home: Home) -> None:
+    if chosen.package == "Zip":
+        version = sha256(chosen.runtime.encode()).hexdigest()
+        shown["Runtime"] = cast("RuntimeType", chosen.runtime)
+        shown["Handler"] = chosen.handler
+        shown["RuntimeVersionConfig"] = {"RuntimeVersionArn": f"arn:aws:lambda:{home.region}::runtime:{version}"}
+    elif chosen.image is not None:
+        config: ImageConfigOutputTypeDef = {}
+        if chosen.image.entry_point is not None:
+            config["EntryPoint"] = list(chosen.image.entry_point)
+        if chosen.image.command is not None:
+            config["Command"] = list(chosen.image.command)
+        if chosen.image.working_directory is not None:
+            config["WorkingDirectory"] = chosen.image.working_directory
+        shown["ImageConfigResponse"] = {"ImageConfig": config}
 
 
 def listed(shown_of: Function | Version, home: Home, *, qualifier: str | None = None) -> "FunctionConfigurationTypeDef":
@@ -88,15 +117,20 @@ def listed(shown_of: Function | Version, home: Home, *, qualifier: str | None = 
     return shown
 
 
-def _add_state(shown: "FunctionConfigurationTypeDef", version: Version | None) -> None:
-    """What is said of a state: a version that is being made ready was not updated yet."""
-    if version is None or version.state == "Active":
-        shown["LastUpdateStatus"] = "Successful"
+def _add_state(shown: "FunctionConfigurationTypeDef", shown_of: Function | Version) -> None:
+    """What is said of a state: what is being made ready was not updated yet."""
+    if shown_of.state != "Active":
+        if shown_of.state_reason is not None:
+            shown["StateReason"] = shown_of.state_reason
+        if shown_of.state_reason_code is not None:
+            shown["StateReasonCode"] = cast("StateReasonCodeType", shown_of.state_reason_code)
         return
-    if version.state_reason is not None:
-        shown["StateReason"] = version.state_reason
-    if version.state_reason_code is not None:
-        shown["StateReasonCode"] = cast("StateReasonCodeType", version.state_reason_code)
+    update = shown_of.update if isinstance(shown_of, Function) else None
+    shown["LastUpdateStatus"] = "Successful" if update is None else "Failed" if update.failed else "InProgress"
+    if update is not None and update.reason is not None:
+        shown["LastUpdateStatusReason"] = update.reason
+    if update is not None and update.reason_code is not None:
+        shown["LastUpdateStatusReasonCode"] = cast("LastUpdateStatusReasonCodeType", update.reason_code)
 
 
 def alias(value: Alias, home: Home) -> "AliasConfigurationTypeDef":

@@ -12,7 +12,7 @@ from mayfly.clock import Clock
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults, repository, version_repository
 from mayfly.services.functions.catalog import Catalog
-from mayfly.services.functions.model import Function, Subject, Version
+from mayfly.services.functions.model import Code, Function, Subject, Version
 from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.publishing import Publisher, Publishing, blob_owner
 from mayfly.services.functions.version_repository import Found
@@ -21,6 +21,11 @@ from mayfly.store.api import Blobs, Reader, Store, Tx
 
 Change = Callable[[Function, Tx], Function]
 SubjectChange = Callable[[Subject, Tx], Subject]
+
+
+def _next(function: Function) -> Function:
+    """As it will be once the image that it waits for is ready; what is published is never less."""
+    return msgspec.structs.replace(function, code=function.awaited) if function.awaited is not None else function
 
 
 class Editor:
@@ -67,7 +72,7 @@ class Editor:
         def body(tx: Tx) -> Version | None:
             if not repository.insert(tx, function):
                 raise faults.conflict(f"Function already exist: {function.name}")
-            self._blobs.link(tx, function.code.sha256, blob_owner(function.name))
+            self._link(tx, function.code, function.name)
             version = self._publisher.publish(tx, function, publish) if publish else None
             self._check_storage(tx)
             self._catalog.written(tx, function)
@@ -117,10 +122,10 @@ class Editor:
             elif new.reserved_concurrency != old.reserved_concurrency:
                 new = msgspec.structs.replace(new, deployment_id=deployment_id)
             if new.code.sha256 != old.code.sha256:
-                self._blobs.link(tx, new.code.sha256, blob_owner(name))
+                self._link(tx, new.code, name)
                 self._blobs.unlink(tx, old.code.sha256, blob_owner(name))
             repository.update(tx, new)
-            version = self._publisher.publish(tx, new, publish) if publish else None
+            version = self._publisher.publish(tx, _next(new), publish) if publish else None
             if version is not None or new.code.size > old.code.size:
                 self._check_storage(tx)
             self._catalog.written(tx, new)
@@ -196,6 +201,11 @@ class Editor:
         last = found[limit - 1]
         marker = f"{last.function_name}:{last.number}" if isinstance(last, Version) else f"{last.name}:0"
         return found[:limit], marker
+
+    def _link(self, tx: Tx, code: Code, name: str) -> None:
+        """Keep the package of a function; images are kept by who unpacks them."""
+        if code.image is None:
+            self._blobs.link(tx, code.sha256, blob_owner(name))
 
     def _check_storage(self, tx: Tx) -> None:
         """`ServiceError` when the packages, with what this transaction has written, are more than may be kept."""

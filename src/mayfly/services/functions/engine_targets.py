@@ -13,8 +13,9 @@ from mayfly.engine.api import Target
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.contract import ServiceError
-from mayfly.services.functions import capacity, runtimes
+from mayfly.services.functions import capacity, image_process, runtimes
 from mayfly.services.functions.code.library import CodeLibrary
+from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.model import LATEST, Configuration, Function, Version, VersionState
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import RoleUnusableError
@@ -91,6 +92,7 @@ class TargetFactory:
         self,
         home: Home,
         library: CodeLibrary,
+        images: ImageSource,
         roles: Roles,
         choose: runtimes.Runtimes,
         limits: FunctionLimits,
@@ -102,6 +104,7 @@ class TargetFactory:
         """`compiled`: where a module of WebAssembly lies in its package when it is compiled."""
         self._home = home
         self._library = library
+        self._images = images
         self._roles = roles
         self._choose = choose
         self._limits = limits
@@ -121,7 +124,7 @@ class TargetFactory:
         """
         runs = version or function
         configuration = runs.configuration
-        choice = runtimes.choose(self._choose, configuration.runtime)
+        choice = self._chosen(runs)
         label = version.label if version else LATEST
         # Also where instances of it cannot start from after init: their hooks run all the same.
         snap_start = version is not None and configuration.snap_start
@@ -162,6 +165,7 @@ class TargetFactory:
             per_instance=_PER_INSTANCE,
             contract=choice.contract,
             command=choice.command,
+            directory=image_process.directory(runs.code, configuration.image) if runs.code.image is not None else "",
             name=function.name,
             version=label,
             log_group=runs.log_group,
@@ -170,8 +174,15 @@ class TargetFactory:
             account=self._home.account,
             runtime=configuration.runtime,
             notice=choice.warning,
-            state=version.standing if version else "Active",
+            state=runs.standing,
         )
+
+    def _chosen(self, runs: Function | Version) -> runtimes.RuntimeChoice:
+        """What runs it: one of this machine's runtimes, or what an image brings."""
+        if runs.code.image is None:
+            return runtimes.choose(self._choose, runs.configuration.runtime)
+        command = image_process.command(runs.code, runs.configuration.image)
+        return runtimes.RuntimeChoice("", contract="program", command=command)
 
     def _handler(self, configuration: Configuration, template: str) -> str:
         return self._compiled(configuration.handler) if template == artifacts.NAME else configuration.handler
@@ -182,6 +193,7 @@ class TargetFactory:
             runtime=choice.template,
             program=choice.contract == "program",
             code=self._library.directory(runs.code.sha256),
+            root=self._images.root(runs.code) if runs.code.image is not None else None,
             memory_mb=configuration.memory_mb,
             ephemeral_mb=configuration.ephemeral_mb,
             processes=self._limits.processes,
@@ -198,19 +210,27 @@ class TargetFactory:
         configuration = runs.configuration
         calls = capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb)
         return {
-            **(self._of_processes(runs) if configuration.runtime != artifacts.NAME else {}),
-            "LANG": "en_US.UTF-8",
-            "TZ": ":UTC",
+            **self._of_package(runs),
             **(configuration.environment or {}),
-            "_HANDLER": configuration.handler,
+            **({"_HANDLER": configuration.handler} if configuration.package == "Zip" else {}),
             "AWS_REGION": self._home.region,
             "AWS_DEFAULT_REGION": self._home.region,
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{configuration.runtime}",
             "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration.memory_mb),
             "AWS_LAMBDA_LOG_GROUP_NAME": runs.log_group,
             **({"AWS_LAMBDA_MAX_CONCURRENCY": str(calls)} if configuration.capacity is not None else {}),
         }
+
+    def _of_package(self, runs: Function | Version) -> dict[str, str]:
+        """What suits whatever the code is; a function's own variables come over it."""
+        if runs.code.image is not None:
+            return {"AWS_ENDPOINT_URL": self._endpoint, **image_process.variables(runs.code)}
+        usual = {
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{runs.configuration.runtime}",
+        }
+        return usual if runs.configuration.runtime == artifacts.NAME else {**usual, **self._of_processes(runs)}
 
     def _of_processes(self, runs: Function | Version) -> dict[str, str]:
         """What a function is told that has a file system and can reach the platform."""

@@ -67,6 +67,10 @@ def wrong_state(state: str) -> ServiceError:
     )
 
 
+def update_in_progress(arn: str) -> ServiceError:
+    return conflict(f"The operation cannot be performed at this time. An update is in progress for resource: {arn}")
+
+
 def unpublished_provisioning() -> ServiceError:
     return invalid_parameter("Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
 

@@ -43,6 +43,7 @@ class NotInvocableError(PlatformError):
     def __init__(self, target: FunctionTarget) -> None:
         super().__init__(f"version {target.version} of {target.name} is in the state {target.state}")
         self.state = target.state
+        self.snap_start = target.snap_start
 
 
 class Invocation(msgspec.Struct, frozen=True):
@@ -204,7 +205,7 @@ def throttle_fault(error: ThrottledError) -> ServiceError:
 
 def not_invocable_fault(error: NotInvocableError) -> ServiceError:
     """The wire form of calling a version that is not active."""
-    if error.state == "Pending":
+    if error.state == "Pending" and error.snap_start:
         return faults.snap_start_not_ready()
     return faults.wrong_state(error.state)
 

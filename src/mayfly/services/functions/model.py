@@ -10,19 +10,54 @@ from typing import Literal
 
 import msgspec
 
+from mayfly.images.manifest import Process
+
 LATEST = "$LATEST"
 
 AuthType = Literal["NONE", "AWS_IAM"]
 Architecture = Literal["x86_64", "arm64"]
+PackageType = Literal["Zip", "Image"]
 VersionState = Literal["Pending", "Active", "Failed", "Deactivated"]
 
 
-class Code(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A deployment package, named by what it is."""
+class ImageCode(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What makes a container image a function's code."""
 
-    sha256: str  # of the zip, hexadecimal: the blob's digest and the name of the extracted directory
-    size: int  # bytes of the zip
+    uri: str  # as somebody named it
+    pinned: str  # the same by digest
+    process: Process | None = None  # what the image says of the process to start; None until it is ready
+
+
+class ImageConfig(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a function's author wants otherwise than the image says; None: as the image says."""
+
+    entry_point: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    working_directory: str | None = None
+
+
+class Code(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A deployment package or a container image, named by what it is."""
+
+    # Hexadecimal. Of the zip: the blob's digest and the name of the extracted directory. Of an image: its manifest's.
+    sha256: str
+    size: int  # bytes of the zip; 0 for an image, as AWS has it
     unzipped: int  # bytes of all files in it
+    image: ImageCode | None = None  # None: it is a zip
+
+    def same(self, other: "Code") -> bool:
+        """Whether both would run the same, under the same name."""
+        uris = [code.image.uri if code.image is not None else None for code in (self, other)]
+        return self.sha256 == other.sha256 and uris[0] == uris[1]
+
+
+class Update(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An image that is to become a function's code once it is ready; or that could not."""
+
+    code: Code
+    failed: bool = False
+    reason: str | None = None
+    reason_code: str | None = None
 
 
 class Capacity(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,7 +71,7 @@ class Capacity(msgspec.Struct, frozen=True, omit_defaults=True):
 class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a function's author chooses. Limits are checked by `validation` before one is made."""
 
-    runtime: str
+    runtime: str  # empty for images, as is `handler`
     handler: str
     role: str
     description: str = ""
@@ -48,6 +83,8 @@ class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     log_group: str | None = None  # None: /aws/lambda/<name>
     snap_start: bool = False  # of the versions that are published from now on
     capacity: Capacity | None = None  # None: one call at a time
+    package: PackageType = "Zip"
+    image: ImageConfig | None = None
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -124,6 +161,22 @@ class Function(msgspec.Struct, frozen=True, omit_defaults=True):
     tags: dict[str, str] = {}
     url: FunctionUrl | None = None
     asynchronous: AsyncSettings | None = None
+    state: VersionState = "Active"  # of $LATEST: other than active only until its first image is ready
+    state_reason: str | None = None
+    state_reason_code: str | None = None
+    update: Update | None = None  # what it runs meanwhile is `code`
+
+    @property
+    def standing(self) -> VersionState:
+        """The state to show."""
+        return self.state
+
+    @property
+    def awaited(self) -> Code | None:
+        """The image that has to be made ready; None: there is none."""
+        if self.state == "Pending":
+            return self.code
+        return self.update.code if self.update is not None and not self.update.failed else None
 
     @property
     def log_group(self) -> str:

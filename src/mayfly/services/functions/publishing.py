@@ -8,6 +8,7 @@ next one.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -19,7 +20,8 @@ from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults, repository, version_repository
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.describe import code_sha256
-from mayfly.services.functions.model import Function, Version
+from mayfly.services.functions.image_code import ImageSource, Refusal, ready_or_refused
+from mayfly.services.functions.model import Code, Function, Version
 from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.provisioning import Provisioner
 from mayfly.store.api import Blobs, Store, StoreClosedError, Tx
@@ -42,7 +44,12 @@ class Publishing:
 def unchanged(function: Function, version: Version) -> bool:
     """Whether publishing `function` would give `version` again, descriptions of versions aside."""
     configuration = msgspec.structs.replace(version.configuration, description=version.source_description)
-    return (function.code, function.configuration) == (version.code, configuration)
+    return function.code.same(version.code) and function.configuration == configuration
+
+
+def ready(code: Code) -> bool:
+    """Whether instances can be started from it: packages always, images once they are unpacked."""
+    return code.image is None or code.image.process is not None
 
 
 def blob_owner(name: str, version: str | None = None) -> str:
@@ -81,6 +88,14 @@ def _reason(failure: Failure) -> str:
     return f"The function failed to initialize: {failure.kind}"
 
 
+def check_settled(function: Function, home: Home) -> None:
+    """`ServiceError` while an image is made ready for the function: nothing else of it may change then."""
+    if function.state == "Pending":
+        raise faults.wrong_state(function.state)
+    if function.awaited is not None:
+        raise faults.update_in_progress(home.arn(function.name))
+
+
 class Publisher:
     """Makes and removes versions, within the caller's transactions; sees pending ones to their end: `run`."""
 
@@ -93,6 +108,7 @@ class Publisher:
         provisioner: Provisioner,
         home: Home,
         clock: Clock,
+        images: ImageSource,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -101,11 +117,12 @@ class Publisher:
         self._provisioner = provisioner
         self._home = home
         self._clock = clock
+        self._images = images
         self._pending: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
 
     def publish(self, tx: Tx, function: Function, wanted: Publishing) -> Version:
         """The version of `function` as it is: a new one, or the last one if nothing has changed since."""
-        current = code_sha256(function.code.sha256)
+        current = code_sha256(function.code)
         if wanted.code_sha256 not in (None, current):
             raise faults.invalid_parameter(
                 f"CodeSHA256 ({wanted.code_sha256}) is different from current CodeSHA256 in $LATEST ({current}). "
@@ -117,7 +134,8 @@ class Publisher:
             return last
         version = self._version(function, number + 1, wanted.description)
         version_repository.insert_version(tx, version)
-        self._blobs.link(tx, version.code.sha256, blob_owner(function.name, version.label))
+        if version.code.image is None:
+            self._blobs.link(tx, version.code.sha256, blob_owner(function.name, version.label))
         if version.state == "Pending":
             tx.after_commit(lambda: self._pending.put_nowait((version.function_name, version.label)))
         return version
@@ -135,7 +153,7 @@ class Publisher:
             published_at=self._clock.now(),
             source_description=source.description,
         )
-        if not source.snap_start:
+        if not source.snap_start and ready(function.code):
             return version
         return msgspec.structs.replace(version, state="Pending", state_reason=CREATING, state_reason_code="Creating")
 
@@ -148,6 +166,7 @@ class Publisher:
                 raise faults.function_not_found(self._home.arn(name))
             if revision not in (None, function.revision_id):
                 raise faults.stale_revision("GetFunction/GetAlias")
+            check_settled(function, self._home)
             version = self.publish(tx, function, wanted)
             if repository.usage(tx)[1] > most_bytes:
                 raise faults.code_storage_exceeded()
@@ -180,6 +199,32 @@ class Publisher:
 
     # Pending versions.
 
+    async def _prepare_image(self, version: Version) -> None:
+        found = await ready_or_refused(self._images, version.code)
+
+        def settled(version: Version) -> Version:
+            if isinstance(found, Refusal):
+                return msgspec.structs.replace(
+                    version, state="Failed", state_reason=found.reason, state_reason_code=found.code
+                )
+            return msgspec.structs.replace(
+                version, code=found, state="Active", state_reason=None, state_reason_code=None
+            )
+
+        await self._settle(version.function_name, version.label, settled)
+
+    async def _settle(self, name: str, label: str, settled: Callable[[Version], Version]) -> None:
+        """Write what became of a pending version."""
+
+        def body(tx: Tx) -> None:
+            version = version_repository.find_version(tx, name, label)
+            if version is not None and version.state == "Pending":
+                done = settled(version)
+                version_repository.update_version(tx, done)
+                self._catalog.changed(tx, done)
+
+        await self._store.write(body)
+
     async def run(self) -> None:
         """See pending versions to their end, a few at a time, as long as the service lives."""
         async with asyncio.TaskGroup() as workers:
@@ -202,20 +247,18 @@ class Publisher:
                 self._pending.put_nowait((name, label))
 
     async def _prepare(self, name: str, label: str) -> None:
+        version = await self._store.read(lambda reader: version_repository.find_version(reader, name, label))
+        if version is None or version.state != "Pending":
+            return
+        if not ready(version.code):
+            await self._prepare_image(version)
+            return
         try:
             entry = await self._catalog.get(name, label)
             prepared = await self._engine.prepare(entry.target)
         except ServiceError as error:  # it is gone, or its runtime is
             prepared = Prepared(optimized=False, reason=error.message)
-
-        def body(tx: Tx) -> None:
-            version = version_repository.find_version(tx, name, label)
-            if version is not None and version.state == "Pending":
-                done = outcome(version, prepared)
-                version_repository.update_version(tx, done)
-                self._catalog.changed(tx, done)
-
-        await self._store.write(body)
+        await self._settle(name, label, lambda version: outcome(version, prepared))
         if prepared.failure is not None:
             _log.info("version %s of %s failed to initialize", label, name)
         elif not prepared.optimized:

@@ -142,11 +142,15 @@ class Recorder:
         """Begin the log of an instance that has none yet."""
         self._introduced.add(instance)
         now_ms = int(now * 1000)
-        version = sha256(target.runtime.encode()).hexdigest()
-        first = report.init_start(target.sandbox.runtime, self._home.region, version, restored=restored)
-        events = [(now_ms, first)]
+        events = []
+        if target.runtime:  # an image brings its own
+            version = sha256(target.runtime.encode()).hexdigest()
+            first = report.init_start(target.sandbox.runtime, self._home.region, version, restored=restored)
+            events.append((now_ms, first))
         if target.notice:
             events.append((now_ms, f"MAYFLY {target.notice}\n"))
+        if not events:
+            return
         self._held.add(None, self._lines(target, instance, events))
 
     def _lines(self, target: FunctionTarget, instance: str, events: list[tuple[int, str]]) -> LogLines:

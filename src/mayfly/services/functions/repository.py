@@ -19,6 +19,7 @@ def _row(function: Function) -> Params:
         "code_sha256": function.code.sha256,
         "code_size": function.code.size,
         "reserved_concurrency": function.reserved_concurrency,
+        "awaits": function.awaited.sha256 if function.awaited is not None else None,
         "document": _encode(function).decode(),
     }
 
@@ -83,4 +84,10 @@ def usage(reader: Reader) -> tuple[int, int]:
 
 
 def code_in_use(reader: Reader) -> frozenset[str]:
+    """Digests of packages and images."""
     return frozenset(row[0] for row in reader.all(statements.CODE_IN_USE))
+
+
+def waiting(reader: Reader) -> list[str]:
+    """Functions that wait for an image."""
+    return [row[0] for row in reader.all(statements.WAITING)]

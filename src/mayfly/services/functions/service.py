@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from mayfly.clock import Clock
 from mayfly.engine.api import Engine
 from mayfly.errors import PlatformError
+from mayfly.images.service import Images
 from mayfly.services.contract import Handler, operations_of
 from mayfly.services.functions import repository, runtimes
 from mayfly.services.functions.asynchronous import AsyncInvocations, EventIntake, EventQueue, default_concurrency
@@ -35,6 +36,7 @@ from mayfly.services.functions.deployments import Deployments
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.engine_targets import Streams, TargetFactory
 from mayfly.services.functions.events import FunctionEventTargets
+from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.model import Architecture
 from mayfly.services.functions.names import Home
@@ -55,6 +57,7 @@ from mayfly.services.functions.provisioning import Provisioner
 from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.roles import RoleCheck
+from mayfly.services.functions.settling import Settler
 from mayfly.services.functions.web.handler import Signatures, UrlHandler
 from mayfly.services.ports import CodeSource, Roles
 from mayfly.settings import Settings
@@ -69,6 +72,11 @@ _log = logging.getLogger(__name__)
 def host_architecture() -> Architecture:
     """What this machine runs natively, in AWS's words."""
     return "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+
+
+def image_architecture(host: Architecture | None = None) -> str:
+    """The same in the words of images."""
+    return {"x86_64": "amd64", "arm64": "arm64"}[host or host_architecture()]
 
 
 class Lambda:
@@ -104,6 +112,7 @@ class FunctionsService:
         home: Home,
         roles: Roles,
         objects: CodeSource,
+        images: Images,
         choose: runtimes.Runtimes,
         endpoint: str,
         host: Architecture | None = None,
@@ -119,13 +128,29 @@ class FunctionsService:
         self._max_timeout_s = limits.timeout_s
         self._tasks: list[asyncio.Task[None]] = []
         isolation = settings.engine.isolation
-        targets = TargetFactory(home, self._library, roles, choose, limits, streams, endpoint, isolation, modules.place)
+        image_source = ImageSource(images, settings.engine.isolation)
+        self._images = images
+        targets = TargetFactory(
+            home,
+            self._library,
+            image_source,
+            roles,
+            choose,
+            limits,
+            streams,
+            endpoint,
+            isolation,
+            modules.place,
+        )
         self.deployments = Deployments(store, targets)
-        self.catalog = catalog = Catalog(store, home, preparing, targets, engine, lambda: secrets.randbits(64))
+        self.catalog = catalog = Catalog(
+            store, home, preparing, image_source, targets, engine, lambda: secrets.randbits(64)
+        )
         self._provisioner = provisioner = Provisioner(store, catalog, engine)
-        self._publisher = publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock)
+        self._publisher = publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock, image_source)
         editor = Editor(store, blobs, catalog, publisher, home, limits, clock)
-        sources = CodeSources(self._library, objects)
+        self._settler = settler = Settler(store, editor, image_source)
+        sources = CodeSources(self._library, image_source, objects)
         self.calls = calls = Invoker(engine, recorder, limits, clock)
         events = EventQueue(queue, home, clock)
         self._deliveries = AsyncInvocations(
@@ -154,8 +179,9 @@ class FunctionsService:
                 host,
                 clock,
                 preparing,
+                settler,
             ),
-            CodeOperations(home, editor, sources, choose, host, preparing),
+            CodeOperations(home, editor, sources, choose, host, preparing, settler),
             ConcurrencyOperations(home, editor, store, limits),
             TagOperations(home, editor),
             PermissionOperations(home, editor),
@@ -172,12 +198,14 @@ class FunctionsService:
     async def start(self) -> None:
         """Make the code directory ready and begin delivering events."""
         await self._library.open()
+        await self._images.open()
         await self.catalog.open()
         await self.sweep(0.0)
         self._tasks = [
             asyncio.create_task(self._deliveries.run(), name="function events"),
             asyncio.create_task(self._sweep_now_and_then(), name="unused packages"),
             asyncio.create_task(self._publisher.run(), name="pending versions"),
+            asyncio.create_task(self._settler.run(), name="awaited images"),
             asyncio.create_task(self._provisioner.run(), name="provisioned concurrency"),
         ]
 
@@ -194,15 +222,16 @@ class FunctionsService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         await self._preparing.close()
+        await self._images.close()
         self._library.close()
 
     async def sweep(self, grace_s: float) -> int:
-        """Remove packages that no function has used for `grace_s`; how many."""
+        """Remove packages and images that no function has used for `grace_s`; how many."""
 
         async def used() -> frozenset[str]:
             return await self._store.read(repository.code_in_use)
 
-        return await self._library.sweep(used, grace_s)
+        return await self._library.sweep(used, grace_s) + await self._images.sweep(used, grace_s)
 
     async def _sweep_now_and_then(self) -> None:
         while True:

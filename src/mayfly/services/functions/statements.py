@@ -11,15 +11,15 @@ ALIASES_WITH_URL = "SELECT alias FROM functions_url WHERE function_name = :name 
 PAGE = "SELECT document FROM functions_function WHERE name > :after ORDER BY name LIMIT :limit"
 
 INSERT = """
-INSERT INTO functions_function (name, code_sha256, code_size, reserved_concurrency, document)
-VALUES (:name, :code_sha256, :code_size, :reserved_concurrency, :document)
+INSERT INTO functions_function (name, code_sha256, code_size, reserved_concurrency, awaits, document)
+VALUES (:name, :code_sha256, :code_size, :reserved_concurrency, :awaits, :document)
 ON CONFLICT (name) DO NOTHING
 """
 
 UPDATE = """
 UPDATE functions_function
 SET code_sha256 = :code_sha256, code_size = :code_size, reserved_concurrency = :reserved_concurrency,
-    document = :document
+    awaits = :awaits, document = :document
 WHERE name = :name
 """
 
@@ -47,4 +47,11 @@ SELECT (SELECT COUNT(*) FROM functions_function),
     + (SELECT COALESCE(SUM(code_size), 0) FROM functions_version)
 """
 
-CODE_IN_USE = "SELECT code_sha256 FROM functions_function UNION SELECT code_sha256 FROM functions_version"
+CODE_IN_USE = """
+SELECT code_sha256 FROM functions_function
+UNION SELECT code_sha256 FROM functions_version
+UNION SELECT awaits FROM functions_function WHERE awaits IS NOT NULL
+"""
+
+# Functions that wait for an image.
+WAITING = "SELECT name FROM functions_function WHERE awaits IS NOT NULL"

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from mayfly.sandbox.wasm import artifacts
-from mayfly.services.functions import capacity, faults
-from mayfly.services.functions.model import Architecture, Configuration
+from mayfly.services.functions import capacity, faults, image_process
+from mayfly.services.functions.model import Architecture, Configuration, PackageType
 from mayfly.settings import FunctionLimits
 
 MAX_TAGS = 50
@@ -47,6 +47,8 @@ RESERVED_VARIABLES = frozenset(
 def new_configuration(params: Mapping[str, Any], limits: FunctionLimits, host: Architecture) -> Configuration:
     """The configuration of a function to create; `host` is what this machine can run."""
     refuse_unbuilt(params)
+    if params.get("PackageType", "Zip") == "Image":
+        return changed(Configuration("", "", params["Role"], architecture=host, package="Image"), params, limits, host)
     if "Runtime" not in params or "Handler" not in params:
         raise faults.invalid_parameter(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
@@ -60,7 +62,10 @@ def changed(
 ) -> Configuration:
     """`base` with what `params` names replaced."""
     refuse_unbuilt(params)
+    refuse_of_other_package(params, base.package)
     changes: dict[str, Any] = {}
+    if "ImageConfig" in params:
+        changes["image"] = image_process.config_of(params["ImageConfig"])
     for member, field in (("Runtime", "runtime"), ("Handler", "handler"), ("Role", "role")):
         if member in params:
             changes[field] = params[member]
@@ -130,12 +135,26 @@ def tags(given: Mapping[str, str]) -> dict[str, str]:
     return dict(given)
 
 
+def refuse_of_other_package(params: Mapping[str, Any], package: PackageType) -> None:
+    """`ServiceError` for a parameter that is for functions of the other kind of package."""
+    if package == "Zip":
+        if "ImageConfig" in params:
+            raise faults.invalid_parameter(
+                "ImageConfig is not supported for functions created with .zip file archives."
+            )
+        return
+    for member, what in (("Runtime", "Runtimes are"), ("Handler", "Handlers are"), ("Layers", "Lambda layers are")):
+        if params.get(member):
+            raise faults.invalid_parameter(f"{what} not supported for functions created with container images.")
+    if params.get("SnapStart", {}).get("ApplyOn", "None") != "None":
+        raise faults.invalid_parameter("SnapStart is not supported for functions created with container images.")
+
+
 def refuse_unbuilt(params: Mapping[str, Any]) -> None:
     """`ServiceError` for a parameter that asks for something that is not there."""
     vpc = params.get("VpcConfig", {})
     logging = params.get("LoggingConfig", {})
     asked = {
-        "PackageType Image": params.get("PackageType", "Zip") != "Zip" or "ImageConfig" in params,
         "Layers": bool(params.get("Layers")),
         "VpcConfig with subnets": bool(vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")),
         "FileSystemConfigs": bool(params.get("FileSystemConfigs")),

@@ -1,4 +1,4 @@
-"""Where a request says that the code is: inline, or in a bucket."""
+"""Where a request says that the code is: inline, in a bucket, or in a container image."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -7,22 +7,26 @@ from typing import Any
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults
 from mayfly.services.functions.code.library import CodeLibrary
+from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.model import Code
 from mayfly.services.ports import CodeSource
 
 
 class CodeSources:
-    """Takes packages into the library from wherever a request points."""
+    """Takes packages into the library, and images, from wherever a request points."""
 
-    def __init__(self, library: CodeLibrary, objects: CodeSource) -> None:
+    def __init__(self, library: CodeLibrary, images: ImageSource, objects: CodeSource) -> None:
         self._library = library
+        self._images = images
         self._objects = objects
 
     @asynccontextmanager
     async def ingest(self, params: Mapping[str, Any]) -> AsyncIterator[Code]:
-        """The package that ZipFile, or S3Bucket and S3Key, name. Pinned while the context is open; `ServiceError`."""
+        """What ImageUri, ZipFile, or S3Bucket and S3Key, name. Pinned while the context is open; `ServiceError`."""
         if params.get("ImageUri"):
-            raise faults.not_built("container images (Code.ImageUri) as functions")
+            async with self._images.named(params["ImageUri"]) as code:
+                yield code
+            return
         if params.get("SourceKMSKeyArn"):
             raise faults.not_built("packages encrypted with SourceKMSKeyArn")
         if params.get("S3ObjectStorageMode", "COPY") != "COPY":

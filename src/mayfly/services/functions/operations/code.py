@@ -1,6 +1,7 @@
 """Replacing a function's code."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -9,9 +10,10 @@ from mayfly.services.functions import describe, faults, runtimes, validation
 from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
-from mayfly.services.functions.model import Architecture, Function
+from mayfly.services.functions.model import Architecture, Code, Function, Update
 from mayfly.services.functions.names import Home
-from mayfly.services.functions.publishing import Publishing
+from mayfly.services.functions.publishing import CREATING, Publishing, check_settled
+from mayfly.services.functions.settling import Settler
 from mayfly.store.api import Tx
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class CodeOperations:
         choose: runtimes.Runtimes,
         host: Architecture,
         preparing: Preparing,
+        settler: Settler,
     ) -> None:
         self._home = home
         self._editor = editor
@@ -36,6 +39,7 @@ class CodeOperations:
         self._choose = choose
         self._host = host
         self._preparing = preparing
+        self._settler = settler
 
     @operation("UpdateFunctionCode")
     async def update(
@@ -45,26 +49,51 @@ class CodeOperations:
         current = await self._editor.find(name)
         validation.refuse_unbuilt(params)
         architecture = validation.architecture(params, current.configuration.architecture, self._host)
-        if params.get("ImageUri"):
-            raise faults.invalid_parameter(
-                "Please don't provide ImageUri when updating a function with packageType Zip."
-            )
+        _check_kind(params, current)
+        check_settled(current, self._home)
         revision = params.get("RevisionId")
         if revision is not None and revision != current.revision_id:  # before an upload is unpacked for nothing
             raise faults.stale_revision("GetFunction/GetAlias")
         async with self._sources.ingest(params) as code:
 
             def change(function: Function, tx: Tx) -> Function:
+                check_settled(function, self._home)
                 configuration = msgspec.structs.replace(function.configuration, architecture=architecture)
-                return msgspec.structs.replace(function, code=code, configuration=configuration)
+                function = msgspec.structs.replace(function, configuration=configuration)
+                return _with_code(function, code)
 
             if params.get("DryRun"):
                 shown = msgspec.structs.replace(current, code=code)
             else:
-                choice = runtimes.choose(self._choose, current.configuration.runtime)
-                await self._preparing.arrived(code.sha256, choice, current.configuration.handler)
+                if code.image is None:
+                    choice = runtimes.choose(self._choose, current.configuration.runtime)
+                    await self._preparing.arrived(code.sha256, choice, current.configuration.handler)
                 publish = Publishing() if params.get("Publish") else None
                 shown, version = await self._editor.change_and_publish(name, change, publish, revision=revision)
+                if shown.awaited is not None:
+                    self._settler.expect(name)
                 if version is not None:
                     return describe.configuration(version, self._home, qualifier=version.label)
         return describe.configuration(shown, self._home)
+
+
+def _check_kind(params: Mapping[str, Any], function: Function) -> None:
+    """A function keeps the kind of package that it was created with."""
+    image = function.configuration.package == "Image"
+    if not image and params.get("ImageUri"):
+        raise faults.invalid_parameter("Please don't provide ImageUri when updating a function with packageType Zip.")
+    if image and not params.get("ImageUri"):
+        raise faults.invalid_parameter("Please provide ImageUri when updating a function with packageType Image.")
+    if image and any(member in params for member in ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion")):
+        raise faults.invalid_parameter("Please don't provide ZipFile or S3 parameters with ImageUri.")
+
+
+def _with_code(function: Function, code: Code) -> Function:
+    """A package is its code from now on, an image once it is ready; what has no code that runs starts over."""
+    if code.image is None:
+        return msgspec.structs.replace(function, code=code)
+    if function.state == "Active":
+        return msgspec.structs.replace(function, update=Update(code, reason=CREATING, reason_code="Creating"))
+    return msgspec.structs.replace(
+        function, code=code, update=None, state="Pending", state_reason=CREATING, state_reason_code="Creating"
+    )

@@ -14,8 +14,9 @@ from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import LATEST, Architecture, Configuration, Function, Version
 from mayfly.services.functions.names import MAX_NAME, Home
-from mayfly.services.functions.publishing import Publisher, Publishing
+from mayfly.services.functions.publishing import CREATING, Publisher, Publishing, check_settled
 from mayfly.services.functions.roles import RoleCheck
+from mayfly.services.functions.settling import Settler
 from mayfly.settings import FunctionLimits
 from mayfly.store.api import Tx
 
@@ -50,6 +51,7 @@ class FunctionOperations:
         host: Architecture,
         clock: Clock,
         preparing: Preparing,
+        settler: Settler,
     ) -> None:
         self._home = home
         self._editor = editor
@@ -62,6 +64,7 @@ class FunctionOperations:
         self._host = host
         self._clock = clock
         self._preparing = preparing
+        self._settler = settler
 
     @operation("CreateFunction")
     async def create(
@@ -75,9 +78,12 @@ class FunctionOperations:
             )
         configuration = validation.new_configuration(params, self._limits, self._host)
         tags = validation.tags(params.get("Tags", {}))
+        if (configuration.package == "Image") != ("ImageUri" in params["Code"]):
+            raise faults.invalid_parameter("Please provide a source for function code.")
         choice = await self._check_outside(configuration)
         async with self._sources.ingest(params["Code"]) as code:
-            await self._preparing.arrived(code.sha256, choice, configuration.handler)
+            if choice is not None:
+                await self._preparing.arrived(code.sha256, choice, configuration.handler)
             function = Function(
                 name=name,
                 configuration=configuration,
@@ -87,26 +93,36 @@ class FunctionOperations:
                 modified_at=self._clock.now(),
                 tags=tags,
             )
+            if code.image is not None:
+                function = msgspec.structs.replace(
+                    function, state="Pending", state_reason=CREATING, state_reason_code="Creating"
+                )
             version = await self._editor.create(function, Publishing() if params.get("Publish") else None)
+        if function.awaited is not None:
+            self._settler.expect(name)
         return describe.configuration(version or function, self._home)
 
     @operation("GetFunction")
     async def get(self, context: RequestContext, params: "GetFunctionRequestTypeDef") -> dict[str, object]:
         reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
         found = await self._editor.resolve(reference)
-        function, code = found.function, found.runs.code
+        function = found.function
         reply: dict[str, object] = {
             "Configuration": describe.configuration(found.runs, self._home, qualifier=reference.qualifier),
-            "Code": {
-                "RepositoryType": "S3",
-                "Location": self._links.link(context.endpoint, code.sha256, code.size),
-            },
+            "Code": self._location(context, found.runs),
         }
         if function.tags:
             reply["Tags"] = dict(function.tags)
         if function.reserved_concurrency is not None:
             reply["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved_concurrency}
         return reply
+
+    def _location(self, context: RequestContext, runs: Function | Version) -> dict[str, str]:
+        """Where the code is: a link to a package, the name of an image."""
+        code = (runs.awaited if isinstance(runs, Function) else None) or runs.code
+        if code.image is not None:
+            return {"RepositoryType": "ECR", "ImageUri": code.image.uri, "ResolvedImageUri": code.image.pinned}
+        return {"RepositoryType": "S3", "Location": self._links.link(context.endpoint, code.sha256, code.size)}
 
     @operation("GetFunctionConfiguration")
     async def get_configuration(
@@ -144,11 +160,14 @@ class FunctionOperations:
     ) -> "FunctionConfigurationTypeDef":
         name = self._home.latest(params["FunctionName"]).name
         current = await self._editor.find(name)
+        check_settled(current, self._home)
         wanted = validation.changed(current.configuration, params, self._limits, self._host)
         choice = await self._check_outside(wanted)
-        await self._preparing.configured(current.code.sha256, choice, wanted.handler)
+        if choice is not None:
+            await self._preparing.configured(current.code.sha256, choice, wanted.handler)
 
         def change(function: Function, tx: Tx) -> Function:
+            check_settled(function, self._home)
             configuration = validation.changed(function.configuration, params, self._limits, self._host)
             return msgspec.structs.replace(function, configuration=configuration)
 
@@ -168,9 +187,13 @@ class FunctionOperations:
             await self._editor.delete(reference.name)
         return {"StatusCode": 204}
 
-    async def _check_outside(self, configuration: Configuration) -> runtimes.RuntimeChoice:
-        """What only the rest of the platform knows: whether runtime and machine are here, and the role can be used."""
+    async def _check_outside(self, configuration: Configuration) -> runtimes.RuntimeChoice | None:
+        """What only the rest of the platform knows: whether runtime and machine are here, and the role can be used.
+
+        What runs a package; None for an image.
+        """
         capacity.check(configuration.capacity, self._home)
-        choice = runtimes.choose(self._choose, configuration.runtime)
+        zipped = configuration.package == "Zip"
+        choice = runtimes.choose(self._choose, configuration.runtime) if zipped else None
         await self._roles.check(configuration.role)
         return choice
