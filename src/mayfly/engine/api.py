@@ -104,6 +104,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     trace_id: str | None = None
     client_context: str | None = None  # JSON text
     identity: str | None = None  # JSON text
+    tenant: str | None = None  # only programs are told
     rated: bool = True  # whether it counts against limits on calls a second: somebody waits for the answer
 
 

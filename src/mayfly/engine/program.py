@@ -6,7 +6,8 @@ for its first call is ready; one that ends before that, or later, is told of as 
 
 import asyncio
 import errno
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 
 from mayfly.engine.api import Call, Target
 from mayfly.engine.channel import Channel
@@ -30,7 +31,8 @@ class Program:
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._channel = Channel(self._from_launcher, self._launcher_lost)
-        self._api = RuntimeApi(self)
+        self._api = RuntimeApi(self, restores=target.snap_start)
+        self._parts: dict[int, _Parts] = {}  # of answers that are under way, by number
         self._loop = asyncio.get_running_loop()
         self._address = ""
         self._launching: Iterator[tuple[str, ...]] = iter(())
@@ -74,6 +76,7 @@ class Program:
                 trace_id=call.trace_id or "",
                 client_context=call.client_context or "",
                 identity=call.identity or "",
+                tenant=call.tenant or "",
             )
         )
 
@@ -81,7 +84,8 @@ class Program:
         """Nothing is ever sent ahead."""
 
     def more(self, number: int, taken: int) -> None:
-        """Its answers are passed on when they are whole."""
+        if (parts := self._parts.get(number)) is not None:
+            parts.taken(taken)
 
     def cancel(self, number: int) -> None:
         """One call runs at a time, and ends with its instance."""
@@ -132,7 +136,7 @@ class Program:
     def _runtime_ended(self, frame: frames.Frame) -> None:
         undelivered = [invocation.number for invocation in self._api.undelivered]
         meta = {**frame.meta, "undelivered": undelivered}
-        self._on_frame(_frame(frames.ENDED, 0, meta))
+        self._on_frame(frames.Frame(frames.ENDED, 0, 0, _head(meta), b""))
 
     def _launcher_lost(self, garbage: frames.FrameError | None) -> None:
         self._on_lost(garbage)
@@ -145,14 +149,51 @@ class Program:
     def polled(self) -> None:
         """The next call is given to it when there is one."""
 
-    def init_failed(self, error_type: str, payload: bytes) -> None:
-        self._on_frame(frames.Frame(frames.INIT_ERROR, 0, 0, b"", payload))
+    def init_failed(self, error_type: str, payload: bytes, *, restoring: bool) -> None:
+        self._on_frame(frames.Frame(frames.INIT_ERROR, 0, 0, _head({"restoring": restoring}), payload))
 
     def answered(self, invocation: Invocation, payload: bytes) -> None:
         self._on_frame(frames.Frame(frames.RESULT, 0, invocation.number, b"", payload))
 
+    def begins(self, invocation: Invocation, content_type: str, hold: Callable[[bool], None]) -> None:
+        self._parts[invocation.number] = _Parts(hold)
+        head = _head({"content_type": content_type} if content_type else {})
+        self._on_frame(frames.Frame(frames.STREAM, 0, invocation.number, head, b""))
+
+    def part(self, invocation: Invocation, data: bytes) -> None:
+        self._parts[invocation.number].sent(len(data))
+        self._on_frame(frames.Frame(frames.CHUNK, 0, invocation.number, b"", data))
+
+    def ended(self, invocation: Invocation) -> None:
+        del self._parts[invocation.number]
+        self._on_frame(frames.Frame(frames.RESULT, 0, invocation.number, b"", b""))
+
     def failed(self, invocation: Invocation, error_type: str, payload: bytes) -> None:
+        self._parts.pop(invocation.number, None)
         self._on_frame(frames.Frame(frames.ERROR, 0, invocation.number, b"", payload))
+
+
+class _Parts:
+    """How much of an answer is on its way: no more than half of the window and one read."""
+
+    def __init__(self, hold: Callable[[bool], None]) -> None:
+        self._hold = hold
+        self._under_way = 0
+        self._held = False
+
+    def sent(self, size: int) -> None:
+        self._under_way += size
+        self._look()
+
+    def taken(self, size: int) -> None:
+        self._under_way -= size
+        self._look()
+
+    def _look(self) -> None:
+        held = self._under_way > frames.STREAM_WINDOW // 2
+        if held is not self._held:
+            self._held = held
+            self._hold(held)
 
 
 def candidates(target: Target, task_root: str) -> list[tuple[str, ...]]:
@@ -164,9 +205,8 @@ def candidates(target: Target, task_root: str) -> list[tuple[str, ...]]:
 
 def _fault(error_type: str, cause: str) -> frames.Frame:
     """Init failed before anything of the function could speak."""
-    return _frame(frames.INIT_ERROR, 0, {"type": error_type, "cause": cause})
+    return frames.Frame(frames.INIT_ERROR, 0, 0, _head({"type": error_type, "cause": cause}), b"")
 
 
-def _frame(kind: int, number: int, meta: dict[str, object]) -> frames.Frame:
-    """As it would have come over a control socket."""
-    return next(iter(frames.Decoder().feed(frames.encode(kind, meta, b"", number))))
+def _head(meta: dict[str, object]) -> bytes:
+    return json.dumps(meta, separators=(",", ":")).encode()

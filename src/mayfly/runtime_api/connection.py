@@ -16,7 +16,9 @@ from mayfly.runtime_api.exchange import Answers, Request, Response, Sink, encode
 
 MOST_HEAD = 32 * 1024
 MOST_CONNECTIONS = 128
-MOST_IGNORED = 64 << 20  # bytes of a body that was refused
+MOST_DRAINED = 64 << 10  # bytes of a body that was refused, for which the connection is kept
+MOST_IGNORED = 64 << 20  # bytes of one that are read before the connection is cut
+_FRAMING = ("content-length", "transfer-encoding")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -36,6 +38,11 @@ class Crowd:
 
     def leave(self, connection: "Connection") -> None:
         self._open.discard(connection)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._open)
 
     def close(self) -> None:
         for connection in list(self._open):
@@ -61,6 +68,9 @@ class Connection(asyncio.Protocol):
         self._complete = False  # all of that request has come
         self._close = False  # when it is answered
         self._ignored = 0
+        self._held = False  # nothing is read
+        self._upgrading = False  # the request asks for another protocol
+        self._muted = False  # what the parser finds has been found before
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -87,11 +97,22 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse("This is no other protocol.")
+        except httptools.HttpParserUpgrade as stop:
+            self._stay(data[stop.args[0] :])
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(str(cause) if isinstance(cause, _BadRequestError) else "Invalid HTTP request received.")
+
+    def _stay(self, rest: bytes) -> None:
+        """It asked for another protocol, as some clients do with every request, and may be answered in this one.
+
+        The parser takes what follows the head, its body too, for the other protocol. So it is given to a new one,
+        behind a head that says the same of the body.
+        """
+        self._upgrading, self._muted = False, True
+        self._parser = httptools.HttpRequestParser(self)
+        framing = [f"{name}: {self._request.headers[name]}\r\n" for name in _FRAMING if name in self._request.headers]
+        self.data_received(f"POST / HTTP/1.1\r\n{''.join(framing)}\r\n".encode("latin-1") + rest)
 
     def eof_received(self) -> bool:
         """It says no more. A runtime that closes its side has gone: nothing is kept for it."""
@@ -109,6 +130,8 @@ class Connection(asyncio.Protocol):
     # The parser's callbacks.
 
     def on_message_begin(self) -> None:
+        if self._muted:
+            return
         if self._reply is not None:
             raise _BadRequestError("One request at a time.")
         self._request = Request("", "")
@@ -117,10 +140,14 @@ class Connection(asyncio.Protocol):
         self._complete = False
 
     def on_url(self, url: bytes) -> None:
+        if self._muted:
+            return
         self._count(len(url))
         self._request.path += url.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._muted:
+            return
         self._count(len(name) + len(value) + 4)
         headers = self._request.headers if self._trailers is None else self._trailers
         headers[name.lower().decode("latin-1")] = value.strip(b" \t").decode("utf-8", "replace")
@@ -131,9 +158,15 @@ class Connection(asyncio.Protocol):
             raise _BadRequestError("The head of the request is too long.")
 
     def on_headers_complete(self) -> None:
+        if self._muted:
+            self._muted = False
+            return
         parser, request = self._parser, self._request
         assert parser is not None
         request.method = parser.get_method().decode("latin-1")
+        if request.method == "CONNECT":
+            raise _BadRequestError("This is no proxy.")
+        self._upgrading = parser.should_upgrade()
         request.path = request.path.partition("?")[0]
         self._trailers = {}
         self._close = not parser.should_keep_alive()
@@ -153,6 +186,8 @@ class Connection(asyncio.Protocol):
                 self.cut()
 
     def on_message_complete(self) -> None:
+        if self._upgrading:
+            return  # it only looks like the end
         self._complete = True
         sink, self._sink = self._sink, None
         if sink is not None:
@@ -161,6 +196,19 @@ class Connection(asyncio.Protocol):
             self._answered()
 
     # The reply.
+
+    def hold(self, reply: "_Reply", held: bool) -> None:
+        """Called by a reply."""
+        if self._reply is reply:
+            self._read_on(not held)
+
+    def _read_on(self, reads: bool) -> None:
+        if self._transport is not None and self._held is reads and not self._transport.is_closing():
+            self._held = not reads
+            if reads:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
 
     def send(self, reply: "_Reply", response: Response) -> None:
         """Called by a reply, once."""
@@ -171,8 +219,10 @@ class Connection(asyncio.Protocol):
             return
         # What was refused before its body had come may be followed by all of that body, which nobody wants.
         if not self._complete and response.status >= HTTPStatus.BAD_REQUEST:
-            self._close = True
+            length, expects = self._request.length, "expect" in self._request.headers
+            self._close = self._close or expects or length is None or length > MOST_DRAINED
         self._transport.write(encode(response, close=self._close))
+        self._read_on(True)
         self._sink = None
         if self._complete:
             self._answered()
@@ -199,6 +249,10 @@ class _Reply:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.send(self, response)
+
+    def hold(self, held: bool) -> None:
+        if self._connection is not None:
+            self._connection.hold(self, held)
 
     def hang_up(self) -> None:
         self._connection = None

@@ -48,6 +48,9 @@ class Reply(Protocol):
     def send(self, response: Response) -> None:
         """Answer. Nothing happens where nobody waits."""
 
+    def hold(self, held: bool) -> None:
+        """Take no more of the request's body for now; or go on."""
+
 
 class Sink(Protocol):
     """Takes the body of one request."""
@@ -79,14 +82,19 @@ class Ignored:
 
 
 class Whole:
-    """A body that is of use when all of it has come: `then` gets it, or `too_large` is called, at most once."""
+    """A body that is of use when all of it has come: one of the three is called, once; `then` gets it."""
 
     def __init__(
-        self, most: int, then: Callable[[bytes, Mapping[str, str]], None], too_large: Callable[[], None]
+        self,
+        most: int,
+        then: Callable[[bytes, Mapping[str, str]], None],
+        too_large: Callable[[], None],
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._most = most
         self._then = then
         self._too_large = too_large
+        self._lost = lost
         self._data: bytearray | None = bytearray()
 
     def feed(self, data: bytes) -> None:
@@ -103,7 +111,11 @@ class Whole:
             self._then(bytes(self._data), trailers)
 
     def lost(self) -> None:
-        self._data = None
+        if self._data is not None:
+            self._lost()
+
+
+NOT_FOUND = Response(404, b"404 page not found\n", content_type="text/plain; charset=utf-8")
 
 
 def answered(status: int, body: Mapping[str, object] | None = None) -> Response:

@@ -5,15 +5,15 @@ import socket
 
 from mayfly.runtime_api import runtime
 from mayfly.runtime_api.connection import Crowd, maker
-from mayfly.runtime_api.exchange import Ignored, Reply, Request, Response, Sink
+from mayfly.runtime_api.exchange import NOT_FOUND, Ignored, Reply, Request, Sink
 from mayfly.runtime_api.invocation import Invocation
 
 
 class RuntimeApi:
     """Made before the first program of the sandbox runs, and closed with the sandbox."""
 
-    def __init__(self, hears: runtime.Hears) -> None:
-        self._runtime = runtime.Runtime(hears)
+    def __init__(self, hears: runtime.Hears, *, restores: bool = False) -> None:
+        self._runtime = runtime.Runtime(hears, restores=restores)
         self._crowd = Crowd(self)
         self._server: asyncio.Server | None = None
 
@@ -30,11 +30,16 @@ class RuntimeApi:
         """The calls that nobody in the sandbox knows of."""
         return self._runtime.undelivered
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return self._crowd.count
+
     def begin(self, request: Request, reply: Reply) -> Sink:
         """See `exchange.Answers`."""
         if request.path.startswith(runtime.VERSION + "/"):
             return self._runtime.begin(request, reply)
-        reply.send(Response(404, b"404 page not found\n", content_type="text/plain; charset=utf-8"))
+        reply.send(NOT_FOUND)
         return Ignored()
 
     def close(self) -> None:
