@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.engine.api import Target, ThrottledError
+from mayfly.engine.api import FailureKind, Target, ThrottledError
 from mayfly.engine.engine import LocalEngine
 from mayfly.engine.leases import Scope
 from mayfly.engine.owner import Lent
@@ -56,7 +56,7 @@ class Front:
         for instance in [one for one in self.idle if one not in self.busy]:
             self.give_back(instance)
 
-    def died(self, lease: str, how: Exit) -> None:
+    def died(self, lease: str, how: Exit, verdict: FailureKind | None) -> None:
         self.deaths.put_nowait((lease, how))
         self.idle.pop(lease).close()
         self._leases.buried(lease, 0)

@@ -3,8 +3,11 @@
 Works the same on asyncio's own loop and on uvloop. It decides nothing; `instance` does.
 """
 
+import array
 import asyncio
 import fcntl
+import os
+import socket
 import termios
 from collections.abc import Callable
 from typing import cast
@@ -64,6 +67,19 @@ class Channel(asyncio.Protocol):
         together, self._together = self._together, []
         if together:
             self.send(b"".join(together))
+
+    def send_with(self, frame: bytes, descriptor: int) -> bool:
+        """Send one frame with a copy of a descriptor, now or not at all; whether it was sent."""
+        if self._together or self._transport is None or self._transport.is_closing():
+            return False
+        if self._transport.get_write_buffer_size():
+            return False
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+        with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as same:
+            try:
+                return same.sendmsg([frame], rights, socket.MSG_DONTWAIT) == len(frame)
+            except OSError:
+                return False
 
     def heard(self) -> bool:
         """Whether everything has been read that the other side has sent until now."""

@@ -9,6 +9,7 @@ A conversation decides nothing about calls. It keeps the order of what was said,
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -42,6 +43,9 @@ class Conversation(Protocol):
     def cancel(self, number: int) -> None:
         """See `frames.CANCEL`."""
 
+    def share(self, number: int, end: int) -> bool:
+        """See `frames.SHARE`. False where it cannot be said, or not now."""
+
     def heard(self) -> bool:
         """Whether everything has been read that the other side has sent until now."""
 
@@ -57,12 +61,12 @@ class Conversation(Protocol):
         """Drop it, whatever is still unsent. Idempotent."""
 
 
-async def open_channel(channel: Channel, sandbox: Sandbox) -> None:
-    """Have `channel` speak over the sandbox's control socket, which is closed when that fails."""
+async def open_channel(channel: Channel, control: socket.socket) -> None:
+    """Have `channel` speak over a control socket, which is closed when that fails."""
     try:
-        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=sandbox.control)
+        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=control)
     except BaseException:
-        sandbox.control.close()
+        control.close()
         raise
 
 
@@ -77,7 +81,11 @@ class Frames:
         self.close = self._channel.close
 
     async def open(self, sandbox: Sandbox) -> None:
-        await open_channel(self._channel, sandbox)
+        await self.over(sandbox.control)
+
+    async def over(self, control: socket.socket) -> None:
+        """Speak over a socket that leads to the runtime; closed when this fails."""
+        await open_channel(self._channel, control)
 
     def init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
         meta: dict[str, Any] = {"handler": target.handler, "environment": environment, "task_root": task_root}
@@ -108,6 +116,9 @@ class Frames:
 
     def cancel(self, number: int) -> None:
         self._channel.send(frames.encode(frames.CANCEL, None, b"", number))
+
+    def share(self, number: int, end: int) -> bool:
+        return self._channel.send_with(frames.encode(frames.SHARE, None, b"", number), end)
 
     async def lost(self) -> None:
         await self._channel.lost.wait()

@@ -63,6 +63,10 @@ class Ends:
     def send_cancel(self, number: int) -> None:
         self._conversation.cancel(number)
 
+    def send_share(self, number: int, end: int) -> bool:
+        """Pass a socket over which others send calls; False when that cannot be done now."""
+        return self._conversation.share(number, end)
+
     def pause(self) -> None:
         """Leave the reading of both ends to somebody else, until `resume`."""
         self._conversation.pause()

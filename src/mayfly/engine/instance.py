@@ -1,7 +1,7 @@
 """One instance: drives one sandbox through the life that `states` describes.
 
 It runs one call at a time, or up to `capacity` where the target allows several and the runtime can. It is busy as long
-as it runs any.
+as it runs any, or places of it are lent (`shares`).
 
 `live` is the whole life and the instance's only task; calls are handed over by `run` and answered from the callbacks
 of its control socket, so a warm call needs no task of its own. The engine is told what happens through `Owner`; it
@@ -29,6 +29,7 @@ the last frame; only then is the fate of its call read off.
 
 import asyncio
 import logging
+import socket
 from typing import Any
 
 from mayfly.engine.alarm import Alarm
@@ -42,7 +43,8 @@ from mayfly.engine.owner import Host, Keeper, Lent, Owner
 from mayfly.engine.parts import Parts
 from mayfly.engine.peak import Peak
 from mayfly.engine.provision import provision
-from mayfly.engine.starts import Account, capacity_of
+from mayfly.engine.shares import Shares
+from mayfly.engine.starts import Account, capacity_of, takes_shares
 from mayfly.engine.states import RESTING, Event, Lifecycle, State
 from mayfly.engine.turn import Turn
 from mayfly.engine.turns import Turns
@@ -58,7 +60,6 @@ DEATH_GRACE_S = 2.0
 KILL_GRACE_S = 5.0
 # How long calls that took too long may go on with nothing beside them.
 GIVING_UP_S = 1.0
-_TIMER_S = 0.001  # by how much a timer may be early
 # How long init may take, at least, in an instance that no call waits for, as on AWS.
 AHEAD_INIT_TIMEOUT_S = 130.0
 
@@ -88,6 +89,7 @@ class Instance:
         self.capacity = target.concurrency  # calls at a time; that of its runtime, once it is known
         self._first = Turn(job, self.created_at, cold=True) if job is not None else None  # the call that init is for
         self._turns = Turns()
+        self._shares = Shares()
         self._begun_at = 0.0  # the latest turn
         self._quiet = False  # its last call printed nothing that was not read
         self.took_us = 0  # the latest call that was answered, by the word of the runtime; 0: it did not say
@@ -122,13 +124,20 @@ class Instance:
     @property
     def load(self) -> int:
         """How many calls it runs, or has waiting."""
-        return len(self._turns.running) + len(self._turns.waiting)
+        return len(self._turns.running) + len(self._turns.waiting) + self._shares.places
 
     @property
     def has_room(self) -> bool:
         """Whether it runs calls and may be handed one more."""
-        turns = self._turns
-        return self._lifecycle.state is State.BUSY and len(turns.running) < self.capacity and not turns.overdue
+        turns, shares = self._turns, self._shares
+        if self._lifecycle.state is not State.BUSY or turns.overdue:
+            return False
+        return len(turns.running) + shares.places < self.capacity and not (shares and shares.any_stuck)
+
+    @property
+    def shares(self) -> Shares:
+        """What of it is lent by the place."""
+        return self._shares
 
     @property
     def queues(self) -> bool:
@@ -149,7 +158,7 @@ class Instance:
         if running and self.capacity == 1:
             self._queue(job, self._ends)
             return
-        if not running:
+        if not running and not self._shares:
             if self._lifecycle.state is State.FROZEN:
                 self._thaw(self._ends)
             self._lifecycle.feed(Event.CALLED)
@@ -219,6 +228,62 @@ class Instance:
         if self._leaving:
             self.end(self._leaving)
         return True
+
+    def share(self, places: int, keeper: "Keeper[Instance]") -> int:
+        """Lend places of this instance, which is idle or has room for so many; the number of the share."""
+        assert self._ends is not None
+        if not self._turns.running and not self._shares:
+            if self.state is State.FROZEN:
+                self._thaw(self._ends)
+            self._lifecycle.feed(Event.CALLED)
+        self._keeper = keeper
+        return self._shares.take(places)
+
+    async def connect(self, number: int) -> tuple[socket.socket, int | None] | None:
+        """A borrower's ends of a share: a socket, and a file that tells peak memory. None: it is not to be had."""
+        assert self._ends is not None
+        theirs = await self._shares.connect(number, self._ends.send_share)
+        return (theirs, self._ends.sandbox.peak_file()) if theirs is not None else None
+
+    def unshare(self, number: int) -> None:
+        """A share is given back; none of its calls runs."""
+        if not self._shares.drop(number):
+            return
+        if self.state in (State.BUSY, State.DRAINING):
+            if not self._turns.running and not self._shares:
+                self._rest(self._host.clock.monotonic())
+            elif self._turns.overdue or self._shares.any_stuck:
+                self._give_up()
+            if self.state in (State.BUSY, State.IDLE):
+                self._owner.relieved(self)
+
+    def give_back_places(self, number: int, places: int) -> None:
+        """So many places of a share are not used any more."""
+        self._shares.grow(number, -places)
+        if self.has_room:
+            self._owner.relieved(self)
+
+    def abandon_share(self, number: int) -> bool:
+        """Whose share it was is gone. Its places are free (True) when its calls have ended, and else the instance ends,
+        after a time in which they may."""
+        if self._shares.abandon(number):
+            return True
+        self._loop.call_later(GIVING_UP_S, self._still_held, number)
+        return False
+
+    def _still_held(self, number: int) -> None:
+        if self._shares.holds(number):
+            self.end("its front process ended")
+
+    def stuck(self, number: int) -> None:
+        """All calls of a share took too long, and go on."""
+        self._shares.get_stuck(number)
+        self._give_up()
+
+    @property
+    def verdict(self) -> FailureKind | None:
+        """What its calls fail of, if that is why it ended."""
+        return self._verdict
 
     def condemn(self, verdict: FailureKind) -> None:
         """End it for what a call did, as its borrower says."""
@@ -360,7 +425,9 @@ class Instance:
             if kind in (frames.RESULT, frames.ERROR):
                 self._turns.unheard()
             return  # its fate is sealed; what it says now comes too late
-        if kind == frames.READY and state is State.INITIALIZING:
+        if kind in (frames.SHARED, frames.UNSHARED) and self.capacity > 1 and state is not State.INITIALIZING:
+            self._share_changed(kind, frame.number)
+        elif kind == frames.READY and state is State.INITIALIZING:
             self._ready(frame.meta)
         elif kind == frames.INIT_ERROR and state is State.INITIALIZING:
             meta = frame.meta
@@ -394,6 +461,7 @@ class Instance:
         self._host.templates.learned(self.target, start, self._account.environment)
         self.start_ms = (now - self.created_at) * 1000
         self.capacity = capacity_of(meta.get("concurrency"), self.target.concurrency)
+        self._shares.possible = takes_shares(meta.get("shares"), self.capacity)
         self._lifecycle.feed(Event.READY)
         self._owner.ready(self)
         self._cancel_timers()
@@ -479,9 +547,9 @@ class Instance:
         outcome = self._conclude(turn, now, payload, failure, self._peak.lately(now))
         if turns.waiting:
             self._begin_next(ends, now)
-        elif not turns.running:
+        elif not turns.running and not self._shares:
             self._rest(now)
-        elif turns.overdue:
+        elif turns.overdue or (self._shares and self._shares.any_stuck):
             self._give_up()
         self._owner.answered(self, turn.job, outcome)
 
@@ -499,23 +567,35 @@ class Instance:
         if not self._turns.overdue and self._giving_up is not None:
             self._giving_up.cancel()
             self._giving_up = None
-        if not self._turns.running:
+        if not self._turns.running and not self._shares:
             self._rest(self._host.clock.monotonic())
         if self.has_room or self.state is State.IDLE:
             self._owner.relieved(self)
 
     def _give_up(self) -> None:
         """If nothing but calls that took too long is left, they get a little more time, and the instance none."""
-        if self._giving_up is None and self._turns.only_overdue:
+        if self._giving_up is None and self._only_overdue:
             self._giving_up = self._loop.call_later(GIVING_UP_S, self._given_up)
 
     def _given_up(self) -> None:
         self._giving_up = None
-        if self._turns.only_overdue:
+        if self._only_overdue:
             self.end("timeout")
 
+    @property
+    def _only_overdue(self) -> bool:
+        """Whether nothing goes on here but calls that took too long."""
+        turns, shares = self._turns, self._shares
+        return (turns.only_overdue or not turns.running) and shares.stuck and bool(turns.running or shares)
+
+    def _share_changed(self, kind: int, number: int) -> None:
+        if kind == frames.SHARED:
+            self._shares.there(number)
+        elif self._shares.closed(number) and self._keeper is not None:
+            self._keeper.freed(self, number)
+
     def _printed(self, lines: list[str]) -> None:
-        self._report(self._turns.only or self._first, lines)
+        self._report(self._first if self._shares else self._turns.only or self._first, lines)
 
     def _printed_by(self, number: int, data: bytes) -> None:
         """The runtime says which call printed it; 0: none of them."""
@@ -566,8 +646,7 @@ class Instance:
         if self.state is State.INITIALIZING:
             self._condemn("restore-timeout" if self._restores else "init-timeout")
             return
-        now = self._loop.time() + _TIMER_S
-        for number, turn in self._turns.due(now):
+        for number, turn in self._turns.due(self._loop.time()):
             if self.capacity == 1:
                 self._condemn("timeout")
                 return

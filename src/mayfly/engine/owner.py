@@ -1,5 +1,6 @@
 """What an instance is told of its surroundings, and tells them: `placement` is the owner, `leases` the keeper."""
 
+import socket
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -37,11 +38,26 @@ class Lent:
     idle_since: float  # Unix seconds: nothing of a call is younger
 
 
+@dataclass(frozen=True, slots=True)
+class LentPlaces:
+    """What a borrower gets that runs some of an instance's calls."""
+
+    lease: str
+    instance: str
+    target: Target
+    places: int
+    end: socket.socket | None  # the borrower's; None: he has it, and gets more places
+    peak: int | None  # a descriptor to copy
+
+
 class Keeper(Protocol[Instance_contra]):
     """Who lent an instance to others."""
 
     async def bury(self, instance: Instance_contra, how: Exit) -> None:
         """The instance died while it was lent; return when its ends are read out, and may be closed."""
+
+    def freed(self, instance: Instance_contra, number: int) -> None:
+        """The places of a share whose borrower is gone are free."""
 
 
 class Owner(Protocol[Instance_contra]):

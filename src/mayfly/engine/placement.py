@@ -89,6 +89,7 @@ class Placement:
             on_idle=self._idle,
             settled=self.settled,
             lends=lambda: not self.closed,
+            max_age_s=max_age_s,
         )
         self.leases = Leases(lending)
 

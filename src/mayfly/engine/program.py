@@ -54,7 +54,7 @@ class Program:
             listener.close()
             raise
         try:
-            await open_channel(self._channel, sandbox)
+            await open_channel(self._channel, sandbox.control)
         except BaseException:
             self._api.close()
             raise
@@ -89,6 +89,9 @@ class Program:
 
     def cancel(self, number: int) -> None:
         """One call runs at a time, and ends with its instance."""
+
+    def share(self, number: int, end: int) -> bool:
+        return False
 
     def heard(self) -> bool:
         return True

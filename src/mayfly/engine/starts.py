@@ -49,6 +49,11 @@ def capacity_of(said: object, allowed: int) -> int:
     return min(said, allowed) if isinstance(said, int) and said > 0 else 1
 
 
+def takes_shares(said: object, capacity: int) -> bool:
+    """Whether an instance lets others than the engine run some of its calls, by what its runtime says."""
+    return said is True and capacity > 1
+
+
 def _path(origin: Origin, snap_start: bool) -> StartPath:
     if origin == "template":
         return "function" if snap_start else "packages"

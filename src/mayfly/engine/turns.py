@@ -8,6 +8,7 @@ from collections import deque
 from mayfly.engine.turn import Turn
 
 _MOST_NUMBER = 2**32 - 1  # the next one is 1 again; 0 is no call
+_TIMER_S = 0.001  # by how much a timer may be early
 
 
 class Turns:
@@ -70,7 +71,8 @@ class Turns:
         return 0 < self.overdue == len(self.running)
 
     def due(self, now: float) -> list[tuple[int, Turn]]:
-        """Those whose time is over, by the loop's time, with their numbers."""
+        """Those whose time is over, by the loop's time as a timer tells it, with their numbers."""
+        now += _TIMER_S
         return [(number, turn) for number, turn in self.running.items() if turn.due_at <= now and not turn.overdue]
 
     def next_due_at(self) -> float | None:

@@ -74,9 +74,9 @@ class Conversation:
                 )
             case messages.Revoke(number=number, function=name, keys=keys):
                 self._revoke(number, name, keys=keys)
-            case messages.Died(lease=lease, exit=how):
+            case messages.Died(lease=lease, exit=how, verdict=verdict):
                 assert self._leases is not None
-                self._leases.died(lease, how)
+                self._leases.died(lease, how, verdict)
             case messages.Ping(number=number):
                 self.send(messages.Settled(number))
             case messages.Drain():

@@ -6,10 +6,12 @@ settled when the front has forgotten. One that does not answer in time is as goo
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from mayfly.engine.api import FailureKind
 from mayfly.engine.leases import Leases, Scope
 from mayfly.errors import MayflyError
 from mayfly.front import messages
@@ -97,9 +99,9 @@ class Desk:
         if not await self.order(lambda number: messages.Recall(number, scope.key, scope.function, busy)):
             self.end("it did not give back what it was lent")
 
-    def died(self, lease: str, how: Exit) -> None:
+    def died(self, lease: str, how: Exit, verdict: FailureKind | None) -> None:
         """See `leases.Borrower`."""
-        self.send(messages.Died(lease, how))
+        self.send(messages.Died(lease, how, verdict))
 
     def end(self, why: str) -> None:
         """Break off: the front ends when it notices, and `supervisor` sees to it that it does."""
@@ -132,6 +134,8 @@ class Desk:
                 self._do(self._lend(message), lambda refused: messages.Leased(number))
             case messages.GiveBack(lease=lease, calls=calls, leaving=leaving):
                 self._core.leases.give_back(lease, calls, leaving)
+            case messages.GiveBackPlaces(lease=lease, places=places):
+                self._core.leases.give_back_places(lease, places)
             case messages.Counted(calls=calls, under_way=under_way):
                 self.under_way = under_way
                 if calls:
@@ -172,6 +176,9 @@ class Desk:
         if self._journal.backlog > MOST_BEHIND_BYTES:
             self.send(messages.Leased(asked.number))
             return
+        if asked.places:
+            await self._lend_places(asked)
+            return
         lent = await self._core.leases.lend(asked.key, self)
         if lent is None:
             self.send(messages.Leased(asked.number))
@@ -183,7 +190,26 @@ class Desk:
         stream = self._core.streams.of(lent.instance, lent.target.version)
         descriptors = (lent.control, lent.output) + ((lent.peak,) if lent.peak is not None else ())
         term_s = self._core.leases.term_s
-        self.send(messages.Leased(asked.number, lent.instance, stream, lent.idle_since, term_s), descriptors)
+        self.send(
+            messages.Leased(asked.number, lent.instance, lent.instance, stream, lent.idle_since, term_s), descriptors
+        )
+
+    async def _lend_places(self, asked: messages.AskLease) -> None:
+        lent = await self._core.leases.lend_places(asked.key, asked.places, self)
+        if lent is None:
+            self.send(messages.Leased(asked.number))
+            return
+        assert isinstance(lent.target, FunctionTarget)
+        stream = self._core.streams.of(lent.instance, lent.target.version)
+        answer = messages.Leased(asked.number, lent.lease, lent.instance, stream, term_s=math.inf, places=lent.places)
+        if lent.end is None:
+            self.send(answer)
+            return
+        with lent.end:
+            if self.alive:
+                self.send(answer, (lent.end.fileno(),) + ((lent.peak,) if lent.peak is not None else ()))
+            else:
+                self._core.leases.lost(self)
 
     async def _entry(self, asked: messages.AskEntry) -> None:
         entry: Entry | None

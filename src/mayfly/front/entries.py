@@ -128,14 +128,9 @@ def _drop(known: "OrderedDict[P, Entry]", function: str | None) -> None:
 
 
 def entry_message(number: int, entry: Entry) -> messages.Entry:
-    """What the core says of an entry. Calls that share a name or an instance, or cannot run, stay with it."""
+    """What the core says of an entry. Calls that share a name, or cannot run, stay with it."""
     subject, target = entry.subject, entry.target
-    local = (
-        entry.canary is None
-        and target.state == "Active"
-        and target.reserved_concurrency != 0
-        and target.concurrency == 1
-    )
+    local = entry.canary is None and target.state == "Active" and target.reserved_concurrency != 0
     return messages.Entry(
         number,
         function=msgspec.msgpack.encode(entry.function),
@@ -182,6 +177,7 @@ def _view(target: FunctionTarget) -> messages.TargetView:
         architecture=target.architecture,
         account=target.account,
         runtime=target.runtime,
+        concurrency=target.concurrency,
     )
 
 
@@ -200,6 +196,7 @@ def _target(view: messages.TargetView, *, local: bool) -> FrontTarget:
         architecture=view.architecture,
         account=view.account,
         runtime=view.runtime,
+        concurrency=view.concurrency,
         local=local,
     )
 

@@ -1,48 +1,82 @@
-"""The leases of one target in a front: which are idle, which calls wait for one, how many questions are under way.
+"""The leases of one target in a front: which has room, which calls wait for one, how many questions are under way.
 
 Every call that waits is covered: by a question whose answer is to come, or by one that is put off. Made and kept by
 `leases`; sends nothing itself.
 """
 
-import asyncio
 import collections
 import math
 
+from mayfly.engine.job import Job
 from mayfly.front.borrowed import Borrowed
-from mayfly.policy import leasing
+from mayfly.policy import leasing, packing, queueing
 
 
 class Held:
-    """See the module."""
+    """See the module. `shares`: what is leased are places on instances that run several calls at a time."""
 
-    def __init__(self) -> None:
-        self.idle: list[Borrowed] = []
-        self._waiting: collections.deque[asyncio.Future[Borrowed | None]] = collections.deque()
-        self._asked = 0  # answers to come
+    def __init__(self, *, shares: bool = False) -> None:
+        self.shares = shares
+        self.leases: list[Borrowed] = []
+        self.idle: list[Borrowed] = []  # those of whole instances that run nothing
+        self._hot: Borrowed | None = None  # that was handed the latest call, where each runs one at a time
+        self._pace = queueing.UNKNOWN
+        self._waiting: collections.deque[Job] = collections.deque()
+        self._asked = 0  # calls for which answers are to come
         self._put_off = 0  # questions
-        self._busy = 0
         self._took_s = math.inf  # a call, on average
         self._refused_at = -math.inf
 
     @property
     def unused(self) -> bool:
-        """Whether nobody needs this any more, as far as is known here."""
-        return not (self.idle or self._waiting or self._asked or self._put_off or self._busy)
+        """Whether nobody needs this any more."""
+        return not (self.leases or self._waiting or self._asked or self._put_off)
 
     # Leases.
 
-    def take(self) -> Borrowed | None:
-        """An idle lease."""
-        return self.idle.pop() if self.idle else None
+    def add(self, instance: Borrowed) -> None:
+        """One more, which `offer` may be called with."""
+        self.leases.append(instance)
+
+    def remove(self, instance: Borrowed) -> None:
+        """It is no more."""
+        self.unlist(instance)
+        if instance in self.leases:
+            self.leases.remove(instance)
+        if self._hot is instance:
+            self._hot = None
+
+    def take(self, now: float) -> Borrowed | None:
+        """Where the next call goes: to one that has room, or to wait at one that runs short calls."""
+        if self.shares:
+            return self._fullest()
+        hot = self._hot
+        if hot is not None and hot.queues and now <= hot.due_at and self._goes_ahead(hot, now):
+            return hot
+        if not self.idle:
+            return None
+        self._hot = self.idle.pop()
+        return self._hot
+
+    def _goes_ahead(self, hot: Borrowed, now: float) -> bool:
+        return queueing.goes_ahead(self._pace, hot.load, hot.busy_s(now), idle=bool(self.idle))
+
+    def _fullest(self) -> Borrowed | None:
+        open_ = [lease for lease in self.leases if lease.has_room]
+        if len(open_) <= 1:
+            return open_[0] if open_ else None
+        index = packing.fullest((lease.load, lease.places) for lease in open_)
+        return open_[index] if index is not None else None
 
     def offer(self, instance: Borrowed) -> None:
-        """A lease is idle: it is for the call that has waited longest, if there is one."""
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(instance)
-                return
-        self.idle.append(instance)
+        """A lease has room: it is for the calls that have waited longest, if there are any."""
+        while self._waiting and instance.has_room:
+            job = self._waiting.popleft()
+            if not job.future.done():
+                self._hot = instance
+                instance.run(job)
+        if not self.shares and not instance.load:
+            self.idle.append(instance)
 
     def unlist(self, instance: Borrowed) -> None:
         """It is idle no more, if it was."""
@@ -50,35 +84,31 @@ class Held:
             self.idle.remove(instance)
 
     def unused_since(self, before: float) -> list[Borrowed]:
-        """Take those that are idle since before that time."""
-        found = [instance for instance in self.idle if instance.idle_since < before]
-        for instance in found:
-            self.idle.remove(instance)
+        """Those that are idle since before that time, and are not to be taken any more."""
+        found = [lease for lease in self.leases if lease.takes_calls and not lease.load and lease.idle_since < before]
+        for lease in found:
+            self.unlist(lease)
         return found
 
     # Calls.
 
-    def began(self) -> None:
-        """A lease runs a call."""
-        self._busy += 1
-
-    def ended(self, took_s: float) -> None:
-        """The call ended."""
-        self._busy -= 1
+    def ended(self, took_s: float, took_us: float) -> None:
+        """A call ended; `took_us` by the word of the runtime, 0 where it did not say."""
         self._took_s = leasing.average_s(self._took_s, took_s)
+        if took_us and not self.shares:
+            self._pace = queueing.noted(self._pace, took_us)
 
-    def wait(self, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[Borrowed | None]":
+    def wait(self, job: Job) -> None:
         """A call waits for an instance, or for word that there is none."""
-        waiting: asyncio.Future[Borrowed | None] = loop.create_future()
-        self._waiting.append(waiting)
-        return waiting
+        self._waiting.append(job)
 
     # Questions.
 
     def patience_s(self, now: float) -> float:
         """How long the call that waits last may wait before the core is asked for it."""
+        busy = sum(lease.load for lease in self.leases)
         return leasing.patience_s(
-            took_s=self._took_s, waiting=len(self._waiting), busy=self._busy, refused_s=now - self._refused_at
+            took_s=self._took_s, waiting=len(self._waiting), busy=busy, refused_s=now - self._refused_at
         )
 
     def put_off(self) -> None:
@@ -89,25 +119,30 @@ class Held:
         """A question was put off until now."""
         self._put_off -= 1
 
-    def asks(self) -> bool:
-        """Whether a call waits that no question covers; it is asked for now, then."""
-        if len(self._waiting) <= self._asked + self._put_off:
-            return False
-        self._asked += 1
-        return True
+    def asks(self) -> int:
+        """For how many calls the core is to be asked now: those that no question covers.
 
-    def answered(self) -> None:
+        One at a time for whole instances. Of places, those that wait when the answer comes are asked for then.
+        """
+        uncovered = len(self._waiting) - self._asked - self._put_off
+        if uncovered <= 0 or (self.shares and self._asked):
+            return 0
+        asked = uncovered if self.shares else 1
+        self._asked += asked
+        return asked
+
+    def answered(self, asked: int) -> None:
         """An answer has come; `offer` or `disappoint` follows."""
-        self._asked -= 1
+        self._asked -= asked
 
-    def refused(self, now: float) -> None:
-        """The core had none."""
+    def refused(self, now: float) -> list[Job]:
+        """The core had none: see `disappoint`."""
         self._refused_at = now
-        self.disappoint()
+        return self.disappoint()
 
-    def disappoint(self) -> None:
-        """Tell calls that are not covered any more that there is none for them."""
+    def disappoint(self) -> list[Job]:
+        """The calls that are not covered any more: they wait no longer, there is none for them."""
+        jobs = []
         while len(self._waiting) > self._asked + self._put_off:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(None)
+            jobs.append(self._waiting.popleft())
+        return [job for job in jobs if not job.future.done()]

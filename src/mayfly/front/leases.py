@@ -6,7 +6,10 @@ only in a later millisecond than the last line of its log, because lines are ord
 
 A call that finds nothing leased has the core run it, unless the one before it was a moment ago. One that finds all
 leases busy waits for whichever comes first: one of them, or another that the core lends. When the core is asked for
-one, `policy.leasing` says.
+one, `policy.leasing` says. Where calls are short, they are sent to wait at an instance instead (`policy.queueing`).
+
+Of instances that run several calls at a time, what is leased are places. As many are asked for as calls wait; those
+that were not needed for some time go back.
 """
 
 import asyncio
@@ -36,6 +39,10 @@ _log = logging.getLogger(__name__)
 
 class NoLeaseError(PlatformError):
     """There is no instance for this front now; the core runs the call."""
+
+
+class _NotBegunError(PlatformError):
+    """The instance at which the call waited has ended."""
 
 
 class Streams(Protocol):
@@ -87,24 +94,18 @@ class Leases:
         if into is not None:
             raise NoLeaseError("the core streams")
         accepted_at = self._clock.monotonic()
-        instance = self._take(target.key)
-        while instance is None:
-            instance = await self._obtain(target)
-            if instance is None:
-                raise NoLeaseError("the core lends no instance now")
-            if instance.to_return or instance.over:  # it was called back while this call was being woken
-                self.idle(instance)
-                raise NoLeaseError("the instance was called back")
-        held = self._held[target.key]
-        job = Job(target, call, self._loop.create_future(), accepted_at)
-        held.began()
-        began_at = self._clock.monotonic()
-        instance.run(job)
-        try:
-            return await job.future
-        finally:
-            held.ended(self._clock.monotonic() - began_at)
-            self._calls += 1
+        while True:
+            job = Job(target, call, self._loop.create_future(), accepted_at)
+            held = self._held.get(target.key)
+            instance = held.take(accepted_at) if held is not None else None
+            if instance is not None:
+                instance.run(job)
+            else:
+                self._obtain(job)
+            try:
+                return await job.future
+            except _NotBegunError:
+                continue
 
     def drain(self) -> None:
         """Borrow nothing more; give everything back as soon as it is idle."""
@@ -124,69 +125,107 @@ class Leases:
         In how many seconds the idle ones are back: 0 but for those that ran a call this very millisecond.
         """
         late = False
-        for instance in [one for one in self._all.values() if covers(one.target)]:
-            if instance.over:
+        for lease in [one for one in self._all.values() if covers(one.target)]:
+            if lease.over:
                 continue
-            if instance.busy:
-                instance.to_return = instance.to_return or busy
-            elif not instance.opened:
-                instance.to_return = late = True
+            if lease.load:
+                lease.to_return = lease.to_return or busy
+                self._shrink(lease)
+            elif not lease.opened:
+                lease.to_return = late = True
             else:
-                instance.to_return = True
-                self._unlist(instance)
-                self._return(instance)
-                late = late or not instance.over
+                lease.to_return = True
+                self._unlist(lease)
+                self._return(lease)
+                late = late or not lease.over
         return 2 * _MILLISECOND_S if late else 0.0
 
     # What the core answers.
 
-    async def leased(self, number: int, target: Target, answer: messages.Leased, descriptors: list[int]) -> None:
-        """Take over what `AskLease` brought."""
+    async def leased(self, asked: int, target: Target, answer: messages.Leased, descriptors: list[int]) -> None:
+        """Take over what `AskLease` brought for so many calls."""
         held = self._held[target.key]
-        held.answered()
+        held.answered(asked)
         if answer.lease is None:
-            held.refused(self._clock.monotonic())
+            self._refuse(held.refused(self._clock.monotonic()))
             self._tidy(target.key)
-            return
-        self._streams.adopt(answer.lease, answer.stream)
-        instance = Borrowed(answer.lease, target, self._observer, self._clock, self, answer.quiet_since, answer.term_s)
-        self._all[answer.lease] = instance
+        elif descriptors:
+            await self._open(held, target, answer, descriptors)
+        elif (lease := self._all.get(answer.lease)) is None or lease.over:
+            self._refuse(held.disappoint())  # it went back while more places on it were on their way
+        else:
+            lease.places += answer.places
+            held.offer(lease)
+            if not lease.takes_calls:
+                self._refuse(held.disappoint())
+            else:
+                self._ask(target, held)
+
+    async def _open(self, held: Held, target: Target, answer: messages.Leased, descriptors: list[int]) -> None:
+        assert answer.lease is not None
+        self._streams.adopt(answer.instance, answer.stream)
+        places = answer.places if held.shares else None
+        lease = Borrowed(
+            answer.lease,
+            answer.instance,
+            target,
+            self._observer,
+            self._clock,
+            self,
+            answer.quiet_since,
+            answer.term_s,
+            places,
+        )
+        self._all[answer.lease] = lease
+        held.add(lease)
         self._none.clear()
         try:
-            await instance.open(descriptors)
+            await lease.open(descriptors)
         except OSError:
             _log.exception("the leased instance %s could not be opened", answer.lease)
-            held.disappoint()
-            self.condemn(instance, "protocol")
+            self._refuse(held.disappoint())
+            self.condemn(lease, "protocol")
             return
         self._arm()
-        if int(self._clock.now() * 1000) <= int(answer.quiet_since * 1000):
+        if not lease.shared and int(self._clock.now() * 1000) <= int(answer.quiet_since * 1000):
             await asyncio.sleep(_MILLISECOND_S)
-        self.idle(instance)
-        held.disappoint()
+        self.relieved(lease)
+        if held.shares and lease.takes_calls:
+            self._ask(target, held)  # for what came meanwhile
+        else:
+            self._refuse(held.disappoint())
 
-    def died(self, lease: str, exit_: Exit) -> None:
+    def died(self, lease: str, exit_: Exit, verdict: FailureKind | None) -> None:
         """The core says that a leased instance is dead."""
         instance = self._all.get(lease)
         if instance is None:
             self._send(messages.Buried(lease, 0))
             return
         self._unlist(instance)
-        burial = self._loop.create_task(instance.died(exit_), name=f"bury {lease}")
+        burial = self._loop.create_task(instance.died(exit_, verdict), name=f"bury {lease}")
         self._burials.add(burial)
         burial.add_done_callback(self._burials.discard)
 
     # What instances tell (`borrowed.Owner`).
 
-    def idle(self, instance: Borrowed) -> None:
+    def answered(self, instance: Borrowed, outcome: Outcome, took_us: int) -> None:
+        self._calls += 1
+        harmless = outcome.failure is None or outcome.failure.kind == "raised"
+        # Behind the likes of one that is not, nobody is to wait.
+        self._held[instance.target.key].ended(outcome.duration_ms / 1000, took_us if harmless else math.inf)
+
+    def relieved(self, instance: Borrowed) -> None:
         if instance.over:
             return
-        held = self._held[instance.target.key]
-        due = self._clock.monotonic() > instance.due_at
-        if instance.leaving or instance.to_return or self._draining or due:
+        if instance.takes_calls and not self._draining and self._clock.monotonic() <= instance.due_at:
+            self._held[instance.target.key].offer(instance)
+        elif not instance.load:
             self._return(instance)
-            return
-        held.offer(instance)
+        else:
+            instance.to_return = True
+
+    def unstarted(self, instance: Borrowed, job: Job) -> None:
+        job.fail(_NotBegunError("the instance ended before the call began"))
 
     def condemn(self, instance: Borrowed, verdict: FailureKind) -> None:
         self._unlist(instance)
@@ -198,31 +237,25 @@ class Leases:
 
     # Inner workings.
 
-    def _take(self, key: str) -> Borrowed | None:
-        held = self._held.get(key)
-        return held.take() if held is not None else None
-
-    async def _obtain(self, target: Target) -> Borrowed | None:
-        """The next instance that falls idle, or another one that the core lends."""
-        if self._draining:
-            return None
+    def _obtain(self, job: Job) -> None:
+        """Have a call wait for an instance that has room again, or another one that the core lends."""
+        target = job.target
         held = self._held.get(target.key)
+        if self._draining or (held is None and not self._worth_asking(target.key)):
+            self._refuse([job])
+            return
         if held is None:
-            if not self._worth_asking(target.key):
-                return None
-            held = self._held[target.key] = Held()
-        waiting = held.wait(self._loop)
+            held = self._held[target.key] = Held(shares=target.concurrency > 1)
+        held.wait(job)
         if patience_s := held.patience_s(self._clock.monotonic()):
             held.put_off()
             self._loop.call_later(patience_s, self._ask_later, target, held)
         else:
             self._ask(target, held)
-        try:
-            return await waiting
-        except asyncio.CancelledError:
-            if waiting.done() and not waiting.cancelled() and (unused := waiting.result()) is not None:
-                self.idle(unused)
-            raise
+
+    def _refuse(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            job.fail(NoLeaseError("the core lends no instance now"))
 
     def _worth_asking(self, key: str) -> bool:
         now = self._clock.monotonic()
@@ -238,23 +271,30 @@ class Leases:
         self._tidy(target.key)
 
     def _ask(self, target: Target, held: Held) -> None:
-        if not held.asks():
+        calls = held.asks()
+        if not calls:
             return
         number, answer = self._questions.new()
-        answer.add_done_callback(lambda done: self._answered(done, target))
-        self._send(messages.AskLease(number, target.key))
+        answer.add_done_callback(lambda done: self._answered(done, target, calls))
+        self._send(messages.AskLease(number, target.key, calls if held.shares else 0))
 
-    def _answered(self, done: "asyncio.Future[tuple[messages.Leased, list[int]]]", target: Target) -> None:
+    def _answered(self, done: "asyncio.Future[tuple[messages.Leased, list[int]]]", target: Target, asked: int) -> None:
         if done.cancelled() or done.exception() is not None:
             return
         answer, descriptors = done.result()
-        opening = self._loop.create_task(self.leased(answer.number, target, answer, descriptors))
+        opening = self._loop.create_task(self.leased(asked, target, answer, descriptors))
         self._burials.add(opening)
         opening.add_done_callback(self._burials.discard)
 
+    def _shrink(self, lease: Borrowed, most: int = 0) -> None:
+        """Give back the places of a share where nothing runs, beyond `most`."""
+        if lease.shared and lease.opened and (unused := lease.shrink(most)):
+            self._send(messages.GiveBackPlaces(lease.id, unused))
+
     def _return(self, instance: Borrowed) -> None:
-        """Give back an idle instance, in a later millisecond than its log's last line."""
-        if int(self._clock.now() * 1000) <= int(instance.last_line_at * 1000):
+        """Give back an idle instance, in a later millisecond than its log's last line. Of a share others have the log,
+        too."""
+        if not instance.shared and int(self._clock.now() * 1000) <= int(instance.last_line_at * 1000):
             instance.to_return = True
             self._loop.call_later(_MILLISECOND_S, self._return_later, instance)
             return
@@ -270,13 +310,16 @@ class Leases:
         self._all.pop(instance.id, None)
         if not self._all:
             self._none.set()
-        self._streams.forget(instance.id)
+        if not any(other.instance == instance.instance for other in self._all.values()):
+            self._streams.forget(instance.instance)
+        if (held := self._held.get(instance.target.key)) is not None:
+            held.remove(instance)
         self._tidy(instance.target.key)
 
     def _tidy(self, key: str) -> None:
         """Keep nothing about targets of which there is nothing."""
         held = self._held.get(key)
-        if held is not None and held.unused and not any(other.target.key == key for other in self._all.values()):
+        if held is not None and held.unused:
             del self._held[key]
 
     def _unlist(self, instance: Borrowed) -> None:
@@ -295,5 +338,8 @@ class Leases:
         for held in list(self._held.values()):
             for instance in held.unused_since(before):
                 self._return(instance)
+            for lease in held.leases:
+                self._shrink(lease, lease.most)
+                lease.most = lease.load
         if self._all:
             self._arm()

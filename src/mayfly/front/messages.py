@@ -57,10 +57,11 @@ class AskKey(Message, frozen=True):
 
 
 class AskLease(Message, frozen=True):
-    """An idle instance of a target."""
+    """An idle instance of a target, or, where instances run several calls at a time, so many places on one."""
 
     number: int
     key: str
+    places: int = 0  # 0: a whole instance
 
 
 class GiveBack(Message, frozen=True):
@@ -71,8 +72,18 @@ class GiveBack(Message, frozen=True):
     leaving: str = ""
 
 
+class GiveBackPlaces(Message, frozen=True):
+    """So many places of a share are not needed; one is left."""
+
+    lease: str
+    places: int
+
+
 class Condemn(Message, frozen=True):
-    """A leased instance is to be ended; the front waits for `Died`."""
+    """A leased instance is to be ended; the front waits for `Died`.
+
+    Of a share with "timeout": once nothing goes on there but calls that took too long.
+    """
 
     lease: str
     verdict: FailureKind
@@ -157,6 +168,7 @@ class TargetView(msgspec.Struct, frozen=True, array_like=True):
     architecture: str
     account: str
     runtime: str
+    concurrency: int
 
 
 class Key(Message, frozen=True):
@@ -170,13 +182,16 @@ class Key(Message, frozen=True):
 
 
 class Leased(Message, frozen=True):
-    """Answers `AskLease`; None: there is none. With three descriptors: control socket, output pipe, peak memory."""
+    """Answers `AskLease`; None: there is none. With descriptors: control socket, output pipe, peak memory; of a share
+    without the pipe; none where a share that the front has got more places."""
 
     number: int
-    lease: str | None = None  # the instance's id
+    lease: str | None = None
+    instance: str = ""
     stream: str = ""  # of its log
     quiet_since: float = 0.0  # Unix seconds: no line of its log is younger
     term_s: float = 0.0  # how long it may last
+    places: int = 0  # calls at a time that are granted, where it is a share
 
 
 class Died(Message, frozen=True):
@@ -184,6 +199,7 @@ class Died(Message, frozen=True):
 
     lease: str
     exit: Exit
+    verdict: FailureKind | None = None  # why the core ended it, where that is what its calls fail of
 
 
 class Ran(Message, frozen=True):
@@ -234,5 +250,18 @@ class Moved(Message, frozen=True):
     data: bytes
 
 
-FromFront = Ready | AskEntry | AskKey | AskLease | GiveBack | Condemn | Buried | Run | Settled | Counted | Moved
+FromFront = (
+    Ready
+    | AskEntry
+    | AskKey
+    | AskLease
+    | GiveBack
+    | GiveBackPlaces
+    | Condemn
+    | Buried
+    | Run
+    | Settled
+    | Counted
+    | Moved
+)
 FromCore = Welcome | Entry | Key | Leased | Died | Ran | Revoke | Recall | Drain | Ping | Moved

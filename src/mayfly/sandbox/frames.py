@@ -42,6 +42,9 @@ CONTINUE = 5  # the pipe has been emptied since the last answer; only sent while
 # JSON: {"bytes": int}; number. That many bytes of the call's chunks were taken: as many more may be sent.
 MORE = 6
 CANCEL = 4  # number; the call took too long. Where several run at a time: give it up, and answer it all the same
+# number; with a descriptor attached to its first byte: a socket over which calls come, too, with numbers of its own.
+# Only where READY said so. Its calls are cancelled when it closes.
+SHARE = 12
 
 # Server to launcher: what stands in the place of a runtime where the sandbox holds a program (`python.launcher`).
 # A number names a program from its LAUNCH to its ENDED; the server chooses it, and uses none twice.
@@ -53,7 +56,8 @@ SIGNAL = 8  # number; JSON: {"signal": int}. To the program alone, not to what i
 # Runtime to server.
 # JSON: {"init_ms": float, "imports": [[module, file, total µs, own µs], ...] of this init, in the order of completion,
 # "restore_ms"?: in a fork of a shared template, the part of init that came before the function's code,
-# "concurrency"?: how many calls it takes at a time, at most what INIT said; 1 if not there}
+# "concurrency"?: how many calls it takes at a time, at most what INIT said; 1 if not there, "shares"?: whether it takes
+# SHARE}
 READY = 16
 INIT_ERROR = 17  # payload: the error object, as below
 RESULT = 18  # number; payload: the handler's result as JSON text
@@ -70,6 +74,9 @@ CHUNK = 24  # number; payload: the next part
 LAUNCHED = 32  # number; JSON: {"pid": int, as it is known inside}
 LAUNCH_FAILED = 33  # number; JSON: {"error": str, "errno": int}
 ENDED = 34  # number; JSON: {"code": exit status} or {"signal": int}
+# Of a SHARE.
+SHARED = 28  # number of a SHARE: its socket is there
+UNSHARED = 29  # number of a SHARE: its socket is closed, and none of its calls runs any more
 
 # Flag of RESULT and ERROR: the output pipe was empty after the call had printed its last. A hint, by which the server
 # saves a look into the pipe; a runtime that lies has its own output attributed to the wrong call.

@@ -155,6 +155,7 @@ class Runtime:
             sys.exit(1)
         if meta.get("concurrency", 1) > 1 and handler.is_async(self._function):
             self._concurrency = about["concurrency"] = meta["concurrency"]
+            about["shares"] = True
         self._init_ms = (time.perf_counter() - begin) * 1000
         # An INVOKE that is here already was sent before anybody knew how long init would take.
         self._invoked_early = bool(

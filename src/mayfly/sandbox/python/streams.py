@@ -25,10 +25,11 @@ _NOTHING = b"\0\0\0\0"
 class Call:
     """One of several calls that run at the same time, and the lines that it has begun on each stream."""
 
-    __slots__ = ("number", "partial", "request_id", "trace_id")
+    __slots__ = ("number", "partial", "request_id", "sender", "trace_id")
 
-    def __init__(self, number: int = 0, request_id: str = "", trace_id: str = "") -> None:
+    def __init__(self, number: int = 0, request_id: str = "", trace_id: str = "", sender: Sender | None = None) -> None:
         self.number = number
+        self.sender = sender  # where it came from; None: wherever what belongs to no call goes
         self.request_id = request_id
         self.trace_id = trace_id
         self.partial: dict[int, str] = {}
@@ -75,13 +76,14 @@ class Sender:
 
     def __init__(self, send: Callable[[bytes], Any]) -> None:
         self._send = send
+        self.closed = False  # nobody reads it any more
         self._lock = threading.Lock()
         self.forked = False
-        os.register_at_fork(after_in_child=self._in_child)
 
     def send(self, data: bytes) -> None:
         with self._lock:
-            self._send(data)
+            if not self.closed:
+                self._send(data)
 
     def output(self, number: int, data: bytes) -> None:
         """What a call printed; in a child of this process, into the pipe, like everything a child prints."""
@@ -90,7 +92,8 @@ class Sender:
         else:
             self.send(frames.encode(frames.OUTPUT, None, data, number))
 
-    def _in_child(self) -> None:
+    def in_child(self) -> None:
+        """This is a fork of the process that it was made in."""
         self.forked, self._lock = True, threading.Lock()
 
 
@@ -106,8 +109,12 @@ class _Raw(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         text = bytes(data)
-        self._sender.output(running.get(self._nobody).number, text)
+        _output(running.get(self._nobody), self._sender, text)
         return len(text)
+
+
+def _output(call: Call, otherwise: Sender, data: bytes) -> None:
+    (call.sender or otherwise).output(call.number, data)
 
 
 class Attributed(io.TextIOBase):
@@ -141,10 +148,11 @@ class Attributed(io.TextIOBase):
         if rest:
             call.partial[self._descriptor] = rest
         if lines or end:
-            self._sender.output(call.number, (lines + end).encode("utf-8", "backslashreplace"))
+            _output(call, self._sender, (lines + end).encode("utf-8", "backslashreplace"))
         return len(text)
 
     def flush(self) -> None:
-        rest = running.get(self._nobody).partial.pop(self._descriptor, "")
+        call = running.get(self._nobody)
+        rest = call.partial.pop(self._descriptor, "")
         if rest:
-            self._sender.output(running.get(self._nobody).number, rest.encode("utf-8", "backslashreplace"))
+            _output(call, self._sender, rest.encode("utf-8", "backslashreplace"))
