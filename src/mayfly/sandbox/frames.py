@@ -69,14 +69,13 @@ REFUSED = 21  # JSON: {"reasons": [why instances cannot be forked from it], "pri
 OUTPUT = 22  # number, 0 for no call; payload: what was printed
 STREAM = 23  # number; JSON: {"content_type"?}. The call's result comes in parts from here on; see above
 CHUNK = 24  # number; payload: the next part
+SHARED = 28  # number of a SHARE: its socket is there
+UNSHARED = 29  # number of a SHARE: its socket is closed, and none of its calls runs any more
 
 # Launcher to server. What is launched prints into the output pipe.
 LAUNCHED = 32  # number; JSON: {"pid": int, as it is known inside}
 LAUNCH_FAILED = 33  # number; JSON: {"error": str, "errno": int}
 ENDED = 34  # number; JSON: {"code": exit status} or {"signal": int}
-# Of a SHARE.
-SHARED = 28  # number of a SHARE: its socket is there
-UNSHARED = 29  # number of a SHARE: its socket is closed, and none of its calls runs any more
 
 # Flag of RESULT and ERROR: the output pipe was empty after the call had printed its last. A hint, by which the server
 # saves a look into the pipe; a runtime that lies has its own output attributed to the wrong call.
