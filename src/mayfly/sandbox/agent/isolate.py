@@ -15,7 +15,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mayfly.sandbox.agent import channel, kernel, root
+from mayfly.sandbox.agent import channel, kernel, masks, root
 
 NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 _CLONE_NEWCGROUP = 0x02000000
@@ -30,6 +30,15 @@ TEMPORARY, SHARED = "/tmp", "/dev/shm"  # noqa: S108 (the sandbox's own, mounted
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 _INODES_A_MB = 64
 _SHARED_MEMORY_MB = 64
+_LIMITS = (
+    # Not 0: a machine that pipes core dumps into a program heeds no limit but this one, which ends the pipe as well.
+    (resource.RLIMIT_CORE, 1),
+    (resource.RLIMIT_MEMLOCK, 8 << 20),
+    (resource.RLIMIT_MSGQUEUE, 819_200),
+    (resource.RLIMIT_SIGPENDING, 4096),
+    (resource.RLIMIT_RTPRIO, 0),
+    (resource.RLIMIT_NICE, 0),
+)
 
 
 class Descriptors(NamedTuple):
@@ -65,6 +74,7 @@ def prepare(entrances: list[int]) -> socket.socket:
     endpoint = listen_on_loopback()
     mount_flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     kernel.mount("proc", "/proc", "proc", mount_flags | kernel.MS_RDONLY, "hidepid=2")
+    masks.cover()
     shared = f"mode=1777,size={_SHARED_MEMORY_MB}m,nr_inodes=1024"
     kernel.mount("shm", SHARED, "tmpfs", mount_flags, shared)
     socket.sethostname(root.HOSTNAME)
@@ -99,8 +109,8 @@ def isolate(
 
 
 def limit_resources(open_files: int) -> None:
-    """No core files, and this many descriptors."""
-    for kind, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, open_files)):
+    """No core dumps, and this many descriptors; less than usual of what the kernel keeps for a user."""
+    for kind, value in ((resource.RLIMIT_NOFILE, open_files), *_LIMITS):
         most = resource.getrlimit(kind)[1]
         value = value if most == resource.RLIM_INFINITY else min(value, most)
         resource.setrlimit(kind, (value, value))

@@ -33,7 +33,7 @@ import socket
 import sys
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
-from mayfly.sandbox.agent import channel, isolate, keeper, kernel, powers, shared
+from mayfly.sandbox.agent import channel, isolate, keeper, kernel, powers, root, shared
 
 _CLONE_NEWCGROUP = 0x02000000
 # What a shared template takes from the keeper; its pid namespace it was born in.
@@ -105,6 +105,7 @@ def _keep(message: dict[str, Any], descriptors: list[int], code: BinaryIO) -> No
     try:
         endpoint = isolate.prepare([])
         isolate.mount_own(message["ephemeral_mb"], descriptors[1], descriptors[2:])
+        kernel.mount("proc", root.WHOLE_PROC, "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
         _skip_a_process_id()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans are the keeper's before its program runs
         kernel.unshare(kernel.CLONE_NEWUSER)

@@ -12,7 +12,7 @@ import shutil
 import stat
 from typing import NamedTuple
 
-from mayfly.sandbox.agent import kernel
+from mayfly.sandbox.agent import kernel, masks
 
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # What programs look up in /etc that says nothing about the host.
@@ -28,6 +28,9 @@ ETC_BOUND = (
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
 READ_ONLY = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
 HOSTNAME = "mayfly"
+# Where a nest keeps a /proc without masks, out of reach below a directory of root's: the kernel lets a user namespace
+# mount a /proc of its own only where a whole one is to be seen.
+WHOLE_PROC = "/root/proc"
 
 
 class RootPlan(NamedTuple):
@@ -62,8 +65,10 @@ def build(plan: RootPlan) -> None:
     _etc(new, plan)
     _devices(new)
     _runtime(new, plan.packages)
-    for name in ("proc", "tmp", "opt", "var/task", "var/tmp", "home", "root"):
+    for name in ("proc", "tmp", "opt", "var/task", "var/tmp", "home"):
         os.makedirs(f"{new}/{name}", exist_ok=True)
+    os.makedirs(f"{new}{WHOLE_PROC}")
+    os.chmod(f"{new}/root", 0o700)
 
 
 def _programs(new: str) -> None:
@@ -99,6 +104,9 @@ def _etc(new: str, plan: RootPlan) -> None:
     }
     for name, text in texts.items():
         _file(f"{etc}/{name}", text.encode())
+    with open("/proc/stat") as file:
+        _file(new + masks.STAT, masks.idle_stat(file.read()).encode())
+    masks.copy_file_limits(new + masks.FILE_LIMITS)
     for name in ETC_COPIED:
         with contextlib.suppress(OSError):
             shutil.copyfile(f"/etc/{name}", f"{etc}/{name}")
