@@ -8,10 +8,12 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
+import functools
 import os
 import socket
 import subprocess
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -27,6 +29,7 @@ from mayfly.sandbox.api import (
     TemplateLostError,
     TemplateRefusedError,
 )
+from mayfly.sandbox.denials import Denials, Listener
 from mayfly.sandbox.nest_client import Nest
 
 _PROGRAM = (
@@ -64,9 +67,11 @@ AGENT = Entry("mayfly.sandbox.agent.main", (), LAYERS)
 class AgentSandbox:
     """One sandbox that the agent made; see `Sandbox`."""
 
-    def __init__(self, name: str, control: socket.socket, output: int, agent: "Agent", *, program: bool) -> None:
+    def __init__(self, name: str, control: socket.socket, output: int, agent: "Agent", spec: SandboxSpec) -> None:
         self._id = name
-        self._program = program
+        self.owner = spec.owner
+        self._program = spec.program
+        self._listener: Listener | None = None
         self._runtime_api: socket.socket | None = None
         self._sockets: collections.deque[socket.socket] = collections.deque()  # of its network, unused
         self._dialling: collections.deque[asyncio.Future[None]] = collections.deque()
@@ -153,13 +158,15 @@ class AgentSandbox:
         self.kill()
         return await self.exited()
 
-    def running(self, origin: Origin, descriptors: list[int]) -> None:
-        """Told by the factory: isolated, and waiting for its first frame."""
+    def running(self, origin: Origin, descriptors: list[int], hear: Callable[[int], Listener] | None) -> None:
+        """Told by the factory: isolated, and waiting for its first frame. `hear`: there is a listener of denials."""
         self._origin = origin
         endpoint, *rest = descriptors
         self._endpoint = socket.socket(fileno=endpoint)
         if self._program:
             self._runtime_api = socket.socket(fileno=rest.pop(0))
+        if hear is not None:
+            self._listener = hear(rest.pop(0))
         self._peak, self._freezer = rest[0], rest[1] if len(rest) > 1 else -1
 
     def dialled(self, descriptors: list[int], error: str) -> None:
@@ -176,6 +183,8 @@ class AgentSandbox:
             if descriptor >= 0:
                 os.close(descriptor)
         self._freezer = -1
+        if self._listener is not None:
+            self._listener.close()
         for one in self._sockets:
             one.close()
         self._sockets.clear()
@@ -187,8 +196,9 @@ class AgentSandbox:
 class Agent:
     """One agent process, and the messages between it and the loop."""
 
-    def __init__(self, directory: Path, entry: Entry = AGENT) -> None:
+    def __init__(self, directory: Path, denials: Denials, entry: Entry = AGENT) -> None:
         self.layers = entry.layers
+        self._denials = denials
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             python = str(interpreters.current().path)
@@ -243,7 +253,7 @@ class Agent:
         report, theirs = socket.socketpair()
         report.setblocking(False)
         name = uuid.uuid4().hex
-        nest = self._nests[name] = Nest(name, report)
+        nest = self._nests[name] = Nest(name, report, spec.owner)
         self.send({**_start_message(name, spec), "op": channel.NEST, "nest": name}, [theirs.detach()])
         try:
             async with asyncio.timeout(_START_S):
@@ -272,7 +282,7 @@ class Agent:
         output, output_end = os.pipe()
         control.setblocking(False)
         os.set_blocking(output, False)
-        sandbox = AgentSandbox(name, control, output, self, program=spec.program)
+        sandbox = AgentSandbox(name, control, output, self, spec)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._starting[name] = (sandbox, started)
         message = {"op": channel.START, "id": name, "nest": nest, "ahead": spec.ahead}
@@ -351,7 +361,7 @@ class Agent:
     def _heard(self, message: dict[str, Any], descriptors: list[int]) -> None:
         operation, name = message["op"], message.get("id", "")
         if operation == channel.STARTED:
-            self._heard_started(name, message.get("origin", "interpreter"), descriptors)
+            self._heard_started(name, message.get("origin", "interpreter"), descriptors, message.get("heard", False))
         elif operation == channel.EXITED:
             self._heard_exited(name, message["reason"], message["code"], message["peak"])
         elif operation == channel.DIALLED:
@@ -370,6 +380,12 @@ class Agent:
                 _close(descriptors)
             else:
                 nest.nested(*descriptors)
+        elif operation == channel.HEARD:
+            nest = self._nests.get(message["nest"])
+            if nest is None:
+                _close(descriptors)
+            else:
+                nest.listener = self._denials.listen(descriptors[0], nest.owner)
         elif operation in {channel.DROPPED, channel.FAILED} and "nest" in message:
             nest = self._nests.pop(message["nest"], None)
             if nest is not None:
@@ -378,12 +394,13 @@ class Agent:
             error = SandboxUnavailableError(message["error"])
             _resolve(self._preparing.pop(message["runtime"], None) if "runtime" in message else self._ready, error)
 
-    def _heard_started(self, name: str, origin: Origin, descriptors: list[int]) -> None:
+    def _heard_started(self, name: str, origin: Origin, descriptors: list[int], heard: bool) -> None:
         sandbox, started = self._starting.pop(name, (None, None))
         if sandbox is None or started is None or started.cancelled():
             _close(descriptors)  # nobody wants it any more; its end is on its way
             return
-        sandbox.running(origin, descriptors)
+        hear = functools.partial(self._denials.listen, owner=sandbox.owner) if heard else None
+        sandbox.running(origin, descriptors, hear)
         self._sandboxes[name] = sandbox
         _resolve(started)
 

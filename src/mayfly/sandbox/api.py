@@ -96,6 +96,7 @@ class SandboxSpec:
     open_files: int = 1024
     cpus: float = 1.0
     label: str = ""  # for people: shows in process titles; [A-Za-z0-9_-]{0,32}
+    owner: str = ""  # whose it is, for what is told of its kind elsewhere: a function's ARN
     # Key of the shared template to fork from. All else must be what the template was made with; it is not looked at.
     template: str | None = None
     ahead: bool = False  # nobody waits for it: it may prepare itself until its first frame comes

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from mayfly.clock import SystemClock
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.agent_client import Agent
 from mayfly.sandbox.api import (
@@ -24,6 +25,7 @@ from mayfly.sandbox.api import (
     TemplateLostError,
     TemplateRefusedError,
 )
+from mayfly.sandbox.denials import Denials
 from mayfly.sandbox.nest_client import Nest
 
 TASK_ROOT = "/var/task"
@@ -36,9 +38,10 @@ class AgentFactory:
 
     level = "namespace"
 
-    def __init__(self, directory: Path, agent: Agent) -> None:
+    def __init__(self, directory: Path, agent: Agent, denials: Denials) -> None:
         """Use `launch`."""
         self._directory = directory
+        self._denials = denials
         self._agent = agent
         self._runtimes: dict[str, Interpreter] = {}
         self._nests: dict[str, Nest] = {}  # by key of the template
@@ -46,8 +49,10 @@ class AgentFactory:
         self._reviving = asyncio.Lock()
 
     @classmethod
-    def launch(cls, directory: Path) -> Self:
+    def launch(cls, directory: Path, denials: Denials | None = None) -> Self:
         """Start the agent, which keeps its lock and its mount points in `directory`. Returns before it is ready.
+
+        `denials` hears which system calls sandboxes are refused; None: nobody is told.
 
         Call it before anything else has started threads or an event loop, so that the agent inherits nothing.
         `SandboxUnavailableError` on systems without namespaces.
@@ -55,7 +60,8 @@ class AgentFactory:
         if sys.platform != "linux":
             raise SandboxUnavailableError("namespaces need Linux; the level `process` exists for development")
         directory = directory.absolute()  # the agent does not stay in this process's working directory
-        return cls(directory, Agent(directory))
+        denials = denials or Denials(SystemClock())
+        return cls(directory, Agent(directory, denials), denials)
 
     async def attach(self) -> None:
         """Wait until the agent is ready; `SandboxUnavailableError` says what this machine lacks."""
@@ -154,7 +160,7 @@ class AgentFactory:
         async with self._reviving:
             if self._agent.dead:
                 await self._agent.close()
-                agent = Agent(self._directory)
+                agent = Agent(self._directory, self._denials)
                 await agent.attach()
                 for runtime, interpreter in self._runtimes.items():
                     await agent.prepare(runtime, interpreter)

@@ -19,6 +19,7 @@ from mayfly.sandbox.api import (
     TemplateRefusedError,
     TemplateTimeoutError,
 )
+from mayfly.sandbox.denials import Listener
 
 # Imports, or init, of a function may take this long; AWS gives init ahead of calls as much.
 PREPARE_S = 130.0
@@ -30,8 +31,10 @@ _MOST_PRINTED = 64 << 10  # characters, as in `ahead`
 class Nest:
     """One nest that the agent was asked for."""
 
-    def __init__(self, name: str, report: socket.socket) -> None:
+    def __init__(self, name: str, report: socket.socket, owner: str) -> None:
         self.id = name
+        self.owner = owner  # see `SandboxSpec.owner`
+        self.listener: Listener | None = None  # of denials, for as long as the nest can be forked from
         self.made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.over = False  # nothing can be forked from it any more
         self._report = report
@@ -100,6 +103,8 @@ class Nest:
         if self._endpoint is not None:
             self._endpoint.close()
             self._endpoint = None
+        if self.listener is not None:
+            self.listener.close()
         if not self.made.done():
             self.made.cancel()
 

@@ -43,6 +43,7 @@ NESTED = "nested"
 DROPPED = "dropped"
 # ... and below the agent.
 HATCH = "hatch"
+HEARD = "heard"
 NESTLING = "nestling"
 KEPT = "kept"
 ROOM = "room"

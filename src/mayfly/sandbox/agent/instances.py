@@ -52,7 +52,8 @@ class _Instance:
         self.failed = False
         self.killed = False
         self.out_of_memory = False
-        self.endpoint: list[int] = []
+        self.endpoint: list[int] = []  # listening sockets, and after them the listener of its filter if `heard`
+        self.heard = False
 
     def close(self) -> None:
         for descriptor in (self.peak, self.memory_event, self.pidfd, *self.endpoint):
@@ -120,17 +121,18 @@ class Instances:
         elif instance.endpoint:
             self._started(instance)
 
-    def listening(self, name: str, descriptors: list[int]) -> None:
-        """The instance is isolated and waits for its first frame."""
+    def listening(self, name: str, descriptors: list[int], heard: bool) -> None:
+        """The instance is isolated and waits for its first frame. `heard`: the last descriptor is its filter's."""
         instance = self._all[name]
-        instance.endpoint = descriptors
+        instance.endpoint, instance.heard = descriptors, heard
         if instance.pid:
             self._started(instance)
 
     def _started(self, instance: _Instance) -> None:
         instance.started = True
         freezer = instance.group.open_freezer()
-        self._report({"op": channel.STARTED, "id": instance.name}, [*instance.endpoint, instance.peak, *freezer])
+        message = {"op": channel.STARTED, "id": instance.name, "heard": instance.heard}
+        self._report(message, [*instance.endpoint, instance.peak, *freezer])
         for descriptor in (*instance.endpoint, *freezer):
             os.close(descriptor)
         instance.endpoint = []

@@ -99,9 +99,10 @@ def isolate(
     os.dup2(given.output, 2)
     _drop_privileges(plan)
     os.chdir("/" if plan.rooted else TASK_ROOT)
-    calls.install()
+    ears = calls.install_heard()  # of denials; nobody in here may keep it
     # The agent's death must be noticed even if it came before PR_SET_PDEATHSIG: then this send fails.
-    channel.send(to_agent, {"op": channel.LISTENING, "id": plan.id}, [one.fileno() for one in listeners])
+    outside = [one.fileno() for one in listeners] + ([ears] if ears >= 0 else [])
+    channel.send(to_agent, {"op": channel.LISTENING, "id": plan.id, "heard": ears >= 0}, outside)
     for one in (*listeners, to_agent):
         one.detach()
     os.dup2(given.control, CONTROL, inheritable=False)

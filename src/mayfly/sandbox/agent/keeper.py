@@ -16,7 +16,9 @@ from typing import Any, NoReturn
 from mayfly.sandbox.agent import channel, isolate, kernel, powers
 
 # What it consists of, in the order of its imports.
-MODULES = tuple(f"mayfly.sandbox.agent.{name}" for name in ("channel", "kernel", "masks", "root", "isolate", "powers", "keeper"))
+MODULES = tuple(
+    f"mayfly.sandbox.agent.{name}" for name in ("channel", "kernel", "masks", "root", "isolate", "powers", "keeper")
+)
 # Run with the code of the modules, by name, in descriptor 4; the packages around them are made up. All keepers have the
 # same open file, so none may read at its offset.
 PROGRAM = """

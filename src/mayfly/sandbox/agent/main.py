@@ -157,7 +157,7 @@ class Agent:
             if not self._nests.cloned(message["id"], message["pid"]):
                 self._instances.cloned(message["id"], message["pid"])
         elif operation == channel.LISTENING:
-            self._instances.listening(message["id"], descriptors)
+            self._instances.listening(message["id"], descriptors, message["heard"])
         elif operation == channel.NOT_CLONED:
             self._abandoned(message["id"], message["error"])
         elif operation == channel.FAILED and "id" in message:

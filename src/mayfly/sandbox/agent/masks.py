@@ -29,7 +29,12 @@ _NULL = "/dev/null"
 # Prepared, because each instance mounts all of them, and each of these calls is most of a millisecond's hundredth.
 _MOUNTS = tuple(
     (source.encode(), f"/proc/{name}".encode())
-    for source, names in ((_NULL, FILES), (_EMPTY_DIRECTORY, DIRECTORIES), (STAT, ("stat",)), (FILE_LIMITS, ("sys/fs",)))
+    for source, names in (
+        (_NULL, FILES),
+        (_EMPTY_DIRECTORY, DIRECTORIES),
+        (STAT, ("stat",)),
+        (FILE_LIMITS, ("sys/fs",)),
+    )
     for name in names
     if os.path.exists(f"/proc/{name}")
 )

@@ -164,7 +164,8 @@ def _share(message: dict[str, Any], descriptors: list[int], filters: Filters) ->
     for number, descriptor in zip(numbers, away):  # noqa: B905 (runs on Python 3.9 too)
         os.dup2(descriptor, number, inheritable=False)
     kernel.close_from(numbers.stop)
-    filters.shared.install()
-    shared.serve(
-        socket.socket(fileno=REPORT), socket.socket(fileno=FORKS), list(numbers[2:]), filters.denial, message["label"]
-    )
+    report_socket, forks_socket = socket.socket(fileno=REPORT), socket.socket(fileno=FORKS)
+    ears = filters.shared.install_heard()  # of denials; no code of the user may have it, here or in a fork
+    channel.send(forks_socket, {"op": channel.HEARD}, [ears] if ears >= 0 else [])
+    kernel.close_from(numbers.stop)
+    shared.serve(report_socket, forks_socket, list(numbers[2:]), filters.denial, message["label"])

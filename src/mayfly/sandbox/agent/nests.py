@@ -217,6 +217,7 @@ class Nests:
         if nest.lost or not (nest.kept and nest.keeper_pid):
             return
         nest.forks, theirs = _pair()
+        self._watch.add(nest.forks.fileno(), lambda: self._from_newborn(nest))
         descriptors = [os.dup(nest.pidfds[0]), theirs.detach(), nest.report]
         nest.report = -1
         names = ("open_files", "label")
@@ -227,6 +228,17 @@ class Nests:
         except (OSError, templates.NotPreparedError) as error:
             close_all(descriptors)
             self._lose(nest, str(error))
+
+    def _from_newborn(self, nest: _Nest) -> None:
+        """The first thing that a shared template sends, before it runs any code of the user: its filter's listener,
+        unless the kernel has none. Nothing is read from it after that."""
+        assert nest.forks is not None
+        self._watch.remove(nest.forks.fileno())
+        with contextlib.suppress(OSError):
+            _, descriptors, _ = channel.receive_from(nest.forks)
+            if descriptors:
+                self._report({"op": channel.HEARD, "nest": nest.id}, descriptors)
+            close_all(descriptors)
 
     def _keeper_died(self, nest: _Nest) -> None:
         """And with it everything in the nest, which the kernel ends."""

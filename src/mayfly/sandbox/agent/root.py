@@ -28,9 +28,9 @@ ETC_BOUND = (
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
 READ_ONLY = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
 HOSTNAME = "mayfly"
-# Where a nest keeps a /proc without masks, out of reach below a directory of root's: the kernel lets a user namespace
+# Where a nest keeps a /proc without masks, out of reach below a directory that is root's: the kernel lets a user namespace
 # mount a /proc of its own only where a whole one is to be seen.
-WHOLE_PROC = "/root/proc"
+WHOLE_PROC = "/etc/proc.whole/proc"
 
 
 class RootPlan(NamedTuple):
@@ -65,10 +65,10 @@ def build(plan: RootPlan) -> None:
     _etc(new, plan)
     _devices(new)
     _runtime(new, plan.packages)
-    for name in ("proc", "tmp", "opt", "var/task", "var/tmp", "home"):
+    for name in ("proc", "tmp", "opt", "var/task", "var/tmp", "home", "root"):
         os.makedirs(f"{new}/{name}", exist_ok=True)
     os.makedirs(f"{new}{WHOLE_PROC}")
-    os.chmod(f"{new}/root", 0o700)
+    os.chmod(os.path.dirname(new + WHOLE_PROC), 0o700)
 
 
 def _programs(new: str) -> None:

@@ -203,6 +203,7 @@ class TargetFactory:
                 configuration.capacity.memory_gib_per_cpu if configuration.capacity is not None else None,
             ),
             label=name[:32],
+            owner=self._home.arn(name),
         )
 
     def _environment(self, name: str, runs: Function | Version) -> dict[str, str]:
