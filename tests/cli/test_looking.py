@@ -134,6 +134,7 @@ def test_a_function_is_shown_with_all_that_is_known_of_it(platform: PlatformProc
         assert "256 MB of memory" in layers["control group"]
     else:
         assert list(layers) == ["none"]
+    assert view["refused_calls"] == []
     assert view["concurrency"]["reserved"] == 7
     assert sum(view["instances"].values()) == 1
     assert [one["version"] for one in view["versions"]] == ["$LATEST", "1"]

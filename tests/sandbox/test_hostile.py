@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -92,6 +93,31 @@ async def test_proc_shows_only_the_sandboxs_own_processes(isolated: Talks) -> No
     names = "[open(f'/proc/{p}/comm').read().strip() for p in os.listdir('/proc') if p.isdigit()]"
     assert sorted(await talk.run(f"result = {names}")) == ["fn", "sleep"]
     assert await talk.run("result = os.getpid()") == 1
+
+
+async def test_what_proc_counts_for_the_whole_machine_cannot_be_timed(isolated: Talks) -> None:
+    talk = await isolated.ready()
+    names = ["interrupts", "softirqs", "vmstat", "zoneinfo", "buddyinfo", "diskstats", "schedstat", "keys", "kallsyms"]
+    names += ["key-users", "timer_list", "sched_debug", "latency_stats", "pressure/cpu", "sys/fs/file-nr", "irq/0"]
+    read = (
+        "result = {}\nfor name in event['names']:\n"
+        "    try: result[name] = open('/proc/' + name, 'rb').read(64).decode()\n"
+        "    except OSError as error: result[name] = ''"
+    )
+    assert {name for name, text in (await talk.run(read, names=names)).items() if text} == set()
+    counted = await talk.run("result = [line.split()[1:] for line in open('/proc/stat') if line.startswith('cpu')]")
+    assert len(counted) == 1 + (os.cpu_count() or 0)
+    assert {number for line in counted for number in line} == {"0"}
+
+
+async def test_neither_proc_nor_sys_can_be_written_or_unmasked(isolated: Talks) -> None:
+    talk = await isolated.ready()
+    names = ["sysrq-trigger", "sys/kernel/core_pattern", "sys/vm/drop_caches", "kcore", "kmsg", "self/uid_map"]
+    refusals = await talk.run("result = [errno_of(open, '/proc/' + n, 'r+b') for n in event['names']]", names=names)
+    assert set(refusals) <= {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}
+    assert await talk.run("result = errno_of(os.listdir, '/sys')") == errno.ENOENT
+    assert await talk.run("result = errno_of(os.listdir, '/etc/proc.whole')") == errno.EACCES
+    assert await refused(talk, call("umount2(b'/proc/keys', 2)")) in {errno.EPERM, errno.ENOSYS}
 
 
 async def test_the_place_in_the_tree_of_control_groups_is_hidden(isolated: Talks) -> None:
@@ -251,6 +277,22 @@ async def test_a_set_uid_program_gives_nothing(isolated: Talks) -> None:
         "result = subprocess.run(['/tmp/id', '-u'], capture_output=True, text=True).stdout.strip()"
     )
     assert await talk.run(code) == str(await talk.run("result = os.getuid()"))
+
+
+async def test_no_core_is_dumped_not_even_into_a_pipe(isolated: Talks) -> None:
+    talk = await isolated.ready()
+    # One byte: that limit alone ends what a machine's core_pattern pipes into a program.
+    assert await talk.run("import resource; result = resource.getrlimit(resource.RLIMIT_CORE)") == [1, 1]
+    crash = "p = subprocess.run(['sh', '-c', 'kill -SEGV $$'], cwd='/tmp'); result = [p.returncode, os.listdir('/tmp')]"
+    assert await talk.run(crash) == [-signal.SIGSEGV, []]
+
+
+async def test_what_the_kernel_keeps_for_a_user_is_limited(isolated: Talks) -> None:
+    talk = await isolated.ready()
+    names = ["RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE", "RLIMIT_SIGPENDING", "RLIMIT_RTPRIO"]
+    numbers = [getattr(resource, name) for name in names]
+    code = "import resource; result = [resource.getrlimit(kind) for kind in event['kinds']]"
+    assert await talk.run(code, kinds=numbers) == [[8 << 20] * 2, [819_200] * 2, [4096] * 2, [0, 0]]
 
 
 async def test_limits_cannot_be_raised(isolated: Talks) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from mayfly.app.asking import Asking
@@ -11,6 +12,7 @@ from mayfly.app.start_report import report
 from mayfly.app.starts import StartBook
 from mayfly.engine.api import Engine, FunctionCounters, PoolView
 from mayfly.errors import CallerError
+from mayfly.sandbox.denials import Denials
 from mayfly.services.functions.deployments import Deployment, Deployments
 from mayfly.services.functions.model import Scaling
 
@@ -31,6 +33,7 @@ class FunctionView:
         book: StartBook,
         deployments: Deployments,
         account_concurrency: int,
+        denials: Denials,
     ) -> None:
         self._asking = asking
         self._interpreters = interpreters
@@ -39,6 +42,7 @@ class FunctionView:
         self._book = book
         self._deployments = deployments
         self._account_concurrency = account_concurrency
+        self._denials = denials
 
     def all_starts(self) -> dict[str, Any]:
         """How many starts there were of all functions, by path."""
@@ -63,6 +67,7 @@ class FunctionView:
             "handler": found["Handler"],
             **self._runtime(found["Runtime"]),
             "isolation": {"level": self._layers.level, "layers": self._layers.of(sizes)},
+            "refused_calls": [asdict(one) for one in self._denials.of(arn)],
             "memory_mb": sizes.memory_mb,
             "ephemeral_mb": sizes.ephemeral_mb,
             "timeout_s": found["Timeout"],

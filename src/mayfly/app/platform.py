@@ -42,6 +42,7 @@ from mayfly.metering.reports import load_price_book
 from mayfly.policy import keepalive
 from mayfly.policy.hazard import Hazard
 from mayfly.sandbox.api import SandboxFactory
+from mayfly.sandbox.denials import Denials
 from mayfly.services.contract import Service
 from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
 from mayfly.services.functions.held import Held
@@ -98,11 +99,13 @@ class Platform:
         directory: DataDirectory,
         info: ServerInfo,
         factory: SandboxFactory,
+        denials: Denials,
     ) -> "Platform":
-        """Build everything and begin background work; the platform owns `factory` from now on. `MayflyError`."""
+        """Build everything and begin background work; the platform owns `factory`, of which `denials` hears, from now
+        on. `MayflyError`."""
         async with AsyncExitStack() as cleanup:
             cleanup.push_async_callback(factory.close)
-            door, workers, engine = await _Builder(options, settings, directory, info, cleanup).build(factory)
+            door, workers, engine = await _Builder(options, settings, directory, info, cleanup).build(factory, denials)
             return cls(door, workers, engine, cleanup.pop_all())
 
     async def listen(self, listener: socket.socket) -> None:
@@ -175,7 +178,7 @@ class _Builder:
         self._clock: Clock = SystemClock()
         self._fronts_lock = -1
 
-    async def build(self, factory: SandboxFactory) -> "tuple[FrontDoor, Workers | None, Engine]":
+    async def build(self, factory: SandboxFactory, denials: Denials) -> "tuple[FrontDoor, Workers | None, Engine]":
         """Everything, started; the front door, which listens nowhere yet, the workers and the engine behind it."""
         discovery = asyncio.create_task(Interpreters.discover(os.environ.get("PATH", ""), Path.home()))
         self._cleanup.callback(discovery.cancel)
@@ -229,7 +232,7 @@ class _Builder:
         overview = Overview(asking, interpreters, engine, self._settings, self._info, sorted(services), fronts)
         layers = Layers(self._settings.engine.isolation, self._settings.limits)
         most = self._settings.limits.account_concurrency
-        view = FunctionView(asking, interpreters, engine, layers, book, functions.deployments, most)
+        view = FunctionView(asking, interpreters, engine, layers, book, functions.deployments, most, denials)
         prices = load_price_book(self._directory.root / "prices.toml")
         pages = Pages(signed, overview, view, ledger, prices, self._settings, self._clock)
         routes = Routes(

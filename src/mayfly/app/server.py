@@ -18,9 +18,11 @@ from mayfly.app import garbage
 from mayfly.app.directory import DataDirectory, ServerInfo
 from mayfly.app.options import ServerOptions
 from mayfly.app.platform import Platform
+from mayfly.clock import SystemClock
 from mayfly.http.server import bind
 from mayfly.sandbox import facts
 from mayfly.sandbox.api import SandboxFactory, SandboxUnavailableError
+from mayfly.sandbox.denials import Denials
 from mayfly.sandbox.namespace import AgentFactory
 from mayfly.sandbox.process import ProcessFactory
 from mayfly.settings import Settings
@@ -54,8 +56,9 @@ def serve(options: ServerOptions, ready: Ready, stopping: Stopping) -> None:
         directory.settle(settings.account, settings.region)
         with contextlib.closing(bind(settings.http)) as listener:
             # The agent is started before there is a loop or a thread, so that it inherits neither.
-            factory = _factory(settings, directory)
-            uvloop.run(_serve(options, settings, directory, listener, factory, ready, stopping))
+            denials = Denials(SystemClock())
+            factory = _factory(settings, directory, denials)
+            uvloop.run(_serve(options, settings, directory, listener, factory, denials, ready, stopping))
     finally:
         directory.release()
 
@@ -68,10 +71,10 @@ def _raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _factory(settings: Settings, directory: DataDirectory) -> SandboxFactory:
+def _factory(settings: Settings, directory: DataDirectory, denials: Denials) -> SandboxFactory:
     if settings.engine.isolation == "process":
         return ProcessFactory()
-    return AgentFactory.launch(directory.sandbox)
+    return AgentFactory.launch(directory.sandbox, denials)
 
 
 async def _serve(
@@ -80,6 +83,7 @@ async def _serve(
     directory: DataDirectory,
     listener: socket.socket,
     factory: SandboxFactory,
+    denials: Denials,
     ready: Ready,
     stopping: Stopping,
 ) -> None:
@@ -106,7 +110,7 @@ async def _serve(
     try:
         if isinstance(factory, AgentFactory):
             await _attach(factory)
-        platform = await Platform.start(options, settings, directory, info, factory)
+        platform = await Platform.start(options, settings, directory, info, factory, denials)
     except BaseException:
         await factory.close()
         raise

@@ -60,6 +60,9 @@ def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Isolation", view["isolation"]["level"]
     for layer in view["isolation"]["layers"]:
         yield "", f"{layer['layer']}: {layer['detail']}"
+    if refused := view["refused_calls"]:
+        calls = ", ".join(f"{one['call']} ({one['count']})" for one in refused)
+        yield "Refused", f"system calls: {calls} since the server started"
     yield "Concurrency", _concurrency(view["concurrency"])
     if several := _calls_at_a_time(view["versions"]):
         yield "", several

@@ -7,6 +7,7 @@ the runtime's packages. Nothing else of the host is in it, and what an instance 
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import os
 import shutil
 import stat
@@ -25,11 +26,12 @@ ETC_BOUND = (
     "pki/ca-trust/extracted",
     "crypto-policies",
 )
+JAVA = "java-*-openjdk"  # where Debian's JDKs have their configuration
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
 READ_ONLY = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
 HOSTNAME = "mayfly"
-# Where a nest keeps a /proc without masks, out of reach below a directory that is root's: the kernel lets a user namespace
-# mount a /proc of its own only where a whole one is to be seen.
+# Where a nest keeps a /proc without masks, out of reach below a directory that is root's: the kernel lets a user
+# namespace mount a /proc of its own only where a whole one is to be seen.
 WHOLE_PROC = "/etc/proc.whole/proc"
 
 
@@ -116,7 +118,7 @@ def _etc(new: str, plan: RootPlan) -> None:
         os.chmod(f"{etc}/localtime", 0o644)
     if os.path.exists("/usr/lib/os-release"):
         os.symlink("../usr/lib/os-release", f"{etc}/os-release")
-    for name in ETC_BOUND:
+    for name in (*ETC_BOUND, *fnmatch.filter(os.listdir("/etc"), JAVA)):
         if os.path.exists(f"/etc/{name}"):
             _bind_at(f"/etc/{name}", f"{etc}/{name}")
 

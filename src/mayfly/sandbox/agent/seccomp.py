@@ -24,13 +24,14 @@ _ALLOW = 0x7FFF0000
 _LISTENER = 0x7FC00000
 _ERRNO = 0x00050000
 _MASKED_EQUAL = 7
-_INT = 0xFFFFFFFF
+INT = 0xFFFFFFFF  # the bits of an argument that the kernel takes for an integer
 _OPTIMIZE = 8  # attribute: 2 makes a binary tree
 
 NEW_NAMESPACES = (0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
 _FAMILIES_KNOWN = 48
-_UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16  # as Linux numbers them
-_NETLINK_ROUTE = 0  # which interfaces there are; all other protocols are administration
+FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET and AF_INET6, as Linux numbers them
+NETLINK = 16
+NETLINK_ROUTE = 0  # which interfaces there are; all other protocols are administration
 PERSONALITIES = (0, 8, 0xFFFFFFFF)  # Linux, 32 bits of it, and the question which; not: without randomized addresses
 # Options of prctl by what they are for. PR_SET_PDEATHSIG is not among them: the agent's death must end every instance.
 PRCTL = (
@@ -40,6 +41,8 @@ PRCTL = (
     *(45, 46, 50, 51, 54, 55, 56, 60, 61, 63, 64),  # registers and pointers of ARM
     *(0x53564D41, 0x41555856, 0x59616D61),  # names of memory, the auxiliary vector, Yama's tracer
 )
+
+WITH_ARGUMENTS = ("clone", "prctl", "personality", "socket")  # calls that are allowed by what they are asked for
 
 # What a shared template may do in addition: enter the namespaces of rooms, and have its forks die with the agent.
 FOR_TEMPLATES = ("setns", "prctl")
@@ -78,7 +81,7 @@ def compile_filter(into: int, allowed: Collection[str] = (), listener: bool = Tr
     context = library.seccomp_init(_LISTENER) if listener else None
     heard = bool(context)
     with _program(library, context or library.seccomp_init(_ERRNO | errno.ENOSYS), into) as rules:
-        rules.allow(*(name for name in calls.ALLOWED if name not in {"clone", "prctl"}), *allowed)
+        rules.allow(*(name for name in calls.ALLOWED if name not in WITH_ARGUMENTS), *allowed)
         rules.answer(errno.ENOSYS, *(calls.FALLBACKS if heard else ()))
         rules.answer(errno.EPERM, *(() if heard else (name for name in calls.REFUSED if name not in allowed)))
         rules.allow("clone", _argument(0, 0, sum(NEW_NAMESPACES)))
@@ -86,10 +89,10 @@ def compile_filter(into: int, allowed: Collection[str] = (), listener: bool = Tr
             rules.allow_each("prctl", 0, PRCTL)
             rules.answer(errno.EPERM, "prctl", _argument(0, kernel.PR_SET_PDEATHSIG))
         rules.allow_each("personality", 0, PERSONALITIES)
-        rules.allow_each("socket", 0, (_UNIX, _INET, _INET6))
-        rules.allow("socket", _argument(0, _NETLINK), _argument(2, _NETLINK_ROUTE))
+        rules.allow_each("socket", 0, FAMILIES)
+        rules.allow("socket", _argument(0, NETLINK), _argument(2, NETLINK_ROUTE))
         for family in range(_FAMILIES_KNOWN):
-            if family not in {_UNIX, _INET, _INET6, _NETLINK}:
+            if family not in {*FAMILIES, NETLINK}:
                 rules.answer(errno.EAFNOSUPPORT, "socket", _argument(0, family))
     return heard
 
@@ -109,7 +112,7 @@ def refusal(name: str) -> int:
     return {"socket": errno.EPROTONOSUPPORT, "prctl": errno.EINVAL}.get(name, errno.ENOSYS)
 
 
-def _argument(number: int, value: int, mask: int = _INT) -> _Comparison:
+def _argument(number: int, value: int, mask: int = INT) -> _Comparison:
     """That an argument, in the bits of `mask`, is `value`."""
     return _Comparison(number, _MASKED_EQUAL, mask, value)
 
