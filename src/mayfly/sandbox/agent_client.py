@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from mayfly.clock import SystemClock
 from mayfly.sandbox import interpreters, parcel
 from mayfly.sandbox.agent import channel
 from mayfly.sandbox.api import (
@@ -196,9 +197,9 @@ class AgentSandbox:
 class Agent:
     """One agent process, and the messages between it and the loop."""
 
-    def __init__(self, directory: Path, denials: Denials, entry: Entry = AGENT) -> None:
+    def __init__(self, directory: Path, entry: Entry = AGENT, denials: Denials | None = None) -> None:
         self.layers = entry.layers
-        self._denials = denials
+        self._denials = denials or Denials(SystemClock())
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             python = str(interpreters.current().path)

@@ -61,7 +61,7 @@ class AgentFactory:
             raise SandboxUnavailableError("namespaces need Linux; the level `process` exists for development")
         directory = directory.absolute()  # the agent does not stay in this process's working directory
         denials = denials or Denials(SystemClock())
-        return cls(directory, Agent(directory, denials), denials)
+        return cls(directory, Agent(directory, denials=denials), denials)
 
     async def attach(self) -> None:
         """Wait until the agent is ready; `SandboxUnavailableError` says what this machine lacks."""
@@ -160,7 +160,7 @@ class AgentFactory:
         async with self._reviving:
             if self._agent.dead:
                 await self._agent.close()
-                agent = Agent(self._directory, self._denials)
+                agent = Agent(self._directory, denials=self._denials)
                 await agent.attach()
                 for runtime, interpreter in self._runtimes.items():
                     await agent.prepare(runtime, interpreter)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Any, NamedTuple
 
-from mayfly.sandbox.agent import root, seccomp
+from mayfly.sandbox.agent import profile, root
 
 VERSION = "1.0.2"
 _OUT_OF_MEMORY_SCORE = 300  # functions go before the server does
@@ -39,7 +38,7 @@ def configuration(inside: Inside) -> dict[str, Any]:
             "cwd": inside.directory,
             "noNewPrivileges": True,
             "capabilities": {kind: [] for kind in ("bounding", "effective", "inheritable", "permitted", "ambient")},
-            "rlimits": [{"type": "RLIMIT_NOFILE", **most}, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}],
+            "rlimits": [{"type": "RLIMIT_NOFILE", **most}, {"type": "RLIMIT_CORE", "soft": 1, "hard": 1}],
             "oomScoreAdj": _OUT_OF_MEMORY_SCORE,
         },
         "root": {"path": inside.root, "readonly": True},
@@ -49,7 +48,7 @@ def configuration(inside: Inside) -> dict[str, Any]:
             "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
             "maskedPaths": list(_HIDDEN),
             "readonlyPaths": list(_FIXED),
-            **({"seccomp": _filter()} if inside.filtered else {}),
+            **({"seccomp": profile.oci_profile()} if inside.filtered else {}),
         },
     }
 
@@ -68,22 +67,3 @@ def _mounts(ephemeral_mb: int) -> list[dict[str, Any]]:
         {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": [*private, "mode=1777", "size=64m"]},  # noqa: S108
         {"destination": "/tmp", "type": "tmpfs", "source": "tmp", "options": temporary},  # noqa: S108
     ]
-
-
-def _filter() -> dict[str, Any]:
-    """What `agent.seccomp` compiles for the namespace level, in the words of a runtime."""
-    calls = [_refuse(list(seccomp.DENIED), errno.EPERM), _refuse(["clone3"], errno.ENOSYS)]
-    calls += [_refuse(["clone"], errno.EPERM, (flag, flag)) for flag in seccomp.NEW_NAMESPACES]
-    others = [family for family in range(seccomp.FAMILIES_KNOWN) if family not in seccomp.FAMILIES]
-    refused = {"names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EAFNOSUPPORT}
-    calls += [{**refused, "args": [{"index": 0, "value": family, "op": "SCMP_CMP_EQ"}]} for family in others]
-    calls.append({**refused, "args": [{"index": 0, "value": seccomp.FAMILIES_KNOWN, "op": "SCMP_CMP_GE"}]})
-    return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": calls}
-
-
-def _refuse(names: list[str], answer: int, masked: tuple[int, int] | None = None) -> dict[str, Any]:
-    rule: dict[str, Any] = {"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": answer}
-    if masked is not None:
-        mask, value = masked
-        rule["args"] = [{"index": 0, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}]
-    return rule
