@@ -1,11 +1,13 @@
-"""The room that a shared template is told of ahead: it stands in the next instance's group, never in one that runs."""
+"""What is done ahead of a start, or beside it: the room that a shared template is told of, and the first words."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from mayfly.sandbox import frames
 from mayfly.sandbox.agent_client import AgentSandbox
+from mayfly.sandbox.api import Greeting
 from mayfly.sandbox.namespace import AgentFactory
 
 from . import parcels
@@ -100,3 +102,33 @@ async def test_a_template_that_is_killed_in_the_group_of_its_next_fork_is_lost_a
     await until(lambda: group_of_process(template) not in {home, group_of(talk)})
     os.kill(template, 9)
     assert await talk.run("result = 'well'") == "well"
+
+
+@pytest.mark.parametrize("template", [True, False])
+async def test_a_greeting_is_said_while_the_sandbox_is_made(isolated: Talks, tmp_path: Path, *, template: bool) -> None:
+    code = parcels.make(tmp_path, "")
+    if template:
+        await prepare(isolated, code)
+
+    async def words() -> bytes:
+        return frames.encode(frames.INIT, {"handler": "lab.run", "environment": {}, "task_root": "/var/task"})
+
+    greeting = Greeting(words)
+    talk = await isolated.start(code, template=str(code) if template else None, greeting=greeting)
+    assert greeting.said
+    assert (await talk.receive()).kind == frames.READY
+    assert await talk.run("result = 'well'") == "well"
+
+
+async def test_a_greeting_that_cannot_be_made_leaves_no_sandbox_behind(isolated: Talks, tmp_path: Path) -> None:
+    code = parcels.make(tmp_path, "")
+
+    async def words() -> bytes:
+        raise LookupError("no words")
+
+    with pytest.raises(LookupError, match="no words"):
+        await isolated.start(code, greeting=Greeting(words))
+    assert isinstance(isolated.factory, AgentFactory)
+    agent = isolated.factory._agent
+    await until(lambda: not agent._starting)
+    assert await (await isolated.ready(code)).run("result = 'well'") == "well"

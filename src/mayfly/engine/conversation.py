@@ -61,6 +61,14 @@ class Conversation(Protocol):
         """Drop it, whatever is still unsent. Idempotent."""
 
 
+def init_frame(target: Target, environment: dict[str, str], task_root: str) -> bytes:
+    """What a managed runtime hears first."""
+    meta: dict[str, Any] = {"handler": target.handler, "environment": environment, "task_root": task_root}
+    if target.concurrency > 1:
+        meta["concurrency"] = target.concurrency
+    return frames.encode(frames.INIT, meta)
+
+
 async def open_channel(channel: Channel, control: socket.socket) -> None:
     """Have `channel` speak over a control socket, which is closed when that fails."""
     try:
@@ -88,10 +96,7 @@ class Frames:
         await open_channel(self._channel, control)
 
     def init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
-        meta: dict[str, Any] = {"handler": target.handler, "environment": environment, "task_root": task_root}
-        if target.concurrency > 1:
-            meta["concurrency"] = target.concurrency
-        self._channel.send(frames.encode(frames.INIT, meta))
+        self._channel.send(init_frame(target, environment, task_root))
 
     def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool) -> None:
         head = frames.call_head(

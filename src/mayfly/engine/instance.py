@@ -35,6 +35,7 @@ from typing import Any
 from mayfly.engine.alarm import Alarm
 from mayfly.engine.api import Failure, FailureKind, Outcome, Target
 from mayfly.engine.contracts import converse
+from mayfly.engine.conversation import init_frame
 from mayfly.engine.ends import Ends
 from mayfly.engine.failures import failure_of
 from mayfly.engine.job import Job
@@ -94,6 +95,7 @@ class Instance:
         self._quiet = False  # its last call printed nothing that was not read
         self.took_us = 0  # the latest call that was answered, by the word of the runtime; 0: it did not say
         self._ends: Ends | None = None
+        self._early: list[frames.Frame | list[str]] = []  # what was said, or printed, before word of the sandbox came
         self._alarm = Alarm(self._loop, self._due)  # the end of init's or of a call's time
         self._giving_up: asyncio.TimerHandle | None = None
         self._killing: asyncio.TimerHandle | None = None
@@ -335,7 +337,8 @@ class Instance:
         """Make the sandbox and send it its first frame."""
         await self._owner.room()
         awaited = self._first is not None
-        started, environment = await provision(self._host.templates, self.target, self.id, awaited=awaited)
+        greet = self._greet if self.target.contract == "frames" else None
+        started, environment = await provision(self._host.templates, self.target, self.id, greet, awaited=awaited)
         sandbox = started.sandbox
         from_spare = started.origin == "spare"
         self._account.sandbox_made(self._host.clock.monotonic(), sandbox.origin, environment, from_spare=from_spare)
@@ -348,12 +351,19 @@ class Instance:
         self._peak.read = sandbox.peak_memory
         ends.serve_endpoint(self._host.endpoints, self.target, self.id)
         if self.state is State.PROVISIONING:
-            self._begin_init(ends, environment)
+            self._begin_init(ends, environment, greeted=started.greeted)
         else:  # it was ended meanwhile
             sandbox.kill()
         return ends
 
-    def _begin_init(self, ends: Ends, environment: dict[str, str]) -> None:
+    def _greet(self, environment: dict[str, str]) -> bytes:
+        return init_frame(self.target, environment, self._task_root)
+
+    @property
+    def _task_root(self) -> str:
+        return str(self.target.sandbox.code) if self._host.factory.level == "process" else "/var/task"
+
+    def _begin_init(self, ends: Ends, environment: dict[str, str], *, greeted: bool) -> None:
         job = self._first.job if self._first is not None else None
         self._lifecycle.feed(Event.PROVISIONED)
         self._owner.provisioned(self)
@@ -362,12 +372,18 @@ class Instance:
         else:
             self._first = Turn(job, self._host.clock.monotonic(), cold=True)
             limit_s = self.target.timeout_s if job.init_repeated else self._host.init_timeout_s
-        task_root = str(self.target.sandbox.code) if self._host.factory.level == "process" else "/var/task"
-        ends.send_init(self.target, environment, task_root)
+        if not greeted:
+            ends.send_init(self.target, environment, self._task_root)
         since_s = self._host.clock.monotonic() - self.created_at if self._restores else 0.0
         began_at = self._host.clock.now() - since_s
         self._host.observer.began(self.target, self.id, began_at, restored=self._restores)
         self._alarm.by(self._loop.time() + limit_s)
+        early, self._early = self._early, []
+        for said in early:
+            if isinstance(said, frames.Frame):
+                self._frame(said)
+            else:
+                self._printed(said)
 
     async def _death(self, ends: Ends) -> Exit:
         """Wait for the end, whoever brings it about, and read the fate of the current call off it."""
@@ -425,6 +441,9 @@ class Instance:
             if kind in (frames.RESULT, frames.ERROR):
                 self._turns.unheard()
             return  # its fate is sealed; what it says now comes too late
+        if state is State.PROVISIONING:
+            self._early.append(frame)
+            return
         if kind in (frames.SHARED, frames.UNSHARED) and self.capacity > 1 and state is not State.INITIALIZING:
             self._share_changed(kind, frame.number)
         elif kind == frames.READY and state is State.INITIALIZING:
@@ -595,6 +614,9 @@ class Instance:
             self._keeper.freed(self, number)
 
     def _printed(self, lines: list[str]) -> None:
+        if self._lifecycle.state is State.PROVISIONING:
+            self._early.append(lines)
+            return
         self._report(self._first if self._shares else self._turns.only or self._first, lines)
 
     def _printed_by(self, number: int, data: bytes) -> None:

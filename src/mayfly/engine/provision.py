@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from mayfly.engine.api import Target
 from mayfly.engine.ends import give_back
@@ -15,10 +16,17 @@ START_TIMEOUT_S = 60.0
 
 
 async def provision(
-    templates: Templates, target: Target, instance: str, *, awaited: bool
+    templates: Templates,
+    target: Target,
+    instance: str,
+    greet: Callable[[dict[str, str]], bytes] | None = None,
+    *,
+    awaited: bool,
 ) -> tuple[Started, dict[str, str]]:
     """A running sandbox for `target` and the variables for `instance`; when one fails, nothing is left of the other.
 
+    `greet` makes of the variables what a runtime hears first. It is said while the sandbox is made, where that can be
+    (`Started.greeted`): the runtime is then at work when word of its sandbox comes here, and waits for nobody.
     `awaited`: a call waits for it. Raises what either raises; `SandboxStartError` when they take too long.
     """
     if awaited and (spare := templates.spare(target)) is not None:
@@ -28,7 +36,7 @@ async def provision(
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             # The request for the sandbox leaves first: whoever makes it then works while the variables are gathered.
-            made = await templates.start(target)
+            made = await templates.start(target, _words(environment, greet))
             return made, await environment
     except BaseException as error:
         environment.cancel()
@@ -38,6 +46,18 @@ async def provision(
         if isinstance(error, TimeoutError):
             raise SandboxStartError(f"no instance could be started within {START_TIMEOUT_S:g} s") from error
         raise
+
+
+def _words(
+    environment: asyncio.Task[dict[str, str]], greet: Callable[[dict[str, str]], bytes] | None
+) -> Callable[[], Awaitable[bytes]] | None:
+    if greet is None:
+        return None
+
+    async def words() -> bytes:
+        return greet(await asyncio.shield(environment))
+
+    return words
 
 
 async def _environment_beside(spare: Started, target: Target, instance: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ from mayfly.engine.spares import Spares
 from mayfly.errors import PlatformError
 from mayfly.policy import templates as policy
 from mayfly.sandbox.api import (
+    Greeting,
     Origin,
     Sandbox,
     SandboxFactory,
@@ -46,6 +47,7 @@ class Started(NamedTuple):
 
     sandbox: Sandbox
     origin: Origin | Literal["spare"]
+    greeted: bool = False  # its runtime was told already what to load
 
 
 @dataclasses.dataclass(slots=True)
@@ -91,13 +93,17 @@ class Templates:
         spare = self._spares.take(target)
         return Started(spare, "spare") if spare is not None else None
 
-    async def start(self, target: Target) -> Started:
-        """A sandbox for `target`, by the fastest path beside a spare. Raises what `SandboxFactory.start` does."""
-        made = await self._start(target, ahead=False)
-        return Started(made, made.origin)
+    async def start(self, target: Target, words: Callable[[], Awaitable[bytes]] | None = None) -> Started:
+        """A sandbox for `target`, by the fastest path beside a spare. Raises what `SandboxFactory.start` does.
 
-    async def _start(self, target: Target, *, ahead: bool) -> Sandbox:
-        spec = dataclasses.replace(target.sandbox, ahead=ahead) if ahead else target.sandbox
+        `words`: what its runtime is to hear first, as soon as that can be said; see `Greeting`.
+        """
+        greeting = Greeting(words) if words is not None else None
+        made = await self._start(target, ahead=False, greeting=greeting)
+        return Started(made, made.origin, greeted=greeting is not None and greeting.said)
+
+    async def _start(self, target: Target, *, ahead: bool, greeting: Greeting | None = None) -> Sandbox:
+        spec = dataclasses.replace(target.sandbox, ahead=ahead, greeting=greeting)
         if not ahead:
             await self._made_again(target)
         state = self._states.get(target.key)
@@ -108,6 +114,8 @@ class Templates:
                 return await self._factory.start(dataclasses.replace(spec, template=target.key))
             except TemplateLostError as error:
                 self._lose(target, state, str(error))
+                if greeting is not None:
+                    greeting.said = False  # to nobody that lives
         return await self._factory.start(spec)
 
     def learned(self, target: Target, start: Start, environment: dict[str, str]) -> None:

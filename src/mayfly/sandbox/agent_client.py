@@ -292,6 +292,9 @@ class Agent:
         self.send(message, [runtime_end.detach(), output_end])
         try:
             async with asyncio.timeout(_START_S):
+                if spec.greeting is not None:
+                    await asyncio.get_running_loop().sock_sendall(control, await spec.greeting.words())
+                    spec.greeting.said = True
                 await started
         except BaseException as error:
             self._starting.pop(name, None)

@@ -26,8 +26,8 @@ called at any time for any key; running sandboxes do not notice.
 """
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -83,6 +83,17 @@ class Interpreter:
     prefix: Path  # its installation: standard library included
 
 
+class Greeting:
+    """What a runtime is to hear first of all. Who makes its sandbox MAY say it, before the sandbox is there: then the
+    runtime waits for nobody. Who does not leaves it to the caller of `start`."""
+
+    def __init__(self, words: Callable[[], Awaitable[bytes]]) -> None:
+        """`words` is awaited at most once a start, after all that takes long is under way; what it raises, the start
+        raises."""
+        self.words = words
+        self.said = False
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxSpec:
     """What to start. Host paths are read-only inside."""
@@ -105,6 +116,7 @@ class SandboxSpec:
     # /tmp. It has the directories /dev, /proc and /tmp. What is in it belongs to others than the sandbox's user.
     root: Path | None = None
     level: str = "namespace"  # which factory's work it is, where there are several
+    greeting: Greeting | None = field(default=None, compare=False, repr=False)
 
 
 # A process of its own, a clone of an interpreter with the standard library, or a fork of a shared template.
