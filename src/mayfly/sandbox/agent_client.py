@@ -22,6 +22,7 @@ from mayfly.sandbox import interpreters, parcel
 from mayfly.sandbox.agent import channel
 from mayfly.sandbox.api import (
     Exit,
+    Greeting,
     Interpreter,
     Origin,
     SandboxSpec,
@@ -293,8 +294,7 @@ class Agent:
         try:
             async with asyncio.timeout(_START_S):
                 if spec.greeting is not None:
-                    await asyncio.get_running_loop().sock_sendall(control, await spec.greeting.words())
-                    spec.greeting.said = True
+                    await _greet(control, spec.greeting)
                 await started
         except BaseException as error:
             self._starting.pop(name, None)
@@ -448,6 +448,13 @@ class Agent:
         self._preparing.clear()
         self._sandboxes.clear()
         self._nests.clear()
+
+
+async def _greet(control: socket.socket, greeting: Greeting) -> None:
+    words = await greeting.words()
+    with contextlib.suppress(ConnectionError):  # nobody is there, and word of that is on its way
+        await asyncio.get_running_loop().sock_sendall(control, words)
+        greeting.said = True
 
 
 def _start_message(name: str, spec: SandboxSpec) -> dict[str, Any]:
