@@ -31,8 +31,8 @@ class Conversation(Protocol):
     def init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
         """Have the code loaded; answered by READY or INIT_ERROR."""
 
-    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool) -> None:
-        """Have it called; answered by RESULT or ERROR. See `Ends.send_invoke`."""
+    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool, in_parts: bool) -> None:
+        """Have it called; answered by RESULT or ERROR, and by parts before. See `Ends.send_invoke`."""
 
     def proceed(self) -> None:
         """See `frames.CONTINUE`."""
@@ -98,7 +98,7 @@ class Frames:
     def init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
         self._channel.send(init_frame(target, environment, task_root))
 
-    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool) -> None:
+    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool, in_parts: bool) -> None:
         head = frames.call_head(
             call.request_id,
             deadline_ms,

@@ -45,9 +45,12 @@ class Ends:
     def send_init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
         self._conversation.init(target, environment, task_root)
 
-    def send_invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool = False) -> None:
-        """`soon`: with others that are sent in this turn of the loop. `ahead`: behind a call that runs; see frames."""
-        self._conversation.invoke(number, call, deadline_ms, soon=soon, ahead=ahead)
+    def send_invoke(
+        self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool = False, in_parts: bool = False
+    ) -> None:
+        """`soon`: with others that are sent in this turn of the loop. `ahead`: behind a call that runs; see frames.
+        `in_parts`: somebody reads the result as it comes."""
+        self._conversation.invoke(number, call, deadline_ms, soon=soon, ahead=ahead, in_parts=in_parts)
 
     def sent_ahead(self, *, waiting: bool) -> None:
         """Whether calls wait that were sent ahead."""

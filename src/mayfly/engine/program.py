@@ -1,21 +1,26 @@
-"""The conversation with an instance that holds programs: a launcher starts them, and they come to the Runtime API.
+"""The conversation with an instance that holds programs: a launcher starts them, and they come to the Runtime API, or
+listen on `$PORT`.
 
-The program that answers calls has the number 1. It is the first of `candidates` that there is. A program that has asked
-for its first call is ready; one that ends before that, or later, is told of as ENDED, and the instance is over.
+The program that answers calls has the number 1. It is the first of `candidates` that there is. One that has asked for
+its first call at the Runtime API is ready, and so is one that answers as a web server: whichever comes first is how it
+is spoken to from then on. One that ends before that, or later, is told of as ENDED, and the instance is over.
 """
 
 import asyncio
 import errno
 import json
+import socket
 from collections.abc import Callable, Iterator
 
 from mayfly.engine.api import Call, Target
 from mayfly.engine.channel import Channel
 from mayfly.engine.conversation import OnFrame, OnLost, open_channel
+from mayfly.engine.web import Dial, Web
 from mayfly.runtime_api.invocation import Invocation
 from mayfly.runtime_api.server import RuntimeApi
 from mayfly.sandbox import frames
 from mayfly.sandbox.api import Sandbox
+from mayfly.web_adapter.settings import BadSettingError, settings_of
 
 RUNTIME = 1  # the number of the program that answers calls
 # What it said last may still be on its way when word comes that it has ended.
@@ -35,6 +40,10 @@ class Program:
         self._parts: dict[int, _Parts] = {}  # of answers that are under way, by number
         self._loop = asyncio.get_running_loop()
         self._address = ""
+        self._dial: Dial = _nowhere
+        self._web: Web | None = None  # where it may be a web server, until that is known
+        self._is_web = False
+        self._own_network = False
         self._launching: Iterator[tuple[str, ...]] = iter(())
         self._environment: dict[str, str] = {}
         self._directory = ""
@@ -44,6 +53,8 @@ class Program:
 
     async def open(self, sandbox: Sandbox) -> None:
         listener = sandbox.runtime_api
+        self._dial = sandbox.dial
+        self._own_network = sandbox.endpoint is not None
         assert listener is not None, "a program's sandbox has one"
         host, port = listener.getsockname()
         self._address = f"{host}:{port}"
@@ -61,11 +72,22 @@ class Program:
 
     def init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
         self._environment = {**environment, "AWS_LAMBDA_RUNTIME_API": self._address}
+        try:
+            web = settings_of(self._environment)
+        except BadSettingError as error:
+            self._on_frame(_fault("Runtime.InvalidWebSettings", str(error)))
+            return
+        self._environment.setdefault("PORT", str(web.port))
+        if web.demanded or (self._own_network and not web.excluded):  # else anybody may be listening there
+            self._web = Web(web, target, self._environment, self._dial, self._on_frame)
         self._directory = target.directory or task_root
         self._launching = iter(candidates(target, task_root))
         self._launch_next()
 
-    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool) -> None:
+    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool, in_parts: bool) -> None:
+        if self._web is not None:
+            self._web.invoke(number, call, deadline_ms, in_parts=in_parts)
+            return
         self._api.invoke(
             Invocation(
                 number=number,
@@ -84,11 +106,14 @@ class Program:
         """Nothing is ever sent ahead."""
 
     def more(self, number: int, taken: int) -> None:
-        if (parts := self._parts.get(number)) is not None:
+        if self._web is not None:
+            self._web.more(number, taken)
+        elif (parts := self._parts.get(number)) is not None:
             parts.taken(taken)
 
     def cancel(self, number: int) -> None:
-        """One call runs at a time, and ends with its instance."""
+        if self._web is not None:
+            self._web.cancel(number)
 
     def share(self, number: int, end: int) -> bool:
         return False
@@ -107,6 +132,8 @@ class Program:
     def close(self) -> None:
         if self._last_words is not None:
             self._last_words.cancel()
+        if self._web is not None:
+            self._web.close()
         self._api.close()
         self._channel.close()
 
@@ -133,6 +160,8 @@ class Program:
                 self._on_frame(
                     _fault("Runtime.InvalidEntrypoint", f"fork/exec {self._tried[-1]}: {meta['error'].lower()}")
                 )
+        elif frame.kind == frames.LAUNCHED and frame.number == RUNTIME and self._web is not None:
+            self._web.look(self._found_web)
         elif frame.kind == frames.ENDED and frame.number == RUNTIME:
             self._last_words = self._loop.call_later(LAST_WORDS_S, self._runtime_ended, frame)
 
@@ -147,7 +176,17 @@ class Program:
     # What programs say at the Runtime API.
 
     def ready(self) -> None:
+        if self._is_web:
+            return  # it is asked as a web server already
+        if self._web is not None:
+            self._web.close()
+            self._web = None
         self._on_frame(_READY)
+
+    def _found_web(self) -> None:
+        """It answers as a web server, before it has asked for a call."""
+        self._is_web = True
+        self._on_frame(frames.Frame(frames.READY, 0, 0, _head({"concurrency": self._target.concurrency}), b""))
 
     def polled(self) -> None:
         """The next call is given to it when there is one."""
@@ -197,6 +236,10 @@ class _Parts:
         if held is not self._held:
             self._held = held
             self._hold(held)
+
+
+async def _nowhere() -> socket.socket:
+    raise ConnectionError("the sandbox is not open yet")
 
 
 def candidates(target: Target, task_root: str) -> list[tuple[str, ...]]:

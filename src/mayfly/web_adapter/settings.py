@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 PORT = 8080
+SWITCH = "MAYFLY_WEB"  # auto, on or off: whether this is a web server
 _PREFIX = "AWS_LWA_"
 # Before it had a prefix, the adapter read these; the prefixed ones win.
 _OLD_NAMES = frozenset(
@@ -34,7 +35,8 @@ class WebSettings:
     compresses: bool = False  # answers that are not sent on as they come
     authorization: str = ""  # the header whose value becomes that of `authorization`
     failing: frozenset[int] = frozenset()  # answers with these are failures of the call
-    demanded: bool = False  # it says that it is a web server; else that is found out
+    demanded: bool = False  # it says that it is a web server
+    excluded: bool = False  # it says that it is none; without either, that is found out
 
 
 def settings_of(environment: Mapping[str, str]) -> WebSettings:
@@ -46,6 +48,9 @@ def settings_of(environment: Mapping[str, str]) -> WebSettings:
             value = environment.get(name)
         return default if value is None else value.strip()
 
+    said = environment.get(SWITCH, "").lower()
+    if said not in ("", "auto", "on", "off"):
+        raise BadSettingError(f"{SWITCH} is {said!r}, and not auto, on or off")
     port = _port("AWS_LWA_PORT" if _PREFIX + "PORT" in environment else "PORT", get("PORT") or environment.get("PORT"))
     path = get("READINESS_CHECK_PATH", "/")
     unhealthy_from = get("READINESS_CHECK_MIN_UNHEALTHY_STATUS")
@@ -66,7 +71,8 @@ def settings_of(environment: Mapping[str, str]) -> WebSettings:
         compresses=_flag(get("ENABLE_COMPRESSION")) and get("INVOKE_MODE").lower() != "response_stream",
         authorization=get("AUTHORIZATION_SOURCE").lower(),
         failing=_statuses("ERROR_STATUS_CODES", get("ERROR_STATUS_CODES")),
-        demanded=any(name.startswith(_PREFIX) for name in environment),
+        demanded=said == "on" or (said == "" and any(name.startswith(_PREFIX) for name in environment)),
+        excluded=said == "off",
     )
 
 
