@@ -72,7 +72,7 @@ class PreparedFactory:
         await asyncio.shield(task)
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
-        if spec.program:
+        if spec.program and not spec.runtime:
             own = interpreters.current()
             await self.prepare(template_name(own), own)  # launchers are forked from it
         else:

@@ -16,6 +16,7 @@ from typing import cast
 
 import httptools
 
+from mayfly.errors import FunctionFailedError
 from mayfly.http import heads, reply, upgrade
 from mayfly.http.api import ClientGoneError
 from mayfly.http.body import HIGH_WATER_BYTES
@@ -355,6 +356,10 @@ class Connection(asyncio.Protocol):
                 close = close or (made.version != "1.1" and body.length is None)
                 first = self._traffic.first(response.status)
                 await reply.stream(self, made, first, response, body, close=close)
+        except FunctionFailedError as error:
+            _log.info("the answer to %s (%s %s) was cut off: %s", request.request_id, made.method, made.path, error)
+            self._transport.abort()
+            return
         except Exception:
             failure = _failed(request)
             if made.replied:

@@ -98,7 +98,7 @@ class Greeting:
 class SandboxSpec:
     """What to start. Host paths are read-only inside."""
 
-    runtime: str  # which template: "python3.11"; means nothing where `program` is set
+    runtime: str  # which template: "python3.11"; of a program: whose files it sees, or empty
     code: Path  # becomes /var/task, unless there is a `root`
     layers: tuple[Path, ...] = ()  # merged, in order, under /opt
     memory_mb: int = 128

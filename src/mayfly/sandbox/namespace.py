@@ -76,7 +76,7 @@ class AgentFactory:
     async def start(self, spec: SandboxSpec) -> Sandbox:
         if _LABEL.fullmatch(spec.label) is None:
             raise ValueError(f"{spec.label!r} is no label: up to 32 letters, digits, _ and -")
-        if spec.program:
+        if spec.program and not spec.runtime:
             spec = dataclasses.replace(spec, runtime=await self._platforms_own())
         if spec.runtime not in self._runtimes:
             raise SandboxStartError(f"the runtime {spec.runtime} was not prepared")

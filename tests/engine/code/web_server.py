@@ -83,6 +83,13 @@ class Handler(BaseHTTPRequestHandler):
             self.chunk(b"second" * 1000)
         self.chunk(b"")
 
+    def on_broken(self, rest: str, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.chunk(b"half of it")
+        self.close_connection = True
+
     def chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
         self.wfile.flush()

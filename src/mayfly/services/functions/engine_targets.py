@@ -4,6 +4,7 @@ The variables are those that AWS documents for its runtimes. Credentials are mad
 starts, and are those of the function's role.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -63,6 +64,9 @@ _PER_INSTANCE = frozenset(
 )
 
 
+WEB_ADAPTER = "/opt/bootstrap"  # what the wrapper of the adapter's layer is called
+
+
 class Streams:
     """Which log stream each living instance writes to; named when its environment is made."""
 
@@ -83,6 +87,15 @@ class Streams:
 
     def forget(self, instance: str) -> None:
         self._names.pop(instance, None)
+
+
+def serves_web(configuration: Configuration) -> bool:
+    """Whether a function of a managed runtime is a web server that its handler names the start of.
+
+    It is where it would have the AWS Lambda Web Adapter started in front of it, which Mayfly does not need.
+    """
+    variables = configuration.environment or {}
+    return variables.get("AWS_LAMBDA_EXEC_WRAPPER") == WEB_ADAPTER or variables.get("MAYFLY_WEB", "").lower() == "on"
 
 
 class TargetFactory:
@@ -135,7 +148,7 @@ class TargetFactory:
 
         async def environment(instance: str) -> Mapping[str, str]:
             own = {
-                **self._environment(function.name, runs),
+                **self._environment(function.name, runs, choice),
                 "AWS_LAMBDA_FUNCTION_VERSION": label,
                 "AWS_LAMBDA_LOG_STREAM_NAME": self._streams.of(instance, label),
                 "AWS_LAMBDA_INITIALIZATION_TYPE": initialization,
@@ -180,7 +193,11 @@ class TargetFactory:
     def _chosen(self, runs: Function | Version) -> runtimes.RuntimeChoice:
         """What runs it: one of this machine's runtimes, or what an image brings."""
         if runs.code.image is None:
-            return runtimes.choose(self._choose, runs.configuration.runtime)
+            choice = runtimes.choose(self._choose, runs.configuration.runtime)
+            if serves_web(runs.configuration) and choice.contract == "frames":
+                start = f"{self._task_root(runs)}/{runs.configuration.handler}"
+                return dataclasses.replace(choice, contract="program", command=(start,))
+            return choice
         command = image_process.command(runs.code, runs.configuration.image)
         return runtimes.RuntimeChoice("", contract="program", command=command)
 
@@ -206,12 +223,12 @@ class TargetFactory:
             owner=self._home.arn(name),
         )
 
-    def _environment(self, name: str, runs: Function | Version) -> dict[str, str]:
+    def _environment(self, name: str, runs: Function | Version, choice: runtimes.RuntimeChoice) -> dict[str, str]:
         """What is the same for all instances."""
         configuration = runs.configuration
         calls = capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb)
         return {
-            **self._of_package(runs),
+            **self._of_package(runs, choice),
             **(configuration.environment or {}),
             **({"_HANDLER": configuration.handler} if configuration.package == "Zip" else {}),
             "AWS_REGION": self._home.region,
@@ -222,7 +239,7 @@ class TargetFactory:
             **({"AWS_LAMBDA_MAX_CONCURRENCY": str(calls)} if configuration.capacity is not None else {}),
         }
 
-    def _of_package(self, runs: Function | Version) -> dict[str, str]:
+    def _of_package(self, runs: Function | Version, choice: runtimes.RuntimeChoice) -> dict[str, str]:
         """What suits whatever the code is; a function's own variables come over it."""
         if runs.code.image is not None:
             return {"AWS_ENDPOINT_URL": self._endpoint, **image_process.variables(runs.code)}
@@ -231,13 +248,16 @@ class TargetFactory:
             "TZ": ":UTC",
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{runs.configuration.runtime}",
         }
-        return usual if runs.configuration.runtime == artifacts.NAME else {**usual, **self._of_processes(runs)}
+        return usual if runs.configuration.runtime == artifacts.NAME else {**usual, **self._of_processes(runs, choice)}
 
-    def _of_processes(self, runs: Function | Version) -> dict[str, str]:
+    def _of_processes(self, runs: Function | Version, choice: runtimes.RuntimeChoice) -> dict[str, str]:
         """What a function is told that has a file system and can reach the platform."""
+        path = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"
+        if choice.contract == "program" and choice.interpreter is not None:
+            path = f"{choice.interpreter.parent}:{path}"  # of its own version, by its own names
         return {
             "AWS_ENDPOINT_URL": self._endpoint,
-            "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+            "PATH": path,
             "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
             "/var/task/lib:/opt/lib",
             "PYTHONPATH": "/var/runtime",
