@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from mayfly.engine.api import Call, Target
 from mayfly.engine.channel import Channel
+from mayfly.engine.streamed import Streamed
 from mayfly.sandbox import frames
 from mayfly.sandbox.api import Sandbox
 
@@ -31,7 +32,9 @@ class Conversation(Protocol):
     def init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
         """Have the code loaded; answered by READY or INIT_ERROR."""
 
-    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool, in_parts: bool) -> None:
+    def invoke(
+        self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool, into: Streamed | None = None
+    ) -> None:
         """Have it called; answered by RESULT or ERROR, and by parts before. See `Ends.send_invoke`."""
 
     def proceed(self) -> None:
@@ -98,7 +101,9 @@ class Frames:
     def init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
         self._channel.send(init_frame(target, environment, task_root))
 
-    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool, in_parts: bool) -> None:
+    def invoke(
+        self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool, into: Streamed | None = None
+    ) -> None:
         head = frames.call_head(
             call.request_id,
             deadline_ms,

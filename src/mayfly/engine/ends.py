@@ -11,6 +11,7 @@ from collections.abc import Callable
 from mayfly.engine.api import Call, EndpointServer, Target
 from mayfly.engine.conversation import Conversation
 from mayfly.engine.output import OutputPipe
+from mayfly.engine.streamed import Streamed
 from mayfly.sandbox.api import Sandbox
 
 
@@ -46,11 +47,18 @@ class Ends:
         self._conversation.init(target, environment, task_root)
 
     def send_invoke(
-        self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool = False, in_parts: bool = False
+        self,
+        number: int,
+        call: Call,
+        deadline_ms: int,
+        *,
+        soon: bool,
+        ahead: bool = False,
+        into: Streamed | None = None,
     ) -> None:
         """`soon`: with others that are sent in this turn of the loop. `ahead`: behind a call that runs; see frames.
-        `in_parts`: somebody reads the result as it comes."""
-        self._conversation.invoke(number, call, deadline_ms, soon=soon, ahead=ahead, in_parts=in_parts)
+        `into`: who reads the result as it comes."""
+        self._conversation.invoke(number, call, deadline_ms, soon=soon, ahead=ahead, into=into)
 
     def sent_ahead(self, *, waiting: bool) -> None:
         """Whether calls wait that were sent ahead."""

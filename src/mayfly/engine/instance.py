@@ -521,8 +521,8 @@ class Instance:
         self._host.observer.started(self.target, self.id, turn.job.call)
         deadline_ms = int((self._host.clock.now() + left_s) * 1000)
         # Where one call is under way, more are likely to come in the same turn.
-        soon, in_parts = len(self._turns.running) > 1, turn.job.into is not None
-        self._ends.send_invoke(number, turn.job.call, deadline_ms, soon=soon, in_parts=in_parts)
+        soon = len(self._turns.running) > 1
+        self._ends.send_invoke(number, turn.job.call, deadline_ms, soon=soon, into=turn.job.into)
         self._alarm.by(turn.due_at)
 
     def _init_failed(self, failure: Failure) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from mayfly.engine.api import Call, Target
 from mayfly.engine.channel import Channel
 from mayfly.engine.conversation import OnFrame, OnLost, open_channel
+from mayfly.engine.streamed import Streamed
 from mayfly.engine.web import Dial, Web
 from mayfly.runtime_api.invocation import Invocation
 from mayfly.runtime_api.server import RuntimeApi
@@ -84,9 +85,11 @@ class Program:
         self._launching = iter(candidates(target, task_root))
         self._launch_next()
 
-    def invoke(self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool, in_parts: bool) -> None:
+    def invoke(
+        self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool, into: Streamed | None = None
+    ) -> None:
         if self._web is not None:
-            self._web.invoke(number, call, deadline_ms, in_parts=in_parts)
+            self._web.invoke(number, call, deadline_ms, into)
             return
         self._api.invoke(
             Invocation(

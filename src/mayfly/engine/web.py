@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any
 
 from mayfly.engine.api import Call, Target
+from mayfly.engine.streamed import Streamed
 from mayfly.sandbox import frames
 from mayfly.web_adapter import answers
 from mayfly.web_adapter.client import ServerConnection, ServerGoneError
@@ -104,9 +105,9 @@ class Web:
 
     # Calls.
 
-    def invoke(self, number: int, call: Call, deadline_ms: int, *, in_parts: bool) -> None:
+    def invoke(self, number: int, call: Call, deadline_ms: int, into: Streamed | None) -> None:
         """Have it answer; told as RESULT or ERROR, and in parts where those are wanted."""
-        task = asyncio.create_task(self._answer(number, call, deadline_ms, in_parts=in_parts), name="web call")
+        task = asyncio.create_task(self._answer(number, call, deadline_ms, into), name="web call")
         self._calls[number] = task
         task.add_done_callback(lambda _: self._calls.pop(number, None))
 
@@ -127,7 +128,7 @@ class Web:
         while self._idle:
             self._idle.popleft().close()
 
-    async def _answer(self, number: int, call: Call, deadline_ms: int, *, in_parts: bool) -> None:
+    async def _answer(self, number: int, call: Call, deadline_ms: int, into: Streamed | None) -> None:
         context = {
             "request_id": call.request_id,
             "deadline": deadline_ms,
@@ -138,7 +139,7 @@ class Web:
         try:
             request = request_of(call.payload, self._settings, context)
             async with contextlib.aclosing(self._exchange(request)) as exchange:
-                if in_parts and request.shape != "other":
+                if into is not None and request.shape != "other":
                     await self._pass_on(number, exchange)
                 else:
                     await self._whole(number, request, exchange)
