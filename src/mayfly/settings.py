@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Isolation = Literal["namespace", "process"]
+Isolation = str  # "namespace", "process", "container", "gvisor", or the name of a configured OCI runtime
 KeepAlive = Literal["learned", "fixed"]
 
 
@@ -33,6 +33,15 @@ class FunctionLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class OciRuntime:
+    """An OCI runtime that makes a level of its own."""
+
+    name: str  # of the level: [a-z][a-z0-9-]*
+    program: Path
+    arguments: tuple[str, ...] = ()  # before the subcommand
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSettings:
     """Instances: how they are isolated and how long they are kept."""
 
@@ -45,6 +54,7 @@ class EngineSettings:
     scaling_burst: int = 1000  # instances of one function that may be started for calls at once; 0: any number
     scaling_per_s: float = 100.0  # and then as many a second
     calls_per_concurrency: float | None = None  # calls a second for each unit of concurrency (AWS: 10); None: any
+    oci_runtimes: tuple[OciRuntime, ...] = ()
     spares: int | None = None  # most sandboxes made ahead of calls; None: what 1 % of the machine's memory holds
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mayfly.app.options import OptionError, ServerOptions, engine_limits, memory_budget_mb, template_budget_mb
 from mayfly.policy.rates import Rate
-from mayfly.settings import EngineSettings
+from mayfly.settings import EngineSettings, OciRuntime
 
 
 def chosen(keep_alive: str) -> EngineSettings:
@@ -74,3 +74,24 @@ def test_templates_have_a_part_of_the_machines_memory_or_of_what_was_chosen() ->
     instances, templates = both(None)
     assert templates == instances / 4 / 8
     assert both(instances)[1] == templates
+
+
+def test_other_oci_runtimes_make_levels_of_their_own_names() -> None:
+    options = ServerOptions(Path("data"), isolation="kata", oci_runtimes=("kata=/opt/kata/runtime,--debug,--x=1",))
+    engine = options.settings(Path("data")).engine
+    assert engine.isolation == "kata"
+    assert engine.oci_runtimes == (OciRuntime("kata", Path("/opt/kata/runtime"), ("--debug", "--x=1")),)
+
+
+@pytest.mark.parametrize(
+    "runtimes",
+    [("kata",), ("kata=relative",), ("Kata=/k",), ("gvisor=/x",), ("../k=/x",), ("k=/x,",), ("k=/a", "k=/b")],
+)
+def test_an_oci_runtime_that_is_no_new_name_and_an_absolute_path_is_refused(runtimes: tuple[str, ...]) -> None:
+    with pytest.raises(OptionError, match="oci-runtime"):
+        ServerOptions(Path("data"), oci_runtimes=runtimes).settings(Path("data"))
+
+
+def test_a_level_that_nobody_gives_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(OptionError, match="namespace, container, gvisor, process or kata, not 'katta'"):
+        ServerOptions(Path("data"), isolation="katta", oci_runtimes=("kata=/k",)).settings(Path("data"))

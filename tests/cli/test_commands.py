@@ -181,7 +181,7 @@ def test_a_port_in_use_says_so(tmp_path: Path) -> None:
     [
         ("--account", "12", "account is 12 digits"),
         ("--region", "Mars", "region is a name like us-east-1"),
-        ("--isolation", "none", "--isolation is namespace or process"),
+        ("--isolation", "none", "isolation is namespace, container, gvisor or process, not 'none'"),
     ],
 )
 def test_a_bad_option_is_named(tmp_path: Path, option: str, value: str, complaint: str) -> None:

@@ -55,6 +55,7 @@ class DataDirectory:
         self.journals = self.root / "journals"
         self.code = self.root / "code"
         self.sandbox = self.root / "sandbox"
+        self.oci = self.root / "oci"
         self.server_log = self.root / "server.log"
         self._home = self.root / "home.json"
         self._info = self.root / "server.json"

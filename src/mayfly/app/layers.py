@@ -5,6 +5,7 @@ instance; see docs/discussion/isolation.md.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,10 @@ class Sizes:
 class Layers:
     """Says what is in force at one level on this machine."""
 
-    def __init__(self, level: Isolation, limits: FunctionLimits) -> None:
+    def __init__(self, level: Isolation, limits: FunctionLimits, runtime: Sequence[str] = ()) -> None:
+        """`runtime`: what the level of an OCI runtime is made of."""
         self.level = level
+        self._runtime = runtime
         self._limits = limits
         self._groups = _groups_version() if level == "namespace" else None
 
@@ -34,6 +37,8 @@ class Layers:
         if self.level == "process":
             nothing = f"code runs as user id {os.geteuid()}, sees its files and its network, has no limits"
             return [{"layer": "none", "detail": nothing}]
+        if self._runtime:
+            return [{"layer": f"{self.level} {number}", "detail": one} for number, one in enumerate(self._runtime, 1)]
         limits = self._limits
         described = (
             ("namespaces", "mount, pid, network, ipc, uts, cgroup"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from mayfly.engine.limits import Limits
 from mayfly.errors import CallerError
 from mayfly.policy.rates import Rate
-from mayfly.settings import EngineSettings, FunctionLimits, HttpSettings, ImageSettings, Isolation, Settings
+from mayfly.settings import EngineSettings, FunctionLimits, HttpSettings, ImageSettings, Isolation, OciRuntime, Settings
 
 _ACCOUNT = re.compile(r"\d{12}")
 _KEEP_ALIVE = re.compile(r"learned|fixed(?::(\d{1,7}))?")
@@ -24,6 +24,8 @@ MOST_CONCURRENCY = 1_000_000
 _SPARE_MB, _SPARES_SHARE = 4, 0.01
 _TEMPLATES_SHARE = 0.125
 MOST_WORKERS = 64
+_LEVELS = ("namespace", "container", "gvisor", "process")
+_OCI_RUNTIME = re.compile(r"([a-z][a-z0-9-]{0,31})=(/[^,]+(?:,[^,]+)*)")
 
 
 class OptionError(CallerError):
@@ -40,6 +42,7 @@ class ServerOptions:
     region: str = "us-east-1"
     account: str = "000000000000"
     isolation: Isolation = "namespace"
+    oci_runtimes: tuple[str, ...] = ()  # NAME=PATH[,ARGUMENT...]
     memory_mb: int | None = None
     keep_alive: str = "learned"  # or `fixed`, or `fixed:SECONDS`
     account_concurrency: int = FunctionLimits().account_concurrency
@@ -110,6 +113,7 @@ class ServerOptions:
         burst, per_s = self._scaling()
         settings = EngineSettings(
             isolation=self.isolation,
+            oci_runtimes=self._runtimes(),
             memory_mb=self.memory_mb,
             queue_s=self.queue_s,
             scaling_burst=burst,
@@ -124,6 +128,21 @@ class ServerOptions:
             return replace(settings, keep_alive="learned")
         seconds = chosen[1]
         return replace(settings, keep_alive="fixed", keep_alive_s=float(seconds or settings.keep_alive_s))
+
+    def _runtimes(self) -> tuple[OciRuntime, ...]:
+        found = []
+        for text in self.oci_runtimes:
+            parsed = _OCI_RUNTIME.fullmatch(text)
+            if parsed is None or parsed[1] in _LEVELS:
+                raise OptionError(f"oci-runtime is NAME=/PATH or NAME=/PATH,ARGUMENT,... with a new name, not {text!r}")
+            program, *arguments = parsed[2].split(",")
+            found.append(OciRuntime(parsed[1], Path(program), tuple(arguments)))
+        names = [*_LEVELS, *(one.name for one in found)]
+        if len(set(names)) < len(names):
+            raise OptionError(f"oci-runtime names a level twice: {', '.join(self.oci_runtimes)}")
+        if self.isolation not in names:
+            raise OptionError(f"isolation is {', '.join(names[:-1])} or {names[-1]}, not {self.isolation!r}")
+        return tuple(found)
 
     def _scaling(self) -> tuple[int, float]:
         """Instances at once, 0 for any number, and a second."""

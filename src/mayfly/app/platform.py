@@ -21,12 +21,13 @@ from mayfly.app.function_view import FunctionView
 from mayfly.app.housekeeping import keep_house
 from mayfly.app.known_templates import KnownTemplates
 from mayfly.app.layers import Layers
+from mayfly.app.levels import Levels
 from mayfly.app.links import Endpoints, LateObjects
 from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb, most_spares, template_budget_mb
 from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
 from mayfly.app.remembering import Remembering
-from mayfly.app.sandboxes import Interpreters, PreparedFactory
+from mayfly.app.sandboxes import Interpreters
 from mayfly.app.starts import StartBook
 from mayfly.app.workers import Workers, front_names
 from mayfly.clock import Clock, SystemClock
@@ -43,6 +44,7 @@ from mayfly.policy import keepalive
 from mayfly.policy.hazard import Hazard
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.denials import Denials
+from mayfly.sandbox.oci.factory import OciFactory
 from mayfly.services.contract import Service
 from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
 from mayfly.services.functions.held import Held
@@ -213,7 +215,7 @@ class _Builder:
             objects=late_objects,
             images=images,
             choose=interpreters.choose,
-            endpoint=SANDBOX_ENDPOINT if self._settings.engine.isolation == "namespace" else self._info.url,
+            endpoint=self._info.url if self._settings.engine.isolation == "process" else SANDBOX_ENDPOINT,
             signatures=signed,
         )
         objects = ObjectsService(state.store, state.blobs, functions.event_targets, self._clock)
@@ -230,7 +232,8 @@ class _Builder:
         asking = Asking(operations, self._settings, self._info.url)
         fronts = workers.views if workers is not None else list[FrontView]
         overview = Overview(asking, interpreters, engine, self._settings, self._info, sorted(services), fronts)
-        layers = Layers(self._settings.engine.isolation, self._settings.limits)
+        runtime = factory.layers if isinstance(factory, OciFactory) else ()
+        layers = Layers(self._settings.engine.isolation, self._settings.limits, runtime)
         most = self._settings.limits.account_concurrency
         view = FunctionView(asking, interpreters, engine, layers, book, functions.deployments, most, denials)
         prices = load_price_book(self._directory.root / "prices.toml")
@@ -320,7 +323,7 @@ class _Builder:
         store: Store,
     ) -> LocalEngine:
         settings = self._settings
-        sandboxes = PreparedFactory(factory, interpreters)
+        sandboxes = Levels(factory, interpreters, settings.engine, self._directory.oci)
         self._background(sandboxes.warm(), "warm-runtime")
         rule = Hazard() if settings.engine.keep_alive == "learned" else None
         engine = LocalEngine(

@@ -16,6 +16,7 @@ import uvloop
 from mayfly import __version__
 from mayfly.app import garbage
 from mayfly.app.directory import DataDirectory, ServerInfo
+from mayfly.app.levels import oci_factory
 from mayfly.app.options import ServerOptions
 from mayfly.app.platform import Platform
 from mayfly.clock import SystemClock
@@ -74,6 +75,8 @@ def _raise_file_limit() -> None:
 def _factory(settings: Settings, directory: DataDirectory, denials: Denials) -> SandboxFactory:
     if settings.engine.isolation == "process":
         return ProcessFactory()
+    if settings.engine.isolation != "namespace":
+        return oci_factory(settings.engine.isolation, settings.engine, directory.oci)
     return AgentFactory.launch(directory.sandbox, denials)
 
 

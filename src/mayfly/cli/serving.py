@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,6 @@ from mayfly.app.options import MOST_CONCURRENCY, ServerOptions
 from mayfly.cli.options import DEFAULT_DATA, DataOption, process_age_s, with_data
 from mayfly.cli.output import complaints, console, escape, fail
 from mayfly.errors import MayflyError
-from mayfly.settings import Isolation
 
 START_TIMEOUT_S = 30.0
 POLL_S = 0.05
@@ -31,10 +30,19 @@ def up(
         str,
         typer.Option(
             envvar="MAYFLY_ISOLATION",
-            help="How functions are isolated: [bold]namespace[/] (needs root on Linux) or [bold]process[/] "
+            help="How functions are isolated: [bold]namespace[/] (needs root on Linux), [bold]container[/] (crun or "
+            "runc), [bold]gvisor[/] (runsc), the name of an --oci-runtime, or [bold]process[/] "
             "(no isolation at all, for development where namespaces cannot be had).",
         ),
     ] = "namespace",
+    oci_runtime: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="MAYFLY_OCI_RUNTIMES",
+            help="Another OCI runtime, for a level of that name: [bold]NAME=/PATH[/] or "
+            "[bold]NAME=/PATH,ARGUMENT,...[/] May be repeated.",
+        ),
+    ] = None,
     memory: Annotated[
         int | None, typer.Option(envvar="MAYFLY_MEMORY_MB", min=256, help="MB for all instances together.")
     ] = None,
@@ -119,15 +127,14 @@ def up(
 ) -> None:
     """Start the platform. Ctrl-C or SIGTERM drains running functions and stops it; a second one stops at once."""
     started = time.monotonic() - process_age_s()
-    if isolation not in {"namespace", "process"}:
-        fail(f"--isolation is namespace or process, not {isolation!r}", 2)
     options = ServerOptions(
         data=data,
         host=host,
         port=port,
         region=region,
         account=account,
-        isolation=cast(Isolation, isolation),
+        isolation=isolation,
+        oci_runtimes=tuple(oci_runtime or ()),
         memory_mb=memory,
         keep_alive=keep_alive,
         account_concurrency=account_concurrency,
@@ -193,6 +200,8 @@ def _detached(options: ServerOptions, started: float) -> None:
     command = [sys.executable, "-m", "mayfly", "up", "--data", str(directory.root), "--host", options.host]
     command += ["--port", str(options.port), "--region", options.region, "--account", options.account]
     command += ["--isolation", options.isolation, "--keep-alive", options.keep_alive]
+    for one in options.oci_runtimes:
+        command += ["--oci-runtime", one]
     command += ["--memory", str(options.memory_mb)] if options.memory_mb else []
     command += ["--queue-s", str(options.queue_s), "--scaling", options.scaling]
     command += ["--account-concurrency", str(options.account_concurrency)]

@@ -33,6 +33,11 @@ class OciFactory(WithoutTemplates):
         self._closed = False
         self._launching = asyncio.Lock()
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What is in force in its sandboxes, as far as it is known before the first of them."""
+        return self._candidates[0].layers
+
     async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
         """See `SandboxFactory`; `SandboxUnavailableError` when this machine cannot give the level."""
         supervisor = await self._alive()

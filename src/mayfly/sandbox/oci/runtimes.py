@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mayfly.sandbox.api import SandboxUnavailableError
 
 CONTAINER, GVISOR = "container", "gvisor"
+KNOWN = (GVISOR, CONTAINER)  # what every installation knows; others are configured
 _PACKAGES = {
     "crun": "crun (Debian and Fedora: crun)",
     "runsc": "runsc (Debian: runsc, or gVisor's own apt repository)",

@@ -221,6 +221,7 @@ class TargetFactory:
             ),
             label=name[:32],
             owner=self._home.arn(name),
+            level=self._isolation,
         )
 
     def _environment(self, name: str, runs: Function | Version, choice: runtimes.RuntimeChoice) -> dict[str, str]:

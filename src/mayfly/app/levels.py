@@ -1,0 +1,112 @@
+"""Which factory makes a sandbox: that of the level that its specification names, and no other.
+
+A server has one level for all functions that do not ask for another. Beside it are the levels of the OCI runtimes that
+every installation knows and of those that it was configured with; their supervisors start with the first sandbox. A
+level that this machine cannot give is an error that says why, never another level.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from mayfly.app.sandboxes import Interpreters, PreparedFactory
+from mayfly.sandbox.api import (
+    Interpreter,
+    Prepared,
+    Sandbox,
+    SandboxFactory,
+    SandboxSpec,
+    SandboxUnavailableError,
+    TemplateRefusedError,
+)
+from mayfly.sandbox.oci import runtimes
+from mayfly.sandbox.oci.factory import OciFactory
+from mayfly.settings import EngineSettings
+
+
+def oci_factory(level: str, settings: EngineSettings, home: Path) -> OciFactory:
+    """The factory of an OCI runtime's level, configured or known; `SandboxUnavailableError`. `home` is a directory for
+    all of them."""
+    for configured in settings.oci_runtimes:
+        if configured.name == level:
+            made = runtimes.made(level, str(configured.program), configured.arguments)
+            return OciFactory(home / level, made)
+    if level not in runtimes.KNOWN:
+        raise SandboxUnavailableError(f"this server knows no level {level!r}")
+    return OciFactory(home / level, runtimes.locate(level, os.defpath + ":/usr/local/bin:/usr/local/sbin:/usr/sbin"))
+
+
+class Levels:
+    """A `SandboxFactory` over those of all levels."""
+
+    def __init__(self, own: SandboxFactory, known: Interpreters, settings: EngineSettings, home: Path) -> None:
+        """`own` makes what asks for the server's own level. It is closed with this."""
+        self._own = PreparedFactory(own, known)
+        self._known = known
+        self._settings = settings
+        self._home = home
+        self._others: dict[str, PreparedFactory] = {}
+        self._of_templates: dict[str, PreparedFactory] = {}  # by key
+
+    @property
+    def level(self) -> str:
+        """The server's own."""
+        return self._own.level
+
+    def _of(self, level: str) -> PreparedFactory:
+        if level == self._own.level:
+            return self._own
+        if level not in self._others:
+            if self._own.level == "process":
+                raise SandboxUnavailableError(f"this server isolates nothing, so it does not give the level {level!r}")
+            self._others[level] = PreparedFactory(oci_factory(level, self._settings, self._home), self._known)
+        return self._others[level]
+
+    async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
+        """At the server's own level; at others, `start` does it."""
+        await self._own.prepare(runtime, interpreter)
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        return await self._of(spec.level).start(spec)
+
+    async def prepare_packages(
+        self, key: str, spec: SandboxSpec, modules: Sequence[str], environment: Mapping[str, str]
+    ) -> Prepared:
+        factory = self._for_template(key, spec)
+        return await factory.prepare_packages(key, spec, modules, environment)
+
+    async def prepare_function(
+        self,
+        key: str,
+        spec: SandboxSpec,
+        handler: str,
+        environment: Mapping[str, str],
+        serve: Callable[[socket.socket], Callable[[], None]] | None,
+    ) -> Prepared:
+        factory = self._for_template(key, spec)
+        return await factory.prepare_function(key, spec, handler, environment, serve)
+
+    def _for_template(self, key: str, spec: SandboxSpec) -> PreparedFactory:
+        try:
+            factory = self._of_templates[key] = self._of(spec.level)
+        except SandboxUnavailableError as error:
+            raise TemplateRefusedError(str(error)) from error
+        return factory
+
+    def drop_template(self, key: str) -> None:
+        factory = self._of_templates.pop(key, None)
+        if factory is not None:
+            factory.drop_template(key)
+
+    def template_bytes(self, key: str) -> int:
+        factory = self._of_templates.get(key)
+        return factory.template_bytes(key) if factory is not None else 0
+
+    async def warm(self) -> None:
+        """Prepare the running interpreter's own runtime at the server's own level."""
+        await self._own.warm()
+
+    async def close(self) -> None:
+        for factory in (*self._others.values(), self._own):
+            await factory.close()
