@@ -7,6 +7,7 @@ from typing import Any
 
 from mayfly.app.asking import Asking
 from mayfly.app.layers import Layers, Sizes
+from mayfly.app.overview import IMAGE
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.start_report import report
 from mayfly.app.starts import StartBook
@@ -64,8 +65,9 @@ class FunctionView:
         return {
             "name": name,
             "arn": arn,
-            "handler": found["Handler"],
-            **self._runtime(found["Runtime"]),
+            "handler": found.get("Handler"),
+            "image": await self._image(found),
+            **self._runtime(found.get("Runtime", IMAGE)),
             "isolation": {"level": self._layers.level, "layers": self._layers.of(sizes)},
             "refused_calls": [asdict(one) for one in self._denials.of(arn)],
             "memory_mb": sizes.memory_mb,
@@ -88,7 +90,16 @@ class FunctionView:
             raise QualifiedError(f"{named} names a version or an alias; all of them are shown under {name}")
         return found
 
+    async def _image(self, found: dict[str, Any]) -> dict[str, str] | None:
+        """The image that a function runs from; None for a package."""
+        if found["PackageType"] == "Zip":
+            return None
+        code = (await self._asking.ask("GetFunction", {"FunctionName": found["FunctionName"]}))["Code"]
+        return {"uri": code["ImageUri"], "pinned": code["ResolvedImageUri"]}
+
     def _runtime(self, runtime: str) -> dict[str, Any]:
+        if runtime == IMAGE:
+            return {"runtime": runtime, "interpreter": None, "warnings": []}
         choice = self._interpreters.choose(runtime)
         if choice is None:
             return {"runtime": runtime, "interpreter": None, "warnings": [f"nothing on this machine runs {runtime}"]}

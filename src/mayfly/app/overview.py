@@ -13,6 +13,8 @@ from mayfly.engine.api import Engine
 from mayfly.front.process import FrontView
 from mayfly.settings import Settings
 
+IMAGE = "container image"  # shown where packages have a runtime
+
 
 class Overview:
     """Looks at a running platform."""
@@ -56,16 +58,18 @@ class Overview:
         return [
             {
                 "name": function["FunctionName"],
-                "runtime": function["Runtime"],
+                "runtime": function.get("Runtime", IMAGE),
                 "isolation": self._settings.engine.isolation,
                 "memory_mb": function["MemorySize"],
                 "instances": dict(instances.get(function["FunctionArn"], {})),
-                "warnings": self._warnings(function["Runtime"]),
+                "warnings": self._warnings(function.get("Runtime", IMAGE)),
             }
             for function in await self._asking.all("ListFunctions", "Functions", {})
         ]
 
     def _warnings(self, runtime: str) -> list[str]:
+        if runtime == IMAGE:
+            return []
         choice = self._interpreters.choose(runtime)
         if choice is None:
             return [f"nothing on this machine runs {runtime}"]

@@ -19,6 +19,7 @@ from mayfly.app.call_records import CallRecords
 from mayfly.app.directory import DataDirectory, ServerInfo
 from mayfly.app.function_view import FunctionView
 from mayfly.app.housekeeping import keep_house
+from mayfly.app.image_pages import ImagePages
 from mayfly.app.known_templates import KnownTemplates
 from mayfly.app.layers import Layers
 from mayfly.app.levels import Levels
@@ -241,7 +242,7 @@ class _Builder:
         routes = Routes(
             CrossOrigin(gateway.handle, objects.cors_rules).handle,
             functions.urls.handle,
-            {**pages.table(), "code": functions.code_links.handle},
+            {**pages.table(), **ImagePages(signed, images).table(), "code": functions.code_links.handle},
         )
         door = FrontDoor(routes.answer, self._settings.http)
         self._cleanup.push_async_callback(door.close)

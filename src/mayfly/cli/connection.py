@@ -1,6 +1,7 @@
 """Finding the server to talk to, and talking to it: AWS clients, and signed requests to Mayfly's own pages."""
 
 import contextlib
+import hashlib
 import json
 import os
 import urllib.error
@@ -20,6 +21,7 @@ from mayfly.app.local import read_root_key
 from mayfly.cli.options import with_data
 from mayfly.errors import PlatformError
 
+UPLOAD_S = 3600.0
 OWN_SERVICE = "mayfly"  # the service name in the signature of requests to Mayfly's own pages
 
 
@@ -51,18 +53,39 @@ class Connection:
 
     def get(self, path: str) -> Any:
         """The JSON that Mayfly's own page at `path` (with its query) answers; `PlatformError`."""
-        request = AWSRequest("GET", f"{self.url}{path}")
+        return self.send("GET", path)
+
+    def send(self, method: str, path: str, file: Path | None = None) -> Any:
+        """`get` with another method, and the content of a file; an answer may take as long as that is large."""
+        headers = {}
+        if file is not None:
+            headers = {"X-Amz-Content-SHA256": _sha256(file), "Content-Length": str(file.stat().st_size)}
+        request = AWSRequest(method, f"{self.url}{path}", headers=headers)
         credentials = Credentials(self.access_key_id, self.secret_access_key)
         SigV4Auth(credentials, OWN_SERVICE, self.region).add_auth(request)
         prepared = request.prepare()
-        plain = urllib.request.Request(prepared.url, headers=dict(prepared.headers.items()))  # noqa: S310  # our server
-        try:
-            with urllib.request.urlopen(plain, timeout=30) as reply:  # noqa: S310  # our server
-                return json.load(reply)
-        except urllib.error.HTTPError as error:
-            raise PlatformError(_complaint(path, error.code, error.read())) from error
-        except OSError as error:
-            raise PlatformError(f"{self.url} does not answer: {error}") from error
+        with contextlib.ExitStack() as cleanup:
+            body = cleanup.enter_context(file.open("rb")) if file is not None else None
+            plain = urllib.request.Request(  # noqa: S310  # our server
+                prepared.url, body, dict(prepared.headers.items()), method=method
+            )
+            return _answered(plain, path, self.url, 30 if file is None else UPLOAD_S)
+
+
+def _answered(request: urllib.request.Request, path: str, url: str, timeout_s: float) -> Any:
+    """The JSON of the answer; `PlatformError`."""
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as reply:  # noqa: S310  # our server
+            return json.load(reply)
+    except urllib.error.HTTPError as error:
+        raise PlatformError(_complaint(path, error.code, error.read())) from error
+    except OSError as error:
+        raise PlatformError(f"{url} does not answer: {error}") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _complaint(path: str, status: int, body: bytes) -> str:

@@ -21,8 +21,7 @@ TOOLS = (
     ("node", "Node.js, for the JavaScript SDK and its tests", "apt install nodejs"),
     ("crun", "containers as instances (planned)", "apt install crun"),
     ("runsc", "gVisor as instances (planned)", "apt install runsc, from gVisor's own repository"),
-    ("skopeo", "fetching container images (planned)", "apt install skopeo"),
-    ("umoci", "unpacking container images (planned)", "apt install umoci"),
+    ("skopeo", "fetching and importing container images", "apt install skopeo"),
 )
 
 

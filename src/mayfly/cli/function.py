@@ -54,8 +54,12 @@ def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Function", view["arn"]
     runs = f"Python {interpreter['version']}, {interpreter['path']}" if interpreter else "none on this machine"
     yield "Runtime", view["runtime"]
-    yield "Interpreter", runs
-    yield "Handler", f"{view['handler']}, at most {view['timeout_s']} s a call"
+    if view["image"]:
+        yield "Image", view["image"]["uri"]
+        yield "", view["image"]["pinned"]
+    else:
+        yield "Interpreter", runs
+    yield "Handler", f"{view['handler'] or 'what the image executes'}, at most {view['timeout_s']} s a call"
     yield "Memory", f"{view['memory_mb']} MB, /tmp {view['ephemeral_mb']} MB"
     yield "Isolation", view["isolation"]["level"]
     for layer in view["isolation"]["layers"]:

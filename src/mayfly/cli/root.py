@@ -34,6 +34,7 @@ COMMANDS = {
     "env": Entry("environment", RUN, "Print exports that point AWS tools at the platform: eval $(mayfly env)."),
     "deploy": Entry("deploying", BUILD, "Bring an application: package local code, create or update its stack."),
     "delete": Entry("deploying", BUILD, "Remove an application: delete its stack and what belongs to it."),
+    "image": Entry("image", BUILD, "Import container images for functions, list and remove them."),
     "invoke": Entry("invoking", BUILD, "Call a function and print its answer."),
     "logs": Entry("logs", LOOK, "Print what a function wrote, and follow what it writes."),
     "function": Entry("function", LOOK, "Show how a function stands: isolation, instances, versions, templates."),
@@ -67,7 +68,9 @@ class LazyGroup(TyperGroup):
 def load(name: str) -> Any:
     """The command of that name, which is a key of the table."""
     module = importlib.import_module(f"mayfly.cli.{COMMANDS[name].module}")
-    function: Callable[..., Any] = getattr(module, name)
+    function: Callable[..., Any] | typer.Typer = getattr(module, name)
+    if isinstance(function, typer.Typer):  # commands of its own
+        return typer.main.get_command(function)
     single = typer.Typer(rich_markup_mode="rich", context_settings=CONTEXT, add_completion=False)
     single.command(name)(function)
     return typer.main.get_command(single)

@@ -4,6 +4,8 @@ The gateway has its own, streaming way; here the body is in memory. Given by `ap
 """
 
 import hashlib
+import re
+from collections.abc import Mapping
 
 from mayfly.clock import Clock
 from mayfly.errors import CallerError
@@ -26,8 +28,12 @@ class SignedRequests:
         self._max_skew_s = max_skew_s
         self._verifier = sigv4.Verifier()
 
-    async def principal(self, request: HttpRequest, body: bytes, service: str) -> Principal:
-        """Who signed `request` for `service`; `NotSignedError`."""
+    async def principal(self, request: HttpRequest, body: bytes | None, service: str) -> Principal:
+        """Who signed `request` for `service`; `NotSignedError`.
+
+        `body` None: the signature is over the hash that the header `x-amz-content-sha256` names, and the caller
+        compares it with that of the body when it has read it.
+        """
         headers = request.joined()
         try:
             claim = claims.claim_of(headers, parse_query(request.query))
@@ -38,7 +44,15 @@ class SignedRequests:
             claims.check_time(claim, self._clock.now(), self._max_skew_s)
             key = await self._keys.find(claim.access_key_id, claim.session_token)
             signed = sigv4.SignedRequest(request.method, request.mount + request.path, request.query, headers)
-            self._verifier.check(claim, key.secret_access_key, signed, hashlib.sha256(body).hexdigest())
+            digest = _declared(headers) if body is None else hashlib.sha256(body).hexdigest()
+            self._verifier.check(claim, key.secret_access_key, signed, digest)
         except (claims.AuthError, ServiceError, ValueError) as error:
             raise NotSignedError(f"the signature does not hold: {error}") from error
         return key.principal
+
+
+def _declared(headers: Mapping[str, str]) -> str:
+    digest = headers.get("x-amz-content-sha256", "")
+    if re.fullmatch(r"[0-9a-f]{64}", digest) is None:
+        raise NotSignedError("the header x-amz-content-sha256 does not say what the body's SHA-256 is")
+    return digest

@@ -1,5 +1,10 @@
-"""AWS::Lambda::Function: code from a bucket, or written in the template (`ZipFile`)."""
+"""AWS::Lambda::Function: code from a bucket, written in the template (`ZipFile`), or in a container image.
 
+An image has to be made ready before anything else of the function can change, and before the function is any use: a
+resource is complete when it is.
+"""
+
+import asyncio
 import io
 import zipfile
 from collections.abc import Mapping
@@ -30,6 +35,9 @@ _DEFAULTS: dict[str, Any] = {
     "SnapStart": {"ApplyOn": "None"},
     "LoggingConfig": {"LogFormat": "Text"},
 }
+# Those that functions from images have; nothing goes back to what it is for a package.
+_IMAGE_DEFAULTS: dict[str, Any] = {"ImageConfig": {}}
+_LOOK_EVERY_S = 0.2
 _CAPACITY = "CapacityProviderConfig"
 _PLAIN = ("Role", "Handler", "Runtime")
 _AT_CREATION = ("Architectures", "PackageType")
@@ -56,6 +64,7 @@ class Function:
         LoggingConfig=fields(LogFormat=STRING, LogGroup=STRING, ApplicationLogLevel=STRING, SystemLogLevel=STRING),
         Architectures=STRINGS,
         PackageType=STRING,
+        ImageConfig=fields(EntryPoint=STRINGS, Command=STRINGS, WorkingDirectory=STRING),
         ReservedConcurrentExecutions=INTEGER,
         Tags=TAGS,
         CapacityProviderConfig=fields(
@@ -90,8 +99,9 @@ class Function:
                 FunctionName=function,
                 Code=_code(properties),
                 Tags={tag["Key"]: tag["Value"] for tag in properties.get("Tags", ())},
-                **picked(properties, *_PLAIN, *_AT_CREATION, *_DEFAULTS, _CAPACITY),
+                **picked(properties, *_PLAIN, *_AT_CREATION, *_defaults(properties), _CAPACITY),
             )
+        await self._ready(call, function, properties)
         await self._reserve(call, function, {}, properties)
         return Made(function, {"Arn": found["FunctionArn"]})
 
@@ -99,16 +109,19 @@ class Function:
         self, call: Caller, target: Target, made: Made, old: Mapping[str, Any], new: Mapping[str, Any]
     ) -> Made:
         function = made.physical_id
-        settings = {name: new.get(name, default) for name, default in _DEFAULTS.items() if changed(old, new, name)}
+        defaults = _defaults(new).items()
+        settings = {name: new.get(name, default) for name, default in defaults if changed(old, new, name)}
         settings |= {name: new[name] for name in _PLAIN if name in new and changed(old, new, name)}
         if changed(old, new, _CAPACITY):
             settings[_CAPACITY] = new.get(_CAPACITY) or _one_at_a_time(old[_CAPACITY])
+        await self._ready(call, function, new, failed=False)  # an interrupted update may still be under way
         if settings:
             await call("lambda", "UpdateFunctionConfiguration", FunctionName=function, **settings)
         if changed(old, new, "Code", "Architectures") or (changed(old, new, "Runtime") and "ZipFile" in new["Code"]):
             await call(
                 "lambda", "UpdateFunctionCode", FunctionName=function, **_code(new), **picked(new, "Architectures")
             )
+            await self._ready(call, function, new)
         await self._reserve(call, function, old, new)
         put, remove = tag_changes(old, new)
         arn = made.attributes["Arn"]
@@ -126,6 +139,17 @@ class Function:
             "ResourceNotFoundException", "lambda", "GetFunctionConfiguration", FunctionName=function
         )
 
+    async def _ready(self, call: Caller, function: str, properties: Mapping[str, Any], *, failed: bool = True) -> None:
+        """Wait until the image of a function is its code; `PropertyError` when that `failed`."""
+        while _is_image(properties):
+            found = await call("lambda", "GetFunctionConfiguration", FunctionName=function)
+            if failed and (found["State"] == "Failed" or found.get("LastUpdateStatus") == "Failed"):
+                reason = found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason is known"
+                raise PropertyError(f"The function cannot run from its image: {reason}")
+            if found["State"] != "Pending" and found.get("LastUpdateStatus") != "InProgress":
+                return
+            await asyncio.sleep(_LOOK_EVERY_S)
+
     async def _reserve(self, call: Caller, function: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         name = "ReservedConcurrentExecutions"
         if not changed(old, new, name):
@@ -134,6 +158,15 @@ class Function:
             await call("lambda", "PutFunctionConcurrency", FunctionName=function, **picked(new, name))
         else:
             await call("lambda", "DeleteFunctionConcurrency", FunctionName=function)
+
+
+def _is_image(properties: Mapping[str, Any]) -> bool:
+    return properties.get("PackageType") == "Image"
+
+
+def _defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What a property goes back to when a template no longer has it, for those that a function of its kind has."""
+    return {**_DEFAULTS, **_IMAGE_DEFAULTS} if _is_image(properties) else _DEFAULTS
 
 
 def _one_at_a_time(old: Mapping[str, Any]) -> dict[str, Any]:
