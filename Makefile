@@ -10,8 +10,8 @@ ENV := .venv/.ready
 JS := tests/javascript/node_modules/.ready
 PHOTOS := .cache/photos/.ready
 SYSTEM := .cache/system/.ready
-# What levels of isolation and their tests need of the system, as Debian names it.
-PACKAGES := crun runsc
+# What levels of isolation, images and their tests need of the system, as Debian names it.
+PACKAGES := crun runsc skopeo docker-registry
 
 .PHONY: help demo up test lint format bench bench-peers docs clean setup
 

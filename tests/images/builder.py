@@ -92,6 +92,7 @@ class LayoutBuilder:
         self,
         layers: Sequence[Layer],
         process: Mapping[str, Any] | None = None,
+        /,
         *,
         architecture: str = HERE,
         system: str = "linux",

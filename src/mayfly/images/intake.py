@@ -128,7 +128,7 @@ class Intake:
             size = sizes.get(descriptor.hex)
             if descriptor.hex not in kept or size is None:
                 size = await self._store_layer(layout, descriptor)
-            layers.append(Layer(descriptor.hex, size, diff_id, descriptor.media_type.endswith("gzip")))
+            layers.append(Layer(descriptor.hex, size, diff_id))
         image = records.of(digest, located.configuration, tuple(layers))
         await self._store.write(lambda tx: records.add(tx, self._blobs, image))
         return image

@@ -34,7 +34,6 @@ class Layer(msgspec.Struct, frozen=True):
     digest: str  # of the blob, hexadecimal
     size: int  # bytes of the blob
     diff_id: str  # of what is in it, uncompressed; hexadecimal
-    compressed: bool
 
 
 class Image(msgspec.Struct, frozen=True, omit_defaults=True):

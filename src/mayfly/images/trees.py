@@ -128,7 +128,7 @@ class Trees:
 
     async def _make_layer(self, layer: Layer, target: Path, most: int) -> None:
         async with self._slots, self.work() as work:
-            arguments = (self._uid, most, self._settings.entries, int(layer.compressed))
+            arguments = (self._uid, most, self._settings.entries)
             source = self._read(layer.digest)
             digest = f"sha256:{layer.digest}"
             try:

@@ -5,7 +5,7 @@ set-gid, no devices, no pipes, no extended attributes. What a layer removes of t
 markers that the format has for it (`.wh.NAME`, `.wh..wh..opq`), for `merge`. Directories that the layer does not name,
 but has something in, are listed in the file `implicit`: they say nothing of what should be there.
 
-Arguments: the user to become, the most bytes of all files, the most entries, whether it is compressed (0 or 1).
+Arguments: the user to become, the most bytes of all files, the most entries.
 Output: one line of JSON, {"diff_id", "bytes", "entries"} or {"error", "message"}; error is "broken", "too-large" or
 "disk-full".
 """
@@ -32,6 +32,7 @@ _TREE = "tree"
 RESERVE = 512 << 20  # bytes of the disk that are left for others
 _LOOK_EVERY = 64 << 20
 _OVERHEAD = 4096  # bytes of the stream that one entry may take beside its content
+_GZIP_MAGIC = b"\x1f\x8b"
 _GZIP = 31  # for zlib: a window of 32 KiB, and gzip's header
 
 
@@ -42,21 +43,26 @@ class TooLargeError(Exception):
 class Stream:
     """The uncompressed bytes of a layer: counted, bounded, hashed."""
 
-    def __init__(self, source: BinaryIO, compressed: bool, most: int) -> None:
+    def __init__(self, source: BinaryIO, most: int) -> None:
+        # What a manifest says of compression is not always so; the bytes are.
         self._source = source
-        self._inflate = zlib.decompressobj(_GZIP) if compressed else None
-        self._rest = b""
+        self._rest = source.read(len(_GZIP_MAGIC))
+        self._inflate = zlib.decompressobj(_GZIP) if self._rest == _GZIP_MAGIC else None
         self._most = most
         self._hash = hashlib.sha256()
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end."""
-        data = self._source.read(size) if self._inflate is None else self._inflated(size)
+        data = self._plain(size) if self._inflate is None else self._inflated(size)
         self._most -= len(data)
         if self._most < 0:
             raise TooLargeError("it unpacks to more than the limit for an image")
         self._hash.update(data)
         return data
+
+    def _plain(self, size: int) -> bytes:
+        first, self._rest = self._rest, b""
+        return first or self._source.read(size)
 
     def _inflated(self, size: int) -> bytes:
         while True:
@@ -216,9 +222,9 @@ class Tree:
             raise BrokenError(f"{member.name[:200]!r} is a link to something that the layer does not have") from None
 
 
-def unpack(source: BinaryIO, compressed: bool, most_bytes: int, most_entries: int) -> "tuple[str, Tree]":
+def unpack(source: BinaryIO, most_bytes: int, most_entries: int) -> "tuple[str, Tree]":
     """Everything into the current directory; the digest of the uncompressed layer, and what was written."""
-    stream = Stream(source, compressed, most_bytes + most_entries * _OVERHEAD)
+    stream = Stream(source, most_bytes + most_entries * _OVERHEAD)
     tree = Tree(most_bytes, most_entries)
     try:
         with tarfile.open(fileobj=stream, mode="r|", bufsize=_CHUNK, errors="surrogateescape") as tar:  # type: ignore[call-overload]  # reads only
@@ -232,14 +238,14 @@ def unpack(source: BinaryIO, compressed: bool, most_bytes: int, most_entries: in
 
 
 def main() -> None:
-    uid, most_bytes, most_entries, compressed = (int(argument) for argument in sys.argv[1:])
+    uid, most_bytes, most_entries = (int(argument) for argument in sys.argv[1:])
     answer: dict[str, object]
     try:
         shut_in(uid, most_bytes)
         os.mkdir(_TREE, 0o755)
         with open("implicit", "wb") as implicit:
             os.chdir(_TREE)
-            digest, tree = unpack(sys.stdin.buffer, bool(compressed), most_bytes, most_entries)
+            digest, tree = unpack(sys.stdin.buffer, most_bytes, most_entries)
             implicit.write(b"\0".join(os.fsencode(path) for path in sorted(tree.implicit)))
         sync()
         answer = {"diff_id": digest, "bytes": tree.bytes, "entries": tree.entries}
