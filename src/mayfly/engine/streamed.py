@@ -8,12 +8,60 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
+UPSTREAM_HIGH = 256 * 1024  # bytes of an upstream that nobody took
+
+
+class Upstream:
+    """Bytes in the other direction, once both sides have agreed on another protocol than HTTP: see `web`.
+
+    Whoever has them feeds them, and is asked to hold on while too many wait.
+    """
+
+    def __init__(self) -> None:
+        self._parts: deque[bytes] = deque()
+        self._waiting = 0
+        self._ended = False
+        self._hold: Callable[[bool], None] = lambda _: None
+        self._news = asyncio.Event()
+
+    def attach(self, hold: Callable[[bool], None]) -> None:
+        """`hold(True)` asks for no more for now, `hold(False)` for more."""
+        self._hold = hold
+
+    def feed(self, part: bytes) -> None:
+        if not self._ended:
+            self._parts.append(part)
+            self._waiting += len(part)
+            if self._waiting > UPSTREAM_HIGH:
+                self._hold(True)
+            self._news.set()
+
+    def end(self) -> None:
+        """Nothing follows. Idempotent."""
+        self._ended = True
+        self._news.set()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            while self._parts:
+                part = self._parts.popleft()
+                before, self._waiting = self._waiting, self._waiting - len(part)
+                if before > UPSTREAM_HIGH >= self._waiting:
+                    self._hold(False)
+                yield part
+            if self._ended:
+                return
+            self._news.clear()
+            await self._news.wait()
+
 
 class Streamed:
     """The parts of one result. One reader, one writer, both on the same event loop."""
 
-    def __init__(self, most_bytes: int) -> None:
-        """What comes beyond `most_bytes` is dropped, and `too_large` is set."""
+    def __init__(self, most_bytes: int, upstream: Upstream | None = None) -> None:
+        """What comes beyond `most_bytes` is dropped, and `too_large` is set. `upstream`: the caller asks for another
+        protocol, and has bytes for it when that is granted."""
+        self.upstream = upstream
         self.content_type = ""  # as the function said, once it has `begun`; empty: it did not
         self.began = False  # the runtime answers in parts
         self.too_large = False

@@ -12,10 +12,11 @@ import json
 import socket
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from mayfly.engine.api import Call, Target
-from mayfly.engine.streamed import Streamed
+from mayfly.engine.streamed import Streamed, Upstream
 from mayfly.sandbox import frames
 from mayfly.web_adapter import answers
 from mayfly.web_adapter.client import ServerConnection, ServerGoneError
@@ -138,7 +139,10 @@ class Web:
         }
         try:
             request = request_of(call.payload, self._settings, context)
-            async with contextlib.aclosing(self._exchange(request)) as exchange:
+            upstream = into.upstream if into is not None else None
+            if upstream is not None:
+                request = request.tunnelled("websocket")
+            async with contextlib.aclosing(self._exchange(request, upstream)) as exchange:
                 if into is not None and request.shape != "other":
                     await self._pass_on(number, exchange)
                 else:
@@ -149,7 +153,9 @@ class Web:
             kind = "Runtime.BadEvent" if isinstance(error, BadEventError) else "Runtime.WebServerError"
             self._fail(number, kind, str(error))
 
-    async def _exchange(self, request: WebRequest) -> AsyncGenerator[answers.AnswerHead | bytes]:
+    async def _exchange(
+        self, request: WebRequest, upstream: Upstream | None
+    ) -> AsyncGenerator[answers.AnswerHead | bytes]:
         """The head of the answer, and then its parts."""
         await self._ready.wait()
         connection = self._kept()
@@ -170,8 +176,9 @@ class Web:
             if status in self._settings.failing:
                 raise _FailingError(f"the web server answered with the status {status}")
             yield answers.head_of(status, headers)
-            async for part in connection.parts():
-                yield part
+            async with _pumping(upstream if status == HTTPStatus.SWITCHING_PROTOCOLS else None, connection):
+                async for part in connection.parts():
+                    yield part
         except BaseException:
             if connection is not None:
                 connection.close()
@@ -246,6 +253,25 @@ class Web:
             end.close()
             raise
         return connection
+
+
+@contextlib.asynccontextmanager
+async def _pumping(upstream: Upstream | None, connection: ServerConnection) -> AsyncIterator[None]:
+    """While the context is open, what comes of `upstream` goes to the server."""
+    if upstream is None:
+        yield
+        return
+    task = asyncio.create_task(_pump(upstream, connection), name="upstream of a web call")
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _pump(upstream: Upstream, connection: ServerConnection) -> None:
+    async for part in upstream:
+        await connection.pass_on(part)
+    connection.say_no_more()
 
 
 class _FailingError(Exception):

@@ -22,7 +22,7 @@ from mayfly.http.api import ClientGoneError
 from mayfly.http.body import HIGH_WATER_BYTES
 from mayfly.http.exchange import BadRequestError, Exchange, Headers, exchange
 from mayfly.http.traffic import Quota, Traffic
-from mayfly.services.contract import HttpRequest, HttpResponse
+from mayfly.services.contract import HttpRequest, HttpResponse, Tunnel
 
 HEAD_TIMEOUT_S = 30.0
 STALL_TIMEOUT_S = 60.0  # a client that neither goes on with its body nor reads the reply for this long is cut off
@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._arriving: Exchange | None = None  # its body is not complete
         self._upgrading = False  # what follows is for another protocol, as the parser sees it
         self._deaf = False  # nothing more is parsed
+        self._tunnel: Tunnel | None = None  # takes what comes, which is HTTP no more
         # What is being answered.
         self._ahead: deque[Exchange] = deque()
         self._current: Exchange | None = None
@@ -90,12 +91,17 @@ class Connection(asyncio.Protocol):
         if self._quota is not None:
             self._quota.give_back()
         self._parser = None  # it refers to this object
+        if self._tunnel is not None:
+            self._tunnel.end()
         self._ahead.clear()
         self._stop_parsing()
         self._let_write()
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._time()
+        if self._tunnel is not None:
+            self._tunnel.feed(data)
+            return
         if self._deaf or self._parser is None:
             return
         try:
@@ -110,6 +116,9 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client has said everything; whoever waits for its reply still gets it."""
         self._ending = True
+        if self._tunnel is not None:
+            self._tunnel.end()
+            return True
         self._stop_parsing()
         return self._current is not None or bool(self._ahead) or self._refusal is not None
 
@@ -302,6 +311,11 @@ class Connection(asyncio.Protocol):
             self._heard_at = self._time()
             self._transport.resume_reading()
 
+    def _hold(self, held: bool) -> None:
+        """Whoever takes what comes of another protocol has enough for now, or wants more."""
+        if not self._transport.is_closing():
+            (self._transport.pause_reading if held else self._transport.resume_reading)()
+
     # Replies.
 
     @property
@@ -354,6 +368,10 @@ class Connection(asyncio.Protocol):
                 self._send_whole(made, response, body, close=close)
             else:
                 close = close or (made.version != "1.1" and body.length is None)
+                if response.tunnel is not None:
+                    close = True
+                    self._tunnel = response.tunnel
+                    response.tunnel.attach(self._hold)
                 first = self._traffic.first(response.status)
                 await reply.stream(self, made, first, response, body, close=close)
         except FunctionFailedError as error:

@@ -33,6 +33,8 @@ def head(made: Exchange, first: str, response: HttpResponse, length: int | None,
     A body of unknown length is sent in chunks, or to an old client until the connection closes.
     """
     old = made.version != "1.1"
+    if response.tunnel is not None:
+        return heads.head(first, response.headers, "connection: upgrade\r\n")
     last = "connection: close\r\n" if close else "connection: keep-alive\r\n" if old else ""
     if response.status not in (204, 304) and declared(response) is None:
         if length is not None:
@@ -61,12 +63,14 @@ async def stream(
     """Send a reply whose body comes in pieces. Whatever the body raises, and `WrongLengthError`, goes through."""
     announced = declared(response)
     left = body.length if announced is None else announced
-    chunked = left is None and made.version == "1.1"
+    chunked = left is None and made.version == "1.1" and response.tunnel is None
     held = head(made, first, response, body.length, close=close)
     if bodiless(made, response.status):
         made.replied = True
         outlet.write(held)
         return
+    if response.tunnel is not None:
+        held = _send(outlet, b"", held)  # the client waits for it before it sends anything
     pieces = aiter(body)
     try:
         async for piece in pieces:

@@ -173,6 +173,18 @@ def join_headers(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
     return joined
 
 
+class Tunnel(Protocol):
+    """Takes what a client sends once its connection speaks another protocol than HTTP."""
+
+    def attach(self, hold: Callable[[bool], None]) -> None:
+        """`hold(True)` asks for no more for now, `hold(False)` for more."""
+
+    def feed(self, part: bytes) -> None: ...
+
+    def end(self) -> None:
+        """Nothing follows. Idempotent."""
+
+
 class HttpResponse(Struct, frozen=True):
     """The reply to an `HttpRequest`."""
 
@@ -180,6 +192,7 @@ class HttpResponse(Struct, frozen=True):
     headers: Sequence[tuple[str, str]] = ()
     body: "bytes | ByteStream" = b""
     close: bool = False  # the connection is of no further use: what is left of the request will not be read
+    tunnel: Tunnel | None = None  # of a reply with the status 101, whose body is of that protocol, too
 
 
 class Service(Protocol):

@@ -7,6 +7,7 @@ ends the connection. Nothing here knows what the answers are for.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import cast
 
 import httptools
@@ -37,6 +38,8 @@ class ServerConnection(asyncio.Protocol):
         self._heard = False  # it has begun to answer
         self._complete = False
         self._bodiless = False
+        self._changes = False  # another protocol was asked for
+        self._raw = False  # and is spoken from here on
         self._parts: deque[bytes] = deque()
         self._held = 0
         self._gone = ""
@@ -58,9 +61,19 @@ class ServerConnection(asyncio.Protocol):
         self._heard = self._complete = False
         self._status = 0
         self._bodiless = request.method == "HEAD"
-        assert self._transport is not None
-        self._write(encode(request))
+        self._changes = any(name == "upgrade" for name, _ in request.headers)
+        await self.pass_on(encode(request))
+
+    async def pass_on(self, data: bytes) -> None:
+        """Send bytes of the other protocol, at the server's pace."""
+        if self._transport is not None:
+            self._transport.write(data)
         await self._writable.wait()
+
+    def say_no_more(self) -> None:
+        """Nothing follows of the other protocol; what comes is still read."""
+        if self._transport is not None and not self._transport.is_closing() and self._transport.can_write_eof():
+            self._transport.write_eof()
 
     async def head(self) -> tuple[int, Headers]:
         """Status and headers of the answer; `ServerGoneError`."""
@@ -87,10 +100,6 @@ class ServerConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _write(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
-
     async def _more(self) -> None:
         if self._gone:
             raise ServerGoneError(self._gone, untouched=not self._heard)
@@ -110,13 +119,19 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        if self._raw:
+            self.on_body(data)
+            return
         if self._complete:
             self.close()  # it speaks without being asked
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._lose("the server changed the protocol without being asked to")
+        except httptools.HttpParserUpgrade as stop:
+            if not self._raw:
+                self._lose("the server changed the protocol without being asked to")
+            elif rest := data[stop.args[0] :]:
+                self.on_body(rest)
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._lose(str(cause) if isinstance(cause, _TooLongError) else "the server's answer is not HTTP")
@@ -126,7 +141,7 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         transport, self._transport = self._transport, None
-        if transport is not None and not self._complete and self._status and self._until_close():
+        if transport is not None and not self._complete and self._status and (self._raw or self._until_close()):
             self._finish()
         self._gone = self._gone or "the server closed the connection"
         self._writable.set()
@@ -162,7 +177,9 @@ class ServerConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if status < 200:
+        if status == HTTPStatus.SWITCHING_PROTOCOLS and self._changes:
+            self._raw = self._spent = True
+        elif status < HTTPStatus.OK:
             return
         self._status = status
         self._spent = self._spent or not self._parser.should_keep_alive()
@@ -181,7 +198,7 @@ class ServerConnection(asyncio.Protocol):
         self._news.set()
 
     def on_message_complete(self) -> None:
-        if self._status:
+        if self._status and not self._raw:
             self._finish()
 
     def _finish(self) -> None:

@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus
 
@@ -54,6 +54,10 @@ class WebRequest:
     def repeatable(self) -> bool:
         """Whether sending it twice is as good as once."""
         return self.method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
+
+    def tunnelled(self, protocol: str) -> "WebRequest":
+        """The same, asking for another protocol."""
+        return replace(self, headers=[*self.headers, ("connection", "upgrade"), ("upgrade", protocol)])
 
     def accepts_gzip(self) -> bool:
         """Whether its sender understands compressed answers."""

@@ -54,6 +54,7 @@ class Streams(Protocol):
         tail: bool = False,
         client_context: str | None = None,
         trace_id: str | None = None,
+        tunnel: bool = False,
     ) -> Flow: ...
 
 

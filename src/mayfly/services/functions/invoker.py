@@ -5,6 +5,7 @@ the engine's errors; callers give them their wire form, or try again.
 """
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -13,7 +14,7 @@ import msgspec
 from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.engine.api import Call, FailureKind, Outcome, Target, ThrottledError
-from mayfly.engine.streamed import Streamed
+from mayfly.engine.streamed import Streamed, Upstream
 from mayfly.errors import PlatformError
 from mayfly.policy.scaling import Scope
 from mayfly.services.contract import ServiceError
@@ -70,6 +71,11 @@ class Flow:
     def content_type(self) -> str:
         """Of an answer that comes in parts, as the function said; empty where it did not."""
         return self._streamed.content_type if self._streamed is not None else ""
+
+    @property
+    def upstream(self) -> Upstream | None:
+        """Where bytes of another protocol go that the caller has asked for."""
+        return self._streamed.upstream if self._streamed is not None else None
 
     async def parts(self) -> AsyncIterator[bytes]:
         """The answer as it comes; of a call that failed, what came before it did."""
@@ -142,14 +148,15 @@ class Invoker:
         tail: bool = False,
         client_context: str | None = None,
         trace_id: str | None = None,
+        tunnel: bool = False,
     ) -> Flow:
         """Run the function, and return as soon as it answers, in parts or whole; raises what `invoke` raises.
 
-        Whoever stops reading leaves the call running, as on AWS.
+        Whoever stops reading leaves the call running, as on AWS. With `tunnel`, the caller asks for another protocol.
         """
         target = _ready(entry.pick())
         call = Call(request_id, payload, arn, trace_id or self.new_trace(), client_context)
-        streamed = Streamed(self._limits.stream_bytes)
+        streamed = Streamed(sys.maxsize, Upstream()) if tunnel else Streamed(self._limits.stream_bytes)
         task = asyncio.create_task(self._run(target, call, streamed, source, tail=tail), name=f"stream-{request_id}")
         self._streaming.add(task)
         task.add_done_callback(self._streaming.discard)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from mayfly.services.contract import HttpRequest, HttpResponse
 from mayfly.services.functions.model import Cors
 
@@ -42,7 +44,7 @@ def decorated(cors: Cors, request: HttpRequest, response: HttpResponse) -> HttpR
         if cors.expose_headers:
             granted.append(("access-control-expose-headers", ", ".join(cors.expose_headers)))
         headers += granted
-    return HttpResponse(response.status, [*headers, ("vary", "Origin")], response.body)
+    return structs.replace(response, headers=[*headers, ("vary", "Origin")])
 
 
 def _origin_headers(cors: Cors, request: HttpRequest) -> list[tuple[str, str]]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from msgspec import structs
+
 from mayfly.clock import Clock
 from mayfly.engine.api import ThrottledError
 from mayfly.errors import CallerError, PlatformError
@@ -100,9 +102,10 @@ class UrlHandler:
             return _too_large()
         arn = self._home.arn(entry.function.name, entry.qualifier)
         try:
-            if url.streams and self._streams is not None:
+            tunnel = asks_for_websocket(request)
+            if (url.streams or tunnel) and self._streams is not None:
                 flow = await self._streams.stream(
-                    entry, event, request.request_id, source="url", arn=arn, trace_id=trace_id
+                    entry, event, request.request_id, source="url", arn=arn, trace_id=trace_id, tunnel=tunnel
                 )
                 if flow.whole is None:
                     return await _streamed(flow, request, trace_id)
@@ -174,7 +177,15 @@ async def _streamed(flow: Flow, request: HttpRequest, trace_id: str) -> HttpResp
         raise
     if request.method == "HEAD" or response.status in (204, 304):
         flow.abandon()  # what follows is not for anybody
-    return HttpResponse(response.status, [*response.headers, *own], response.body)
+    return structs.replace(response, headers=[*response.headers, *own])
+
+
+def asks_for_websocket(request: HttpRequest) -> bool:
+    """Whether a request is the beginning of a WebSocket."""
+    if request.method != "GET" or request.header("sec-websocket-key") is None:
+        return False
+    wanted = {word.strip().lower() for word in (request.header("connection") or "").split(",")}
+    return "upgrade" in wanted and (request.header("upgrade") or "").lower() == "websocket"
 
 
 def _too_large() -> HttpResponse:

@@ -7,12 +7,13 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from mayfly.errors import FunctionFailedError
-from mayfly.services.contract import HttpResponse
+from mayfly.services.contract import HttpResponse, Tunnel
 
 _JSON = ("content-type", "application/json")
 BYTES = "application/octet-stream"  # what a streamed answer is unless it says
@@ -37,12 +38,18 @@ def interpret(payload: bytes) -> HttpResponse:
     return HttpResponse(200, [_JSON], body)
 
 
-def prelude(text: bytes) -> HttpResponse:
-    """Status and headers that a streamed answer begins with, the body to follow; `BadReplyError`."""
+def prelude(text: bytes, tunnel: Tunnel | None = None) -> HttpResponse:
+    """Status and headers that a streamed answer begins with, the body to follow; `BadReplyError`.
+
+    `tunnel`: the client asked for another protocol, and gets it with the status 101.
+    """
     value = _parsed(text) if text else {}
     if not isinstance(value, dict):
         raise BadReplyError("the prelude is not an object")
     described = {key: item for key, item in value.items() if key != "body"}
+    if tunnel is not None and described.get("statusCode") == HTTPStatus.SWITCHING_PROTOCOLS:
+        headers = [("upgrade", "websocket"), *_headers(described.get("headers") or {})]
+        return HttpResponse(101, headers, tunnel=tunnel)
     return _described({"statusCode": 200} | described, BYTES)
 
 

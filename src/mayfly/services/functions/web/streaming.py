@@ -6,6 +6,8 @@ come a JSON object (statusCode, headers, cookies) and eight NUL bytes.
 
 from collections.abc import AsyncIterator
 
+from msgspec.structs import replace
+
 from mayfly.errors import FunctionFailedError, PlatformError
 from mayfly.services.contract import HttpResponse, StreamBody
 from mayfly.services.functions.invoker import Flow
@@ -31,8 +33,8 @@ async def respond(flow: Flow) -> HttpResponse:
         begun += part
         at = begun.find(_END)
         if at >= 0:
-            response = replies.prelude(bytes(begun[:at]))
-            return HttpResponse(response.status, response.headers, StreamBody(_from(bytes(begun[at + 8 :]), parts)))
+            response = replies.prelude(bytes(begun[:at]), flow.upstream)
+            return replace(response, body=StreamBody(_from(bytes(begun[at + 8 :]), parts)))
         if len(begun) > MOST_PRELUDE:
             break
     raise BadReplyError("the prelude of the answer has no end")
