@@ -1,6 +1,7 @@
 """The interfaces of one sandbox, served on loopback, and clients as they are inside."""
 
 import asyncio
+import itertools
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +14,7 @@ from mayfly.runtime_api.server import RuntimeApi
 
 PATIENCE_S = 20.0
 RUNTIME = "/2018-06-01/runtime"
+EXTENSION = "/2020-01-01/extension"
 
 
 class Answer(NamedTuple):
@@ -61,6 +63,13 @@ class Client:
     async def fail(self, request_id: str, body: bytes = b"{}", **headers: str) -> Answer:
         return await self.ask("POST", f"{RUNTIME}/invocation/{request_id}/error", body, **headers)
 
+    async def register(self, name: str, *events: str, **headers: str) -> Answer:
+        body = json.dumps({"events": events}).encode()
+        return await self.ask("POST", f"{EXTENSION}/register", body, Lambda_Extension_Name=name, **headers)
+
+    def poll(self, identifier: str) -> None:
+        self.send("GET", f"{EXTENSION}/event/next", Lambda_Extension_Identifier=identifier)
+
     async def closed(self) -> bool:
         """Whether the other side ends the connection."""
         async with asyncio.timeout(PATIENCE_S):
@@ -96,6 +105,12 @@ class Heard:
 
     def polled(self) -> None:
         self._add("polled")
+
+    def registered(self) -> None:
+        self._add("registered")
+
+    def extension_polled(self) -> None:
+        self._add("extension polled")
 
     def init_failed(self, error_type: str, payload: bytes, *, restoring: bool) -> None:
         self._add("restore failed" if restoring else "init failed", error_type, payload)
@@ -153,7 +168,8 @@ async def serve(heard: Heard, **options: Any) -> Stage:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     address = listener.getsockname()
-    api = RuntimeApi(heard, **options)
+    numbers = itertools.count(1)
+    api = RuntimeApi(heard, lambda: f"00000000-0000-4000-8000-{next(numbers):012}", **options)
     await api.listen(listener)
     return Stage(heard, api, address)
 

@@ -57,6 +57,10 @@ class Conversation(Protocol):
 
     def resume(self) -> None: ...
 
+    def farewell(self, end: str, over: Callable[[], None]) -> bool:
+        """The instance ends, for the reason `end`: False when nobody need know, so that it can be killed at once. Else
+        `over` is called when it may be, once, within seconds."""
+
     async def lost(self) -> None:
         """Return when `on_lost` was called."""
 
@@ -129,6 +133,9 @@ class Frames:
 
     def share(self, number: int, end: int) -> bool:
         return self._channel.send_with(frames.encode(frames.SHARE, None, b"", number), end)
+
+    def farewell(self, end: str, over: Callable[[], None]) -> bool:
+        return False
 
     async def lost(self) -> None:
         await self._channel.lost.wait()

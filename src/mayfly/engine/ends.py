@@ -87,6 +87,13 @@ class Ends:
         self._conversation.resume()
         self.output.resume()
 
+    def farewell(self, end: str, over: Callable[[], None]) -> bool:
+        """See `Conversation.farewell`; nothing is frozen meanwhile."""
+        if not self._conversation.farewell(end, over):
+            return False
+        self.sandbox.thaw()
+        return True
+
     async def lost(self, at_most_s: float) -> None:
         """Return when the runtime's last frame was read and its end of the socket is closed, or after `at_most_s`."""
         with contextlib.suppress(TimeoutError):

@@ -18,7 +18,13 @@ def failure_of(verdict: FailureKind | None, exit_: Exit | None, program: Mapping
     if verdict is not None:
         return Failure(verdict)
     if program is not None and (exit_ is None or exit_.reason != "out-of-memory"):
-        return Failure("exited", exit_status=program.get("code"), signal=program.get("signal"))
+        return Failure(
+            "exited",
+            exit_status=program.get("code"),
+            signal=program.get("signal"),
+            error_type=program.get("type", ""),
+            cause=program.get("cause", ""),
+        )
     if exit_ is None:
         return Failure("exited")
     match exit_.reason:

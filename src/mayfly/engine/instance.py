@@ -343,7 +343,7 @@ class Instance:
         from_spare = started.origin == "spare"
         self._account.sandbox_made(self._host.clock.monotonic(), sandbox.origin, environment, from_spare=from_spare)
         try:
-            talk = converse(self.target, self._frame, self._channel_lost)
+            talk = converse(self.target, self._frame, self._channel_lost, self._printed, self._host.clock)
             ends = self._ends = await Ends.open(sandbox, talk, self._printed)
         except BaseException:
             await sandbox.discard()
@@ -436,6 +436,9 @@ class Instance:
                 return
             if kind == frames.STREAM or kind == frames.CHUNK:
                 self._part(frame)
+                return
+            if kind == frames.DONE and (turn := self._turns.running.get(frame.number)) and turn.overdue:
+                self._answered_late(frame.number)
                 return
         if self._over:
             if kind in (frames.RESULT, frames.ERROR):
@@ -557,7 +560,11 @@ class Instance:
             ends.output.drain()
             if turns.waiting:
                 ends.send_continue()
-        turns.end(frame.number)
+        lingers = bool(frame.head) and bool(frame.meta.get("lingers"))
+        if lingers:
+            self._linger(turn)
+        else:
+            turns.end(frame.number)
         now = self._host.clock.monotonic()
         self.took_us = (frame.flags >> frames.TOOK_SHIFT) * frames.TOOK_US
         turn.least_ms = min(self.took_us / 1000, self.target.timeout_s * 1000)
@@ -569,9 +576,16 @@ class Instance:
             self._begin_next(ends, now)
         elif not turns.running and not self._shares:
             self._rest(now)
+        elif lingers:
+            pass  # it is told when nothing works for the call any more
         elif turns.overdue or (self._shares and self._shares.any_stuck):
             self._give_up()
         self._owner.answered(self, turn.job, outcome)
+
+    def _linger(self, turn: Turn) -> None:
+        """A call has its answer, and something works on for it: as long as the call might have taken, at most."""
+        self._turns.give_up(turn)
+        self._giving_up = self._loop.call_at(turn.due_at, self._given_up)
 
     def _rest(self, now: float) -> None:
         """Its last call has ended."""
@@ -582,7 +596,7 @@ class Instance:
             self.idle_since = now
 
     def _answered_late(self, number: int) -> None:
-        """A call that failed for its time has ended: its place is free."""
+        """A call that failed for its time, or was answered before all was done, has ended: its place is free."""
         self._turns.end(number)
         if not self._turns.overdue and self._giving_up is not None:
             self._giving_up.cancel()
@@ -705,6 +719,9 @@ class Instance:
         self._cancel_timers()
         self._owner.ended(self)
         if self._ends is not None:
+            if self._ends.farewell(self._reason, self._ends.sandbox.kill):
+                self._loop.call_soon(self._settle, None)  # what becomes of its calls is known, and nobody waits
+                return
             self._ends.sandbox.kill()
             if self._first is not None or self._turns.running:
                 self._killing = self._loop.call_later(KILL_GRACE_S, self._settle, None)

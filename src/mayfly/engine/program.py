@@ -1,9 +1,14 @@
 """The conversation with an instance that holds programs: a launcher starts them, and they come to the Runtime API, or
 listen on `$PORT`.
 
-The program that answers calls has the number 1. It is the first of `candidates` that there is. One that has asked for
-its first call at the Runtime API is ready, and so is one that answers as a web server: whichever comes first is how it
-is spoken to from then on. One that ends before that, or later, is told of as ENDED, and the instance is over.
+External extensions are started first. When all of them have registered, the runtime is: the first of `candidates` that
+there is, number 1. One that has asked for its first call at the Runtime API is ready, and so is one that answers as a
+web server: whichever comes first is how it is spoken to from then on.
+
+The instance is ready when the runtime is, and every extension has asked for its first event; a call is over when they
+all have asked again (web servers are not waited for, and extensions are not told of their requests). The answer goes on
+as soon as it is there: where extensions still work, it says that it lingers, and DONE follows. A program that ends ends
+the instance, and is told of as ENDED; how an instance with extensions is ended from here, `farewell` says.
 """
 
 import asyncio
@@ -12,11 +17,18 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 
+from mayfly import ids
+from mayfly.clock import Clock
+from mayfly.engine import launches
 from mayfly.engine.api import Call, Target
 from mayfly.engine.channel import Channel
 from mayfly.engine.conversation import OnFrame, OnLost, open_channel
+from mayfly.engine.farewell import Farewell, reason_of
+from mayfly.engine.lines import LineSplitter
 from mayfly.engine.streamed import Streamed
 from mayfly.engine.web import Dial, Web
+from mayfly.engine.window import Window
+from mayfly.runtime_api.extensions import Metadata
 from mayfly.runtime_api.invocation import Invocation
 from mayfly.runtime_api.server import RuntimeApi
 from mayfly.sandbox import frames
@@ -26,31 +38,47 @@ from mayfly.web_adapter.settings import BadSettingError, settings_of
 RUNTIME = 1  # the number of the program that answers calls
 # What it said last may still be on its way when word comes that it has ended.
 LAST_WORDS_S = 0.02
-_READY = frames.Frame(frames.READY, 0, 0, b"", b"")
+_LINGERS = b'{"lingers":true}'
 
 
 class Program:
     """See `conversation.Conversation`."""
 
-    def __init__(self, target: Target, on_frame: OnFrame, on_lost: OnLost) -> None:
+    def __init__(
+        self,
+        target: Target,
+        on_frame: OnFrame,
+        on_lost: OnLost,
+        on_lines: Callable[[list[str]], None],
+        clock: Clock,
+    ) -> None:
+        """`on_lines` gets what is printed past the sandbox's output pipe, and what the platform itself has to say."""
         self._target = target
         self._on_frame = on_frame
-        self._on_lost = on_lost
-        self._channel = Channel(self._from_launcher, self._launcher_lost)
-        self._api = RuntimeApi(self, restores=target.snap_start)
-        self._parts: dict[int, _Parts] = {}  # of answers that are under way, by number
+        self._on_lines = on_lines
+        self._clock = clock
+        self._channel = Channel(self._from_launcher, on_lost)
+        self._api = RuntimeApi(self, ids.request_id, restores=target.snap_start)
+        self._parts: dict[int, Window] = {}  # of answers that are under way, by number
         self._loop = asyncio.get_running_loop()
         self._address = ""
         self._dial: Dial = _nowhere
         self._web: Web | None = None  # where it may be a web server, until that is known
         self._is_web = False
         self._own_network = False
-        self._launching: Iterator[tuple[str, ...]] = iter(())
+        self._candidates: Iterator[tuple[str, ...]] = iter(())
         self._environment: dict[str, str] = {}
         self._directory = ""
         self._tried: list[str] = []
+        self._running: dict[int, str] = {}  # programs, by number, with the names of extensions
+        self._splitters: dict[int, LineSplitter] = {}
+        self._runtime_launched = False
+        self._runtime_ready = False
+        self._ready = False  # all are
+        self._lingering: int | None = None  # the call that was answered, and is not over
         self._ended = False
         self._last_words: asyncio.TimerHandle | None = None
+        self._farewell: Farewell | None = None
 
     async def open(self, sandbox: Sandbox) -> None:
         listener = sandbox.runtime_api
@@ -76,14 +104,28 @@ class Program:
         try:
             web = settings_of(self._environment)
         except BadSettingError as error:
-            self._on_frame(_fault("Runtime.InvalidWebSettings", str(error)))
+            self._fail("Runtime.InvalidWebSettings", str(error))
             return
         self._environment.setdefault("PORT", str(web.port))
         if web.demanded or (self._own_network and not web.excluded):  # else anybody may be listening there
             self._web = Web(web, target, self._environment, self._dial, self._on_frame)
         self._directory = target.directory or task_root
-        self._launching = iter(candidates(target, task_root))
-        self._launch_next()
+        self._candidates = iter(launches.candidates(target, task_root))
+        self._api.extensions.metadata = Metadata(
+            environment.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+            environment.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
+            target.handler,
+            target.function.split(":")[4] if target.function.count(":") >= 5 else "",
+        )
+        # The code is elsewhere than inside other sandboxes only where the machine's own file system is in sight.
+        extensions = launches.extensions(target, shared=task_root == str(target.sandbox.code))
+        self._api.extensions.expect(extensions)
+        variables = launches.environment_of_extensions(self._environment)
+        for number, (name, path) in enumerate(extensions.items(), RUNTIME + 1):
+            self._running[number] = name
+            self._launch(number, name, (path,), variables, "/", relay=True)
+        if not extensions:
+            self._launch_runtime()
 
     def invoke(
         self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool, into: Streamed | None = None
@@ -129,54 +171,108 @@ class Program:
 
     def resume(self) -> None: ...
 
+    def farewell(self, end: str, over: Callable[[], None]) -> bool:
+        if self._channel.lost.is_set() or not self._api.extensions.known or self._farewell is not None:
+            return False
+        self._farewell = Farewell(
+            reason_of(end), self._api.extensions, self._running, RUNTIME, self._clock, self._signal, over
+        )
+        return True
+
     async def lost(self) -> None:
         await self._channel.lost.wait()
 
     def close(self) -> None:
         if self._last_words is not None:
             self._last_words.cancel()
+        if self._farewell is not None:
+            self._farewell.close()
         if self._web is not None:
             self._web.close()
         self._api.close()
         self._channel.close()
 
-    # What the launcher says.
+    # Programs.
 
-    def _launch_next(self, error: str = "") -> None:
+    def _launch(
+        self, number: int, name: str, argv: tuple[str, ...], variables: dict[str, str], directory: str, *, relay: bool
+    ) -> None:
+        meta = {"name": name, "argv": argv, "environment": variables, "directory": directory, "relay": relay}
+        self._channel.send(frames.encode(frames.LAUNCH, meta, b"", number))
+
+    def _launch_runtime(self) -> None:
+        self._runtime_launched = True
+        self._running[RUNTIME] = ""
+        self._launch_next()
+
+    def _launch_next(self) -> None:
         """Have the next candidate started; when there is none, that is why init failed."""
-        argv = next(self._launching, None)
+        argv = next(self._candidates, None)
         if argv is None:
-            names = " ".join(self._tried)
-            cause = error or f"Couldn't find valid bootstrap(s): [{names}]"
-            self._on_frame(_fault("Runtime.InvalidEntrypoint", cause))
+            self._fail("Runtime.InvalidEntrypoint", f"Couldn't find valid bootstrap(s): [{' '.join(self._tried)}]")
             return
         self._tried.append(argv[0])
-        meta = {"name": "runtime", "argv": argv, "environment": self._environment, "directory": self._directory}
-        self._channel.send(frames.encode(frames.LAUNCH, meta, b"", RUNTIME))
+        self._launch(RUNTIME, "runtime", argv, self._environment, self._directory, relay=False)
+
+    def _signal(self, number: int, which: int) -> None:
+        self._channel.send(frames.encode(frames.SIGNAL, {"signal": which}, b"", number))
 
     def _from_launcher(self, frame: frames.Frame) -> None:
-        if frame.kind == frames.LAUNCH_FAILED and frame.number == RUNTIME:
-            meta = frame.meta
-            if meta["errno"] == errno.ENOENT and not self._target.command:
-                self._launch_next()
-            else:
-                self._on_frame(
-                    _fault("Runtime.InvalidEntrypoint", f"fork/exec {self._tried[-1]}: {meta['error'].lower()}")
-                )
+        if frame.kind == frames.LAUNCH_FAILED:
+            self._not_launched(frame)
         elif frame.kind == frames.LAUNCHED and frame.number == RUNTIME and self._web is not None:
             self._web.look(self._found_web)
-        elif frame.kind == frames.ENDED and frame.number == RUNTIME:
-            self._last_words = self._loop.call_later(LAST_WORDS_S, self._runtime_ended, frame)
+        elif frame.kind == frames.OUTPUT:
+            splitter = self._splitters.setdefault(frame.number, LineSplitter())
+            if lines := splitter.feed(frame.payload):
+                self._on_lines(lines)
+        elif frame.kind == frames.ENDED:
+            if (splitter_left := self._splitters.pop(frame.number, None)) and (lines := splitter_left.flush()):
+                self._on_lines(lines)
+            name = self._running.pop(frame.number, "")
+            if self._farewell is not None:
+                self._farewell.ended()
+            elif not self._ended:
+                self._ended = True
+                self._last_words = self._loop.call_later(LAST_WORDS_S, self._program_ended, frame, name)
 
-    def _runtime_ended(self, frame: frames.Frame) -> None:
-        undelivered = [invocation.number for invocation in self._api.undelivered]
-        meta = {**frame.meta, "undelivered": undelivered}
+    def _not_launched(self, frame: frames.Frame) -> None:
+        name, meta = self._running.get(frame.number, ""), frame.meta
+        if frame.number == RUNTIME:
+            if meta["errno"] == errno.ENOENT and not self._target.command:
+                self._launch_next()
+                return
+            self._fail("Runtime.InvalidEntrypoint", f"fork/exec {self._tried[-1]}: {meta['error'].lower()}")
+        else:
+            self._fail("Extension.LaunchError", f"fork/exec /opt/extensions/{name}: {meta['error'].lower()}")
+        self._running.pop(frame.number, None)
+
+    def _fail(self, error_type: str, cause: str) -> None:
+        """Init has, and what failed cannot say so itself."""
+        self._on_frame(frames.Frame(frames.INIT_ERROR, 0, 0, _head({"type": error_type, "cause": cause}), b""))
+
+    def _program_ended(self, frame: frames.Frame, extension: str) -> None:
+        """One of them, by itself: the instance is over."""
+        meta = {**frame.meta, "undelivered": [invocation.number for invocation in self._api.undelivered]}
+        fatal = next((one for one in self._api.extensions.known if one.error_type), None)
+        if fatal is not None:
+            meta["type"] = f"Extension.{fatal.state.value}"
+        elif extension:
+            meta["type"] = "Extension.Crash"
+        if extension:
+            code = frame.meta.get("code")
+            how = "exit code 0" if code == 0 else f"exit status {code}" if code else f"signal {frame.meta['signal']}"
+            meta["cause"] = how
         self._on_frame(frames.Frame(frames.ENDED, 0, 0, _head(meta), b""))
 
-    def _launcher_lost(self, garbage: frames.FrameError | None) -> None:
-        self._on_lost(garbage)
-
     # What programs say at the Runtime API.
+
+    def registered(self) -> None:
+        if not self._runtime_launched and self._api.extensions.all_registered:
+            self._launch_runtime()
+
+    def extension_polled(self) -> None:
+        self._look_whether_all_are_done()
 
     def ready(self) -> None:
         if self._is_web:
@@ -184,24 +280,49 @@ class Program:
         if self._web is not None:
             self._web.close()
             self._web = None
-        self._on_frame(_READY)
+        self._runtime_ready = True
+        self._api.extensions.close_registration()
+        self._look_whether_all_are_done()
 
     def _found_web(self) -> None:
         """It answers as a web server, before it has asked for a call."""
-        self._is_web = True
-        self._on_frame(frames.Frame(frames.READY, 0, 0, _head({"concurrency": self._target.concurrency}), b""))
+        self._is_web = self._runtime_ready = True
+        self._api.extensions.close_registration()
+        self._look_whether_all_are_done()
 
     def polled(self) -> None:
-        """The next call is given to it when there is one."""
+        self._look_whether_all_are_done()
+
+    def _look_whether_all_are_done(self) -> None:
+        extensions = self._api.extensions
+        if not extensions.all_ready:
+            return
+        if self._runtime_ready and not self._ready:
+            self._ready = True
+            lines = [
+                f"EXTENSION\tName: {one.name}\tState: {one.state.value}\tEvents: [{', '.join(one.events)}]"
+                for one in extensions.known
+            ]
+            if lines:
+                self._on_lines(lines)
+            head = _head({"concurrency": self._target.concurrency}) if self._is_web else b""
+            self._on_frame(frames.Frame(frames.READY, 0, 0, head, b""))
+        elif self._lingering is not None and self._api.runtime.is_done:
+            number, self._lingering = self._lingering, None
+            self._on_frame(frames.Frame(frames.DONE, 0, number, b"", b""))
 
     def init_failed(self, error_type: str, payload: bytes, *, restoring: bool) -> None:
         self._on_frame(frames.Frame(frames.INIT_ERROR, 0, 0, _head({"restoring": restoring}), payload))
 
     def answered(self, invocation: Invocation, payload: bytes) -> None:
-        self._on_frame(frames.Frame(frames.RESULT, 0, invocation.number, b"", payload))
+        self._over(frames.RESULT, invocation, payload)
+
+    def failed(self, invocation: Invocation, error_type: str, payload: bytes) -> None:
+        self._parts.pop(invocation.number, None)
+        self._over(frames.ERROR, invocation, payload)
 
     def begins(self, invocation: Invocation, content_type: str, hold: Callable[[bool], None]) -> None:
-        self._parts[invocation.number] = _Parts(hold)
+        self._parts[invocation.number] = Window(hold)
         head = _head({"content_type": content_type} if content_type else {})
         self._on_frame(frames.Frame(frames.STREAM, 0, invocation.number, head, b""))
 
@@ -210,51 +331,19 @@ class Program:
         self._on_frame(frames.Frame(frames.CHUNK, 0, invocation.number, b"", data))
 
     def ended(self, invocation: Invocation) -> None:
-        del self._parts[invocation.number]
-        self._on_frame(frames.Frame(frames.RESULT, 0, invocation.number, b"", b""))
-
-    def failed(self, invocation: Invocation, error_type: str, payload: bytes) -> None:
         self._parts.pop(invocation.number, None)
-        self._on_frame(frames.Frame(frames.ERROR, 0, invocation.number, b"", payload))
+        self._over(frames.RESULT, invocation, b"")
 
-
-class _Parts:
-    """How much of an answer is on its way: no more than half of the window and one read."""
-
-    def __init__(self, hold: Callable[[bool], None]) -> None:
-        self._hold = hold
-        self._under_way = 0
-        self._held = False
-
-    def sent(self, size: int) -> None:
-        self._under_way += size
-        self._look()
-
-    def taken(self, size: int) -> None:
-        self._under_way -= size
-        self._look()
-
-    def _look(self) -> None:
-        held = self._under_way > frames.STREAM_WINDOW // 2
-        if held is not self._held:
-            self._held = held
-            self._hold(held)
+    def _over(self, kind: int, invocation: Invocation, payload: bytes) -> None:
+        """The answer is complete."""
+        lingers = not self._api.extensions.all_ready
+        if lingers:
+            self._lingering = invocation.number
+        self._on_frame(frames.Frame(kind, 0, invocation.number, _LINGERS if lingers else b"", payload))
 
 
 async def _nowhere() -> socket.socket:
     raise ConnectionError("the sandbox is not open yet")
-
-
-def candidates(target: Target, task_root: str) -> list[tuple[str, ...]]:
-    """What to try to start, in this order: a `bootstrap` of the code or of a layer, where nothing else is said."""
-    if target.command:
-        return [target.command]
-    return [(f"{task_root}/bootstrap",), ("/opt/bootstrap",)]
-
-
-def _fault(error_type: str, cause: str) -> frames.Frame:
-    """Init failed before anything of the function could speak."""
-    return frames.Frame(frames.INIT_ERROR, 0, 0, _head({"type": error_type, "cause": cause}), b"")
 
 
 def _head(meta: dict[str, object]) -> bytes:

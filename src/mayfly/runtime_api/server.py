@@ -2,18 +2,27 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
+from typing import Protocol
 
-from mayfly.runtime_api import runtime
+from mayfly.runtime_api import extensions, runtime
 from mayfly.runtime_api.connection import Crowd, maker
 from mayfly.runtime_api.exchange import NOT_FOUND, Ignored, Reply, Request, Sink
+from mayfly.runtime_api.extensions import Extensions
 from mayfly.runtime_api.invocation import Invocation
+
+
+class Hears(runtime.Hears, extensions.Hears, Protocol):
+    """Who is told what comes from inside."""
 
 
 class RuntimeApi:
     """Made before the first program of the sandbox runs, and closed with the sandbox."""
 
-    def __init__(self, hears: runtime.Hears, *, restores: bool = False) -> None:
-        self._runtime = runtime.Runtime(hears, restores=restores)
+    def __init__(self, hears: Hears, new_id: Callable[[], str], *, restores: bool = False) -> None:
+        """`new_id` makes UUIDs; `restores`: see `runtime.Runtime`."""
+        self.runtime = runtime.Runtime(hears, restores=restores)
+        self.extensions = Extensions(hears, new_id)
         self._crowd = Crowd(self)
         self._server: asyncio.Server | None = None
 
@@ -23,12 +32,14 @@ class RuntimeApi:
         self._server = await loop.create_server(maker(self._crowd), sock=listener, backlog=128)
 
     def invoke(self, invocation: Invocation) -> None:
-        self._runtime.invoke(invocation)
+        """Hand a call to the runtime, and tell the extensions."""
+        self.extensions.invoke(invocation)
+        self.runtime.invoke(invocation)
 
     @property
     def undelivered(self) -> list[Invocation]:
-        """The calls that nobody in the sandbox knows of."""
-        return self._runtime.undelivered
+        """The calls that the runtime has not asked for."""
+        return self.runtime.undelivered
 
     @property
     def connections(self) -> int:
@@ -38,7 +49,9 @@ class RuntimeApi:
     def begin(self, request: Request, reply: Reply) -> Sink:
         """See `exchange.Answers`."""
         if request.path.startswith(runtime.VERSION + "/"):
-            return self._runtime.begin(request, reply)
+            return self.runtime.begin(request, reply)
+        if request.path.startswith(extensions.VERSION + "/"):
+            return self.extensions.begin(request, reply)
         reply.send(NOT_FOUND)
         return Ignored()
 

@@ -48,8 +48,9 @@ SHARE = 12
 
 # Server to launcher: what stands in the place of a runtime where the sandbox holds a program (`python.launcher`).
 # A number names a program from its LAUNCH to its ENDED; the server chooses it, and uses none twice.
-# number; JSON: {"name": for people, "argv": [str, ...], "environment": {str: str}, "directory": str}. `argv[0]` without
-# a slash is looked for in the environment's PATH.
+# number; JSON: {"name": for people, "argv": [str, ...], "environment": {str: str}, "directory": str, "relay"?: bool}.
+# `argv[0]` without a slash is looked for in the environment's PATH. With `relay`, what it prints comes as OUTPUT with
+# its number, instead of by the output pipe.
 LAUNCH = 7
 SIGNAL = 8  # number; JSON: {"signal": int}. To the program alone, not to what it started.
 
@@ -72,10 +73,14 @@ CHUNK = 24  # number; payload: the next part
 SHARED = 28  # number of a SHARE: its socket is there
 UNSHARED = 29  # number of a SHARE: its socket is closed, and none of its calls runs any more
 
-# Launcher to server. What is launched prints into the output pipe.
+# Launcher to server. What is launched prints into the output pipe; see `relay`, with which OUTPUT comes before ENDED.
 LAUNCHED = 32  # number; JSON: {"pid": int, as it is known inside}
 LAUNCH_FAILED = 33  # number; JSON: {"error": str, "errno": int}
 ENDED = 34  # number; JSON: {"code": exit status} or {"signal": int}
+
+# Within the server, from the conversation with a program. The head of a RESULT or an ERROR may be {"lingers": true}:
+# the call has its answer, and is not over before DONE with its number.
+DONE = 35
 
 # Flag of RESULT and ERROR: the output pipe was empty after the call had printed its last. A hint, by which the server
 # saves a look into the pipe; a runtime that lies has its own output attributed to the wrong call.

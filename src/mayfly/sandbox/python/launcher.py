@@ -18,6 +18,7 @@ from typing import NoReturn
 from mayfly.sandbox import frames
 
 _CHUNK = 1 << 16
+_LAST_READS = 16  # a pipe holds as much
 # Python ignores some, and so may have who started Mayfly; programs expect all to be as usual.
 _USUAL = sorted({*range(1, 32)} & {*signal.valid_signals()} - {signal.SIGKILL, signal.SIGSTOP})
 
@@ -52,6 +53,8 @@ class Launcher:
         self._control = control
         self._decoder = frames.Decoder()
         self._numbers: dict[int, int] = {}  # of the programs that run, by process id
+        self._relays: dict[int, int] = {}  # numbers of programs, by the end of the pipe that they print into
+        self._watched = select.poll()
 
     def run(self) -> None:
         alarm, waker = socket.socketpair()
@@ -59,12 +62,14 @@ class Launcher:
             end.setblocking(False)
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        watched = select.poll()
+        watched = self._watched
         watched.register(self._control, select.POLLIN)
         watched.register(alarm, select.POLLIN)
         with contextlib.suppress(ConnectionError):  # the server is gone
             while True:
                 ready = {descriptor for descriptor, _ in watched.poll()}
+                for relay in ready & self._relays.keys():
+                    self._pass_on(relay)
                 if alarm.fileno() in ready:
                     alarm.recv(_CHUNK)
                     self._bury()
@@ -90,7 +95,7 @@ class Launcher:
             os.chdir(meta["directory"])
             path = _found(argv[0], environment.get("PATH", os.defpath))
             # It has this process's output and no other of its descriptors, which are closed when a program begins.
-            pid = os.posix_spawn(path, argv, environment, setsigdef=_USUAL, setsigmask=[])
+            pid = self._spawn(path, argv, environment, frame.number if meta.get("relay") else 0)
         except (OSError, ValueError) as error:  # ValueError: a NUL, or a variable's name with "=" in it
             number = getattr(error, "errno", None) or 22
             why = os.strerror(number) if isinstance(error, OSError) else str(error)
@@ -98,6 +103,38 @@ class Launcher:
             return
         self._numbers[pid] = frame.number
         self._say(frames.LAUNCHED, frame.number, {"pid": pid})
+
+    def _spawn(self, path: str, argv: list[str], environment: dict[str, str], relayed: int) -> int:
+        """`relayed`: the number of a program whose output is to be passed on, else 0."""
+        if not relayed:
+            return os.posix_spawn(path, argv, environment, setsigdef=_USUAL, setsigmask=[])
+        mine, theirs = os.pipe()
+        try:
+            actions = [(os.POSIX_SPAWN_DUP2, theirs, 1), (os.POSIX_SPAWN_DUP2, theirs, 2)]
+            pid = os.posix_spawn(path, argv, environment, file_actions=actions, setsigdef=_USUAL, setsigmask=[])
+        except BaseException:
+            os.close(mine)
+            raise
+        finally:
+            os.close(theirs)
+        os.set_blocking(mine, False)
+        self._relays[mine] = relayed
+        self._watched.register(mine, select.POLLIN)
+        return pid
+
+    def _pass_on(self, relay: int) -> bool:
+        """Some of what a program printed; whether there was any."""
+        try:
+            data = os.read(relay, _CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._watched.unregister(relay)
+            os.close(relay)
+            del self._relays[relay]
+            return False
+        self._control.sendall(frames.encode(frames.OUTPUT, None, data, self._relays[relay]))
+        return True
 
     def _bury(self) -> None:
         with contextlib.suppress(ChildProcessError):
@@ -108,6 +145,10 @@ class Launcher:
                 number = self._numbers.pop(pid, None)
                 if number is None:
                     continue  # it was left behind by its parent
+                for relay in [relay for relay, owner in self._relays.items() if owner == number]:
+                    for _ in range(_LAST_READS):  # whoever has its end of the pipe, too, may print on
+                        if not self._pass_on(relay):
+                            break
                 killed = os.WIFSIGNALED(status)
                 how: dict[str, object] = {"signal": os.WTERMSIG(status)} if killed else {"code": os.WEXITSTATUS(status)}
                 self._say(frames.ENDED, number, how)

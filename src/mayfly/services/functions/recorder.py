@@ -145,7 +145,9 @@ class Recorder:
         events = []
         if target.runtime:  # an image brings its own
             version = sha256(target.runtime.encode()).hexdigest()
-            first = report.init_start(target.sandbox.runtime, self._home.region, version, restored=restored)
+            first = report.init_start(
+                target.sandbox.runtime or target.runtime, self._home.region, version, restored=restored
+            )
             events.append((now_ms, first))
         if target.notice:
             events.append((now_ms, f"MAYFLY {target.notice}\n"))

@@ -107,7 +107,7 @@ def _named_type(failure: Failure) -> str:
 
 def cause_of_death(request_id: str, failure: Failure, timeout_s: float, now: float) -> str | None:
     """The line before END when the platform ended the call; None when the runtime spoke for itself."""
-    if failure.kind in ("raised", "init-raised", "restore-raised"):
+    if failure.kind in ("raised", "init-raised", "restore-raised") and not failure.error_type:
         return None
     text = results.cause(failure, timeout_s)
     if failure.kind in ("timeout", "init-timeout"):

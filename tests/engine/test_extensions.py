@@ -1,0 +1,208 @@
+"""Extensions beside a runtime, at the levels that Mayfly ships: who starts when, who is waited for, who hears what."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mayfly.engine.api import Target
+from mayfly.engine.engine import LocalEngine
+
+from .conftest import Recorder, result
+from .programs import ASK, ECHO, program, write
+from .test_programs import call, code, engine, factory, failed
+
+__all__ = ["code", "engine", "factory"]
+FAILS_INIT = """register
+ask POST $extension/init/error "" "$identity"$'\\r\\n'"Lambda-Extension-Function-Error-Type: x"
+exit 1"""
+EXTENSION = (
+    ASK
+    + r"""
+extension=/2020-01-01/extension
+me=$(basename "$0")
+register() { ask POST $extension/register "{\"events\": [$1]}" "Lambda-Extension-Name: $me"
+  identity="Lambda-Extension-Identifier: $(header lambda-extension-identifier)"; }
+event() { ask GET $extension/event/next "" "$identity"; }
+"""
+)
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Path:
+    """A layer with room for extensions."""
+    for directory in (tmp_path / "layer", tmp_path / "layer" / "extensions"):
+        directory.mkdir()
+        directory.chmod(0o755)
+    return tmp_path / "layer"
+
+
+def extended(code: Path, layer: Path, **more: int) -> Target:
+    target = program(code, **more)
+    return replace(target, sandbox=replace(target.sandbox, layers=(layer,)))
+
+
+def extension(layer: Path, script: str, name: str = "helper") -> None:
+    write(layer / "extensions", EXTENSION + script, name)
+
+
+async def test_an_extension_starts_first_hears_of_calls_and_of_the_end(
+    engine: LocalEngine, code: Path, layer: Path, recorder: Recorder
+) -> None:
+    write(code, ECHO)
+    extension(
+        layer,
+        """echo "starting without ${_HANDLER-handler}"
+register '"INVOKE", "SHUTDOWN"'
+while event; do
+  echo "heard $body"
+  [[ $body = *SHUTDOWN* ]] && exit 0
+done
+""",
+    )
+    target = extended(code, layer)
+
+    assert result(await engine.invoke(target, call(1, "r1"))) == {"you said": 1}
+    assert result(await engine.invoke(target, call(2, "r2"))) == {"you said": 2}
+    engine.retire(target.key)
+    await recorder.wait_for(lambda: bool(recorder.of("terminated")))
+
+    lines = [text for _, _, text in recorder.of("output")]
+    assert lines.index("starting without handler") < lines.index("booting")
+    assert "EXTENSION\tName: helper\tState: Ready\tEvents: [INVOKE, SHUTDOWN]" in lines
+    heard = [line for line in lines if line.startswith("heard")]
+    assert [('"requestId":"r1"' in heard[0]), ('"requestId":"r2"' in heard[1])] == [True, True]
+    assert '"shutdownReason":"SPINDOWN"' in heard[2]
+
+
+async def test_a_call_is_answered_before_extensions_are_done_with_it_and_the_next_waits_for_them(
+    engine: LocalEngine, code: Path, layer: Path, tmp_path: Path, recorder: Recorder
+) -> None:
+    write(code, ECHO)
+    extension(layer, "register '\"INVOKE\"'\nwhile event; do sleep 0.4; echo worked; done\n")
+    target = extended(code, layer)
+
+    first = await engine.invoke(target, call(1, "r1"))
+    assert "worked" not in [text for _, _, text in recorder.of("output")]
+    (view,) = engine.snapshot()
+    assert view.instances[0].state == "busy"
+    await recorder.wait_for(lambda: ("i1", None, "worked") in recorder.of("output"))
+    while engine.snapshot()[0].instances[0].state == "busy":
+        await recorder.wait_for(lambda: True)
+        await _turn()
+    second = await engine.invoke(target, call(2, "r2"))
+
+    assert first.instance == second.instance
+
+
+async def _turn() -> None:
+    await asyncio.sleep(0.01)
+
+
+async def test_an_extension_that_never_registers_keeps_the_runtime_from_starting(
+    engine: LocalEngine, code: Path, layer: Path, recorder: Recorder
+) -> None:
+    write(code, ECHO)
+    extension(layer, "exec sleep 1000\n")
+
+    assert failed(await engine.invoke(extended(code, layer, timeout_s=1), call()))[0] == "init-timeout"
+    assert "booting" not in [text for _, _, text in recorder.of("output")]
+
+
+@pytest.mark.parametrize(
+    ("script", "error_type", "cause"),
+    [
+        ("exit 0", "Extension.Crash", "exit code 0"),
+        ("register; exit 3", "Extension.Crash", "exit status 3"),
+        (
+            FAILS_INIT,
+            "Extension.InitError",
+            "exit status 1",
+        ),
+    ],
+)
+async def test_an_extension_that_ends_fails_init(
+    engine: LocalEngine, code: Path, layer: Path, script: str, error_type: str, cause: str
+) -> None:
+    write(code, "#!/bin/bash\nexec sleep 1000\n")
+    extension(layer, script + "\n")
+
+    outcome = await engine.invoke(extended(code, layer), call())
+
+    assert outcome.failure is not None
+    assert (outcome.failure.error_type, outcome.failure.cause) == (error_type, cause)
+
+
+async def test_an_extension_that_cannot_be_executed_fails_init(engine: LocalEngine, code: Path, layer: Path) -> None:
+    write(code, ECHO)
+    write(layer / "extensions", "not a program", "broken")
+
+    outcome = await engine.invoke(extended(code, layer), call())
+
+    assert outcome.failure is not None
+    assert outcome.failure.error_type == "Extension.LaunchError"
+
+
+async def test_an_extension_that_dies_during_a_call_fails_it_and_the_instance_is_replaced(
+    engine: LocalEngine, code: Path, layer: Path
+) -> None:
+    write(code, ASK + "while next; do sleep 0.5; ask POST $runtime/invocation/$id/response $body; done\n")
+    extension(layer, "register '\"INVOKE\"'\nevent; [[ $body = *r-bad* ]] && exit 9; while event; do :; done\n")
+    target = extended(code, layer)
+
+    outcome = await engine.invoke(target, call(1, "r-bad"))
+
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, outcome.failure.error_type, outcome.failure.cause) == (
+        "exited",
+        "Extension.Crash",
+        "exit status 9",
+    )
+    assert result(await engine.invoke(target, call(2, "r-good"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("runtime", "reason"),
+    [("next; sleep 1000", "TIMEOUT"), ("next; exit 1", "FAILURE")],
+)
+async def test_extensions_hear_why_an_instance_ends(
+    engine: LocalEngine, code: Path, layer: Path, recorder: Recorder, runtime: str, reason: str
+) -> None:
+    write(code, ASK + runtime + "\n")
+    extension(layer, 'register \'"SHUTDOWN"\'\nevent; echo "heard $body"; exit 0\n')
+
+    outcome = await engine.invoke(extended(code, layer, timeout_s=1), call())
+    await recorder.wait_for(lambda: bool(recorder.of("terminated")))
+
+    assert outcome.failure is not None
+    assert f'"shutdownReason":"{reason}"' in "".join(text for _, _, text in recorder.of("output"))
+
+
+async def test_a_runtime_with_extensions_is_asked_to_end_before_they_are(
+    engine: LocalEngine, code: Path, layer: Path, recorder: Recorder
+) -> None:
+    write(code, "#!/bin/bash\ntrap 'echo asked to end; exit 0' TERM\n" + ECHO.partition("\n")[2])
+    extension(layer, "register '\"SHUTDOWN\"'\nevent; echo told; exit 0\n")
+    target = extended(code, layer)
+    await engine.invoke(target, call())
+
+    engine.retire(target.key)
+    await recorder.wait_for(lambda: bool(recorder.of("terminated")))
+
+    lines = [text for _, _, text in recorder.of("output")]
+    assert "told" in lines
+
+
+async def test_an_extension_that_does_not_end_is_ended(
+    engine: LocalEngine, code: Path, layer: Path, recorder: Recorder
+) -> None:
+    write(code, ECHO)
+    extension(layer, "register '\"SHUTDOWN\"'\nevent; echo told; exec sleep 1000\n")
+    target = extended(code, layer)
+    await engine.invoke(target, call())
+
+    engine.retire(target.key)
+    await recorder.wait_for(lambda: bool(recorder.of("terminated")))
+
+    assert "told" in [text for _, _, text in recorder.of("output")]
