@@ -3,12 +3,10 @@
 import sys
 from pathlib import Path
 
-import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from mayfly.sandbox import interpreters
-from mayfly.sandbox.api import Interpreter, SandboxUnavailableError
+from mayfly.sandbox.api import Interpreter
 
 
 def python(minor: int, micro: int = 0) -> Interpreter:
@@ -35,35 +33,3 @@ def test_what_is_found_is_newest_first_and_one_a_minor_version(tmp_path: Path) -
     minors = [one.version[:2] for one in found]
     assert minors == sorted(set(minors), reverse=True)
     assert interpreters.current() in found
-
-
-@given(MINORS)
-def test_an_installed_version_is_used_without_a_warning(minors: set[int]) -> None:
-    found = [python(minor) for minor in minors]
-    for minor in minors:
-        assert interpreters.choose(f"python3.{minor}", found) == (python(minor), None)
-
-
-@given(MINORS, st.integers(6, 25))
-def test_the_nearest_version_is_used_with_a_warning(minors: set[int], wanted: int) -> None:
-    choice = interpreters.choose(f"python3.{wanted}", [python(minor) for minor in minors])
-    distance = abs(choice.interpreter.version[1] - wanted)
-    assert distance == min(abs(minor - wanted) for minor in minors)
-    assert (choice.warning is None) == (distance == 0)
-
-
-def test_of_two_equally_near_versions_the_newer_is_used() -> None:
-    choice = interpreters.choose("python3.11", [python(10), python(12, 4)])
-    assert choice.interpreter == python(12, 4)
-    assert choice.warning == "python3.11 is not installed on this machine; Python 3.12.4 runs its functions instead"
-
-
-@pytest.mark.parametrize("runtime", ["nodejs22.x", "python2.7", "python3", "python3.11 ", "", "provided.al2023"])
-def test_what_is_no_python_3_is_refused(runtime: str) -> None:
-    with pytest.raises(SandboxUnavailableError, match="not a managed runtime"):
-        interpreters.choose(runtime, [python(11)])
-
-
-def test_a_machine_without_python_is_told_what_to_install() -> None:
-    with pytest.raises(SandboxUnavailableError, match="install python3"):
-        interpreters.choose("python3.11", [])

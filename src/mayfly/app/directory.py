@@ -56,6 +56,7 @@ class DataDirectory:
         self.code = self.root / "code"
         self.sandbox = self.root / "sandbox"
         self.oci = self.root / "oci"
+        self.runtimes = self.root / "runtimes"  # what `mayfly runtime install` puts there
         self.server_log = self.root / "server.log"
         self._home = self.root / "home.json"
         self._info = self.root / "server.json"

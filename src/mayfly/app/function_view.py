@@ -16,6 +16,7 @@ from mayfly.errors import CallerError
 from mayfly.sandbox.denials import Denials
 from mayfly.services.functions.deployments import Deployment, Deployments
 from mayfly.services.functions.model import Scaling
+from mayfly.services.functions.runtimes import RuntimeAbsent
 
 
 class QualifiedError(CallerError):
@@ -101,11 +102,11 @@ class FunctionView:
         if runtime == IMAGE:
             return {"runtime": runtime, "interpreter": None, "warnings": []}
         choice = self._interpreters.choose(runtime)
-        if choice is None:
-            return {"runtime": runtime, "interpreter": None, "warnings": [f"nothing on this machine runs {runtime}"]}
+        warnings = self._interpreters.warnings(runtime)
+        if isinstance(choice, RuntimeAbsent):
+            return {"runtime": runtime, "interpreter": None, "warnings": warnings}
         chosen = self._interpreters.by_template[choice.template]
         interpreter = {"path": str(chosen.path), "version": ".".join(map(str, chosen.version))}
-        warnings = [choice.warning] if choice.warning else []
         return {"runtime": runtime, "interpreter": interpreter, "warnings": warnings}
 
     async def _concurrency(self, name: str, deployments: Sequence[Deployment]) -> dict[str, Any]:

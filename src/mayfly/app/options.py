@@ -22,6 +22,8 @@ _MOST_QUEUE_S = 900.0
 MOST_CONCURRENCY = 1_000_000
 # What a spare takes, with pandas imported, and which part of the machine's memory all of them may take.
 _SPARE_MB, _SPARES_SHARE = 4, 0.01
+# The same of a process that waits for its function; the code of its program is shared, and not counted.
+_POOLED_MB, _POOLED_SHARE, _MOST_POOLED = 32, 0.02, 64
 _TEMPLATES_SHARE = 0.125
 MOST_WORKERS = 64
 _LEVELS = ("namespace", "container", "gvisor", "process")
@@ -54,6 +56,7 @@ class ServerOptions:
     image_directories: tuple[Path, ...] = ()  # below which an ImageUri may name layouts and archives
     insecure_registries: tuple[str, ...] = ()  # host:port that may be asked over plain HTTP
     registry_auth: Path | None = None  # a file of credentials, as `docker login` writes it
+    runtime_substitution: bool = True
     access_key_id: str | None = None
     secret_access_key: str | None = None
 
@@ -114,6 +117,7 @@ class ServerOptions:
         settings = EngineSettings(
             isolation=self.isolation,
             oci_runtimes=self._runtimes(),
+            runtime_substitution=self.runtime_substitution,
             memory_mb=self.memory_mb,
             queue_s=self.queue_s,
             scaling_burst=burst,
@@ -180,6 +184,13 @@ def most_spares(settings: Settings) -> int:
     if settings.engine.spares is not None:
         return settings.engine.spares
     return int(_machine_mb() * _SPARES_SHARE / _SPARE_MB)
+
+
+def most_pooled(settings: Settings) -> int:
+    """How many processes may wait for functions that they do not know yet; none where there are to be no spares."""
+    if settings.engine.spares == 0:
+        return 0
+    return max(1, min(_MOST_POOLED, int(_machine_mb() * _POOLED_SHARE / _POOLED_MB)))
 
 
 def _machine_mb() -> int:

@@ -62,15 +62,7 @@ class Overview:
                 "isolation": self._settings.engine.isolation,
                 "memory_mb": function["MemorySize"],
                 "instances": dict(instances.get(function["FunctionArn"], {})),
-                "warnings": self._warnings(function.get("Runtime", IMAGE)),
+                "warnings": self._interpreters.warnings(function["Runtime"]) if "Runtime" in function else [],
             }
             for function in await self._asking.all("ListFunctions", "Functions", {})
         ]
-
-    def _warnings(self, runtime: str) -> list[str]:
-        if runtime == IMAGE:
-            return []
-        choice = self._interpreters.choose(runtime)
-        if choice is None:
-            return [f"nothing on this machine runs {runtime}"]
-        return [choice.warning] if choice.warning else []

@@ -181,9 +181,13 @@ class _Builder:
         self._clock: Clock = SystemClock()
         self._fronts_lock = -1
 
+    async def _discover(self) -> Interpreters:
+        path, substitute = os.environ.get("PATH", ""), self._settings.engine.runtime_substitution
+        return await Interpreters.discover(path, Path.home(), self._directory.runtimes, substitute=substitute)
+
     async def build(self, factory: SandboxFactory, denials: Denials) -> "tuple[FrontDoor, Workers | None, Engine]":
         """Everything, started; the front door, which listens nowhere yet, the workers and the engine behind it."""
-        discovery = asyncio.create_task(Interpreters.discover(os.environ.get("PATH", ""), Path.home()))
+        discovery = asyncio.create_task(self._discover())
         self._cleanup.callback(discovery.cancel)
         self._fronts_lock = await asyncio.to_thread(self._directory.await_fronts)
         self._cleanup.callback(os.close, self._fronts_lock)

@@ -13,42 +13,57 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mayfly.errors import PlatformError
-from mayfly.sandbox import interpreters
+from mayfly.sandbox import choice, interpreters, nodes
 from mayfly.sandbox.api import Interpreter, Prepared, Sandbox, SandboxFactory, SandboxSpec, SandboxUnavailableError
+from mayfly.sandbox.choice import template_name
 from mayfly.sandbox.wasm import artifacts
-from mayfly.services.functions.runtimes import RuntimeChoice
+from mayfly.services.functions.runtimes import PROVIDED, RuntimeAbsent, RuntimeChoice
 
 _log = logging.getLogger(__name__)
 
 
-def template_name(interpreter: Interpreter) -> str:
-    """The template that runs an interpreter: `python3.11`."""
-    return f"python{interpreter.version[0]}.{interpreter.version[1]}"
-
-
 class Interpreters:
-    """The Pythons of this machine, and the answer to which of them serves a runtime identifier."""
+    """The Pythons and Node.js installations of this machine, and which of them serves a runtime identifier."""
 
-    def __init__(self, found: Sequence[Interpreter]) -> None:
+    def __init__(self, found: Sequence[Interpreter], *, substitute: bool = True) -> None:
+        """`substitute`: one of another version may serve, with a warning."""
         self._found = found
+        self._substitute = substitute
         self.by_template = {template_name(interpreter): interpreter for interpreter in found}
         if importlib.util.find_spec("wasmtime") is not None:
             self.by_template[artifacts.NAME] = interpreters.current()
 
     @classmethod
-    async def discover(cls, path: str, home: Path) -> "Interpreters":
-        """Look at the machine, in a thread: each interpreter is asked for its version."""
-        return cls(await asyncio.to_thread(interpreters.find, path, home))
+    async def discover(cls, path: str, home: Path, runtimes: Path, *, substitute: bool = True) -> "Interpreters":
+        """Look at the machine, in threads: each interpreter is asked for its version."""
+        pythons, others = await asyncio.gather(
+            asyncio.to_thread(interpreters.find, path, home), asyncio.to_thread(nodes.find, path, home, runtimes)
+        )
+        return cls((*pythons, *others), substitute=substitute)
 
-    def choose(self, runtime: str) -> RuntimeChoice | None:
-        """What runs `runtime` here; None when nothing does."""
+    def choose(self, runtime: str) -> RuntimeChoice | RuntimeAbsent:
+        """What runs `runtime` here, or why nothing does."""
         if runtime == artifacts.NAME:
-            return RuntimeChoice(artifacts.NAME) if artifacts.NAME in self.by_template else None
+            if artifacts.NAME in self.by_template:
+                return RuntimeChoice(artifacts.NAME)
+            return RuntimeAbsent("the package wasmtime is not installed where Mayfly is")
         try:
-            choice = interpreters.choose(runtime, self._found)
-        except SandboxUnavailableError:
-            return None
-        return RuntimeChoice(template_name(choice.interpreter), choice.warning, choice.interpreter.path)
+            chosen = choice.choose(runtime, self._found, substitute=self._substitute)
+        except SandboxUnavailableError as error:
+            return RuntimeAbsent(str(error))
+        name = template_name(chosen.interpreter)
+        if chosen.interpreter.language == "nodejs":
+            return RuntimeChoice(name, chosen.warning, pooled=lambda variables: not nodes.must_start_anew(variables))
+        return RuntimeChoice(name, chosen.warning, chosen.interpreter.path)
+
+    def warnings(self, runtime: str) -> list[str]:
+        """What whoever looks at a function of `runtime` should know."""
+        if runtime in PROVIDED:
+            return []
+        chosen = self.choose(runtime)
+        if isinstance(chosen, RuntimeAbsent):
+            return [chosen.reason]
+        return [chosen.warning] if chosen.warning else []
 
 
 class PreparedFactory:

@@ -17,7 +17,7 @@ from mayfly import __version__
 from mayfly.app import garbage
 from mayfly.app.directory import DataDirectory, ServerInfo
 from mayfly.app.levels import oci_factory
-from mayfly.app.options import ServerOptions
+from mayfly.app.options import ServerOptions, most_pooled
 from mayfly.app.platform import Platform
 from mayfly.clock import SystemClock
 from mayfly.http.server import bind
@@ -77,7 +77,7 @@ def _factory(settings: Settings, directory: DataDirectory, denials: Denials) -> 
         return ProcessFactory()
     if settings.engine.isolation != "namespace":
         return oci_factory(settings.engine.isolation, settings.engine, directory.oci)
-    return AgentFactory.launch(directory.sandbox, denials)
+    return AgentFactory.launch(directory.sandbox, denials, most_pooled(settings))
 
 
 async def _serve(

@@ -123,6 +123,14 @@ def up(
         Path | None,
         typer.Option(envvar="MAYFLY_REGISTRY_AUTH", help="Credentials for registries, as docker login writes them."),
     ] = None,
+    runtime_substitution: Annotated[
+        bool,
+        typer.Option(
+            envvar="MAYFLY_RUNTIME_SUBSTITUTION",
+            help="Whether the nearest version of the same language may run functions whose runtime is not installed; "
+            "each is warned of it. Without it, such functions cannot be created.",
+        ),
+    ] = True,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the platform is ready.")] = False,
 ) -> None:
     """Start the platform. Ctrl-C or SIGTERM drains running functions and stops it; a second one stops at once."""
@@ -146,6 +154,7 @@ def up(
         image_directories=tuple(image_directory or ()),
         insecure_registries=tuple(insecure_registry or ()),
         registry_auth=registry_auth,
+        runtime_substitution=runtime_substitution,
         access_key_id=os.environ.get("MAYFLY_ACCESS_KEY_ID"),
         secret_access_key=os.environ.get("MAYFLY_SECRET_ACCESS_KEY"),
     )
@@ -214,6 +223,7 @@ def _detached(options: ServerOptions, started: float) -> None:
     for registry in options.insecure_registries:
         command += ["--insecure-registry", registry]
     command += ["--registry-auth", str(options.registry_auth.absolute())] if options.registry_auth else []
+    command += [] if options.runtime_substitution else ["--no-runtime-substitution"]
     with directory.server_log.open("ab") as log:
         log_start = log.tell()
         server = subprocess.Popen(

@@ -145,7 +145,7 @@ class Import:
 
 
 # What an instance was started from, the slowest first: see "Starting an instance" in the design.
-StartPath = Literal["process", "interpreter", "packages", "function", "spare"]
+StartPath = Literal["process", "interpreter", "packages", "function", "spare", "pool"]
 
 
 @dataclass(frozen=True, slots=True)

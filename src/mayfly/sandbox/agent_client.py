@@ -171,6 +171,10 @@ class AgentSandbox:
             self._listener = hear(rest.pop(0))
         self._peak, self._freezer = rest[0], rest[1] if len(rest) > 1 else -1
 
+    def came_from(self, origin: Origin) -> None:
+        """Told by the factory: the agent does not tell one program from another."""
+        self._origin = origin
+
     def dialled(self, descriptors: list[int], error: str) -> None:
         """Told by the factory, once for each time that it was asked."""
         asked = self._dialling.popleft()
@@ -220,6 +224,7 @@ class Agent:
         self._outbox: collections.deque[tuple[dict[str, Any], list[int]]] = collections.deque()
         self._preparing: dict[str, asyncio.Future[None]] = {}
         self._starting: dict[str, tuple[AgentSandbox, asyncio.Future[None]]] = {}
+        self._fitting: dict[str, asyncio.Future[None]] = {}
         self._sandboxes: dict[str, AgentSandbox] = {}
         self._nests: dict[str, Nest] = {}
         self._ready: asyncio.Future[None] | None = None
@@ -243,10 +248,13 @@ class Agent:
         waiting = self._preparing.get(runtime)
         if waiting is None:
             waiting = self._preparing[runtime] = asyncio.get_running_loop().create_future()
-            paths = {"python": interpreter.path, "prefix": interpreter.prefix, "source": parcel.source()}
-            resident = parcel.resident(runtime)
+            node = _node(interpreter) if interpreter.language == "nodejs" else None
+            python = interpreter if node is None else interpreters.current()
+            paths = {"python": python.path, "prefix": python.prefix, "source": parcel.source()}
+            resident = parcel.resident(runtime) if node is None else parcel.node_resident()
             packages = [str(package) for package in parcel.packages()] if resident is None else []
             message = {"op": channel.PREPARE, "runtime": runtime, "packages": packages, "resident": resident}
+            message["node"] = node
             self.send(message | {name: str(path) for name, path in paths.items()}, [])
         await asyncio.shield(waiting)
 
@@ -279,6 +287,9 @@ class Agent:
 
     async def start(self, spec: SandboxSpec, nest: str | None = None) -> AgentSandbox:
         """`nest`: the id of one that is open, to fork from."""
+        return await self._start(spec, nest)
+
+    async def _start(self, spec: SandboxSpec, nest: str | None = None, *, vacant: bool = False) -> AgentSandbox:
         name = uuid.uuid4().hex
         control, runtime_end = socket.socketpair()
         output, output_end = os.pipe()
@@ -289,7 +300,7 @@ class Agent:
         self._starting[name] = (sandbox, started)
         message = {"op": channel.START, "id": name, "nest": nest, "ahead": spec.ahead}
         if nest is None:
-            message = _start_message(name, spec)
+            message = _start_message(name, spec, vacant=vacant)
         self.send(message, [runtime_end.detach(), output_end])
         try:
             async with asyncio.timeout(_START_S):
@@ -308,6 +319,24 @@ class Agent:
                 raise SandboxStartError(f"the sandbox was not there after {_START_S:.0f} s") from None
             raise
         return sandbox
+
+    async def vacant(self, spec: SandboxSpec) -> AgentSandbox:
+        """A sandbox without a function, which `fit` gives it: of `spec`, only runtime and limits count."""
+        return await self._start(spec, vacant=True)
+
+    async def fit(self, sandbox: AgentSandbox, spec: SandboxSpec) -> None:
+        """Show the function of `spec` in a sandbox that `vacant` made for such limits; `SandboxStartError`."""
+        fitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._fitting[sandbox.id] = fitted
+        self.send({**_start_message(sandbox.id, spec), "op": channel.FIT}, [])
+        try:
+            async with asyncio.timeout(_START_S):
+                await fitted
+        except TimeoutError:
+            raise SandboxStartError(f"the sandbox did not get its function within {_START_S:.0f} s") from None
+        finally:
+            self._fitting.pop(sandbox.id, None)
+        sandbox.came_from("pool")
 
     async def close(self) -> None:
         """Have the agent clean up, and see it gone."""
@@ -368,6 +397,9 @@ class Agent:
             self._heard_started(name, message.get("origin", "interpreter"), descriptors, message.get("heard", False))
         elif operation == channel.EXITED:
             self._heard_exited(name, message["reason"], message["code"], message["peak"])
+        elif operation == channel.FITTED:
+            error = message.get("error")
+            _resolve(self._fitting.pop(name, None), SandboxStartError(error) if error else None)
         elif operation == channel.DIALLED:
             self._heard_dialled(name, descriptors, message.get("error", ""))
         elif operation == channel.PREPARED:
@@ -419,6 +451,7 @@ class Agent:
         self, name: str, reason: Literal["exited", "signaled", "out-of-memory", "killed"], code: int, peak: int
     ) -> None:
         sandbox = self._sandboxes.pop(name, None)
+        _resolve(self._fitting.pop(name, None), SandboxStartError("the sandbox ended before it had its function"))
         if sandbox is not None:
             sandbox.ended(Exit(reason, code, peak))
 
@@ -441,6 +474,8 @@ class Agent:
             _resolve(waiting, unavailable)
         for _, started in self._starting.values():
             _resolve(started, SandboxStartError("the agent ended"))
+        for fitting in self._fitting.values():
+            _resolve(fitting, SandboxStartError("the agent ended"))
         for sandbox in self._sandboxes.values():
             sandbox.ended(Exit("killed", 9, sandbox.peak_memory()))
         for nest in self._nests.values():
@@ -457,7 +492,13 @@ async def _greet(control: socket.socket, greeting: Greeting) -> None:
         greeting.said = True
 
 
-def _start_message(name: str, spec: SandboxSpec) -> dict[str, Any]:
+def _node(interpreter: Interpreter) -> dict[str, str]:
+    """What a template of Node.js shows beside the machine's programs."""
+    modules = str(interpreter.modules) if interpreter.modules is not None else ""
+    return {"path": str(interpreter.path), "modules": modules, "bootstrap": str(parcel.node_bootstrap().parent)}
+
+
+def _start_message(name: str, spec: SandboxSpec, *, vacant: bool = False) -> dict[str, Any]:
     return {
         "op": channel.START,
         "id": name,
@@ -471,6 +512,8 @@ def _start_message(name: str, spec: SandboxSpec) -> dict[str, Any]:
         "cpus": spec.cpus,
         "label": spec.label,
         "ahead": spec.ahead,
+        "vacant": vacant,
+        "early": spec.pooled,
         "program": spec.program,
         "root": str(spec.root.absolute()) if spec.root is not None else None,
     }

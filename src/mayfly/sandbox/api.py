@@ -74,13 +74,18 @@ class TemplateLostError(SandboxStartError):
     """The template of a specification does not exist, or could not be forked from. Start without it."""
 
 
+Language = Literal["python", "nodejs"]
+
+
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python found on this machine."""
+    """A Python or Node.js found on this machine."""
 
     version: tuple[int, int, int]
     path: Path  # the real executable, no shim, no virtual environment
     prefix: Path  # its installation: standard library included
+    language: Language = "python"
+    modules: Path | None = None  # a node_modules directory that functions see: the AWS SDK for JavaScript
 
 
 class Greeting:
@@ -111,6 +116,8 @@ class SandboxSpec:
     # Key of the shared template to fork from. All else must be what the template was made with; it is not looked at.
     template: str | None = None
     ahead: bool = False  # nobody waits for it: it may prepare itself until its first frame comes
+    # Of Node.js: a process will do that was started before it knew its function. Its variables come later than others'.
+    pooled: bool = False
     program: bool = False  # it holds a launcher, and no runtime
     # Of a program: a whole file system to show instead of the machine's own, `code` and `layers`; read-only but for
     # /tmp. It has the directories /dev, /proc and /tmp. What is in it belongs to others than the sandbox's user.
@@ -119,8 +126,9 @@ class SandboxSpec:
     greeting: Greeting | None = field(default=None, compare=False, repr=False)
 
 
-# A process of its own, a clone of an interpreter with the standard library, or a fork of a shared template.
-Origin = Literal["process", "interpreter", "template"]
+# A process of its own, a clone of an interpreter with the standard library, a fork of a shared template, or a process
+# that waited for its function.
+Origin = Literal["process", "interpreter", "template", "pool"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The Pythons of this machine, and which of them serves a runtime identifier such as `python3.12`.
+"""The Pythons of this machine. Which of them serves a runtime identifier such as `python3.12`, `choice` says.
 
 The composition root asks once at start; `doctor` shows what was found. Only standard CPython installations count: a
 virtual environment or a shim is resolved to the installation behind it.
@@ -8,24 +8,15 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
-from mayfly.sandbox.api import Interpreter, SandboxUnavailableError
+from mayfly.sandbox.api import Interpreter
 
 OLDEST = (3, 9)
 _PROBE = "import sys, json; print(json.dumps([list(sys.version_info[:3]), sys.base_prefix, sys.implementation.name]))"
 _PROBE_TIMEOUT_S = 10.0
 _NAME = re.compile(r"python3(\.\d+)?$")
-_RUNTIME = re.compile(r"python3\.(\d+)$")
-
-
-class Choice(NamedTuple):
-    """The interpreter for a runtime; `warning` says so if it is of another minor version."""
-
-    interpreter: Interpreter
-    warning: str | None
 
 
 def find(path: str, home: Path) -> tuple[Interpreter, ...]:
@@ -93,26 +84,3 @@ def probe(executable: Path) -> Interpreter | None:
     if implementation != "cpython" or (major, minor) < OLDEST:
         return None
     return Interpreter((major, minor, micro), executable, Path(prefix).resolve())
-
-
-def choose(runtime: str, found: Sequence[Interpreter]) -> Choice:
-    """The interpreter of the runtime's minor version, else the nearest (the newer of two equally near).
-
-    `SandboxUnavailableError` when `runtime` is not a Python or there is none at all.
-    """
-    match = _RUNTIME.fullmatch(runtime)
-    if match is None:
-        raise SandboxUnavailableError(f"{runtime!r} is not a managed runtime of this machine; it has python3.x only")
-    if not found:
-        raise SandboxUnavailableError("no Python was found on this machine; install python3")
-    wanted = int(match[1])
-    best = min(found, key=lambda one: (abs(one.version[1] - wanted), -one.version[1], [-part for part in one.version]))
-    if best.version[1] == wanted:
-        return Choice(best, None)
-    used = ".".join(str(part) for part in best.version)
-    return Choice(best, f"{runtime} is not installed on this machine; Python {used} runs its functions instead")
-
-
-def choices(runtimes: Iterable[str], found: Sequence[Interpreter]) -> Mapping[str, Choice]:
-    """`choose` for each."""
-    return {runtime: choose(runtime, found) for runtime in runtimes}

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from mayfly.clock import SystemClock
 from mayfly.sandbox import interpreters
-from mayfly.sandbox.agent_client import Agent
+from mayfly.sandbox.agent_client import Agent, AgentSandbox
 from mayfly.sandbox.api import (
     Interpreter,
     Prepared,
@@ -27,6 +27,7 @@ from mayfly.sandbox.api import (
 )
 from mayfly.sandbox.denials import Denials
 from mayfly.sandbox.nest_client import Nest
+from mayfly.sandbox.pool import Pool
 
 TASK_ROOT = "/var/task"
 _LAUNCHER = "launcher"  # a runtime that is prepared for launchers alone
@@ -38,8 +39,9 @@ class AgentFactory:
 
     level = "namespace"
 
-    def __init__(self, directory: Path, agent: Agent, denials: Denials) -> None:
+    def __init__(self, directory: Path, agent: Agent, denials: Denials, pooled: int) -> None:
         """Use `launch`."""
+        self._pool = Pool(self, pooled, SystemClock())
         self._directory = directory
         self._denials = denials
         self._agent = agent
@@ -49,10 +51,11 @@ class AgentFactory:
         self._reviving = asyncio.Lock()
 
     @classmethod
-    def launch(cls, directory: Path, denials: Denials | None = None) -> Self:
+    def launch(cls, directory: Path, denials: Denials | None = None, pooled: int = 0) -> Self:
         """Start the agent, which keeps its lock and its mount points in `directory`. Returns before it is ready.
 
         `denials` hears which system calls sandboxes are refused; None: nobody is told.
+        At most `pooled` processes wait for functions that may have them; see `SandboxSpec.pooled`.
 
         Call it before anything else has started threads or an event loop, so that the agent inherits nothing.
         `SandboxUnavailableError` on systems without namespaces.
@@ -61,7 +64,7 @@ class AgentFactory:
             raise SandboxUnavailableError("namespaces need Linux; the level `process` exists for development")
         directory = directory.absolute()  # the agent does not stay in this process's working directory
         denials = denials or Denials(SystemClock())
-        return cls(directory, Agent(directory, denials=denials), denials)
+        return cls(directory, Agent(directory, denials=denials), denials, pooled)
 
     async def attach(self) -> None:
         """Wait until the agent is ready; `SandboxUnavailableError` says what this machine lacks."""
@@ -82,7 +85,13 @@ class AgentFactory:
             raise SandboxStartError(f"the runtime {spec.runtime} was not prepared")
         await self._agent_alive()
         if spec.template is None:
-            return await self._agent.start(spec)
+            waited = await self._pool.take(spec) if spec.pooled else None
+            if waited is not None:
+                return waited
+            made = await self._agent.start(spec)
+            if self._runtimes[spec.runtime].language == "nodejs":
+                made.came_from("process")
+            return made
         nest = self._nests.get(spec.template)
         if nest is None or nest.over:
             self.drop_template(spec.template)
@@ -91,11 +100,11 @@ class AgentFactory:
 
     async def _platforms_own(self) -> str:
         """The runtime whose template launchers are forked from: that of this process's interpreter, or any other."""
-        if not self._runtimes:
+        if all(interpreter.language != "python" for interpreter in self._runtimes.values()):
             await self.prepare(_LAUNCHER, interpreters.current())
         own = interpreters.current().path
         names = [name for name, interpreter in self._runtimes.items() if interpreter.path == own]
-        return (names or list(self._runtimes))[0]
+        return (names or [name for name, one in self._runtimes.items() if one.language == "python"])[0]
 
     async def prepare_packages(
         self, key: str, spec: SandboxSpec, modules: Sequence[str], environment: Mapping[str, str]
@@ -149,7 +158,17 @@ class AgentFactory:
 
     async def close(self) -> None:
         self._closed = True
+        await self._pool.close()
         await self._agent.close()
+
+    async def vacant(self, spec: SandboxSpec) -> AgentSandbox:
+        """For the pool: a sandbox that waits for a function with the limits of `spec`."""
+        await self._agent_alive()
+        return await self._agent.vacant(spec)
+
+    async def fit(self, sandbox: AgentSandbox, spec: SandboxSpec) -> None:
+        """For the pool: give it its function; `SandboxStartError`."""
+        await self._agent.fit(sandbox, spec)
 
     async def _agent_alive(self) -> None:
         """A dead agent took all its sandboxes with it; what it knew is told to a new one."""

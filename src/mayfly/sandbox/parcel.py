@@ -16,6 +16,16 @@ def source() -> Path:
     return Path(__file__).resolve().parents[2]
 
 
+def node_resident() -> dict[str, Any]:
+    """What a template of Node.js has in place of the managed Python runtime."""
+    return {"module": "mayfly.sandbox.node.resident", "path": [str(source())]}
+
+
+def node_bootstrap() -> Path:
+    """The program that a managed Node.js runs, beside its modules."""
+    return source() / "mayfly" / "sandbox" / "node" / "bootstrap.cjs"
+
+
 def packages() -> tuple[Path, ...]:
     """Where the packages lie: directories, or files for modules."""
     places = []

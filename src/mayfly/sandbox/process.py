@@ -34,6 +34,11 @@ _LAUNCHER = (
     "from mayfly.sandbox.python import launcher; sys.path.pop(0); "
     "launcher.alone(int(sys.argv[2]), int(sys.argv[3]))"
 )
+_NODE_PROGRAM = (
+    "import sys, json; sys.path.insert(0, sys.argv[1]); "
+    "from mayfly.sandbox.node import alone; sys.path.pop(0); "
+    "alone.main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]))"
+)
 _LABEL = re.compile(r"[A-Za-z0-9_-]{0,32}")
 
 
@@ -209,21 +214,29 @@ class ProcessFactory(WithoutTemplates):
     def _spawn(
         self, interpreter: Interpreter, spec: SandboxSpec, control: int, output: int
     ) -> "subprocess.Popen[bytes]":
-        layers = json.dumps([str(layer.absolute()) for layer in reversed(spec.layers)])
-        arguments = [str(parcel.source()), str(control), str(self._lifeline), str(self._runtime), layers]
-        if spec.program:
-            program, arguments = _LAUNCHER, arguments[:3]
-        else:
-            program = _PROGRAM
-            arguments.append(json.dumps(parcel.resident(spec.runtime)))
+        python, program, arguments = self._command(interpreter, spec)
+        arguments = [str(parcel.source()), str(control), str(self._lifeline), *arguments]
         return subprocess.Popen(
-            [str(interpreter.path), "-I", "-S", "-X", "utf8", "-c", program, *arguments],
+            [str(python), "-I", "-S", "-X", "utf8", "-c", program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             pass_fds=[control, self._lifeline],
             start_new_session=True,
         )
+
+    def _command(self, interpreter: Interpreter, spec: SandboxSpec) -> tuple[Path, str, list[str]]:
+        """The Python that starts a runtime, how, and what it is told beyond the descriptors."""
+        if spec.program:
+            return interpreter.path, _LAUNCHER, []
+        layers = [str(layer.absolute()) for layer in reversed(spec.layers)]
+        if interpreter.language == "nodejs":
+            runtime = interpreter.modules.parent if interpreter.modules is not None else self._runtime
+            places = json.dumps({"layers": layers, "runtime": str(runtime)})
+            bootstrap = json.dumps([str(parcel.node_bootstrap()), places])
+            return interpreters.current().path, _NODE_PROGRAM, [str(interpreter.path), bootstrap]
+        told = [str(self._runtime), json.dumps(layers), json.dumps(parcel.resident(spec.runtime))]
+        return interpreter.path, _PROGRAM, told
 
     async def _forget(self, sandbox: ProcessSandbox) -> None:
         await sandbox.exited()

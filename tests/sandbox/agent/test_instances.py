@@ -13,7 +13,7 @@ from mayfly.sandbox.agent.instances import Instances, NoRoomError, Uids
 
 pytestmark = pytest.mark.root
 
-_USUAL = {"ahead": False, "program": False, "root": None}
+_USUAL = {"ahead": False, "program": False, "vacant": False, "early": False, "root": None}
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from mayfly.services.functions.engine_targets import Streams
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.recorder import Recorder
-from mayfly.services.functions.runtimes import RuntimeChoice
+from mayfly.services.functions.runtimes import RuntimeAbsent, RuntimeChoice
 from mayfly.services.functions.service import FunctionsService, image_architecture
 from mayfly.services.ports import Credentials, LogLines, UsageRecord
 from mayfly.settings import FunctionLimits, ImageSettings, Settings
@@ -220,9 +220,9 @@ class Records:
         return [event.message for event in self.events]
 
 
-def choose(identifier: str) -> RuntimeChoice | None:
-    if identifier == "python3.15":
-        return None
+def choose(identifier: str) -> RuntimeChoice | RuntimeAbsent:
+    if identifier in ("python3.15", "nodejs26.x"):
+        return RuntimeAbsent(f"no interpreter was found; install one of {identifier}")
     if identifier == "python3.11":
         return CHOICE
     warning = f"{identifier} is not installed; functions run on python3.11"

@@ -35,7 +35,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_file_bytes, most_file_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     environment = {**os.environ, "HOME": home, "TMPDIR": home, "XDG_RUNTIME_DIR": home}
-    os.execve(sys.argv[3], sys.argv[3:], environment)  # noqa: S606  # no shell is what is wanted
+    os.execve(sys.argv[3], sys.argv[3:], environment)  # no shell is what is wanted
 
 
 def _move_in(libc: ctypes.CDLL) -> None:

@@ -153,19 +153,25 @@ class Group:
 
     def limit(self, limits: Limits) -> None:
         """Bind what is in the group, and what will be."""
-        memory, cpu, pids = (self._of[name] for name in hierarchy.CONTROLLERS)
-        quota = max(1000, int(limits.cpus * PERIOD_US))
+        memory, _, pids = (self._of[name] for name in hierarchy.CONTROLLERS)
         if self._version == 2:
             hierarchy.write(memory + "/memory.max", str(limits.memory_bytes))
             hierarchy.try_write(memory + "/memory.swap.max", "0")
             hierarchy.write(memory + "/memory.oom.group", "1")
-            hierarchy.write(cpu + "/cpu.max", f"{quota} {PERIOD_US}")
         else:
             hierarchy.write(memory + "/memory.limit_in_bytes", str(limits.memory_bytes))
             hierarchy.try_write(memory + "/memory.memsw.limit_in_bytes", str(limits.memory_bytes))
             hierarchy.try_write(memory + "/memory.swappiness", "0")
-            hierarchy.write(cpu + "/cpu.cfs_quota_us", str(quota))
+        self.limit_cpus(limits.cpus)
         hierarchy.write(pids + "/pids.max", str(limits.processes))
+
+    def limit_cpus(self, cpus: float) -> None:
+        """How many processors what is in the group may use."""
+        quota, cpu = max(1000, int(cpus * PERIOD_US)), self._of["cpu"]
+        if self._version == 2:
+            hierarchy.write(cpu + "/cpu.max", f"{quota} {PERIOD_US}")
+        else:
+            hierarchy.write(cpu + "/cpu.cfs_quota_us", str(quota))
 
     def entrances(self) -> list[int]:
         """Descriptors through which a process of one thread gets in; see `entrance`. The caller closes them.

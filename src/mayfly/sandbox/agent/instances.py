@@ -7,10 +7,10 @@ import contextlib
 import os
 import selectors
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from mayfly.sandbox.agent import cgroups, channel, kernel, networks
+from mayfly.sandbox.agent import cgroups, channel, kernel, mounts, networks
 
 Report = Callable[[dict[str, Any], list[int]], None]
 
@@ -54,6 +54,7 @@ class _Instance:
         self.out_of_memory = False
         self.endpoint: list[int] = []  # listening sockets, and after them the listener of its filter if `heard`
         self.heard = False
+        self.vacant = False  # it waits for its function
 
     def close(self) -> None:
         for descriptor in (self.peak, self.memory_event, self.pidfd, *self.endpoint):
@@ -70,6 +71,7 @@ class Instances:
         self._free = collections.deque(range(uids.first, uids.first + uids.size))  # the one unused for longest first
         self._report = report
         self._networks = networks.Networks()
+        self._mounts = mounts.Mounts()
         self._all: dict[str, _Instance] = {}
 
     def admit(self, message: dict[str, Any], group: cgroups.Group) -> tuple[dict[str, Any], list[int]]:
@@ -80,21 +82,24 @@ class Instances:
         name = message["id"]
         limits = cgroups.Limits(message["memory_mb"] << 20, message["cpus"], message["processes"])
         group.limit(limits)
-        given: list[int] = []
+        shown = [message["code"], *message["layers"]]
+        given = _open_trees([] if message["vacant"] else [message["root"]] if message["root"] else shown)
         try:
-            for path in [message["root"]] if message["root"] else [message["code"], *message["layers"]]:
-                given.append(kernel.open_tree(path))  # noqa: PERF401 (a failure must not lose the ones before it)
             instance = _Instance(name, self._free[0], group, limits)
         except OSError:
             for descriptor in given:
                 os.close(descriptor)
             raise
+        instance.vacant = message["vacant"]
         self._free.popleft()
         self._all[name] = instance
         if instance.memory_event is not None:
             self._selector.register(instance.memory_event, selectors.EVENT_READ, lambda: self._out_of_memory(instance))
         request = {
-            **{key: message[key] for key in ("id", "ephemeral_mb", "open_files", "label", "ahead", "program")},
+            **{
+                key: message[key]
+                for key in ("id", "ephemeral_mb", "open_files", "label", "ahead", "program", "memory_mb", "early")
+            },
             "uid": instance.uid,
             "rooted": bool(message["root"]),
             "layers": len(message["layers"]),
@@ -153,6 +158,28 @@ class Instances:
         instance = self._all.get(name)
         if instance is not None and not instance.pid:
             self._release(instance)
+
+    def fit(self, message: dict[str, Any]) -> None:
+        """Give an instance that waits for its function what it is to run. Once: from then on it is hostile."""
+        name = message["id"]
+        instance = self._all.get(name)
+        if instance is None or not instance.started or not instance.vacant:
+            self._report({"op": channel.FITTED, "id": name, "error": "there is no such instance that waits"}, [])
+            return
+        instance.vacant = False
+        given: list[int] = []
+        try:
+            instance.limits = instance.limits._replace(cpus=message["cpus"])
+            instance.group.limit_cpus(message["cpus"])
+            given = _open_trees([message["code"], *message["layers"]])
+            self._mounts.show(instance.pidfd, given[0], given[1:], message["ephemeral_mb"])
+        except OSError as error:
+            self._report({"op": channel.FITTED, "id": name, "error": str(error)}, [])
+            return
+        finally:
+            for descriptor in given:
+                os.close(descriptor)
+        self._report({"op": channel.FITTED, "id": name}, [])
 
     def dial(self, name: str, count: int) -> None:
         """Make sockets in the network of an instance, for the server to speak to what listens there."""
@@ -236,3 +263,16 @@ class Instances:
             if instance.pid:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(instance.pid, 0)
+
+
+def _open_trees(paths: Sequence[str]) -> list[int]:
+    """Copies of the mounts at these paths; none is left open when one cannot be had. OSError."""
+    opened: list[int] = []
+    try:
+        for path in paths:
+            opened.append(kernel.open_tree(path))  # noqa: PERF401 (a failure must not lose the ones before it)
+    except OSError:
+        for descriptor in opened:
+            os.close(descriptor)
+        raise
+    return opened

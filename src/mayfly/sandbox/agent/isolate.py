@@ -144,10 +144,24 @@ def listen(address: tuple[str, int]) -> socket.socket:
 
 def mount_own(ephemeral_mb: int, code: int = -1, layers: Sequence[int] = ()) -> None:
     """A /tmp of one's own, and the code and layers unless they are there already (`code` negative)."""
-    size = f"mode=1777,size={ephemeral_mb}m,nr_inodes={ephemeral_mb * _INODES_A_MB}"
-    kernel.mount("tmp", TEMPORARY, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, size)
+    kernel.mount("tmp", TEMPORARY, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"mode=1777,{_size(ephemeral_mb)}")
     if code >= 0:
-        kernel.attach(code, TASK_ROOT, root.READ_ONLY)
+        show(code, layers)
+
+
+def resize_temporary(ephemeral_mb: int) -> None:
+    """Let the /tmp that there is hold this much."""
+    flags = kernel.MS_REMOUNT | kernel.MS_NOSUID | kernel.MS_NODEV
+    kernel.mount("tmp", TEMPORARY, None, flags, _size(ephemeral_mb))
+
+
+def _size(ephemeral_mb: int) -> str:
+    return f"size={ephemeral_mb}m,nr_inodes={ephemeral_mb * _INODES_A_MB}"
+
+
+def show(code: int, layers: Sequence[int]) -> None:
+    """The function's code and layers, where functions look for them."""
+    kernel.attach(code, TASK_ROOT, root.READ_ONLY)
     if len(layers) == 1:
         kernel.attach(layers[0], LAYERS, root.READ_ONLY)
     elif layers:

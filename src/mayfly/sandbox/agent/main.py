@@ -124,6 +124,8 @@ class Agent:
         elif operation == channel.KILL:
             self._instances.kill(message["id"])
             self._nests.kill(message["id"])
+        elif operation == channel.FIT:
+            self._instances.fit(message)
         elif operation == channel.DIAL:
             self._instances.dial(message["id"], message["count"])
         elif operation == channel.CLOSE:

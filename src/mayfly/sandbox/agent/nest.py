@@ -125,7 +125,7 @@ def _keep(message: dict[str, Any], descriptors: list[int], code: BinaryIO) -> No
     for number, descriptor in enumerate(away, isolate.CONTROL):
         os.dup2(descriptor, number)
     kernel.close_from(isolate.CONTROL + len(away))
-    os.execve(sys.executable, [sys.executable, "-I", "-S", "-X", "utf8", "-c", keeper.PROGRAM], {})  # noqa: S606
+    os.execve(sys.executable, [sys.executable, "-I", "-S", "-X", "utf8", "-c", keeper.PROGRAM], {})
 
 
 def _skip_a_process_id() -> None:

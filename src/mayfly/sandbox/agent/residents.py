@@ -24,8 +24,8 @@ class Resident(Protocol):
     def warm(self, directory: str) -> None:
         """In a clone that has time: the same."""
 
-    def serve(self, control: socket.socket) -> NoReturn:
-        """In a clone: speak to the server until the end."""
+    def serve(self, control: socket.socket, request: Mapping[str, Any]) -> NoReturn:
+        """In a clone: speak to the server until the end. `request` is what the agent was asked for."""
 
 
 class Python:
@@ -41,7 +41,7 @@ class Python:
     def warm(self, directory: str) -> None:
         rehearsal.warm(directory)
 
-    def serve(self, control: socket.socket) -> NoReturn:
+    def serve(self, control: socket.socket, request: Mapping[str, Any]) -> NoReturn:
         bootstrap.serve(control)
 
 

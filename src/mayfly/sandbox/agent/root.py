@@ -11,7 +11,7 @@ import fnmatch
 import os
 import shutil
 import stat
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from mayfly.sandbox.agent import kernel, masks
 
@@ -33,6 +33,7 @@ HOSTNAME = "mayfly"
 # Where a nest keeps a /proc without masks, out of reach below a directory that is root's: the kernel lets a user
 # namespace mount a /proc of its own only where a whole one is to be seen.
 WHOLE_PROC = "/etc/proc.whole/proc"
+NODE, NODE_BOOTSTRAP = "/var/lang/bin/node", "/var/runtime/mayfly/bootstrap.cjs"
 
 
 class RootPlan(NamedTuple):
@@ -43,6 +44,7 @@ class RootPlan(NamedTuple):
     packages: tuple[str, ...]  # files and directories for /var/runtime
     first_uid: int
     uids: int
+    node: Optional[dict[str, str]] = None  # noqa: UP045 (of Node.js: executable, modules if any, and bootstrap)
 
 
 def enter(plan: RootPlan) -> None:
@@ -67,6 +69,8 @@ def build(plan: RootPlan) -> None:
     _etc(new, plan)
     _devices(new)
     _runtime(new, plan.packages)
+    if plan.node is not None:
+        _node(new, plan.node)
     for name in ("proc", "tmp", "opt", "var/task", "var/tmp", "home", "root"):
         os.makedirs(f"{new}/{name}", exist_ok=True)
     os.makedirs(f"{new}{WHOLE_PROC}")
@@ -145,6 +149,15 @@ def _runtime(new: str, packages: tuple[str, ...]) -> None:
     os.makedirs(f"{new}/var/runtime")
     for source in packages:
         _bind_at(source, f"{new}/var/runtime/{os.path.basename(source)}")
+
+
+def _node(new: str, node: dict[str, str]) -> None:
+    """Where AWS has it. Modules of the runtime are found from everywhere, by ES modules too: they know no NODE_PATH."""
+    _bind_at(node["path"], new + NODE)
+    _bind_at(node["bootstrap"], new + os.path.dirname(NODE_BOOTSTRAP))
+    if node["modules"]:
+        _bind_at(node["modules"], f"{new}/var/runtime/node_modules")
+        os.symlink("var/runtime/node_modules", f"{new}/node_modules")
 
 
 def _bind_at(source: str, target: str) -> None:

@@ -60,7 +60,12 @@ def _prepare(
     maps = open(pages.MAPS)  # noqa: SIM115 (read at the end, when /proc is out of sight)
     kernel.unshare(kernel.CLONE_NEWNS)
     plan = root.RootPlan(
-        message["stage"], message["prefix"], tuple(message["packages"]), message["first_uid"], message["uids"]
+        message["stage"],
+        message["prefix"],
+        tuple(message["packages"]),
+        message["first_uid"],
+        message["uids"],
+        message["node"],
     )
     root.enter(plan)
     kernel.new_session_keyring()
@@ -261,7 +266,7 @@ def _become_instance(
         control = socket.socket(fileno=isolate.CONTROL)
         if message["program"]:
             launcher.serve(control)
-        resident.serve(control)
+        resident.serve(control, message)
     finally:
         os._exit(1)
 
@@ -277,6 +282,6 @@ def _wait_warm(
 
 def _understand(message: dict[str, Any], descriptors: list[int]) -> tuple[isolate.Plan, isolate.Descriptors]:
     control, output, *rest = descriptors
-    given = isolate.Descriptors(control, output, rest[0], rest[1:])
+    given = isolate.Descriptors(control, output, rest[0] if rest else -1, rest[1:])
     names = ("id", "uid", "ephemeral_mb", "open_files", "label", "program", "rooted")
     return isolate.Plan(*(message[name] for name in names)), given

@@ -90,7 +90,7 @@ def become(plan: Plan, given: Given, entrances: list[int], supervisor: socket.so
             os.dup2(given.output, standard)
         bundle = ("--bundle", plan.place, "--pid-file", process_file(plan.place))
         words = subcommand(plan.runtime, plan.place, "run", "--detach", *bundle, plan.id)
-        os.execve(words[0], words, _ENVIRONMENT)  # noqa: S606 (there is no shell on purpose)
+        os.execve(words[0], words, _ENVIRONMENT)
     except Exception as error:  # the boundary of a process: the supervisor is told, whatever it was
         with contextlib.suppress(OSError):  # the supervisor is gone, and so is what waits for this
             channel.send(supervisor, {"op": channel.FAILED, "error": str(error)})

@@ -35,7 +35,7 @@ def main(
     sys.argv[:] = [""]
     os.umask(0o022)
     if resident is not None:
-        resident.serve(socket.socket(fileno=descriptor))
+        resident.serve(socket.socket(fileno=descriptor), {})
     bootstrap.serve(socket.socket(fileno=descriptor), search.Places(tuple(layers), runtime))
 
 

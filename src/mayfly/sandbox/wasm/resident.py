@@ -7,7 +7,8 @@ Its threads are made by the first call that writes or waits, which no template m
 from __future__ import annotations
 
 import socket
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 import wasmtime
 
@@ -37,7 +38,7 @@ class Wasm:
     def warm(self, directory: str) -> None:
         self.rehearse(directory)
 
-    def serve(self, control: socket.socket) -> NoReturn:
+    def serve(self, control: socket.socket, request: Mapping[str, Any]) -> NoReturn:
         runner.serve(control, self._machine)
 
 

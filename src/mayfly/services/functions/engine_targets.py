@@ -222,6 +222,7 @@ class TargetFactory:
             label=name[:32],
             owner=self._home.arn(name),
             level=self._isolation,
+            pooled=choice.pooled is not None and choice.pooled(configuration.environment or {}),
         )
 
     def _environment(self, name: str, runs: Function | Version, choice: runtimes.RuntimeChoice) -> dict[str, str]:
@@ -261,7 +262,7 @@ class TargetFactory:
             "PATH": path,
             "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
             "/var/task/lib:/opt/lib",
-            "PYTHONPATH": "/var/runtime",
+            **({"PYTHONPATH": "/var/runtime"} if runs.configuration.runtime.startswith("python") else {}),
             "LAMBDA_TASK_ROOT": self._task_root(runs),
             "LAMBDA_RUNTIME_DIR": "/var/runtime",
         }

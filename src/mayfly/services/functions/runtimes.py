@@ -1,6 +1,6 @@
 """Which runtime identifiers there are, and what runs them here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,26 +8,38 @@ from typing import Literal
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.functions import faults
 
-# Python identifiers that AWS still lets functions be made with, and those that it no longer does.
+# Identifiers that AWS lets functions be made with and that Mayfly has a managed runtime for; those that AWS no longer
+# accepts; and those that it accepts and Mayfly has nothing for.
 PYTHON = ("python3.8", "python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14", "python3.15")
-_RETIRED = ("python2.7", "python3.6", "python3.7")
+NODE = ("nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x", "nodejs26.x")
+MANAGED = (*PYTHON, *NODE, artifacts.NAME)
+_RETIRED = (
+    *("python2.7", "python3.6", "python3.7"),
+    *("nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10"),
+    *("nodejs10.x", "nodejs12.x", "nodejs14.x", "nodejs16.x"),
+    *("dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "dotnetcore3.1", "dotnet6"),
+    *("go1.x", "ruby2.5", "ruby2.7", "java8", "provided"),
+)
+_INSTEAD = {
+    "java": "run it as provided.al2023 with a runtime of its own, or as a container image",
+    "ruby": "run it as provided.al2023 with a runtime of its own, or as a container image",
+    "dotnet": "publish it as a native executable for provided.al2023, or as a container image",
+}
 _ELSEWHERE = (
-    "dotnet6",
     "dotnet8",
     "dotnet10",
     "java8.al2",
+    "java8.al2023",
     "java11",
+    "java11.al2023",
     "java17",
+    "java17.al2023",
     "java21",
     "java25",
-    "nodejs16.x",
-    "nodejs18.x",
-    "nodejs20.x",
-    "nodejs22.x",
-    "nodejs24.x",
     "ruby3.2",
     "ruby3.3",
     "ruby3.4",
+    "ruby4.0",
 )
 
 # What answers calls is an executable that the package brings.
@@ -43,10 +55,20 @@ class RuntimeChoice:
     interpreter: Path | None = None  # compiles packages when they arrive; None: they stay uncompiled
     contract: Literal["frames", "program"] = "frames"  # see `engine.api.Target`
     command: tuple[str, ...] = ()
+    # Whether a process that was started before it knew its function will do, by the function's own variables; None:
+    # there are no such processes.
+    pooled: Callable[[Mapping[str, str]], bool] | None = None
 
 
-# From an identifier in `PYTHON` to what runs it; None when nothing here can.
-Runtimes = Callable[[str], RuntimeChoice | None]
+@dataclass(frozen=True, slots=True)
+class RuntimeAbsent:
+    """Nothing on this machine may run them."""
+
+    reason: str  # says what to install
+
+
+# From an identifier in `MANAGED` to what runs it here.
+Runtimes = Callable[[str], RuntimeChoice | RuntimeAbsent]
 
 
 def choose(runtimes: Runtimes, identifier: str) -> RuntimeChoice:
@@ -58,17 +80,16 @@ def choose(runtimes: Runtimes, identifier: str) -> RuntimeChoice:
         )
     if identifier in PROVIDED:
         return RuntimeChoice("", contract="program")
-    if identifier == artifacts.NAME:
-        if choice := runtimes(identifier):
+    if identifier in MANAGED:
+        choice = runtimes(identifier)
+        if isinstance(choice, RuntimeChoice):
             return choice
-        raise faults.not_built("wasm on this machine: the package wasmtime is not installed where Mayfly is")
-    if identifier in PYTHON:
-        if choice := runtimes(identifier):
-            return choice
-        raise faults.not_built(f"{identifier} on this machine: no interpreter was found that could run it")
+        raise faults.invalid_parameter(f"{identifier} cannot be had on this machine: {choice.reason}.")
     if identifier in _ELSEWHERE:
-        raise faults.not_built(f"the runtime {identifier} yet, only {PYTHON[0]} to {PYTHON[-1]} and provided.*")
+        managed = f"only {PYTHON[0]} to {PYTHON[-1]}, {NODE[0]} to {NODE[-1]} and provided.*"
+        instead = [f"; {what}" for language, what in _INSTEAD.items() if identifier.startswith(language)]
+        raise faults.not_built(f"the runtime {identifier} yet, {managed}{''.join(instead)}")
     raise faults.invalid_parameter(
         f"Value {identifier} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
-        f"[{', '.join((*PYTHON, *PROVIDED, *_ELSEWHERE, artifacts.NAME))}] or be a valid ARN"
+        f"[{', '.join((*MANAGED, *PROVIDED, *_ELSEWHERE))}] or be a valid ARN"
     )

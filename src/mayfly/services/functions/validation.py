@@ -91,6 +91,8 @@ def changed(
     configuration = msgspec.structs.replace(base, **changes)
     if configuration.snap_start and configuration.runtime == artifacts.NAME:
         raise faults.invalid_parameter(f"{artifacts.NAME} is not supported for SnapStart enabled functions.")
+    if configuration.snap_start and configuration.runtime.startswith("nodejs"):
+        raise faults.invalid_parameter(f"{configuration.runtime} is not supported for SnapStart enabled functions.")
     if configuration.snap_start and configuration.ephemeral_mb > _MAX_SNAP_START_EPHEMERAL_MB:
         raise faults.invalid_parameter(
             f"SnapStart does not support ephemeral storage larger than {_MAX_SNAP_START_EPHEMERAL_MB} MB."

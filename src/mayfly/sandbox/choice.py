@@ -1,0 +1,80 @@
+"""Which of the interpreters of this machine serves a runtime identifier such as `python3.12` or `nodejs22.x`. Pure.
+
+The version that an identifier names is the minor one of a Python and the major one of a Node.js: within it, releases
+only mend. Where it is not installed, another version of the same language serves if *substitution* is allowed: the
+nearest, and the newer of two that are equally near. A language is never another one.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from mayfly.sandbox.api import Interpreter, Language, SandboxUnavailableError
+
+_PYTHON = re.compile(r"python3\.(\d+)$")
+_NODE = re.compile(r"nodejs(\d+)\.x$")
+_NAMES: dict[Language, str] = {"python": "Python", "nodejs": "Node.js"}
+
+
+class Choice(NamedTuple):
+    """The interpreter for a runtime; `warning` says so if it is of another version."""
+
+    interpreter: Interpreter
+    warning: str | None
+
+
+def choose(runtime: str, found: Sequence[Interpreter], *, substitute: bool = True) -> Choice:
+    """What runs functions of `runtime`.
+
+    `SandboxUnavailableError`, which says what to install, where there is nothing or nothing that is allowed.
+    """
+    language, wanted = _understand(runtime)
+    able = [one for one in found if one.language == language]
+    if not able:
+        raise SandboxUnavailableError(f"no {_NAMES[language]} was found on this machine; {_cure(runtime, wanted)}")
+    best = min(able, key=lambda one: (abs(number(one) - wanted), -number(one), [-part for part in one.version]))
+    if number(best) == wanted:
+        return Choice(best, None)
+    used = f"{_NAMES[language]} {dotted(best)}"
+    if not substitute:
+        raise SandboxUnavailableError(
+            f"{runtime} is not installed on this machine; the nearest is {used}, and substitution is switched off: "
+            f"{_cure(runtime, wanted)}, or allow --runtime-substitution"
+        )
+    return Choice(best, f"{runtime} is not installed on this machine; {used} runs its functions instead")
+
+
+def choices(runtimes: Iterable[str], found: Sequence[Interpreter]) -> Mapping[str, Choice]:
+    """`choose` for each."""
+    return {runtime: choose(runtime, found) for runtime in runtimes}
+
+
+def number(interpreter: Interpreter) -> int:
+    """The version that runtime identifiers name."""
+    return interpreter.version[0] if interpreter.language == "nodejs" else interpreter.version[1]
+
+
+def dotted(interpreter: Interpreter) -> str:
+    """Its whole version, for people."""
+    return ".".join(map(str, interpreter.version))
+
+
+def template_name(interpreter: Interpreter) -> str:
+    """What the engine calls it: `python3.11`, `nodejs22`."""
+    if interpreter.language == "nodejs":
+        return f"nodejs{interpreter.version[0]}"
+    return f"python{interpreter.version[0]}.{interpreter.version[1]}"
+
+
+def _understand(runtime: str) -> tuple[Language, int]:
+    if match := _PYTHON.fullmatch(runtime):
+        return "python", int(match[1])
+    if match := _NODE.fullmatch(runtime):
+        return "nodejs", int(match[1])
+    raise SandboxUnavailableError(f"{runtime!r} is not a managed runtime of this machine; it has python3.x and nodejs")
+
+
+def _cure(runtime: str, wanted: int) -> str:
+    if runtime.startswith("nodejs"):
+        return f"install it with `mayfly runtime install {runtime}`, with nvm, or as a package of the system"
+    return f"install python3.{wanted} with pyenv, with `uv python install 3.{wanted}`, or as a package of the system"

@@ -1,0 +1,96 @@
+"""How a Node.js is started: with which options and variables, by which wrapper. Replaces the process that calls it.
+
+`with_function` knows the function: its INIT frame has come, is looked at, and stays in the socket for the bootstrap.
+`ahead` knows none. Both run inside the sandbox, after everything that is privileged was given up.
+"""
+
+from __future__ import annotations  # runs on the Pythons of templates too, from 3.9 on
+
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, NoReturn
+
+from mayfly.sandbox import frames
+
+WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+_NOT_EXECUTABLE, _NOT_FOUND = 126, 127  # as shells say it
+# What a Node.js that waits for its function was started with: what all functions have until they say otherwise.
+USUAL = {
+    "LANG": "en_US.UTF-8",
+    "TZ": ":UTC",
+    "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+    "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+}
+
+
+class Program(NamedTuple):
+    """What is started: the executable, and the bootstrap with what it is told."""
+
+    node: str
+    bootstrap: tuple[str, ...]
+
+
+def heap_options(memory_mb: int) -> tuple[str, ...]:
+    """How much of an instance's memory JavaScript's objects may take, as AWS divides it: a tenth for young ones, of
+    which half is in use, and the rest for old ones."""
+    young = memory_mb // 10
+    return f"--max-semi-space-size={max(1, young // 2)}", f"--max-old-space-size={memory_mb - young}"
+
+
+def ahead(control: socket.socket, program: Program, memory_mb: int) -> NoReturn:
+    """Become a Node.js that waits for INIT."""
+    control.setblocking(True)
+    os.set_inheritable(control.fileno(), True)
+    os.execve(program.node, [program.node, *heap_options(memory_mb), *program.bootstrap], USUAL)
+
+
+def with_function(control: socket.socket, program: Program) -> NoReturn:
+    """Wait for INIT, and become a Node.js that has the function's variables from its first moment."""
+    environment: dict[str, str] = _peek(control).meta["environment"]
+    arguments = list(command(program, environment))
+    complaint = _wrapper_complaint(environment)
+    if complaint is not None:
+        text, status = complaint
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        os._exit(status)
+    os.set_inheritable(control.fileno(), True)
+    os.execve(arguments[0], arguments, environment)
+
+
+def command(program: Program, environment: Mapping[str, str]) -> Sequence[str]:
+    """The command line for a function with these variables."""
+    wrapper = environment.get(WRAPPER)
+    said = environment.get("NODE_OPTIONS", "").replace("_", "-")
+    options: tuple[str, ...] = ()
+    if "--max-semi-space-size" not in said and "--max-old-space-size" not in said:
+        options = heap_options(int(environment.get(_MEMORY, "128")))
+    return [*([wrapper] if wrapper else []), program.node, *options, *program.bootstrap]
+
+
+def _wrapper_complaint(environment: Mapping[str, str]) -> tuple[str, int] | None:
+    wrapper = environment.get(WRAPPER)
+    if not wrapper or os.access(wrapper, os.X_OK):
+        return None
+    if not os.path.isfile(wrapper):
+        return f"{wrapper}: does not exist\n", _NOT_FOUND
+    return f"{wrapper}: is not an executable\n", _NOT_EXECUTABLE
+
+
+def _peek(control: socket.socket) -> frames.Frame:
+    """The first frame, which is left where it is."""
+    control.setblocking(True)
+    how = socket.MSG_PEEK | socket.MSG_WAITALL
+    header = control.recv(frames.HEADER.size, how)
+    if len(header) < frames.HEADER.size:
+        os._exit(0)  # the server is gone
+    length = frames.HEADER.size + sum(frames.HEADER.unpack(header)[3:])
+    data = header
+    while len(data) < length:
+        data = control.recv(length, how)
+        if len(data) < frames.HEADER.size:
+            os._exit(0)
+    return next(frames.Decoder().feed(data))
