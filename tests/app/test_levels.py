@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from mayfly.app.levels import Levels, oci_factory
-from mayfly.app.sandboxes import Interpreters, template_name
+from mayfly.app.sandboxes import Interpreters
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import SandboxFactory, SandboxSpec, SandboxUnavailableError, TemplateRefusedError
+from mayfly.sandbox.choice import template_name
 from mayfly.sandbox.namespace import AgentFactory
 from mayfly.sandbox.oci.runtimes import CONTAINER
 from mayfly.sandbox.process import ProcessFactory
