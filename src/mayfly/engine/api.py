@@ -106,6 +106,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     identity: str | None = None  # JSON text
     tenant: str | None = None  # only programs are told
     rated: bool = True  # whether it counts against limits on calls a second: somebody waits for the answer
+    source: str = ""  # whatever the observer is to know of where it comes from
 
 
 FailureKind = Literal[

@@ -132,9 +132,9 @@ class Instance:
     def has_room(self) -> bool:
         """Whether it runs calls and may be handed one more."""
         turns, shares = self._turns, self._shares
-        if self._lifecycle.state is not State.BUSY or turns.overdue:
+        if self._lifecycle.state is not State.BUSY or turns.overdue or shares.stuck_ones:
             return False
-        return len(turns.running) + shares.places < self.capacity and not (shares and shares.any_stuck)
+        return len(turns.running) + shares.places < self.capacity
 
     @property
     def shares(self) -> Shares:
@@ -160,7 +160,7 @@ class Instance:
         if running and self.capacity == 1:
             self._queue(job, self._ends)
             return
-        if not running and not self._shares:
+        if not running and not self._shares.places:
             if self._lifecycle.state is State.FROZEN:
                 self._thaw(self._ends)
             self._lifecycle.feed(Event.CALLED)
@@ -234,7 +234,7 @@ class Instance:
     def share(self, places: int, keeper: "Keeper[Instance]") -> int:
         """Lend places of this instance, which is idle or has room for so many; the number of the share."""
         assert self._ends is not None
-        if not self._turns.running and not self._shares:
+        if not self._turns.running and not self._shares.places:
             if self.state is State.FROZEN:
                 self._thaw(self._ends)
             self._lifecycle.feed(Event.CALLED)
@@ -252,9 +252,9 @@ class Instance:
         if not self._shares.drop(number):
             return
         if self.state in (State.BUSY, State.DRAINING):
-            if not self._turns.running and not self._shares:
+            if not self._turns.running and not self._shares.places:
                 self._rest(self._host.clock.monotonic())
-            elif self._turns.overdue or self._shares.any_stuck:
+            elif self._turns.overdue or self._shares.stuck_ones:
                 self._give_up()
             if self.state in (State.BUSY, State.IDLE):
                 self._owner.relieved(self)
@@ -574,11 +574,11 @@ class Instance:
         outcome = self._conclude(turn, now, payload, failure, self._peak.lately(now))
         if turns.waiting:
             self._begin_next(ends, now)
-        elif not turns.running and not self._shares:
+        elif not turns.running and not self._shares.places:
             self._rest(now)
         elif lingers:
             pass  # it is told when nothing works for the call any more
-        elif turns.overdue or (self._shares and self._shares.any_stuck):
+        elif turns.overdue or self._shares.stuck_ones:
             self._give_up()
         self._owner.answered(self, turn.job, outcome)
 
@@ -601,7 +601,7 @@ class Instance:
         if not self._turns.overdue and self._giving_up is not None:
             self._giving_up.cancel()
             self._giving_up = None
-        if not self._turns.running and not self._shares:
+        if not self._turns.running and not self._shares.places:
             self._rest(self._host.clock.monotonic())
         if self.has_room or self.state is State.IDLE:
             self._owner.relieved(self)
@@ -620,7 +620,7 @@ class Instance:
     def _only_overdue(self) -> bool:
         """Whether nothing goes on here but calls that took too long."""
         turns, shares = self._turns, self._shares
-        return (turns.only_overdue or not turns.running) and shares.stuck and bool(turns.running or shares)
+        return (turns.only_overdue or not turns.running) and shares.stuck and bool(turns.running or shares.places)
 
     def _share_changed(self, kind: int, number: int) -> None:
         if kind == frames.SHARED:
@@ -632,7 +632,7 @@ class Instance:
         if self._lifecycle.state is State.PROVISIONING:
             self._early.append(lines)
             return
-        self._report(self._first if self._shares else self._turns.only or self._first, lines)
+        self._report(self._first if self._shares.places else self._turns.only or self._first, lines)
 
     def _printed_by(self, number: int, data: bytes) -> None:
         """The runtime says which call printed it; 0: none of them."""

@@ -435,7 +435,7 @@ class Placement:
 
     def relieved(self, instance: Instance) -> None:
         pool = self.homes[instance.id]
-        if instance.has_room and self._clock.monotonic() - instance.created_at > self._max_age_s:
+        if self._clock.monotonic() - instance.created_at > self._max_age_s and instance.has_room:
             instance.retire("too old")  # else one that is never idle would outlive its credentials
         if instance.state is State.IDLE:
             self._idle(instance)
@@ -446,7 +446,9 @@ class Placement:
 
     def _feed(self, pool: Pool, instance: Instance) -> bool:
         """Give what waits to an instance that is idle or has room; whether it runs anything now."""
-        while (instance.has_room or instance.state is State.IDLE) and (job := pool.next_job()) is not None:
+        while pool.waits and (instance.has_room or instance.state is State.IDLE):
+            job = pool.next_job()
+            assert job is not None
             if job.future.cancelled():
                 self._settle(job)
                 continue

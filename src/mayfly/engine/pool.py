@@ -40,7 +40,8 @@ class Pool:
     @property
     def waits(self) -> int:
         """How many calls wait for an instance, or for room in one."""
-        return len(self.waiting) + (len(self.sharing.expecting) if self.sharing is not None else 0)
+        sharing = self.sharing
+        return len(self.waiting) + (len(sharing.expecting) if sharing is not None else 0)
 
     @property
     def living(self) -> int:

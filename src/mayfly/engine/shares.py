@@ -29,21 +29,15 @@ class Shares:
 
     def __init__(self) -> None:
         self.possible = False  # whether the runtime takes any; as it said, and as was seen
-        self.places = 0  # of all together
+        self.places = 0  # of all together; 0 where there are none
+        self.stuck_ones = 0  # with nothing going on but calls that took too long
         self._held: dict[int, _Share] = {}
         self._number = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._held)
 
     @property
     def stuck(self) -> bool:
         """Whether nothing goes on at any of them but calls that took too long."""
-        return all(share.stuck for share in self._held.values())
-
-    @property
-    def any_stuck(self) -> bool:
-        return any(share.stuck for share in self._held.values())
+        return self.stuck_ones == len(self._held)
 
     def take(self, places: int) -> int:
         """So many places are spoken for; the number of the share."""
@@ -91,8 +85,10 @@ class Shares:
             self.places += places
 
     def get_stuck(self, number: int) -> None:
-        if (share := self._held.get(number)) is not None:
+        share = self._held.get(number)
+        if share is not None and not share.stuck:
             share.stuck = True
+            self.stuck_ones += 1
 
     def closed(self, number: int) -> bool:
         """The runtime says that its socket is closed, and none of its calls runs; whether its places are free by that.
@@ -119,6 +115,7 @@ class Shares:
         if share is None:
             return False
         self.places -= share.places
+        self.stuck_ones -= share.stuck
         if not share.there.done():
             share.there.set_exception(ConnectionError("the share was given up"))
             share.there.exception()  # whether anybody waits or not

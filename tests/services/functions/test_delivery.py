@@ -69,7 +69,7 @@ def test_a_record_holds_a_reply_nested_beyond_reason_as_text() -> None:
 
 @given(st.lists(st.lists(st.text(max_size=3000), max_size=5), max_size=10))
 def test_a_tail_is_the_end_of_everything_printed(batches: list[list[str]]) -> None:
-    watch = Watch({}, "id", "request", tail=True)
+    watch = Watch({}, "id")
     for lines in batches:
         watch.add(lines)
     whole = b"".join(line.encode("utf-8", "replace") for lines in batches for line in lines)

@@ -37,6 +37,10 @@ def lines(*texts: str) -> LogLines:
     return LogLines("group", "stream", [(0, text) for text in texts])
 
 
+def end(held: Held, call: str, *texts: str) -> None:
+    held.end(call, "group", "stream", [(0, text) for text in texts], RECORD)
+
+
 def made() -> tuple[Journal, Held]:
     journal = Journal()
     return journal, Held(journal, journal.later)
@@ -48,14 +52,14 @@ def test_all_that_is_held_of_calls_that_ended_is_one_write() -> None:
     held.begin("2", lines("START 2"))
     held.begin("3", lines("START 3"))
     held.add("1", lines("a", "b"))
-    held.end("1", lines("END 1", "REPORT 1"), RECORD)
-    held.end("2", lines("END 2", "REPORT 2"), RECORD)
+    end(held, "1", "END 1", "REPORT 1")
+    end(held, "2", "END 2", "REPORT 2")
     assert journal.writes == []
     held.write()
     first = ["START 1", "a", "b", "END 1", "REPORT 1", "START 2", "END 2", "REPORT 2", "id", "id"]
     assert journal.writes == [first]
     held.write()
-    held.end("3", lines("END 3", "REPORT 3"), RECORD)
+    end(held, "3", "END 3", "REPORT 3")
     held.write()
     assert journal.writes == [first, ["START 3", "END 3", "REPORT 3", "id"]]
 
@@ -70,7 +74,7 @@ def test_what_nobody_writes_is_written_after_a_while_with_one_timer_at_a_time() 
     assert delay_s == HOLD_S
     due()
     assert journal.writes == [["START", "more", "of the instance", "START 2"]]
-    held.end("2", lines("END 2"), RECORD)
+    end(held, "2", "END 2")
     assert len(journal.timers) == 2
     held.write()
     assert journal.writes[1:] == [["END 2", "id"]]
@@ -81,7 +85,7 @@ def test_a_request_that_runs_twice_at_once_loses_no_line() -> None:
     for attempt in ("first", "second"):
         held.begin("1", lines(f"START {attempt}"))
     for attempt in ("first", "second"):
-        held.end("1", lines(f"END {attempt}"), RECORD)
+        end(held, "1", f"END {attempt}")
     held.write()
     assert sorted(journal.writes[0]) == ["END first", "END second", "START first", "START second", "id", "id"]
 
@@ -105,7 +109,7 @@ def test_much_output_is_written_at_once() -> None:
 def test_what_cannot_be_written_is_logged_and_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     journal, held = made()
     held.begin("1", lines("START"))
-    held.end("1", lines("END"), RECORD)
+    end(held, "1", "END")
     journal.failing = True
     with caplog.at_level(logging.ERROR):
         held.write()
@@ -142,7 +146,7 @@ def test_every_line_of_a_call_is_written_once_and_in_order_whatever_is_written_m
             case "print":
                 held.add(call, lines(line))
             case "end":
-                held.end(call, lines(line), RECORD)
+                end(held, call, line)
             case "write":
                 held.write()
             case "timer" if journal.timers:

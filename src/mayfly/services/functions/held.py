@@ -51,13 +51,14 @@ class Held:
         elif not self._waits:
             self._wait()
 
-    def end(self, request_id: str, lines: LogLines, record: UsageRecord) -> None:
+    def end(self, request_id: str, group: str, stream: str, events: list[tuple[int, str]], record: UsageRecord) -> None:
         """Hold the last lines of a call, and its record."""
         begun = self._begun.pop(request_id, None)
         if begun is not None:
-            begun.events.extend(lines.events)
-            lines = begun
-        self._lines.append(lines)
+            begun.events.extend(events)
+        else:
+            begun = LogLines(group, stream, events)
+        self._lines.append(begun)
         self._records.append(record)
         if not self._waits:
             self._wait()

@@ -126,12 +126,12 @@ class Invoker:
         """Run the function to its end; `ThrottledError`, `NotInvocableError`, other `PlatformError`s."""
         target = _ready(entry.pick())
         trace = trace_id or self.new_trace()
-        call = Call(request_id, payload, arn, trace, client_context, rated=source != "event")
-        if source == "request" and not tail:
+        call = Call(request_id, payload, arn, trace, client_context, rated=source != "event", source=source)
+        if not tail:
             outcome = await self._engine.invoke(target, call)
             kept = b""
         else:
-            with self._recorder.watching(request_id, source, tail=tail) as watch:
+            with self._recorder.watching(request_id) as watch:
                 outcome = await self._engine.invoke(target, call)
                 kept = watch.tail()
         self._recorder.write()
@@ -155,9 +155,9 @@ class Invoker:
         Whoever stops reading leaves the call running, as on AWS. With `tunnel`, the caller asks for another protocol.
         """
         target = _ready(entry.pick())
-        call = Call(request_id, payload, arn, trace_id or self.new_trace(), client_context)
+        call = Call(request_id, payload, arn, trace_id or self.new_trace(), client_context, source=source)
         streamed = Streamed(sys.maxsize, Upstream()) if tunnel else Streamed(self._limits.stream_bytes)
-        task = asyncio.create_task(self._run(target, call, streamed, source, tail=tail), name=f"stream-{request_id}")
+        task = asyncio.create_task(self._run(target, call, streamed, tail=tail), name=f"stream-{request_id}")
         self._streaming.add(task)
         task.add_done_callback(self._streaming.discard)
         try:
@@ -169,13 +169,11 @@ class Invoker:
             return Flow(target.version, await task, task)
         return Flow(target.version, streamed, task)
 
-    async def _run(
-        self, target: FunctionTarget, call: Call, into: Streamed, source: Source, *, tail: bool
-    ) -> Invocation:
+    async def _run(self, target: FunctionTarget, call: Call, into: Streamed, *, tail: bool) -> Invocation:
         try:
-            with self._recorder.watching(call.request_id, source, tail=tail) as watch:
+            with self._recorder.watching(call.request_id) as watch:
                 outcome = await self._engine.invoke(target, call, into)
-                kept = watch.tail()
+                kept = watch.tail() if tail else b""
             self._recorder.write()
         finally:
             into.end()

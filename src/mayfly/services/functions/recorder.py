@@ -22,15 +22,14 @@ Source = Literal["request", "event", "url"]
 
 
 class Watch:
-    """What the invoker wants to know of a call beside its outcome, while its context is open."""
+    """Collects the tail of a call's log, while its context is open."""
 
-    __slots__ = ("_lines", "_request_id", "_size", "_watches", "source")
+    __slots__ = ("_lines", "_request_id", "_size", "_watches")
 
-    def __init__(self, watches: "dict[str, Watch]", request_id: str, source: Source, *, tail: bool) -> None:
-        self.source = source
+    def __init__(self, watches: "dict[str, Watch]", request_id: str) -> None:
         self._watches = watches
         self._request_id = request_id
-        self._lines: deque[bytes] | None = deque() if tail else None
+        self._lines: deque[bytes] = deque()
         self._size = 0
 
     def __enter__(self) -> Self:
@@ -42,8 +41,6 @@ class Watch:
 
     def add(self, lines: Sequence[str]) -> None:
         """Keep lines as long as they are among the last `TAIL_BYTES`."""
-        if self._lines is None:
-            return
         for line in lines:
             encoded = line.encode("utf-8", "replace")
             self._lines.append(encoded)
@@ -53,7 +50,7 @@ class Watch:
 
     def tail(self) -> bytes:
         """The last 4 KB of the call's log."""
-        return b"".join(self._lines or ())[-TAIL_BYTES:]
+        return b"".join(self._lines)[-TAIL_BYTES:]
 
 
 class Recorder:
@@ -69,9 +66,9 @@ class Recorder:
         self._started: dict[str, float] = {}  # by request: wall-clock, until it finished
         self._introduced: set[str] = set()  # instances whose log has begun
 
-    def watching(self, request_id: str, source: Source, *, tail: bool = False) -> Watch:
-        """Attribute the call `request_id` to `source`, and collect its tail, while the context is open."""
-        return Watch(self._watches, request_id, source, tail=tail)
+    def watching(self, request_id: str) -> Watch:
+        """Collect the tail of the log of the call `request_id`, while the context is open."""
+        return Watch(self._watches, request_id)
 
     def adopt(self, instance: str) -> None:
         """The log of an instance began elsewhere, and goes on here until `forget`."""
@@ -131,9 +128,9 @@ class Recorder:
         watch = self._watches.get(request_id) if self._watches else None
         if watch is not None:
             watch.add([text for _, text in events])
-        source = watch.source if watch is not None else "request"
-        record = self._record(target, request_id, outcome, took, now, source)
-        self._held.end(request_id, self._lines(target, outcome.instance, events), record)
+        record = self._record(target, call, outcome, took, now)
+        stream = self._streams.of(outcome.instance, target.version)
+        self._held.end(request_id, target.log_group, stream, events, record)
 
     def terminated(self, target: Target, instance: str, reason: str) -> None:
         self.forget(instance)
@@ -161,12 +158,12 @@ class Recorder:
     def _record(
         self,
         target: FunctionTarget,
-        request_id: str,
+        call: Call,
         outcome: Outcome,
         took: report.Figures,
         now: float,
-        source: Source,
     ) -> UsageRecord:
+        request_id = call.request_id
         return UsageRecord(
             request_id=request_id,
             function_arn=f"{target.function}:{target.version}",
@@ -180,7 +177,7 @@ class Recorder:
             ephemeral_mb=target.ephemeral_mb,
             architecture=target.architecture,
             outcome=outcome_name(outcome),
-            source=source,
+            source=call.source or "request",
         )
 
 
