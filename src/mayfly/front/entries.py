@@ -130,7 +130,8 @@ def _drop(known: "OrderedDict[P, Entry]", function: str | None) -> None:
 def entry_message(number: int, entry: Entry) -> messages.Entry:
     """What the core says of an entry. Calls that share a name, or cannot run, stay with it."""
     subject, target = entry.subject, entry.target
-    local = entry.canary is None and target.state == "Active" and target.reserved_concurrency != 0
+    lends = target.contract == "frames"  # what is spoken with others stays in the core's process
+    local = lends and entry.canary is None and target.state == "Active" and target.reserved_concurrency != 0
     return messages.Entry(
         number,
         function=msgspec.msgpack.encode(entry.function),
