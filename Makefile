@@ -13,7 +13,7 @@ SYSTEM := .cache/system/.ready
 # What levels of isolation, images and their tests need of the system, as Debian names it.
 PACKAGES := crun runsc skopeo docker-registry
 
-.PHONY: help demo up test lint format bench bench-peers docs clean setup
+.PHONY: help demo up test lint format bench bench-peers wasi-testsuite docs clean setup
 
 help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,12 @@ test: $(ENV) $(JS) $(SYSTEM) lint ## Check everything and run all tests.
 
 bench: $(ENV) $(SYSTEM) ## Measure speed and memory, each beside a floor measured in the same run.
 	@$(BIN)/python -m benchmarks
+
+# Published with its tests compiled; it is read, never kept with the sources.
+wasi-testsuite: $(ENV) ## Run WebAssembly's own suite of WASI tests on the runtime wasm.
+	@test -d .cache/wasi-testsuite || git clone --quiet --depth 1 --branch prod/testsuite-base \
+	  https://github.com/WebAssembly/wasi-testsuite .cache/wasi-testsuite
+	@$(BIN)/python -m benchmarks.wasi_testsuite .cache/wasi-testsuite
 
 bench-peers: $(ENV) ## Measure Mayfly beside what else there is, each installed into .cache/peers.
 	@$(BIN)/python -m benchmarks.peers $(ARGS)

@@ -15,6 +15,7 @@ from benchmarks.concurrent import concurrent
 from benchmarks.idle import idle
 from benchmarks.platform import Running, descendants, make_function, pss_mb
 from benchmarks.report import Report, Row
+from benchmarks.wasm import wasm
 from benchmarks.workers import workers
 
 HELLO = 'def handler(event, context):\n    return {"statusCode": 200, "body": "hello"}\n'
@@ -121,6 +122,7 @@ CASES = {
     "idle": idle,
     "warm": warm,
     "concurrent": concurrent,
+    "wasm": wasm,
     "workers": workers,
     "storage": storage,
 }

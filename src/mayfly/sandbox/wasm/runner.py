@@ -147,6 +147,9 @@ class Answer:
             sender.send(frames.encode(frames.ERROR, {"fatal": False}, self.payload, number, flags & frames.QUIET))
         else:
             sender.send(frames.encode_result(number, self.payload, flags))
+        self.close()
+
+    def close(self) -> None:
         if self._store is not None:
             self._store.close()
 
