@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mayfly.app.asking import Asking
-from mayfly.app.layers import Layers, Sizes
+from mayfly.app.layers import Layers, Sizes, level_of
 from mayfly.app.overview import IMAGE
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.start_report import report
@@ -69,7 +69,7 @@ class FunctionView:
             "handler": found.get("Handler"),
             "image": await self._image(found),
             **self._runtime(found.get("Runtime", IMAGE)),
-            "isolation": {"level": self._layers.level, "layers": self._layers.of(sizes)},
+            "isolation": self._isolation(found.get("Runtime", IMAGE), sizes),
             "refused_calls": [asdict(one) for one in self._denials.of(arn)],
             "memory_mb": sizes.memory_mb,
             "ephemeral_mb": sizes.ephemeral_mb,
@@ -83,6 +83,9 @@ class FunctionView:
             "urls": await self._urls(name),
             "starts": {"since": self._book.since, "counts": dict(self._book.of(arn).counts)},
         }
+
+    def _isolation(self, runtime: str, sizes: Sizes) -> dict[str, Any]:
+        return {"level": level_of(runtime, self._layers.level), "layers": self._layers.of(sizes, runtime)}
 
     async def _find(self, named: str) -> dict[str, Any]:
         found = await self._asking.ask("GetFunctionConfiguration", {"FunctionName": named})

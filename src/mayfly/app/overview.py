@@ -8,6 +8,7 @@ from typing import Any
 
 from mayfly.app.asking import Asking
 from mayfly.app.directory import ServerInfo
+from mayfly.app.layers import level_of
 from mayfly.app.sandboxes import Interpreters
 from mayfly.engine.api import Engine
 from mayfly.front.process import FrontView
@@ -59,7 +60,7 @@ class Overview:
             {
                 "name": function["FunctionName"],
                 "runtime": function.get("Runtime", IMAGE),
-                "isolation": self._settings.engine.isolation,
+                "isolation": level_of(function.get("Runtime", IMAGE), self._settings.engine.isolation),
                 "memory_mb": function["MemorySize"],
                 "instances": dict(instances.get(function["FunctionArn"], {})),
                 "warnings": self._interpreters.warnings(function["Runtime"]) if "Runtime" in function else [],

@@ -4,11 +4,16 @@ import base64
 import json
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from mayfly.cli.connection import connect
+from tests.cli.test_commands import mayfly
+from tests.conftest import PlatformProcess
 from tests.sandbox.wasm import modules
 from tests.services.functions.stage import zipped
 from tests.services.functions.test_functions_over_the_wire import Deploy, deploy, functions, role
@@ -120,3 +125,63 @@ def test_what_a_zip_brings_at_the_place_of_machine_code_is_not_used(
 def test_snap_start_is_refused(deploy_wasm: Callable[..., str]) -> None:
     with pytest.raises(ClientError, match="wasm is not supported for SnapStart enabled functions"):
         deploy_wasm(modules.ECHO, SnapStart={"ApplyOn": "PublishedVersions"})
+
+
+def test_the_level_of_a_function_is_shown_with_all_that_is_around_it(
+    deploy_wasm: Callable[..., str], platform: PlatformProcess
+) -> None:
+    name = deploy_wasm(modules.ECHO, MemorySize=160)
+    page = connect(platform.data).get(f"/_mayfly/functions/{name}")
+    layers = [layer["layer"] for layer in page["isolation"]["layers"]]
+    assert (page["isolation"]["level"], layers[0]) == ("wasm", "WebAssembly")
+    assert len(layers) > 1
+    assert "up to 128 MB of memory" in page["isolation"]["layers"][0]["detail"]
+
+
+def test_calls_of_one_instance_run_side_by_side_and_one_that_hangs_times_out_alone(
+    functions: Any, deploy_wasm: Callable[..., str], platform: PlatformProcess
+) -> None:
+    provider = f"arn:aws:lambda:us-east-1:{platform.account}:capacity-provider:mayfly"
+    managed = {"CapacityProviderArn": provider, "PerExecutionEnvironmentMaxConcurrency": 4}
+    either = modules.command(
+        "(local.set $n (call $get))"
+        "(if (i32.eq (i32.load8_u (i32.const 65536)) (i32.const 49)) (then (loop $on (br $on))))"
+        "(call $put (i32.const 1) (i32.const 65536) (local.get $n))"
+    )
+    name = deploy_wasm(
+        either,
+        Timeout=2,
+        MemorySize=512,
+        CapacityProviderConfig={"LambdaManagedInstancesCapacityProviderConfig": managed},
+    )
+
+    def answer(event: bytes) -> bytes:
+        payload: bytes = functions.invoke(FunctionName=name, Payload=event)["Payload"].read()
+        return payload
+
+    with ThreadPoolExecutor(4) as pool:
+        hanging = pool.submit(answer, b"1")
+        for _ in range(3):
+            assert list(pool.map(answer, [b"2", b"3"])) == [b"2", b"3"]
+        assert b"timed out after 2.00 seconds" in hanging.result()
+    assert answer(b"4") == b"4"
+
+
+def test_a_published_version_keeps_its_module(functions: Any, deploy_wasm: Callable[..., str]) -> None:
+    name = deploy_wasm(modules.COUNTER, Publish=True)
+    functions.update_function_code(FunctionName=name, **package(modules.ECHO))
+    assert functions.invoke(FunctionName=name, Qualifier="1", Payload=b"[7]")["Payload"].read() == b"0"
+    assert functions.invoke(FunctionName=name, Payload=b"[7]")["Payload"].read() == b"[7]"
+
+
+def test_the_command_line_deploys_a_module(platform: PlatformProcess, tmp_path: Path) -> None:
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "app.wasm").write_bytes(modules.wasm(modules.ECHO))
+    example = Path(__file__).parents[3] / "examples" / "component" / "template.yaml"
+    (tmp_path / "template.yaml").write_text(example.read_text())
+    done = mayfly("deploy", str(tmp_path / "template.yaml"), "-n", "wasm", "--json", data=platform.data)
+    assert done.returncode == 0, done.stderr
+    name = json.loads(done.stdout)["Outputs"]["Count"]
+    done = mayfly("invoke", name, "--payload", '{"text": 1}', data=platform.data)
+    assert json.loads(done.stdout) == {"text": 1}
+    assert mayfly("delete", "wasm", "--yes", data=platform.data).returncode == 0

@@ -21,12 +21,9 @@ import wasmtime
 
 from mayfly.sandbox import frames
 from mayfly.sandbox.python import failures, streams
-from mayfly.sandbox.wasm import artifacts, cgi, clockwork, engine, faults, instances, variables
+from mayfly.sandbox.wasm import artifacts, cgi, clockwork, engine, faults, instances, limits, variables
 
 _CHUNK, _LONG_CHUNK = 1 << 16, 1 << 20
-# What of a function's memory is the runner's: buffers of an answer and the interpreter's own.
-RESERVED_MB = 32
-_SMALLEST_MB = 16
 
 
 class Machine:
@@ -161,9 +158,8 @@ class Calls:
         self._made = made
         self._variables = environment
         self._arguments = [environment.get("_HANDLER", "")]
-        # Each call gets its part, so that no call takes what another needs.
         memory_mb = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"))
-        self._memory_bytes = max((memory_mb - RESERVED_MB) // concurrency, _SMALLEST_MB) << 20
+        self._memory_bytes = limits.instance_bytes(memory_mb, concurrency)
         self._outputs = threading.local()
 
     def answer(
