@@ -150,7 +150,7 @@ def test_calls_of_one_instance_run_side_by_side_and_one_that_hangs_times_out_alo
     )
     name = deploy_wasm(
         either,
-        Timeout=2,
+        Timeout=5,
         MemorySize=512,
         CapacityProviderConfig={"LambdaManagedInstancesCapacityProviderConfig": managed},
     )
@@ -161,9 +161,8 @@ def test_calls_of_one_instance_run_side_by_side_and_one_that_hangs_times_out_alo
 
     with ThreadPoolExecutor(4) as pool:
         hanging = pool.submit(answer, b"1")
-        for _ in range(3):
-            assert list(pool.map(answer, [b"2", b"3"])) == [b"2", b"3"]
-        assert b"timed out after 2.00 seconds" in hanging.result()
+        assert list(pool.map(answer, [b"2", b"3"])) == [b"2", b"3"]
+        assert b"timed out after 5.00 seconds" in hanging.result()
     assert answer(b"4") == b"4"
 
 
