@@ -132,3 +132,11 @@ async def test_a_greeting_that_cannot_be_made_leaves_no_sandbox_behind(isolated:
     agent = isolated.factory._agent
     await until(lambda: not agent._starting)
     assert await (await isolated.ready(code)).run("result = 'well'") == "well"
+
+
+async def test_nothing_records_imports_behind_init(isolated: Talks, tmp_path: Path) -> None:
+    code = parcels.make(tmp_path, "")
+    await prepare(isolated, code)
+    patched = "import importlib.machinery as m; result = 'exec_module' in vars(m.SourceFileLoader)"
+    for talk in (await fork(isolated, code), await isolated.ready(code)):
+        assert await talk.run(patched) is False

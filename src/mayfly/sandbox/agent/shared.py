@@ -32,6 +32,7 @@ def serve(
         ready = _prepare(report, frozenset((forks.fileno(), report.fileno(), *home)))
         report.close()
         if ready is not None:
+            ready.listen()
             _plugs = settle.settle(lambda: rehearsal.warm_shared(ready))
             with open(pages.MAPS) as maps:
                 pages.collapse(pages.places(maps) - inherited)
@@ -48,6 +49,7 @@ class _Kit:
         self.home = home
         self.denial = denial
         self.label = label
+        self.renounces = powers.Renunciation()
 
 
 def _prepare(report: socket.socket, kept: frozenset[int]) -> ahead.Ready | None:
@@ -141,7 +143,7 @@ def _become_instance(message: dict[str, Any], room: _Room, descriptors: list[int
         for (_, kind), namespace in list(zip(keeper.ROOM, room.namespaces))[1:]:  # noqa: B905 (runs on Python 3.9 too)
             powers.enter(namespace, kind)
         os.chdir(isolate.TASK_ROOT)
-        powers.keep_capabilities()
+        kit.renounces.carry_out()
         kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
         kernel.prctl_name(f"fn:{kit.label}" if kit.label else "fn")
         os.setsid()

@@ -71,6 +71,13 @@ class Ready:
         self._fresh = False  # the generators of this very process have seeds of their own
         self._directory = ""
         self.credentials = restore.Credentials()
+        self.record: Optional[imports.Record] = None  # noqa: UP045 (read at run time on Python 3.9)
+
+    def listen(self) -> None:
+        """In a template whose forks have the function's own module to import: begin to record that."""
+        if self.function is None:
+            self.record = imports.Record()
+            self.record.begin()
 
     @property
     def inherited(self) -> frozenset[int]:

@@ -138,14 +138,15 @@ class Runtime:
         begin = time.perf_counter()
         meta = frame.meta
         about: dict[str, Any] = {}
-        record = imports.Record()
+        begun = self._ready.record if self._ready is not None else None
+        record = begun if begun is not None else imports.Record()
         try:
             self._set_up(meta, about)
             if self._ready is not None:
                 self._function = self._ready.function
             if self._function is None:
-                with record:
-                    self._function = handler.find(meta["handler"])
+                record.begin()
+                self._function = handler.find(meta["handler"])
             self._run_hooks(meta["environment"])
         except Exception as error:  # user code may raise anything
             restoring = isinstance(error, hooks.AfterRestoreError)
@@ -164,6 +165,7 @@ class Runtime:
         self._answer(
             frames.READY, {"init_ms": round(self._init_ms, 3), **about, "imports": imports.shortened(record.modules)}
         )
+        record.end()
 
     def _set_up(self, meta: dict[str, Any], about: dict[str, Any]) -> None:
         """Everything of init that comes before the function's code; `about` gets what READY tells of it."""

@@ -31,7 +31,11 @@ class Module(NamedTuple):
 
 
 class Record:
-    """Modules in the order in which their loading completed."""
+    """Modules in the order in which their loading completed.
+
+    A template begins one before it is forked, and a fork ends it behind its answer, because to replace the loaders'
+    methods makes the interpreter forget what it had learnt of their classes: a good part of a small function's init.
+    """
 
     def __init__(self) -> None:
         self.modules: list[Module] = []
@@ -39,14 +43,18 @@ class Record:
         self._thread = threading.get_ident()
         self._originals: list[tuple[Any, Any]] = []
 
-    def __enter__(self) -> Record:
+    def begin(self) -> None:
+        """Idempotent."""
+        if self._originals:
+            return
         for loader in _LOADERS:
             self._originals.append((loader, loader.__dict__.get("exec_module")))
             loader.exec_module = self._timed(loader.exec_module)
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        for loader, original in self._originals:
+    def end(self) -> None:
+        """Put everything back. Idempotent."""
+        originals, self._originals = self._originals, []
+        for loader, original in originals:
             if original is None:
                 del loader.exec_module
             else:
