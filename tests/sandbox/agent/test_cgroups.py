@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -201,3 +202,28 @@ def test_a_group_without_a_freezer_says_so(tmp_path: Path) -> None:
     layout = Layout(2, (("memory,cpu,pids", str(tmp_path)),))
     assert Group(layout, [str(tmp_path / "own")]).open_freezer() == []  # Linux before 5.2
     assert Group(Layout(1, layout.roots), [str(tmp_path / "own")]).open_freezer() == []
+
+
+def test_a_guest_has_a_while_to_leave_a_group_that_goes_and_nobody_else_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+    now = [100.0]
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    group = Group(Layout(1, (("memory,cpu,pids", ""),)), [str(tmp_path / "group")])
+    (tmp_path / "group").mkdir()
+    members = tmp_path / "group" / "cgroup.procs"
+    members.write_text("41\n42\n")
+    group.guest = 42
+    assert not group.remove()
+    assert killed == []
+    members.write_text("41\n")  # it has left
+    assert not group.remove()
+    assert killed == [41]
+    members.write_text("42\n")
+    now[0] += cgroups.GUEST_LEAVES_S
+    assert not group.remove()
+    assert killed == [41, 42]
+    members.unlink()
+    assert group.remove()

@@ -23,6 +23,7 @@ from mayfly.sandbox.agent import hierarchy
 
 PERIOD_US = 100_000
 _RETRY_S = 0.01
+GUEST_LEAVES_S = 1.0
 
 
 class Limits(NamedTuple):
@@ -139,6 +140,8 @@ class Group:
         self._version = layout.version
         self._paths = paths
         self._freezing = freezing
+        self.guest = 0  # a process that passes through, and is spared by `remove` while it is awaited to leave
+        self._awaited_until: float | None = None
         self._of = {}
         for (names, _), path in zip(layout.roots, paths, strict=True):
             for name in names.split(","):
@@ -240,7 +243,10 @@ class Group:
         kill_all(self._of["memory"])
 
     def remove(self) -> bool:
-        """Kill whatever is in the group and remove it; False when the kernel still holds on to it."""
+        """Kill whatever is in the group and remove it; False when the kernel still holds on to it.
+
+        A guest has `GUEST_LEAVES_S` to leave by itself, from the first time that it is in the way.
+        """
         gone = True
         for path in (*self._paths, self._freezing):
             if not path:
@@ -250,9 +256,24 @@ class Group:
             except FileNotFoundError:
                 pass
             except OSError:
-                kill_all(path)
+                if not self._awaits_guest(path):
+                    kill_all(path)
                 gone = False
         return gone
+
+    def _awaits_guest(self, path: str) -> bool:
+        if not self.guest:
+            return False
+        try:
+            with open(path + "/cgroup.procs") as file:
+                if str(self.guest) not in file.read().split():
+                    return False
+        except OSError:
+            return False
+        now = time.monotonic()
+        if self._awaited_until is None:
+            self._awaited_until = now + GUEST_LEAVES_S
+        return now < self._awaited_until
 
 
 def read_peak(descriptor: int) -> int:

@@ -53,6 +53,7 @@ class Lodging:
         watch: Watch,
         groups: cgroups.Groups,
         report: instances.Report,
+        template_pid: int,
         known_pids: Callable[[], set[int]],
         left: Callable[[], None],
     ) -> None:
@@ -63,6 +64,7 @@ class Lodging:
         self._watch = watch
         self._groups = groups
         self._report = report
+        self._template_pid = template_pid
         self._known_pids = known_pids
         self._left = left
         self._numbers = itertools.count(1)
@@ -237,6 +239,8 @@ class Lodging:
         mine.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         mine.setblocking(False)
         one.fork_socket, one.stage = mine, lodger.TOLD
+        # An instance may end before the template, which waits for a processor, has left its group.
+        one.group.guest = self._template_pid
         self._watch.add(mine.fileno(), lambda: self._forked(one))
         entrances: list[int] = []
         try:

@@ -110,6 +110,7 @@ class Nests:
             self._watch,
             self._groups,
             self._report,
+            nest.template_pid,
             self.pids,
             lambda: self._lodger_left(nest),
         )

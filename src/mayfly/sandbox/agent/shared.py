@@ -103,7 +103,7 @@ def _fork_on_request(forks: socket.socket, kit: _Kit) -> None:
     This process forks from within the control group of its fork, so that the memory that forking takes, tables of pages
     above all, is the instance's own, and not that of a template whose group would fill with it. It goes there once it
     knows the room, because to change groups takes up to 20 ms with v2 (see `cgroups.Group.entrances`), and leaves when
-    it has forked. A room that ends while this process stands in its group takes it along: only the agent ends rooms.
+    it has forked. Where the group comes to its end before that, the agent gives this process a while to leave.
 
     What is drawn for the next fork, it draws before, at home, unless somebody waits for that fork already.
     """
