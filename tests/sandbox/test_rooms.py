@@ -140,3 +140,20 @@ async def test_nothing_records_imports_behind_init(isolated: Talks, tmp_path: Pa
     patched = "import importlib.machinery as m; result = 'exec_module' in vars(m.SourceFileLoader)"
     for talk in (await fork(isolated, code), await isolated.ready(code)):
         assert await talk.run(patched) is False
+
+
+async def test_a_template_leaves_the_group_of_a_room_that_ended_and_is_told_of_another(
+    isolated: Talks, tmp_path: Path
+) -> None:
+    code = parcels.make(tmp_path, "")
+    await prepare(isolated, code, label="moves")
+    template = template_of("moves")
+    home = home_of(isolated, code)
+    await until(lambda: group_of_process(template) != home)
+    first = group_of_process(template)
+    keeper = keeper_of(template)
+    room = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0]
+    os.kill(int(room), 9)
+    await until(lambda: group_of_process(template) not in {home, first})
+    talk = await fork(isolated, code)
+    assert talk.sandbox.origin == "template"
