@@ -43,8 +43,9 @@ def home_of(talks: Talks, code: Path) -> str:
     return Path(os.readlink(f"/proc/self/fd/{talks.factory._nests[str(code)]._use}")).parent.name
 
 
-def rooms_of(keeper: int) -> int:
-    return len(Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split())
+def rooms_of(keeper: int) -> list[int]:
+    """The first processes of the rooms that a keeper made."""
+    return [int(pid) for pid in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()]
 
 
 async def test_a_template_waits_in_the_group_of_its_next_fork_and_leaves_it_behind_with_the_fork(
@@ -70,9 +71,9 @@ async def test_one_room_is_made_ahead_when_starting_is_quiet_and_no_more(isolate
     template = template_of("reserve")
     keeper = keeper_of(template)
     for count in range(1, 4):
-        await until(lambda: rooms_of(keeper) == count)  # noqa: B023 (awaited here)
+        await until(lambda: len(rooms_of(keeper)) == count)  # noqa: B023 (awaited here)
         await fork(isolated, code)
-    await until(lambda: rooms_of(keeper) == 4)
+    await until(lambda: len(rooms_of(keeper)) == 4)
 
 
 async def test_seeds_that_were_drawn_for_the_next_fork_are_that_forks_alone(isolated: Talks, tmp_path: Path) -> None:
@@ -151,9 +152,7 @@ async def test_a_template_leaves_the_group_of_a_room_that_ended_and_is_told_of_a
     home = home_of(isolated, code)
     await until(lambda: group_of_process(template) != home)
     first = group_of_process(template)
-    keeper = keeper_of(template)
-    room = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0]
-    os.kill(int(room), 9)
+    os.kill(rooms_of(keeper_of(template))[0], 9)
     await until(lambda: group_of_process(template) not in {home, first})
     talk = await fork(isolated, code)
     assert talk.sandbox.origin == "template"

@@ -154,7 +154,8 @@ def _become_instance(message: dict[str, Any], room: _Room, descriptors: list[int
         os.dup2(output, 1)
         os.dup2(output, 2)
         to_agent.detach()
-        os.dup2(control, isolate.CONTROL, inheritable=False)
+        if control != isolate.CONTROL:
+            os.dup2(control, isolate.CONTROL, inheritable=False)
         _close_all_but(kit.ready.inherited)
         if message["ahead"]:
             rehearsal.warm_shared(kit.ready)
