@@ -55,10 +55,10 @@ def rounds(subjects: Mapping[str, Subject], connections: int, count: int, second
     for _ in range(count):
         for what, subject in subjects.items():
             runs[what].append(run(subject, connections, seconds))
-    return {what: _median(found) for what, found in runs.items()}
+    return {what: median(found) for what, found in runs.items()}
 
 
-def _median(runs: Sequence[Load]) -> Load:
+def median(runs: Sequence[Load]) -> Load:
     """The median of each figure; all the errors."""
     return Load(
         requests=statistics.median_low([load.requests for load in runs]),

@@ -50,14 +50,15 @@ class Server:
     rates: dict[tuple[str, int], list[float]] = field(default_factory=dict)
     spent: dict[tuple[str, int], Spent] = field(default_factory=dict)
 
-    def measure(self, what: str, connections: int) -> None:
+    def measure(self, what: str, connections: int, seconds: float = SECONDS) -> load.Load:
         """One round of load."""
         spent = self.spent.setdefault((what, connections), Spent())
         with self._counting(spent):
-            ran = load.run(self.requests[what], connections, SECONDS)
+            ran = load.run(self.requests[what], connections, seconds)
         if ran.errors:
             raise RuntimeError(f"{what}: {ran.errors} replies were errors")
         self.rates.setdefault((what, connections), []).append(ran.per_second)
+        return ran
 
     @contextmanager
     def _counting(self, spent: Spent) -> Iterator[None]:
@@ -91,7 +92,7 @@ def workers(platform: Running, report: Report) -> None:
     floor_rates: dict[int, list[float]] = {connections: [] for connections in CONNECTIONS}
     with ExitStack() as stack:
         floor = load.Subject(*stack.enter_context(floors.forwarding(2, 1)), FORWARDED, REPLY)
-        servers = {count: _server(stack.enter_context(_with_workers(isolation, count))) for count in WORKERS}
+        servers = {count: _server(stack.enter_context(with_workers(isolation, count))) for count in WORKERS}
         for connections in CONNECTIONS:
             for _ in range(ROUNDS):
                 floor_rates[connections].append(load.run(floor, connections, SECONDS).per_second)
@@ -112,7 +113,8 @@ def workers(platform: Running, report: Report) -> None:
 
 
 @contextmanager
-def _with_workers(isolation: str, count: int) -> Iterator[Running]:
+def with_workers(isolation: str, count: int) -> Iterator[Running]:
+    """A platform with so many front processes, all of which accept."""
     with running(isolation, "--workers", str(count)) as mine:
         deadline = time.monotonic() + _START_S
         while not all(worker["ready"] for worker in mine.page("/_mayfly/status")["workers"]):
