@@ -252,7 +252,7 @@ class Agent:
             python = interpreter if node is None else interpreters.current()
             paths = {"python": python.path, "prefix": python.prefix, "source": parcel.source()}
             resident = parcel.resident(runtime) if node is None else parcel.node_resident()
-            packages = [str(package) for package in parcel.packages()] if resident is None else []
+            packages = [str(package) for package in parcel.packages_of(resident)]
             message = {"op": channel.PREPARE, "runtime": runtime, "packages": packages, "resident": resident}
             message["node"] = node
             self.send(message | {name: str(path) for name, path in paths.items()}, [])

@@ -7,6 +7,7 @@ from typing import Any
 from mayfly.errors import PlatformError
 from mayfly.sandbox.wasm import artifacts
 
+_WASM = "mayfly.sandbox.wasm.resident"
 # boto3 and what it stands on, and the hooks of SnapStart; a function finds them without bringing them, as on AWS.
 PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six", "snapshot_restore_py")
 
@@ -24,6 +25,13 @@ def node_resident() -> dict[str, Any]:
 def node_bootstrap() -> Path:
     """The program that a managed Node.js runs, beside its modules."""
     return source() / "mayfly" / "sandbox" / "node" / "bootstrap.cjs"
+
+
+def packages_of(resident: dict[str, Any] | None) -> tuple[Path, ...]:
+    """What a runtime has in /var/runtime; only containers look there for the engine of WebAssembly."""
+    if resident is None:
+        return packages()
+    return (wasmtime() / "wasmtime",) if resident["module"] == _WASM else ()
 
 
 def packages() -> tuple[Path, ...]:
@@ -49,4 +57,4 @@ def resident(runtime: str) -> dict[str, Any] | None:
     """What a template of `runtime` has in place of the managed Python runtime; see `agent.residents`."""
     if runtime != artifacts.NAME:
         return None
-    return {"module": "mayfly.sandbox.wasm.resident", "path": [str(source()), str(wasmtime())]}
+    return {"module": _WASM, "path": [str(source()), str(wasmtime())]}

@@ -12,11 +12,18 @@ import pytest_asyncio
 from mayfly.sandbox import frames, interpreters
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.wasm import artifacts
+from tests.sandbox.conftest import ALL_LEVELS, factory_of
 from tests.sandbox.talk import Talk, Talks
 
 from . import modules
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module", params=ALL_LEVELS[2:])
+def level(request: pytest.FixtureRequest) -> SandboxFactory:
+    """Those of OCI runtimes."""
+    return factory_of(request)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -25,6 +32,19 @@ async def wasm_talks(factory: SandboxFactory) -> AsyncIterator[Talks]:
     talks = Talks(factory)
     yield talks
     await talks.close()
+
+
+async def test_a_module_runs_in_containers(level: SandboxFactory, tmp_path: Path) -> None:
+    await level.prepare(artifacts.NAME, interpreters.current())
+    talks = Talks(level)
+    try:
+        talk = await ready(talks, tmp_path, modules.LOGGER)
+        assert (await talk.invoke({})).payload == b"{}"
+        assert talk.output() == "a message\n"
+        talk = await ready(talks, tmp_path / "traps", modules.TRAPS)
+        assert failure(await talk.invoke({}))["errorType"] == "Runtime.Trap"
+    finally:
+        await talks.close()
 
 
 async def begin(

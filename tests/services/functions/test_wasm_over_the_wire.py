@@ -128,13 +128,15 @@ def test_snap_start_is_refused(deploy_wasm: Callable[..., str]) -> None:
 
 
 def test_the_level_of_a_function_is_shown_with_all_that_is_around_it(
-    deploy_wasm: Callable[..., str], platform: PlatformProcess
+    functions: Any, deploy_wasm: Callable[..., str], platform: PlatformProcess
 ) -> None:
     name = deploy_wasm(modules.ECHO, MemorySize=160)
+    assert functions.invoke(FunctionName=name, Payload=b"[1]")["Payload"].read() == b"[1]"
     page = connect(platform.data).get(f"/_mayfly/functions/{name}")
     layers = [layer["layer"] for layer in page["isolation"]["layers"]]
     assert (page["isolation"]["level"], layers[0]) == ("wasm", "WebAssembly")
     assert len(layers) > 1
+    assert page["refused_calls"] == []  # the engine asks the kernel for nothing that is not allowed
     assert "up to 128 MB of memory" in page["isolation"]["layers"][0]["detail"]
 
 

@@ -17,8 +17,9 @@ from mayfly.sandbox.agent import kernel, root
 from mayfly.sandbox.oci.runtimes import FUNCTION_ID
 
 KIT = "/.mayfly"
-_SHIPPED = ("sandbox/frames.py", "sandbox/python")
+_SHIPPED = ("sandbox/frames.py", "sandbox/python", "sandbox/wasm")
 _PACKAGES = ("", "sandbox")
+_RUNTIME_PACKAGES = "/var/runtime"
 _PREPARE_S = 60.0
 # Compiles the kit, imports what the first process of a container imports, and tells the files that this needed.
 _PROBE = (
@@ -46,6 +47,7 @@ class Root:
         """Build both below `place`, a directory; `message` is what the server said of the runtime. OSError."""
         self.path, self.kit = f"{place}/root", f"{place}/kit"
         self._python, self._prefix = message["python"], message["prefix"]
+        self._runtime = _runtime_of(message.get("resident"))
         self._libraries: list[str] = []
         self._make_kit(message["source"])
         os.mkdir(self.path)
@@ -57,7 +59,7 @@ class Root:
 
     def arguments(self, *, program: bool, foreign: bool) -> tuple[str, ...]:
         """What a container starts with; `foreign`: in a file system that is not this one."""
-        call = "contained.launch()" if program else "contained.runtime()"
+        call = "contained.launch()" if program else self._runtime
         rest = (*_OPTIONS, _RUN + call, f"{KIT}/code")
         if not foreign:
             return (self._python, *rest)
@@ -99,6 +101,15 @@ class Root:
             raise OSError(f"{self._python} cannot run what a container starts with: {last}")
         used: list[str] = json.loads(done.stdout)
         return used
+
+
+def _runtime_of(resident: dict[str, Any] | None) -> str:
+    """What a container runs that is not for programs; ValueError where that cannot be had."""
+    if resident is None:
+        return "contained.runtime()"
+    if not resident["module"].startswith("mayfly.sandbox.wasm."):
+        raise ValueError("this runtime starts from a template, which containers do not have")
+    return f"sys.path += [sys.argv[1], {_RUNTIME_PACKAGES!r}]; contained.resident({resident['module']!r})"
 
 
 def _names_of(library: str) -> list[str]:

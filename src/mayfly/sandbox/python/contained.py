@@ -7,6 +7,7 @@ this is started.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import socket
 from typing import NoReturn
@@ -22,6 +23,15 @@ def runtime() -> NoReturn:
     bootstrap.forget_modules()
     bootstrap.open_output()
     bootstrap.serve(control)
+
+
+def resident(module: str) -> NoReturn:
+    """Run a function by what `module` of ours brings in place of the managed Python runtime: see `agent.residents`."""
+    made = importlib.import_module(module).RESIDENT()
+    control = _control()
+    bootstrap.open_output()
+    made.serve(control, {})
+    os._exit(1)  # it does not come back
 
 
 def launch() -> NoReturn:
