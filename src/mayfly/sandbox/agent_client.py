@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mayfly.clock import SystemClock
-from mayfly.sandbox import interpreters, parcel
+from mayfly.sandbox import interpreters, parcel, peak
 from mayfly.sandbox.agent import channel
 from mayfly.sandbox.api import (
     Exit,
@@ -132,7 +132,7 @@ class AgentSandbox:
         if self._exit.done():
             return self._exit.result().peak_memory_bytes
         with contextlib.suppress(OSError):  # the group is gone, and word of it is on its way
-            self._peak_bytes = max(self._peak_bytes, int(os.pread(self._peak, 32, 0)))
+            self._peak_bytes = max(self._peak_bytes, peak.read(self._peak))
         return self._peak_bytes
 
     def freeze(self) -> bool:
@@ -405,6 +405,7 @@ class Agent:
         elif operation == channel.PREPARED:
             _resolve(self._preparing.pop(message["runtime"], None))
         elif operation == channel.READY:
+            self.layers = tuple(message.get("layers", self.layers))
             _resolve(self._ready)
         elif operation == channel.FAILED and name:
             if name in self._starting:

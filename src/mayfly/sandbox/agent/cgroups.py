@@ -19,6 +19,7 @@ import signal
 import time
 from typing import NamedTuple
 
+from mayfly.sandbox import peak
 from mayfly.sandbox.agent import hierarchy
 
 PERIOD_US = 100_000
@@ -156,6 +157,8 @@ class Group:
 
     def limit(self, limits: Limits) -> None:
         """Bind what is in the group, and what will be."""
+        if not self._paths:
+            return
         memory, _, pids = (self._of[name] for name in hierarchy.CONTROLLERS)
         if self._version == 2:
             hierarchy.write(memory + "/memory.max", str(limits.memory_bytes))
@@ -192,7 +195,7 @@ class Group:
     def open_freezer(self) -> list[int]:
         """A descriptor that freezes what is in the group when `1` is written, and thaws it with `0`, and does nothing
         else; none where nothing freezes. Whoever is frozen can be killed like anybody."""
-        path = self._paths[0] if self._version == 2 else self._freezing
+        path = self._paths[0] if self._version == 2 and self._paths else self._freezing
         if not path:
             return []
         try:
@@ -202,7 +205,7 @@ class Group:
 
     def watch_memory(self) -> int | None:
         """A descriptor that becomes readable when memory runs out; None where the kernel kills the whole group."""
-        if self._version == 2:
+        if self._version == 2 or not self._paths:
             return None
         directory = self._of["memory"]
         event = _eventfd()
@@ -218,13 +221,18 @@ class Group:
 
     def ran_out_of_memory(self) -> bool:
         """Whether the kernel killed a process of the group for want of memory."""
+        if not self._paths:
+            return False
         name = "/memory.events" if self._version == 2 else "/memory.oom_control"
         with open(self._of["memory"] + name) as file:
             counters = dict(line.split() for line in file)
         return int(counters.get("oom_kill", 0)) > 0
 
     def open_peak(self) -> int:
-        """A descriptor from which `read_peak` reads the most memory used so far; see `keeps_peak`."""
+        """A descriptor from which `sandbox.peak` reads the most memory used so far; see `keeps_peak`. -1: it is not
+        counted."""
+        if not self._paths:
+            return -1
         name = "memory.max_usage_in_bytes" if self._version == 1 else "memory.peak"
         if not self.keeps_peak():
             name = "memory.current"
@@ -236,7 +244,7 @@ class Group:
 
     def keeps_peak(self) -> bool:
         """Whether the kernel does; with v2 since Linux 5.19. Where it does not, what is used now stands for it."""
-        return self._version == 1 or os.path.exists(self._of["memory"] + "/memory.peak")
+        return self._version != 2 or os.path.exists(self._of["memory"] + "/memory.peak")
 
     def kill(self) -> None:
         """SIGKILL to every process that is in the group now."""
@@ -278,7 +286,7 @@ class Group:
 
 def read_peak(descriptor: int) -> int:
     """Bytes, from a descriptor of `Group.open_peak`."""
-    return int(os.pread(descriptor, 32, 0))
+    return peak.read(descriptor)
 
 
 def kill_all(group: str) -> None:

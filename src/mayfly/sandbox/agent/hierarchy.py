@@ -25,6 +25,9 @@ class Layout(NamedTuple):
     freezing: tuple[str, ...] = ()
 
 
+NONE = Layout(0, ())  # nothing is limited
+
+
 class NoControllersError(Exception):
     """The machine has no usable control groups; the message names what is missing."""
 

@@ -101,6 +101,9 @@ class Instances:
                 for key in ("id", "ephemeral_mb", "open_files", "label", "ahead", "program", "memory_mb", "early")
             },
             "uid": instance.uid,
+            # Where no control group does it, each process is limited by itself.
+            "data_mb": 0 if self._groups.layout.version else message["memory_mb"],
+            "processes": message["processes"],
             "rooted": bool(message["root"]),
             "layers": len(message["layers"]),
         }
@@ -120,6 +123,8 @@ class Instances:
         instance = self._all[name]
         instance.pid = pid
         instance.pidfd = os.pidfd_open(pid)
+        if instance.peak < 0:
+            instance.peak = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
         self._selector.register(instance.pidfd, selectors.EVENT_READ, lambda: self._ended(instance))
         if instance.killed or instance.failed or instance.out_of_memory:
             self._signal(instance)
@@ -231,7 +236,9 @@ class Instances:
             reason = "killed"
         elif out:
             reason, code = "out-of-memory", signal.SIGKILL
-        peak = cgroups.read_peak(instance.peak)
+        peak = 0
+        with contextlib.suppress(OSError):  # where only its status says, there is none any more
+            peak = cgroups.read_peak(instance.peak)
         if reason == "out-of-memory" and not instance.group.keeps_peak():
             peak = instance.limits.memory_bytes  # nothing is used any more
         if not instance.started and not instance.failed:

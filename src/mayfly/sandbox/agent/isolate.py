@@ -15,7 +15,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mayfly.sandbox.agent import channel, kernel, masks, root
+from mayfly.sandbox.agent import channel, kernel, masks, powers, root
 
 NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 _CLONE_NEWCGROUP = 0x02000000
@@ -30,6 +30,7 @@ TEMPORARY, SHARED = "/tmp", "/dev/shm"  # noqa: S108 (the sandbox's own, mounted
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 _INODES_A_MB = 64
 _SHARED_MEMORY_MB = 64
+_DATA_PER_MEMORY, _LEAST_DATA_MB = 4, 1024
 _LIMITS = (
     # Not 0: a machine that pipes core dumps into a program heeds no limit but this one, which ends the pipe as well.
     (resource.RLIMIT_CORE, 1),
@@ -60,9 +61,19 @@ class Plan(NamedTuple):
     label: str
     program: bool  # it will hold a launcher
     rooted: bool  # it gets a file system of its own
+    processes: int
+    data_mb: int  # 0: a control group limits its memory
 
 
-def prepare(entrances: list[int]) -> socket.socket:
+class Seal(NamedTuple):
+    """What a template keeps for the last steps of its instances."""
+
+    calls: kernel.SystemCallFilter
+    proc: int  # descriptor of a /proc that can be written; -1: instances get no user namespace of their own
+    alone: bool  # there is one user id for everything, see `standing`
+
+
+def prepare(entrances: list[int], *, alone: bool = False) -> socket.socket:
     """What is the same for every instance, so that it can be done before there is one; returns the endpoint.
 
     `entrances` are of the control groups that this process is not in yet.
@@ -75,6 +86,8 @@ def prepare(entrances: list[int]) -> socket.socket:
     mount_flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     kernel.mount("proc", "/proc", "proc", mount_flags | kernel.MS_RDONLY, "hidepid=2")
     masks.cover()
+    if alone:
+        kernel.unmount(root.WHOLE_PROC)
     shared = f"mode=1777,size={_SHARED_MEMORY_MB}m,nr_inodes=1024"
     kernel.mount("shm", SHARED, "tmpfs", mount_flags, shared)
     socket.sethostname(root.HOSTNAME)
@@ -83,9 +96,7 @@ def prepare(entrances: list[int]) -> socket.socket:
     return endpoint
 
 
-def isolate(
-    plan: Plan, given: Descriptors, endpoint: socket.socket, to_agent: socket.socket, calls: kernel.SystemCallFilter
-) -> None:
+def isolate(plan: Plan, given: Descriptors, endpoint: socket.socket, to_agent: socket.socket, seal: Seal) -> None:
     """Carry out the rest and tell the agent; on return this process is the sandbox. OSError names the step."""
     listeners = [endpoint]
     if plan.program:
@@ -94,12 +105,12 @@ def isolate(
         change_root(plan.ephemeral_mb, given.code)
     else:
         mount_own(plan.ephemeral_mb, given.code, given.layers)
-    limit_resources(plan.open_files)
+    limit_resources(plan.open_files, plan.data_mb)
     os.dup2(given.output, 1)
     os.dup2(given.output, 2)
-    _drop_privileges(plan)
+    _drop_privileges(plan, seal)
     os.chdir("/" if plan.rooted else TASK_ROOT)
-    ears = calls.install_heard()  # of denials; nobody in here may keep it
+    ears = seal.calls.install_heard()  # of denials; nobody in here may keep it
     # The agent's death must be noticed even if it came before PR_SET_PDEATHSIG: then this send fails.
     outside = [one.fileno() for one in listeners] + ([ears] if ears >= 0 else [])
     channel.send(to_agent, {"op": channel.LISTENING, "id": plan.id, "heard": ears >= 0}, outside)
@@ -109,9 +120,15 @@ def isolate(
     kernel.close_from(CONTROL + 1)
 
 
-def limit_resources(open_files: int) -> None:
-    """No core dumps, and this many descriptors; less than usual of what the kernel keeps for a user."""
-    for kind, value in ((resource.RLIMIT_NOFILE, open_files), *_LIMITS):
+def limit_resources(open_files: int, data_mb: int = 0) -> None:
+    """No core dumps, and this many descriptors; less than usual of what the kernel keeps for a user.
+
+    `data_mb`: the memory of an instance that no control group limits. What is limited then is what each process may
+    ask for, which is more than it uses: stacks of threads count in full.
+    """
+    data = max(data_mb * _DATA_PER_MEMORY, _LEAST_DATA_MB) << 20
+    own = [(resource.RLIMIT_NOFILE, open_files)] + ([(resource.RLIMIT_DATA, data)] if data_mb else [])
+    for kind, value in (*own, *_LIMITS):
         most = resource.getrlimit(kind)[1]
         value = value if most == resource.RLIM_INFINITY else min(value, most)
         resource.setrlimit(kind, (value, value))
@@ -200,15 +217,26 @@ def _merge(layers: Sequence[int]) -> None:
         os.rmdir(path)
 
 
-def _drop_privileges(plan: Plan) -> None:
-    """Become an unprivileged user without a way back; capabilities go with the change of all user ids.
+def _drop_privileges(plan: Plan, seal: Seal) -> None:
+    """Become an unprivileged user without a way back, in a user namespace of one's own where there can be one.
 
-    The bounding set was emptied, and no_new_privs set, in the template. Changing ids clears the parent-death signal
-    and "dumpable", so both are set after it; a process that is not dumpable could not read its own /proc/self.
+    Capabilities go with the change of all user ids, and those that a user namespace begins with at its end. The
+    bounding set was emptied, and no_new_privs set, in the template. Changing ids clears the parent-death signal and
+    "dumpable", so both are set after it; a process that is not dumpable could not read its own /proc/self.
+
+    Processes are counted by user and namespace; with a limit that was there before the namespace, those of siblings
+    would count, too.
     """
-    os.setgroups([])
-    os.setresgid(plan.uid, plan.uid, plan.uid)
-    os.setresuid(plan.uid, plan.uid, plan.uid)
+    if not seal.alone:
+        os.setgroups([])
+        os.setresgid(plan.uid, plan.uid, plan.uid)
+        os.setresuid(plan.uid, plan.uid, plan.uid)
+    if seal.proc >= 0:
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+        powers.own_user_namespace(plan.uid, seal.proc)
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    processes = plan.processes if most == resource.RLIM_INFINITY else min(plan.processes, most)
+    resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
     # A launcher need not read its own, and what it launches, being of the same user, must not: it stays as it is.
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0 if plan.program else 1)

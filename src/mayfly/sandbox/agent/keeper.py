@@ -17,7 +17,7 @@ from mayfly.sandbox.agent import channel, isolate, kernel, powers
 
 # What it consists of, in the order of its imports.
 MODULES = tuple(
-    f"mayfly.sandbox.agent.{name}" for name in ("channel", "kernel", "masks", "root", "isolate", "powers", "keeper")
+    f"mayfly.sandbox.agent.{name}" for name in ("channel", "kernel", "masks", "powers", "root", "isolate", "keeper")
 )
 # Run with the code of the modules, by name, in descriptor 4; the packages around them are made up. All keepers have the
 # same open file, so none may read at its offset.

@@ -209,8 +209,21 @@ def open_tree(path: str) -> int:
 
 def attach(tree: int, target: str, flags: int) -> None:
     """Attach a copy from `open_tree` at `target`, restricted by `flags` (MS_RDONLY and the like)."""
+    restricted = True
+    try:
+        _set_attributes(tree, b"", _AT_EMPTY_PATH, flags)
+    except OSError:
+        restricted = False  # before Linux 5.12
     _syscall("move_mount", tree, b"", _AT_FDCWD, os.fsencode(target), ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH))
-    mount("none", target, None, MS_REMOUNT | MS_BIND | flags)
+    if not restricted:
+        mount("none", target, None, MS_REMOUNT | MS_BIND | flags)
+
+
+def _set_attributes(directory: int, path: bytes, how: int, flags: int) -> None:
+    """Restrict a mount by `flags`, beyond what it may be restricted by already."""
+    attributes = _MountAttributes(sum(bit for flag, bit in _MOUNT_ATTR.items() if flags & flag), 0, 0, 0)
+    size = ctypes.c_size_t(ctypes.sizeof(attributes))
+    _syscall("mount_setattr", directory, path, ctypes.c_uint(how), ctypes.byref(attributes), size)
 
 
 class _MountAttributes(ctypes.Structure):
@@ -225,11 +238,8 @@ class _MountAttributes(ctypes.Structure):
 def bind(source: str, target: str, flags: int) -> None:
     """Show `source`, and what is mounted below it, at `target`, restricted by `flags`."""
     mount(source, target, None, MS_BIND | MS_REC)
-    attributes = _MountAttributes(sum(bit for flag, bit in _MOUNT_ATTR.items() if flags & flag), 0, 0, 0)
-    size = ctypes.c_size_t(ctypes.sizeof(attributes))
     try:
-        where = os.fsencode(target)
-        _syscall("mount_setattr", _AT_FDCWD, where, ctypes.c_uint(_AT_RECURSIVE), ctypes.byref(attributes), size)
+        _set_attributes(_AT_FDCWD, os.fsencode(target), _AT_RECURSIVE, flags)
     except OSError:
         # Before Linux 5.12: without what is mounted below, so that nothing stays writable.
         unmount(target)

@@ -17,7 +17,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from mayfly.sandbox.agent import cgroups, channel, hierarchy, instances, nests, seccomp, templates
+from mayfly.sandbox.agent import cgroups, channel, hierarchy, instances, nests, seccomp, standing, templates
+from mayfly.sandbox.agent.lodger import close_all
 
 _LOCK_WAIT_S = 15
 
@@ -28,7 +29,7 @@ def main(descriptor: int, directory: str) -> NoReturn:
     server = socket.socket(fileno=descriptor)
     try:
         agent = Agent(server, directory)
-    except (OSError, hierarchy.NoControllersError, seccomp.NoFilterError) as error:
+    except (OSError, hierarchy.NoControllersError, seccomp.NoFilterError, standing.NotAllowedError) as error:
         with contextlib.suppress(OSError):
             channel.send(server, {"op": channel.FAILED, "error": str(error)})
         sys.exit(1)
@@ -53,17 +54,25 @@ class Agent:
         self._lock = only_one(directory)
         stage = os.path.join(directory, "stage")
         os.makedirs(stage, mode=0o700, exist_ok=True)
-        self._groups = cgroups.Groups(hierarchy.read_layout(), cgroups.group_name(directory))
-        self._groups.open()
+        alone = standing.become_root()
+        uids = instances.Uids.of(cgroups.digest_of(directory))
+        self._groups = standing.open_groups(alone, cgroups.group_name(directory))
+        self._standing = standing.Standing(
+            alone,
+            standing.own_user_namespaces(alone, uids.first),
+            self._groups.layout.version,
+            self._groups.freezes,
+        )
+        if alone and not self._standing.user_namespaces:
+            raise standing.NotAllowedError("user namespaces cannot be nested here, so instances cannot be kept apart")
         filters = [os.memfd_create("filter", os.MFD_CLOEXEC) for _ in range(3)]
         seccomp.compile_filter(filters[0])
         seccomp.compile_filter(filters[1], allowed=seccomp.FOR_TEMPLATES)
         seccomp.compile_denial(filters[2])
         self._selector = selectors.DefaultSelector()
-        uids = instances.Uids.of(cgroups.digest_of(directory))
         self._instances = instances.Instances(self._selector, self._groups, uids, self._report)
         self._templates = templates.Templates(
-            self._selector, filters, stage, self._groups, uids, self._from_template, self._abandoned
+            self._selector, filters, stage, self._groups, uids, self._standing, self._from_template, self._abandoned
         )
         self._nests = nests.Nests(self._selector, self._groups, self._instances, self._templates.nest, self._report)
         self._running = True
@@ -78,7 +87,8 @@ class Agent:
             signal.signal(number, lambda *_: None)
         self._selector.register(waker, selectors.EVENT_READ, lambda: self._signalled(waker))
         self._selector.register(self._server, selectors.EVENT_READ, self._from_server)
-        self._report({"op": channel.READY, "cgroup": self._groups.layout.version}, [])
+        layers = list(self._standing.layers())
+        self._report({"op": channel.READY, "cgroup": self._groups.layout.version, "layers": layers}, [])
         try:
             while self._running:
                 react_once(self._selector, self._sleep_s())
@@ -134,6 +144,10 @@ class Agent:
             self._nests.start(message, descriptors)
         elif operation == channel.START:
             self._start(message, descriptors)
+        elif operation == channel.NEST and self._standing.alone:
+            close_all(descriptors)
+            error = "a template needs user ids of its own: start Mayfly as root"
+            self._report({"op": channel.FAILED, "nest": message["nest"], "error": error}, [])
         elif operation == channel.NEST:
             self._nests.nest(message, descriptors)
         elif operation == channel.OPEN:

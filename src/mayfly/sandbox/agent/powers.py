@@ -44,9 +44,7 @@ def enter(descriptor: int, kinds: int) -> None:
 def empty_bounding_set() -> None:
     """No program that is executed from here on has a capability, whatever its file says."""
     for capability in range(_LAST_CAPABILITY + 1):
-        try:
-            kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
-        except OSError:
+        if _libc.prctl(kernel.PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
             break  # the kernel has no more
 
 
@@ -81,6 +79,33 @@ def inherit(kept: Sequence[int]) -> None:
 def forget_inheritance() -> None:
     """What this process executes from here on has no capability that its file does not give it."""
     kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
+
+
+def own_user_namespace(uid: int, proc: int) -> None:
+    """Enter a new user namespace in which one id exists, `uid`, which is the caller's; all capabilities are gone, in
+    it as outside. The caller must be dumpable. `proc` is a descriptor of a /proc that can be written.
+
+    What a process is before decides nothing here: the kernel lets anybody map the id that it has.
+    """
+    outside = os.geteuid(), os.getegid()
+    kernel.unshare(kernel.CLONE_NEWUSER)
+    map_ids(proc, (uid, uid), outside)
+    empty_bounding_set()
+    keep_capabilities()
+
+
+def map_ids(proc: int, inside: tuple[int, int], outside: tuple[int, int]) -> None:
+    """Say who one is in the user namespace that one has just made: user and group id, `inside` and `outside`."""
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{inside[0]} {outside[0]} 1"),
+        ("gid_map", f"{inside[1]} {outside[1]} 1"),
+    ):
+        file = os.open(f"self/{name}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
+        try:
+            os.write(file, text.encode())
+        finally:
+            os.close(file)
 
 
 def _set(bits: int, inheritable: int) -> None:

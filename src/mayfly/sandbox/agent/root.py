@@ -47,11 +47,17 @@ class RootPlan(NamedTuple):
     node: Optional[dict[str, str]] = None  # noqa: UP045 (of Node.js: executable, modules if any, and bootstrap)
 
 
-def enter(plan: RootPlan) -> None:
-    """Leave the host's file system for the one built from `plan`; the caller has a mount namespace of its own."""
+def enter(plan: RootPlan, *, alone: bool = False) -> None:
+    """Leave the host's file system for the one built from `plan`; the caller has a mount namespace of its own.
+
+    `alone`: in a user namespace, from which a /proc can be mounted only where a whole one is in sight; instances take
+    it out of theirs.
+    """
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     new = plan.stage
     build(plan)
+    if alone:
+        kernel.mount("/proc", f"{new}{WHOLE_PROC}", None, kernel.MS_BIND | kernel.MS_REC)
     os.mkdir(f"{new}/.host")
     kernel.pivot_root(new, f"{new}/.host")
     os.chdir("/")

@@ -38,13 +38,13 @@ def main(descriptor: int) -> NoReturn:
     try:
         keeper = nest.pack_keeper()
         resident = residents.of(message["resident"])
-        calls, missing, _plugs = _prepare(message, filter_descriptor, resident)
+        seal, missing, _plugs = _prepare(message, filter_descriptor, resident)
         filters = nest.Filters(_read_filter(shared_filter), _read_filter(denial))
     except Exception as error:  # the boundary of a process: the agent is told, whatever it was
         traceback.print_exc()
         channel.send(to_agent, {"op": channel.FAILED, "error": f"{type(error).__name__}: {error}"})
         sys.exit(1)
-    clones = _Clones(to_agent, calls, filters, keeper, entrances, resident)
+    clones = _Clones(to_agent, seal, filters, keeper, entrances, resident)
     clones.keep_spare()
     channel.send(to_agent, {"op": channel.PREPARED, "missing": missing})
     clones.serve()
@@ -52,9 +52,10 @@ def main(descriptor: int) -> NoReturn:
 
 def _prepare(
     message: dict[str, Any], filter_descriptor: int, resident: residents.Resident
-) -> tuple[kernel.SystemCallFilter, list[str], list[object]]:
-    """The filter of instances, what could not be loaded, and what `settle` left to be kept."""
-    calls = _read_filter(filter_descriptor)
+) -> tuple[isolate.Seal, list[str], list[object]]:
+    """The last steps of instances, what could not be loaded, and what `settle` left to be kept."""
+    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if message["user_namespaces"] else -1
+    seal = isolate.Seal(_read_filter(filter_descriptor), proc, message["alone"])
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("300")  # when the whole machine runs out of memory, functions go before the server does
     maps = open(pages.MAPS)  # noqa: SIM115 (read at the end, when /proc is out of sight)
@@ -67,7 +68,7 @@ def _prepare(
         message["uids"],
         message["node"],
     )
-    root.enter(plan)
+    root.enter(plan, alone=seal.alone)
     kernel.new_session_keyring()
     for capability in range(_LAST_CAPABILITY + 1):
         try:
@@ -86,7 +87,7 @@ def _prepare(
     plugs = settle.settle(lambda: _rehearse(resident))
     with maps:
         pages.collapse(pages.places(maps))
-    return calls, missing, plugs
+    return seal, missing, plugs
 
 
 def _heed_signals() -> None:
@@ -132,7 +133,7 @@ class _Clones:
     def __init__(
         self,
         to_agent: socket.socket,
-        calls: kernel.SystemCallFilter,
+        seal: isolate.Seal,
         filters: nest.Filters,
         keeper: BinaryIO,
         entrances: list[int],
@@ -140,15 +141,15 @@ class _Clones:
     ) -> None:
         self._to_agent = to_agent
         self._resident = resident
-        self._calls = calls
+        self._seal = seal
         self._filters = filters
         self._keeper = keeper
-        self._entrances = entrances  # of the group that the next instance is for; empty until it is told
+        self._entrances: list[int] | None = entrances  # of the group of the next instance; None until it is told
         self._spare: tuple[int, socket.socket] | None = None
 
     def keep_spare(self) -> None:
         """Make a spare unless there is one."""
-        if self._spare is None and self._entrances:
+        if self._spare is None and self._entrances is not None:
             self._spare = self._clone_spare()
 
     def serve(self) -> NoReturn:
@@ -188,9 +189,9 @@ class _Clones:
             report["pid"] = self._use_spare(message, descriptors) or self._clone(lambda: (message, descriptors))
         except OSError as error:
             report = {"op": channel.NOT_CLONED, "id": message["id"], "error": str(error)}
-        for descriptor in (*descriptors, *self._entrances):
+        for descriptor in (*descriptors, *(self._entrances or ())):
             os.close(descriptor)
-        self._entrances = []
+        self._entrances = None
         channel.send(self._to_agent, report)
 
     def _use_spare(self, message: dict[str, Any], descriptors: list[int]) -> int:
@@ -207,9 +208,9 @@ class _Clones:
         return pid
 
     def _clone(self, wait: _Wait) -> int:
-        pid, entrances = clone_into(self._entrances)
+        pid, entrances = clone_into(self._entrances or [])
         if pid == 0:
-            _become_instance(wait, entrances, self._to_agent, self._calls, self._resident)
+            _become_instance(wait, entrances, self._to_agent, self._seal, self._resident)
         return pid
 
     def _clone_spare(self) -> tuple[int, socket.socket] | None:
@@ -226,7 +227,7 @@ class _Clones:
 def clone_into(entrances: list[int]) -> tuple[int, list[int]]:
     """`kernel.clone`, and what the clone must enter by itself: nothing where it can be born in its group."""
     flags = isolate.NAMESPACES | kernel.CLONE_PARENT
-    if stat.S_ISDIR(os.fstat(entrances[0]).st_mode):
+    if entrances and stat.S_ISDIR(os.fstat(entrances[0]).st_mode):
         try:
             return kernel.clone(flags, entrances[0]), []
         except OSError as error:
@@ -239,14 +240,14 @@ def _become_instance(
     wait: _Wait,
     entrances: list[int],
     to_agent: socket.socket,
-    calls: kernel.SystemCallFilter,
+    seal: isolate.Seal,
     resident: residents.Resident,
 ) -> NoReturn:
     """In the clone: never returns, whatever happens. `wait` gives the request; None when there will be none."""
     try:
         error = None
         try:
-            endpoint = isolate.prepare(entrances)
+            endpoint = isolate.prepare(entrances, alone=seal.alone)
         except OSError as failure:
             error = failure
         received = wait()
@@ -258,7 +259,7 @@ def _become_instance(
                 raise error
             if message["ahead"]:
                 resident.warm(isolate.LAYERS)
-            isolate.isolate(*_understand(message, descriptors), endpoint, to_agent, calls)
+            isolate.isolate(*_understand(message, descriptors), endpoint, to_agent, seal)
         except OSError as failure:
             channel.send(to_agent, {"op": channel.FAILED, "id": message["id"], "error": str(failure)})
             os._exit(1)
@@ -283,5 +284,5 @@ def _wait_warm(
 def _understand(message: dict[str, Any], descriptors: list[int]) -> tuple[isolate.Plan, isolate.Descriptors]:
     control, output, *rest = descriptors
     given = isolate.Descriptors(control, output, rest[0] if rest else -1, rest[1:])
-    names = ("id", "uid", "ephemeral_mb", "open_files", "label", "program", "rooted")
+    names = ("id", "uid", "ephemeral_mb", "open_files", "label", "program", "rooted", "processes", "data_mb")
     return isolate.Plan(*(message[name] for name in names)), given

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from mayfly.sandbox.agent import cgroups, channel
+from mayfly.sandbox.agent import cgroups, channel, standing
 from mayfly.sandbox.agent.instances import Uids
 
 _PROGRAM = (
@@ -50,6 +50,7 @@ class Templates:
         stage: str,
         groups: cgroups.Groups,
         uids: Uids,
+        stands: standing.Standing,
         heard: Callable[[dict[str, Any], list[int]], None],
         lost: Callable[[str, str], None],
     ) -> None:
@@ -61,6 +62,7 @@ class Templates:
         self._stage = stage
         self._groups = groups
         self._uids = uids
+        self._standing = stands
         self._heard = heard
         self._lost = lost
         self._how: dict[str, dict[str, Any]] = {}
@@ -164,6 +166,9 @@ class Templates:
             "stage": self._stage,
             "first_uid": self._uids.first,
             "uids": self._uids.size,
+            "alone": self._standing.alone,
+            "user_namespaces": self._standing.user_namespaces,
+            "grouped": self._standing.groups > 0,
         }
         self._send(template, plan, [*map(os.dup, self._filters), *entrances])
         return template
