@@ -4,6 +4,7 @@ They run in a mount namespace in which anybody may get to interpreter, packages 
 directories that they are in otherwise.
 """
 
+import json
 import os
 import re
 import shutil
@@ -93,6 +94,18 @@ def test_the_suites_of_the_level_pass_for_a_user_who_is_not_root(place: Path) ->
     assert passed is not None, done.stdout
     assert int(passed[1]) >= 60
     assert "skipped" not in done.stdout.splitlines()[-1], done.stdout
+
+
+def test_the_doctor_says_what_is_lost_and_what_helps(place: Path) -> None:
+    done = run_unprivileged(place, "-m", "mayfly", "doctor", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["isolation"][0] == "namespace"
+    facts = {fact["name"]: fact for fact in told["facts"]}
+    assert facts["user namespaces"]["available"]
+    assert "all instances share" in facts["privileges"]["detail"]
+    assert "limits of memory" in facts["control groups"]["detail"]
+    assert "Delegate=yes" in facts["control groups"]["cure"]
 
 
 LAYERS = """

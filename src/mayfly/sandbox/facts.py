@@ -18,11 +18,20 @@ OLDEST_KERNEL = (5, 3)
 _TRY_S = 10.0
 _NAMESPACES = (
     "import os, sys; sys.path.insert(0, sys.argv[1])\n"
-    "from mayfly.sandbox.agent import isolate, kernel\n"
+    "from mayfly.sandbox.agent import isolate, kernel, standing\n"
+    "alone = standing.become_root()\n"
+    "print('own' if standing.own_user_namespaces(alone, 0x70000000) else 'none', flush=True)\n"
     "kernel.unshare(isolate.NAMESPACES)\n"
     "kernel.mount('none', '/', None, kernel.MS_REC | kernel.MS_PRIVATE)\n"
-    "kernel.mount('try', '/proc', 'tmpfs', 0)\n"
+    "pid = os.fork()\n"
+    "if pid: sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+    "kernel.mount('try', '/proc', 'proc', kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)\n"
 )
+_FOR_USERS = (
+    "allow users to make user namespaces: sysctl user.max_user_namespaces=100000, on Ubuntu also "
+    "kernel.apparmor_restrict_unprivileged_userns=0; in a container, /proc must not be masked"
+)
+_WITHOUT_GROUPS = "limits of memory, processors and swap are lost; each process is limited by itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,8 @@ def examine() -> tuple[Fact, ...]:
     if sys.platform != "linux":
         detail = f"{platform.system()} has no namespaces"
         return (Fact("operating system", False, detail, "use Linux, or --isolation process for development"),)
-    return (_kernel(), _root(), _namespaces(), _cgroups(), _freezing(), _seccomp(), _no_new_privileges(), _overlay())
+    privileges, spaces = _privileges(), _namespaces()
+    return (_kernel(), privileges, *spaces, _cgroups(), _freezing(), _seccomp(), _no_new_privileges(), _overlay())
 
 
 def obstacles(facts: Iterable[Fact]) -> list[str]:
@@ -67,24 +77,46 @@ def _kernel() -> Fact:
     return Fact("kernel", numbers >= OLDEST_KERNEL, detail, "upgrade to Linux 5.3 or later")
 
 
-def _root() -> Fact:
+def _privileges() -> Fact:
+    """Anybody may make namespaces in a user namespace; what that lacks is said."""
     uid = os.geteuid()
-    return Fact("privileges", uid == 0, f"running as user id {uid}", "start Mayfly as root")
+    if uid == 0:
+        return Fact("privileges", True, "running as root", needed=False)
+    lost = (
+        f"running as user id {uid}, which all instances share outside of their user namespaces; no package or "
+        "function templates, so that starts are slower, and no OCI runtimes"
+    )
+    return Fact("privileges", False, lost, "start Mayfly as root", needed=False)
 
 
-def _namespaces() -> Fact:
+def _namespaces() -> tuple[Fact, Fact]:
+    """Namespaces, and user namespaces inside them."""
     arguments = [str(interpreters.current().path), "-I", "-S", "-c", _NAMESPACES, str(parcel.source())]
     try:
         done = subprocess.run(arguments, capture_output=True, timeout=_TRY_S, text=True, stdin=subprocess.DEVNULL)  # noqa: PLW1510
     except (OSError, subprocess.SubprocessError) as error:
-        return Fact("namespaces", False, str(error))
+        return Fact("namespaces", False, str(error)), Fact("user namespaces", False, str(error))
     reason = (done.stderr.strip().splitlines() or [""])[-1]
     detail = "mount, pid, network, ipc and uts namespaces can be made" if done.returncode == 0 else reason
     cure = "in a container, start it with --privileged, or with CAP_SYS_ADMIN and without its seccomp profile"
-    return Fact("namespaces", done.returncode == 0, detail, cure)
+    if os.geteuid() != 0:
+        cure = _FOR_USERS
+    own = done.stdout.strip() == "own"
+    said = "each instance has one of its own" if own else "instances have none of their own: the kernel refuses"
+    both = Fact("namespaces", done.returncode == 0, detail, cure)
+    return both, Fact("user namespaces", own, said, _FOR_USERS, needed=os.geteuid() != 0)
 
 
 def _cgroups() -> Fact:
+    """Only root cannot do without: others have them where systemd hands some over."""
+    found = _find_cgroups()
+    if found.available or os.geteuid() == 0:
+        return found
+    cure = "have systemd hand some over: systemd-run --user --scope -p Delegate=yes mayfly up, or start Mayfly as root"
+    return Fact(found.name, False, f"{found.detail}: {_WITHOUT_GROUPS}", cure, needed=False)
+
+
+def _find_cgroups() -> Fact:
     cure = "mount cgroup2 with the controllers memory, cpu and pids, writable"
     try:
         layout = hierarchy.read_layout()
