@@ -173,6 +173,8 @@ class Group:
 
     def limit_cpus(self, cpus: float) -> None:
         """How many processors what is in the group may use."""
+        if not self._paths:
+            return
         quota, cpu = max(1000, int(cpus * PERIOD_US)), self._of["cpu"]
         if self._version == 2:
             hierarchy.write(cpu + "/cpu.max", f"{quota} {PERIOD_US}")
