@@ -17,6 +17,7 @@ from mayfly.sandbox.without_templates import WithoutTemplates
 _LABEL = re.compile(r"[A-Za-z0-9_-]{0,32}")
 _LAUNCHER = "launcher"  # a runtime that is prepared for launchers alone
 _TRIAL_S = 10.0
+_MOST_SAID = 4096
 _TRIAL = {"name": "trial", "argv": ["/bin/true"], "environment": {}, "directory": "/"}
 
 
@@ -106,7 +107,8 @@ async def _try(supervisor: Agent) -> None:
         try:
             await _run(sandbox)
         except ConnectionError:
-            raise SandboxStartError("a trial container ended before its time") from None
+            said = os.read(sandbox.output, _MOST_SAID).decode(errors="replace").strip() or "and said nothing"
+            raise SandboxStartError(f"a trial container ended before its time: {said}") from None
         finally:
             await asyncio.shield(_give_back(sandbox))
 

@@ -27,11 +27,11 @@ _PROBE = (
     "compileall.compile_dir(sys.argv[1], quiet=2, stripdir=sys.argv[1], prependdir=sys.argv[2],"
     " invalidation_mode=__import__('py_compile').PycInvalidationMode.UNCHECKED_HASH)\n"
     "sys.path.insert(0, sys.argv[1])\n"
-    "from mayfly.sandbox.python import contained\n"
+    "from mayfly.sandbox.python import contained_function\n"
     "with open('/proc/self/maps') as maps: files = {line.split(None, 5)[5].strip() for line in maps if '/' in line}\n"
     "print(json.dumps(sorted(files)))\n"
 )
-_RUN = "import sys; sys.path.insert(0, sys.argv[1]); from mayfly.sandbox.python import contained; sys.path.pop(0); "
+_RUN = "import sys; sys.path.insert(0, sys.argv[1]); from mayfly.sandbox.python import {0}; sys.path.pop(0); {1}"
 _OPTIONS = ("-I", "-S", "-X", "utf8", "-c")
 
 
@@ -59,8 +59,8 @@ class Root:
 
     def arguments(self, *, program: bool, foreign: bool) -> tuple[str, ...]:
         """What a container starts with; `foreign`: in a file system that is not this one."""
-        call = "contained.launch()" if program else self._runtime
-        rest = (*_OPTIONS, _RUN + call, f"{KIT}/code")
+        begin = "contained.launch()" if program else self._runtime
+        rest = (*_OPTIONS, _RUN.format(begin.partition(".")[0], begin), f"{KIT}/code")
         if not foreign:
             return (self._python, *rest)
         inside = f"{KIT}/python/" + os.path.relpath(self._python, self._prefix)
@@ -106,10 +106,10 @@ class Root:
 def _runtime_of(resident: dict[str, Any] | None) -> str:
     """What a container runs that is not for programs; ValueError where that cannot be had."""
     if resident is None:
-        return "contained.runtime()"
+        return "contained_function.run()"
     if not resident["module"].startswith("mayfly.sandbox.wasm."):
         raise ValueError("this runtime starts from a template, which containers do not have")
-    return f"sys.path += [sys.argv[1], {_RUNTIME_PACKAGES!r}]; contained.resident({resident['module']!r})"
+    return f"contained_function.resident([sys.argv[1], {_RUNTIME_PACKAGES!r}], {resident['module']!r})"
 
 
 def _names_of(library: str) -> list[str]:

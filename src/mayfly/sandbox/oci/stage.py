@@ -43,6 +43,7 @@ class Plan(NamedTuple):
     uid: int  # the function's, on the host; the runtime's is the next one
     ephemeral_mb: int
     open_files: int
+    calls: bytes  # the filter of system calls, compiled
 
 
 def state_of(place: str) -> str:
@@ -133,6 +134,7 @@ def _write_bundle(plan: Plan, shown: str, directory: str) -> None:
         ephemeral_mb=plan.ephemeral_mb,
         open_files=plan.open_files,
         filtered=not plan.runtime.has_own_kernel,
+        compiled=plan.calls if plan.runtime.family == "crun" else b"",
     )
     with open(f"{plan.place}/config.json", "w") as file:
         json.dump(config.configuration(inside), file)

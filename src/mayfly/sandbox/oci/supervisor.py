@@ -21,7 +21,7 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from mayfly.sandbox.agent import cgroups, channel, hierarchy, instances, kernel
+from mayfly.sandbox.agent import cgroups, channel, hierarchy, instances, kernel, seccomp
 from mayfly.sandbox.agent import main as agent
 from mayfly.sandbox.oci import containers, roots, runtimes
 
@@ -40,7 +40,7 @@ def main(descriptor: int, directory: str, described: str) -> NoReturn:
         kernel.unshare(kernel.CLONE_NEWPID)
         _descend(server)
         supervisor = Supervisor(server, directory, runtime)
-    except (OSError, hierarchy.NoControllersError) as error:
+    except (OSError, hierarchy.NoControllersError, seccomp.NoFilterError) as error:
         with contextlib.suppress(OSError):
             channel.send(server, {"op": channel.FAILED, "error": str(error)})
         sys.exit(1)

@@ -16,11 +16,10 @@ import socket
 import sys
 import time
 from collections import deque
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mayfly.sandbox import frames
 from mayfly.sandbox.python import (
-    ahead,
     children,
     failures,
     handler,
@@ -35,6 +34,9 @@ from mayfly.sandbox.python import (
     tasks,
 )
 from mayfly.sandbox.python.context import Fixed, context_of
+
+if TYPE_CHECKING:  # only templates need it, and where there are none its imports take a fifth of a start
+    from mayfly.sandbox.python import ahead
 
 _CHUNK = 1 << 16
 _LONG_CHUNK = 1 << 20  # of a frame that has begun
