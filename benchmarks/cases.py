@@ -13,6 +13,7 @@ from benchmarks import floors, load
 from benchmarks.cold import cold
 from benchmarks.concurrent import concurrent
 from benchmarks.idle import idle
+from benchmarks.levels import levels
 from benchmarks.platform import Running, descendants, make_function, pss_mb
 from benchmarks.report import Report, Row
 from benchmarks.wasm import wasm
@@ -119,6 +120,7 @@ CASES = {
     "startup": startup,
     "memory": memory,
     "cold": cold,
+    "levels": levels,
     "idle": idle,
     "warm": warm,
     "concurrent": concurrent,

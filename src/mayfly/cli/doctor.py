@@ -14,6 +14,7 @@ from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from mayfly.cli.output import console, escape, print_json
 from mayfly.sandbox import choice, facts, interpreters, nodes
 from mayfly.sandbox.api import Interpreter, Language, SandboxUnavailableError
+from mayfly.sandbox.oci import trial
 
 # The identifiers that AWS lets functions be made with today.
 RUNTIMES = (
@@ -23,8 +24,6 @@ RUNTIMES = (
 # Programs that Mayfly makes use of where they are, and what for. Package names are Debian's.
 TOOLS = (
     ("aws", "the AWS command line", "pip install awscli"),
-    ("crun", "containers as instances (planned)", "apt install crun"),
-    ("runsc", "gVisor as instances (planned)", "apt install runsc, from gVisor's own repository"),
     ("skopeo", "fetching and importing container images", "apt install skopeo"),
 )
 
@@ -33,6 +32,10 @@ def doctor(data: DataOption = DEFAULT_DATA, json_output: JsonOption = False) -> 
     """Show what this machine can give. Exit status 1 when functions cannot be isolated."""
     found = facts.examine()
     levels = facts.levels(found)
+    if "namespace" in levels:
+        tried = trial.examine(os.environ.get("PATH", ""))
+        found += tried
+        levels = (*(fact.name for fact in tried if fact.available), *levels)
     path, runtimes = os.environ.get("PATH", ""), DataDirectory(data).runtimes
     installed = (*interpreters.find(path, Path.home()), *nodes.find(path, Path.home(), runtimes))
     tools = [(name, what, cure, shutil.which(name)) for name, what, cure in TOOLS]

@@ -39,6 +39,10 @@ class OciFactory(WithoutTemplates):
         """What is in force in its sandboxes, as far as it is known before the first of them."""
         return self._candidates[0].layers
 
+    @property
+    def program(self) -> str:
+        return self._candidates[0].program
+
     async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
         """See `SandboxFactory`; `SandboxUnavailableError` when this machine cannot give the level."""
         supervisor = await self._alive()
