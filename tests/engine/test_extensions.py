@@ -206,3 +206,54 @@ async def test_an_extension_that_does_not_end_is_ended(
     await recorder.wait_for(lambda: bool(recorder.of("terminated")))
 
     assert "told" in [text for _, _, text in recorder.of("output")]
+
+
+TELEMETRY = r"""#!/usr/bin/env python3
+import http.client, http.server, json, os, threading
+api = os.environ["AWS_LAMBDA_RUNTIME_API"]
+class Sink(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        for event in json.loads(self.rfile.read(int(self.headers["Content-Length"]))):
+            print("told", event["type"], json.dumps(event["record"]), flush=True)
+        self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Sink)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+def ask(method, path, body=None, **headers):
+    link = http.client.HTTPConnection(api)
+    link.request(method, path, body and json.dumps(body), {k.replace("_", "-"): v for k, v in headers.items()})
+    reply = link.getresponse()
+    return reply, json.loads(reply.read())
+reply, _ = ask("POST", "/2020-01-01/extension/register", {"events": ["INVOKE", "SHUTDOWN"]},
+               Lambda_Extension_Name=os.path.basename(__file__))
+me = {"Lambda_Extension_Identifier": reply.headers["Lambda-Extension-Identifier"]}
+ask("PUT", "/2022-07-01/telemetry", {"schemaVersion": "2025-01-29", "types": ["platform", "function"],
+    "buffering": {"maxItems": 1000, "maxBytes": 262144, "timeoutMs": 25},
+    "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:%d" % server.server_port}}, **me)
+while True:
+    _, event = ask("GET", "/2020-01-01/extension/event/next", **me)
+    if event["eventType"] == "SHUTDOWN":
+        break
+import time; time.sleep(0.3)
+"""
+
+
+async def test_telemetry_tells_of_init_of_calls_and_of_what_they_print(
+    engine: LocalEngine, code: Path, layer: Path, recorder: Recorder
+) -> None:
+    write(code, ECHO)
+    write(layer / "extensions", TELEMETRY, "watcher")
+    target = extended(code, layer)
+    await engine.invoke(target, call(1, "r1"))
+    engine.retire(target.key)
+    await recorder.wait_for(lambda: bool(recorder.of("terminated")))
+
+    lines = [text for _, _, text in recorder.of("output")]
+    told = [line.split(" ", 2)[1:] for line in lines if line.startswith("told")]
+    platform = [kind.partition(".")[2] for kind, _ in told if kind.startswith("platform.")]
+    assert platform == [
+        *("initStart", "telemetrySubscription", "initRuntimeDone", "extension", "initReport"),
+        *("start", "runtimeDone", "report"),
+    ]
+    assert [record for kind, record in told if kind == "function"] == ['"booting"', '"got 1"']
+    assert "TELEMETRY\tName: watcher\tState: Subscribed\tTypes: [Platform, Function]" in lines

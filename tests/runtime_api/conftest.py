@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mayfly.clock import SystemClock
 from mayfly.runtime_api.invocation import Invocation
 from mayfly.runtime_api.server import RuntimeApi
 
@@ -86,6 +87,7 @@ class Heard:
     """Keeps what a runtime says."""
 
     def __init__(self) -> None:
+        self.lines: list[str] = []
         self.events: list[tuple[Any, ...]] = []
         self.hold: Callable[[bool], None] = lambda held: None
         self._changed = asyncio.Event()
@@ -169,7 +171,9 @@ async def serve(heard: Heard, **options: Any) -> Stage:
     listener.setblocking(False)
     address = listener.getsockname()
     numbers = itertools.count(1)
-    api = RuntimeApi(heard, lambda: f"00000000-0000-4000-8000-{next(numbers):012}", **options)
+    api = RuntimeApi(
+        heard, lambda: f"00000000-0000-4000-8000-{next(numbers):012}", SystemClock(), heard.lines.append, **options
+    )
     await api.listen(listener)
     return Stage(heard, api, address)
 

@@ -57,6 +57,9 @@ class Conversation(Protocol):
 
     def resume(self) -> None: ...
 
+    def tap(self, on_lines: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
+        """What to call instead of `on_lines` with what comes by the output pipe."""
+
     def farewell(self, end: str, over: Callable[[], None]) -> bool:
         """The instance ends, for the reason `end`: False when nobody need know, so that it can be killed at once. Else
         `over` is called when it may be, once, within seconds."""
@@ -133,6 +136,9 @@ class Frames:
 
     def share(self, number: int, end: int) -> bool:
         return self._channel.send_with(frames.encode(frames.SHARE, None, b"", number), end)
+
+    def tap(self, on_lines: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
+        return on_lines
 
     def farewell(self, end: str, over: Callable[[], None]) -> bool:
         return False

@@ -28,7 +28,7 @@ class Ends:
     @classmethod
     async def open(cls, sandbox: Sandbox, conversation: Conversation, on_lines: Callable[[list[str]], None]) -> "Ends":
         """Take over what `sandbox.api` says the caller owns. Closes it again when that fails."""
-        output = OutputPipe(asyncio.get_running_loop(), sandbox.output, on_lines)
+        output = OutputPipe(asyncio.get_running_loop(), sandbox.output, conversation.tap(on_lines))
         try:
             await conversation.open(sandbox)
         except BaseException:

@@ -22,6 +22,7 @@ from mayfly.clock import Clock
 from mayfly.engine import launches
 from mayfly.engine.api import Call, Target
 from mayfly.engine.channel import Channel
+from mayfly.engine.chronicle import Chronicle
 from mayfly.engine.conversation import OnFrame, OnLost, open_channel
 from mayfly.engine.farewell import Farewell, reason_of
 from mayfly.engine.lines import LineSplitter
@@ -58,7 +59,10 @@ class Program:
         self._on_lines = on_lines
         self._clock = clock
         self._channel = Channel(self._from_launcher, on_lost)
-        self._api = RuntimeApi(self, ids.request_id, restores=target.snap_start)
+        self._api = RuntimeApi(self, ids.request_id, clock, lambda line: on_lines([line]), restores=target.snap_start)
+        self._telemetry = self._api.telemetry
+        self._chronicle = Chronicle(self._telemetry, target, clock)
+        self._peak: Callable[[], int] = lambda: 0
         self._parts: dict[int, Window] = {}  # of answers that are under way, by number
         self._loop = asyncio.get_running_loop()
         self._address = ""
@@ -82,7 +86,8 @@ class Program:
 
     async def open(self, sandbox: Sandbox) -> None:
         listener = sandbox.runtime_api
-        self._dial = sandbox.dial
+        self._dial = self._telemetry.dial = sandbox.dial
+        self._peak = sandbox.peak_memory
         self._own_network = sandbox.endpoint is not None
         assert listener is not None, "a program's sandbox has one"
         host, port = listener.getsockname()
@@ -110,6 +115,7 @@ class Program:
         if web.demanded or (self._own_network and not web.excluded):  # else anybody may be listening there
             self._web = Web(web, target, self._environment, self._dial, self._on_frame)
         self._directory = target.directory or task_root
+        self._chronicle.init_begins(environment)
         self._candidates = iter(launches.candidates(target, task_root))
         self._api.extensions.metadata = Metadata(
             environment.get("AWS_LAMBDA_FUNCTION_NAME", ""),
@@ -133,19 +139,19 @@ class Program:
         if self._web is not None:
             self._web.invoke(number, call, deadline_ms, into)
             return
-        self._api.invoke(
-            Invocation(
-                number=number,
-                request_id=call.request_id,
-                deadline_ms=deadline_ms,
-                arn=call.arn,
-                payload=call.payload,
-                trace_id=call.trace_id or "",
-                client_context=call.client_context or "",
-                identity=call.identity or "",
-                tenant=call.tenant or "",
-            )
+        invocation = Invocation(
+            number=number,
+            request_id=call.request_id,
+            deadline_ms=deadline_ms,
+            arn=call.arn,
+            payload=call.payload,
+            trace_id=call.trace_id or "",
+            client_context=call.client_context or "",
+            identity=call.identity or "",
+            tenant=call.tenant or "",
         )
+        self._chronicle.call_begins(invocation)
+        self._api.invoke(invocation)
 
     def proceed(self) -> None:
         """Nothing is ever sent ahead."""
@@ -171,12 +177,24 @@ class Program:
 
     def resume(self) -> None: ...
 
+    def tap(self, on_lines: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
+        telemetry = self._telemetry
+
+        def printed(lines: list[str]) -> None:
+            on_lines(lines)
+            if telemetry.heeded:
+                for line in lines:
+                    telemetry.emit("function", "function", line)
+
+        return printed
+
     def farewell(self, end: str, over: Callable[[], None]) -> bool:
         if self._channel.lost.is_set() or not self._api.extensions.known or self._farewell is not None:
             return False
-        self._farewell = Farewell(
-            reason_of(end), self._api.extensions, self._running, RUNTIME, self._clock, self._signal, over
-        )
+        reason = reason_of(end)
+        self._chronicle.ends(reason, self._peak())
+        self._telemetry.flush()
+        self._farewell = Farewell(reason, self._api.extensions, self._running, RUNTIME, self._clock, self._signal, over)
         return True
 
     async def lost(self) -> None:
@@ -224,17 +242,22 @@ class Program:
             self._web.look(self._found_web)
         elif frame.kind == frames.OUTPUT:
             splitter = self._splitters.setdefault(frame.number, LineSplitter())
-            if lines := splitter.feed(frame.payload):
-                self._on_lines(lines)
+            self._extension_printed(splitter.feed(frame.payload))
         elif frame.kind == frames.ENDED:
-            if (splitter_left := self._splitters.pop(frame.number, None)) and (lines := splitter_left.flush()):
-                self._on_lines(lines)
+            if (splitter_left := self._splitters.pop(frame.number, None)) is not None:
+                self._extension_printed(splitter_left.flush())
             name = self._running.pop(frame.number, "")
             if self._farewell is not None:
                 self._farewell.ended()
             elif not self._ended:
                 self._ended = True
                 self._last_words = self._loop.call_later(LAST_WORDS_S, self._program_ended, frame, name)
+
+    def _extension_printed(self, lines: list[str]) -> None:
+        if lines:
+            self._on_lines(lines)
+            for line in lines:
+                self._telemetry.emit("extension", "extension", line)
 
     def _not_launched(self, frame: frames.Frame) -> None:
         name, meta = self._running.get(frame.number, ""), frame.meta
@@ -249,6 +272,7 @@ class Program:
 
     def _fail(self, error_type: str, cause: str) -> None:
         """Init has, and what failed cannot say so itself."""
+        self._chronicle.runtime_initialized(error_type)
         self._on_frame(frames.Frame(frames.INIT_ERROR, 0, 0, _head({"type": error_type, "cause": cause}), b""))
 
     def _program_ended(self, frame: frames.Frame, extension: str) -> None:
@@ -291,6 +315,9 @@ class Program:
         self._look_whether_all_are_done()
 
     def polled(self) -> None:
+        self._chronicle.runtime_is_done()
+        if self._lingering is None:
+            self._chronicle.call_is_over(self._peak())
         self._look_whether_all_are_done()
 
     def _look_whether_all_are_done(self) -> None:
@@ -299,6 +326,12 @@ class Program:
             return
         if self._runtime_ready and not self._ready:
             self._ready = True
+            self._chronicle.runtime_initialized()
+            for one in extensions.known:
+                record = {"name": one.name, "state": one.state.value, "events": list(one.events)}
+                self._telemetry.emit("platform", "platform.extension", record)
+            self._chronicle.initialized()
+            self._telemetry.close_subscription()
             lines = [
                 f"EXTENSION\tName: {one.name}\tState: {one.state.value}\tEvents: [{', '.join(one.events)}]"
                 for one in extensions.known
@@ -309,16 +342,20 @@ class Program:
             self._on_frame(frames.Frame(frames.READY, 0, 0, head, b""))
         elif self._lingering is not None and self._api.runtime.is_done:
             number, self._lingering = self._lingering, None
+            self._chronicle.call_is_over(self._peak())
             self._on_frame(frames.Frame(frames.DONE, 0, number, b"", b""))
 
     def init_failed(self, error_type: str, payload: bytes, *, restoring: bool) -> None:
+        self._chronicle.runtime_initialized(error_type or "Runtime.Unknown")
         self._on_frame(frames.Frame(frames.INIT_ERROR, 0, 0, _head({"restoring": restoring}), payload))
 
     def answered(self, invocation: Invocation, payload: bytes) -> None:
+        self._chronicle.answered(len(payload))
         self._over(frames.RESULT, invocation, payload)
 
     def failed(self, invocation: Invocation, error_type: str, payload: bytes) -> None:
         self._parts.pop(invocation.number, None)
+        self._chronicle.failed(error_type)
         self._over(frames.ERROR, invocation, payload)
 
     def begins(self, invocation: Invocation, content_type: str, hold: Callable[[bool], None]) -> None:
@@ -332,6 +369,7 @@ class Program:
 
     def ended(self, invocation: Invocation) -> None:
         self._parts.pop(invocation.number, None)
+        self._chronicle.answered(0)
         self._over(frames.RESULT, invocation, b"")
 
     def _over(self, kind: int, invocation: Invocation, payload: bytes) -> None:

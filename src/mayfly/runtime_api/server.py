@@ -5,11 +5,13 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
-from mayfly.runtime_api import extensions, runtime
+from mayfly.clock import Clock
+from mayfly.runtime_api import extensions, runtime, telemetry
 from mayfly.runtime_api.connection import Crowd, maker
 from mayfly.runtime_api.exchange import NOT_FOUND, Ignored, Reply, Request, Sink
 from mayfly.runtime_api.extensions import Extensions
 from mayfly.runtime_api.invocation import Invocation
+from mayfly.runtime_api.telemetry import Telemetry
 
 
 class Hears(runtime.Hears, extensions.Hears, Protocol):
@@ -19,10 +21,19 @@ class Hears(runtime.Hears, extensions.Hears, Protocol):
 class RuntimeApi:
     """Made before the first program of the sandbox runs, and closed with the sandbox."""
 
-    def __init__(self, hears: Hears, new_id: Callable[[], str], *, restores: bool = False) -> None:
-        """`new_id` makes UUIDs; `restores`: see `runtime.Runtime`."""
+    def __init__(
+        self,
+        hears: Hears,
+        new_id: Callable[[], str],
+        clock: Clock,
+        on_line: Callable[[str], None],
+        *,
+        restores: bool = False,
+    ) -> None:
+        """`new_id` makes UUIDs; `on_line`: see `telemetry.Telemetry`; `restores`: see `runtime.Runtime`."""
         self.runtime = runtime.Runtime(hears, restores=restores)
         self.extensions = Extensions(hears, new_id)
+        self.telemetry = Telemetry(self.extensions.who, clock, on_line)
         self._crowd = Crowd(self)
         self._server: asyncio.Server | None = None
 
@@ -52,6 +63,8 @@ class RuntimeApi:
             return self.runtime.begin(request, reply)
         if request.path.startswith(extensions.VERSION + "/"):
             return self.extensions.begin(request, reply)
+        if request.path.startswith((telemetry.TELEMETRY, telemetry.LOGS)):
+            return self.telemetry.begin(request, reply)
         reply.send(NOT_FOUND)
         return Ignored()
 
@@ -61,3 +74,4 @@ class RuntimeApi:
             self._server.close()
             self._server = None
         self._crowd.close()
+        self.telemetry.close()

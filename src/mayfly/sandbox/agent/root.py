@@ -109,7 +109,7 @@ def _etc(new: str, plan: RootPlan) -> None:
         "passwd": "root:x:0:0:root:/root:/sbin/nologin\n"
         + "".join(f"sbx_user{uid}:x:{uid}:{uid}::/tmp:/sbin/nologin\n" for uid in uids),
         "group": "root:x:0:\n" + "".join(f"sbx_user{uid}:x:{uid}:\n" for uid in uids),
-        "hosts": f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n",
+        "hosts": f"127.0.0.1 localhost {HOSTNAME} sandbox.localdomain sandbox\n::1 localhost\n",
         "hostname": f"{HOSTNAME}\n",
         "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
         "resolv.conf": "",
