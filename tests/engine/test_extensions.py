@@ -47,6 +47,13 @@ def extension(layer: Path, script: str, name: str = "helper") -> None:
     write(layer / "extensions", EXTENSION + script, name)
 
 
+async def rested(engine: LocalEngine) -> None:
+    """Until nothing works for a call any more."""
+    async with asyncio.timeout(20):
+        while any(instance.state == "busy" for pool in engine.snapshot() for instance in pool.instances):
+            await asyncio.sleep(0.01)
+
+
 async def test_an_extension_starts_first_hears_of_calls_and_of_the_end(
     engine: LocalEngine, code: Path, layer: Path, recorder: Recorder
 ) -> None:
@@ -64,7 +71,9 @@ done
     target = extended(code, layer)
 
     assert result(await engine.invoke(target, call(1, "r1"))) == {"you said": 1}
+    await rested(engine)
     assert result(await engine.invoke(target, call(2, "r2"))) == {"you said": 2}
+    await rested(engine)
     engine.retire(target.key)
     await recorder.wait_for(lambda: bool(recorder.of("terminated")))
 
@@ -88,16 +97,10 @@ async def test_a_call_is_answered_before_extensions_are_done_with_it_and_the_nex
     (view,) = engine.snapshot()
     assert view.instances[0].state == "busy"
     await recorder.wait_for(lambda: ("i1", None, "worked") in recorder.of("output"))
-    while engine.snapshot()[0].instances[0].state == "busy":
-        await recorder.wait_for(lambda: True)
-        await _turn()
+    await rested(engine)
     second = await engine.invoke(target, call(2, "r2"))
 
     assert first.instance == second.instance
-
-
-async def _turn() -> None:
-    await asyncio.sleep(0.01)
 
 
 async def test_an_extension_that_never_registers_keeps_the_runtime_from_starting(
@@ -245,6 +248,7 @@ async def test_telemetry_tells_of_init_of_calls_and_of_what_they_print(
     write(layer / "extensions", TELEMETRY, "watcher")
     target = extended(code, layer)
     await engine.invoke(target, call(1, "r1"))
+    await rested(engine)
     engine.retire(target.key)
     await recorder.wait_for(lambda: bool(recorder.of("terminated")))
 
