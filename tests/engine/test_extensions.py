@@ -50,7 +50,7 @@ def extension(layer: Path, script: str, name: str = "helper") -> None:
 async def rested(engine: LocalEngine) -> None:
     """Until nothing works for a call any more."""
     async with asyncio.timeout(20):
-        while any(instance.state == "busy" for pool in engine.snapshot() for instance in pool.instances):
+        while any(instance.state == "busy" for pool in engine.snapshot() for instance in pool.instances):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
