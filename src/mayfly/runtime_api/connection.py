@@ -121,9 +121,10 @@ class Connection(asyncio.Protocol):
     def _refuse(self, why: str) -> None:
         """Say so, if nobody else is to speak, and end."""
         self._parser = None
-        if self._transport is None:
+        if self._transport is None or self._transport.is_closing():
             return
-        if self._reply is None:
+        answered = self._trailers is not None and not self._complete  # before all of it had come
+        if self._reply is None and not answered:
             self._transport.write(encode(refused(400, "BadRequest", why), close=True))
         self._transport.close()
 
@@ -174,7 +175,7 @@ class Connection(asyncio.Protocol):
         sink = self._crowd.answers.begin(request, reply)
         self._sink = sink if self._reply is reply else None
         expects = request.headers.get("expect", "").lower() == "100-continue"
-        if expects and self._reply is reply and self._transport is not None:
+        if expects and self._reply is reply and self._transport is not None and not self._transport.is_closing():
             self._transport.write(_CONTINUE)
 
     def on_body(self, data: bytes) -> None:
@@ -215,7 +216,7 @@ class Connection(asyncio.Protocol):
         if self._reply is not reply:
             return
         self._reply = None
-        if self._transport is None:
+        if self._transport is None or self._transport.is_closing():
             return
         # What was refused before its body had come may be followed by all of that body, which nobody wants.
         if not self._complete and response.status >= HTTPStatus.BAD_REQUEST:
