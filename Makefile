@@ -8,6 +8,7 @@ WORKERS ?= 4
 BIN := .venv/bin
 ENV := .venv/.ready
 JS := tests/javascript/node_modules/.ready
+RUNTIMES := .cache/platform/runtimes/.ready
 PHOTOS := .cache/photos/.ready
 SYSTEM := .cache/system/.ready
 # What levels of isolation, images and their tests need of the system, as Debian names it.
@@ -48,6 +49,11 @@ $(SYSTEM): Makefile
 	elif [ -n "$$missing" ]; then echo "Tests that need $$missing are skipped: install them to run all"; fi
 	@touch $(SYSTEM)
 
+$(RUNTIMES): $(ENV)
+	@echo "Installing Node.js 20, 22 and 24 and the AWS SDK for JavaScript, for functions in tests"
+	@$(BIN)/mayfly runtime install nodejs20.x nodejs22.x nodejs24.x sdk --data .cache/platform
+	@touch $(RUNTIMES)
+
 # Real photographs come out of published packages; nothing of these is imported or run.
 $(PHOTOS): $(ENV) Makefile
 	@echo "Fetching photographs"
@@ -62,10 +68,10 @@ setup: $(ENV) ## Make the virtual environment.
 demo: $(ENV) $(PHOTOS) ## Run the main job: photographs in, faces out, and the bill.
 	@$(BIN)/python examples/faces/demo.py --photos .cache/photos --out .cache/demo
 
-test: $(ENV) $(JS) $(SYSTEM) lint ## Check everything and run all tests.
+test: $(ENV) $(JS) $(RUNTIMES) $(SYSTEM) lint ## Check everything and run all tests.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n $(WORKERS)
 
-bench: $(ENV) $(SYSTEM) ## Measure speed and memory, each beside a floor measured in the same run.
+bench: $(ENV) $(RUNTIMES) $(SYSTEM) ## Measure speed and memory, each beside a floor measured in the same run.
 	@$(BIN)/python -m benchmarks
 
 # Published with its tests compiled; it is read, never kept with the sources.

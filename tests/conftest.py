@@ -24,6 +24,9 @@ from mayfly.store.sqlite import SqliteStore
 settings.register_profile("mayfly", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("mayfly")
 
+# What `make test` installs for functions; see the Makefile.
+RUNTIMES = Path(__file__).parents[1] / ".cache" / "platform" / "runtimes"
+
 OpenStore = Callable[..., Awaitable[SqliteStore]]
 
 
@@ -74,6 +77,9 @@ class PlatformProcess:
 def start_platform(data: Path, *options: str) -> "tuple[subprocess.Popen[bytes], PlatformProcess]":
     """Run `mayfly up --detach`-like in a process that the caller ends; returns when it answers."""
     isolation = "namespace" if os.geteuid() == 0 and sys.platform == "linux" else "process"
+    if RUNTIMES.is_dir() and not data.exists():
+        data.mkdir(mode=0o700)
+        (data / "runtimes").symlink_to(RUNTIMES)
     command = [sys.executable, "-m", "mayfly", "up", "--data", str(data), "--port", "0", "--isolation", isolation]
     with (data.parent / f"{data.name}.log").open("ab") as log:
         server = subprocess.Popen([*command, *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL)

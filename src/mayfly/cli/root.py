@@ -31,6 +31,7 @@ COMMANDS = {
     "down": Entry("stopping", RUN, "Stop the platform that runs on a data directory."),
     "status": Entry("status", RUN, "Show what runs: the server, its functions and their instances."),
     "doctor": Entry("doctor", RUN, "Show what this machine can give, and what to install for the rest."),
+    "runtime": Entry("runtime", RUN, "Install runtimes for functions, and list what this machine has."),
     "env": Entry("environment", RUN, "Print exports that point AWS tools at the platform: eval $(mayfly env)."),
     "deploy": Entry("deploying", BUILD, "Bring an application: package local code, create or update its stack."),
     "delete": Entry("deploying", BUILD, "Remove an application: delete its stack and what belongs to it."),

@@ -175,6 +175,12 @@ class AgentSandbox:
         """Told by the factory: the agent does not tell one program from another."""
         self._origin = origin
 
+    def fitted(self, owner: str) -> None:
+        """Told by the agent's end: it waited for its function, and has one."""
+        self._origin, self.owner = "pool", owner
+        if self._listener is not None:
+            self._listener.owner = owner
+
     def dialled(self, descriptors: list[int], error: str) -> None:
         """Told by the factory, once for each time that it was asked."""
         asked = self._dialling.popleft()
@@ -336,7 +342,7 @@ class Agent:
             raise SandboxStartError(f"the sandbox did not get its function within {_START_S:.0f} s") from None
         finally:
             self._fitting.pop(sandbox.id, None)
-        sandbox.came_from("pool")
+        sandbox.fitted(spec.owner)
 
     async def close(self) -> None:
         """Have the agent clean up, and see it gone."""

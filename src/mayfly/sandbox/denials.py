@@ -82,7 +82,7 @@ class Listener:
     def __init__(self, descriptor: int, owner: str, denials: Denials) -> None:
         """Use `Denials.listen`."""
         self._descriptor = descriptor
-        self._owner = owner
+        self.owner = owner
         self._denials = denials
         self._left = MOST_HEARD
         self._poll = select.poll()
@@ -113,11 +113,11 @@ class Listener:
             fcntl.ioctl(self._descriptor, _RECEIVE, notice)
             number, _, _, call, architecture = _NOTICE.unpack(notice)[:5]
             self._left -= 1
-            refusal = self._denials.heard(self._owner, call, architecture)
+            refusal = self._denials.heard(self.owner, call, architecture)
             fcntl.ioctl(self._descriptor, _SEND, bytearray(_ANSWER.pack(number, 0, -refusal, 0)))
         except OSError as error:
             if error.errno not in {errno.ENOENT, errno.EINTR}:  # ENOENT: the caller was killed meanwhile
-                _log.warning("denials of %s are not heard any more: %s", self._owner, error)
+                _log.warning("denials of %s are not heard any more: %s", self.owner, error)
                 self._left = 0
 
 

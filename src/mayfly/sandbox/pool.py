@@ -7,10 +7,10 @@ when taking has been quiet for a moment, so that a burst keeps the processors to
 """
 
 import asyncio
-import dataclasses
 import logging
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from mayfly.clock import Clock
@@ -34,17 +34,27 @@ class Maker(Protocol):
 
 
 class Kind(NamedTuple):
-    """What waits on one shelf."""
+    """What waits on one shelf: all that a process is told before it has a function."""
 
     runtime: str
     memory_mb: int
     processes: int
     open_files: int
+    cpus: float
+    level: str
+
+    @classmethod
+    def of(cls, spec: SandboxSpec) -> "Kind":
+        return cls(*(getattr(spec, name) for name in cls._fields))
+
+    def spec(self) -> SandboxSpec:
+        """Of a sandbox without a function; its code is not looked at."""
+        return SandboxSpec(code=Path("/"), pooled=True, **self._asdict())
 
 
 @dataclass(slots=True)
 class _Shelf:
-    spec: SandboxSpec  # the last one that was asked for
+    kind: Kind
     demand: policy.Demand
     waiting: list[tuple[AgentSandbox, asyncio.Task[None]]] = field(default_factory=list)  # the oldest first
 
@@ -85,12 +95,6 @@ class Pool:
                 return sandbox
         return None
 
-    def expect(self, spec: SandboxSpec) -> None:
-        """A function with these limits is likely to start."""
-        if self._most and not self._closed:
-            self._expect(spec)
-            self._look_in(0.0)
-
     def waiting(self) -> int:
         """How many there are."""
         return sum(len(shelf.waiting) for shelf in self._shelves.values())
@@ -108,12 +112,12 @@ class Pool:
         await asyncio.gather(*self._ends, return_exceptions=True)
 
     def _expect(self, spec: SandboxSpec) -> _Shelf:
-        kind = Kind(spec.runtime, spec.memory_mb, spec.processes, spec.open_files)
+        kind = Kind.of(spec)
         now, shelf = self._clock.monotonic(), self._shelves.get(kind)
         if shelf is None:
-            shelf = self._shelves[kind] = _Shelf(spec, policy.started(None, now))
+            shelf = self._shelves[kind] = _Shelf(kind, policy.started(None, now))
         else:
-            shelf.spec, shelf.demand = spec, policy.started(shelf.demand, now)
+            shelf.demand = policy.started(shelf.demand, now)
         return shelf
 
     # Looking after the shelves.
@@ -137,7 +141,7 @@ class Pool:
             if self._not_before > now:
                 self._look_in(self._not_before - now)
             else:
-                self._making = asyncio.create_task(self._add(missing[0]), name=f"pool {missing[0].spec.runtime}")
+                self._making = asyncio.create_task(self._add(missing[0]), name=f"pool {missing[0].kind.runtime}")
         changes = [policy.changes_at(shelf.demand, now) for shelf in self._shelves.values()]
         if changes:
             self._look_in(max(QUIET_S, min(changes) - now))
@@ -161,9 +165,9 @@ class Pool:
     async def _add(self, shelf: _Shelf) -> None:
         made: AgentSandbox | None = None
         try:
-            made = await self._maker.vacant(dataclasses.replace(shelf.spec, layers=(), label="", ephemeral_mb=512))
+            made = await self._maker.vacant(shelf.kind.spec())
         except PlatformError as error:
-            _log.info("no process can wait for functions of %s: %s", shelf.spec.runtime, error)
+            _log.info("no process can wait for functions of %s: %s", shelf.kind.runtime, error)
             self._not_before = self._clock.monotonic() + _RETRY_S
         finally:
             self._making = None

@@ -12,11 +12,11 @@ from mayfly.sandbox import choice, frames, nodes
 from mayfly.sandbox.api import Interpreter, SandboxFactory
 from mayfly.sandbox.namespace import AgentFactory
 from mayfly.sandbox.process import ProcessFactory
+from tests.conftest import RUNTIMES
 
 from ..talk import Talk, Talks
 
-CACHE = Path(__file__).parents[3] / ".cache" / "runtimes"
-FOUND = nodes.find(os.environ.get("PATH", ""), Path.home(), CACHE)
+FOUND = nodes.find(os.environ.get("PATH", ""), Path.home(), RUNTIMES)
 NEWEST = choice.template_name(FOUND[0]) if FOUND else "nodejs"
 
 Write = Callable[[Mapping[str, str]], Path]

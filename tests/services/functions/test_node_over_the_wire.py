@@ -13,7 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from mayfly.cli.connection import connect
-from tests.conftest import PlatformProcess
+from mayfly.sandbox import nodes
+from tests.conftest import RUNTIMES, PlatformProcess
 from tests.services.functions.stage import zipped
 
 from .test_functions_over_the_wire import TRUST
@@ -166,7 +167,8 @@ def test_many_calls_at_once_have_an_instance_each(client: Any, make: Make) -> No
     )
     with ThreadPoolExecutor(6) as threads:
         streams = list(threads.map(lambda _: invoke(client, name)[0], range(6)))
-    assert len(set(streams)) == 6
+    assert len(set(map(str, streams))) == 6, streams
+    assert all(isinstance(stream, str) for stream in streams), streams
 
 
 def test_a_variable_that_counts_from_the_start_is_heeded(client: Any, make: Make) -> None:
@@ -200,6 +202,23 @@ def test_a_runtime_that_the_machine_does_not_have_is_substituted_with_a_warning(
     assert invoke(client, name, {"a": 1})[0] == {"a": 1}
     events = client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
     assert any("nodejs18.x is not installed on this machine" in event["message"] for event in events)
+
+
+@pytest.mark.skipif(not (RUNTIMES / nodes.SDK).is_dir() and "CI" not in os.environ, reason="`make test` installs it")
+@pytest.mark.parametrize("identifier", IDENTIFIERS)
+def test_the_sdk_is_there_for_both_kinds_of_modules_and_speaks_to_the_platform(
+    client: Any, make: Make, role: str, identifier: str
+) -> None:
+    ask = "const who = async () => (await new STSClient({}).send(new GetCallerIdentityCommand({}))).Arn\n"
+    files = {
+        "index.mjs": f"import {{ STSClient, GetCallerIdentityCommand }} from '@aws-sdk/client-sts'\n{ask}"
+        "export const handler = who",
+        "old.js": f"const {{ STSClient, GetCallerIdentityCommand }} = require('@aws-sdk/client-sts')\n{ask}"
+        "exports.handler = who",
+    }
+    for handler in ("index.handler", "old.handler"):
+        name = make(files, Handler=handler, Runtime=identifier, MemorySize=256)
+        assert invoke(client, name)[0].endswith(f"assumed-role/{role.rpartition('/')[2]}/{name}")
 
 
 def test_snapshots_are_not_for_node(client: Any, make: Make) -> None:
