@@ -32,6 +32,10 @@ COMMANDS = (
     "env",
     "deploy",
     "delete",
+    "image",
+    "image import",
+    "image ls",
+    "image rm",
     "invoke",
     "logs",
     "function",
@@ -98,7 +102,7 @@ def commands() -> str:
     """The page of the command line."""
     lines = ["# Command line", "", "What `--help` says. This page is generated.", ""]
     environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
-    for command in ((), *((name,) for name in COMMANDS)):
+    for command in ((), *(tuple(name.split()) for name in COMMANDS)):
         done = subprocess.run(
             [sys.executable, "-m", "mayfly", *command, "--help"],
             check=True,

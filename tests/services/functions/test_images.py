@@ -155,6 +155,22 @@ async def test_image_config_goes_before_what_the_image_says_and_can_be_taken_bac
     assert (await target_of(stage)).command == ("/entry", "one")
 
 
+async def test_a_function_shows_how_far_its_image_is(
+    stage: Stage, layout: LayoutBuilder, hold: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage.images, "progress", lambda digest: "unpacking layer 2 of 5")
+    await create(stage, tagged(layout)[0])
+    (latest,) = await stage.functions.deployments.of("f")
+    assert (latest.state, latest.state_reason) == (
+        "Pending",
+        "The function is being created. (unpacking layer 2 of 5)",
+    )
+    hold.set()
+    await settled(stage)
+    (latest,) = await stage.functions.deployments.of("f")
+    assert (latest.state, latest.state_reason) == ("Active", None)
+
+
 async def test_the_old_image_runs_until_the_new_one_is_ready(
     stage: Stage, layout: LayoutBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mayfly.services.functions import capacity, repository, version_repository
 from mayfly.services.functions.engine_targets import TargetFactory
+from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.model import LATEST, Configuration, Function, Scaling, Version, VersionState
 from mayfly.store.api import Reader, Store
 
@@ -29,9 +30,10 @@ class Deployment:
 class Deployments:
     """Reads them."""
 
-    def __init__(self, store: Store, targets: TargetFactory) -> None:
+    def __init__(self, store: Store, targets: TargetFactory, images: ImageSource) -> None:
         self._store = store
         self._targets = targets
+        self._images = images
 
     async def of(self, name: str) -> list[Deployment]:
         """$LATEST first, then versions as they were published; empty when there is no such function."""
@@ -46,7 +48,7 @@ class Deployments:
                 LATEST,
                 self._targets.key(function),
                 function.standing,
-                function.state_reason,
+                self._reason(function),
                 False,
                 False,
                 None,
@@ -56,6 +58,15 @@ class Deployments:
             return [latest, *(self._published(function, version) for version in versions)]
 
         return await self._store.read(body)
+
+    def _reason(self, function: Function) -> str | None:
+        """Why $LATEST is in its state, and how far the image is that it waits for."""
+        if (awaited := function.awaited) is None:
+            failed = function.update.reason if function.update is not None else None
+            return f"its last update failed: {failed}" if failed else function.state_reason
+        text = function.state_reason if function.state == "Pending" else "An update is in progress."
+        progress = self._images.progress(awaited)
+        return f"{text} ({progress})" if progress else text
 
     def _published(self, function: Function, version: Version) -> Deployment:
         return Deployment(

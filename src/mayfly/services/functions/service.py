@@ -142,7 +142,7 @@ class FunctionsService:
             isolation,
             modules.place,
         )
-        self.deployments = Deployments(store, targets)
+        self.deployments = Deployments(store, targets, image_source)
         self.catalog = catalog = Catalog(
             store, home, preparing, image_source, targets, engine, lambda: secrets.randbits(64)
         )
