@@ -46,6 +46,7 @@ class EngineSettings:
     """Instances: how they are isolated and how long they are kept."""
 
     isolation: Isolation = "namespace"
+    require_level: str | None = None  # the weakest level that any function may run at; None: the server's own will do
     runtime_substitution: bool = True  # another version of the same language may run a function, with a warning
     keep_alive: KeepAlive = "learned"  # by each function's own idle times, or the same time for all
     keep_alive_s: float = 300.0  # that time

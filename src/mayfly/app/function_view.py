@@ -14,7 +14,9 @@ from mayfly.app.starts import StartBook
 from mayfly.engine.api import Engine, FunctionCounters, PoolView
 from mayfly.errors import CallerError
 from mayfly.sandbox.denials import Denials
+from mayfly.services.contract import ServiceError
 from mayfly.services.functions.deployments import Deployment, Deployments
+from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import Scaling
 from mayfly.services.functions.runtimes import RuntimeAbsent
 
@@ -36,6 +38,7 @@ class FunctionView:
         deployments: Deployments,
         account_concurrency: int,
         denials: Denials,
+        levels: FunctionLevels,
     ) -> None:
         self._asking = asking
         self._interpreters = interpreters
@@ -45,6 +48,7 @@ class FunctionView:
         self._deployments = deployments
         self._account_concurrency = account_concurrency
         self._denials = denials
+        self._levels = levels
 
     def all_starts(self) -> dict[str, Any]:
         """How many starts there were of all functions, by path."""
@@ -69,7 +73,7 @@ class FunctionView:
             "handler": found.get("Handler"),
             "image": await self._image(found),
             **self._runtime(found.get("Runtime", IMAGE)),
-            "isolation": self._isolation(found.get("Runtime", IMAGE), sizes),
+            "isolation": await self._isolation(found, sizes),
             "refused_calls": [asdict(one) for one in self._denials.of(arn)],
             "memory_mb": sizes.memory_mb,
             "ephemeral_mb": sizes.ephemeral_mb,
@@ -84,8 +88,17 @@ class FunctionView:
             "starts": {"since": self._book.since, "counts": dict(self._book.of(arn).counts)},
         }
 
-    def _isolation(self, runtime: str, sizes: Sizes) -> dict[str, Any]:
-        return {"level": level_of(runtime, self._layers.level), "layers": self._layers.of(sizes, runtime)}
+    async def _isolation(self, found: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
+        """The level, what is required of it, and the layers in force; why there is none, where there is none."""
+        tags = (await self._asking.ask("ListTags", {"Resource": found["FunctionArn"]})).get("Tags", {})
+        runtime = found.get("Runtime", IMAGE)
+        required = {"platform": self._levels.platforms, "account": self._levels.accounts}
+        try:
+            level = self._levels.of(tags)
+        except ServiceError as error:
+            return {"level": "none", "required": required, "refused": error.message, "layers": []}
+        shown, layers = level_of(runtime, level), self._layers.of(level, sizes, runtime)
+        return {"level": shown, "required": required, "refused": None, "layers": layers}
 
     async def _find(self, named: str) -> dict[str, Any]:
         found = await self._asking.ask("GetFunctionConfiguration", {"FunctionName": named})

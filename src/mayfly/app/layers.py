@@ -1,15 +1,14 @@
 """What stands between one function and everything else, for its page: the layers in force, with their figures.
 
-A server runs at the level that it was started with or not at all, so what the level is made of is in force in every
-instance; see docs/discussion/isolation.md.
+What a level is made of on this machine is in force in every instance, or there is none; see
+docs/discussion/isolation.md.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly.sandbox.agent import hierarchy
 from mayfly.sandbox.wasm import artifacts, limits
 from mayfly.services.functions.engine_targets import cpus
 from mayfly.settings import FunctionLimits, Isolation
@@ -29,18 +28,16 @@ def level_of(runtime: str, level: Isolation) -> str:
 
 
 class Layers:
-    """Says what is in force at one level on this machine."""
+    """Says what is in force on this machine."""
 
-    def __init__(self, level: Isolation, allowed: FunctionLimits, runtime: Sequence[str] = ()) -> None:
-        """`runtime`: what the level of an OCI runtime is made of."""
-        self.level = level
-        self._runtime = runtime
+    def __init__(self, allowed: FunctionLimits, made_of: Callable[[str], Sequence[str]]) -> None:
+        """`made_of`: what each level is made of here, as its factory says."""
         self._limits = allowed
-        self._groups = _groups_version() if level == "namespace" else None
+        self._made_of = made_of
 
-    def of(self, sizes: Sizes, runtime: str) -> list[dict[str, Any]]:
+    def of(self, level: str, sizes: Sizes, runtime: str) -> list[dict[str, Any]]:
         """Layers by name and what each holds back."""
-        return [*self._around_wasm(sizes, runtime), *self._of_process(sizes)]
+        return [*self._around_wasm(sizes, runtime), *self._of_process(level, sizes)]
 
     def _around_wasm(self, sizes: Sizes, runtime: str) -> list[dict[str, Any]]:
         """WebAssembly stands between code and its own process, whatever is around that."""
@@ -50,34 +47,33 @@ class Layers:
         detail = f"an instance a request, {room}, no files, no network, no system calls"
         return [{"layer": "WebAssembly", "detail": detail}]
 
-    def _of_process(self, sizes: Sizes) -> list[dict[str, Any]]:
-        if self.level == "process":
+    def _of_process(self, level: str, sizes: Sizes) -> list[dict[str, Any]]:
+        if level == "process":
             nothing = f"code runs as user id {os.geteuid()}, sees its files and its network, has no limits"
             return [{"layer": "none", "detail": nothing}]
-        if self._runtime:
-            return [{"layer": f"{self.level} {number}", "detail": one} for number, one in enumerate(self._runtime, 1)]
+        words = self._made_of(level)
+        if level != "namespace":
+            return [{"layer": f"{level} {number}", "detail": one} for number, one in enumerate(words, 1)]
+        return [{"layer": name, "detail": detail} for name, detail in self._of_namespaces(words, sizes)]
+
+    def _of_namespaces(self, words: Sequence[str], sizes: Sizes) -> list[tuple[str, str]]:
         allowed = self._limits
-        described = (
-            ("namespaces", "mount, pid, network, ipc, uts, cgroup"),
-            ("files", f"read-only root; /tmp of {sizes.ephemeral_mb} MB and /dev/shm of its own"),
-            ("user", "an unprivileged user id, no capabilities, no_new_privs"),
-            ("system calls", "filtered by seccomp"),
+        own = ", user" if "user namespace of its own" in words else ""
+        user = next((one for one in words if one.startswith("unprivileged user")), "unprivileged user")
+        groups = next((one.partition(":")[0] for one in words if one.startswith("control group")), "")
+        limits = f"{sizes.memory_mb} MB of memory, {_processors(cpus(sizes.memory_mb))}, {allowed.processes} processes"
+        return [
+            ("namespaces", f"mount, pid, network, ipc, uts, cgroup{own}"),
             (
-                "control group",
-                f"version {self._groups or 'unknown'}: {sizes.memory_mb} MB of memory, "
-                f"{_processors(cpus(sizes.memory_mb))}, {allowed.processes} processes",
+                "files",
+                f"read-only root, masked /proc, no /sys; own /tmp of {sizes.ephemeral_mb} MB and /dev/shm",
             ),
-            ("limits", f"{allowed.open_files} open files, no core dumps"),
-        )
-        return [{"layer": name, "detail": detail} for name, detail in described]
+            ("user", f"an {user}, no capabilities, no_new_privs, no set-uid"),
+            ("system calls", "those that are listed, by seccomp"),
+            ("control group", f"{groups.partition(', ')[2]}: {limits}" if groups else "none: each process by itself"),
+            ("limits", f"{allowed.open_files} open files, no core dumps, locked memory, queues and signals"),
+        ]
 
 
 def _processors(count: float) -> str:
     return f"{count:.2g} CPU{'' if count == 1 else 's'}"
-
-
-def _groups_version() -> int | None:
-    try:
-        return hierarchy.read_layout().version
-    except (OSError, hierarchy.NoControllersError):
-        return None

@@ -5,12 +5,15 @@ every installation knows and of those that it was configured with; their supervi
 level that this machine cannot give is an error that says why, never another level.
 """
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mayfly.app.sandboxes import Interpreters, PreparedFactory
+from mayfly.errors import PlatformError
+from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import (
     Interpreter,
     Prepared,
@@ -20,6 +23,8 @@ from mayfly.sandbox.api import (
     SandboxUnavailableError,
     TemplateRefusedError,
 )
+from mayfly.sandbox.choice import template_name
+from mayfly.sandbox.namespace import AgentFactory
 from mayfly.sandbox.oci import runtimes
 from mayfly.sandbox.oci.factory import OciFactory
 from mayfly.settings import EngineSettings
@@ -62,6 +67,23 @@ class Levels:
                 raise SandboxUnavailableError(f"this server isolates nothing, so it does not give the level {level!r}")
             self._others[level] = PreparedFactory(oci_factory(level, self._settings, self._home), self._known)
         return self._others[level]
+
+    async def obstacle(self, level: str) -> str | None:
+        """Why this machine cannot give a level, found out by trying; None: it can."""
+        try:
+            own = interpreters.current()
+            await self._of(level).prepare(template_name(own), own)
+        except PlatformError as error:
+            return str(error)
+        return None
+
+    def layers(self, level: str) -> tuple[str, ...]:
+        """What stands between a sandbox of a level and everything else; empty where nothing does, or it is unknown."""
+        with contextlib.suppress(SandboxUnavailableError):
+            factory = self._of(level).factory
+            if isinstance(factory, AgentFactory | OciFactory):
+                return factory.layers
+        return ()
 
     async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
         """At the server's own level; at others, `start` does it."""

@@ -44,6 +44,7 @@ class ServerOptions:
     region: str = "us-east-1"
     account: str = "000000000000"
     isolation: Isolation = "namespace"
+    require_level: str | None = None  # of every function, at least
     oci_runtimes: tuple[str, ...] = ()  # NAME=PATH[,ARGUMENT...]
     memory_mb: int | None = None
     keep_alive: str = "learned"  # or `fixed`, or `fixed:SECONDS`
@@ -116,6 +117,7 @@ class ServerOptions:
         burst, per_s = self._scaling()
         settings = EngineSettings(
             isolation=self.isolation,
+            require_level=self._required_level(),
             oci_runtimes=self._runtimes(),
             runtime_substitution=self.runtime_substitution,
             memory_mb=self.memory_mb,
@@ -132,6 +134,13 @@ class ServerOptions:
             return replace(settings, keep_alive="learned")
         seconds = chosen[1]
         return replace(settings, keep_alive="fixed", keep_alive_s=float(seconds or settings.keep_alive_s))
+
+    def _required_level(self) -> str | None:
+        """One that this server has, or the machine may."""
+        known = [*_LEVELS, *(one.partition("=")[0] for one in self.oci_runtimes)]
+        if self.require_level is None or self.require_level in known:
+            return self.require_level
+        raise OptionError(f"require-level is {', '.join(known[:-1])} or {known[-1]}, not {self.require_level!r}")
 
     def _runtimes(self) -> tuple[OciRuntime, ...]:
         found = []

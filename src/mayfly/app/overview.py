@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -29,7 +29,9 @@ class Overview:
         info: ServerInfo,
         services: Sequence[str],
         fronts: Callable[[], Sequence[FrontView]],
+        levels: Callable[[], Awaitable[Mapping[str, str]]],
     ) -> None:
+        """`levels`: that of each function, by name."""
         self.services = services
         self._asking = asking
         self._interpreters = interpreters
@@ -37,6 +39,7 @@ class Overview:
         self._settings = settings
         self._info = info
         self._fronts = fronts
+        self._levels = levels
         self._started = time.monotonic()
 
     async def report(self) -> dict[str, Any]:
@@ -56,14 +59,16 @@ class Overview:
         for pool in self._engine.snapshot():
             states = instances.setdefault(pool.function, Counter())
             states.update(instance.state for instance in pool.instances)
+        levels = await self._levels()
         return [
             {
                 "name": function["FunctionName"],
                 "runtime": function.get("Runtime", IMAGE),
-                "isolation": level_of(function.get("Runtime", IMAGE), self._settings.engine.isolation),
+                "isolation": level_of(function.get("Runtime", IMAGE), levels[function["FunctionName"]]),
                 "memory_mb": function["MemorySize"],
                 "instances": dict(instances.get(function["FunctionArn"], {})),
                 "warnings": self._interpreters.warnings(function["Runtime"]) if "Runtime" in function else [],
             }
             for function in await self._asking.all("ListFunctions", "Functions", {})
+            if function["FunctionName"] in levels
         ]

@@ -22,6 +22,7 @@ from mayfly.app.housekeeping import keep_house
 from mayfly.app.image_pages import ImagePages
 from mayfly.app.known_templates import KnownTemplates
 from mayfly.app.layers import Layers
+from mayfly.app.level_page import LevelPage
 from mayfly.app.levels import Levels
 from mayfly.app.links import Endpoints, LateObjects
 from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb, most_spares, template_budget_mb
@@ -45,7 +46,6 @@ from mayfly.policy import keepalive
 from mayfly.policy.hazard import Hazard
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.denials import Denials
-from mayfly.sandbox.oci.factory import OciFactory
 from mayfly.services.contract import Service
 from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
 from mayfly.services.functions.held import Held
@@ -202,7 +202,8 @@ class _Builder:
         self._cleanup.callback(held.write_all)
         recorder = Recorder(held, home, streams, self._clock)
         book = StartBook(recorder, self._clock)
-        engine = await self._engine(factory, interpreters, book, endpoints, state.store)
+        levels = Levels(factory, interpreters, self._settings.engine, self._directory.oci)
+        engine = await self._engine(levels, book, endpoints, state.store)
         images = Images(
             self._settings.data, state.store, state.blobs, self._settings.images, image_architecture(), self._clock
         )
@@ -222,6 +223,7 @@ class _Builder:
             choose=interpreters.choose,
             endpoint=self._info.url if self._settings.engine.isolation == "process" else SANDBOX_ENDPOINT,
             signatures=signed,
+            obstacle=levels.obstacle,
         )
         objects = ObjectsService(state.store, state.blobs, functions.event_targets, self._clock)
         late_objects.bind(objects)
@@ -236,17 +238,25 @@ class _Builder:
         gateway = Gateway(services, identity.keys, self._settings, self._clock, models)
         asking = Asking(operations, self._settings, self._info.url)
         fronts = workers.views if workers is not None else list[FrontView]
-        overview = Overview(asking, interpreters, engine, self._settings, self._info, sorted(services), fronts)
-        runtime = factory.layers if isinstance(factory, OciFactory) else ()
-        layers = Layers(self._settings.engine.isolation, self._settings.limits, runtime)
+        overview = Overview(
+            asking, interpreters, engine, self._settings, self._info, sorted(services), fronts, functions.level_of_each
+        )
+        layers = Layers(self._settings.limits, levels.layers)
         most = self._settings.limits.account_concurrency
-        view = FunctionView(asking, interpreters, engine, layers, book, functions.deployments, most, denials)
+        view = FunctionView(
+            asking, interpreters, engine, layers, book, functions.deployments, most, denials, functions.levels
+        )
         prices = load_price_book(self._directory.root / "prices.toml")
         pages = Pages(signed, overview, view, ledger, prices, self._settings, self._clock)
         routes = Routes(
             CrossOrigin(gateway.handle, objects.cors_rules).handle,
             functions.urls.handle,
-            {**pages.table(), **ImagePages(signed, images).table(), "code": functions.code_links.handle},
+            {
+                **pages.table(),
+                **ImagePages(signed, images).table(),
+                "level": LevelPage(signed, functions).answer,
+                "code": functions.code_links.handle,
+            },
         )
         door = FrontDoor(routes.answer, self._settings.http)
         self._cleanup.push_async_callback(door.close)
@@ -321,14 +331,12 @@ class _Builder:
 
     async def _engine(
         self,
-        factory: SandboxFactory,
-        interpreters: Interpreters,
+        sandboxes: Levels,
         observer: Observer,
         endpoints: Endpoints,
         store: Store,
     ) -> LocalEngine:
         settings = self._settings
-        sandboxes = Levels(factory, interpreters, settings.engine, self._directory.oci)
         self._background(sandboxes.warm(), "warm-runtime")
         rule = Hazard() if settings.engine.keep_alive == "learned" else None
         engine = LocalEngine(

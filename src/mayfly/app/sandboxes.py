@@ -70,18 +70,18 @@ class PreparedFactory:
     """A `SandboxFactory` that prepares each runtime once, when it is first needed."""
 
     def __init__(self, factory: SandboxFactory, known: Interpreters) -> None:
-        self._factory = factory
+        self.factory = factory
         self._known = known
         self._prepared: dict[str, asyncio.Task[None]] = {}
 
     @property
     def level(self) -> str:
-        return self._factory.level
+        return self.factory.level
 
     async def prepare(self, runtime: str, interpreter: Interpreter) -> None:
         task = self._prepared.get(runtime)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = asyncio.create_task(self._factory.prepare(runtime, interpreter), name=f"prepare-{runtime}")
+            task = asyncio.create_task(self.factory.prepare(runtime, interpreter), name=f"prepare-{runtime}")
             task.add_done_callback(_heard)
             self._prepared[runtime] = task
         await asyncio.shield(task)
@@ -92,7 +92,7 @@ class PreparedFactory:
             await self.prepare(template_name(own), own)  # launchers are forked from it
         else:
             await self._have(spec.runtime)
-        return await self._factory.start(spec)
+        return await self.factory.start(spec)
 
     async def _have(self, runtime: str) -> None:
         interpreter = self._known.by_template.get(runtime)
@@ -104,7 +104,7 @@ class PreparedFactory:
         self, key: str, spec: SandboxSpec, modules: Sequence[str], environment: Mapping[str, str]
     ) -> Prepared:
         await self._have(spec.runtime)
-        return await self._factory.prepare_packages(key, spec, modules, environment)
+        return await self.factory.prepare_packages(key, spec, modules, environment)
 
     async def prepare_function(
         self,
@@ -115,13 +115,13 @@ class PreparedFactory:
         serve: Callable[[socket.socket], Callable[[], None]] | None,
     ) -> Prepared:
         await self._have(spec.runtime)
-        return await self._factory.prepare_function(key, spec, handler, environment, serve)
+        return await self.factory.prepare_function(key, spec, handler, environment, serve)
 
     def drop_template(self, key: str) -> None:
-        self._factory.drop_template(key)
+        self.factory.drop_template(key)
 
     def template_bytes(self, key: str) -> int:
-        return self._factory.template_bytes(key)
+        return self.factory.template_bytes(key)
 
     async def warm(self) -> None:
         """Prepare the running interpreter's own runtime; what goes wrong is logged, and told at the first start."""
@@ -132,7 +132,7 @@ class PreparedFactory:
             _log.warning("functions cannot be started yet: %s", error)
 
     async def close(self) -> None:
-        await self._factory.close()
+        await self.factory.close()
 
 
 def _heard(task: "asyncio.Task[None]") -> None:

@@ -62,6 +62,8 @@ def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Handler", f"{view['handler'] or 'what the image executes'}, at most {view['timeout_s']} s a call"
     yield "Memory", f"{view['memory_mb']} MB, /tmp {view['ephemeral_mb']} MB"
     yield "Isolation", view["isolation"]["level"]
+    if refused := view["isolation"]["refused"]:
+        yield "", refused
     for layer in view["isolation"]["layers"]:
         yield "", f"{layer['layer']}: {layer['detail']}"
     if refused := view["refused_calls"]:

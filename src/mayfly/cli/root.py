@@ -39,6 +39,7 @@ COMMANDS = {
     "invoke": Entry("invoking", BUILD, "Call a function and print its answer."),
     "logs": Entry("logs", LOOK, "Print what a function wrote, and follow what it writes."),
     "function": Entry("function", LOOK, "Show how a function stands: isolation, instances, versions, templates."),
+    "level": Entry("level", LOOK, "Show or change the level of isolation that the account requires."),
     "starts": Entry("starts", LOOK, "Show how instances of a function started, and what took how long."),
     "usage": Entry("usage", LOOK, "Show requests, GB-seconds and cost by function."),
     "simulate": Entry("simulate", LOOK, "Replay a trace of calls through keep-alive policies, or make one up."),

@@ -35,6 +35,14 @@ def up(
             "(no isolation at all, for development where namespaces cannot be had).",
         ),
     ] = "namespace",
+    require_level: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MAYFLY_REQUIRE_LEVEL",
+            help="The weakest level of isolation that any function may run at: one that asks for less is refused, one "
+            "that asks for nothing gets this. See [bold]mayfly level[/] for an account's own.",
+        ),
+    ] = None,
     oci_runtime: Annotated[
         list[str] | None,
         typer.Option(
@@ -142,6 +150,7 @@ def up(
         region=region,
         account=account,
         isolation=isolation,
+        require_level=require_level,
         oci_runtimes=tuple(oci_runtime or ()),
         memory_mb=memory,
         keep_alive=keep_alive,
@@ -209,6 +218,7 @@ def _detached(options: ServerOptions, started: float) -> None:
     command = [sys.executable, "-m", "mayfly", "up", "--data", str(directory.root), "--host", options.host]
     command += ["--port", str(options.port), "--region", options.region, "--account", options.account]
     command += ["--isolation", options.isolation, "--keep-alive", options.keep_alive]
+    command += ["--require-level", options.require_level] if options.require_level else []
     for one in options.oci_runtimes:
         command += ["--oci-runtime", one]
     command += ["--memory", str(options.memory_mb)] if options.memory_mb else []

@@ -66,6 +66,11 @@ class AgentFactory:
         denials = denials or Denials(SystemClock())
         return cls(directory, Agent(directory, denials=denials), denials, pooled)
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What is in force in every sandbox, once the agent is attached."""
+        return self._agent.layers
+
     async def attach(self) -> None:
         """Wait until the agent is ready; `SandboxUnavailableError` says what this machine lacks."""
         await self._agent.attach()

@@ -31,6 +31,9 @@ class _CapabilityData(ctypes.Structure):
     _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
 
 
+_CapabilityHalves = _CapabilityData * 2  # made once: a type takes longer to make than the call
+
+
 def enter(descriptor: int, kinds: int) -> None:
     """`setns`: into the namespace that `descriptor` refers to, or those of the process, with a pidfd (Linux 5.8).
 
@@ -97,11 +100,11 @@ def own_user_namespace(uid: int, proc: int) -> None:
 def map_ids(proc: int, inside: tuple[int, int], outside: tuple[int, int]) -> None:
     """Say who one is in the user namespace that one has just made: user and group id, `inside` and `outside`."""
     for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{inside[0]} {outside[0]} 1"),
-        ("gid_map", f"{inside[1]} {outside[1]} 1"),
+        ("self/setgroups", "deny"),
+        ("self/uid_map", f"{inside[0]} {outside[0]} 1"),
+        ("self/gid_map", f"{inside[1]} {outside[1]} 1"),
     ):
-        file = os.open(f"self/{name}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
+        file = os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
         try:
             os.write(file, text.encode())
         finally:
@@ -109,7 +112,7 @@ def map_ids(proc: int, inside: tuple[int, int], outside: tuple[int, int]) -> Non
 
 
 def _set(bits: int, inheritable: int) -> None:
-    data = (_CapabilityData * 2)()
+    data = _CapabilityHalves()
     for half in range(2):
         data[half].effective = data[half].permitted = bits >> 32 * half & 0xFFFFFFFF
         data[half].inheritable = inheritable >> 32 * half & 0xFFFFFFFF

@@ -203,6 +203,12 @@ class Catalog:
             self._retire(name, version)
         self._keys.pop(name, None)
 
+    def forget_all(self) -> None:
+        """What all functions run on may be different from now on."""
+        for name in list(self._entries):
+            self._changed(name)
+            self._remove(name)
+
     def _changed(self, name: str) -> None:
         self._writes += 1
         self._on_change(name)

@@ -17,6 +17,7 @@ from mayfly.services.contract import ServiceError
 from mayfly.services.functions import capacity, image_process, runtimes
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.image_code import ImageSource
+from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import LATEST, Configuration, Function, Version, VersionState
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import RoleUnusableError
@@ -113,6 +114,7 @@ class TargetFactory:
         endpoint: str,
         isolation: Isolation,
         compiled: Callable[[str], str],
+        levels: FunctionLevels,
     ) -> None:
         """`compiled`: where a module of WebAssembly lies in its package when it is compiled."""
         self._home = home
@@ -125,13 +127,16 @@ class TargetFactory:
         self._endpoint = endpoint
         self._isolation = isolation
         self._compiled = compiled
+        self._levels = levels
 
     def key(self, function: Function, version: Version | None = None) -> str:
         """The key of the target of $LATEST, or of a version."""
-        return f"{self._home.arn(function.name)}:{(version or function).deployment_id}"
+        mark = self._levels.mark(function.tags)
+        return f"{self._home.arn(function.name)}:{(version or function).deployment_id}{mark}"
 
     def build(self, function: Function, version: Version | None = None, *, ahead: bool = False) -> FunctionTarget:
-        """The target of $LATEST or of a version; `ServiceError` when its runtime cannot be had any more.
+        """The target of $LATEST or of a version; `ServiceError` when its runtime, or its level, cannot be had any
+        more.
 
         `ahead`: for instances that are provisioned, which are told so.
         """
@@ -166,7 +171,7 @@ class TargetFactory:
         return FunctionTarget(
             key=self.key(function, version),
             function=self._home.arn(function.name),
-            sandbox=self._sandbox(function.name, runs, choice),
+            sandbox=self._sandbox(function.name, runs, choice, self._levels.of(function.tags)),
             handler=self._handler(configuration, choice.template),
             timeout_s=float(configuration.timeout_s),
             environment=environment,
@@ -204,7 +209,7 @@ class TargetFactory:
     def _handler(self, configuration: Configuration, template: str) -> str:
         return self._compiled(configuration.handler) if template == artifacts.NAME else configuration.handler
 
-    def _sandbox(self, name: str, runs: Function | Version, choice: runtimes.RuntimeChoice) -> SandboxSpec:
+    def _sandbox(self, name: str, runs: Function | Version, choice: runtimes.RuntimeChoice, level: str) -> SandboxSpec:
         configuration = runs.configuration
         return SandboxSpec(
             runtime=choice.template,
@@ -221,7 +226,7 @@ class TargetFactory:
             ),
             label=name[:32],
             owner=self._home.arn(name),
-            level=self._isolation,
+            level=level,
             pooled=choice.pooled is not None and choice.pooled(configuration.environment or {}),
         )
 

@@ -44,6 +44,12 @@ def page(reader: Reader, after: str, limit: int) -> list[Function]:
     return [_decode(row[0]) for row in reader.all(statements.PAGE, {"after": after, "limit": limit})]
 
 
+def tags(reader: Reader) -> dict[str, dict[str, str]]:
+    """Those of all functions, by name."""
+    found = (_decode(row[0]) for row in reader.all(statements.ALL))
+    return {function.name: function.tags for function in found}
+
+
 def insert(tx: Tx, function: Function) -> bool:
     """Add a function; False when its name is taken."""
     return tx.run(statements.INSERT, _row(function)) == 1

@@ -23,7 +23,7 @@ from mayfly.clock import Clock
 from mayfly.engine.api import Engine
 from mayfly.errors import PlatformError
 from mayfly.images.service import Images
-from mayfly.services.contract import Handler, operations_of
+from mayfly.services.contract import Handler, ServiceError, operations_of
 from mayfly.services.functions import repository, runtimes
 from mayfly.services.functions.asynchronous import AsyncInvocations, EventIntake, EventQueue, default_concurrency
 from mayfly.services.functions.catalog import Catalog
@@ -38,6 +38,7 @@ from mayfly.services.functions.engine_targets import Streams, TargetFactory
 from mayfly.services.functions.events import FunctionEventTargets
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.levels import FunctionLevels, Obstacle
 from mayfly.services.functions.model import Architecture
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.operations.aliases import AliasOperations
@@ -79,6 +80,13 @@ def image_architecture(host: Architecture | None = None) -> str:
     return {"x86_64": "amd64", "arm64": "arm64"}[host or host_architecture()]
 
 
+def _only(own: str) -> Obstacle:
+    async def obstacle(level: str) -> str | None:
+        return None if level == own else f"this server has the level {own!r} alone"
+
+    return obstacle
+
+
 class Lambda:
     """`contract.Service`."""
 
@@ -95,6 +103,8 @@ class FunctionsService:
     `event_targets` is for services whose events invoke functions, `deployments` for who shows functions, `catalog` and
     `calls` for front processes. `endpoint` is where code inside a sandbox reaches Mayfly: `SANDBOX_ENDPOINT` where
     sandboxes have a network of their own, else the server's URL.
+    `levels` says and changes what is required of isolation; `obstacle` is what it asks, by default one that knows of
+    no level but the server's own.
     `async_concurrency`: how many events run at once; None: as many as suit the machine's processors.
     """
 
@@ -118,6 +128,7 @@ class FunctionsService:
         host: Architecture | None = None,
         signatures: Signatures | None = None,
         async_concurrency: int | None = None,
+        obstacle: Obstacle | None = None,
     ) -> None:
         limits = settings.limits
         host = host or host_architecture()
@@ -130,6 +141,9 @@ class FunctionsService:
         isolation = settings.engine.isolation
         image_source = ImageSource(images, settings.engine.isolation)
         self._images = images
+        self.levels = levels = FunctionLevels(
+            store, home.account, isolation, settings.engine.require_level, obstacle or _only(isolation)
+        )
         targets = TargetFactory(
             home,
             self._library,
@@ -141,6 +155,7 @@ class FunctionsService:
             endpoint,
             isolation,
             modules.place,
+            levels,
         )
         self.deployments = Deployments(store, targets, image_source)
         self.catalog = catalog = Catalog(
@@ -180,10 +195,11 @@ class FunctionsService:
                 clock,
                 preparing,
                 settler,
+                levels,
             ),
             CodeOperations(home, editor, sources, choose, host, preparing, settler),
             ConcurrencyOperations(home, editor, store, limits),
-            TagOperations(home, editor),
+            TagOperations(home, editor, levels),
             PermissionOperations(home, editor),
             UrlOperations(home, editor, store, clock),
             AsyncSettingsOperations(home, editor, store, clock),
@@ -195,10 +211,27 @@ class FunctionsService:
             StreamingOperations(home, catalog, calls, limits),
         )
 
+    async def level_of_each(self) -> dict[str, str]:
+        """The level of isolation of every function, by name; "none" where it cannot run."""
+        tagged = await self._store.read(repository.tags)
+        found = {}
+        for name, tags in tagged.items():
+            try:
+                found[name] = self.levels.of(tags)
+            except ServiceError:
+                found[name] = "none"
+        return found
+
+    async def require_level(self, level: str | None) -> None:
+        """Have the account require a level of isolation of all its functions, or none; `ServiceError`."""
+        await self.levels.require(level)
+        self.catalog.forget_all()
+
     async def start(self) -> None:
         """Make the code directory ready and begin delivering events."""
         await self._library.open()
         await self._images.open()
+        await self.levels.open()
         await self.catalog.open()
         await self.sweep(0.0)
         self._tasks = [

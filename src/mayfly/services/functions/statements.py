@@ -55,3 +55,15 @@ UNION SELECT awaits FROM functions_function WHERE awaits IS NOT NULL
 
 # Functions that wait for an image.
 WAITING = "SELECT name FROM functions_function WHERE awaits IS NOT NULL"
+
+# What an account requires of the isolation of its functions.
+REQUIRED_LEVEL = "SELECT level FROM functions_required_level WHERE account = :account"
+
+REQUIRE_LEVEL = """
+INSERT INTO functions_required_level (account, level) VALUES (:account, :level)
+ON CONFLICT (account) DO UPDATE SET level = excluded.level
+"""
+
+REQUIRE_NO_LEVEL = "DELETE FROM functions_required_level WHERE account = :account"
+
+ALL = "SELECT document FROM functions_function ORDER BY name"

@@ -12,6 +12,7 @@ from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
+from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import LATEST, Architecture, Configuration, Function, Version
 from mayfly.services.functions.names import MAX_NAME, Home
 from mayfly.services.functions.publishing import CREATING, Publisher, Publishing, check_settled
@@ -52,6 +53,7 @@ class FunctionOperations:
         clock: Clock,
         preparing: Preparing,
         settler: Settler,
+        levels: FunctionLevels,
     ) -> None:
         self._home = home
         self._editor = editor
@@ -65,6 +67,7 @@ class FunctionOperations:
         self._clock = clock
         self._preparing = preparing
         self._settler = settler
+        self._levels = levels
 
     @operation("CreateFunction")
     async def create(
@@ -80,6 +83,7 @@ class FunctionOperations:
         tags = validation.tags(params.get("Tags", {}))
         if (configuration.package == "Image") != ("ImageUri" in params["Code"]):
             raise faults.invalid_parameter("Please provide a source for function code.")
+        await self._levels.check(tags)
         choice = await self._check_outside(configuration)
         async with self._sources.ingest(params["Code"]) as code:
             if choice is not None:
@@ -161,6 +165,7 @@ class FunctionOperations:
         name = self._home.latest(params["FunctionName"]).name
         current = await self._editor.find(name)
         check_settled(current, self._home)
+        await self._levels.check(current.tags)
         wanted = validation.changed(current.configuration, params, self._limits, self._host)
         choice = await self._check_outside(wanted)
         if choice is not None:

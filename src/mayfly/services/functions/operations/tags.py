@@ -1,5 +1,6 @@
 """Tags of functions."""
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import faults, validation
 from mayfly.services.functions.editing import Editor
+from mayfly.services.functions.levels import TAG, FunctionLevels
 from mayfly.services.functions.model import Function
 from mayfly.services.functions.names import Home
 from mayfly.store.api import Tx
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
 class TagOperations:
     """Handlers; see the module."""
 
-    def __init__(self, home: Home, editor: Editor) -> None:
+    def __init__(self, home: Home, editor: Editor, levels: FunctionLevels) -> None:
         self._home = home
         self._editor = editor
+        self._levels = levels
 
     @operation("TagResource")
     async def tag(self, context: RequestContext, params: "TagResourceRequestTypeDef") -> dict[str, object]:
@@ -35,7 +38,9 @@ class TagOperations:
         def change(function: Function, tx: Tx) -> Function:
             return msgspec.structs.replace(function, tags=validation.tags({**function.tags, **added}))
 
-        await self._editor.change(self._function(params["Resource"]), change)
+        name = self._function(params["Resource"])
+        await self._check(name, lambda tags: {**tags, **added})
+        await self._editor.change(name, change)
         return {}
 
     @operation("UntagResource")
@@ -46,8 +51,17 @@ class TagOperations:
             kept = {key: value for key, value in function.tags.items() if key not in removed}
             return msgspec.structs.replace(function, tags=kept)
 
-        await self._editor.change(self._function(params["Resource"]), change)
+        name = self._function(params["Resource"])
+        await self._check(name, lambda tags: {key: value for key, value in tags.items() if key not in removed})
+        await self._editor.change(name, change)
         return {}
+
+    async def _check(self, name: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
+        """A tag may ask for a level of isolation, or end that; other tags are as welcome as ever."""
+        before = (await self._editor.find(name)).tags
+        after = change(before)
+        if before.get(TAG) != after.get(TAG):
+            await self._levels.check(after)
 
     @operation("ListTags")
     async def list(self, context: RequestContext, params: "ListTagsRequestTypeDef") -> dict[str, object]:
