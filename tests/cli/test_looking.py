@@ -144,6 +144,47 @@ def test_a_function_is_shown_with_all_that_is_known_of_it(platform: PlatformProc
     assert sum(view["starts"]["counts"].values()) == 1
 
 
+@pytest.mark.root
+def test_a_function_runs_at_the_level_of_its_tag_or_not_at_all(platform: PlatformProcess, looked_at: str) -> None:
+    functions = platform.client("lambda")
+    role = functions.get_function_configuration(FunctionName=looked_at)["Role"]
+
+    def create(level: str) -> None:
+        package = io.BytesIO()
+        with zipfile.ZipFile(package, "w") as archive:
+            archive.writestr("app.py", "def handler(event, context): return open('/proc/self/uid_map').read()")
+        functions.create_function(
+            FunctionName=f"at-{level}",
+            Runtime=RUNTIME,
+            Handler="app.handler",
+            Role=role,
+            MemorySize=256,
+            Tags={"mayfly:level": level},
+            Code={"ZipFile": package.getvalue()},
+        )
+
+    create("container")
+    assert json.loads(functions.invoke(FunctionName="at-container")["Payload"].read()).split()[0] == "0"
+    isolation = shown("function", "at-container", data=platform.data)["isolation"]
+    assert (isolation["level"], isolation["refused"]) == ("container", None)
+    assert any("user namespace" in layer["detail"] for layer in isolation["layers"])
+    rows = {row["name"]: row["isolation"] for row in shown("status", data=platform.data)["functions"]}
+    assert (rows["at-container"], rows[looked_at]) == ("container", "namespace")
+    with pytest.raises(functions.exceptions.InvalidParameterValueException, match="this server knows no level 'kata'"):
+        create("kata")
+
+
+@pytest.mark.root
+def test_an_account_requires_a_level(platform: PlatformProcess, looked_at: str) -> None:
+    done = mayfly("level", "kata", data=platform.data)
+    assert done.returncode == 1
+    assert "The level 'kata' cannot be required: this server knows no level 'kata'" in done.stderr
+    assert shown("level", "container", data=platform.data) == {"platform": None, "account": "container"}
+    assert shown("function", looked_at, data=platform.data)["isolation"]["level"] == "namespace"
+    done = mayfly("level", "none", data=platform.data)
+    assert done.stdout.split() == ["Platform", "requires", "none", "Account", "requires", "none"]
+
+
 def test_a_template_that_cannot_be_had_is_shown_with_its_reason(platform: PlatformProcess, looked_at: str) -> None:
     level = json.loads((platform.data / "server.json").read_text())["isolation"]
     template = shown("function", looked_at, data=platform.data)["versions"][0]["template"]
