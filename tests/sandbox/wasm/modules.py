@@ -78,6 +78,16 @@ CGI = command(
 )
 
 
+# A component that does nothing and ends well; with 1 in the place of 0, it ends in an error.
+RUN = """(component
+  (core module $m (func (export "run") (result i32) i32.const 0))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $e (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.3" (instance $e)))
+"""
+
+
 def wasm(text: str) -> bytes:
     return bytes(wasmtime.wat2wasm(text))
 

@@ -172,6 +172,13 @@ async def test_a_request_of_a_url_is_a_cgi_program_s(wasm_talks: Talks, tmp_path
     }
 
 
+async def test_a_component_that_is_a_program_exits_as_it_says(wasm_talks: Talks, tmp_path: Path) -> None:
+    talk = await ready(wasm_talks, tmp_path, modules.RUN)
+    assert (await talk.invoke({})).payload == b"null"
+    talk = await ready(wasm_talks, tmp_path / "fails", modules.RUN.replace("i32.const 0", "i32.const 1"))
+    assert failure(await talk.invoke({}))["errorMessage"] == "the program exited with status 1"
+
+
 async def test_a_file_that_cannot_be_run_fails_at_init_with_the_reason(wasm_talks: Talks, tmp_path: Path) -> None:
     _, frame = await begin(wasm_talks, tmp_path, b"not wasm")
     assert frame.kind == frames.INIT_ERROR

@@ -10,13 +10,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-import wasmtime
-
-from mayfly.sandbox.wasm import instances, runner
-
-# A module that does nothing: in text, which is compiled here, once, by the template.
-_NOTHING = '(module (memory (export "memory") 1) (func (export "_start")))'
-_GRANTS = instances.Grants(["app.wasm"], {f"REHEARSED_{n:02}": "-" * 30 for n in range(20)}, 1 << 26, lambda _: None)
+from mayfly.sandbox.wasm import runner
 
 
 class Wasm:
@@ -24,19 +18,15 @@ class Wasm:
 
     def __init__(self) -> None:
         self._machine = runner.Machine()
-        module = wasmtime.Module(self._machine.engine, _NOTHING)
-        self._rehearsed = instances.Instances(self._machine.linkers, "command", module)
 
     def load(self, runtime: str) -> list[str]:
         return []
 
     def rehearse(self, directory: str) -> None:
-        store = self._rehearsed.begin(_GRANTS, b"{}", None, lambda _: None)
-        self._rehearsed.command(store)
-        store.close()
+        self._machine.rehearse()
 
     def warm(self, directory: str) -> None:
-        self.rehearse(directory)
+        self._machine.rehearse()
 
     def serve(self, control: socket.socket, request: Mapping[str, Any]) -> NoReturn:
         runner.serve(control, self._machine)

@@ -52,11 +52,12 @@ async def test_a_module_is_compiled_once_for_an_engine(library: CodeLibrary) -> 
     assert compiled(library, sha256) == before
 
 
-async def test_another_engine_compiles_it_anew_and_elsewhere(library: CodeLibrary) -> None:
+async def test_another_engine_compiles_it_anew_and_only_that_is_kept(library: CodeLibrary) -> None:
     sha256 = await brought(library, {"app.wasm": ECHO})
-    for fingerprint in ("one", "two"):
-        await Modules(library, lambda: fingerprint).prepare(sha256, "app.wasm")  # noqa: B023 (asked at once)
-    assert {name.partition("/")[0] for name in compiled(library, sha256)} == {"one", "two"}
+    for fingerprint in ("one", "two", "one"):
+        verdict = await Modules(library, lambda: fingerprint).prepare(sha256, "app.wasm")  # noqa: B023 (asked at once)
+        assert verdict == Verdict(kind="command")
+        assert {name.partition("/")[0] for name in compiled(library, sha256)} == {fingerprint}
 
 
 async def test_several_who_ask_at_once_wait_for_one_compiler(library: CodeLibrary) -> None:

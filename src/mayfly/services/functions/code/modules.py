@@ -54,7 +54,9 @@ class Modules:
         """Have the file `handler` of a package compiled, unless it is; what the compiler found. `PlatformError`."""
         name = f"{artifacts.NAME}-{self.place(handler).replace('/', '-')}"
         if self._library.marked(sha256, name):
-            return await self._library.in_thread(partial(self._stored, sha256, handler))
+            stored = await self._library.in_thread(partial(self._stored, sha256, handler))
+            if stored is not None:
+                return stored
         key = sha256, name
         task = self._under_way.get(key)
         if task is None:
@@ -74,12 +76,14 @@ class Modules:
             self._known = self._find_fingerprint()
         return self._known
 
-    def _stored(self, sha256: str, handler: str) -> Verdict:
+    def _stored(self, sha256: str, handler: str) -> Verdict | None:
+        """None: it is gone, as after an upgrade of the engine that was undone."""
         path = self._library.directory(sha256) / (self.place(handler) + artifacts.VERDICT)
         try:
             return Verdict.decoded(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise PlatformError(f"what was compiled of {handler} cannot be read: {error}") from error
+            _log.warning("what was compiled of %s is compiled again: %s", handler, error)
+            return None
 
     async def _compile(self, sha256: str, handler: str, mark: str) -> Verdict:
         with self._library.pinned(sha256):
@@ -141,7 +145,9 @@ class Modules:
 def store(tree: Path, place: str, verdict: Verdict, draft: Path) -> None:
     """Put the machine code that `draft` holds, and the verdict, which says that it is whole, into the package."""
     directory = tree.joinpath(place).parent
-    directory.mkdir(parents=True, exist_ok=True)
+    if not directory.is_dir():
+        clear(tree)  # of what earlier engines had
+        directory.mkdir(parents=True)
     if verdict.kind is not None:
         _place(draft, tree / (place + artifacts.CODE))
     draft.write_bytes(verdict.encoded())
