@@ -223,6 +223,17 @@ async def test_several_requests_run_side_by_side_and_one_that_is_cancelled_ends_
     assert (await talk.receive()).payload == b"3"
 
 
+async def test_a_request_that_is_cancelled_before_it_has_begun_ends_too(wasm_talks: Talks, tmp_path: Path) -> None:
+    talk = await ready(wasm_talks, tmp_path, modules.SPINS, concurrency=2)
+    for number in range(1, 21):
+        await talk.send_invoke({}, number=number)
+        await talk.send_cancel(number)
+        frame = await talk.receive()
+        while frame.kind == frames.OUTPUT:
+            frame = await talk.receive()
+        assert "its time is over" in failure(frame)["errorMessage"]
+
+
 async def test_a_request_of_several_ends_when_its_time_is_over(wasm_talks: Talks, tmp_path: Path) -> None:
     talk = await ready(wasm_talks, tmp_path, modules.SPINS, concurrency=2)
     await talk.send_invoke({}, number=1, deadline_ms=int(time.time() * 1000) + 50)

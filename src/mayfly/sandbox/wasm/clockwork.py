@@ -15,6 +15,8 @@ import wasmtime
 from wasmtime import _ffi as ffi
 
 _CONTINUE = 0
+_AGAIN_S = 0.02
+_NEVER = float("inf")
 _Callback: Any = ctypes.CFUNCTYPE(
     ctypes.c_size_t,
     ctypes.POINTER(ffi.wasmtime_context_t),
@@ -41,6 +43,10 @@ class Running:
     def over(self, now: float) -> bool:
         return self.cancelled or now >= self.deadline
 
+    def asked_again(self, now: float) -> float:
+        """When it is to be asked, if it is still there."""
+        return now + _AGAIN_S if self.over(now) else self.deadline
+
     def _asked(self, _context: Any, _data: Any, delta: Any, what: Any) -> int:
         if self.over(time.monotonic()):
             ended = wasmtime.WasmtimeError("its time is over")
@@ -50,16 +56,18 @@ class Running:
 
 
 class Clockwork:
-    """A thread that advances the epoch when the first of all deadlines has come, or a request is cancelled."""
+    """A thread that advances the epoch when the first of all deadlines has come, or a request is cancelled, and again
+    until what it meant has ended: its instance may not have begun yet, or be in a host call."""
 
     def __init__(self, engine: wasmtime.Engine) -> None:
         self._engine = engine
         self._running: dict[int, Running] = {}
         self._changed = threading.Condition()
-        self._wakes_at = float("inf")
+        self._wakes_at = _NEVER
         threading.Thread(target=self._turn, name="clockwork", daemon=True).start()
 
     def begin(self, number: int, running: Running) -> None:
+        """Before its instance is made."""
         with self._changed:
             self._running[number] = running
             if running.deadline < self._wakes_at:
@@ -70,12 +78,12 @@ class Clockwork:
             del self._running[number]
 
     def cancel(self, number: int) -> None:
-        """End a request that runs; nothing happens to others."""
+        """End a request that runs, or is about to; nothing happens to others."""
         with self._changed:
             running = self._running.get(number)
             if running is not None:
                 running.cancelled = True
-                self._engine.increment_epoch()
+                self._changed.notify()
 
     def _turn(self) -> None:
         with self._changed:
@@ -83,8 +91,5 @@ class Clockwork:
                 now = time.monotonic()
                 if any(one.over(now) for one in self._running.values()):
                     self._engine.increment_epoch()
-                # A request that is over is reached again later: an instance may have been in a host call.
-                self._wakes_at = min(
-                    (max(one.deadline, now + 0.05) for one in self._running.values()), default=float("inf")
-                )
-                self._changed.wait(None if self._wakes_at == float("inf") else self._wakes_at - now)
+                self._wakes_at = min((one.asked_again(now) for one in self._running.values()), default=_NEVER)
+                self._changed.wait(None if self._wakes_at == _NEVER else self._wakes_at - now)

@@ -255,30 +255,29 @@ class SideBySide:
         self._calls = calls
         self._sender = sender
         self._clockwork = clockwork.Clockwork(machine)
-        self._frames: queue.SimpleQueue[frames.Frame] = queue.SimpleQueue()
+        self._frames: queue.SimpleQueue[tuple[frames.Frame, list[str], clockwork.Running]] = queue.SimpleQueue()
         for number in range(concurrency):
             threading.Thread(target=self._serve, name=f"call-{number}", daemon=True).start()
 
     def heed(self, frame: frames.Frame) -> None:
         if frame.kind == frames.INVOKE:
-            self._frames.put(frame)
+            fields = frames.call_fields(frame.head)
+            running = clockwork.Running(time.monotonic() + int(fields[1]) / 1000 - time.time())
+            self._clockwork.begin(frame.number, running)
+            self._frames.put((frame, fields, running))
         elif frame.kind == frames.CANCEL:
             self._clockwork.cancel(frame.number)
 
     def _serve(self) -> None:
         while True:
-            frame = self._frames.get()
             try:
-                self._answer(frame)
+                self._answer(*self._frames.get())
             except BrokenPipeError:
                 return  # the server is gone; the loop hears of it
             except BaseException:
                 os._exit(1)  # rather than a call that nobody answers
 
-    def _answer(self, frame: frames.Frame) -> None:
-        fields = frames.call_fields(frame.head)
-        running = clockwork.Running(time.monotonic() + int(fields[1]) / 1000 - time.time())
-        self._clockwork.begin(frame.number, running)
+    def _answer(self, frame: frames.Frame, fields: list[str], running: clockwork.Running) -> None:
         log = _LogOfCall(self._sender, frame.number)
         try:
             answer = self._calls.answer(frame, fields, log.write, running.watch)
