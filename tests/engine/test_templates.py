@@ -32,6 +32,7 @@ TOKEN = os.urandom(4).hex()
 def handler(event, context):
     return [TOKEN, os.environ["ID"], os.environ.get("SECRET"), slowly.ENVIRONMENT]
 """
+LABEL = f"t-{os.getpid()}"  # of this run alone: processes are looked for on the whole machine
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def target(directory: Path, source: str = SLOW, *, snap_start: bool = False, han
     async def environment(instance: str) -> Mapping[str, str]:
         return {"ID": instance, "SECRET": f"of {instance}", "SAME": "same"}
 
-    spec = SandboxSpec("python3.11", code, memory_mb=256, label="tested")
+    spec = SandboxSpec("python3.11", code, memory_mb=256, label=LABEL)
     hidden = frozenset(("ID", "SECRET"))
     return Target("key", "f", spec, "app.handler", 30.0, environment, snap_start=snap_start, per_instance=hidden)
 
@@ -123,7 +124,7 @@ async def test_a_lost_template_is_made_again(engine: LocalEngine, tmp_path: Path
     made = target(tmp_path)
     await engine.invoke(made, call())
     await state_of(engine, "key")
-    os.kill(process_named("tp:tested"), signal.SIGKILL)
+    os.kill(process_named(f"tp:{LABEL}"), signal.SIGKILL)
     outcomes = await at_once(engine, made, 3)
     assert {result(outcome)[1] for outcome in outcomes} == {outcome.instance for outcome in outcomes}
     assert [outcome.start.path for outcome in outcomes if outcome.start] == ["interpreter"] * 2

@@ -20,6 +20,11 @@ pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module")]
 GENERATOR = "import random\nGENERATOR = random.Random()\n"
 
 
+def label(letter: str) -> str:
+    """Of this run alone: processes are looked for on the whole machine."""
+    return f"{letter}-{os.getpid()}"
+
+
 def group_of_process(pid: int) -> str:
     """The name of the group that bounds a process's memory."""
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
@@ -52,8 +57,8 @@ async def test_a_template_waits_in_the_group_of_its_next_fork_and_leaves_it_behi
     isolated: Talks, tmp_path: Path
 ) -> None:
     code = parcels.make(tmp_path, "")
-    await prepare(isolated, code, label="told")
-    template = template_of("told")
+    await prepare(isolated, code, label=label("t"))
+    template = template_of(label("t"))
     home = home_of(isolated, code)
     running: set[str] = set()
     for _ in range(3):
@@ -67,8 +72,8 @@ async def test_a_template_waits_in_the_group_of_its_next_fork_and_leaves_it_behi
 
 async def test_one_room_is_made_ahead_when_starting_is_quiet_and_no_more(isolated: Talks, tmp_path: Path) -> None:
     code = parcels.make(tmp_path, "")
-    await prepare(isolated, code, label="reserve")
-    template = template_of("reserve")
+    await prepare(isolated, code, label=label("r"))
+    template = template_of(label("r"))
     keeper = keeper_of(template)
     for count in range(1, 4):
         await until(lambda: len(rooms_of(keeper)) == count)  # noqa: B023 (awaited here)
@@ -78,8 +83,8 @@ async def test_one_room_is_made_ahead_when_starting_is_quiet_and_no_more(isolate
 
 async def test_seeds_that_were_drawn_for_the_next_fork_are_that_forks_alone(isolated: Talks, tmp_path: Path) -> None:
     code = parcels.make(tmp_path, GENERATOR)
-    await prepare(isolated, code, label="seeds")
-    template = template_of("seeds")
+    await prepare(isolated, code, label=label("s"))
+    template = template_of(label("s"))
     home = home_of(isolated, code)
     numbers: list[float] = []
     running: set[str] = set()
@@ -96,8 +101,8 @@ async def test_a_template_that_is_killed_in_the_group_of_its_next_fork_is_lost_a
     isolated: Talks, tmp_path: Path
 ) -> None:
     code = parcels.make(tmp_path, "")
-    await prepare(isolated, code, label="doomed")
-    template = template_of("doomed")
+    await prepare(isolated, code, label=label("d"))
+    template = template_of(label("d"))
     home = home_of(isolated, code)
     talk = await fork(isolated, code)
     await until(lambda: group_of_process(template) not in {home, group_of(talk)})
@@ -147,8 +152,8 @@ async def test_a_template_leaves_the_group_of_a_room_that_ended_and_is_told_of_a
     isolated: Talks, tmp_path: Path
 ) -> None:
     code = parcels.make(tmp_path, "")
-    await prepare(isolated, code, label="moves")
-    template = template_of("moves")
+    await prepare(isolated, code, label=label("m"))
+    template = template_of(label("m"))
     home = home_of(isolated, code)
     await until(lambda: group_of_process(template) != home)
     first = group_of_process(template)
