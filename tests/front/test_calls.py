@@ -380,3 +380,27 @@ def test_the_status_shows_the_fronts(crowd: PlatformProcess) -> None:
         ("front2", True, 1),
     ]
     assert sorted(worker["pid"] for worker in shown) == fronts(crowd)
+
+
+async def test_calls_that_wait_behind_one_that_ends_its_instance_run_elsewhere(crowd: PlatformProcess) -> None:
+    source = "import os\ndef handler(event, context):\n    return os._exit(5) if event.get('exit') else event\n"
+    name = make_function(crowd, "behind", source)
+    enough = asyncio.Event()
+    quick, fatal = signed(crowd, name, b'{"a": 1}'), signed(crowd, name, b'{"exit": true}')
+    answers, ended = load.Answers(), load.Answers()
+
+    async def end_some() -> None:
+        while not enough.is_set():
+            before = len(answers.bodies)
+            async with asyncio.timeout(60):
+                while len(answers.bodies) < before + 150:  # noqa: ASYNC110 - answers come from another process
+                    await asyncio.sleep(0.005)
+            await load.call_until(crowd.url, fatal, lambda: len(ended.others) > ended.refused, ended)
+            ended.refused = len(ended.others)
+            if len(ended.others) >= 5:
+                enough.set()
+
+    await asyncio.gather(end_some(), *(load.call_until(crowd.url, quick, enough.is_set, answers) for _ in range(16)))
+
+    assert (answers.others, answers.broken, answers.refused) == ([], 0, 0)
+    assert all(b"exit status 5" in body for _, body in ended.others)
