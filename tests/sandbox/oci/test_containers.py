@@ -134,6 +134,17 @@ async def test_dangerous_system_calls_are_refused(contained: Talks, name: str) -
     assert await talk.run(code) in ([-1, 1], [-1, 38])
 
 
+async def test_nothing_counts_what_siblings_do(contained: Talks) -> None:
+    talk = await contained.ready()
+    counted = await talk.run(
+        "cpu = open('/proc/stat').readline().split()[1:]\n"
+        "sizes = [len(open(f'/proc/{name}').read()) for name in ('interrupts', 'vmstat', 'diskstats', 'schedstat')"
+        " if os.path.exists(f'/proc/{name}')]\n"
+        "result = [set(cpu) == {'0'}, set(sizes) <= {0}, os.path.exists('/proc/sys/fs/file-nr')]"
+    )
+    assert counted == [True, True, False]
+
+
 async def test_a_status_above_128_is_no_signal_where_the_kernel_tells_them_apart(contained: Talks) -> None:
     talk = await contained.ready()
     await talk.send_invoke({"code": "os._exit(139)"})

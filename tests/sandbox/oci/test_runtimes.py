@@ -44,14 +44,16 @@ def test_an_unknown_runtime_is_tried_without_privileges_first_and_says_so() -> N
 
 
 def test_only_who_has_a_kernel_of_its_own_needs_no_filter() -> None:
-    inside = config.Inside("/root", ("/bin/true",), "/", 1051, 64, 128, filtered=True)
+    inside = config.Inside("/root", "/base", ("/bin/true",), "/", 1051, 64, 128, filtered=True)
     filtered = config.configuration(inside)
     assert filtered["linux"]["seccomp"]["defaultAction"] != "SCMP_ACT_ALLOW"
     assert "seccomp" not in config.configuration(inside._replace(filtered=False))["linux"]
 
 
 def test_a_container_has_no_privileges_and_no_terminal() -> None:
-    process = config.configuration(config.Inside("/root", ("/bin/true",), "/", 1051, 64, 128, filtered=True))["process"]
+    process = config.configuration(config.Inside("/root", "/base", ("/bin/true",), "/", 1051, 64, 128, filtered=True))[
+        "process"
+    ]
     assert process["noNewPrivileges"] is True
     assert set(map(tuple, process["capabilities"].values())) == {()}
     assert (process["terminal"], process["user"]["uid"]) == (False, 1051)
@@ -59,7 +61,7 @@ def test_a_container_has_no_privileges_and_no_terminal() -> None:
 
 
 def test_what_is_written_to_is_of_the_size_that_was_asked_for() -> None:
-    made = config.configuration(config.Inside("/root", ("/bin/true",), "/", 1051, 64, 128, filtered=True))
+    made = config.configuration(config.Inside("/root", "/base", ("/bin/true",), "/", 1051, 64, 128, filtered=True))
     assert made["root"] == {"path": "/root", "readonly": True}
     (temporary,) = (mount for mount in made["mounts"] if mount["destination"] == f"{os.sep}tmp")
     assert "size=64m" in temporary["options"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mayfly.sandbox.agent import profile, root
+from mayfly.sandbox.agent import masks, profile, root
 
 VERSION = "1.0.2"
 _COMPILED = "run.oci.seccomp_bpf_data"  # crun's; others ignore it, and compile
 _OUT_OF_MEMORY_SCORE = 300  # functions go before the server does
 _INODES_A_MB = 64
-_HIDDEN = ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", "/proc/scsi", "/proc/acpi")
+_HIDDEN = tuple(f"/proc/{name}" for name in (*masks.FILES, *masks.DIRECTORIES))
+# What is shown instead of the machine's own, where its kernel is the one that answers.
+_SHOWN = {"/proc/stat": masks.STAT, "/proc/sys/fs": masks.FILE_LIMITS}
 _FIXED = ("/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger")
 
 
@@ -19,12 +22,13 @@ class Inside(NamedTuple):
     """What one container is to be."""
 
     root: str  # a directory of the host
+    base: str  # the same without an image: where `masks` finds its files
     arguments: tuple[str, ...]
     directory: str
     uid: int
     ephemeral_mb: int
     open_files: int
-    filtered: bool  # by seccomp: where the machine's own kernel answers system calls
+    filtered: bool  # by seccomp, and /proc by masks: where the machine's own kernel answers system calls
     compiled: bytes = b""  # the same filter as a program, for runtimes that take it: compiling takes milliseconds
 
 
@@ -46,7 +50,7 @@ def configuration(inside: Inside) -> dict[str, Any]:
         },
         "root": {"path": inside.root, "readonly": True},
         "hostname": root.HOSTNAME,
-        "mounts": _mounts(inside.ephemeral_mb),
+        "mounts": [*_mounts(inside.ephemeral_mb), *(_instead(inside.base) if inside.filtered else ())],
         "linux": {
             "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
             "maskedPaths": list(_HIDDEN),
@@ -71,3 +75,8 @@ def _mounts(ephemeral_mb: int) -> list[dict[str, Any]]:
         {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": [*private, "mode=1777", "size=64m"]},  # noqa: S108
         {"destination": "/tmp", "type": "tmpfs", "source": "tmp", "options": temporary},  # noqa: S108
     ]
+
+
+def _instead(base: str) -> Iterator[dict[str, Any]]:
+    for target, source in _SHOWN.items():
+        yield {"destination": target, "type": "bind", "source": base + source, "options": ["rbind", "ro"]}

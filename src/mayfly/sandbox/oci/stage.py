@@ -128,6 +128,7 @@ def _merge(layers: list[int], at: str, target: str) -> None:
 def _write_bundle(plan: Plan, shown: str, directory: str) -> None:
     inside = config.Inside(
         root=shown,
+        base=plan.base.path,
         arguments=plan.base.arguments(program=plan.program, foreign=plan.rooted),
         directory=directory,
         uid=plan.uid if plan.runtime.privileged else FUNCTION_ID,
