@@ -53,6 +53,23 @@ def handler(event, context):
 def other(event, context):
     return "other"
 """
+WEB = b"""\
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        said = f"{self.command} {self.path} {body.decode()}".encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    do_GET = do_POST = answer
+
+HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
 # As in the base images of AWS: the handler is the argument, and a client of the Runtime API takes over.
 ENTRYPOINT = """\
 #!/bin/sh
@@ -181,6 +198,50 @@ def test_a_moved_tag_changes_nothing_until_the_code_is_updated(
     assert invoke(client, "moves") == "second"
     assert invoke(client, "moves", Qualifier="2") == "second"
     assert invoke(client, "moves", Qualifier="1") == "first"
+
+
+def test_an_image_that_only_listens_on_port_runs(
+    server: tuple[PlatformProcess, RunningRegistry, Path], layout: LayoutBuilder, base: tuple[list[Layer], str]
+) -> None:
+    platform, _, _ = server
+    layers, path = base
+    process = {"Entrypoint": [path], "Cmd": ["/srv/server.py"]}
+    layout.tag("web", layout.image([*layers[1:2], layer(("srv/server.py", WEB))], process))
+    client = create(platform, "web-image", f"oci:{layout.root}:web")
+    assert invoke(client, "web-image", {"a": 1}) == 'POST /events {"a": 1}'
+
+
+def test_what_was_pending_when_the_server_was_killed_becomes_active(
+    server: tuple[PlatformProcess, RunningRegistry, Path], layout: LayoutBuilder, tmp_path: Path
+) -> None:
+    """Killed while the layer is being fetched or unpacked, wherever that is just then."""
+    many = layer(*((f"files/{number}", bytes([number % 256]) * 20_000) for number in range(3000)))
+    layout.tag("killed", layout.image([machine.shell(), many], {"Cmd": ["/bin/sh"]}))
+    data = tmp_path / "data"
+    options = ("--image-directory", str(layout.root.parent))
+    process, platform = start_platform(data, *options)
+    platform.client("iam").create_role(RoleName="runs", AssumeRolePolicyDocument=json.dumps(TRUST))
+    made = platform.client("lambda").create_function(
+        FunctionName="killed",
+        Role=f"arn:aws:iam::{platform.account}:role/runs",
+        PackageType="Image",
+        Code={"ImageUri": f"oci:{layout.root}:killed"},
+    )
+    process.kill()
+    process.wait(60)
+    assert made["State"] == "Pending"
+    process, platform = start_platform(data, *options)
+    try:
+        platform.client("lambda").get_waiter("function_active_v2").wait(
+            FunctionName="killed", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        (root,) = (data / "images" / "roots").iterdir()
+        assert sum(1 for _ in (root / "files").iterdir()) == 3000
+        assert len(list((data / "images" / "layers").iterdir())) == 2
+        assert list((data / "images" / "incoming").iterdir()) == []
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
 
 
 def test_an_image_whose_program_cannot_be_started_says_which_and_why(

@@ -65,6 +65,7 @@ class ImageSettings:
     """Container images: where they may come from, and how large they may be. The quota of size is AWS's."""
 
     directories: tuple[Path, ...] = ()  # below which an ImageUri may name layouts and archives; none by default
+    registries: tuple[str, ...] | None = None  # host:port of those that may be asked at all; None: any
     insecure_registries: tuple[str, ...] = ()  # host:port of those that may be asked over plain HTTP
     auth_file: Path | None = None  # credentials for registries, as `skopeo login` and `docker login` write them
     uncompressed_bytes: int = 10 * 1024**3  # all layers of an image together

@@ -136,6 +136,18 @@ async def test_plain_http_needs_the_operators_word(open_images: OpenImages, regi
         await images.resolve(f"{registry.host}/app:v1")
 
 
+async def test_the_operator_may_say_which_registries_are_asked(
+    open_images: OpenImages, layout: LayoutBuilder, registry: RunningRegistry
+) -> None:
+    layout.tag("v1", layout.image([HELLO]))
+    uri = registry.push(layout.root, "v1", "allowed:v1")
+    images = await open_images(insecure_registries=(registry.host,), registries=("registry.example.org",))
+    with pytest.raises(ImageDeniedError, match="the operator allows images from"):
+        await images.resolve(uri)
+    images = await open_images(insecure_registries=(registry.host,), registries=(registry.host,))
+    await images.resolve(uri)
+
+
 async def test_a_registry_that_does_not_answer_is_the_platforms_trouble(open_images: OpenImages) -> None:
     images = await open_images(insecure_registries=("127.0.0.1:9",))
     with pytest.raises(ImagesUnavailableError, match="cannot be reached"):

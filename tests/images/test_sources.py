@@ -229,6 +229,28 @@ async def test_an_archive_larger_than_an_image_may_be_is_not_received(open_image
         await images.take("app", chunks(path))
 
 
+async def test_what_an_archive_makes_of_itself_is_bounded(
+    open_images: OpenImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The layer is compressed a thousandfold, and skopeo writes it as it is uncompressed."""
+    monkeypatch.setattr("mayfly.images.registry._LOOK_EVERY_S", 0.001)
+    bomb = layer(("zeros", bytes(600 << 20)))
+    configuration = {"architecture": HERE, "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}
+    manifest = [{"Config": "config.json", "RepoTags": None, "Layers": ["layer.tar"]}]
+    path = tmp_path / "bomb.tar"
+    path.write_bytes(
+        tar(
+            ("config.json", json.dumps(configuration).encode()),
+            ("layer.tar", bomb.stored),
+            ("manifest.json", json.dumps(manifest).encode()),
+        )
+    )
+    images = await open_images(uncompressed_bytes=20 << 20)
+    with pytest.raises((ImageError, ImagesUnavailableError)):
+        await images.take("app", chunks(path))
+    assert list((tmp_path / "images" / "incoming").iterdir()) == []
+
+
 async def test_the_package_to_install_is_named_where_a_tool_is_missing(
     images: Images, layout: LayoutBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ class ServerOptions:
     spares: int | None = None  # at most; 0: none
     workers: int = 0
     image_directories: tuple[Path, ...] = ()  # below which an ImageUri may name layouts and archives
+    registries: tuple[str, ...] = ()  # host:port that images may come from; none: any
     insecure_registries: tuple[str, ...] = ()  # host:port that may be asked over plain HTTP
     registry_auth: Path | None = None  # a file of credentials, as `docker login` writes it
     runtime_substitution: bool = True
@@ -83,13 +84,15 @@ class ServerOptions:
         for directory in self.image_directories:
             if not directory.is_dir():
                 raise OptionError(f"image-directory is a directory of this machine, not {directory}")
-        for host in self.insecure_registries:
-            if _REGISTRY.fullmatch(host) is None:
-                raise OptionError(f"insecure-registry is a host, or HOST:PORT, without a path, not {host!r}")
+        for option, hosts in (("registry", self.registries), ("insecure-registry", self.insecure_registries)):
+            for host in hosts:
+                if _REGISTRY.fullmatch(host) is None:
+                    raise OptionError(f"{option} is a host, or HOST:PORT, without a path, not {host!r}")
         if self.registry_auth is not None and not self.registry_auth.is_file():
             raise OptionError(f"registry-auth is a file, as docker login writes it, not {self.registry_auth}")
         return ImageSettings(
             directories=tuple(directory.absolute() for directory in self.image_directories),
+            registries=(*self.registries, *self.insecure_registries) if self.registries else None,
             insecure_registries=self.insecure_registries,
             auth_file=self.registry_auth.absolute() if self.registry_auth is not None else None,
         )

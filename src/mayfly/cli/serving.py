@@ -120,6 +120,14 @@ def up(
             "there is none.",
         ),
     ] = None,
+    registry: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="MAYFLY_REGISTRIES",
+            help="A registry, [bold]HOST:PORT[/], that images may come from; may be repeated. By default any is asked, "
+            "so that who may create functions can have the server speak to any host.",
+        ),
+    ] = None,
     insecure_registry: Annotated[
         list[str] | None,
         typer.Option(
@@ -161,6 +169,7 @@ def up(
         spares=spares,
         workers=workers,
         image_directories=tuple(image_directory or ()),
+        registries=tuple(registry or ()),
         insecure_registries=tuple(insecure_registry or ()),
         registry_auth=registry_auth,
         runtime_substitution=runtime_substitution,
@@ -230,6 +239,8 @@ def _detached(options: ServerOptions, started: float) -> None:
     command += ["--workers", str(options.workers)]
     for path in options.image_directories:
         command += ["--image-directory", str(path.absolute())]
+    for registry in options.registries:
+        command += ["--registry", registry]
     for registry in options.insecure_registries:
         command += ["--insecure-registry", registry]
     command += ["--registry-auth", str(options.registry_auth.absolute())] if options.registry_auth else []

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -80,8 +80,39 @@ async def run(
     source: AsyncIterator[bytes] | None,
     timeout_s: float,
     most_output: int,
+    guard: Callable[[], Awaitable[None]] | None = None,
 ) -> Ended:
-    """Run `inside.<program>` to its end; `ImagesUnavailableError` when it takes too long."""
+    """Run `inside.<program>` to its end; `ImagesUnavailableError` when it takes too long.
+
+    What `guard`, which runs beside it, raises ends it, too.
+    """
+    ran = asyncio.create_task(_run(program, arguments, directory, environment, source, timeout_s, most_output))
+    guarding = asyncio.ensure_future(_guarded(guard)) if guard is not None else None
+    tasks = {task for task in (ran, guarding) if task is not None}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if guarding is not None and guarding.done() and not ran.done():
+            guarding.result()
+        return await ran
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _guarded(guard: Callable[[], Awaitable[None]]) -> None:
+    await guard()
+
+
+async def _run(
+    program: str,
+    arguments: Sequence[object],
+    directory: Path,
+    environment: Mapping[str, str],
+    source: AsyncIterator[bytes] | None,
+    timeout_s: float,
+    most_output: int,
+) -> Ended:
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-I", "-S", "-B", "-X", "utf8", "-c", _RUN.format(program), _SOURCES, *(str(each) for each in arguments)),

@@ -123,12 +123,14 @@ class Intake:
         """Store what is not there yet, and the record."""
         images = await self._store.read(records.everything)
         sizes = {layer.digest: layer.size for image in images for layer in image.layers}
-        layers = []
+        layers: list[Layer] = []
         for descriptor, diff_id in zip(located.manifest.layers, located.configuration.diff_ids, strict=True):
             size = sizes.get(descriptor.hex)
             if descriptor.hex not in kept or size is None:
                 size = await self._store_layer(layout, descriptor)
             layers.append(Layer(descriptor.hex, size, diff_id))
+            if sum(layer.size for layer in layers) > self._settings.uncompressed_bytes:
+                raise ImageTooLargeError("its layers are larger than an image may be")
         image = records.of(digest, located.configuration, tuple(layers))
         await self._store.write(lambda tx: records.add(tx, self._blobs, image))
         return image

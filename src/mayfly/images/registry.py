@@ -4,10 +4,12 @@ skopeo runs as an unprivileged user in a directory of its own, and what it leave
 believes: `layout` reads it.
 """
 
+import asyncio
 import os
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mayfly.images import children
@@ -17,14 +19,18 @@ from mayfly.images.errors import (
     ImageError,
     ImageNotFoundError,
     ImagesUnavailableError,
+    ImageTooLargeError,
     UnsupportedImageError,
 )
+from mayfly.images.inside.layer import RESERVE
 from mayfly.images.manifest import MAX_MANIFEST
 from mayfly.images.reference import Reference
 from mayfly.settings import ImageSettings
 
 LAYOUT, NAME = "layout", "image"
 _INSPECT_S = 40.0
+_LOOK_EVERY_S = 0.25
+_COPIES = 3  # of an image that may lie in the directory at a time: the archive, what was in it, the layout
 _TOOLS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _POLICY = "/etc/containers/policy.json"  # whose signatures the operator wants; without it skopeo would not start
 _MISSING = re.compile(r"manifest unknown|name unknown|not found|StatusCode: 404|no such image|NAME_UNKNOWN")
@@ -111,7 +117,30 @@ class Registry:
             None,
             timeout_s,
             most,
+            lambda: self._watch(work),
         )
+
+    async def _watch(self, work: Path) -> None:
+        """Raise when skopeo, which unpacks archives and what is compressed in them, takes more than there may be."""
+        most = self._settings.uncompressed_bytes * _COPIES
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            used, free = await asyncio.to_thread(_room, work)
+            if used > most:
+                raise ImageTooLargeError(f"fetching it took more than {most} bytes of the disk")
+            if free < RESERVE:
+                raise ImagesUnavailableError("the disk is nearly full; make room in the data directory")
+
+
+def _room(work: Path) -> tuple[int, int]:
+    """Bytes of the disk that `work` uses, and that are free."""
+    used = 0
+    for directory, _, names in os.walk(work):
+        for name in names:
+            with suppress(FileNotFoundError):
+                used += os.lstat(os.path.join(directory, name)).st_blocks * 512
+    free = os.statvfs(work)
+    return used, free.f_bavail * free.f_frsize
 
 
 def _docker(reference: Reference) -> str:

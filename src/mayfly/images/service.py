@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mayfly.clock import Clock
 from mayfly.images import records, reference
-from mayfly.images.errors import ImageNotFoundError, ImageTooLargeError
+from mayfly.images.errors import ImageDeniedError, ImageNotFoundError, ImageTooLargeError
 from mayfly.images.intake import Intake
 from mayfly.images.records import Image, Named
 from mayfly.images.reference import Reference
@@ -73,6 +73,7 @@ class Images:
         """
         named = reference.parse(uri)
         if named.kind == "registry":
+            self._check_host(named)
             digest = await self._intake.resolve(named)
         elif named.kind == "own":
             digest = await self._own(named)
@@ -111,6 +112,11 @@ class Images:
             self._pins[digest] -= 1
             if not self._pins[digest]:
                 del self._pins[digest]
+
+    def _check_host(self, named: Reference) -> None:
+        allowed = self._settings.registries
+        if allowed is not None and named.host not in allowed:
+            raise ImageDeniedError(f"the operator allows images from {', '.join(allowed)}, not from {named.host}")
 
     async def _own(self, named: Reference) -> str:
         tag = named.tag

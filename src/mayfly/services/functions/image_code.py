@@ -8,17 +8,15 @@ later is the state of the function (`Refusal`).
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from mayfly.errors import MayflyError, PlatformError
 from mayfly.images import errors
-from mayfly.images.records import Image
-from mayfly.images.service import Resolved
+from mayfly.images.service import Images, Resolved
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults
 from mayfly.services.functions.model import Code, ImageCode
@@ -28,20 +26,6 @@ from mayfly.store.api import StoreClosedError
 PAUSES_S = (0.5, 2.0, 8.0)  # between attempts at what may be better soon
 
 _log = logging.getLogger(__name__)
-
-
-class KeptImages(Protocol):
-    """See `images.service.Images`; a test that is about other things has its own."""
-
-    async def resolve(self, uri: str) -> Resolved: ...
-
-    async def prepare(self, resolved: Resolved) -> Image: ...
-
-    def root(self, digest: str) -> Path: ...
-
-    def progress(self, digest: str) -> str | None: ...
-
-    def pinned(self, digest: str) -> AbstractContextManager[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +39,7 @@ class Refusal:
 class ImageSource:
     """Takes images as code."""
 
-    def __init__(self, images: KeptImages, isolation: Isolation) -> None:
+    def __init__(self, images: Images, isolation: Isolation) -> None:
         self._images = images
         self._isolation = isolation
 
