@@ -9,6 +9,7 @@ import asyncio
 import importlib.util
 import logging
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Interpreters:
         self._found = found
         self._substitute = substitute
         self.by_template = {template_name(interpreter): interpreter for interpreter in found}
-        if importlib.util.find_spec("wasmtime") is not None:
+        if sys.platform == "linux" and importlib.util.find_spec("wasmtime") is not None:
             self.by_template[artifacts.NAME] = interpreters.current()
 
     @classmethod
@@ -46,7 +47,7 @@ class Interpreters:
         if runtime == artifacts.NAME:
             if artifacts.NAME in self.by_template:
                 return RuntimeChoice(artifacts.NAME)
-            return RuntimeAbsent("the package wasmtime is not installed where Mayfly is")
+            return RuntimeAbsent("it needs Linux, and the package wasmtime installed where Mayfly is")
         try:
             chosen = choice.choose(runtime, self._found, substitute=self._substitute)
         except SandboxUnavailableError as error:
