@@ -13,11 +13,13 @@ import select
 import signal
 import socket
 import threading
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
+from mayfly.sandbox.python import files
 
 _CHUNK = 1 << 16
+_STREAMS = 3  # standard input, output and error
 _LAST_READS = 16  # a pipe holds as much
 # Python ignores some, and so may have who started Mayfly; programs expect all to be as usual.
 _USUAL = sorted({*range(1, 32)} & {*signal.valid_signals()} - {signal.SIGKILL, signal.SIGSTOP})
@@ -53,6 +55,7 @@ class Launcher:
         self._control = control
         self._decoder = frames.Decoder()
         self._numbers: dict[int, int] = {}  # of the programs that run, by process id
+        self._descriptors: list[int] = []  # that came, and were not used yet
         self._relays: dict[int, int] = {}  # numbers of programs, by the end of the pipe that they print into
         self._watched = select.poll()
 
@@ -74,7 +77,10 @@ class Launcher:
                     alarm.recv(_CHUNK)
                     self._bury()
                 if self._control.fileno() in ready:
-                    data = self._control.recv(_CHUNK)
+                    data, came, _, _ = socket.recv_fds(self._control, _CHUNK, _STREAMS)
+                    for descriptor in came:
+                        os.set_inheritable(descriptor, False)
+                    self._descriptors += came
                     if not data:
                         return
                     for frame in self._decoder.feed(data):
@@ -83,6 +89,8 @@ class Launcher:
     def _do(self, frame: frames.Frame) -> None:
         if frame.kind == frames.LAUNCH:
             self._launch(frame)
+        elif frame.kind == frames.COPY:
+            self._copy(frame)
         elif frame.kind == frames.SIGNAL:
             for pid, number in self._numbers.items():
                 if number == frame.number:
@@ -91,16 +99,38 @@ class Launcher:
     def _launch(self, frame: frames.Frame) -> None:
         meta = frame.meta
         argv, environment = meta["argv"], meta["environment"]
+        streams = self._streams() if meta.get("streams") else []
         try:
             os.chdir(meta["directory"])
             path = _found(argv[0], environment.get("PATH", os.defpath))
             # It has this process's output and no other of its descriptors, which are closed when a program begins.
-            pid = self._spawn(path, argv, environment, frame.number if meta.get("relay") else 0)
+            if streams:
+                pid = _spawn_on(streams, path, argv, environment)
+            else:
+                pid = self._spawn(path, argv, environment, frame.number if meta.get("relay") else 0)
         except (OSError, ValueError) as error:  # ValueError: a NUL, or a variable's name with "=" in it
             number = getattr(error, "errno", None) or 22
             why = os.strerror(number) if isinstance(error, OSError) else str(error)
             self._say(frames.LAUNCH_FAILED, frame.number, {"error": why, "errno": number})
             return
+        finally:
+            for end in streams:
+                os.close(end)
+        self._numbers[pid] = frame.number
+        self._say(frames.LAUNCHED, frame.number, {"pid": pid})
+
+    def _streams(self) -> list[int]:
+        """The next three descriptors that came: they are this object's."""
+        streams, self._descriptors = self._descriptors[:_STREAMS], self._descriptors[_STREAMS:]
+        return streams
+
+    def _copy(self, frame: frames.Frame) -> None:
+        meta, streams = frame.meta, self._streams()
+        pid = os.fork()
+        if pid == 0:
+            _be_copier(meta, streams)
+        for end in streams:
+            os.close(end)
         self._numbers[pid] = frame.number
         self._say(frames.LAUNCHED, frame.number, {"pid": pid})
 
@@ -155,6 +185,31 @@ class Launcher:
 
     def _say(self, kind: int, number: int, meta: dict[str, object]) -> None:
         self._control.sendall(frames.encode(kind, meta, b"", number))
+
+
+def _spawn_on(streams: list[int], path: str, argv: list[str], environment: dict[str, str]) -> int:
+    """Start a program with these as its standard input, output and error."""
+    actions = [(os.POSIX_SPAWN_DUP2, end, number) for number, end in enumerate(streams)]
+    return os.posix_spawn(path, argv, environment, file_actions=actions, setsigdef=_USUAL, setsigmask=[])
+
+
+def _be_copier(meta: dict[str, Any], streams: list[int]) -> NoReturn:
+    """In a fork: copy, and end."""
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number, end in enumerate(streams):
+            os.dup2(end, number)
+        os.closerange(_STREAMS, 256)
+        if "put" in meta:
+            with open(0, "rb") as source:
+                status = files.receive(source, meta["put"])
+        else:
+            with open(1, "wb") as into:
+                files.send(into, meta["get"])
+            status = 0
+    finally:
+        os._exit(status)
 
 
 def _found(name: str, path: str) -> str:
