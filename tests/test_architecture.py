@@ -21,13 +21,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web_adapter": FOUNDATION,
     "engine": FOUNDATION | {"policy", "sandbox", "runtime_api", "web_adapter"},
     "images": FOUNDATION | {"policy", "store"},
+    "sandboxes": FOUNDATION | {"store", "sandbox", "images"},
     "services": FOUNDATION | {"policy", "store", "sandbox", "engine", "images"},
     "metering": FOUNDATION | {"policy", "store", "services"},
     "wire": FOUNDATION | {"services"},
     "http": FOUNDATION | {"services", "wire"},
     "front": FOUNDATION | {"policy", "store", "sandbox", "engine", "services", "http"},
     "app": FOUNDATION
-    | {"policy", "store", "sandbox", "engine", "images", "services", "metering", "wire", "http", "front"},
+    | {"policy", "store", "sandbox", "sandboxes", "engine", "images", "services", "metering", "wire", "http", "front"},
     "cli": FOUNDATION | {"app", "sandbox", "simulator"},
 }
 # What every service may use of the package that all of them live in.

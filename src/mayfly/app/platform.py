@@ -29,6 +29,7 @@ from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb, m
 from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
 from mayfly.app.remembering import Remembering
+from mayfly.app.sandbox_pages import SandboxPages
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.starts import StartBook
 from mayfly.app.workers import Workers, front_names
@@ -46,6 +47,7 @@ from mayfly.policy import keepalive
 from mayfly.policy.hazard import Hazard
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.denials import Denials
+from mayfly.sandboxes.service import Sandboxes
 from mayfly.services.contract import Service
 from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
 from mayfly.services.functions.held import Held
@@ -73,6 +75,7 @@ MIGRATED = (
     "mayfly.app",
     "mayfly.images",
     "mayfly.metering",
+    "mayfly.sandboxes",
     "mayfly.services.functions",
     "mayfly.services.identity",
     "mayfly.services.objects",
@@ -81,6 +84,7 @@ MIGRATED = (
     "mayfly.services.telemetry",
 )
 ENGINE_GRACE_S = 5.0
+SANDBOXES_SHARE = 4  # sandboxes without functions may use this part of what instances may
 ANSWER_S = 2.0  # for telling callers that their function was ended
 
 
@@ -207,6 +211,15 @@ class _Builder:
         images = Images(
             self._settings.data, state.store, state.blobs, self._settings.images, image_architecture(), self._clock
         )
+        sandboxes = Sandboxes(
+            levels,
+            images,
+            state.store,
+            state.blobs,
+            self._settings.data / "sandboxes",
+            memory_budget_mb(self._settings) // SANDBOXES_SHARE,
+            self._clock,
+        )
         functions = FunctionsService(
             settings=self._settings,
             clock=self._clock,
@@ -255,6 +268,7 @@ class _Builder:
                 **pages.table(),
                 **ImagePages(signed, images).table(),
                 "level": LevelPage(signed, functions).answer,
+                **SandboxPages(signed, sandboxes).table(),
                 "code": functions.code_links.handle,
             },
         )
@@ -265,6 +279,7 @@ class _Builder:
         await self._run_service(logs.start, logs.stop)
         await self._run_service(functions.start, functions.stop)
         await self._run_service(stacks.start, stacks.stop)
+        await self._run_service(sandboxes.open, sandboxes.close)
         self._background(tables.run(), "tables")
         self._background(keep_house(objects, state.blobs), "housekeeping")
         self._background(asyncio.to_thread(gateway.warm), "warm-gateway")
@@ -331,16 +346,16 @@ class _Builder:
 
     async def _engine(
         self,
-        sandboxes: Levels,
+        levels: Levels,
         observer: Observer,
         endpoints: Endpoints,
         store: Store,
     ) -> LocalEngine:
         settings = self._settings
-        self._background(sandboxes.warm(), "warm-runtime")
+        self._background(levels.warm(), "warm-runtime")
         rule = Hazard() if settings.engine.keep_alive == "learned" else None
         engine = LocalEngine(
-            sandboxes,
+            levels,
             observer,
             self._clock,
             memory_mb=memory_budget_mb(settings),

@@ -15,7 +15,8 @@
     GET    /sandboxes/snapshots                all snapshots
     DELETE /sandboxes/snapshots/ID             forget one
 
-A line of output is {"stream": "stdout" or "stderr", "data": base64}, the last one {"exit": {"code", "signal" or "error"}}.
+A line of output is {"stream": "stdout" or "stderr", "data": base64}, the last one {"exit": {"code", "signal" or
+"error"}}.
 Output is read once: what nobody reads waits, and so does the process.
 """
 
@@ -31,7 +32,7 @@ import msgspec
 
 from mayfly.errors import CallerError, PlatformError
 from mayfly.images.errors import ImageError, ImageNotFoundError
-from mayfly.sandboxes.model import SandboxEndedError, SandboxMissingError, SandboxRefusedError, Start, Wanted
+from mayfly.sandboxes.model import Ending, SandboxEndedError, SandboxMissingError, SandboxRefusedError, Start, Wanted
 from mayfly.sandboxes.processes import Process
 from mayfly.sandboxes.service import Sandboxes
 from mayfly.services.contract import HttpRequest, HttpResponse, StreamBody
@@ -129,7 +130,9 @@ class SandboxPages:
         process = self._sandboxes.process(sandbox_id, number)
         match request.method, what:
             case "GET", ["output"]:
-                return HttpResponse(200, [("content-type", "application/x-ndjson")], StreamBody(_lines(process)))
+                return HttpResponse(
+                    200, [("content-type", "application/x-ndjson")], StreamBody(self._lines(sandbox_id, process))
+                )
             case "POST", ["input"]:
                 with contextlib.suppress(BrokenPipeError):  # it reads no more, as when a shell's pipe has ended
                     await process.write(body)
@@ -140,6 +143,16 @@ class SandboxPages:
                 self._sandboxes.signal(sandbox_id, number, _read(body, _Signal).signal)
                 return _json({})
         return _nothing(request)
+
+    async def _lines(self, sandbox_id: str, process: Process) -> AsyncIterator[bytes]:
+        async with contextlib.aclosing(process.output()) as output:
+            async for part in output:
+                data = base64.b64encode(part.data).decode()
+                yield msgspec.json.encode({"stream": part.stream, "data": data}) + b"\n"
+        ending = await process.ended
+        if ending.error is not None:
+            ending = Ending(error=await self._sandboxes.fate(sandbox_id) or ending.error)
+        yield msgspec.json.encode({"exit": ending}) + b"\n"
 
     async def _files(self, request: HttpRequest, sandbox_id: str) -> HttpResponse:
         places = parse_qs(request.query).get("path", [])
@@ -175,14 +188,6 @@ class SandboxPages:
         return bytes(body)
 
 
-async def _lines(process: Process) -> AsyncIterator[bytes]:
-    async with contextlib.aclosing(process.output()) as output:
-        async for part in output:
-            data = base64.b64encode(part.data).decode()
-            yield msgspec.json.encode({"stream": part.stream, "data": data}) + b"\n"
-    yield msgspec.json.encode({"exit": await process.ended}) + b"\n"
-
-
 async def _verified(request: HttpRequest) -> AsyncIterator[bytes]:
     """The body, which ends with an error unless it has the hash that was signed."""
     hasher = hashlib.sha256()
@@ -199,8 +204,8 @@ def _read(body: bytes, kind: type[_T]) -> _T:
 
 def _started(process: Process) -> HttpResponse:
     shown: dict[str, object] = {"process": process.number}
-    if process.ended.done():
-        shown["exit"] = process.ended.result()
+    if process.ended.done() and process.ended.result().error is not None:
+        shown["exit"] = process.ended.result()  # it could not be started
     return _json(shown)
 
 

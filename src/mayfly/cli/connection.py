@@ -6,7 +6,9 @@ import json
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,30 @@ class Connection:
     def get(self, path: str) -> Any:
         """The JSON that Mayfly's own page at `path` (with its query) answers; `PlatformError`."""
         return self.send("GET", path)
+
+    @contextlib.contextmanager
+    def open(
+        self, method: str, path: str, body: bytes | Path = b"", timeout_s: float | None = None
+    ) -> Iterator[HTTPResponse]:
+        """The answer of a page, to be read as it comes; `PlatformError` when it refuses."""
+        digest = hashlib.sha256(body).hexdigest() if isinstance(body, bytes) else _sha256(body)
+        length = len(body) if isinstance(body, bytes) else body.stat().st_size
+        headers = {"X-Amz-Content-SHA256": digest, "Content-Length": str(length)}
+        request = AWSRequest(method, f"{self.url}{path}", headers=headers)
+        SigV4Auth(Credentials(self.access_key_id, self.secret_access_key), OWN_SERVICE, self.region).add_auth(request)
+        prepared = request.prepare()
+        with contextlib.ExitStack() as cleanup:
+            sent = body if isinstance(body, bytes) else cleanup.enter_context(body.open("rb"))
+            plain = urllib.request.Request(  # noqa: S310  # our server
+                prepared.url, sent or None, dict(prepared.headers.items()), method=method
+            )
+            try:
+                reply = urllib.request.urlopen(plain, timeout=timeout_s)  # noqa: S310  # our server
+            except urllib.error.HTTPError as error:
+                raise PlatformError(_complaint(path, error.code, error.read())) from error
+            except OSError as error:
+                raise PlatformError(f"{self.url} does not answer: {error}") from error
+            yield cleanup.enter_context(reply)
 
     def send(self, method: str, path: str, file: Path | None = None) -> Any:
         """`get` with another method, and the content of a file; an answer may take as long as that is large."""

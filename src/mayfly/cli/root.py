@@ -36,6 +36,7 @@ COMMANDS = {
     "deploy": Entry("deploying", BUILD, "Bring an application: package local code, create or update its stack."),
     "delete": Entry("deploying", BUILD, "Remove an application: delete its stack and what belongs to it."),
     "image": Entry("image", BUILD, "Import container images for functions, list and remove them."),
+    "sandbox": Entry("sandbox", BUILD, "Run any program isolated: run, exec, cp, snapshot, freeze, fork, ls, rm."),
     "invoke": Entry("invoking", BUILD, "Call a function and print its answer."),
     "logs": Entry("logs", LOOK, "Print what a function wrote, and follow what it writes."),
     "function": Entry("function", LOOK, "Show how a function stands: isolation, instances, versions, templates."),

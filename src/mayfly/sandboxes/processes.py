@@ -15,6 +15,8 @@ from mayfly.sandboxes.model import Ending, SandboxEndedError, SandboxMissingErro
 from mayfly.sandboxes.pipes import CHUNK, Part, Pipes, read
 
 MOST_ENDED = 200  # processes that have ended and are remembered
+LAST_WORDS_S = 0.2
+_NOTHING = Part("stdout", b"")
 _WINDOW_S = 5.0  # how long the launcher may take to answer
 
 
@@ -29,7 +31,10 @@ class Process:
         self.timer: asyncio.TimerHandle | None = None
 
     async def output(self) -> AsyncGenerator[Part]:
-        """What it writes, until both streams are closed; read by one at a time."""
+        """What it writes, until both streams are closed; read by one at a time.
+
+        What it left running may hold them open: once it has ended, they count as closed when nothing more comes.
+        """
         queue: asyncio.Queue[Part | None] = asyncio.Queue(4)
         readers = [
             asyncio.create_task(read(self.pipes.take("stdout"), "stdout", queue)),
@@ -38,7 +43,9 @@ class Process:
         left = len(readers)
         try:
             while left:
-                part = await queue.get()
+                part = await self._next(queue)
+                if part is _NOTHING:
+                    return
                 if part is None:
                     left -= 1
                 else:
@@ -47,6 +54,18 @@ class Process:
             for reader in readers:
                 reader.cancel()
             await asyncio.gather(*readers, return_exceptions=True)
+
+    async def _next(self, queue: "asyncio.Queue[Part | None]") -> Part | None:
+        """The next part; `_NOTHING` when it has ended and nothing comes."""
+        getting = asyncio.ensure_future(queue.get())
+        try:
+            either: list[asyncio.Future[Any]] = [getting, self.ended]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not getting.done():
+                await asyncio.wait([getting], timeout=LAST_WORDS_S)
+            return getting.result() if getting.done() else _NOTHING
+        finally:
+            getting.cancel()
 
     async def write(self, data: bytes) -> None:
         """To its standard input; BrokenPipeError when it has closed that."""

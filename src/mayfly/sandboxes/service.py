@@ -150,7 +150,7 @@ class Sandboxes:
             try:
                 await self.put(room.id, "/", self._blobs.read(snapshot.digest))
             except BaseException:
-                await self._end(room, "its snapshot could not be unpacked")
+                await self.remove(room.id)
                 raise
         return self._view(room)
 
@@ -167,6 +167,14 @@ class Sandboxes:
         room = self._room(sandbox_id)
         await self._end(room, "it was removed")
         self._rooms.pop(sandbox_id, None)
+
+    async def fate(self, sandbox_id: str) -> str:
+        """Why a sandbox ended whose processes did; empty where that is not known in a second."""
+        room = self._rooms.get(sandbox_id)
+        if room is None or room.watching is None:
+            return ""
+        await asyncio.wait([room.watching], timeout=1)
+        return f"the sandbox has ended: {room.reason}" if room.reason else ""
 
     def freeze(self, sandbox_id: str) -> View:
         """Stop all of its processes; `SandboxRefusedError` where that cannot be done."""

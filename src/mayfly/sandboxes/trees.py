@@ -5,6 +5,7 @@ place they are copied to, because whoever unpacks them is inside the sandbox.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import tarfile
@@ -18,14 +19,16 @@ from mayfly.sandboxes.pipes import CHUNK, read_some, write
 
 async def into_tar(tree: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     """The tar file of a tree; `SandboxRefusedError` with the copier's own words when it could not read."""
-    async for part in _through(tree, _to_tar):
-        yield part
+    async with contextlib.aclosing(_through(tree, _to_tar)) as parts:
+        async for part in parts:
+            yield part
 
 
 async def from_tar(archive: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     """The tree of a tar file; `SandboxRefusedError` when it is none."""
-    async for part in _through(archive, _to_tree):
-        yield part
+    async with contextlib.aclosing(_through(archive, _to_tree)) as parts:
+        async for part in parts:
+            yield part
 
 
 def _to_tar(source: BinaryIO, into: BinaryIO) -> None:
@@ -33,7 +36,7 @@ def _to_tar(source: BinaryIO, into: BinaryIO) -> None:
         with tarfile.open(fileobj=into, mode="w|", format=tarfile.PAX_FORMAT) as archive:
             for entry in files.entries(source):
                 member = tarfile.TarInfo(entry.path)
-                member.mode = entry.mode
+                member.mode, member.mtime = entry.mode, entry.time
                 if entry.kind == files.DIRECTORY:
                     member.type = tarfile.DIRTYPE
                 elif entry.kind == files.LINK:
@@ -55,21 +58,22 @@ def _to_tree(source: BinaryIO, into: BinaryIO) -> None:
     except (tarfile.TarError, EOFError, UnicodeError) as error:
         files.fail(into, "what was sent is no tar file")
         raise SandboxRefusedError(f"what was sent is no tar file: {error}") from error
-    into.write(files.HEADER.pack(files.END, 0, 0, 0))
+    into.write(files.HEADER.pack(files.END, 0, 0, 0, 0))
 
 
 def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, into: BinaryIO) -> None:
     name = os.path.normpath(member.name)
     if name.startswith(("/", "..")) or len(name) > files.MOST_PATH:
         raise tarfile.TarError(f"{member.name[:100]!r} is no place below where it is copied to")
+    changed = min(max(int(member.mtime), 0), 2**40)
     if member.isdir():
-        files.write_head(into, files.DIRECTORY, member.mode, name, 0)
+        files.write_head(into, files.DIRECTORY, member.mode, changed, name, 0)
     elif member.issym():
         files.write_link(into, name, member.linkname)
     elif member.isreg():
         content = archive.extractfile(member)
         assert content is not None
-        files.write_head(into, files.FILE, member.mode, name, member.size)
+        files.write_head(into, files.FILE, member.mode, changed, name, member.size)
         shutil.copyfileobj(content, into, CHUNK)
     else:
         raise tarfile.TarError(f"{member.name[:100]!r} is neither a file, a directory nor a symbolic link")

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-HEADER = struct.Struct("!BIHQ")  # kind, mode, length of the path, length of the content
+HEADER = struct.Struct("!BIqHQ")  # kind, mode, time, length of the path, length of the content
 END, FILE, DIRECTORY, LINK, ERROR = 0, 1, 2, 3, 255
 CHUNK = 1 << 16
 MOST_PATH = 4096
@@ -33,6 +33,7 @@ class Entry(NamedTuple):
 
     kind: int
     mode: int
+    time: int  # of its last change, in Unix seconds
     path: str
     size: int  # of the content
     target: str = ""  # of a link
@@ -48,14 +49,14 @@ def send(into: BinaryIO, place: str) -> None:
     except OSError as error:
         fail(into, f"{error.strerror or error}: {error.filename or place}")
         return
-    into.write(HEADER.pack(END, 0, 0, 0))
+    into.write(HEADER.pack(END, 0, 0, 0, 0))
     into.flush()
 
 
 def fail(into: BinaryIO, why: str) -> None:
     """End a tree with a sentence."""
     text = why.encode("utf-8", "replace")[:MOST_PATH]
-    into.write(HEADER.pack(ERROR, 0, len(text), 0) + text)
+    into.write(HEADER.pack(ERROR, 0, 0, len(text), 0) + text)
     into.flush()
 
 
@@ -68,15 +69,15 @@ def _walk(place: str) -> Iterator[str]:
 
 def _send_one(into: BinaryIO, path: str, name: str) -> None:
     status = os.lstat(path)
-    mode = stat.S_IMODE(status.st_mode)
+    mode, changed = stat.S_IMODE(status.st_mode), int(status.st_mtime)
     if stat.S_ISLNK(status.st_mode):
         write_link(into, name, os.readlink(path))
     elif stat.S_ISDIR(status.st_mode):
-        write_head(into, DIRECTORY, mode, name, 0)
+        write_head(into, DIRECTORY, mode, changed, name, 0)
     elif stat.S_ISREG(status.st_mode):
         with open(path, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
-            write_head(into, FILE, mode, name, size)
+            write_head(into, FILE, mode, changed, name, size)
             left = size
             while left:
                 data = file.read(min(left, CHUNK))
@@ -87,21 +88,21 @@ def _send_one(into: BinaryIO, path: str, name: str) -> None:
     # Sockets, pipes and devices stay where they are.
 
 
-def write_head(into: BinaryIO, kind: int, mode: int, name: str, size: int) -> None:
+def write_head(into: BinaryIO, kind: int, mode: int, changed: int, name: str, size: int) -> None:
     text = os.fsencode(name)
-    into.write(HEADER.pack(kind, mode, len(text), size) + text)
+    into.write(HEADER.pack(kind, mode, changed, len(text), size) + text)
 
 
 def write_link(into: BinaryIO, name: str, target: str) -> None:
     text = os.fsencode(target)
-    write_head(into, LINK, 0o777, name, len(text))
+    write_head(into, LINK, 0o777, 0, name, len(text))
     into.write(text)
 
 
 def entries(source: BinaryIO) -> Iterator[Entry]:
     """The entries of a tree. After a file, the caller reads all of its content; `BadTreeError`, `RefusedError`."""
     while True:
-        kind, mode, length, size = HEADER.unpack(exactly(source, HEADER.size))
+        kind, mode, changed, length, size = HEADER.unpack(exactly(source, HEADER.size))
         if length > MOST_PATH:
             raise BadTreeError("a path is too long")
         path = os.fsdecode(exactly(source, length))
@@ -112,9 +113,9 @@ def entries(source: BinaryIO) -> Iterator[Entry]:
         if kind == LINK:
             if size > MOST_PATH:
                 raise BadTreeError("a link is too long")
-            yield Entry(LINK, mode, path, size, os.fsdecode(exactly(source, size)))
+            yield Entry(LINK, mode, changed, path, size, os.fsdecode(exactly(source, size)))
         elif kind in (FILE, DIRECTORY) and (kind == FILE or not size):
-            yield Entry(kind, mode, path, size)
+            yield Entry(kind, mode, changed, path, size)
         else:
             raise BadTreeError("an entry is of no known kind")
 
@@ -143,8 +144,9 @@ def receive(source: BinaryIO, place: str) -> int:
 
 def _receive_one(source: BinaryIO, entry: Entry, path: str) -> None:
     if entry.kind == DIRECTORY:
-        os.makedirs(path, exist_ok=True)
-        os.chmod(path, entry.mode | 0o700)
+        if not os.path.isdir(path):  # what was there before keeps its mode
+            os.makedirs(path)
+            os.chmod(path, entry.mode | 0o700)
         return
     os.makedirs(os.path.dirname(path), exist_ok=True)
     if os.path.lexists(path) and not os.path.isdir(path):
@@ -161,3 +163,4 @@ def _receive_one(source: BinaryIO, entry: Entry, path: str) -> None:
             file.write(data)
             left -= len(data)
     os.chmod(path, entry.mode)
+    os.utime(path, (entry.time, entry.time))
