@@ -9,6 +9,7 @@ from collections.abc import Callable
 from mayfly.engine.lines import LineSplitter
 
 _READ_BYTES = 64 * 1024
+MOST_BYTES = 16 << 20  # that are kept of what is written between two calls of `drain`: of one call, as a rule
 _NOTHING = b"\0\0\0\0"
 
 
@@ -17,6 +18,9 @@ class OutputPipe:
 
     One event of the loop reads at most 64 KiB, so that an instance that prints without end gets its turns like
     everybody else, and no more; the pipe is then full and the instance waits.
+
+    Logs are kept on disk, so what one call can write there is bounded: what is more than `MOST_BYTES` is read and
+    forgotten, and a line says so.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fd: int, on_lines: Callable[[list[str]], None]) -> None:
@@ -25,6 +29,7 @@ class OutputPipe:
         self._on_lines = on_lines
         self._splitter = LineSplitter()
         self._reading = True
+        self._left = MOST_BYTES
         # While calls wait that were sent ahead: whether everything was heard that the runtime said. See `_readable`.
         self.heard: Callable[[], bool] | None = None
         loop.add_reader(fd, self._readable)
@@ -48,6 +53,7 @@ class OutputPipe:
                 left += fcntl.fcntl(self._fd, fcntl.F_GETPIPE_SZ)
                 extended = True
         self.flush()
+        self._left = MOST_BYTES
 
     def flush(self) -> None:
         """Report an unfinished line as a line of its own."""
@@ -91,7 +97,13 @@ class OutputPipe:
         if not data:
             self._stop()
             return 0
-        self._report(self._splitter.feed(data))
+        kept = data[: self._left] if len(data) > self._left else data
+        if kept:
+            self._left -= len(kept)
+            self._report(self._splitter.feed(kept))
+            if not self._left:
+                self.flush()
+                self._report([f"[MAYFLY] {MOST_BYTES >> 20} MB were logged; more of this call is not kept"])
         return len(data)
 
     def _report(self, lines: list[str]) -> None:
