@@ -30,7 +30,7 @@ def up(
         str,
         typer.Option(
             envvar="MAYFLY_ISOLATION",
-            help="How functions are isolated: [bold]namespace[/] (needs root on Linux), [bold]container[/] (crun or "
+            help="How functions that ask for no level are isolated: [bold]namespace[/], [bold]container[/] (crun or "
             "runc), [bold]gvisor[/] (runsc), the name of an --oci-runtime, or [bold]process[/] "
             "(no isolation at all, for development where namespaces cannot be had).",
         ),
