@@ -15,6 +15,7 @@ from benchmarks.concurrent import concurrent
 from benchmarks.idle import idle
 from benchmarks.levels import levels
 from benchmarks.platform import Running, descendants, make_function, pss_mb
+from benchmarks.programs import programs
 from benchmarks.report import Report, Row
 from benchmarks.wasm import wasm
 from benchmarks.workers import workers
@@ -124,6 +125,7 @@ CASES = {
     "idle": idle,
     "warm": warm,
     "concurrent": concurrent,
+    "programs": programs,
     "wasm": wasm,
     "workers": workers,
     "storage": storage,

@@ -144,7 +144,14 @@ def unzipped(package: bytes, into: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def make_function(platform: Running, name: str, source: str, memory_mb: int = 256, package: bytes | None = None) -> str:
+def make_function(
+    platform: Running,
+    name: str,
+    source: str,
+    memory_mb: int = 256,
+    package: bytes | None = None,
+    runtime: str = f"python{sys.version_info[0]}.{sys.version_info[1]}",
+) -> str:
     """Create a function of one module, or of a package with one, and wait until it can be called; its name."""
     client, iam = platform.client("lambda"), platform.client("iam")
     trust = {
@@ -159,7 +166,7 @@ def make_function(platform: Running, name: str, source: str, memory_mb: int = 25
         role = iam.get_role(RoleName="bench")["Role"]["Arn"]
     client.create_function(
         FunctionName=name,
-        Runtime=f"python{sys.version_info[0]}.{sys.version_info[1]}",
+        Runtime=runtime,
         Handler="app.handler",
         Role=role,
         Code=_code(platform, name, package or zipped(source)),
