@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,47 @@ async def test_calls_at_once_have_instances_of_their_own(engine: LocalEngine, co
 
     assert [result(outcome) for outcome in outcomes] == [{"you said": number} for number in range(6)]
     assert len({outcome.instance for outcome in outcomes}) == 6
+
+
+async def test_the_runtime_in_the_guide_is_one(engine: LocalEngine, code: Path) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "how-to" / "custom-runtimes.md"
+    write(code, guide.read_text(encoding="utf-8").partition("```bash\n")[2].partition("```")[0])
+    made = program(code)
+
+    assert [result(await engine.invoke(made, call(number))) for number in range(2)] == [
+        {"you said": 0},
+        {"you said": 1},
+    ]
+
+
+async def test_many_programs_at_once_each_get_their_own_calls_whatever_becomes_of_others(
+    engine: LocalEngine, code: Path, recorder: Recorder
+) -> None:
+    """A soak: calls of several functions, some of which answer twice, or end, or break off, or write garbage."""
+    speaks = """[[ $body = *good* ]] && { ask POST $runtime/invocation/$id/response "\\"$id\\""; continue; }
+case $body in
+  *twice*) ask POST $runtime/invocation/$id/response 1; ask POST $runtime/invocation/$id/response 2;;
+  *ends*) exit 4;;
+  *garbage*) exec 3<>/dev/tcp/${api[0]}/${api[1]}; printf 'rubbish\\0\\r\\n\\r\\n' >&3; exec 3<&-
+    ask POST $runtime/invocation/$id/response 3;;
+  *other*) ask POST $runtime/invocation/r-good-1/response '"stolen"'; ask POST $runtime/invocation/$id/error '{}';;
+esac"""
+    write(code, ASK + f"while next; do\n{speaks}\ndone\n")
+    targets = [replace(program(code), key=f"p{number}", function=f"p{number}") for number in range(3)]
+    kinds = ["good", "twice", "ends", "garbage", "other"]
+
+    async def one(number: int) -> None:
+        kind, request = kinds[number % len(kinds)], f"r-{kinds[number % len(kinds)]}-{number}"
+        outcome = await engine.invoke(targets[number % len(targets)], call(kind, request))
+        if kind == "good":
+            assert result(outcome) == request
+        elif kind == "ends":
+            assert failed(outcome) == ("exited", 4, None)
+        elif kind == "other":
+            assert failed(outcome)[0] == "raised"
+        else:
+            assert result(outcome) in (1, 3)
+
+    for start in range(0, 60, 12):
+        await asyncio.gather(*(one(number) for number in range(start, start + 12)))
+    assert len(recorder.of("finished")) == 60
