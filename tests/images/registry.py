@@ -21,9 +21,9 @@ http: {{addr: 127.0.0.1:{port}}}
 NEEDED = ("skopeo", "docker-registry")
 
 
-def required() -> None:
-    """Skip where the tools are not installed, unless this is continuous integration."""
-    missing = [name for name in NEEDED if shutil.which(name) is None]
+def required(*tools: str) -> None:
+    """Skip where tools are not installed, by default all, unless this is continuous integration."""
+    missing = [name for name in tools or NEEDED if shutil.which(name) is None]
     if missing and "CI" not in os.environ:
         pytest.skip(f"{' and '.join(missing)} not installed")
     assert not missing, f"continuous integration needs {missing}: see PACKAGES in the Makefile"

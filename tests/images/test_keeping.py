@@ -15,6 +15,7 @@ from mayfly.images.errors import BrokenImageError, ImagesUnavailableError
 from mayfly.images.service import Images, Resolved
 from tests.images.builder import Layer, LayoutBuilder, layer
 from tests.images.conftest import OpenImages
+from tests.images.registry import required
 
 BASE = layer(("base", b"base"))
 
@@ -196,6 +197,7 @@ async def test_an_image_that_is_pinned_stays(images: Images, layout: LayoutBuild
 async def test_an_image_with_a_name_keeps_its_bytes_and_gives_back_what_is_unpacked(
     images: Images, layout: LayoutBuilder, tmp_path: Path
 ) -> None:
+    required("skopeo")
     layout.tag("v1", layout.image([BASE]))
     archive = layout.archive(tmp_path / "app.tar").read_bytes()
 

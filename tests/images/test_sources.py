@@ -24,8 +24,14 @@ from mayfly.images.errors import (
 from mayfly.images.service import Images
 from tests.images.builder import ELSEWHERE, HERE, LayoutBuilder, layer, link, tar
 from tests.images.conftest import OpenImages
+from tests.images.registry import required
 
 HELLO = layer(("hello", b"hello"))
+
+
+@pytest.fixture
+def skopeo() -> None:
+    required("skopeo")
 
 
 async def chunks(path: Path) -> AsyncIterator[bytes]:
@@ -110,6 +116,14 @@ async def test_a_blob_with_another_content_is_refused(images: Images, layout: La
         await images.resolve(f"oci:{layout.root}:v1")
 
 
+async def test_layers_that_are_kept_are_not_read_again(images: Images, layout: LayoutBuilder) -> None:
+    layout.tag("v1", layout.image([HELLO]))
+    first = await images.resolve(f"oci:{layout.root}:v1")
+    (layout.blobs / hashlib.sha256(HELLO.stored).hexdigest()).unlink()
+    assert await images.resolve(f"oci:{layout.root}:v1") == first
+    assert (await images.prepare(first)).layers[0].size == len(HELLO.stored)
+
+
 async def test_a_blob_that_is_missing_is_named(images: Images, layout: LayoutBuilder) -> None:
     layout.tag("v1", layout.image([HELLO]))
     digest = hashlib.sha256(HELLO.stored).hexdigest()
@@ -160,6 +174,7 @@ async def test_what_is_not_there_is_said_to_be_so(images: Images, layout: Layout
             await images.resolve(uri)
 
 
+@pytest.mark.usefixtures("skopeo")
 async def test_an_archive_of_a_layout_is_imported_under_a_name(
     images: Images, layout: LayoutBuilder, tmp_path: Path
 ) -> None:
@@ -172,6 +187,7 @@ async def test_an_archive_of_a_layout_is_imported_under_a_name(
     assert [f"{each.name}:{each.tag}" for each in await images.names()] == ["team/app:v1"]
 
 
+@pytest.mark.usefixtures("skopeo")
 async def test_what_docker_saves_is_imported(images: Images, tmp_path: Path) -> None:
     configuration = {
         "architecture": HERE,
@@ -196,6 +212,7 @@ async def test_what_docker_saves_is_imported(images: Images, tmp_path: Path) -> 
     assert (images.root(image.digest) / "hello").read_bytes() == b"hello"
 
 
+@pytest.mark.usefixtures("skopeo")
 @pytest.mark.parametrize(
     "content",
     [b"", b"no archive", layer(("some", b"file")).content, layer(link("oci-layout", "/etc/passwd")).content],
@@ -209,6 +226,7 @@ async def test_what_is_no_archive_of_an_image_is_refused(images: Images, tmp_pat
     assert await images.names() == []
 
 
+@pytest.mark.usefixtures("skopeo")
 async def test_an_archive_of_the_operators_is_taken_where_it_lies(
     images: Images, layout: LayoutBuilder, tmp_path: Path
 ) -> None:
@@ -229,6 +247,7 @@ async def test_an_archive_larger_than_an_image_may_be_is_not_received(open_image
         await images.take("app", chunks(path))
 
 
+@pytest.mark.usefixtures("skopeo")
 async def test_what_an_archive_makes_of_itself_is_bounded(
     open_images: OpenImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,6 +278,7 @@ async def test_the_package_to_install_is_named_where_a_tool_is_missing(
         await images.resolve("registry.example.org/app:v1")
 
 
+@pytest.mark.usefixtures("skopeo")
 async def test_a_name_can_move_and_go_while_its_image_stays_in_use(
     images: Images, layout: LayoutBuilder, tmp_path: Path
 ) -> None:

@@ -12,7 +12,13 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from mayfly.images import manifest, records
-from mayfly.images.errors import BrokenImageError, ImageDeniedError, ImageNotFoundError, ImageTooLargeError
+from mayfly.images.errors import (
+    BrokenImageError,
+    ImageDeniedError,
+    ImageNotFoundError,
+    ImagesUnavailableError,
+    ImageTooLargeError,
+)
 from mayfly.images.layout import Layout, Located
 from mayfly.images.manifest import Descriptor, Index, Manifest
 from mayfly.images.records import Image, Layer
@@ -20,7 +26,7 @@ from mayfly.images.reference import Kind, Reference
 from mayfly.images.registry import LAYOUT, NAME, Registry
 from mayfly.images.trees import Trees
 from mayfly.settings import ImageSettings
-from mayfly.store.api import Blobs, Store
+from mayfly.store.api import BlobNotFoundError, Blobs, Store
 
 _CHUNK = 1 << 20
 _BLOCK = 512  # of a tar file
@@ -78,7 +84,7 @@ class Intake:
         layout = Layout(path)
         located = await self._trees.in_thread(lambda: layout.find(reference.tag, self._architecture))
         self._check_size(located.manifest)
-        return await self._keep(layout, located, located.digest, frozenset())
+        return await self._keep(layout, located, located.digest, await self._kept(located.manifest.layers))
 
     async def archive(self, path: Path, reference: Reference | None = None) -> Image:
         """Keep the image in a tar file, of an OCI layout or of Docker's. `reference` says which, and the tag."""
@@ -93,7 +99,7 @@ class Intake:
             source = f"{kind}:{copied.name}" + (f":{tag}" if tag else "")
             layout = Layout(await self._registry.copy(reference, source, work, self._architecture))
             located = await self._trees.in_thread(lambda: layout.find(NAME, self._architecture))
-            return await self._keep(layout, located, located.digest, frozenset())
+            return await self._keep(layout, located, located.digest, await self._kept(located.manifest.layers))
 
     def _allowed(self, reference: Reference) -> Path:
         """The real path, which has to be below a directory that the operator named."""
@@ -132,7 +138,10 @@ class Intake:
             if sum(layer.size for layer in layers) > self._settings.uncompressed_bytes:
                 raise ImageTooLargeError("its layers are larger than an image may be")
         image = records.of(digest, located.configuration, tuple(layers))
-        await self._store.write(lambda tx: records.add(tx, self._blobs, image))
+        try:
+            await self._store.write(lambda tx: records.add(tx, self._blobs, image))
+        except BlobNotFoundError as error:
+            raise ImagesUnavailableError("a layer was given back while it was wanted again; try once more") from error
         return image
 
     async def _store_layer(self, layout: Layout, descriptor: Descriptor) -> int:
