@@ -78,6 +78,45 @@ CGI = command(
 )
 
 
+# Asks for a preopened directory at each of 3 to 258, and writes how many there are.
+PROBES_DESCRIPTORS = command(
+    "(i32.store8 (i32.const 200) (i32.const 48))"
+    "(loop $more (if (i32.eqz (call $prestat (i32.add (local.get $n) (i32.const 3)) (i32.const 0)))"
+    "(then (i32.store8 (i32.const 200) (i32.add (i32.load8_u (i32.const 200)) (i32.const 1)))))"
+    "(local.set $n (i32.add (local.get $n) (i32.const 1))) (br_if $more (i32.lt_u (local.get $n) (i32.const 256))))"
+    "(call $put (i32.const 1) (i32.const 200) (i32.const 1))"
+)
+# Opens "/etc/passwd" below each of the descriptors 0 to 9, and writes whether any of them let it.
+OPENS_FILES = """(module
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\\10\\00\\00\\00\\01\\00\\00\\00") (data (i32.const 16) "0") (data (i32.const 32) "/etc/passwd")
+  (func (export "_start") (local $n i32)
+    (loop $more
+      (if (i32.eqz (call $open (local.get $n) (i32.const 1) (i32.const 32) (i32.const 11) (i32.const 0)
+            (i64.const 2) (i64.const 2) (i32.const 0) (i32.const 64)))
+        (then (i32.store8 (i32.const 16) (i32.const 49))))
+      (local.set $n (i32.add (local.get $n) (i32.const 1)))
+      (br_if $more (i32.lt_u (local.get $n) (i32.const 10))))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))
+"""
+# Grows a table by steps until that fails, and traps if it never does.
+GROWS_TABLE = """(module
+  (table $t 1 funcref) (memory (export "memory") 1)
+  (func (export "_start") (local $n i32)
+    (loop $more
+      (if (i32.eq (table.grow $t (ref.null func) (i32.const 100000)) (i32.const -1)) (then return))
+      (local.set $n (i32.add (local.get $n) (i32.const 1)))
+      (br_if $more (i32.lt_u (local.get $n) (i32.const 100))))
+    unreachable))
+"""
+OUT_OF_BOUNDS = command("(drop (i64.load (i32.const -9)))")
+# What it does, it does when it is made, before its start is called.
+TRAPS_WHEN_MADE = '(module (func $f unreachable) (start $f) (func (export "_start")))'
+MANY_MEMORIES = "(module " + "(memory 1)" * 17 + ' (func (export "_start")))'
+
 # A component that does nothing and ends well; with 1 in the place of 0, it ends in an error.
 RUN = """(component
   (core module $m (func (export "run") (result i32) i32.const 0))

@@ -21,7 +21,8 @@ from mayfly.sandbox.wasm.artifacts import Kind
 
 MOST_OUTPUT = 16 << 20  # bytes of standard output; more than an answer may have, so that the server can say so
 _MOST_TABLE = 1 << 20  # elements
-_MOST_OF_A_KIND = 100  # memories, tables and instances, of which a component has dozens
+_MOST_MEMORIES = 16  # each of which may be as large as the function's memory allows
+_MOST_OF_A_KIND = 100  # tables and instances, of which a component has dozens
 _RUN = tuple(f"wasi:cli/run@0.2.{patch}" for patch in range(40))
 _CODE = ctypes.POINTER(ctypes.c_ubyte)
 
@@ -101,7 +102,7 @@ class Instances:
             table_elements=_MOST_TABLE,
             instances=_MOST_OF_A_KIND,
             tables=_MOST_OF_A_KIND,
-            memories=_MOST_OF_A_KIND,
+            memories=_MOST_MEMORIES,
         )
         store.set_epoch_deadline(1)
         watch(store)
