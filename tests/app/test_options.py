@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from mayfly.app.options import OptionError, ServerOptions, engine_limits, memory_budget_mb, template_budget_mb
+from mayfly.app.options import (
+    OptionError,
+    ServerOptions,
+    engine_limits,
+    memory_budget_mb,
+    most_spares,
+    template_budget_mb,
+)
 from mayfly.policy.rates import Rate
 from mayfly.settings import EngineSettings, OciRuntime
 
@@ -95,3 +102,12 @@ def test_an_oci_runtime_that_is_no_new_name_and_an_absolute_path_is_refused(runt
 def test_a_level_that_nobody_gives_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(OptionError, match="namespace, container, gvisor, process or kata, not 'katta'"):
         ServerOptions(Path("data"), isolation="katta", oci_runtimes=("kata=/k",)).settings(Path("data"))
+
+
+def test_a_level_whose_sandboxes_take_more_memory_has_fewer_spares() -> None:
+    at = {
+        level: most_spares(ServerOptions(Path("data"), isolation=level).settings(Path("data")))
+        for level in ("namespace", "container", "gvisor", "process")
+    }
+    assert at["namespace"] >= at["container"] >= at["gvisor"] >= at["process"] == 0
+    assert most_spares(ServerOptions(Path("data"), isolation="gvisor", spares=7).settings(Path("data"))) == 7

@@ -22,6 +22,9 @@ _MOST_QUEUE_S = 900.0
 MOST_CONCURRENCY = 1_000_000
 # What a spare takes, with pandas imported, and which part of the machine's memory all of them may take.
 _SPARE_MB, _SPARES_SHARE = 4, 0.01
+# In a container nothing is shared with a template, and gVisor brings its kernel.
+_CONTAINED_SPARE_MB = {"gvisor": 64}
+_OTHER_SPARE_MB = 16
 # The same of a process that waits for its function; the code of its program is shared, and not counted.
 _POOLED_MB, _POOLED_SHARE, _MOST_POOLED = 32, 0.02, 64
 _TEMPLATES_SHARE = 0.125
@@ -190,12 +193,14 @@ def template_budget_mb(settings: Settings) -> float:
 
 
 def most_spares(settings: Settings) -> int:
-    """How many sandboxes may be made ahead of calls. None without namespaces: there each is a process of its own."""
-    if settings.engine.isolation != "namespace":
+    """How many sandboxes may be made ahead of calls. None where nothing is isolated: that is for development."""
+    level = settings.engine.isolation
+    if level == "process":
         return 0
     if settings.engine.spares is not None:
         return settings.engine.spares
-    return int(_machine_mb() * _SPARES_SHARE / _SPARE_MB)
+    each_mb = _SPARE_MB if level == "namespace" else _CONTAINED_SPARE_MB.get(level, _OTHER_SPARE_MB)
+    return int(_machine_mb() * _SPARES_SHARE / each_mb)
 
 
 def most_pooled(settings: Settings) -> int:

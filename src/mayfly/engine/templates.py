@@ -120,8 +120,11 @@ class Templates:
 
     def learned(self, target: Target, start: Start, environment: dict[str, str]) -> None:
         """An instance started: make a template if that is worth it and was not tried; else let there be spares."""
-        if self._closed or start.path in ("process", "pool"):
-            return  # it cannot be forked, and what waits for any function is spare enough
+        if self._closed or start.path == "pool":
+            return  # what waits for any function is spare enough
+        if start.path == "process":
+            self._spares.allow(target.key)  # it cannot be forked, but it can wait
+            return
         state = self._states.get(target.key)
         if state is not None and state.state == "dropped":
             self._note(state)
