@@ -65,6 +65,30 @@ def test_the_unified_hierarchy_is_preferred_on_a_machine_with_both() -> None:
     assert find_layout(V1, OWN_V1, [Unified("/sys/fs/cgroup/unified", "memory cpu pids")]).version == 2
 
 
+def test_reading_from_disks_is_limited_where_the_machine_can(tmp_path: Path) -> None:
+    parent = tmp_path / "mayfly-test"
+    parent.mkdir()
+    (tmp_path / "cgroup.subtree_control").write_text("memory cpu pids io")
+    layout = Layout(2, (("memory,cpu,pids", str(tmp_path)),))
+    groups = cgroups.Groups(layout, "mayfly-test", ("8:0", "259:1"))
+    assert not groups.limits_disks
+    (parent / "cgroup.subtree_control").write_text("memory cpu pids io")
+    assert groups.limits_disks
+    assert not cgroups.Groups(layout, "mayfly-test").limits_disks
+    directory = parent / "instance-1"
+    directory.mkdir()
+    for name in ("memory.max", "memory.oom.group", "cpu.max", "pids.max", "io.max"):
+        (directory / name).write_text("")
+    Group(layout, [str(directory)], "", ("259:1",)).limit(Limits(1 << 27, 1.0, 100))
+    limits = (directory / "io.max").read_text().split()
+    assert limits == ["259:1", "rbps=268435456", "wbps=67108864", "riops=8000", "wiops=2000"]
+
+
+def test_disks_are_named_by_the_number_of_the_whole_disk() -> None:
+    assert all(number.replace(":", "").isdigit() for number in agent_hierarchy.disks_of(["/", "/proc"]))
+    assert agent_hierarchy.disks_of(["/proc"]) == ()
+
+
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(NoControllersError, match=r"memory, pids"):
         find_layout(V1.splitlines()[1] + "\n", OWN_V1, [])

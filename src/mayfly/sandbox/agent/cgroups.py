@@ -17,12 +17,16 @@ import hashlib
 import os
 import signal
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mayfly.sandbox import peak
 from mayfly.sandbox.agent import hierarchy
 
 PERIOD_US = 100_000
+# Of each disk. What an instance reads is programs and code, of which most is in memory; one that has too little memory
+# for what it reads over and over takes the disk from all others. It writes nothing but what it sends the server.
+DISK_LIMITS = f"rbps={256 << 20} wbps={64 << 20} riops=8000 wiops=2000"
 _RETRY_S = 0.01
 GUEST_LEAVES_S = 1.0
 
@@ -48,8 +52,10 @@ def group_name(directory: str) -> str:
 class Groups:
     """All groups of one data directory."""
 
-    def __init__(self, layout: hierarchy.Layout, name: str) -> None:
+    def __init__(self, layout: hierarchy.Layout, name: str, disks: Sequence[str] = ()) -> None:
+        """`disks`: by device number, those that instances read from; with v2, how fast is limited."""
         self.layout = layout
+        self._disks = disks
         self._made = 0
         self._lingering: list[Group] = []
         self._parents = [os.path.join(directory, name) for _, directory in layout.roots]
@@ -65,11 +71,22 @@ class Groups:
             os.mkdir(parent)
         if self.layout.version == 2:
             hierarchy.write(self._parents[0] + "/cgroup.subtree_control", hierarchy.WANTED)
+            for directory in (self.layout.roots[0][1], self._parents[0]) if self._disks else ():
+                hierarchy.try_write(directory + "/cgroup.subtree_control", "+io")
         for parent in self._for_freezing:
             with contextlib.suppress(OSError):
                 os.mkdir(parent)
                 self._freezing = parent
                 break
+
+    @property
+    def limits_disks(self) -> bool:
+        """Whether what is in a group may read only so much a second."""
+        if self.layout.version != 2 or not self._disks:
+            return False
+        with contextlib.suppress(OSError), open(self._parents[0] + "/cgroup.subtree_control") as control:
+            return "io" in control.read().split()
+        return False
 
     @property
     def freezes(self) -> bool:
@@ -110,7 +127,7 @@ class Groups:
         self._made += 1
         name = f"instance-{self._made}"
         freezing = f"{self._freezing}/{name}" if self._freezing else ""
-        group = Group(self.layout, [f"{parent}/{name}" for parent in self._parents], freezing)
+        group = Group(self.layout, [f"{parent}/{name}" for parent in self._parents], freezing, self._disks)
         try:
             group.make()
         except OSError:
@@ -136,9 +153,12 @@ class Groups:
 class Group:
     """The group of one instance."""
 
-    def __init__(self, layout: hierarchy.Layout, paths: list[str], freezing: str = "") -> None:
+    def __init__(
+        self, layout: hierarchy.Layout, paths: list[str], freezing: str = "", disks: Sequence[str] = ()
+    ) -> None:
         """`paths`: its directories, where `layout` has its roots; `freezing`: the one that only freezes, if any."""
         self._version = layout.version
+        self._disks = disks
         self._paths = paths
         self._freezing = freezing
         self.guest = 0  # a process that passes through, and is spared by `remove` while it is awaited to leave
@@ -164,6 +184,8 @@ class Group:
             hierarchy.write(memory + "/memory.max", str(limits.memory_bytes))
             hierarchy.try_write(memory + "/memory.swap.max", "0")
             hierarchy.write(memory + "/memory.oom.group", "1")
+            for disk in self._disks:
+                hierarchy.try_write(memory + "/io.max", f"{disk} {DISK_LIMITS}")
         else:
             hierarchy.write(memory + "/memory.limit_in_bytes", str(limits.memory_bytes))
             hierarchy.try_write(memory + "/memory.memsw.limit_in_bytes", str(limits.memory_bytes))

@@ -181,6 +181,21 @@ def _clear(group: str, leaf: str) -> None:
                 write(leaf + "/cgroup.procs", process)
 
 
+def disks_of(paths: Sequence[str]) -> tuple[str, ...]:
+    """The device numbers of the disks on which files lie; file systems without a disk of their own have none."""
+    found = []
+    for path in paths:
+        device = os.stat(path).st_dev
+        number = f"{os.major(device)}:{os.minor(device)}"
+        place = os.path.realpath(f"/sys/dev/block/{number}")
+        if os.path.exists(place + "/partition"):
+            with contextlib.suppress(OSError), open(os.path.dirname(place) + "/dev") as file:
+                number = file.read().strip()
+        if os.path.exists(place) and number not in found:
+            found.append(number)
+    return tuple(found)
+
+
 def write(path: str, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:

@@ -56,12 +56,13 @@ class Agent:
         os.makedirs(stage, mode=0o700, exist_ok=True)
         alone = standing.become_root()
         uids = instances.Uids.of(cgroups.digest_of(directory))
-        self._groups = standing.open_groups(alone, cgroups.group_name(directory))
+        self._groups = standing.open_groups(alone, directory)
         self._standing = standing.Standing(
             alone,
             standing.own_user_namespaces(alone, uids.first),
             self._groups.layout.version,
             self._groups.freezes,
+            self._groups.limits_disks,
         )
         if alone and not self._standing.user_namespaces:
             raise standing.NotAllowedError("user namespaces cannot be nested here, so instances cannot be kept apart")

@@ -23,6 +23,7 @@ class Standing(NamedTuple):
     user_namespaces: bool  # each instance gets one
     groups: int  # version of the control groups that limit instances; 0: there are none
     freezes: bool
+    limits_disks: bool
 
     def layers(self) -> tuple[str, ...]:
         """What stands between an instance and everything else, in a few words each."""
@@ -32,7 +33,8 @@ class Standing(NamedTuple):
         layers += ["unprivileged user" if self.alone else "unprivileged user of its own"]
         layers += ["no capabilities", "no_new_privs", "no set-uid", "seccomp allow-list", "resource limits"]
         if self.groups:
-            return (*layers, f"control group, version {self.groups}: memory, swap, cpu, processes")
+            limited = "memory, swap, cpu, processes" + (", disks" if self.limits_disks else "")
+            return (*layers, f"control group, version {self.groups}: {limited}")
         return (*layers, "memory and processes limited by resource limits alone")
 
 
@@ -70,11 +72,12 @@ def own_user_namespaces(alone: bool, first_uid: int) -> bool:
     return os.waitpid(pid, 0)[1] == 0
 
 
-def open_groups(alone: bool, name: str) -> cgroups.Groups:
-    """The control groups of the agent called `name`. Only one that is alone does without. OSError,
+def open_groups(alone: bool, directory: str) -> cgroups.Groups:
+    """The control groups of the agent that holds `directory`. Only one that is alone does without. OSError,
     `NoControllersError`."""
+    name = cgroups.group_name(directory)
     try:
-        groups = cgroups.Groups(hierarchy.read_layout(), name)
+        groups = cgroups.Groups(hierarchy.read_layout(), name, hierarchy.disks_of(("/usr", directory)))
         groups.open()
     except (OSError, hierarchy.NoControllersError):
         if not alone:
