@@ -2,10 +2,13 @@
 
 import asyncio
 import base64
+import contextlib
+import http.client
 import json
 import re
 from collections import Counter
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -14,6 +17,8 @@ from botocore.exceptions import ClientError
 from tests.conftest import PlatformProcess
 from tests.front import load
 from tests.front.conftest import fronts, log_of, make_function, signed, usage_of, workers, zipped
+from tests.services.functions.test_web_over_the_wire import SERVER, START, package
+from tests.services.functions.web.test_urls import OPEN
 
 HELLO = "def handler(event, context):\n    print('hello')\n    return event\n"
 SPAN = """
@@ -404,3 +409,32 @@ async def test_calls_that_wait_behind_one_that_ends_its_instance_run_elsewhere(c
 
     assert (answers.others, answers.broken, answers.refused) == ([], 0, 0)
     assert all(b"exit status 5" in body for _, body in ended.others)
+
+
+def test_an_answer_that_is_streamed_comes_from_the_core_on_the_same_connection(crowd: PlatformProcess) -> None:
+    lambda_ = crowd.client("lambda")
+    name = make_function(crowd, "streams", HELLO)
+    for mode in ("BUFFERED", "RESPONSE_STREAM"):
+        web = f"web-{mode.lower().replace('_', '-')}"
+        role = lambda_.get_function_configuration(FunctionName=name)["Role"]
+        lambda_.create_function(
+            FunctionName=web,
+            Runtime="python3.11",
+            Handler="run.sh",
+            Role=role,
+            Code={"ZipFile": package({"app.py": SERVER, "run.sh": START})},
+            Environment={"Variables": {"MAYFLY_WEB": "on"}},
+            Timeout=20,
+        )
+        lambda_.get_waiter("function_active_v2").wait(FunctionName=web)
+        for permission in OPEN:
+            lambda_.add_permission(FunctionName=web, **permission)
+        url = lambda_.create_function_url_config(FunctionName=web, AuthType="NONE", InvokeMode=mode)["FunctionUrl"]
+        parts = urlsplit(url)
+        with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=60)) as connection:
+            for _ in range(3):
+                connection.request("POST", f"{parts.path}echo/", b"x" * 300_000)
+                with connection.getresponse() as reply:
+                    assert reply.status == 200
+                    assert (reply.headers["transfer-encoding"] == "chunked") is (mode == "RESPONSE_STREAM")
+                    assert len(json.loads(reply.read())["body"]) == 600_000

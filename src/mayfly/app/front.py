@@ -27,6 +27,7 @@ from mayfly.front.conversation import Conversation
 from mayfly.front.entries import RemoteEntries, RemoteKeys
 from mayfly.front.leases import Leases
 from mayfly.front.link import Link
+from mayfly.http.api import ElsewhereError
 from mayfly.http.routes import Routes
 from mayfly.http.server import FrontDoor
 from mayfly.http.traffic import Traffic
@@ -35,7 +36,7 @@ from mayfly.services.contract import operations_of
 from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.engine_targets import Streams
 from mayfly.services.functions.held import Held
-from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.invoker import Flow, Invoker
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.operations.invocations import InvocationOperations
 from mayfly.services.functions.recorder import Recorder
@@ -95,6 +96,13 @@ class Elsewhere:
         raise PlatformError("events are accepted by the core")
 
 
+class _CoreStreams:
+    """`calling.Streams` where nothing is streamed: such requests go to the core."""
+
+    async def stream(self, *_: object, **__: object) -> Flow:
+        raise ElsewhereError
+
+
 class _Journaled:
     """`leases.Streams`: logs that began in the core and go on here."""
 
@@ -136,7 +144,7 @@ class _Front:
         gateway = Gateway({"lambda": guarded(_Invoke(operations))}, keys, settings, clock, Models())
         gateway.warm()
         signatures = SignedRequests(ActingKeys(keys), clock, told.max_clock_skew_s)
-        urls = UrlHandler(home, entries, calls, told.limits, clock, signatures)
+        urls = UrlHandler(home, entries, calls, told.limits, clock, signatures, _CoreStreams())
         self._talk = talk
         self._door = FrontDoor(Routes(gateway.handle, urls.handle, {}).answer, told.http)
         self._adopting: set[asyncio.Task[None]] = set()

@@ -71,6 +71,7 @@ class FrontConnection(Movable):
         self._hand_over = hand_over
         self._left = 0  # bytes of the current request that have not come
         self._held = b""  # of what the client sent ahead
+        self._whole: list[bytes] = []  # the current request, as far as it came
         self._eof = False
 
     def adopted(self, data: bytes) -> None:
@@ -80,6 +81,7 @@ class FrontConnection(Movable):
         if self._left:
             part, data = data[: self._left], data[self._left :]
             self._left -= len(part)
+            self._whole.append(part)
             super().data_received(part)
             if not data:
                 return
@@ -106,7 +108,14 @@ class FrontConnection(Movable):
             return
         data, self._held = data[:length], data[length:]
         self._left = length - len(data)
+        self._whole = [data]
         super().data_received(data)
+
+    def _elsewhere(self, made: Exchange) -> None:
+        """The core answers, as if it had read the request itself: all of it came, and nothing was said yet."""
+        data = b"".join([*self._whole, self._held])
+        if not self._transport.is_closing() and not self._move(self._hand_over, data):
+            self._traffic.loop.call_later(_RETRY_S, self._elsewhere, made)
 
     def _answered(self, made: Exchange, *, close: bool) -> None:
         super()._answered(made, close=close)

@@ -18,7 +18,7 @@ import httptools
 
 from mayfly.errors import FunctionFailedError
 from mayfly.http import heads, reply, upgrade
-from mayfly.http.api import ClientGoneError
+from mayfly.http.api import ClientGoneError, ElsewhereError
 from mayfly.http.body import HIGH_WATER_BYTES
 from mayfly.http.exchange import BadRequestError, Exchange, Headers, exchange
 from mayfly.http.traffic import Quota, Traffic
@@ -346,6 +346,9 @@ class Connection(asyncio.Protocol):
             except ClientGoneError:
                 _log.info("request %s (%s %s): the client went away", request.request_id, made.method, made.path)
                 response = HttpResponse(400, close=True)
+            except ElsewhereError:
+                self._elsewhere(made)
+                return
             except Exception:
                 response = _failed(request)
             if self._transport.is_closing() or self._lingering:
@@ -358,6 +361,10 @@ class Connection(asyncio.Protocol):
         finally:
             if self._task is not None:
                 self._traffic.tasks.discard(self._task)
+
+    def _elsewhere(self, made: Exchange) -> None:
+        """Have the request answered by another process. Connections that cannot move are not asked to."""
+        raise NotImplementedError
 
     async def _reply(self, made: Exchange, request: HttpRequest, response: HttpResponse) -> None:
         """Send `response`, or an error if that turns out impossible before any of it is sent."""
