@@ -8,6 +8,7 @@ import pytest
 
 from mayfly.engine.api import Target
 from mayfly.engine.engine import LocalEngine
+from mayfly.sandbox.api import SandboxFactory
 
 from .conftest import Recorder, result
 from .programs import ASK, ECHO, program, write
@@ -195,6 +196,25 @@ async def test_a_runtime_with_extensions_is_asked_to_end_before_they_are(
 
     lines = [text for _, _, text in recorder.of("output")]
     assert "told" in lines
+
+
+async def test_extensions_of_a_frozen_instance_hear_of_its_end(
+    engine: LocalEngine, factory: SandboxFactory, code: Path, layer: Path, recorder: Recorder
+) -> None:
+    if factory.level == "process":
+        pytest.skip("there, nothing is frozen")
+    write(code, ECHO)
+    extension(layer, "register '\"SHUTDOWN\"'\nevent; echo told; exit 0\n")
+    target = extended(code, layer)
+    await engine.invoke(target, call())
+    async with asyncio.timeout(60):
+        while engine.snapshot()[0].instances[0].state != "frozen":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    engine.retire(target.key)
+    await recorder.wait_for(lambda: bool(recorder.of("terminated")))
+
+    assert "told" in [text for _, _, text in recorder.of("output")]
 
 
 async def test_an_extension_that_does_not_end_is_ended(

@@ -170,6 +170,28 @@ async def test_calls_at_once_have_instances_of_their_own(engine: LocalEngine, co
     assert len({outcome.instance for outcome in outcomes}) == 6
 
 
+async def test_an_answer_after_the_deadline_is_none(engine: LocalEngine, code: Path) -> None:
+    write(code, ASK + "while next; do [ $body = 1 ] && sleep 1.3; ask POST $runtime/invocation/$id/response 7; done\n")
+    made = program(code, timeout_s=1)
+
+    late = await engine.invoke(made, call(1))
+    good = await engine.invoke(made, call(2))
+
+    assert (failed(late)[0], late.duration_ms) == ("timeout", 1000)
+    assert result(good) == 7
+    assert good.instance != late.instance
+
+
+async def test_a_program_that_takes_too_much_memory_is_ended_for_that(
+    engine: LocalEngine, factory: SandboxFactory, code: Path
+) -> None:
+    if factory.level == "process":
+        pytest.skip("there, memory is not limited")
+    write(code, ASK + "next\nx=$(head -c 200000000 /dev/zero | tr '\\0' x)\nsleep 100\n")
+
+    assert failed(await engine.invoke(program(code, memory_mb=128), call()))[0] == "out-of-memory"
+
+
 async def test_the_runtime_in_the_guide_is_one(engine: LocalEngine, code: Path) -> None:
     guide = Path(__file__).parents[2] / "docs" / "how-to" / "custom-runtimes.md"
     write(code, guide.read_text(encoding="utf-8").partition("```bash\n")[2].partition("```")[0])
