@@ -1,7 +1,7 @@
 """What telemetry tells of the life of a program's instance: init, calls, and what they took. Used by `program`."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mayfly.clock import Clock
 from mayfly.engine.api import Target
@@ -12,7 +12,7 @@ _MIB = 1 << 20
 
 
 class Chronicle:
-    """Of one instance. Each method is told of one thing, once."""
+    """Of one instance. Each method is told of one thing, once; `peak` is asked for the most memory used, in bytes."""
 
     def __init__(self, telemetry: Telemetry, target: Target, clock: Clock) -> None:
         self._telemetry = telemetry
@@ -54,6 +54,8 @@ class Chronicle:
         self._telemetry.emit("platform", f"platform.{what}", record)
 
     def call_begins(self, invocation: Invocation) -> None:
+        if not self._telemetry.heeded:
+            return  # and nothing is told of this call from here on
         self._invocation = invocation
         self._started_at = self._clock.monotonic()
         self._answered_ms, self._runtime_done, self._produced = None, False, 0
@@ -61,10 +63,14 @@ class Chronicle:
         self._telemetry.emit("platform", "platform.start", self._of_call(version=self._version))
 
     def answered(self, size: int) -> None:
+        if self._invocation is None:
+            return
         self._answered_ms = self._since(self._started_at)
         self._produced += size
 
     def failed(self, error_type: str) -> None:
+        if self._invocation is None:
+            return
         self._answered_ms = self._since(self._started_at)
         self._status, self._error_type = "error", error_type or "Runtime.Unknown"
 
@@ -76,7 +82,7 @@ class Chronicle:
         metrics = {"durationMs": self._since(self._started_at), "producedBytes": self._produced}
         self._telemetry.emit("platform", "platform.runtimeDone", self._of_call(**self._how(), metrics=metrics))
 
-    def call_is_over(self, peak_bytes: int) -> None:
+    def call_is_over(self, peak: Callable[[], int]) -> None:
         """Extensions are done with it, too."""
         if self._invocation is None:
             return
@@ -86,7 +92,7 @@ class Chronicle:
             "durationMs": took_ms,
             "billedDurationMs": max(1, math.ceil(took_ms)),
             "memorySizeMB": self._target.sandbox.memory_mb,
-            "maxMemoryUsedMB": min(self._target.sandbox.memory_mb, -(-peak_bytes // _MIB)),
+            "maxMemoryUsedMB": min(self._target.sandbox.memory_mb, -(-peak() // _MIB)),
         }
         if self._init_ms is not None:
             metrics["initDurationMs"], self._init_ms = self._init_ms, None
@@ -94,13 +100,13 @@ class Chronicle:
         self._telemetry.emit("platform", "platform.report", self._of_call(**self._how(), metrics=metrics))
         self._invocation = None
 
-    def ends(self, reason: str, peak_bytes: int) -> None:
+    def ends(self, reason: str, peak: Callable[[], int]) -> None:
         """The instance does, and with it the call that it runs."""
         if self._invocation is not None:
             if self._answered_ms is None:
                 self._status = "timeout" if reason == "TIMEOUT" else "failure"
                 self._error_type = "" if reason == "TIMEOUT" else "Runtime.ExitError"
-            self.call_is_over(peak_bytes)
+            self.call_is_over(peak)
 
     def _of_call(self, **more: object) -> dict[str, object]:
         assert self._invocation is not None

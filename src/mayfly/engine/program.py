@@ -192,7 +192,7 @@ class Program:
         if self._channel.lost.is_set() or not self._api.extensions.known or self._farewell is not None:
             return False
         reason = reason_of(end)
-        self._chronicle.ends(reason, self._peak())
+        self._chronicle.ends(reason, self._peak)
         self._telemetry.flush()
         self._farewell = Farewell(reason, self._api.extensions, self._running, RUNTIME, self._clock, self._signal, over)
         return True
@@ -317,7 +317,7 @@ class Program:
     def polled(self) -> None:
         self._chronicle.runtime_is_done()
         if self._lingering is None:
-            self._chronicle.call_is_over(self._peak())
+            self._chronicle.call_is_over(self._peak)
         self._look_whether_all_are_done()
 
     def _look_whether_all_are_done(self) -> None:
@@ -342,7 +342,7 @@ class Program:
             self._on_frame(frames.Frame(frames.READY, 0, 0, head, b""))
         elif self._lingering is not None and self._api.runtime.is_done:
             number, self._lingering = self._lingering, None
-            self._chronicle.call_is_over(self._peak())
+            self._chronicle.call_is_over(self._peak)
             self._on_frame(frames.Frame(frames.DONE, 0, number, b"", b""))
 
     def init_failed(self, error_type: str, payload: bytes, *, restoring: bool) -> None:
