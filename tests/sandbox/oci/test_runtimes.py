@@ -65,3 +65,12 @@ def test_what_is_written_to_is_of_the_size_that_was_asked_for() -> None:
     assert made["root"] == {"path": "/root", "readonly": True}
     (temporary,) = (mount for mount in made["mounts"] if mount["destination"] == f"{os.sep}tmp")
     assert "size=64m" in temporary["options"]
+
+
+def test_who_mounts_nothing_below_proc_but_a_few_files_hides_the_rest() -> None:
+    inside = config.Inside("/root", "/base", ("/bin/true",), "/", 1051, 64, 128, filtered=True)
+    for anywhere in (False, True):
+        made = config.configuration(inside._replace(mounts_anywhere=anywhere))
+        shown = {mount["destination"] for mount in made["mounts"]}
+        assert "/proc/stat" in shown
+        assert ("/proc/sys/fs" in shown, "/proc/sys/fs" in made["linux"]["maskedPaths"]) == (anywhere, not anywhere)

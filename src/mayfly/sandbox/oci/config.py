@@ -13,8 +13,9 @@ _COMPILED = "run.oci.seccomp_bpf_data"  # crun's; others ignore it, and compile
 _OUT_OF_MEMORY_SCORE = 300  # functions go before the server does
 _INODES_A_MB = 64
 _HIDDEN = tuple(f"/proc/{name}" for name in (*masks.FILES, *masks.DIRECTORIES))
-# What is shown instead of the machine's own, where its kernel is the one that answers.
-_SHOWN = {"/proc/stat": masks.STAT, "/proc/sys/fs": masks.FILE_LIMITS}
+# What is shown instead of the machine's own, where its kernel is the one that answers. Most runtimes mount a few files
+# below /proc and nothing else there: they hide the other.
+_STATISTICS, _LIMITS = "/proc/stat", "/proc/sys/fs"
 _FIXED = ("/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger")
 
 
@@ -29,6 +30,7 @@ class Inside(NamedTuple):
     ephemeral_mb: int
     open_files: int
     filtered: bool  # by seccomp, and /proc by masks: where the machine's own kernel answers system calls
+    mounts_anywhere: bool = False  # the runtime mounts what it is told to, also below /proc
     compiled: bytes = b""  # the same filter as a program, for runtimes that take it: compiling takes milliseconds
 
 
@@ -50,10 +52,10 @@ def configuration(inside: Inside) -> dict[str, Any]:
         },
         "root": {"path": inside.root, "readonly": True},
         "hostname": root.HOSTNAME,
-        "mounts": [*_mounts(inside.ephemeral_mb), *(_instead(inside.base) if inside.filtered else ())],
+        "mounts": [*_mounts(inside.ephemeral_mb), *(_instead(inside) if inside.filtered else ())],
         "linux": {
             "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
-            "maskedPaths": list(_HIDDEN),
+            "maskedPaths": [*_HIDDEN, *(() if inside.mounts_anywhere else (_LIMITS,))],
             "readonlyPaths": list(_FIXED),
             **({"seccomp": profile.oci_profile()} if inside.filtered else {}),
         },
@@ -77,6 +79,7 @@ def _mounts(ephemeral_mb: int) -> list[dict[str, Any]]:
     ]
 
 
-def _instead(base: str) -> Iterator[dict[str, Any]]:
-    for target, source in _SHOWN.items():
-        yield {"destination": target, "type": "bind", "source": base + source, "options": ["rbind", "ro"]}
+def _instead(inside: Inside) -> Iterator[dict[str, Any]]:
+    pairs = [(_STATISTICS, masks.STAT), *([(_LIMITS, masks.FILE_LIMITS)] if inside.mounts_anywhere else [])]
+    for target, source in pairs:
+        yield {"destination": target, "type": "bind", "source": inside.base + source, "options": ["rbind", "ro"]}

@@ -135,6 +135,7 @@ def _write_bundle(plan: Plan, shown: str, directory: str) -> None:
         ephemeral_mb=plan.ephemeral_mb,
         open_files=plan.open_files,
         filtered=not plan.runtime.has_own_kernel,
+        mounts_anywhere=plan.runtime.family == "crun",
         compiled=plan.calls if plan.runtime.family == "crun" else b"",
     )
     with open(f"{plan.place}/config.json", "w") as file:
