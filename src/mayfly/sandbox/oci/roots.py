@@ -53,6 +53,7 @@ class Root:
         os.mkdir(self.path)
         plan = root.RootPlan(self.path, self._prefix, tuple(message["packages"]), FUNCTION_ID, 1)
         root.build(plan)
+        _open_temporary(self.path)
         os.mkdir(self.path + KIT)
         kernel.bind(self.kit, self.path + KIT, root.READ_ONLY)
         kernel.mount("none", self.path, None, _SEALED)
@@ -112,6 +113,11 @@ def _runtime_of(resident: dict[str, Any] | None) -> str:
     return f"contained_function.resident([sys.argv[1], {_RUNTIME_PACKAGES!r}], {resident['module']!r})"
 
 
+def _open_temporary(shown: str) -> None:
+    """Let everybody write to /tmp: some runtimes give what they mount there the mode of what was there before."""
+    os.chmod(f"{shown}/tmp", 0o1777)  # noqa: S103, S108 (as every /tmp is)
+
+
 def _names_of(library: str) -> list[str]:
     """The names under which programs may ask for a library: its own, and those of links to it beside it."""
     directory, own = os.path.split(library)
@@ -148,6 +154,7 @@ def show_image(image: int, at: str, base: Root) -> str:
                 kernel.bind(entry.path, target, root.READ_ONLY)
     for name in ("proc", "dev", "tmp", KIT.strip("/")):
         os.makedirs(f"{shown}/{name}", exist_ok=True)
+    _open_temporary(shown)
     for name in ("hosts", "hostname", "resolv.conf"):
         target = f"{shown}/etc/{name}"
         if os.path.isfile(target) and not os.path.islink(target) and not os.path.islink(f"{shown}/etc"):
