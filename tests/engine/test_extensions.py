@@ -111,6 +111,7 @@ async def test_an_extension_that_never_registers_keeps_the_runtime_from_starting
     extension(layer, "exec sleep 1000\n")
 
     assert failed(await engine.invoke(extended(code, layer, timeout_s=1), call()))[0] == "init-timeout"
+    assert "EXTENSION\tName: helper\tState: Started\tEvents: []" in [text for _, _, text in recorder.of("output")]
     assert "booting" not in [text for _, _, text in recorder.of("output")]
 
 

@@ -21,6 +21,8 @@ class Chronicle:
         self._kind = "on-demand"
         self._version = ""
         self._began_at = 0.0
+        self._runtime_initialized: dict[str, object] | None = None  # how, once it is
+        self._initialized = False
         self._init_ms: float | None = None
         self._invocation: Invocation | None = None
         self._started_at = 0.0
@@ -41,13 +43,18 @@ class Chronicle:
             instanceMaxMemory=self._target.sandbox.memory_mb * _MIB,
         )
 
-    def runtime_initialized(self, error_type: str = "") -> None:
-        failed = {"errorType": error_type} if error_type else {}
-        self._init("initRuntimeDone", status="error" if error_type else "success", **failed)
+    def runtime_initialized(self, status: str = "success", error_type: str = "") -> None:
+        """The runtime is ready, or is known to have failed; what comes first counts."""
+        if self._runtime_initialized is None:
+            self._runtime_initialized = {"status": status, **({"errorType": error_type} if error_type else {})}
+            self._init("initRuntimeDone", **self._runtime_initialized)
 
     def initialized(self) -> None:
+        """Init is over, well or not."""
+        assert self._runtime_initialized is not None
+        self._initialized = True
         self._init_ms = self._since(self._began_at)
-        self._init("initReport", status="success", metrics={"durationMs": self._init_ms})
+        self._init("initReport", **self._runtime_initialized, metrics={"durationMs": self._init_ms})
 
     def _init(self, what: str, **more: object) -> None:
         record = {"initializationType": self._kind, "phase": "init", **more}
@@ -101,7 +108,10 @@ class Chronicle:
         self._invocation = None
 
     def ends(self, reason: str, peak: Callable[[], int]) -> None:
-        """The instance does, and with it the call that it runs."""
+        """The instance does, and with it its init, or the call that it runs."""
+        if not self._initialized:
+            self.runtime_initialized(*(("timeout", "") if reason == "TIMEOUT" else ("error", "Runtime.ExitError")))
+            self.initialized()
         if self._invocation is not None:
             if self._answered_ms is None:
                 self._status = "timeout" if reason == "TIMEOUT" else "failure"

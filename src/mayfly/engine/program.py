@@ -192,6 +192,8 @@ class Program:
         if self._channel.lost.is_set() or not self._api.extensions.known or self._farewell is not None:
             return False
         reason = reason_of(end)
+        if not self._ready:
+            self._tell_of_extensions()
         self._chronicle.ends(reason, self._peak)
         self._telemetry.flush()
         self._farewell = Farewell(reason, self._api.extensions, self._running, RUNTIME, self._clock, self._signal, over)
@@ -272,7 +274,7 @@ class Program:
 
     def _fail(self, error_type: str, cause: str) -> None:
         """Init has, and what failed cannot say so itself."""
-        self._chronicle.runtime_initialized(error_type)
+        self._chronicle.runtime_initialized("error", error_type)
         self._on_frame(frames.Frame(frames.INIT_ERROR, 0, 0, _head({"type": error_type, "cause": cause}), b""))
 
     def _program_ended(self, frame: frames.Frame, extension: str) -> None:
@@ -327,17 +329,9 @@ class Program:
         if self._runtime_ready and not self._ready:
             self._ready = True
             self._chronicle.runtime_initialized()
-            for one in extensions.known:
-                record = {"name": one.name, "state": one.state.value, "events": list(one.events)}
-                self._telemetry.emit("platform", "platform.extension", record)
+            self._tell_of_extensions()
             self._chronicle.initialized()
             self._telemetry.close_subscription()
-            lines = [
-                f"EXTENSION\tName: {one.name}\tState: {one.state.value}\tEvents: [{', '.join(one.events)}]"
-                for one in extensions.known
-            ]
-            if lines:
-                self._on_lines(lines)
             head = _head({"concurrency": self._target.concurrency}) if self._is_web else b""
             self._on_frame(frames.Frame(frames.READY, 0, 0, head, b""))
         elif self._lingering is not None and self._api.runtime.is_done:
@@ -345,8 +339,21 @@ class Program:
             self._chronicle.call_is_over(self._peak)
             self._on_frame(frames.Frame(frames.DONE, 0, number, b"", b""))
 
+    def _tell_of_extensions(self) -> None:
+        """Init is over, and this is how far each of them came."""
+        lines = []
+        for one in self._api.extensions.known:
+            line = f"EXTENSION\tName: {one.name}\tState: {one.state.value}\tEvents: [{', '.join(one.events)}]"
+            record = {"name": one.name, "state": one.state.value, "events": list(one.events)}
+            if one.error_type:
+                line, record = f"{line}\tError Type: {one.error_type}", {**record, "errorType": one.error_type}
+            lines.append(line)
+            self._telemetry.emit("platform", "platform.extension", record)
+        if lines:
+            self._on_lines(lines)
+
     def init_failed(self, error_type: str, payload: bytes, *, restoring: bool) -> None:
-        self._chronicle.runtime_initialized(error_type or "Runtime.Unknown")
+        self._chronicle.runtime_initialized("error", error_type or "Runtime.Unknown")
         self._on_frame(frames.Frame(frames.INIT_ERROR, 0, 0, _head({"restoring": restoring}), payload))
 
     def answered(self, invocation: Invocation, payload: bytes) -> None:
