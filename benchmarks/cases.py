@@ -14,6 +14,7 @@ from benchmarks.cold import cold
 from benchmarks.concurrent import concurrent
 from benchmarks.idle import idle
 from benchmarks.levels import levels
+from benchmarks.node import node
 from benchmarks.platform import Running, descendants, make_function, pss_mb
 from benchmarks.programs import programs
 from benchmarks.report import Report, Row
@@ -122,6 +123,7 @@ CASES = {
     "memory": memory,
     "cold": cold,
     "levels": levels,
+    "node": node,
     "idle": idle,
     "warm": warm,
     "concurrent": concurrent,

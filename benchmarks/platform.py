@@ -111,11 +111,11 @@ def running(isolation: str, *options: str) -> Iterator[Running]:
         (data.parent / f"{data.name}.log").unlink(missing_ok=True)
 
 
-def zipped(source: str) -> bytes:
-    """A package with one module, `app`."""
+def zipped(source: str, name: str = "app.py") -> bytes:
+    """A package of one file: the module `app`, if not otherwise named."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("app.py", source)
+        archive.writestr(name, source)
     return buffer.getvalue()
 
 
@@ -151,6 +151,7 @@ def make_function(
     memory_mb: int = 256,
     package: bytes | None = None,
     runtime: str = f"python{sys.version_info[0]}.{sys.version_info[1]}",
+    handler: str = "app.handler",
 ) -> str:
     """Create a function of one module, or of a package with one, and wait until it can be called; its name."""
     client, iam = platform.client("lambda"), platform.client("iam")
@@ -167,7 +168,7 @@ def make_function(
     client.create_function(
         FunctionName=name,
         Runtime=runtime,
-        Handler="app.handler",
+        Handler=handler,
         Role=role,
         Code=_code(platform, name, package or zipped(source)),
         MemorySize=memory_mb,

@@ -64,7 +64,7 @@ def sdk(runtimes: Path | None) -> Path | None:
     """The node_modules directory with the AWS SDK that functions find without bringing it; None: there is none."""
     if runtimes is None or not (runtimes / SDK).is_dir():
         return None
-    return (runtimes / SDK).parent
+    return (runtimes / SDK).resolve().parent
 
 
 def probe(executable: Path) -> Interpreter | None:
