@@ -3,10 +3,12 @@
 import base64
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from mayfly.cli.connection import connect
 from mayfly.sandbox import nodes
-from tests.conftest import RUNTIMES, PlatformProcess
+from tests.conftest import RUNTIMES, PlatformProcess, start_platform
 from tests.services.functions.stage import zipped
 
 from .test_functions_over_the_wire import TRUST
@@ -225,3 +227,23 @@ def test_the_sdk_is_there_for_both_kinds_of_modules_and_speaks_to_the_platform(
 def test_snapshots_are_not_for_node(client: Any, make: Make) -> None:
     with pytest.raises(ClientError, match="is not supported for SnapStart enabled functions"):
         make(SnapStart={"ApplyOn": "PublishedVersions"})
+
+
+def test_without_substitution_a_runtime_that_is_not_installed_is_refused_with_what_to_install(tmp_path: Path) -> None:
+    server, strict = start_platform(tmp_path / "data", "--no-runtime-substitution")
+    try:
+        role = strict.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+        parameters = {"Handler": "index.handler", "Role": role, "Code": {"ZipFile": zipped({"index.js": CODE})}}
+        for runtime, cure in (
+            ("nodejs18.x", "install it with `mayfly runtime install nodejs18.x`"),
+            ("python3.14", "`uv python install 3.14`"),
+        ):
+            with pytest.raises(ClientError) as refused:
+                strict.client("lambda").create_function(FunctionName="f", Runtime=runtime, **parameters)
+            assert refused.value.response["Error"]["Code"] == "InvalidParameterValueException"
+            assert cure in refused.value.response["Error"]["Message"]
+        own = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        strict.client("lambda").create_function(FunctionName="f", Runtime=own, **parameters)
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
