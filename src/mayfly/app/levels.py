@@ -27,6 +27,7 @@ from mayfly.sandbox.choice import template_name
 from mayfly.sandbox.namespace import AgentFactory
 from mayfly.sandbox.oci import runtimes
 from mayfly.sandbox.oci.factory import OciFactory
+from mayfly.services.functions.runtimes import RuntimeAbsent, RuntimeChoice
 from mayfly.settings import EngineSettings
 
 
@@ -124,6 +125,14 @@ class Levels:
     def template_bytes(self, key: str) -> int:
         factory = self._of_templates.get(key)
         return factory.template_bytes(key) if factory is not None else 0
+
+    def choose(self, runtime: str) -> RuntimeChoice | RuntimeAbsent:
+        """`Interpreters.choose`, for functions that are made or run: where the first start would take long because its
+        runtime has to be prepared, that begins now."""
+        choice = self._known.choose(runtime)
+        if isinstance(choice, RuntimeChoice) and choice.pooled is not None:
+            self._own.expect(choice.template)
+        return choice
 
     async def warm(self) -> None:
         """Prepare the running interpreter's own runtime at the server's own level."""

@@ -233,7 +233,7 @@ class _Builder:
             roles=identity.roles,
             objects=late_objects,
             images=images,
-            choose=interpreters.choose,
+            choose=levels.choose,
             endpoint=self._info.url if self._settings.engine.isolation == "process" else SANDBOX_ENDPOINT,
             signatures=signed,
             obstacle=levels.obstacle,

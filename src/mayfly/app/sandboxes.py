@@ -87,6 +87,14 @@ class PreparedFactory:
             self._prepared[runtime] = task
         await asyncio.shield(task)
 
+    def expect(self, runtime: str) -> None:
+        """Functions of it may start soon: prepare it in the background. What goes wrong is told at the first start."""
+        interpreter = self._known.by_template.get(runtime)
+        if interpreter is not None and runtime not in self._prepared:
+            task = asyncio.create_task(self.factory.prepare(runtime, interpreter), name=f"prepare-{runtime}")
+            task.add_done_callback(_heard)
+            self._prepared[runtime] = task
+
     async def start(self, spec: SandboxSpec) -> Sandbox:
         if spec.program and not spec.runtime:
             own = interpreters.current()

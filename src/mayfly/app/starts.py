@@ -98,7 +98,7 @@ class StartBook:
             return
         now, version = self._clock.now(), getattr(target, "version", "")
         page.recent.append(record(now, version, call.request_id, outcome, start))
-        if start.path in ("interpreter", "process"):
+        if start.path == "interpreter" or (start.path == "process" and start.imports):
             modules = heaviest(start.imports, MOST_IMPORTS)
             page.imports = ImportRecord(now, version, start.init_ms, len(start.imports), modules)
 

@@ -9,8 +9,6 @@ from typing import NoReturn
 
 from mayfly.sandbox.node import launch
 
-_CONTROL = 3
-
 
 def main(descriptor: int, lifeline: int, node: str, bootstrap: list[str]) -> NoReturn:
     """Become the Node.js that speaks over `descriptor`.
@@ -24,7 +22,7 @@ def main(descriptor: int, lifeline: int, node: str, bootstrap: list[str]) -> NoR
         os.killpg(0, signal.SIGKILL)
     os.close(lifeline)
     os.umask(0o022)
-    if descriptor != _CONTROL:
-        os.dup2(descriptor, _CONTROL)
+    if descriptor != launch.CONTROL:
+        os.dup2(descriptor, launch.CONTROL)
         os.close(descriptor)
-    launch.with_function(socket.socket(fileno=_CONTROL), launch.Program(node, tuple(bootstrap)))
+    launch.with_function(socket.socket(fileno=launch.CONTROL), launch.Program(node, tuple(bootstrap)))

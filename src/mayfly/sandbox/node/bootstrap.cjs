@@ -17,6 +17,7 @@ const INSIDE = { layers: ['/opt'], runtime: '/var/runtime' };
 const places = process.argv[2] ? JSON.parse(process.argv[2]) : INSIDE;
 const waits = process.env.AWS_EXECUTION_ENV === undefined; // else its variables are there, and those that a wrapper adds
 process.argv.length = 2;
+if (process.env.UV_USE_IO_URING === '0') delete process.env.UV_USE_IO_URING; // see launch.py
 
 /** Have the function's variables, its modules' places, its log, its directory; the generation of its runtime. */
 function setUp(meta, logs) {

@@ -33,6 +33,14 @@ class Program(NamedTuple):
     bootstrap: tuple[str, ...]
 
 
+# libuv need not ask for io_uring, which no sandbox has; the bootstrap takes it away again.
+_QUIET = {"UV_USE_IO_URING": "0"}
+CONTROL = 3  # the descriptor that the bootstrap speaks over
+# Where sandboxes have them.
+NODE, BOOTSTRAP = "/var/lang/bin/node", "/var/runtime/mayfly/bootstrap.cjs"
+INSIDE = Program(NODE, (BOOTSTRAP,))
+
+
 def heap_options(memory_mb: int) -> tuple[str, ...]:
     """How much of an instance's memory JavaScript's objects may take, as AWS divides it: a tenth for young ones, of
     which half is in use, and the rest for old ones."""
@@ -44,7 +52,7 @@ def ahead(control: socket.socket, program: Program, memory_mb: int) -> NoReturn:
     """Become a Node.js that waits for INIT."""
     control.setblocking(True)
     os.set_inheritable(control.fileno(), True)
-    os.execve(program.node, [program.node, *heap_options(memory_mb), *program.bootstrap], USUAL)
+    os.execve(program.node, [program.node, *heap_options(memory_mb), *program.bootstrap], {**USUAL, **_QUIET})
 
 
 def with_function(control: socket.socket, program: Program) -> NoReturn:
@@ -58,7 +66,7 @@ def with_function(control: socket.socket, program: Program) -> NoReturn:
         sys.stderr.flush()
         os._exit(status)
     os.set_inheritable(control.fileno(), True)
-    os.execve(arguments[0], arguments, environment)
+    os.execve(arguments[0], arguments, {**_QUIET, **environment})
 
 
 def command(program: Program, environment: Mapping[str, str]) -> Sequence[str]:

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from mayfly.sandbox.agent import root
 from mayfly.sandbox.node import launch
 
 
@@ -24,10 +23,9 @@ class Node:
 
     def serve(self, control: socket.socket, request: Mapping[str, Any]) -> NoReturn:
         """A Node.js that waits for INIT, or, where the function's variables must be there from the start, has it."""
-        program = launch.Program(root.NODE, (root.NODE_BOOTSTRAP,))
         if request["early"]:
-            launch.ahead(control, program, request["memory_mb"])
-        launch.with_function(control, program)
+            launch.ahead(control, launch.INSIDE, request["memory_mb"])
+        launch.with_function(control, launch.INSIDE)
 
 
 RESIDENT = Node

@@ -17,7 +17,7 @@ from mayfly.sandbox.agent import kernel, root
 from mayfly.sandbox.oci.runtimes import FUNCTION_ID
 
 KIT = "/.mayfly"
-_SHIPPED = ("sandbox/frames.py", "sandbox/python", "sandbox/wasm")
+_SHIPPED = ("sandbox/frames.py", "sandbox/node", "sandbox/python", "sandbox/wasm")
 _PACKAGES = ("", "sandbox")
 _RUNTIME_PACKAGES = "/var/runtime"
 _PREPARE_S = 60.0
@@ -51,7 +51,7 @@ class Root:
         self._libraries: list[str] = []
         self._make_kit(message["source"])
         os.mkdir(self.path)
-        plan = root.RootPlan(self.path, self._prefix, tuple(message["packages"]), FUNCTION_ID, 1)
+        plan = root.RootPlan(self.path, self._prefix, tuple(message["packages"]), FUNCTION_ID, 1, message.get("node"))
         root.build(plan)
         _open_temporary(self.path)
         os.mkdir(self.path + KIT)
@@ -108,6 +108,8 @@ def _runtime_of(resident: dict[str, Any] | None) -> str:
     """What a container runs that is not for programs; ValueError where that cannot be had."""
     if resident is None:
         return "contained_function.run()"
+    if resident["module"].startswith("mayfly.sandbox.node."):
+        return "contained_function.node()"
     if not resident["module"].startswith("mayfly.sandbox.wasm."):
         raise ValueError("this runtime starts from a template, which containers do not have")
     return f"contained_function.resident([sys.argv[1], {_RUNTIME_PACKAGES!r}], {resident['module']!r})"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import socket
 import sys
 from typing import NoReturn
 
+from mayfly.sandbox.node import launch
 from mayfly.sandbox.python import bootstrap, contained
 
 
@@ -16,6 +18,15 @@ def run() -> NoReturn:
     bootstrap.forget_modules()
     bootstrap.open_output()
     bootstrap.serve(control)
+
+
+def node() -> NoReturn:
+    """Become a Node.js with the function that it is to run."""
+    control = contained.take_control()
+    if control.fileno() != launch.CONTROL:
+        os.dup2(control.detach(), launch.CONTROL)
+        control = socket.socket(fileno=launch.CONTROL)
+    launch.with_function(control, launch.INSIDE)
 
 
 def resident(path: list[str], module: str) -> NoReturn:

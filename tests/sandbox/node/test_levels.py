@@ -1,0 +1,40 @@
+"""Node.js at the levels of OCI runtimes: the same bootstrap, started for its function."""
+
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mayfly.sandbox import choice, frames
+from mayfly.sandbox.oci import runtimes
+from mayfly.sandbox.oci.factory import OciFactory
+
+from ..talk import Talks
+from .conftest import FOUND, Functions, Write
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(params=runtimes.KNOWN)
+async def contained(request: pytest.FixtureRequest, tmp_path: Path, write: Write) -> AsyncIterator[Functions]:
+    if os.geteuid() != 0:
+        pytest.skip("containers are made by root here")
+    factory = OciFactory(tmp_path / "oci", runtimes.locate(request.param, os.environ["PATH"]))
+    await factory.prepare(choice.template_name(FOUND[0]), FOUND[0])
+    talks = Talks(factory)
+    yield Functions(talks, FOUND[0], write)
+    await talks.close()
+    await factory.close()
+
+
+async def test_a_function_runs_in_a_container_with_its_variables_and_its_errors(contained: Functions) -> None:
+    talk = await contained.ready(
+        "exports.handler = async (event) => { if (event.fail) throw new RangeError('no'); "
+        "return [process.execPath, process.cwd(), process.env.COLOUR, process.env.UV_USE_IO_URING] }",
+        environment={"COLOUR": "red"},
+    )
+    frame = await talk.invoke({})
+    assert json.loads(frame.payload) == ["/var/lang/bin/node", "/var/task", "red", None]
+    assert (await talk.invoke({"fail": True})).kind == frames.ERROR
