@@ -259,6 +259,10 @@ def test_an_image_whose_program_cannot_be_started_says_which_and_why(
         assert said["errorType"] == "Runtime.InvalidEntrypoint"
         assert command in said["errorMessage"]
         assert why in said["errorMessage"]
+    client.update_function_configuration(FunctionName="broken", ImageConfig={"WorkingDirectory": "/nowhere"})
+    said = json.loads(client.invoke(FunctionName="broken")["Payload"].read())
+    assert said["errorType"] == "Runtime.InvalidWorkingDir"
+    assert said["errorMessage"].endswith("chdir /nowhere: no such file or directory")
 
 
 def test_an_image_is_imported_and_deployed_with_the_command_line(

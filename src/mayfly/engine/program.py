@@ -264,10 +264,14 @@ class Program:
     def _not_launched(self, frame: frames.Frame) -> None:
         name, meta = self._running.get(frame.number, ""), frame.meta
         if frame.number == RUNTIME:
-            if meta["errno"] == errno.ENOENT and not self._target.command:
+            if meta["errno"] == errno.ENOENT and not self._target.command and meta.get("step") != "directory":
                 self._launch_next()
                 return
-            self._fail("Runtime.InvalidEntrypoint", f"fork/exec {self._tried[-1]}: {meta['error'].lower()}")
+            why = meta["error"].lower()
+            if meta.get("step") == "directory":
+                self._fail("Runtime.InvalidWorkingDir", f"chdir {self._directory}: {why}")
+            else:
+                self._fail("Runtime.InvalidEntrypoint", f"fork/exec {self._tried[-1]}: {why}")
         else:
             self._fail("Extension.LaunchError", f"fork/exec /opt/extensions/{name}: {meta['error'].lower()}")
         self._running.pop(frame.number, None)

@@ -80,7 +80,7 @@ UNSHARED = 29  # number of a SHARE: its socket is closed, and none of its calls 
 
 # Launcher to server. What is launched prints into the output pipe; see `relay`, with which OUTPUT comes before ENDED.
 LAUNCHED = 32  # number; JSON: {"pid": int, as it is known inside}
-LAUNCH_FAILED = 33  # number; JSON: {"error": str, "errno": int}
+LAUNCH_FAILED = 33  # number; JSON: {"error": str, "errno": int, "step": "directory" where it could not go there}
 ENDED = 34  # number; JSON: {"code": exit status} or {"signal": int}
 
 # Within the server, from the conversation with a program. The head of a RESULT or an ERROR may be {"lingers": true}:

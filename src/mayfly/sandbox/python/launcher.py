@@ -100,8 +100,10 @@ class Launcher:
         meta = frame.meta
         argv, environment = meta["argv"], meta["environment"]
         streams = self._streams() if meta.get("streams") else []
+        step = {"step": "directory"}
         try:
             os.chdir(meta["directory"])
+            step = {}
             path = _found(argv[0], environment.get("PATH", os.defpath))
             # It has this process's output and no other of its descriptors, which are closed when a program begins.
             if streams:
@@ -111,7 +113,7 @@ class Launcher:
         except (OSError, ValueError) as error:  # ValueError: a NUL, or a variable's name with "=" in it
             number = getattr(error, "errno", None) or 22
             why = os.strerror(number) if isinstance(error, OSError) else str(error)
-            self._say(frames.LAUNCH_FAILED, frame.number, {"error": why, "errno": number})
+            self._say(frames.LAUNCH_FAILED, frame.number, {"error": why, "errno": number, **step})
             return
         finally:
             for end in streams:
