@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-import msgspec
-
 from mayfly import __version__
+from mayfly.app import own
 from mayfly.app.function_view import FunctionView, QualifiedError
 from mayfly.app.overview import Overview
 from mayfly.app.starts import MOST_STARTS
@@ -18,9 +17,8 @@ from mayfly.metering.ledger import Ledger
 from mayfly.metering.reports import NamedPriceBook, report
 from mayfly.services.contract import HttpRequest, HttpResponse, ServiceError
 from mayfly.settings import Settings
-from mayfly.wire.signed import NotSignedError, SignedRequests
+from mayfly.wire.signed import SignedRequests
 
-SERVICE = "mayfly"
 OWN_FUNCTIONS = "/_mayfly/functions"
 DEFAULT_STARTS = 20
 
@@ -58,75 +56,59 @@ class Pages:
 
     async def health(self, request: HttpRequest) -> HttpResponse:
         """Whether the platform answers; for load balancers and scripts."""
-        return _json(200, {"status": "ok", "version": __version__, "services": list(self._overview.services)})
+        return own.shown({"status": "ok", "version": __version__, "services": list(self._overview.services)})
 
     async def status(self, request: HttpRequest) -> HttpResponse:
         """What `mayfly status` shows."""
-        if reason := await self._refusal(request):
-            return _denied(reason)
-        return _json(200, await self._overview.report())
+        if refused := await own.refusal(self._signed, request, b""):
+            return refused
+        return own.shown(await self._overview.report())
 
     async def usage(self, request: HttpRequest) -> HttpResponse:
         """What `mayfly usage` shows: `?since=` and `&until=` are Unix seconds."""
-        if reason := await self._refusal(request):
-            return _denied(reason)
+        if refused := await own.refusal(self._signed, request, b""):
+            return refused
         query = parse_qs(request.query)
         now = self._clock.now()
         try:
             since = float(query.get("since", [str(now - 30 * 86_400)])[0])
             until = float(query.get("until", [str(now + 1)])[0])
         except ValueError:
-            return _json(400, {"message": "since and until are Unix times in seconds"})
+            return own.said(400, "since and until are Unix times in seconds")
         sums = await self._ledger.sums(self._settings.account, since, until)
-        return _json(200, report(sums, self._prices, since, until))
+        return own.shown(report(sums, self._prices, since, until))
 
     async def starts(self, request: HttpRequest) -> HttpResponse:
         """What `mayfly starts` shows: `?function=` is a name or ARN, `&limit=` how many of its latest starts.
 
         Without a function: how many starts there were of all functions.
         """
-        if reason := await self._refusal(request):
-            return _denied(reason)
+        if refused := await own.refusal(self._signed, request, b""):
+            return refused
         query = parse_qs(request.query)
         if "function" not in query:
-            return _json(200, self._functions.all_starts())
+            return own.shown(self._functions.all_starts())
         limit = query.get("limit", [str(DEFAULT_STARTS)])[0]
         if not (limit.isascii() and limit.isdecimal() and len(limit) < 4 and 1 <= int(limit) <= MOST_STARTS):
-            return _json(400, {"message": f"limit is a number from 1 to {MOST_STARTS}, not {limit!r}"})
+            return own.said(400, f"limit is a number from 1 to {MOST_STARTS}, not {limit!r}")
         return await _shown(self._functions.starts(query["function"][0], int(limit)))
 
     async def functions(self, request: HttpRequest) -> HttpResponse:
         """What `mayfly function` shows; the name or ARN is the rest of the path."""
-        if reason := await self._refusal(request):
-            return _denied(reason)
+        if refused := await own.refusal(self._signed, request, b""):
+            return refused
         name = unquote(request.path.removeprefix(OWN_FUNCTIONS).removeprefix("/"))
         if not name:
-            return _json(404, {"message": f"which function? write {OWN_FUNCTIONS}/NAME"})
+            return own.said(404, f"which function? write {OWN_FUNCTIONS}/NAME")
         return await _shown(self._functions.of(name))
-
-    async def _refusal(self, request: HttpRequest) -> str | None:
-        """None for a request of the root key's owner; else why it is refused."""
-        try:
-            principal = await self._signed.principal(request, b"", SERVICE)
-        except NotSignedError as error:
-            return str(error)
-        return None if principal.kind == "root" else "only the account's root key may see this"
-
-
-def _json(status: int, value: object) -> HttpResponse:
-    return HttpResponse(status, [("content-type", "application/json")], msgspec.json.encode(value))
 
 
 async def _shown(looking: Awaitable[dict[str, Any]]) -> HttpResponse:
     """What was looked for, or why it cannot be shown."""
     try:
-        return _json(200, await looking)
+        return own.shown(await looking)
     except ServiceError as error:
         missing = error.code == "ResourceNotFoundException"
-        return _json(error.status or (404 if missing else 400), {"message": error.message})
+        return own.said(error.status or (404 if missing else 400), error.message)
     except QualifiedError as error:
-        return _json(400, {"message": str(error)})
-
-
-def _denied(reason: str) -> HttpResponse:
-    return _json(403, {"message": f"Access denied: {reason}."})
+        return own.said(400, str(error))

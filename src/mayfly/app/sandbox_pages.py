@@ -22,23 +22,21 @@ Output is read once: what nobody reads waits, and so does the process.
 
 import base64
 import contextlib
-import hashlib
-import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
 
-from mayfly.errors import CallerError, PlatformError
+from mayfly.app import own
+from mayfly.errors import PlatformError
 from mayfly.images.errors import ImageError, ImageNotFoundError
 from mayfly.sandboxes.model import Ending, SandboxEndedError, SandboxMissingError, SandboxRefusedError, Start, Wanted
 from mayfly.sandboxes.processes import Process
 from mayfly.sandboxes.service import Sandboxes
 from mayfly.services.contract import HttpRequest, HttpResponse, StreamBody
-from mayfly.wire.signed import NotSignedError, SignedRequests
+from mayfly.wire.signed import SignedRequests
 
-SERVICE = "mayfly"
 MOST_BODY = 1 << 20  # of a request that is JSON, or input
 _T = TypeVar("_T")
 
@@ -49,10 +47,6 @@ class _Label(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Signal(msgspec.Struct, forbid_unknown_fields=True):
     signal: int
-
-
-class AlteredBodyError(CallerError):
-    """What arrived is not what was signed."""
 
 
 class SandboxPages:
@@ -70,38 +64,35 @@ class SandboxPages:
         """Answer a request of any method."""
         try:
             body = await self._body(request)
-            principal = await self._signed.principal(request, body, SERVICE)
-            if principal.kind != "root":
-                return _refusal(403, "Access denied: only the account's root key may do this.")
+            if refused := await own.refusal(self._signed, request, body):
+                return refused
             parts = [part for part in request.path.split("/") if part][2:]
             return await self._answer(request, parts, body or b"")
-        except NotSignedError as error:
-            return _refusal(403, f"Access denied: {error}.")
         except (SandboxMissingError, ImageNotFoundError) as error:
-            return _refusal(404, str(error))
+            return own.said(404, str(error))
         except SandboxEndedError as error:
-            return _refusal(409, str(error))
-        except (SandboxRefusedError, ImageError, AlteredBodyError, msgspec.DecodeError) as error:
-            return _refusal(400, str(error))
+            return own.said(409, str(error), close=True)
+        except (SandboxRefusedError, ImageError, own.AlteredBodyError, msgspec.DecodeError) as error:
+            return own.said(400, str(error), close=True)
         except PlatformError as error:
-            return _refusal(503, str(error))
+            return own.said(503, str(error), close=True)
 
     async def _answer(self, request: HttpRequest, parts: list[str], body: bytes) -> HttpResponse:
         match request.method, parts:
             case "GET", []:
-                return _json({"sandboxes": self._sandboxes.all()})
+                return own.shown({"sandboxes": self._sandboxes.all()})
             case "POST", []:
-                return _json(await self._sandboxes.make(_read(body, Wanted)))
+                return own.shown(await self._sandboxes.make(_read(body, Wanted)))
             case "GET", ["snapshots"]:
-                return _json({"snapshots": await self._sandboxes.snapshots()})
+                return own.shown({"snapshots": await self._sandboxes.snapshots()})
             case "DELETE", ["snapshots", snapshot_id]:
                 await self._sandboxes.remove_snapshot(snapshot_id)
-                return _json({})
+                return own.shown({})
             case "GET", [sandbox_id]:
-                return _json(self._sandboxes.view(sandbox_id))
+                return own.shown(self._sandboxes.view(sandbox_id))
             case "DELETE", [sandbox_id]:
                 await self._sandboxes.remove(sandbox_id)
-                return _json({})
+                return own.shown({})
             case "POST", [sandbox_id, "processes"]:
                 return _started(await self._sandboxes.start(sandbox_id, _read(body, Start)))
             case _, [sandbox_id, "processes", number, *what] if number.isdecimal():
@@ -115,14 +106,14 @@ class SandboxPages:
     async def _change(self, sandbox_id: str, what: str, body: bytes) -> HttpResponse:
         match what:
             case "freeze":
-                return _json(self._sandboxes.freeze(sandbox_id))
+                return own.shown(self._sandboxes.freeze(sandbox_id))
             case "thaw":
-                return _json(self._sandboxes.thaw(sandbox_id))
+                return own.shown(self._sandboxes.thaw(sandbox_id))
             case "fork":
-                return _json(await self._sandboxes.fork(sandbox_id))
+                return own.shown(await self._sandboxes.fork(sandbox_id))
             case "snapshot":
-                return _json(await self._sandboxes.snapshot(sandbox_id, _read(body or b"{}", _Label).label))
-        return _refusal(404, f"a sandbox has no {what}; there are freeze, thaw, fork, snapshot, processes and files")
+                return own.shown(await self._sandboxes.snapshot(sandbox_id, _read(body or b"{}", _Label).label))
+        return own.said(404, f"a sandbox has no {what}; there are freeze, thaw, fork, snapshot, processes and files")
 
     async def _of_process(
         self, request: HttpRequest, sandbox_id: str, number: int, what: list[str], body: bytes
@@ -138,10 +129,10 @@ class SandboxPages:
                     await process.write(body)
                 if parse_qs(request.query).get("end") == ["1"]:
                     process.end_input()
-                return _json({})
+                return own.shown({})
             case "POST", ["signal"]:
                 self._sandboxes.signal(sandbox_id, number, _read(body, _Signal).signal)
-                return _json({})
+                return own.shown({})
         return _nothing(request)
 
     async def _lines(self, sandbox_id: str, process: Process) -> AsyncIterator[bytes]:
@@ -157,10 +148,10 @@ class SandboxPages:
     async def _files(self, request: HttpRequest, sandbox_id: str) -> HttpResponse:
         places = parse_qs(request.query).get("path", [])
         if len(places) != 1 or not places[0].startswith("/"):
-            return _refusal(400, "which place? say ?path=/…")
+            return own.said(400, "which place? say ?path=/…", close=True)
         if request.method == "PUT":
-            await self._sandboxes.put(sandbox_id, places[0], _verified(request))
-            return _json({})
+            await self._sandboxes.put(sandbox_id, places[0], own.verified(request))
+            return own.shown({})
         if request.method != "GET":
             return _nothing(request)
         archive = self._sandboxes.get(sandbox_id, places[0])
@@ -188,16 +179,6 @@ class SandboxPages:
         return bytes(body)
 
 
-async def _verified(request: HttpRequest) -> AsyncIterator[bytes]:
-    """The body, which ends with an error unless it has the hash that was signed."""
-    hasher = hashlib.sha256()
-    async for chunk in request.body:
-        hasher.update(chunk)
-        yield chunk
-    if not hmac.compare_digest(hasher.hexdigest(), request.header("x-amz-content-sha256") or ""):
-        raise AlteredBodyError("the files that arrived are not those that were signed; send them again")
-
-
 def _read(body: bytes, kind: type[_T]) -> _T:
     return msgspec.json.decode(body, type=kind)
 
@@ -206,17 +187,8 @@ def _started(process: Process) -> HttpResponse:
     shown: dict[str, object] = {"process": process.number}
     if process.ended.done() and process.ended.result().error is not None:
         shown["exit"] = process.ended.result()  # it could not be started
-    return _json(shown)
-
-
-def _json(value: object) -> HttpResponse:
-    return HttpResponse(200, [("content-type", "application/json")], msgspec.json.encode(value))
-
-
-def _refusal(status: int, message: str) -> HttpResponse:
-    body = msgspec.json.encode({"message": message})
-    return HttpResponse(status, [("content-type", "application/json")], body, close=status != 404)
+    return own.shown(shown)
 
 
 def _nothing(request: HttpRequest) -> HttpResponse:
-    return _refusal(404, f"there is no {request.method} {request.path}")
+    return own.said(404, f"there is no {request.method} {request.path}")
