@@ -114,6 +114,8 @@ def isolate(plan: Plan, given: Descriptors, endpoint: socket.socket, to_agent: s
     # The agent's death must be noticed even if it came before PR_SET_PDEATHSIG: then this send fails.
     outside = [one.fileno() for one in listeners] + ([ears] if ears >= 0 else [])
     channel.send(to_agent, {"op": channel.LISTENING, "id": plan.id, "heard": ears >= 0}, outside)
+    if seal.proc >= 0:
+        powers.renounce()  # while the server hears of it
     for one in (*listeners, to_agent):
         one.detach()
     os.dup2(given.control, CONTROL, inheritable=False)
@@ -220,9 +222,10 @@ def _merge(layers: Sequence[int]) -> None:
 def _drop_privileges(plan: Plan, seal: Seal) -> None:
     """Become an unprivileged user without a way back, in a user namespace of one's own where there can be one.
 
-    Capabilities go with the change of all user ids, and those that a user namespace begins with at its end. The
-    bounding set was emptied, and no_new_privs set, in the template. Changing ids clears the parent-death signal and
-    "dumpable", so both are set after it; a process that is not dumpable could not read its own /proc/self.
+    Capabilities go with the change of all user ids; those that a user namespace begins with concern it alone, and are
+    the last thing to go. The bounding set was emptied, and no_new_privs set, in the template. Changing ids clears the
+    parent-death signal and "dumpable", so both are set after it; a process that is not dumpable could not read its own
+    /proc/self.
 
     Processes are counted by user and namespace; with a limit that was there before the namespace, those of siblings
     would count, too.

@@ -21,6 +21,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 # PyDLL, as in `kernel`: these calls are short, and some are made between a fork and what follows it.
 _libc = ctypes.PyDLL(None, use_errno=True)
+_capset = _libc.capset  # looked up once: a fork would look for it again
 
 
 class _CapabilityHeader(ctypes.Structure):
@@ -85,14 +86,18 @@ def forget_inheritance() -> None:
 
 
 def own_user_namespace(uid: int, proc: int) -> None:
-    """Enter a new user namespace in which one id exists, `uid`, which is the caller's; all capabilities are gone, in
-    it as outside. The caller must be dumpable. `proc` is a descriptor of a /proc that can be written.
+    """Enter a new user namespace in which one id exists, `uid`, which is the caller's. The caller must be dumpable, has
+    all capabilities in there, and is to `renounce` them. `proc` is a descriptor of a /proc that can be written.
 
     What a process is before decides nothing here: the kernel lets anybody map the id that it has.
     """
     outside = os.geteuid(), os.getegid()
     kernel.unshare(kernel.CLONE_NEWUSER)
     map_ids(proc, (uid, uid), outside)
+
+
+def renounce() -> None:
+    """Give up all capabilities, and the possibility of them, for good. Some forty system calls."""
     empty_bounding_set()
     keep_capabilities()
 
@@ -117,7 +122,7 @@ def _set(bits: int, inheritable: int) -> None:
         data[half].effective = data[half].permitted = bits >> 32 * half & 0xFFFFFFFF
         data[half].inheritable = inheritable >> 32 * half & 0xFFFFFFFF
     header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
-    if _libc.capset(ctypes.byref(header), ctypes.byref(data)) < 0:
+    if _capset(ctypes.byref(header), ctypes.byref(data)) < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"capset: {os.strerror(number)}")
 

@@ -65,6 +65,7 @@ def own_user_namespaces(alone: bool, first_uid: int) -> bool:
                 powers.become(first_uid)
             kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
             powers.own_user_namespace(first_uid, proc)
+            powers.renounce()
             os._exit(0)
         finally:
             os._exit(1)

@@ -248,6 +248,8 @@ def _become_instance(
         error = None
         try:
             endpoint = isolate.prepare(entrances, alone=seal.alone)
+            if seal.proc >= 0:
+                os.stat("self/uid_map", dir_fd=seal.proc)  # the kernel makes what is looked at, which takes time
         except OSError as failure:
             error = failure
         received = wait()
