@@ -66,6 +66,19 @@ async def test_a_refused_call_fails_and_is_told_by_its_name(talks: Talks, denial
     assert await told(denials, "arn:another") == {}
 
 
+async def test_the_layers_that_are_stated_are_in_force(talks: Talks) -> None:
+    talk = await talks.ready()
+    layers = talk.sandbox.layers
+    assert {"user namespace of its own", "unprivileged user of its own", "seccomp allow-list"} <= set(layers)
+    uid = await talk.run("result = os.getuid()")
+    assert (await talk.run("result = open('/proc/self/uid_map').read()")).split() == [str(uid), str(uid), "1"]
+    assert os.readlink("/proc/self/ns/user") != await talk.run("result = os.readlink('/proc/self/ns/user')")
+    assert await talk.run("result = os.path.exists('/sys')") is False
+    assert sorted(await talk.run("result = os.listdir('/dev')")) == sorted(
+        ["null", "zero", "full", "random", "urandom", "shm", "fd", "stdin", "stdout", "stderr"]
+    )
+
+
 async def test_a_call_that_nobody_knows_is_answered_as_by_an_older_kernel(talks: Talks, denials: Denials) -> None:
     talk = await talks.ready(owner="arn:f2")
     assert await talk.run(ASKING + "(libc.syscall(60000) < 0) and ctypes.get_errno()") == errno.ENOSYS
@@ -110,6 +123,7 @@ async def test_forks_of_a_template_are_heard_through_it(talks: Talks, denials: D
     forks: list[Talk] = [await talks.ready(code, template=str(code)) for _ in range(2)]
     for talk in forks:
         assert talk.sandbox.origin == "template"
+        assert "user namespace of its version" in talk.sandbox.layers
         assert await talk.run(ASKING + call("keyctl", 0, 0)) == errno.EPERM
     assert await told(denials, "arn:f6") == {"bpf": 1, "keyctl": 2}
 

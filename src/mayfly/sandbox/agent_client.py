@@ -113,7 +113,10 @@ class AgentSandbox:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        return self._agent.layers
+        if self._origin != "template":
+            return self._agent.layers
+        # Forks of one template are one user in one user namespace, which nobody else is or has.
+        return tuple(one.replace("of its own", "of its version") for one in self._agent.layers)
 
     async def dial(self) -> socket.socket:
         if not self._exit.done() and not self._sockets:
