@@ -14,7 +14,6 @@ import stat
 from typing import NamedTuple, Optional
 
 from mayfly.sandbox.agent import kernel, masks
-from mayfly.sandbox.node import launch
 
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # What programs look up in /etc that says nothing about the host.
@@ -31,6 +30,8 @@ JAVA = "java-*-openjdk"  # where Debian's JDKs have their configuration
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
 READ_ONLY = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
 HOSTNAME = "mayfly"
+# Where `node.launch` looks for them. It is not imported, because keepers have this module, and next to no others.
+NODE, NODE_BOOTSTRAP = "/var/lang/bin/node", "/var/runtime/mayfly/bootstrap.cjs"
 # Where a nest keeps a /proc without masks, out of reach below a directory that is root's: the kernel lets a user
 # namespace mount a /proc of its own only where a whole one is to be seen.
 WHOLE_PROC = "/etc/proc.whole/proc"
@@ -159,8 +160,8 @@ def _runtime(new: str, packages: tuple[str, ...]) -> None:
 
 def _node(new: str, node: dict[str, str]) -> None:
     """Where AWS has it. Modules of the runtime are found from everywhere, by ES modules too: they know no NODE_PATH."""
-    _bind_at(node["path"], new + launch.NODE)
-    _bind_at(node["bootstrap"], new + os.path.dirname(launch.BOOTSTRAP))
+    _bind_at(node["path"], new + NODE)
+    _bind_at(node["bootstrap"], new + os.path.dirname(NODE_BOOTSTRAP))
     if node["modules"]:
         _bind_at(node["modules"], f"{new}/var/runtime/node_modules")
         os.symlink("var/runtime/node_modules", f"{new}/node_modules")
