@@ -1,5 +1,8 @@
 """Programs for tests, in bash, which is everywhere: clients of the Runtime API without a library."""
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 from mayfly.engine.api import Target
@@ -34,6 +37,17 @@ done
 def write(code: Path, script: str, name: str = "bootstrap", mode: int = 0o755) -> None:
     (code / name).write_text(script)
     (code / name).chmod(mode)
+
+
+def bring(program: str, root: Path) -> None:
+    """A program of this machine into another file system, with its libraries to where it looks for them."""
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    for path in [program, *(word for word in listed.split() if word.startswith("/"))]:
+        target = root / path[1:]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(os.path.realpath(path), target)
+        for parent in target.relative_to(root).parents:
+            (root / parent).chmod(0o755)
 
 
 def program(code: Path, timeout_s: float = 20.0, memory_mb: int = 256) -> Target:

@@ -1,6 +1,7 @@
 """Extensions beside a runtime, at the levels that Mayfly ships: who starts when, who is waited for, who hears what."""
 
 import asyncio
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mayfly.engine.engine import LocalEngine
 from mayfly.sandbox.api import SandboxFactory
 
 from .conftest import Recorder, result
-from .programs import ASK, ECHO, program, write
+from .programs import ASK, ECHO, bring, program, write
 from .test_programs import call, code, engine, factory, failed
 
 __all__ = ["code", "engine", "factory"]
@@ -282,3 +283,32 @@ async def test_telemetry_tells_of_init_of_calls_and_of_what_they_print(
     ]
     assert [record for kind, record in told if kind == "function"] == ['"booting"', '"got 1"']
     assert "TELEMETRY\tName: watcher\tState: Subscribed\tTypes: [Platform, Function]" in lines
+
+
+async def test_extensions_of_an_image_are_found_in_it(
+    engine: LocalEngine, factory: SandboxFactory, tmp_path: Path, recorder: Recorder
+) -> None:
+    if factory.level == "process":
+        pytest.skip("there, no image is shown")
+    root = tmp_path / "root"
+    for name in ("dev", "proc", "tmp", "var/task", "opt/extensions"):
+        (root / name).mkdir(parents=True)
+    for directory in (root, *root.rglob("*")):
+        directory.chmod(0o755)
+    for tool in ("bash", "cat", "grep", "tr", "cut", "basename"):
+        found = shutil.which(tool)
+        assert found is not None
+        bring(found, root)
+    shebang = shutil.which("bash")
+    write(root / "var" / "task", ECHO.replace("/bin/bash", str(shebang)))
+    script = EXTENSION.replace("/bin/bash", str(shebang)) + "register '\"INVOKE\"'\nwhile event; do echo heard; done\n"
+    write(root / "opt" / "extensions", script, "inside")
+    target = program(root)
+    target = replace(target, sandbox=replace(target.sandbox, root=root), command=("/var/task/bootstrap",))
+
+    assert result(await engine.invoke(target, call(1))) == {"you said": 1}
+    await rested(engine)
+
+    lines = [text for _, _, text in recorder.of("output")]
+    assert "EXTENSION\tName: inside\tState: Ready\tEvents: [INVOKE]" in lines
+    assert "heard" in lines

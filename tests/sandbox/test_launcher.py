@@ -3,9 +3,7 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import pytest_asyncio
 from mayfly.sandbox import frames
 from mayfly.sandbox.api import Exit, SandboxFactory
 from mayfly.sandbox.oci.runtimes import GVISOR
+from tests.engine.programs import bring
 
 from .conftest import ALL_LEVELS, ISOLATED_LEVELS, factory_of
 from .talk import PATIENCE_S, Talk, Talks
@@ -223,7 +222,7 @@ async def test_a_sandbox_can_have_a_root_of_its_own(isolated_launchers: Launcher
     (root / "etc" / "hosts").write_text("to be replaced\n")
     (root / "app" / "mine").write_text("of the image\n")
     for program in ("/bin/bash", "/bin/cat"):
-        _copy_program(program, root)
+        bring(program, root)
     talk = await isolated_launchers.program(root, root=root)
 
     script = (
@@ -238,17 +237,6 @@ async def test_a_sandbox_can_have_a_root_of_its_own(isolated_launchers: Launcher
     assert lines[1:3] == ["of the image", "ours"]
     assert printed.count("Read-only file system") + printed.count("Permission denied") == 2
     assert "127.0.0.1 localhost" in printed
-
-
-def _copy_program(program: str, root: Path) -> None:
-    """With its libraries, to where it looks for them."""
-    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    for path in [program, *(word for word in listed.split() if word.startswith("/"))]:
-        target = root / path[1:]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(os.path.realpath(path), target)
-        for parent in target.relative_to(root).parents:
-            (root / parent).chmod(0o755)
 
 
 async def test_a_launcher_ends_with_its_sandbox(launchers: Launchers, code: Path) -> None:
