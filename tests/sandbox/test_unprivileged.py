@@ -146,3 +146,42 @@ def test_what_is_lost_without_root_is_said(place: Path) -> None:
     assert "True False" in lines  # the peak is that of its first process; nothing freezes
     assert lines[-1] == "a template needs user ids of its own: start Mayfly as root"
     assert sys.platform == "linux"
+
+
+PLATFORM = """
+import io, json, subprocess, sys, zipfile
+from pathlib import Path
+import boto3
+
+data = Path(sys.argv[1]) / "data"
+mayfly = [sys.executable, "-m", "mayfly"]
+subprocess.run([*mayfly, "up", "--detach", "--port", "0", "--data", str(data)], check=True)
+try:
+    info = json.loads((data / "server.json").read_text())
+    key = json.loads((data / "root-key.json").read_text())
+    keys = {f"aws_{name}": key[name] for name in ("access_key_id", "secret_access_key")}
+    session = boto3.session.Session(region_name=info["region"], **keys)
+    policy = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
+    iam, functions = (session.client(name, endpoint_url=info["url"]) for name in ("iam", "lambda"))
+    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", "import os\\ndef handler(event, context): return [os.getpid(), os.listdir('/tmp')]")
+    code = {"ZipFile": package.getvalue()}
+    runtime = f"python3.{sys.version_info[1]}"
+    functions.create_function(FunctionName="f", Runtime=runtime, Handler="app.handler", Role=role, Code=code)
+    print("answer", functions.invoke(FunctionName="f")["Payload"].read().decode())
+    shown = subprocess.run([*mayfly, "function", "f", "--data", str(data)], capture_output=True, text=True, check=True)
+    print(shown.stdout)
+finally:
+    subprocess.run([*mayfly, "down", "--data", str(data)], check=True)
+"""
+
+
+def test_a_platform_that_is_not_roots_isolates_functions_and_shows_how(place: Path) -> None:
+    done = run_unprivileged(place, "-c", PLATFORM, str(place / "home"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "answer [1, []]" in done.stdout
+    assert "Isolation    namespace" in done.stdout
+    assert "control group: none: each process by itself" in done.stdout

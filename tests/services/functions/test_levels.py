@@ -1,5 +1,7 @@
 """The level of isolation of functions: asked for by a tag, required by the account, given or refused."""
 
+import asyncio
+
 import pytest
 
 from mayfly.services.contract import ServiceError
@@ -42,6 +44,25 @@ async def test_tagging_moves_a_function_and_its_versions_to_another_level(stage:
     assert len(stage.engine.retired) == 2, "what ran at the other level is given up"
     await stage.call("UntagResource", Resource=f"{ARN}f", TagKeys=["mayfly:level"])
     assert [await level(stage), await level(stage, Qualifier="1")] == ["namespace", "namespace"]
+
+
+async def test_provisioned_instances_move_to_another_level_as_well(stage: Stage) -> None:
+    await stage.create()
+    await stage.call("PublishVersion", FunctionName="f")
+    stage.engine.available = 2
+    await stage.call(
+        "PutProvisionedConcurrencyConfig", FunctionName="f", Qualifier="1", ProvisionedConcurrentExecutions=2
+    )
+
+    async def kept_at(level: str) -> None:
+        async with asyncio.timeout(30):
+            while {target.sandbox.level for target, number in stage.engine.wanted.values() if number} != {level}:
+                stage.engine.arrived.clear()
+                await stage.engine.arrived.wait()
+
+    await kept_at("namespace")
+    await stage.call("TagResource", Resource=f"{ARN}f", Tags={"mayfly:level": "container"})
+    await kept_at("container")
 
 
 async def test_a_tag_that_cannot_be_given_is_refused_and_changes_nothing(stage: Stage) -> None:

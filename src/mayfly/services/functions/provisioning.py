@@ -69,16 +69,25 @@ class Provisioner:
         self._catalog = catalog
         self._engine = engine
         self._touched: dict[str, None] = {}  # in order
+        self._anew: set[str] = set()  # of these, those whose instances have to be others
         self._wake = asyncio.Event()
         self._told: dict[str, dict[str, tuple[FunctionTarget, int]]] = {}  # by function and version
         self._failed: dict[tuple[str, str], str] = {}  # versions of which no target could be made
 
-    def touch(self, tx: Tx, name: str) -> None:
-        """The settings of a function are others once the transaction is durable."""
-        tx.after_commit(lambda: self._touch(name))
+    def touch(self, tx: Tx, name: str, *, anew: bool = False) -> None:
+        """The settings of a function are others once the transaction is durable; `anew`: so is what its instances run
+        on."""
+        tx.after_commit(lambda: self._touch(name, anew=anew))
 
-    def _touch(self, name: str) -> None:
+    def renew(self) -> None:
+        """What all instances run on may be different from now on."""
+        for name in self._told:
+            self._touch(name, anew=True)
+
+    def _touch(self, name: str, *, anew: bool = False) -> None:
         self._touched[name] = None
+        if anew:
+            self._anew.add(name)
         self._wake.set()
 
     def allocation(self, subject: Version | Alias) -> Allocation:
@@ -128,6 +137,8 @@ class Provisioner:
     async def _tell(self, name: str) -> None:
         """Tell the engine what has changed of one function."""
         del self._touched[name]
+        anew = name in self._anew
+        self._anew.discard(name)
 
         def body(reader: Reader) -> Counter[str]:
             wanted: Counter[str] = Counter()
@@ -140,7 +151,7 @@ class Provisioner:
         wanted = await self._store.read(body)
         told = self._told.setdefault(name, {})
         for version, (target, _) in list(told.items()):
-            if not wanted[version]:
+            if anew or not wanted[version]:
                 self._engine.provision(target, 0)
                 del told[version]
         for key in [key for key in self._failed if key[0] == name]:

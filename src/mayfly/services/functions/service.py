@@ -199,7 +199,7 @@ class FunctionsService:
             ),
             CodeOperations(home, editor, sources, choose, host, preparing, settler),
             ConcurrencyOperations(home, editor, store, limits),
-            TagOperations(home, editor, levels),
+            TagOperations(home, editor, levels, provisioner),
             PermissionOperations(home, editor),
             UrlOperations(home, editor, store, clock),
             AsyncSettingsOperations(home, editor, store, clock),
@@ -226,6 +226,7 @@ class FunctionsService:
         """Have the account require a level of isolation of all its functions, or none; `ServiceError`."""
         await self.levels.require(level)
         self.catalog.forget_all()
+        self._provisioner.renew()
 
     async def start(self) -> None:
         """Make the code directory ready and begin delivering events."""

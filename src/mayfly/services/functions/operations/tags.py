@@ -11,6 +11,7 @@ from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.levels import TAG, FunctionLevels
 from mayfly.services.functions.model import Function
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.provisioning import Provisioner
 from mayfly.store.api import Tx
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 class TagOperations:
     """Handlers; see the module."""
 
-    def __init__(self, home: Home, editor: Editor, levels: FunctionLevels) -> None:
+    def __init__(self, home: Home, editor: Editor, levels: FunctionLevels, provisioner: Provisioner) -> None:
         self._home = home
         self._editor = editor
         self._levels = levels
+        self._provisioner = provisioner
 
     @operation("TagResource")
     async def tag(self, context: RequestContext, params: "TagResourceRequestTypeDef") -> dict[str, object]:
@@ -36,7 +38,7 @@ class TagOperations:
             raise faults.invalid_parameter("An error occurred and the request cannot be processed.")
 
         def change(function: Function, tx: Tx) -> Function:
-            return msgspec.structs.replace(function, tags=validation.tags({**function.tags, **added}))
+            return self._retag(function, validation.tags({**function.tags, **added}), tx)
 
         name = self._function(params["Resource"])
         await self._check(name, lambda tags: {**tags, **added})
@@ -49,12 +51,17 @@ class TagOperations:
 
         def change(function: Function, tx: Tx) -> Function:
             kept = {key: value for key, value in function.tags.items() if key not in removed}
-            return msgspec.structs.replace(function, tags=kept)
+            return self._retag(function, kept, tx)
 
         name = self._function(params["Resource"])
         await self._check(name, lambda tags: {key: value for key, value in tags.items() if key not in removed})
         await self._editor.change(name, change)
         return {}
+
+    def _retag(self, function: Function, tags: dict[str, str], tx: Tx) -> Function:
+        if function.tags.get(TAG) != tags.get(TAG):
+            self._provisioner.touch(tx, function.name, anew=True)
+        return msgspec.structs.replace(function, tags=tags)
 
     async def _check(self, name: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
         """A tag may ask for a level of isolation, or end that; other tags are as welcome as ever."""
