@@ -18,6 +18,7 @@ from mayfly.sandbox.agent import kernel
 FILES = (
     *("interrupts", "softirqs", "vmstat", "zoneinfo", "buddyinfo", "diskstats", "schedstat", "sched_debug"),
     *("latency_stats", "timer_list", "timer_stats", "keys", "key-users", "kcore", "kallsyms", "sysrq-trigger"),
+    *("iomem", "ioports"),  # by these a function could know the machine, and find itself again on it
 )
 DIRECTORIES = ("acpi", "asound", "scsi", "pressure", "irq", "fs", "firmware")
 STAT = "/etc/proc.stat"  # what processors did: nothing
