@@ -61,7 +61,7 @@ def local_code(template: dict[str, Any], folder: Path) -> Iterator[LocalCode]:
         else:
             continue
         if isinstance(code, str) and not code.startswith("s3://"):
-            python = runtime.removeprefix("python") if isinstance(runtime, str) else DEFAULT_PYTHON
+            python = str(runtime).removeprefix("python") if str(runtime).startswith("python") else DEFAULT_PYTHON
             yield LocalCode(logical_id, (folder / code).resolve(), python)
 
 
