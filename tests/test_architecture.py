@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime_api": FOUNDATION | {"policy"},
     "web_adapter": FOUNDATION,
     "engine": FOUNDATION | {"policy", "sandbox", "runtime_api", "web_adapter"},
+    "egress": FOUNDATION | {"policy", "sandbox"},
     "images": FOUNDATION | {"policy", "store"},
     "sandboxes": FOUNDATION | {"store", "sandbox", "images"},
     "services": FOUNDATION | {"policy", "store", "sandbox", "engine", "images"},
@@ -28,7 +29,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http": FOUNDATION | {"services", "wire"},
     "front": FOUNDATION | {"policy", "store", "sandbox", "engine", "services", "http"},
     "app": FOUNDATION
-    | {"policy", "store", "sandbox", "sandboxes", "engine", "images", "services", "metering", "wire", "http", "front"},
+    | {
+        "policy",
+        "store",
+        "sandbox",
+        "sandboxes",
+        "egress",
+        "engine",
+        "images",
+        "services",
+        "metering",
+        "wire",
+        "http",
+        "front",
+    },
     "cli": FOUNDATION | {"app", "sandbox", "simulator"},
 }
 # What every service may use of the package that all of them live in.

@@ -7,6 +7,9 @@ import pytest
 
 from mayfly.app.levels import Levels, oci_factory
 from mayfly.app.sandboxes import Interpreters
+from mayfly.clock import SystemClock
+from mayfly.egress.book import Book
+from mayfly.egress.outlets import Outlets
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import SandboxFactory, SandboxSpec, SandboxUnavailableError, TemplateRefusedError
 from mayfly.sandbox.choice import template_name
@@ -23,7 +26,7 @@ RUNTIME = template_name(interpreters.current())
 
 
 async def levels_over(own: SandboxFactory, home: Path, **settings: object) -> AsyncIterator[Levels]:
-    levels = Levels(own, KNOWN, EngineSettings(**settings), home)  # type: ignore[arg-type]  # whatever a test sets
+    levels = Levels(own, KNOWN, EngineSettings(**settings), home, Outlets(Book(SystemClock())))  # type: ignore[arg-type]  # whatever a test sets
     try:
         yield levels
     finally:

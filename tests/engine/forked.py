@@ -10,11 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.api import Exit, Interpreter, Origin, SandboxSpec
+from mayfly.sandbox.api import Exit, Interpreter, Origin, Place, SandboxSpec
 from mayfly.sandbox.without_templates import WithoutTemplates
 
 CHILD = Path(__file__).with_name("child.py")
@@ -73,6 +73,9 @@ class ForkedSandbox:
         return ()
 
     async def dial(self) -> socket.socket:
+        raise ConnectionError("there is no network")
+
+    async def listen(self, places: Sequence[Place]) -> list[socket.socket]:
         raise ConnectionError("there is no network")
 
     async def exited(self) -> Exit:

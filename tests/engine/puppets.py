@@ -6,10 +6,10 @@ So an engine with hundreds of instances runs as fast as its own code, and in an 
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.api import Exit, Interpreter, Origin, SandboxSpec
+from mayfly.sandbox.api import Exit, Interpreter, Origin, Place, SandboxSpec
 from mayfly.sandbox.without_templates import WithoutTemplates
 
 _KILLED = Exit("killed", 9, 0)
@@ -63,6 +63,9 @@ class Puppet:
         return ()
 
     async def dial(self) -> socket.socket:
+        raise ConnectionError("there is no network")
+
+    async def listen(self, places: Sequence[Place]) -> list[socket.socket]:
         raise ConnectionError("there is no network")
 
     async def exited(self) -> Exit:

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections.abc import Sequence
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.api import Exit, Interpreter, Origin, SandboxSpec
+from mayfly.sandbox.api import Exit, Interpreter, Origin, Place, SandboxSpec
 from mayfly.sandbox.without_templates import WithoutTemplates
 
 
@@ -41,6 +42,9 @@ class Scripted:
         return ()
 
     async def dial(self) -> socket.socket:
+        raise ConnectionError("there is no network")
+
+    async def listen(self, places: Sequence[Place]) -> list[socket.socket]:
         raise ConnectionError("there is no network")
 
     async def exited(self) -> Exit:

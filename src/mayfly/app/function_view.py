@@ -1,13 +1,14 @@
 """How one function stands, for `mayfly function`: what runs it, behind what, how much of it, and how it starts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from mayfly.app.asking import Asking
 from mayfly.app.layers import Layers, Sizes, level_of
 from mayfly.app.overview import IMAGE
+from mayfly.app.reach import Reach
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.start_report import report
 from mayfly.app.starts import StartBook
@@ -39,6 +40,7 @@ class FunctionView:
         account_concurrency: int,
         denials: Denials,
         levels: FunctionLevels,
+        reach: Reach,
     ) -> None:
         self._asking = asking
         self._interpreters = interpreters
@@ -49,6 +51,7 @@ class FunctionView:
         self._account_concurrency = account_concurrency
         self._denials = denials
         self._levels = levels
+        self._reach = reach
 
     def all_starts(self) -> dict[str, Any]:
         """How many starts there were of all functions, by path."""
@@ -67,13 +70,16 @@ class FunctionView:
         deployments = await self._deployments.of(name)
         pools = [pool for pool in self._engine.snapshot() if pool.function == arn]
         sizes = Sizes(found["MemorySize"], found["EphemeralStorage"]["Size"])
+        tags = (await self._asking.ask("ListTags", {"Resource": arn})).get("Tags", {})
+        isolation = self._isolation(found, tags, sizes)
         return {
             "name": name,
             "arn": arn,
             "handler": found.get("Handler"),
             "image": await self._image(found),
             **self._runtime(found.get("Runtime", IMAGE)),
-            "isolation": await self._isolation(found, sizes),
+            "isolation": isolation,
+            "egress": self._reach.of(arn, tags, found.get("Runtime", IMAGE), isolation["level"]),
             "refused_calls": [asdict(one) for one in self._denials.of(arn)],
             "memory_mb": sizes.memory_mb,
             "ephemeral_mb": sizes.ephemeral_mb,
@@ -88,9 +94,8 @@ class FunctionView:
             "starts": {"since": self._book.since, "counts": dict(self._book.of(arn).counts)},
         }
 
-    async def _isolation(self, found: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
+    def _isolation(self, found: dict[str, Any], tags: Mapping[str, str], sizes: Sizes) -> dict[str, Any]:
         """The level, what is required of it, and the layers in force; why there is none, where there is none."""
-        tags = (await self._asking.ask("ListTags", {"Resource": found["FunctionArn"]})).get("Tags", {})
         runtime = found.get("Runtime", IMAGE)
         required = {"platform": self._levels.platforms, "account": self._levels.accounts}
         try:

@@ -5,13 +5,16 @@ every installation knows and of those that it was configured with; their supervi
 level that this machine cannot give is an error that says why, never another level.
 """
 
+import asyncio
 import contextlib
+import dataclasses
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mayfly.app.sandboxes import Interpreters, PreparedFactory
+from mayfly.egress.outlets import Outlets
 from mayfly.errors import PlatformError
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import (
@@ -20,6 +23,7 @@ from mayfly.sandbox.api import (
     Sandbox,
     SandboxFactory,
     SandboxSpec,
+    SandboxStartError,
     SandboxUnavailableError,
     TemplateRefusedError,
 )
@@ -46,8 +50,11 @@ def oci_factory(level: str, settings: EngineSettings, home: Path) -> OciFactory:
 class Levels:
     """A `SandboxFactory` over those of all levels."""
 
-    def __init__(self, own: SandboxFactory, known: Interpreters, settings: EngineSettings, home: Path) -> None:
-        """`own` makes what asks for the server's own level. It is closed with this."""
+    def __init__(
+        self, own: SandboxFactory, known: Interpreters, settings: EngineSettings, home: Path, outlets: Outlets
+    ) -> None:
+        """`own` makes what asks for the server's own level; `outlets` open the ways out. They are closed with this."""
+        self._outlets = outlets
         self._own = PreparedFactory(own, known)
         self._known = known
         self._settings = settings
@@ -91,7 +98,26 @@ class Levels:
         await self._own.prepare(runtime, interpreter)
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
-        return await self._of(spec.level).start(spec)
+        factory = self._of(spec.level)
+        if not spec.egress:
+            return await factory.start(spec)
+        if spec.level == "process":
+            if spec.egress.everything:
+                return await factory.start(spec)
+            raise SandboxUnavailableError(f"egress {spec.egress} cannot be enforced at the level 'process'")
+        return await self._reaching_out(factory, spec)
+
+    async def _reaching_out(self, factory: PreparedFactory, spec: SandboxSpec) -> Sandbox:
+        """With its way out open before any of its code runs, so nobody speaks to it ahead of that."""
+        sandbox = await factory.start(dataclasses.replace(spec, greeting=None))
+        try:
+            await self._outlets.attach(sandbox, spec.egress, spec.owner)
+        except BaseException as error:
+            await asyncio.shield(_give_back(sandbox))
+            if isinstance(error, PlatformError | ConnectionError):
+                raise SandboxStartError(f"no way out could be opened: {error}") from error
+            raise
+        return sandbox
 
     async def prepare_packages(
         self, key: str, spec: SandboxSpec, modules: Sequence[str], environment: Mapping[str, str]
@@ -107,6 +133,10 @@ class Levels:
         environment: Mapping[str, str],
         serve: Callable[[socket.socket], Callable[[], None]] | None,
     ) -> Prepared:
+        if spec.egress:
+            raise TemplateRefusedError(
+                "its init may reach out of its sandbox, and connections do not survive being forked"
+            )
         factory = self._for_template(key, spec)
         return await factory.prepare_function(key, spec, handler, environment, serve)
 
@@ -139,5 +169,15 @@ class Levels:
         await self._own.warm()
 
     async def close(self) -> None:
+        await self._outlets.close()
         for factory in (*self._others.values(), self._own):
             await factory.close()
+
+
+async def _give_back(sandbox: Sandbox) -> None:
+    sandbox.control.close()
+    os.close(sandbox.output)
+    for listener in (sandbox.endpoint, sandbox.runtime_api):
+        if listener is not None:
+            listener.close()
+    await sandbox.discard()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mayfly.engine.limits import Limits
 from mayfly.errors import CallerError
+from mayfly.policy import egress
 from mayfly.policy.rates import Rate
 from mayfly.settings import EngineSettings, FunctionLimits, HttpSettings, ImageSettings, Isolation, OciRuntime, Settings
 
@@ -48,6 +49,7 @@ class ServerOptions:
     account: str = "000000000000"
     isolation: Isolation = "namespace"
     require_level: str | None = None  # of every function, at least
+    egress: str = egress.NONE  # of functions that say nothing of it
     oci_runtimes: tuple[str, ...] = ()  # NAME=PATH[,ARGUMENT...]
     memory_mb: int | None = None
     keep_alive: str = "learned"  # or `fixed`, or `fixed:SECONDS`
@@ -124,6 +126,7 @@ class ServerOptions:
         settings = EngineSettings(
             isolation=self.isolation,
             require_level=self._required_level(),
+            egress=self._egress(),
             oci_runtimes=self._runtimes(),
             runtime_substitution=self.runtime_substitution,
             memory_mb=self.memory_mb,
@@ -140,6 +143,16 @@ class ServerOptions:
             return replace(settings, keep_alive="learned")
         seconds = chosen[1]
         return replace(settings, keep_alive="fixed", keep_alive_s=float(seconds or settings.keep_alive_s))
+
+    def _egress(self) -> str:
+        """In the words that it is kept in; none of it can be enforced where nothing is isolated."""
+        try:
+            wanted = egress.parse(self.egress)
+        except egress.EgressError as error:
+            raise OptionError(str(error)) from error
+        if wanted and not wanted.everything and self.isolation == "process":
+            raise OptionError(f"egress {wanted} cannot be enforced with isolation process, which isolates nothing")
+        return str(wanted)
 
     def _required_level(self) -> str | None:
         """One that this server has, or the machine may."""

@@ -28,12 +28,15 @@ from mayfly.app.links import Endpoints, LateObjects
 from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb, most_spares, template_budget_mb
 from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
+from mayfly.app.reach import Reach
 from mayfly.app.remembering import Remembering
 from mayfly.app.sandbox_pages import SandboxPages
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.starts import StartBook
 from mayfly.app.workers import Workers, front_names
 from mayfly.clock import Clock, SystemClock
+from mayfly.egress.book import Book
+from mayfly.egress.outlets import Outlets
 from mayfly.engine.api import Engine, Observer
 from mayfly.engine.engine import LocalEngine
 from mayfly.front.process import FrontView
@@ -206,7 +209,9 @@ class _Builder:
         self._cleanup.callback(held.write_all)
         recorder = Recorder(held, home, streams, self._clock)
         book = StartBook(recorder, self._clock)
-        levels = Levels(factory, interpreters, self._settings.engine, self._directory.oci)
+        traffic = Book(self._clock)
+        outlets = Outlets(traffic)
+        levels = Levels(factory, interpreters, self._settings.engine, self._directory.oci, outlets)
         engine = await self._engine(levels, book, endpoints, state.store)
         images = Images(
             self._settings.data, state.store, state.blobs, self._settings.images, image_architecture(), self._clock
@@ -257,7 +262,16 @@ class _Builder:
         layers = Layers(self._settings.limits, levels.layers)
         most = self._settings.limits.account_concurrency
         view = FunctionView(
-            asking, interpreters, engine, layers, book, functions.deployments, most, denials, functions.levels
+            asking,
+            interpreters,
+            engine,
+            layers,
+            book,
+            functions.deployments,
+            most,
+            denials,
+            functions.levels,
+            Reach(functions.egress, traffic),
         )
         prices = load_price_book(self._directory.root / "prices.toml")
         pages = Pages(signed, overview, view, ledger, prices, self._settings, self._clock)

@@ -67,6 +67,7 @@ def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "", refused
     for layer in view["isolation"]["layers"]:
         yield "", f"{layer['layer']}: {layer['detail']}"
+    yield from _egress(view["egress"])
     if refused := view["refused_calls"]:
         calls = ", ".join(f"{one['call']} ({one['count']})" for one in refused)
         yield "Refused", f"system calls: {calls} since the server started"
@@ -89,6 +90,21 @@ def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for one in view["urls"]:
         of = f" ({one['qualifier']})" if one["qualifier"] else ""
         yield "URL", f"{one['url']}{of}, auth {one['auth']}"
+
+
+def _egress(egress: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What it may reach, what it did, and what was in vain."""
+    yield "Egress", egress["allowed"]
+    if egress["refused"]:
+        yield "", egress["refused"]
+    if egress["connections"]:
+        sent, received = egress["sent_bytes"], egress["received_bytes"]
+        yield (
+            "",
+            f"{egress['connections']} connections, {sent} bytes sent, {received} received since the server started",
+        )
+    for one in egress["refused_destinations"]:
+        yield "", f"refused: {one['destination']} ({one['count']}), {one['reason']}"
 
 
 def _concurrency(concurrency: dict[str, Any]) -> str:

@@ -43,6 +43,15 @@ def up(
             "that asks for nothing gets this. See [bold]mayfly level[/] for an account's own.",
         ),
     ] = None,
+    egress: Annotated[
+        str,
+        typer.Option(
+            envvar="MAYFLY_EGRESS",
+            help="What functions may reach that say nothing of it by the tag mayfly:egress: [bold]none[/], "
+            "[bold]host[/] (what this machine reaches, but not the machine itself), or a list such as "
+            "[bold]db.example.com:5432 *.example.org:443 10.0.0.5:6379[/].",
+        ),
+    ] = "none",
     oci_runtime: Annotated[
         list[str] | None,
         typer.Option(
@@ -159,6 +168,7 @@ def up(
         account=account,
         isolation=isolation,
         require_level=require_level,
+        egress=egress,
         oci_runtimes=tuple(oci_runtime or ()),
         memory_mb=memory,
         keep_alive=keep_alive,
@@ -228,6 +238,7 @@ def _detached(options: ServerOptions, started: float) -> None:
     command += ["--port", str(options.port), "--region", options.region, "--account", options.account]
     command += ["--isolation", options.isolation, "--keep-alive", options.keep_alive]
     command += ["--require-level", options.require_level] if options.require_level else []
+    command += ["--egress", options.egress]
     for one in options.oci_runtimes:
         command += ["--oci-runtime", one]
     command += ["--memory", str(options.memory_mb)] if options.memory_mb else []

@@ -13,7 +13,7 @@ import os
 import socket
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -25,6 +25,7 @@ from mayfly.sandbox.api import (
     Greeting,
     Interpreter,
     Origin,
+    Place,
     SandboxSpec,
     SandboxStartError,
     SandboxUnavailableError,
@@ -43,6 +44,7 @@ _AGENT_START_S = 20.0
 _AGENT_END_S = 15.0
 _START_S = 30.0
 _SOCKETS_AT_ONCE = 4
+_SOCKETS_A_MESSAGE = 32
 # What the agent does for every sandbox; it makes none without.
 LAYERS = (
     "namespaces (mount, pid, network, ipc, uts, cgroup)",
@@ -77,6 +79,7 @@ class AgentSandbox:
         self._runtime_api: socket.socket | None = None
         self._sockets: collections.deque[socket.socket] = collections.deque()  # of its network, unused
         self._dialling: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._listening: collections.deque[asyncio.Future[list[socket.socket]]] = collections.deque()
         self._control = control
         self._output = output
         self._agent = agent
@@ -127,6 +130,25 @@ class AgentSandbox:
         if self._exit.done():
             raise ConnectionError("the sandbox has ended")
         return self._sockets.popleft()
+
+    async def listen(self, places: Sequence[Place]) -> list[socket.socket]:
+        made: list[socket.socket] = []
+        try:
+            for first in range(0, len(places), _SOCKETS_A_MESSAGE):
+                made += await self._listen(places[first : first + _SOCKETS_A_MESSAGE])
+        except BaseException:
+            for one in made:
+                one.close()
+            raise
+        return made
+
+    async def _listen(self, places: Sequence[Place]) -> list[socket.socket]:
+        if self._exit.done():
+            raise ConnectionError("the sandbox has ended")
+        asked: asyncio.Future[list[socket.socket]] = asyncio.get_running_loop().create_future()
+        self._listening.append(asked)
+        self._agent.send({"op": channel.LISTEN, "id": self._id, "at": list(places)}, [])
+        return await asked
 
     async def exited(self) -> Exit:
         return await asyncio.shield(self._exit)
@@ -190,6 +212,17 @@ class AgentSandbox:
         self._sockets.extend(socket.socket(fileno=descriptor) for descriptor in descriptors)
         _resolve(asked, ConnectionError(error) if error else None)
 
+    def listened(self, descriptors: list[int], error: str) -> None:
+        """Told by the factory, once for each time that it was asked."""
+        asked = self._listening.popleft()
+        if asked.done():
+            for descriptor in descriptors:
+                os.close(descriptor)
+        elif error:
+            asked.set_exception(SandboxStartError(f"nothing can listen in the sandbox: {error}"))
+        else:
+            asked.set_result([socket.socket(fileno=descriptor) for descriptor in descriptors])
+
     def ended(self, how: Exit) -> None:
         """Told by the factory, once. A kernel that does not keep the peak may have shown more before."""
         peak = max(how.peak_memory_bytes, self._peak_bytes)
@@ -206,6 +239,9 @@ class AgentSandbox:
         for asked in self._dialling:
             _resolve(asked)
         self._dialling.clear()
+        for waits in self._listening:
+            _resolve(waits, ConnectionError("the sandbox has ended"))
+        self._listening.clear()
 
 
 class Agent:
@@ -410,7 +446,9 @@ class Agent:
             error = message.get("error")
             _resolve(self._fitting.pop(name, None), SandboxStartError(error) if error else None)
         elif operation == channel.DIALLED:
-            self._heard_dialled(name, descriptors, message.get("error", ""))
+            self._heard_sockets(name, AgentSandbox.dialled, descriptors, message.get("error", ""))
+        elif operation == channel.LISTENED:
+            self._heard_sockets(name, AgentSandbox.listened, descriptors, message.get("error", ""))
         elif operation == channel.PREPARED:
             _resolve(self._preparing.pop(message["runtime"], None))
         elif operation == channel.READY:
@@ -450,12 +488,14 @@ class Agent:
         self._sandboxes[name] = sandbox
         _resolve(started)
 
-    def _heard_dialled(self, name: str, descriptors: list[int], error: str) -> None:
+    def _heard_sockets(
+        self, name: str, tell: Callable[[AgentSandbox, list[int], str], None], descriptors: list[int], error: str
+    ) -> None:
         sandbox = self._sandboxes.get(name)
         if sandbox is None:
             _close(descriptors)
         else:
-            sandbox.dialled(descriptors, error)
+            tell(sandbox, descriptors, error)
 
     def _heard_exited(
         self, name: str, reason: Literal["exited", "signaled", "out-of-memory", "killed"], code: int, peak: int
@@ -529,7 +569,7 @@ def _start_message(name: str, spec: SandboxSpec, *, vacant: bool = False) -> dic
     }
 
 
-def _resolve(future: asyncio.Future[None] | None, error: Exception | None = None) -> None:
+def _resolve(future: asyncio.Future[Any] | None, error: Exception | None = None) -> None:
     if future is None or future.done():
         return
     if error is None:

@@ -29,9 +29,10 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from mayfly.errors import PlatformError
+from mayfly.policy.egress import Egress
 
 
 class SandboxUnavailableError(PlatformError):
@@ -123,6 +124,8 @@ class SandboxSpec:
     # /tmp. It has the directories /dev, /proc and /tmp. What is in it belongs to others than the sandbox's user.
     root: Path | None = None
     level: str = "namespace"  # which factory's work it is, where there are several
+    # What it may reach. A factory makes sandboxes that reach nothing; who makes one with this opens the way (`egress`).
+    egress: Egress = Egress()  # noqa: RUF009 (frozen)
     greeting: Greeting | None = field(default=None, compare=False, repr=False)
 
 
@@ -147,6 +150,14 @@ class Exit:
     reason: Literal["exited", "signaled", "out-of-memory", "killed"]  # "killed": by `kill` or `discard`
     code: int  # exit status, or the signal's number
     peak_memory_bytes: int
+
+
+class Place(NamedTuple):
+    """Where something listens inside a sandbox."""
+
+    kind: Literal["tcp", "udp"]
+    address: str  # IPv4: of the loopback network, or any other, which is the loopback interface's in there from then on
+    port: int
 
 
 class Sandbox(Protocol):
@@ -183,6 +194,11 @@ class Sandbox(Protocol):
     async def dial(self) -> socket.socket:
         """A TCP socket (IPv4, non-blocking, not connected) that belongs to the sandbox's network: connected to
         127.0.0.1, it speaks to a server inside. The caller owns it. `ConnectionError` when the sandbox has ended."""
+
+    async def listen(self, places: Sequence["Place"]) -> list[socket.socket]:
+        """Sockets in the sandbox's network that hear what is sent from within to these places, in their order; all or
+        none. The caller owns them. `SandboxUnavailableError` where the network is the machine's, `SandboxStartError`
+        when a place is taken, `ConnectionError` when the sandbox has ended."""
 
     async def exited(self) -> Exit:
         """Wait for the end."""

@@ -18,10 +18,20 @@ import sys
 import tempfile
 import threading
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from mayfly.sandbox import interpreters, parcel
-from mayfly.sandbox.api import Exit, Interpreter, Origin, Sandbox, SandboxSpec, SandboxStartError
+from mayfly.sandbox.api import (
+    Exit,
+    Interpreter,
+    Origin,
+    Place,
+    Sandbox,
+    SandboxSpec,
+    SandboxStartError,
+    SandboxUnavailableError,
+)
 from mayfly.sandbox.without_templates import WithoutTemplates
 
 _PROGRAM = (
@@ -91,6 +101,9 @@ class ProcessSandbox:
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         made.setblocking(False)
         return made
+
+    async def listen(self, places: Sequence[Place]) -> list[socket.socket]:
+        raise SandboxUnavailableError("a process has the network of the machine; nothing can be put in its place")
 
     async def exited(self) -> Exit:
         return await asyncio.shield(self._exit)

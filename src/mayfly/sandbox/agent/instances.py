@@ -7,6 +7,7 @@ import contextlib
 import os
 import selectors
 import signal
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -188,16 +189,24 @@ class Instances:
 
     def dial(self, name: str, count: int) -> None:
         """Make sockets in the network of an instance, for the server to speak to what listens there."""
+        self._lend(channel.DIALLED, name, lambda pidfd: self._networks.sockets(pidfd, count))
+
+    def listen(self, name: str, places: list[tuple[str, str, int]]) -> None:
+        """Make sockets there that hear what the instance sends to these places; all of them, or none."""
+        self._lend(channel.LISTENED, name, lambda pidfd: self._networks.listeners(pidfd, places))
+
+    def _lend(self, report: str, name: str, make: Callable[[int], list[socket.socket]]) -> None:
+        """Give the server sockets of an instance's network."""
         instance = self._all.get(name)
         if instance is None or not instance.started:
-            self._report({"op": channel.DIALLED, "id": name, "error": "there is no such instance"}, [])
+            self._report({"op": report, "id": name, "error": "there is no such instance"}, [])
             return
         try:
-            made = self._networks.sockets(instance.pidfd, count)
+            made = make(instance.pidfd)
         except OSError as error:
-            self._report({"op": channel.DIALLED, "id": name, "error": str(error)}, [])
+            self._report({"op": report, "id": name, "error": str(error)}, [])
             return
-        self._report({"op": channel.DIALLED, "id": name}, [one.fileno() for one in made])
+        self._report({"op": report, "id": name}, [one.fileno() for one in made])
         for one in made:
             one.close()
 

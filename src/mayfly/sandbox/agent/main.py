@@ -139,6 +139,8 @@ class Agent:
             self._instances.fit(message)
         elif operation == channel.DIAL:
             self._instances.dial(message["id"], message["count"])
+        elif operation == channel.LISTEN:
+            self._instances.listen(message["id"], message["at"])
         elif operation == channel.CLOSE:
             self._running = False
         elif operation == channel.START and "nest" in message:

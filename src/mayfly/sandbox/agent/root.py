@@ -112,8 +112,8 @@ def _etc(new: str, plan: RootPlan) -> None:
         "group": "root:x:0:\n" + "".join(f"sbx_user{uid}:x:{uid}:\n" for uid in uids),
         "hosts": f"127.0.0.1 localhost {HOSTNAME} sandbox.localdomain sandbox\n::1 localhost\n",
         "hostname": f"{HOSTNAME}\n",
-        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
-        "resolv.conf": "",
+        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+        "resolv.conf": "nameserver 127.0.0.1\n",  # where one is answers only where something may be reached
     }
     for name, text in texts.items():
         _file(f"{etc}/{name}", text.encode())

@@ -220,13 +220,21 @@ class Containers:
 
     def dial(self, name: str, count: int) -> None:
         """Make sockets in the network of a container, for the server to speak to what listens there."""
+        self._lend(channel.DIALLED, name, lambda pidfd: self._networks.sockets(pidfd, count))
+
+    def listen(self, name: str, places: list[tuple[str, str, int]]) -> None:
+        """Make sockets there that hear what the container sends to these places; all of them, or none."""
+        self._lend(channel.LISTENED, name, lambda pidfd: self._networks.listeners(pidfd, places))
+
+    def _lend(self, report: str, name: str, make: Callable[[int], list[socket.socket]]) -> None:
+        """Give the server sockets of a container's network."""
         container = self._all.get(name)
-        message: dict[str, Any] = {"op": channel.DIALLED, "id": name}
+        message: dict[str, Any] = {"op": report, "id": name}
         if container is None or container.pidfd < 0 or container.exit is not None:
             self._report({**message, "error": "there is no such container"}, [])
             return
         try:
-            made = self._networks.sockets(container.pidfd, count)
+            made = make(container.pidfd)
         except OSError as error:
             self._report({**message, "error": str(error)}, [])
             return

@@ -135,6 +135,8 @@ class Supervisor:
             self._start(message, descriptors)
         elif operation == channel.DIAL:
             self._containers.dial(message["id"], message["count"])
+        elif operation == channel.LISTEN:
+            self._containers.listen(message["id"], message["at"])
         elif operation == channel.KILL:
             self._containers.kill(message["id"])
         elif operation == channel.CLOSE:

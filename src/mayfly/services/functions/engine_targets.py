@@ -16,6 +16,8 @@ from mayfly.sandbox.wasm import artifacts
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import capacity, image_process, runtimes
 from mayfly.services.functions.code.library import CodeLibrary
+from mayfly.services.functions.egress import FunctionEgress
+from mayfly.services.functions.egress import variables as egress_variables
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import LATEST, Configuration, Function, Version, VersionState
@@ -115,6 +117,7 @@ class TargetFactory:
         isolation: Isolation,
         compiled: Callable[[str], str],
         levels: FunctionLevels,
+        egress: FunctionEgress,
     ) -> None:
         """`compiled`: where a module of WebAssembly lies in its package when it is compiled."""
         self._home = home
@@ -128,10 +131,11 @@ class TargetFactory:
         self._isolation = isolation
         self._compiled = compiled
         self._levels = levels
+        self._egress = egress
 
     def key(self, function: Function, version: Version | None = None) -> str:
         """The key of the target of $LATEST, or of a version."""
-        mark = self._levels.mark(function.tags)
+        mark = self._levels.mark(function.tags) + self._egress.mark(function.tags)
         return f"{self._home.arn(function.name)}:{(version or function).deployment_id}{mark}"
 
     def build(self, function: Function, version: Version | None = None, *, ahead: bool = False) -> FunctionTarget:
@@ -144,6 +148,7 @@ class TargetFactory:
         configuration = runs.configuration
         choice = self._chosen(runs)
         label = version.label if version else LATEST
+        reached = self._egress.of(function.tags, configuration.runtime)
         # Also where instances of it cannot start from after init: their hooks run all the same.
         snap_start = version is not None and configuration.snap_start
         usual = "lambda-managed-instances" if configuration.capacity is not None else "on-demand"
@@ -153,6 +158,7 @@ class TargetFactory:
 
         async def environment(instance: str) -> Mapping[str, str]:
             own = {
+                **egress_variables(reached),
                 **self._environment(function.name, runs, choice),
                 "AWS_LAMBDA_FUNCTION_VERSION": label,
                 "AWS_LAMBDA_LOG_STREAM_NAME": self._streams.of(instance, label),
@@ -171,7 +177,9 @@ class TargetFactory:
         return FunctionTarget(
             key=self.key(function, version),
             function=self._home.arn(function.name),
-            sandbox=self._sandbox(function.name, runs, choice, self._levels.of(function.tags)),
+            sandbox=dataclasses.replace(
+                self._sandbox(function.name, runs, choice, self._levels.of(function.tags)), egress=reached
+            ),
             handler=self._handler(configuration, choice.template),
             timeout_s=float(configuration.timeout_s),
             environment=environment,

@@ -23,6 +23,7 @@ from mayfly.clock import Clock
 from mayfly.engine.api import Engine
 from mayfly.errors import PlatformError
 from mayfly.images.service import Images
+from mayfly.policy.egress import parse as parse_egress
 from mayfly.services.contract import Handler, ServiceError, operations_of
 from mayfly.services.functions import repository, runtimes
 from mayfly.services.functions.asynchronous import AsyncInvocations, EventIntake, EventQueue, default_concurrency
@@ -34,6 +35,7 @@ from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.deployments import Deployments
 from mayfly.services.functions.editing import Editor
+from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.engine_targets import Streams, TargetFactory
 from mayfly.services.functions.events import FunctionEventTargets
 from mayfly.services.functions.image_code import ImageSource
@@ -144,6 +146,7 @@ class FunctionsService:
         self.levels = levels = FunctionLevels(
             store, home.account, isolation, settings.engine.require_level, obstacle or _only(isolation)
         )
+        self.egress = egress = FunctionEgress(parse_egress(settings.engine.egress), levels)
         targets = TargetFactory(
             home,
             self._library,
@@ -156,6 +159,7 @@ class FunctionsService:
             isolation,
             modules.place,
             levels,
+            egress,
         )
         self.deployments = Deployments(store, targets, image_source)
         self.catalog = catalog = Catalog(
@@ -196,10 +200,11 @@ class FunctionsService:
                 preparing,
                 settler,
                 levels,
+                egress,
             ),
             CodeOperations(home, editor, sources, choose, host, preparing, settler),
             ConcurrencyOperations(home, editor, store, limits),
-            TagOperations(home, editor, levels, provisioner),
+            TagOperations(home, editor, levels, egress, provisioner),
             PermissionOperations(home, editor),
             UrlOperations(home, editor, store, clock),
             AsyncSettingsOperations(home, editor, store, clock),

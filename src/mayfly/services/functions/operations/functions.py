@@ -12,6 +12,7 @@ from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
+from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import LATEST, Architecture, Configuration, Function, Version
 from mayfly.services.functions.names import MAX_NAME, Home
@@ -54,6 +55,7 @@ class FunctionOperations:
         preparing: Preparing,
         settler: Settler,
         levels: FunctionLevels,
+        egress: FunctionEgress,
     ) -> None:
         self._home = home
         self._editor = editor
@@ -68,6 +70,7 @@ class FunctionOperations:
         self._preparing = preparing
         self._settler = settler
         self._levels = levels
+        self._egress = egress
 
     @operation("CreateFunction")
     async def create(
@@ -84,6 +87,7 @@ class FunctionOperations:
         if (configuration.package == "Image") != ("ImageUri" in params["Code"]):
             raise faults.invalid_parameter("Please provide a source for function code.")
         await self._levels.check(tags)
+        self._egress.of(tags, configuration.runtime)
         choice = await self._check_outside(configuration)
         async with self._sources.ingest(params["Code"]) as code:
             if choice is not None:
@@ -167,6 +171,7 @@ class FunctionOperations:
         check_settled(current, self._home)
         await self._levels.check(current.tags)
         wanted = validation.changed(current.configuration, params, self._limits, self._host)
+        self._egress.of(current.tags, wanted.runtime)
         choice = await self._check_outside(wanted)
         if choice is not None:
             await self._preparing.configured(current.code.sha256, choice, wanted.handler)

@@ -8,6 +8,7 @@ import msgspec
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import faults, validation
 from mayfly.services.functions.editing import Editor
+from mayfly.services.functions.egress import FunctionEgress, asked
 from mayfly.services.functions.levels import TAG, FunctionLevels
 from mayfly.services.functions.model import Function
 from mayfly.services.functions.names import Home
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
 class TagOperations:
     """Handlers; see the module."""
 
-    def __init__(self, home: Home, editor: Editor, levels: FunctionLevels, provisioner: Provisioner) -> None:
+    def __init__(
+        self, home: Home, editor: Editor, levels: FunctionLevels, egress: FunctionEgress, provisioner: Provisioner
+    ) -> None:
         self._home = home
         self._editor = editor
         self._levels = levels
+        self._egress = egress
         self._provisioner = provisioner
 
     @operation("TagResource")
@@ -59,16 +63,20 @@ class TagOperations:
         return {}
 
     def _retag(self, function: Function, tags: dict[str, str], tx: Tx) -> Function:
-        if function.tags.get(TAG) != tags.get(TAG):
+        if function.tags.get(TAG) != tags.get(TAG) or asked(function.tags) != asked(tags):
             self._provisioner.touch(tx, function.name, anew=True)
         return msgspec.structs.replace(function, tags=tags)
 
     async def _check(self, name: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
-        """A tag may ask for a level of isolation, or end that; other tags are as welcome as ever."""
-        before = (await self._editor.find(name)).tags
+        """A tag may ask for a level of isolation, or for something to reach, or end that; other tags are as welcome as
+        ever."""
+        function = await self._editor.find(name)
+        before = function.tags
         after = change(before)
         if before.get(TAG) != after.get(TAG):
             await self._levels.check(after)
+        if before.get(TAG) != after.get(TAG) or asked(before) != asked(after):
+            self._egress.of(after, function.configuration.runtime)
 
     @operation("ListTags")
     async def list(self, context: RequestContext, params: "ListTagsRequestTypeDef") -> dict[str, object]:
