@@ -17,6 +17,15 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
+STREAMS = """
+export const handler = awslambda.streamifyResponse(async (event, out) => {
+  for (let part = 0; part < event.parts; part++) {
+    if (!out.write("x".repeat(event.size))) await new Promise((go) => out.once("drain", go));
+  }
+  if (event.then === "fail") throw new Error("on purpose");
+  out.end();
+});
+"""
 
 
 def test_the_javascript_sdk_does_objects_tables_and_functions(platform: PlatformProcess) -> None:
@@ -27,6 +36,9 @@ def test_the_javascript_sdk_does_objects_tables_and_functions(platform: Platform
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("app.py", "def handler(event, context):\n    return event['double'] * 2\n")
+    streams = io.BytesIO()
+    with zipfile.ZipFile(streams, "w") as archive:
+        archive.writestr("index.mjs", STREAMS)
     environment = {
         "PATH": os.environ["PATH"],
         "AWS_REGION": platform.region,
@@ -35,6 +47,7 @@ def test_the_javascript_sdk_does_objects_tables_and_functions(platform: Platform
         "AWS_SECRET_ACCESS_KEY": platform.secret_access_key,
         "TEST_ROLE": role["Role"]["Arn"],
         "TEST_RUNTIME": f"python{sys.version_info[0]}.{sys.version_info[1]}",
+        "TEST_NODE_ZIP": base64.b64encode(streams.getvalue()).decode(),
         "TEST_ZIP": base64.b64encode(package.getvalue()).decode(),
     }
     done = subprocess.run(

@@ -8,7 +8,7 @@ import {
   CreateTableCommand, DynamoDBClient, waitUntilTableExists, ConditionalCheckFailedException,
 } from "@aws-sdk/client-dynamodb";
 import {
-  CreateFunctionCommand, InvokeCommand, LambdaClient, ResourceNotFoundException, waitUntilFunctionActiveV2,
+  CreateFunctionCommand, InvokeCommand, InvokeWithResponseStreamCommand, LambdaClient, ResourceNotFoundException, waitUntilFunctionActiveV2,
 } from "@aws-sdk/client-lambda";
 import {
   CreateBucketCommand, DeleteObjectsCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, NoSuchKey,
@@ -109,4 +109,35 @@ test("functions are created and invoked, and their errors come back", async () =
   assert.equal(JSON.parse(failed.Payload.transformToString()).errorType, "KeyError");
   assert.equal((await invoke({ double: 1 }, { InvocationType: "Event" })).StatusCode, 202);
   await assert.rejects(lambda.send(new InvokeCommand({ FunctionName: "nobody" })), ResourceNotFoundException);
+});
+
+test("an answer is read as it comes", async () => {
+  await lambda.send(new CreateFunctionCommand({
+    FunctionName: "javascript-streams", Runtime: "nodejs24.x", Handler: "index.handler", Role: process.env.TEST_ROLE,
+    Code: { ZipFile: Buffer.from(process.env.TEST_NODE_ZIP, "base64") },
+  }));
+  await waitUntilFunctionActiveV2(
+    { client: lambda, maxWaitTime: 20, minDelay: 0.1, maxDelay: 0.5 }, { FunctionName: "javascript-streams" },
+  );
+  const read = async (event) => {
+    const reply = await lambda.send(new InvokeWithResponseStreamCommand({
+      FunctionName: "javascript-streams", Payload: JSON.stringify(event), LogType: "Tail",
+    }));
+    const parts = [];
+    let complete;
+    for await (const { PayloadChunk, InvokeComplete } of reply.EventStream) {
+      if (PayloadChunk) parts.push(Buffer.from(PayloadChunk.Payload));
+      complete ??= InvokeComplete;
+    }
+    return { text: Buffer.concat(parts).toString(), count: parts.length, complete };
+  };
+  const whole = await read({ parts: 3, size: 1_000_000 });
+  assert.equal(whole.text.length, 3_000_000);
+  assert.ok(whole.count > 1);
+  assert.equal(whole.complete.ErrorCode, undefined);
+  assert.match(Buffer.from(whole.complete.LogResult, "base64").toString(), /REPORT RequestId: /);
+  const broken = await read({ parts: 1, size: 10, then: "fail" });
+  assert.equal(broken.text, "x".repeat(10));
+  assert.equal(broken.complete.ErrorCode, "Unhandled");
+  assert.equal(JSON.parse(broken.complete.ErrorDetails).errorMessage, "on purpose");
 });
