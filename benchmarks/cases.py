@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks import floors, load
 from benchmarks.cold import cold
 from benchmarks.concurrent import concurrent
+from benchmarks.hostile import hostile
 from benchmarks.idle import idle
 from benchmarks.levels import levels
 from benchmarks.node import node
@@ -130,5 +131,6 @@ CASES = {
     "programs": programs,
     "wasm": wasm,
     "workers": workers,
+    "hostile": hostile,
     "storage": storage,
 }

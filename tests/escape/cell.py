@@ -8,6 +8,7 @@ from typing import Any
 from mayfly.sandbox import frames
 from mayfly.sandbox.agent import seccomp
 from mayfly.sandbox.api import Exit, SandboxFactory, SandboxSpec
+from mayfly.sandbox.wasm import artifacts
 from tests.sandbox.talk import RUNTIME, Raised, Talk
 
 CODE = Path(__file__).parent / "code"
@@ -37,6 +38,24 @@ class Cell:
         )
         self._open.append(talk)
         frame = await talk.init("attempts.run", environment)
+        assert frame.kind == frames.READY, frame
+        return talk
+
+    async def module(self, package: Path, handler: str) -> Talk:
+        """A sandbox with a package of the runtime `wasm`."""
+        talk = Talk(await self.factory.start(SandboxSpec(artifacts.NAME, package)), "/var/task")
+        self._open.append(talk)
+        await talk.send(
+            frames.INIT,
+            {
+                "handler": handler,
+                "environment": {"_HANDLER": "app.wasm", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128"},
+                "task_root": talk.task_root,
+            },
+        )
+        frame = await talk.receive()
+        if frame.kind != frames.READY:
+            await self.end(talk)
         assert frame.kind == frames.READY, frame
         return talk
 

@@ -13,7 +13,6 @@ import signal
 import socket
 import stat
 import struct
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -451,13 +450,21 @@ def fill_processes() -> Any:
 
 
 def fill_tmp(mebibytes: int) -> int:
+    return fill("/tmp/big", mebibytes)
+
+
+def fill_shared_memory(mebibytes: int) -> int:
+    return fill("/dev/shm/big", mebibytes)
+
+
+def fill(path: str, mebibytes: int) -> int:
     try:
-        with open("/tmp/big", "wb", buffering=0) as file:
+        with open(path, "wb", buffering=0) as file:
             file.writelines(bytes(1 << 20) for _ in range(mebibytes))
     except OSError as error:
         return error.errno or -1
     finally:
-        os.unlink("/tmp/big")
+        os.unlink(path)
     return 0
 
 
@@ -486,11 +493,7 @@ def take_memory(how: str) -> int:
         while True:
             os.write(descriptor, bytes(1 << 20))
     if how == "files":
-        descriptor = os.open("/tmp/hog" if sys.platform == "linux" else "/", os.O_CREAT | os.O_WRONLY)
-        while True:
-            os.write(descriptor, bytes(1 << 20))
-    if how == "shared":
-        descriptor = os.open("/dev/shm/hog", os.O_CREAT | os.O_WRONLY)
+        descriptor = os.open("/tmp/hog", os.O_CREAT | os.O_WRONLY)
         while True:
             os.write(descriptor, bytes(1 << 20))
     LIBC.shmat.restype = ctypes.c_void_p

@@ -103,6 +103,7 @@ def plan(archive: zipfile.ZipFile, limit: int) -> Plan:
 
 
 def _entry(info: zipfile.ZipInfo) -> Entry:
+    parts = _parts(info.filename)
     mode = info.external_attr >> 16
     kind = stat.S_IFMT(mode) or (stat.S_IFDIR if info.is_dir() else stat.S_IFREG)
     if info.is_dir() and kind != stat.S_IFDIR:
@@ -117,7 +118,7 @@ def _entry(info: zipfile.ZipInfo) -> Entry:
         raise BadArchiveError(f"{info.filename!r} claims to unpack to more than the format allows")
     if kind == stat.S_IFLNK and info.file_size > MAX_LINK:
         raise BadArchiveError(f"the link {info.filename!r} is too long")
-    return Entry(_parts(info.filename), info, kind, bool(mode & 0o111))
+    return Entry(parts, info, kind, bool(mode & 0o111))
 
 
 def _parts(name: str) -> tuple[str, ...]:
