@@ -1,9 +1,9 @@
 """A hundred functions of ten tenants on one machine, ten of them hostile: what the others notice.
 
 Each of ninety functions is called at a steady pace, due times fixed beforehand, so that a call that waits is counted
-from when it was due. Rounds with the hostile ones at work alternate with rounds without them. A tenant is a role of its
-own: there is one account a platform. Nothing may be lost: each call of the ninety has its own right answer, each call of
-the ten has an answer, and the ledger counts exactly the calls that were made.
+from when it was due. Rounds with the hostile ones at work alternate with rounds without them. A tenant is a role of
+its own: there is one account a platform. Nothing may be lost: each call of the ninety has its own right answer, each
+call of the ten has an answer, and the ledger counts exactly the calls that were made.
 """
 
 import asyncio
@@ -29,12 +29,16 @@ PATIENCE_S = 120.0
 
 _QUIET = "def handler(event, context):\n    return event\n"
 _KINDS = {
-    "fork bomb": "import os\ndef handler(e, c):\n    while True:\n        try: os.fork()\n        except OSError: pass\n",
+    "fork bomb": (
+        "import os\ndef handler(e, c):\n    while True:\n        try: os.fork()\n        except OSError: pass\n"
+    ),
     "memory hog": "def handler(e, c):\n    held = []\n    while True: held.append(bytearray(1 << 20))\n",
     "disk filler": (
         "def handler(e, c):\n    with open('/tmp/f', 'wb') as f:\n        while True: f.write(bytes(1 << 20))\n"
     ),
-    "log flooder": "import os\ndef handler(e, c):\n    line = b'x' * 4095 + b'\\n'\n    while True: os.write(1, line)\n",
+    "log flooder": (
+        "import os\ndef handler(e, c):\n    line = b'x' * 4095 + b'\\n'\n    while True: os.write(1, line)\n"
+    ),
     "processor burner": "def handler(e, c):\n    while True: pass\n",
     "descriptor hog": (
         "import os, time\ndef handler(e, c):\n    held = []\n    try:\n        while True: held.append(os.dup(0))\n"
