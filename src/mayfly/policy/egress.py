@@ -166,6 +166,8 @@ def _rule(word: str) -> Rule:
     found = address(host)
     if found is not None:
         return _of_address(word, found, port)
+    if parsed[1]:
+        raise EgressError(f"{word!r}: between brackets is an address of IPv6")
     below = host.startswith(("*.", "."))
     name = host.lstrip("*").lstrip(".").rstrip(".") if below else host.rstrip(".")
     if _NAME.fullmatch(name) is None or len(name) > _MOST_NAME or name.rpartition(".")[2].isdecimal():
