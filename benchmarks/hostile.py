@@ -150,7 +150,7 @@ def _compare(platform: Running, calls: Counter[str], since: float) -> None:
     """The ledger has every call; it is written behind the answers."""
     until = time.monotonic() + PATIENCE_S
     while True:
-        lines: list[dict[str, Any]] = platform.page(f"/_mayfly/usage?since={since - 1}")["lines"]
+        lines: list[dict[str, Any]] = platform.page(f"/_mayfly/usage?since={since - 1}")["functions"]
         metered = Counter[str]()
         for line in lines:
             metered[line["function"].partition(":")[0]] += line["requests"]
