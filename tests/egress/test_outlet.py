@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from mayfly.clock import SystemClock
+from mayfly.egress import outlet
 from mayfly.egress.book import Book
 from mayfly.egress.destinations import Destinations
 from mayfly.egress.outlets import Outlets
@@ -52,8 +53,8 @@ class Lab:
         self.outlets = Outlets(self.book, self.names)
         self.talks: list[Talk] = []
 
-    async def sandbox(self, rules: str) -> "Inside":
-        sandbox = await self.factory.start(SandboxSpec(RUNTIME, CODE, owner="me"))
+    async def sandbox(self, rules: str, template: str | None = None) -> "Inside":
+        sandbox = await self.factory.start(SandboxSpec(RUNTIME, CODE, owner="me", template=template))
         talk = Talk(sandbox, "/var/task")
         self.talks.append(talk)
         await self.outlets.attach(sandbox, egress.parse(rules), "me")
@@ -272,3 +273,56 @@ async def test_more_names_than_a_sandbox_may_use_are_not_told(lab: Lab, tmp_path
     assert found[63] == "127.64.0.64"
     assert found[64:] == ["gaierror", "gaierror"]
     assert await inside.result("result = socket.gethostbyname('0.example.com')") == "127.64.0.1"
+
+
+async def test_a_fork_of_a_template_reaches_what_it_may(factory: AgentFactory, lab: Lab, out: Outside) -> None:
+    spec = SandboxSpec(RUNTIME, CODE, owner="me")
+    await factory.prepare_function("key", spec, "lab.run", {}, None)
+    inside = await lab.sandbox(f"127.0.0.1:{out.port} db.example.com:443", template="key")
+    assert await inside.result(f"result = speak('127.0.0.1', {out.port})") == "HELLO"
+    assert await inside.result("result = socket.gethostbyname('db.example.com')") == "127.64.0.1"
+    factory.drop_template("key")
+
+
+async def test_whoever_opens_connections_and_says_nothing_holds_up_himself_and_not_for_long(
+    lab: Lab, out: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlet, "HEAD_S", 0.5)
+    monkeypatch.setattr(outlet, "MOST_CONNECTIONS", 8)
+    most = 0
+
+    def under_way() -> int:
+        return sum(task.get_name() == "way out of a sandbox" for task in asyncio.all_tasks())
+
+    inside = await lab.sandbox(f"127.0.0.1:{out.port}")
+    code = "held = [socket.create_connection(('127.0.0.1', 3128), 20) for _ in range(20)]"
+    code += "\nheld[0].recv(1)"
+    code += f"\nresult = speak('127.0.0.1', {out.port})"
+    asked = asyncio.create_task(inside.result(code))
+    while not asked.done():
+        most = max(most, under_way())
+        await asyncio.wait([asked], timeout=0.01)
+    assert await asked == "HELLO"
+    assert most == 8
+
+
+async def test_a_flood_of_questions_is_answered_as_the_rate_allows(lab: Lab) -> None:
+    inside = await lab.sandbox("db.example.com:443")
+    code = """
+question = bytes.fromhex("0000010000010000000000000178000001" + "0001")
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+    one.connect(("127.0.0.1", 53))
+    for _ in range(5000):
+        one.send(question)
+"""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await inside.result(code)
+    refused = lab.book.of("me").refused
+    assert 1 <= refused["x"].count <= outlet.QUESTIONS_A_SECOND * (loop.time() - began + 2)
+
+
+async def test_a_head_that_does_not_end_is_given_up(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlet, "HEAD_S", 0.2)
+    inside = await lab.sandbox("db.example.com:443")
+    assert (await inside.result("result = head('CONNECT db.example.com')")).startswith("HTTP/1.1 408 ")

@@ -39,6 +39,9 @@ class Gate:
         self._socket.close()
 
     def _readable(self) -> None:
+        if not self._most.free:  # other gates took the places
+            self._pause()
+            return
         now = self._loop.time()
         if now - self._since >= 1:
             self._since, self._left = now, self._rate
@@ -48,8 +51,6 @@ class Gate:
         if not self._left:
             self._pause()
             self._later = self._loop.call_at(self._since + 1, self._go_on)
-        elif not self._most.free:
-            self._pause()
 
     def _pause(self) -> None:
         if self._open:

@@ -116,8 +116,7 @@ class Outlet:
         self._taken += len(places)
         made = await self._sandbox.listen(places)
         if self._closed:
-            for one in made:
-                one.close()
+            _close(made)
             raise ConnectionError("the sandbox has ended")
         return made
 
@@ -128,14 +127,17 @@ class Outlet:
             except OSError:  # it has gone again
                 return False
             accepted.setblocking(False)
-            self._connections.occupy(asyncio.create_task(self._serve(accepted, serve), name="way out of a sandbox"))
+            waiting = [accepted]
+            task = asyncio.create_task(self._serve(waiting, serve), name="way out of a sandbox")
+            task.add_done_callback(lambda _: _close(waiting))  # when it was cancelled before it began
+            self._connections.occupy(task)
             return True
 
         self._gates.append(Gate(listener, react, CONNECTIONS_A_SECOND, self._connections))
 
-    async def _serve(self, accepted: socket.socket, serve: Callable[[Side], Awaitable[None]]) -> None:
+    async def _serve(self, waiting: list[socket.socket], serve: Callable[[Side], Awaitable[None]]) -> None:
         try:
-            inside = await Side.of(accepted)
+            inside = await Side.of(waiting.pop())
         except OSError:
             return
         try:
@@ -271,6 +273,11 @@ def _ports(allowed: Iterable[int]) -> frozenset[int]:
     """Those at which there is a listener."""
     ports = frozenset(allowed)
     return (ports - {ANY_PORT}) | (USUAL_PORTS if ANY_PORT in ports else frozenset())
+
+
+def _close(sockets: Iterable[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
 
 
 def _send(through: socket.socket, to: tuple[str, int], data: bytes) -> None:

@@ -31,7 +31,7 @@ class Outlets:
         except BaseException:
             outlet.close()
             raise
-        task = asyncio.create_task(_until_the_end(sandbox, outlet), name="way out of a sandbox")
+        task = asyncio.create_task(_until_the_end(sandbox, outlet), name="end of a way out")
         self._watching[task] = outlet
         task.add_done_callback(self._watching.pop)
 

@@ -187,22 +187,24 @@ class Instances:
                 os.close(descriptor)
         self._report({"op": channel.FITTED, "id": name}, [])
 
-    def dial(self, name: str, count: int) -> None:
-        """Make sockets in the network of an instance, for the server to speak to what listens there."""
-        self._lend(channel.DIALLED, name, lambda pidfd: self._networks.sockets(pidfd, count))
+    def dial(self, name: str, count: int, room: int | None) -> None:
+        """Make sockets in the network of an instance, for the server to speak to what listens there. `room`: of one
+        that a nest has, which is none of these."""
+        self._lend(channel.DIALLED, name, room, lambda pidfd: self._networks.sockets(pidfd, count))
 
-    def listen(self, name: str, places: list[tuple[str, str, int]]) -> None:
+    def listen(self, name: str, places: list[tuple[str, str, int]], room: int | None) -> None:
         """Make sockets there that hear what the instance sends to these places; all of them, or none."""
-        self._lend(channel.LISTENED, name, lambda pidfd: self._networks.listeners(pidfd, places))
+        self._lend(channel.LISTENED, name, room, lambda pidfd: self._networks.listeners(pidfd, places))
 
-    def _lend(self, report: str, name: str, make: Callable[[int], list[socket.socket]]) -> None:
+    def _lend(self, report: str, name: str, room: int | None, make: Callable[[int], list[socket.socket]]) -> None:
         """Give the server sockets of an instance's network."""
         instance = self._all.get(name)
-        if instance is None or not instance.started:
+        inside = instance.pidfd if instance is not None and instance.started else room
+        if inside is None:
             self._report({"op": report, "id": name, "error": "there is no such instance"}, [])
             return
         try:
-            made = make(instance.pidfd)
+            made = make(inside)
         except OSError as error:
             self._report({"op": report, "id": name, "error": str(error)}, [])
             return

@@ -100,6 +100,11 @@ class Lodging:
                 self._waiting.remove(request)
                 self._fail(request, "it was killed before it was started")
 
+    def room(self, name: str) -> int | None:
+        """The first process of an instance's namespaces, as a descriptor of this object's; None: it does not run."""
+        found = [one.room_pidfd for one in self._in(lodger.RUNNING) if one.name == name and not one.room_ended]
+        return found[0] if found else None
+
     def knows(self, name: str) -> bool:
         return any(one.name == name for one in self._all.values()) or any(r.name == name for r in self._waiting)
 

@@ -138,9 +138,9 @@ class Agent:
         elif operation == channel.FIT:
             self._instances.fit(message)
         elif operation == channel.DIAL:
-            self._instances.dial(message["id"], message["count"])
+            self._instances.dial(message["id"], message["count"], self._nests.room(message["id"]))
         elif operation == channel.LISTEN:
-            self._instances.listen(message["id"], message["at"])
+            self._instances.listen(message["id"], message["at"], self._nests.room(message["id"]))
         elif operation == channel.CLOSE:
             self._running = False
         elif operation == channel.START and "nest" in message:

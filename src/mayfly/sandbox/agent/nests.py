@@ -141,6 +141,11 @@ class Nests:
 
     # What the interpreter template tells.
 
+    def room(self, name: str) -> int | None:
+        """See `Lodging.room`; None: no nest has it."""
+        nest = self._names.get(name)
+        return nest.lodging.room(name) if nest is not None and nest.lodging is not None else None
+
     def cloned(self, name: str, pid: int) -> bool:
         """A keeper or a shared template exists; False when `name` is not of a nest."""
         nest = self._all.get(name)

@@ -48,7 +48,8 @@ def become_root() -> bool:
     if uid == 0:
         return False
     try:
-        kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS)
+        # A network, too, though it needs none: it must own the one that it comes back to from those of instances.
+        kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWNET)
         powers.map_ids(os.open(PROC, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), (0, 0), (uid, gid))
     except OSError as error:
         raise NotAllowedError(f"user id {uid} may not make a user namespace: {error}") from error
