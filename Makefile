@@ -11,8 +11,9 @@ JS := tests/javascript/node_modules/.ready
 RUNTIMES := .cache/platform/runtimes/.ready
 PHOTOS := .cache/photos/.ready
 SYSTEM := .cache/system/.ready
-# What levels of isolation, images and their tests need of the system, as Debian names it.
-PACKAGES := crun runsc skopeo docker-registry
+# What levels of isolation, images, runtimes and their tests need of the system: commands, and Debian's packages of them
+# where those are called otherwise.
+PACKAGES := crun runsc skopeo docker-registry javac=openjdk-17-jdk-headless
 
 .PHONY: help demo up test lint format bench bench-peers wasi-testsuite docs clean setup
 
@@ -40,7 +41,7 @@ $(JS): $(ENV) tests/javascript/package.json tests/javascript/package-lock.json
 
 $(SYSTEM): Makefile
 	@mkdir -p .cache/system
-	@missing=$$(for package in $(PACKAGES); do command -v $$package >/dev/null || echo $$package; done); \
+	@missing=$$(for one in $(PACKAGES); do command -v $${one%%=*} >/dev/null || echo $${one##*=}; done); \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing $$missing"; apt-get update -qq && \
 	  for package in $$missing; do \

@@ -21,7 +21,7 @@ from mayfly.settings import EngineSettings, OciRuntime
 from ..sandbox.conftest import runtime_of
 from ..sandbox.talk import CODE, Talks
 
-KNOWN = Interpreters([interpreters.current()])
+KNOWN = Interpreters([interpreters.current()], Path("/nowhere"))
 RUNTIME = template_name(interpreters.current())
 
 

@@ -84,3 +84,18 @@ def test_a_machine_without_the_language_is_told_what_to_install() -> None:
         choice.choose("python3.11", [one("nodejs", 22)])
     with pytest.raises(SandboxUnavailableError, match="mayfly runtime install nodejs22"):
         choice.choose("nodejs22.x", [one("python", 11)])
+
+
+@pytest.mark.parametrize(("numbers", "served"), [((11, 17, 21), 17), ((11, 21, 25), 21), ((8, 17), 17)])
+def test_a_newer_java_serves_where_the_version_is_not_installed(numbers: tuple[int, ...], served: int) -> None:
+    found = [one("java", number) for number in numbers]
+    chosen, warning = choice.choose("java17", found)
+
+    assert choice.number(chosen) == served
+    assert (warning is None) == (served == 17)
+    assert choice.choose("java17.al2023", found)[0] == chosen
+
+
+def test_an_older_java_never_serves_and_the_package_to_install_is_named() -> None:
+    with pytest.raises(SandboxUnavailableError, match=r"no JDK of version 21 or later.*openjdk-21-jdk-headless"):
+        choice.choose("java21", [one("java", 17), one("python", 11)])

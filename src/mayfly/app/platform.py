@@ -190,7 +190,13 @@ class _Builder:
 
     async def _discover(self) -> Interpreters:
         path, substitute = os.environ.get("PATH", ""), self._settings.engine.runtime_substitution
-        return await Interpreters.discover(path, Path.home(), self._directory.runtimes, substitute=substitute)
+        return await Interpreters.discover(
+            path,
+            Path.home(),
+            self._directory.runtimes,
+            java_home=os.environ.get("JAVA_HOME", ""),
+            substitute=substitute,
+        )
 
     async def build(self, factory: SandboxFactory, denials: Denials) -> "tuple[FrontDoor, Workers | None, Engine]":
         """Everything, started; the front door, which listens nowhere yet, the workers and the engine behind it."""

@@ -6,6 +6,7 @@ background, because most functions will want it.
 """
 
 import asyncio
+import dataclasses
 import importlib.util
 import logging
 import socket
@@ -14,9 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mayfly.errors import PlatformError
-from mayfly.sandbox import choice, interpreters, nodes
+from mayfly.sandbox import choice, interpreters, jdks, nodes
 from mayfly.sandbox.api import Interpreter, Prepared, Sandbox, SandboxFactory, SandboxSpec, SandboxUnavailableError
 from mayfly.sandbox.choice import template_name
+from mayfly.sandbox.java import launch
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.functions.runtimes import PROVIDED, RuntimeAbsent, RuntimeChoice
 
@@ -24,10 +26,13 @@ _log = logging.getLogger(__name__)
 
 
 class Interpreters:
-    """The Pythons and Node.js installations of this machine, and which of them serves a runtime identifier."""
+    """The Pythons, Node.js installations and JDKs of this machine, and which of them serves a runtime identifier."""
 
-    def __init__(self, found: Sequence[Interpreter], *, substitute: bool = True) -> None:
-        """`substitute`: one of another version may serve, with a warning."""
+    def __init__(self, found: Sequence[Interpreter], runtimes: Path, *, substitute: bool = True) -> None:
+        """`runtimes` is a directory for what is made of them; `substitute`: one of another version may serve, with a
+        warning."""
+        self._launchers = {template_name(jdk): launch.place(runtimes, jdk) for jdk in found if jdk.language == "java"}
+        self._compiling: dict[Path, asyncio.Task[None]] = {}
         self._found = found
         self._substitute = substitute
         self.by_template = {template_name(interpreter): interpreter for interpreter in found}
@@ -35,12 +40,16 @@ class Interpreters:
             self.by_template[artifacts.NAME] = interpreters.current()
 
     @classmethod
-    async def discover(cls, path: str, home: Path, runtimes: Path, *, substitute: bool = True) -> "Interpreters":
+    async def discover(
+        cls, path: str, home: Path, runtimes: Path, *, java_home: str = "", substitute: bool = True
+    ) -> "Interpreters":
         """Look at the machine, in threads: each interpreter is asked for its version."""
-        pythons, others = await asyncio.gather(
-            asyncio.to_thread(interpreters.find, path, home), asyncio.to_thread(nodes.find, path, home, runtimes)
+        pythons, others, javas = await asyncio.gather(
+            asyncio.to_thread(interpreters.find, path, home),
+            asyncio.to_thread(nodes.find, path, home, runtimes),
+            asyncio.to_thread(jdks.find, path, java_home),
         )
-        return cls((*pythons, *others), substitute=substitute)
+        return cls((*pythons, *others, *javas), runtimes, substitute=substitute)
 
     def choose(self, runtime: str) -> RuntimeChoice | RuntimeAbsent:
         """What runs `runtime` here, or why nothing does."""
@@ -55,7 +64,23 @@ class Interpreters:
         name = template_name(chosen.interpreter)
         if chosen.interpreter.language == "nodejs":
             return RuntimeChoice(name, chosen.warning, pooled=lambda variables: not nodes.must_start_anew(variables))
+        if chosen.interpreter.language == "java":
+            java = chosen.interpreter.path, self._launchers[name]
+            return RuntimeChoice(name, chosen.warning, contract="program", java=java)
         return RuntimeChoice(name, chosen.warning, chosen.interpreter.path)
+
+    async def with_launcher(self, spec: SandboxSpec) -> SandboxSpec:
+        """A specification with what its runtime needs to be seen in the sandbox: Java's launcher, compiled first."""
+        jdk = self.by_template.get(spec.runtime)
+        if jdk is None or jdk.language != "java":
+            return spec
+        at = self._launchers[spec.runtime]
+        task = self._compiling.get(at)
+        if task is None or task.done():  # where it is done, only a look is taken
+            task = self._compiling[at] = asyncio.create_task(asyncio.to_thread(launch.compiled, jdk, at))
+            task.add_done_callback(_heard)
+        await asyncio.shield(task)
+        return dataclasses.replace(spec, runtime="", layers=(*spec.layers, at))
 
     def warnings(self, runtime: str) -> list[str]:
         """What whoever looks at a function of `runtime` should know."""
@@ -96,6 +121,7 @@ class PreparedFactory:
             self._prepared[runtime] = task
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
+        spec = await self._known.with_launcher(spec)
         if spec.program and not spec.runtime:
             own = interpreters.current()
             await self.prepare(template_name(own), own)  # launchers are forked from it

@@ -12,7 +12,7 @@ from rich.table import Table
 from mayfly.app.directory import DataDirectory
 from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from mayfly.cli.output import console, escape, print_json
-from mayfly.sandbox import choice, facts, interpreters, nodes
+from mayfly.sandbox import choice, facts, interpreters, jdks, nodes
 from mayfly.sandbox.api import Interpreter, Language, SandboxUnavailableError
 from mayfly.sandbox.oci import trial
 
@@ -20,6 +20,7 @@ from mayfly.sandbox.oci import trial
 RUNTIMES = (
     *("python3.10", "python3.11", "python3.12", "python3.13", "python3.14"),
     *("nodejs20.x", "nodejs22.x", "nodejs24.x"),
+    *("java17", "java21", "java25"),
 )
 # Programs that Mayfly makes use of where they are, and what for. Package names are Debian's.
 TOOLS = (
@@ -37,7 +38,8 @@ def doctor(data: DataOption = DEFAULT_DATA, json_output: JsonOption = False) -> 
         found += tried
         levels = (*(fact.name for fact in tried if fact.available), *levels)
     path, runtimes = os.environ.get("PATH", ""), DataDirectory(data).runtimes
-    installed = (*interpreters.find(path, Path.home()), *nodes.find(path, Path.home(), runtimes))
+    javas = jdks.find(path, os.environ.get("JAVA_HOME", ""))
+    installed = (*interpreters.find(path, Path.home()), *nodes.find(path, Path.home(), runtimes), *javas)
     tools = [(name, what, cure, shutil.which(name)) for name, what, cure in TOOLS]
     if json_output:
         print_json(_as_json(found, levels, installed, tools))
@@ -55,6 +57,7 @@ def _as_json(found: Any, levels: Any, installed: Sequence[Interpreter], tools: A
         ],
         "pythons": _versions(installed, "python"),
         "nodes": _versions(installed, "nodejs"),
+        "jdks": _versions(installed, "java"),
         "sdk": next((str(one.modules) for one in installed if one.modules is not None), None),
         "tools": {name: where for name, _, _, where in tools},
     }

@@ -1,19 +1,22 @@
 """Which of the interpreters of this machine serves a runtime identifier such as `python3.12` or `nodejs22.x`. Pure.
 
-The version that an identifier names is the minor one of a Python and the major one of a Node.js: within it, releases
-only mend. Where it is not installed, another version of the same language serves if *substitution* is allowed: the
-nearest, and the newer of two that are equally near. A language is never another one.
+The version that an identifier names is the minor one of a Python and the major one of a Node.js or Java: within it,
+releases only mend. Where it is not installed, another version of the same language serves if *substitution* is allowed:
+the nearest, and the newer of two that are equally near; of Java only a newer one, which runs what older ones run. A
+language is never another one.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from mayfly.sandbox import jdks
 from mayfly.sandbox.api import Interpreter, Language, SandboxUnavailableError
 
 _PYTHON = re.compile(r"python3\.(\d+)$")
 _NODE = re.compile(r"nodejs(\d+)\.x$")
-_NAMES: dict[Language, str] = {"python": "Python", "nodejs": "Node.js"}
+_JAVA = re.compile(r"java(\d+)(\.al\d+)?$")
+_NAMES: dict[Language, str] = {"python": "Python", "nodejs": "Node.js", "java": "JDK"}
 
 
 class Choice(NamedTuple):
@@ -29,9 +32,12 @@ def choose(runtime: str, found: Sequence[Interpreter], *, substitute: bool = Tru
     `SandboxUnavailableError`, which says what to install, where there is nothing or nothing that is allowed.
     """
     language, wanted = _understand(runtime)
-    able = [one for one in found if one.language == language]
+    able = [one for one in found if one.language == language and (language != "java" or number(one) >= wanted)]
     if not able:
-        raise SandboxUnavailableError(f"no {_NAMES[language]} was found on this machine; {_cure(runtime, wanted)}")
+        or_newer = f"of version {wanted} or later " if language == "java" else ""
+        raise SandboxUnavailableError(
+            f"no {_NAMES[language]} {or_newer}was found on this machine; {_cure(runtime, wanted)}"
+        )
     best = min(able, key=lambda one: (abs(number(one) - wanted), -number(one), [-part for part in one.version]))
     if number(best) == wanted:
         return Choice(best, None)
@@ -51,7 +57,7 @@ def choices(runtimes: Iterable[str], found: Sequence[Interpreter]) -> Mapping[st
 
 def number(interpreter: Interpreter) -> int:
     """The version that runtime identifiers name."""
-    return interpreter.version[0] if interpreter.language == "nodejs" else interpreter.version[1]
+    return interpreter.version[1] if interpreter.language == "python" else interpreter.version[0]
 
 
 def dotted(interpreter: Interpreter) -> str:
@@ -60,9 +66,9 @@ def dotted(interpreter: Interpreter) -> str:
 
 
 def template_name(interpreter: Interpreter) -> str:
-    """What the engine calls it: `python3.11`, `nodejs22`."""
-    if interpreter.language == "nodejs":
-        return f"nodejs{interpreter.version[0]}"
+    """What the engine calls it: `python3.11`, `nodejs22`, `java17`."""
+    if interpreter.language != "python":
+        return f"{interpreter.language}{interpreter.version[0]}"
     return f"python{interpreter.version[0]}.{interpreter.version[1]}"
 
 
@@ -71,10 +77,17 @@ def _understand(runtime: str) -> tuple[Language, int]:
         return "python", int(match[1])
     if match := _NODE.fullmatch(runtime):
         return "nodejs", int(match[1])
-    raise SandboxUnavailableError(f"{runtime!r} is not a managed runtime of this machine; it has python3.x and nodejs")
+    if match := _JAVA.fullmatch(runtime):
+        return "java", int(match[1])
+    raise SandboxUnavailableError(
+        f"{runtime!r} is not a managed runtime of this machine; it has python3.x, nodejs and java"
+    )
 
 
 def _cure(runtime: str, wanted: int) -> str:
+    if runtime.startswith("java"):
+        package = f"openjdk-{max(wanted, jdks.OLDEST)}-jdk-headless"
+        return f"install Debian's package {package}, or a later one; a runtime environment (JRE) is not enough"
     if runtime.startswith("nodejs"):
         return f"install it with `mayfly runtime install {runtime}`, with nvm, or as a package of the system"
     return f"install python3.{wanted} with pyenv, with `uv python install 3.{wanted}`, or as a package of the system"

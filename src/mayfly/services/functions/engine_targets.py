@@ -8,10 +8,12 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 from mayfly.clock import Clock, utc
 from mayfly.engine.api import Target
 from mayfly.sandbox.api import SandboxSpec
+from mayfly.sandbox.java import launch
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import capacity, image_process, runtimes
@@ -207,12 +209,24 @@ class TargetFactory:
         """What runs it: one of this machine's runtimes, or what an image brings."""
         if runs.code.image is None:
             choice = runtimes.choose(self._choose, runs.configuration.runtime)
-            if serves_web(runs.configuration) and choice.contract == "frames":
+            if serves_web(runs.configuration) and (choice.contract == "frames" or choice.java is not None):
                 start = f"{self._task_root(runs)}/{runs.configuration.handler}"
                 return dataclasses.replace(choice, contract="program", command=(start,))
+            if choice.java is not None:
+                return dataclasses.replace(choice, command=self._java(runs, *choice.java))
             return choice
         command = image_process.command(runs.code, runs.configuration.image)
         return runtimes.RuntimeChoice("", contract="program", command=command)
+
+    def _java(self, runs: Function | Version, java: Path, launcher: Path) -> tuple[str, ...]:
+        """What runs a function of Java; a wrapper of its own, as on AWS, starts it."""
+        variables = runs.configuration.environment or {}
+        shown = str(launcher) if self._isolation == "process" else launch.LAYERS
+        command = launch.command(
+            java, runs.configuration.memory_mb, self._task_root(runs), f"{shown}/{launch.DIRECTORY}", variables
+        )
+        wrapper = variables.get("AWS_LAMBDA_EXEC_WRAPPER")
+        return (wrapper, *command) if wrapper else command
 
     def _handler(self, configuration: Configuration, template: str) -> str:
         return self._compiled(configuration.handler) if template == artifacts.NAME else configuration.handler

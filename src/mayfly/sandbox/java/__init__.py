@@ -1,0 +1,1 @@
+"""The managed runtime of Java: a launcher in Java, and how it is compiled and started."""
