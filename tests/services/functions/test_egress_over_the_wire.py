@@ -6,13 +6,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from mayfly.cli.connection import connect
-from tests.conftest import PlatformProcess
+from tests.conftest import PlatformProcess, start_platform
 from tests.services.functions.stage import zipped
 
 from .test_functions_over_the_wire import TRUST
@@ -63,6 +64,19 @@ def port() -> Iterator[int]:
 def test_a_function_reaches_what_its_tag_says_from_its_init_on_and_nothing_else(
     platform: PlatformProcess, port: int
 ) -> None:
+    reach_out(platform, port)
+
+
+def test_so_it_is_where_fronts_run_calls(tmp_path: Path, port: int) -> None:
+    server, running = start_platform(tmp_path / "data", "--workers", "1")
+    try:
+        reach_out(running, port)
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
+
+
+def reach_out(platform: PlatformProcess, port: int) -> None:
     client, name = platform.client("lambda"), f"egress-{uuid4().hex[:8]}"
     role = platform.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     arn = client.create_function(
