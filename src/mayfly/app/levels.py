@@ -162,6 +162,8 @@ class Levels:
         choice = self._known.choose(runtime)
         if isinstance(choice, RuntimeChoice) and choice.pooled is not None:
             self._own.expect(choice.template)
+        if isinstance(choice, RuntimeChoice) and choice.java is not None:
+            self._known.expect(choice.template)
         return choice
 
     async def warm(self) -> None:

@@ -77,10 +77,22 @@ class Interpreters:
         at = self._launchers[spec.runtime]
         task = self._compiling.get(at)
         if task is None or task.done():  # where it is done, only a look is taken
-            task = self._compiling[at] = asyncio.create_task(asyncio.to_thread(launch.compiled, jdk, at))
-            task.add_done_callback(_heard)
+            task = self._compile(jdk, at)
         await asyncio.shield(task)
         return dataclasses.replace(spec, runtime="", layers=(*spec.layers, at))
+
+    def expect(self, template: str) -> None:
+        """Functions of it may start soon: compile their launcher, if they have one. What goes wrong is told then."""
+        at = self._launchers.get(template)
+        if at is not None and at not in self._compiling:
+            self._compile(self.by_template[template], at)
+
+    def _compile(self, jdk: Interpreter, at: Path) -> "asyncio.Task[None]":
+        task = self._compiling[at] = asyncio.create_task(
+            asyncio.to_thread(launch.compiled, jdk, at), name=f"compile-{at.name}"
+        )
+        task.add_done_callback(_heard)
+        return task
 
     def warnings(self, runtime: str) -> list[str]:
         """What whoever looks at a function of `runtime` should know."""
