@@ -13,7 +13,7 @@ PHOTOS := .cache/photos/.ready
 SYSTEM := .cache/system/.ready
 # What levels of isolation, images, runtimes and their tests need of the system: commands, and Debian's packages of them
 # where those are called otherwise.
-PACKAGES := crun runsc skopeo docker-registry javac=openjdk-17-jdk-headless
+PACKAGES := crun runsc skopeo docker-registry ruby javac=openjdk-17-jdk-headless
 
 .PHONY: help demo up test lint format bench bench-peers wasi-testsuite docs clean setup
 

@@ -8,6 +8,7 @@ background, because most functions will want it.
 import asyncio
 import dataclasses
 import importlib.util
+import itertools
 import logging
 import socket
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mayfly.errors import PlatformError
-from mayfly.sandbox import choice, interpreters, jdks, nodes
+from mayfly.sandbox import choice, interpreters, jdks, nodes, rubies
 from mayfly.sandbox.api import Interpreter, Prepared, Sandbox, SandboxFactory, SandboxSpec, SandboxUnavailableError
 from mayfly.sandbox.choice import template_name
 from mayfly.sandbox.java import launch
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class Interpreters:
-    """The Pythons, Node.js installations and JDKs of this machine, and which of them serves a runtime identifier."""
+    """The interpreters and JDKs of this machine, and which of them serves a runtime identifier."""
 
     def __init__(self, found: Sequence[Interpreter], runtimes: Path, *, substitute: bool = True) -> None:
         """`runtimes` is a directory for what is made of them; `substitute`: one of another version may serve, with a
@@ -44,12 +45,13 @@ class Interpreters:
         cls, path: str, home: Path, runtimes: Path, *, java_home: str = "", substitute: bool = True
     ) -> "Interpreters":
         """Look at the machine, in threads: each interpreter is asked for its version."""
-        pythons, others, javas = await asyncio.gather(
+        found = await asyncio.gather(
             asyncio.to_thread(interpreters.find, path, home),
             asyncio.to_thread(nodes.find, path, home, runtimes),
             asyncio.to_thread(jdks.find, path, java_home),
+            asyncio.to_thread(rubies.find, path, home),
         )
-        return cls((*pythons, *others, *javas), runtimes, substitute=substitute)
+        return cls(tuple(itertools.chain(*found)), runtimes, substitute=substitute)
 
     def choose(self, runtime: str) -> RuntimeChoice | RuntimeAbsent:
         """What runs `runtime` here, or why nothing does."""
@@ -67,6 +69,9 @@ class Interpreters:
         if chosen.interpreter.language == "java":
             java = chosen.interpreter.path, self._launchers[name]
             return RuntimeChoice(name, chosen.warning, contract="program", java=java)
+        if chosen.interpreter.language == "ruby":
+            command = rubies.command(chosen.interpreter)
+            return RuntimeChoice(name, chosen.warning, contract="program", command=command)
         return RuntimeChoice(name, chosen.warning, chosen.interpreter.path)
 
     async def with_launcher(self, spec: SandboxSpec) -> SandboxSpec:

@@ -12,7 +12,7 @@ from rich.table import Table
 from mayfly.app.directory import DataDirectory
 from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from mayfly.cli.output import console, escape, print_json
-from mayfly.sandbox import choice, facts, interpreters, jdks, nodes
+from mayfly.sandbox import choice, facts, interpreters, jdks, nodes, rubies
 from mayfly.sandbox.api import Interpreter, Language, SandboxUnavailableError
 from mayfly.sandbox.oci import trial
 
@@ -21,6 +21,7 @@ RUNTIMES = (
     *("python3.10", "python3.11", "python3.12", "python3.13", "python3.14"),
     *("nodejs20.x", "nodejs22.x", "nodejs24.x"),
     *("java17", "java21", "java25"),
+    *("ruby3.2", "ruby3.3", "ruby3.4"),
 )
 # Programs that Mayfly makes use of where they are, and what for. Package names are Debian's.
 TOOLS = (
@@ -38,8 +39,9 @@ def doctor(data: DataOption = DEFAULT_DATA, json_output: JsonOption = False) -> 
         found += tried
         levels = (*(fact.name for fact in tried if fact.available), *levels)
     path, runtimes = os.environ.get("PATH", ""), DataDirectory(data).runtimes
-    javas = jdks.find(path, os.environ.get("JAVA_HOME", ""))
-    installed = (*interpreters.find(path, Path.home()), *nodes.find(path, Path.home(), runtimes), *javas)
+    home = Path.home()
+    others = (*jdks.find(path, os.environ.get("JAVA_HOME", "")), *rubies.find(path, home))
+    installed = (*interpreters.find(path, home), *nodes.find(path, home, runtimes), *others)
     tools = [(name, what, cure, shutil.which(name)) for name, what, cure in TOOLS]
     if json_output:
         print_json(_as_json(found, levels, installed, tools))
@@ -58,6 +60,7 @@ def _as_json(found: Any, levels: Any, installed: Sequence[Interpreter], tools: A
         "pythons": _versions(installed, "python"),
         "nodes": _versions(installed, "nodejs"),
         "jdks": _versions(installed, "java"),
+        "rubies": _versions(installed, "ruby"),
         "sdk": next((str(one.modules) for one in installed if one.modules is not None), None),
         "tools": {name: where for name, _, _, where in tools},
     }

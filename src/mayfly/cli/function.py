@@ -52,8 +52,8 @@ def versions_table(view: dict[str, Any]) -> Table:
 def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
     interpreter = view["interpreter"]
     yield "Function", view["arn"]
-    runtime = view["runtime"]
-    language = "Node.js" if runtime.startswith("nodejs") else "Java" if runtime.startswith("java") else "Python"
+    languages = {"nodejs": "Node.js", "java": "Java", "ruby": "Ruby"}
+    language = next((name for start, name in languages.items() if view["runtime"].startswith(start)), "Python")
     runs = f"{language} {interpreter['version']}, {interpreter['path']}" if interpreter else "none on this machine"
     yield "Runtime", view["runtime"]
     if view["image"]:

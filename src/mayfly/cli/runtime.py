@@ -11,7 +11,7 @@ from mayfly.app.directory import DataDirectory
 from mayfly.cli import installing
 from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json
-from mayfly.sandbox import choice, interpreters, jdks, nodes
+from mayfly.sandbox import choice, interpreters, jdks, nodes, rubies
 
 runtime = typer.Typer(
     rich_markup_mode="rich",
@@ -55,8 +55,9 @@ def install(
 def ls(data: DataOption = DEFAULT_DATA, json_output: JsonOption = False) -> None:
     """List the interpreters that functions can run on."""
     path, runtimes = os.environ.get("PATH", ""), DataDirectory(data).runtimes
-    javas = jdks.find(path, os.environ.get("JAVA_HOME", ""))
-    found = (*interpreters.find(path, Path.home()), *nodes.find(path, Path.home(), runtimes), *javas)
+    home = Path.home()
+    others = (*jdks.find(path, os.environ.get("JAVA_HOME", "")), *rubies.find(path, home))
+    found = (*interpreters.find(path, home), *nodes.find(path, home, runtimes), *others)
     sdk = nodes.sdk(runtimes)
     if json_output:
         shown = [{"language": one.language, "version": choice.dotted(one), "path": str(one.path)} for one in found]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mayfly.clock import SystemClock
-from mayfly.sandbox import interpreters, parcel, peak
+from mayfly.sandbox import interpreters, parcel, peak, rubies
 from mayfly.sandbox.agent import channel
 from mayfly.sandbox.api import (
     Exit,
@@ -294,12 +294,13 @@ class Agent:
         if waiting is None:
             waiting = self._preparing[runtime] = asyncio.get_running_loop().create_future()
             node = _node(interpreter) if interpreter.language == "nodejs" else None
-            python = interpreter if node is None else interpreters.current()
+            python = interpreter if interpreter.language == "python" else interpreters.current()
             paths = {"python": python.path, "prefix": python.prefix, "source": parcel.source()}
-            resident = parcel.resident(runtime) if node is None else parcel.node_resident()
+            resident = parcel.resident(runtime) if python is interpreter else parcel.node_resident()
             packages = [str(package) for package in parcel.packages_of(resident)]
             message = {"op": channel.PREPARE, "runtime": runtime, "packages": packages, "resident": resident}
             message["node"] = node
+            message["shown"] = list(map(str, rubies.shown(interpreter))) if interpreter.language == "ruby" else []
             self.send(message | {name: str(path) for name, path in paths.items()}, [])
         await asyncio.shield(waiting)
 

@@ -75,12 +75,12 @@ class TemplateLostError(SandboxStartError):
     """The template of a specification does not exist, or could not be forked from. Start without it."""
 
 
-Language = Literal["python", "nodejs", "java"]
+Language = Literal["python", "nodejs", "java", "ruby"]
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python, Node.js or JDK found on this machine."""
+    """A Python, Node.js, JDK or Ruby found on this machine."""
 
     version: tuple[int, int, int]
     path: Path  # the real executable, no shim, no virtual environment

@@ -1,9 +1,9 @@
-"""Which of the interpreters of this machine serves a runtime identifier such as `python3.12` or `nodejs22.x`. Pure.
+"""Which of the interpreters of this machine serves a runtime identifier: `python3.12`, `nodejs22.x`, `ruby3.4`. Pure.
 
-The version that an identifier names is the minor one of a Python and the major one of a Node.js or Java: within it,
-releases only mend. Where it is not installed, another version of the same language serves if *substitution* is allowed:
-the nearest, and the newer of two that are equally near; of Java only a newer one, which runs what older ones run. A
-language is never another one.
+The version that an identifier names is the minor one of a Python or Ruby and the major one of a Node.js or Java: within
+it, releases only mend. Where it is not installed, another version of the same language serves if *substitution* is
+allowed: the nearest, and the newer of two that are equally near; of Java only a newer one, which runs what older ones
+run. A language is never another one.
 """
 
 import re
@@ -16,7 +16,8 @@ from mayfly.sandbox.api import Interpreter, Language, SandboxUnavailableError
 _PYTHON = re.compile(r"python3\.(\d+)$")
 _NODE = re.compile(r"nodejs(\d+)\.x$")
 _JAVA = re.compile(r"java(\d+)(\.al\d+)?$")
-_NAMES: dict[Language, str] = {"python": "Python", "nodejs": "Node.js", "java": "JDK"}
+_RUBY = re.compile(r"ruby(\d)\.(\d)$")
+_NAMES: dict[Language, str] = {"python": "Python", "nodejs": "Node.js", "java": "JDK", "ruby": "Ruby"}
 
 
 class Choice(NamedTuple):
@@ -57,7 +58,10 @@ def choices(runtimes: Iterable[str], found: Sequence[Interpreter]) -> Mapping[st
 
 def number(interpreter: Interpreter) -> int:
     """The version that runtime identifiers name."""
-    return interpreter.version[1] if interpreter.language == "python" else interpreter.version[0]
+    major, minor, _ = interpreter.version
+    if interpreter.language == "ruby":
+        return _of_ruby(major, minor)
+    return minor if interpreter.language == "python" else major
 
 
 def dotted(interpreter: Interpreter) -> str:
@@ -66,10 +70,10 @@ def dotted(interpreter: Interpreter) -> str:
 
 
 def template_name(interpreter: Interpreter) -> str:
-    """What the engine calls it: `python3.11`, `nodejs22`, `java17`."""
-    if interpreter.language != "python":
-        return f"{interpreter.language}{interpreter.version[0]}"
-    return f"python{interpreter.version[0]}.{interpreter.version[1]}"
+    """What the engine calls it: `python3.11`, `nodejs22`, `java17`, `ruby3.4`."""
+    if interpreter.language in {"python", "ruby"}:
+        return f"{interpreter.language}{interpreter.version[0]}.{interpreter.version[1]}"
+    return f"{interpreter.language}{interpreter.version[0]}"
 
 
 def _understand(runtime: str) -> tuple[Language, int]:
@@ -79,9 +83,16 @@ def _understand(runtime: str) -> tuple[Language, int]:
         return "nodejs", int(match[1])
     if match := _JAVA.fullmatch(runtime):
         return "java", int(match[1])
+    if match := _RUBY.fullmatch(runtime):
+        return "ruby", _of_ruby(int(match[1]), int(match[2]))
     raise SandboxUnavailableError(
-        f"{runtime!r} is not a managed runtime of this machine; it has python3.x, nodejs and java"
+        f"{runtime!r} is not a managed runtime of this machine; it has python3.x, nodejs, java and ruby"
     )
+
+
+def _of_ruby(major: int, minor: int) -> int:
+    """Counts on from one major version to the next, so that some are nearer than others."""
+    return major * 10 + minor
 
 
 def _cure(runtime: str, wanted: int) -> str:
@@ -90,4 +101,7 @@ def _cure(runtime: str, wanted: int) -> str:
         return f"install Debian's package {package}, or a later one; a runtime environment (JRE) is not enough"
     if runtime.startswith("nodejs"):
         return f"install it with `mayfly runtime install {runtime}`, with nvm, or as a package of the system"
+    if runtime.startswith("ruby"):
+        version = runtime.removeprefix("ruby")
+        return f"install Ruby {version} with rbenv, or as a package of the system (apt install ruby)"
     return f"install python3.{wanted} with pyenv, with `uv python install 3.{wanted}`, or as a package of the system"

@@ -84,7 +84,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"Runtime": "nodejs26.x"}, "InvalidParameterValueException", "cannot be had on this machine: no interpreter was"),
     ({"Runtime": "nodejs16.x"}, "InvalidParameterValueException", "nodejs16.x is no longer supported"),
     ({"Runtime": "dotnet8"}, "InvalidParameterValueException", "Mayfly does not implement the runtime dotnet8 yet"),
-    ({"Runtime": "ruby3.4"}, "InvalidParameterValueException", "or as a container image"),
     ({"Timeout": 901}, "ValidationException", "less than or equal to 900"),
     ({"MemorySize": 10_241}, "ValidationException", "less than or equal to 10240"),
     ({"EphemeralStorage": {"Size": 10_241}}, "ValidationException", "less than or equal to 10240"),

@@ -46,6 +46,7 @@ class RootPlan(NamedTuple):
     first_uid: int
     uids: int
     node: Optional[dict[str, str]] = None  # noqa: UP045 (of Node.js: executable, modules if any, and bootstrap)
+    shown: tuple[str, ...] = ()  # what else of the host is in it, at its own path: installations of other languages
 
 
 def enter(plan: RootPlan, *, alone: bool = False) -> None:
@@ -72,7 +73,8 @@ def build(plan: RootPlan) -> None:
     new = plan.stage
     kernel.mount("mayfly", new, "tmpfs", kernel.MS_NOSUID, "mode=755,size=16m")
     _programs(new)
-    _interpreter(new, plan.prefix)
+    for installation in dict.fromkeys((plan.prefix, *plan.shown)):
+        _interpreter(new, installation)
     _etc(new, plan)
     _devices(new)
     _runtime(new, plan.packages)

@@ -162,7 +162,7 @@ class Templates:
         template = self._all[runtime] = _Template(runtime, pid, mine, group)
         self._selector.register(mine, selectors.EVENT_READ, lambda: self._react(template))
         plan = {
-            **{key: how[key] for key in ("prefix", "packages", "resident", "node")},
+            **{key: how[key] for key in ("prefix", "packages", "resident", "node", "shown")},
             "stage": self._stage,
             "first_uid": self._uids.first,
             "uids": self._uids.size,

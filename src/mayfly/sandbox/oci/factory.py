@@ -55,7 +55,7 @@ class OciFactory(WithoutTemplates):
         self.refuse_template(spec)
         if not spec.program and spec.runtime not in self._interpreters:
             raise SandboxStartError(f"the runtime {spec.runtime} was not prepared")
-        if spec.program:
+        if spec.program and spec.runtime not in self._interpreters:
             spec = dataclasses.replace(spec, runtime=_LAUNCHER)
         return await (await self._alive()).start(spec)
 

@@ -209,11 +209,15 @@ class TargetFactory:
         """What runs it: one of this machine's runtimes, or what an image brings."""
         if runs.code.image is None:
             choice = runtimes.choose(self._choose, runs.configuration.runtime)
-            if serves_web(runs.configuration) and (choice.contract == "frames" or choice.java is not None):
+            managed = choice.contract == "frames" or choice.java is not None or choice.command
+            if serves_web(runs.configuration) and managed:
                 start = f"{self._task_root(runs)}/{runs.configuration.handler}"
                 return dataclasses.replace(choice, contract="program", command=(start,))
             if choice.java is not None:
                 return dataclasses.replace(choice, command=self._java(runs, *choice.java))
+            wrapper = (runs.configuration.environment or {}).get("AWS_LAMBDA_EXEC_WRAPPER")
+            if wrapper and choice.command:
+                return dataclasses.replace(choice, command=(wrapper, *choice.command))
             return choice
         command = image_process.command(runs.code, runs.configuration.image)
         return runtimes.RuntimeChoice("", contract="program", command=command)
@@ -277,6 +281,8 @@ class TargetFactory:
             "TZ": ":UTC",
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{runs.configuration.runtime}",
         }
+        if runs.configuration.runtime.startswith("ruby"):
+            usual["LC_CTYPE"] = "C.UTF-8"  # every C library has this one, and Ruby's strings are what it says
         return usual if runs.configuration.runtime == artifacts.NAME else {**usual, **self._of_processes(runs, choice)}
 
     def _of_processes(self, runs: Function | Version, choice: runtimes.RuntimeChoice) -> dict[str, str]:

@@ -13,7 +13,8 @@ from mayfly.services.functions import faults
 PYTHON = ("python3.8", "python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14", "python3.15")
 NODE = ("nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x", "nodejs26.x")
 JAVA = ("java8.al2", "java8.al2023", "java11", "java11.al2023", "java17", "java17.al2023", "java21", "java25")
-MANAGED = (*PYTHON, *NODE, *JAVA, artifacts.NAME)
+RUBY = ("ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0")
+MANAGED = (*PYTHON, *NODE, *JAVA, *RUBY, artifacts.NAME)
 _RETIRED = (
     *("python2.7", "python3.6", "python3.7"),
     *("nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10"),
@@ -22,16 +23,11 @@ _RETIRED = (
     *("go1.x", "ruby2.5", "ruby2.7", "java8", "provided"),
 )
 _INSTEAD = {
-    "ruby": "run it as provided.al2023 with a runtime of its own, or as a container image",
     "dotnet": "publish it as a native executable for provided.al2023, or as a container image",
 }
 _ELSEWHERE = (
     "dotnet8",
     "dotnet10",
-    "ruby3.2",
-    "ruby3.3",
-    "ruby3.4",
-    "ruby4.0",
 )
 
 # What answers calls is an executable that the package brings.
@@ -80,7 +76,7 @@ def choose(runtimes: Runtimes, identifier: str) -> RuntimeChoice:
             return choice
         raise faults.invalid_parameter(f"{identifier} cannot be had on this machine: {choice.reason}.")
     if identifier in _ELSEWHERE:
-        managed = f"only {PYTHON[0]} to {PYTHON[-1]}, {NODE[0]} to {NODE[-1]}, java* and provided.*"
+        managed = f"only {PYTHON[0]} to {PYTHON[-1]}, {NODE[0]} to {NODE[-1]}, java*, ruby* and provided.*"
         instead = [f"; {what}" for language, what in _INSTEAD.items() if identifier.startswith(language)]
         raise faults.not_built(f"the runtime {identifier} yet, {managed}{''.join(instead)}")
     raise faults.invalid_parameter(

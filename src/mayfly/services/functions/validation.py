@@ -91,7 +91,7 @@ def changed(
     configuration = msgspec.structs.replace(base, **changes)
     if configuration.snap_start and configuration.runtime == artifacts.NAME:
         raise faults.invalid_parameter(f"{artifacts.NAME} is not supported for SnapStart enabled functions.")
-    if configuration.snap_start and configuration.runtime.startswith("nodejs"):
+    if configuration.snap_start and configuration.runtime.startswith(("nodejs", "ruby")):
         raise faults.invalid_parameter(f"{configuration.runtime} is not supported for SnapStart enabled functions.")
     if configuration.snap_start and configuration.ephemeral_mb > _MAX_SNAP_START_EPHEMERAL_MB:
         raise faults.invalid_parameter(

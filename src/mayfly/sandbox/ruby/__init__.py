@@ -1,0 +1,1 @@
+"""The managed Ruby: a program in Ruby itself, which speaks AWS's Runtime API."""
