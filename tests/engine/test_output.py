@@ -36,3 +36,47 @@ async def test_what_one_call_logs_is_bounded_and_the_next_one_logs_again(monkeyp
     finally:
         pipe.close()
         os.close(writing)
+
+
+async def test_who_floods_its_log_waits_and_is_read_on_when_its_call_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "_REST_S", 3600.0)
+    lines: list[str] = []
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    pipe = OutputPipe(asyncio.get_running_loop(), reading, lines.extend)
+    try:
+        for _ in range(16):
+            os.write(writing, b"x" * 65_535 + b"\n")
+            await until_empty(writing)
+        os.write(writing, b"of the same call\n")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(lines) == 16
+        pipe.drain()
+        assert lines[16:] == ["of the same call"]
+        os.write(writing, b"of the next call\n")
+        await until_empty(writing)
+        assert lines[17:] == ["of the next call"]
+    finally:
+        pipe.close()
+        os.close(writing)
+
+
+async def test_a_rest_is_over_when_somebody_else_has_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "_REST_S", 3600.0)
+    lines: list[str] = []
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    pipe = OutputPipe(asyncio.get_running_loop(), reading, lines.extend)
+    try:
+        for _ in range(16):
+            os.write(writing, b"x" * 65_535 + b"\n")
+            await until_empty(writing)
+        pipe.pause()
+        pipe.resume()
+        os.write(writing, b"more\n")
+        await until_empty(writing)
+        assert lines[16:] == ["more"]
+    finally:
+        pipe.close()
+        os.close(writing)

@@ -10,6 +10,10 @@ from mayfly.engine.lines import LineSplitter
 
 _READ_BYTES = 64 * 1024
 MOST_BYTES = 16 << 20  # that are kept of what is written between two calls of `drain`: of one call, as a rule
+# So much is read at once of one call; then some 3 MB a second. Taking lines apart and storing them is work of the
+# server, not of the function that wrote them: one that flooded its log had most of a processor of everybody's.
+_AT_ONCE_BYTES = 1 << 20
+_REST_S = 0.02
 _NOTHING = b"\0\0\0\0"
 
 
@@ -17,7 +21,8 @@ class OutputPipe:
     """Owns the read end `fd` (non-blocking) and hands complete lines to `on_lines`, never an empty list.
 
     One event of the loop reads at most 64 KiB, so that an instance that prints without end gets its turns like
-    everybody else, and no more; the pipe is then full and the instance waits.
+    everybody else, and no more; the pipe is then full and the instance waits. After `_AT_ONCE_BYTES` of one call there
+    is a rest between two such turns.
 
     Logs are kept on disk, so what one call can write there is bounded: what is more than `MOST_BYTES` is read and
     forgotten, and a line says so.
@@ -30,6 +35,8 @@ class OutputPipe:
         self._splitter = LineSplitter()
         self._reading = True
         self._left = MOST_BYTES
+        self._at_once = _AT_ONCE_BYTES
+        self._rest: asyncio.TimerHandle | None = None  # nothing is read until it is over
         # While calls wait that were sent ahead: whether everything was heard that the runtime said. See `_readable`.
         self.heard: Callable[[], bool] | None = None
         loop.add_reader(fd, self._readable)
@@ -54,6 +61,8 @@ class OutputPipe:
                 extended = True
         self.flush()
         self._left = MOST_BYTES
+        self._at_once = _AT_ONCE_BYTES
+        self._go_on()
 
     def flush(self) -> None:
         """Report an unfinished line as a line of its own."""
@@ -64,6 +73,7 @@ class OutputPipe:
         """Read nothing more until `resume`: somebody else does. An unfinished line is reported."""
         self.flush()
         if self._reading:
+            self._end_rest()
             self._loop.remove_reader(self._fd)
 
     def resume(self) -> None:
@@ -83,7 +93,21 @@ class OutputPipe:
         come: should it end now, its runtime sees a pipe that is not empty, and waits before it begins the next.
         """
         if self.heard is None or (self._holds_something() and self.heard()):
-            self._read()
+            self._at_once -= self._read()
+            if self._at_once <= 0 and self._reading and self._rest is None:
+                self._loop.remove_reader(self._fd)
+                self._rest = self._loop.call_later(_REST_S, self._go_on)
+
+    def _go_on(self) -> None:
+        """Read again, if this is a rest."""
+        if self._rest is not None:
+            self._end_rest()
+            self._loop.add_reader(self._fd, self._readable)
+
+    def _end_rest(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
 
     def _holds_something(self) -> bool:
         return fcntl.ioctl(self._fd, termios.FIONREAD, _NOTHING) != _NOTHING
@@ -113,4 +137,5 @@ class OutputPipe:
     def _stop(self) -> None:
         if self._reading:
             self._reading = False
+            self._end_rest()
             self._loop.remove_reader(self._fd)
