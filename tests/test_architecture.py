@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": FOUNDATION | {"policy", "sandbox", "runtime_api", "web_adapter"},
     "egress": FOUNDATION | {"policy", "sandbox"},
     "images": FOUNDATION | {"policy", "store"},
-    "sandboxes": FOUNDATION | {"store", "sandbox", "images"},
+    "sandboxes": FOUNDATION | {"policy", "store", "sandbox", "images"},
     "services": FOUNDATION | {"policy", "store", "sandbox", "engine", "images"},
     "metering": FOUNDATION | {"policy", "store", "services"},
     "wire": FOUNDATION | {"services"},

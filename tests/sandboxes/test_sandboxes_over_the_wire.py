@@ -148,3 +148,10 @@ def test_what_ended_gives_everything_back(shell: Shell, connection: Connection) 
     shell("rm", box)
     shell.made.remove(box)
     assert box not in shell("ls")
+
+
+def test_it_reaches_what_it_was_allowed_and_nothing_else(shell: Shell, platform: PlatformProcess) -> None:
+    port = platform.url.rpartition(":")[2]
+    ask = f"import urllib.request as r; print(r.urlopen('http://127.0.0.1:{port}/_mayfly/health', timeout=20).status)"
+    assert "refused" in shell("run", "--", "python3", "-c", ask, status=1)
+    assert "destinations such as" in shell("run", "--egress", "", "--", "true", status=1)

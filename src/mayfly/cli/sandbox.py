@@ -54,6 +54,7 @@ def run(
     tmp: Annotated[int, typer.Option(help="Megabytes of /tmp.")] = 512,
     cpus: Annotated[float, typer.Option(help="Processors.")] = 1.0,
     level: Annotated[str | None, typer.Option(help="Of isolation; by default the server's.")] = None,
+    egress: Annotated[str, typer.Option(help="What it may reach: none, host, or NAME:PORT[,NAME:PORT…].")] = "none",
     lifetime: Annotated[float, typer.Option(help="Seconds until the sandbox is ended, whatever it does.")] = 3600.0,
     timeout: Annotated[float | None, typer.Option(help="Seconds until the program is killed.")] = None,
     env: Variables = None,
@@ -74,6 +75,7 @@ def run(
             "ephemeral_mb": tmp,
             "cpus": cpus,
             "level": level,
+            "egress": egress,
             "lifetime_s": lifetime,
             "label": label,
         }

@@ -27,6 +27,8 @@ ANY_PORT = 0
 DNS_PORT, PROXY_PORT = 53, 3128
 RESERVED_PORTS = frozenset((DNS_PORT, PROXY_PORT, 4566, 9001))
 
+_PROXY = f"http://127.0.0.1:{PROXY_PORT}"
+_NOT_BY_PROXY = "127.0.0.1,localhost,::1"
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MOST_NAME = 253
@@ -193,3 +195,11 @@ def _speaks_of(rule: Rule, name: str) -> bool:
     if rule.kind == "below":
         return name.endswith(f".{rule.host}")
     return rule.kind == "any" or (rule.kind == "name" and rule.host == name)
+
+
+def variables(allowed: Egress) -> dict[str, str]:
+    """What tells programs of the proxy in their sandbox."""
+    if not allowed:
+        return {}
+    said = {"HTTP_PROXY": _PROXY, "HTTPS_PROXY": _PROXY, "NO_PROXY": _NOT_BY_PROXY}
+    return {**said, **{name.lower(): value for name, value in said.items()}}

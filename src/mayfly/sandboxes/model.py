@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from mayfly.errors import CallerError
+from mayfly.policy import egress
 
 MOST_LABEL = 32
 _LABEL = re.compile(r"[A-Za-z0-9_-]{0,32}")
@@ -33,6 +34,7 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     cpus: float = 1.0
     processes: int = 1024
     level: str | None = None  # of isolation; None: the server's own
+    egress: str = "none"  # what it may reach, in the words of `policy.egress`
     lifetime_s: float = 3600.0  # when it is ended, whatever it does
     label: str = ""  # for people
 
@@ -50,6 +52,10 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         for name, value, least, most in bounds:
             if not least <= value <= most:
                 raise SandboxRefusedError(f"{name} is {value}; it may be {least} to {most}")
+        try:
+            egress.parse(self.egress)
+        except egress.EgressError as error:
+            raise SandboxRefusedError(str(error)) from error
         if _LABEL.fullmatch(self.label) is None:
             raise SandboxRefusedError(f"a label is up to {MOST_LABEL} letters, digits, - and _")
         check_environment(self.environment)

@@ -19,6 +19,7 @@ from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.images.records import Image
 from mayfly.images.service import Resolved
+from mayfly.policy import egress
 from mayfly.sandbox.api import Sandbox, SandboxSpec
 from mayfly.sandboxes import trees
 from mayfly.sandboxes.model import (
@@ -84,7 +85,8 @@ class _Room:
     @property
     def environment(self) -> dict[str, str]:
         own = self.image.process.variables() if self.image is not None else {}
-        return {"PATH": _PATH, "HOME": WRITABLE, "LANG": "C.UTF-8", **own, **self.wanted.environment}
+        proxy = egress.variables(egress.parse(self.wanted.egress))
+        return {"PATH": _PATH, "HOME": WRITABLE, "LANG": "C.UTF-8", **proxy, **own, **self.wanted.environment}
 
     @property
     def directory(self) -> str:
@@ -309,6 +311,8 @@ class Sandboxes:
                     program=True,
                     root=root,
                     level=wanted.level or self._factory.level,
+                    egress=egress.parse(wanted.egress),
+                    owner=f"sandbox {wanted.label or sandbox_id}",
                 )
             )
             for listener in (sandbox.endpoint, sandbox.runtime_api):

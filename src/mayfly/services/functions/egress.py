@@ -17,8 +17,6 @@ from mayfly.services.functions.levels import FunctionLevels
 
 TAG = "mayfly:egress"
 _MORE = f"{TAG}:"
-_PROXY = f"http://127.0.0.1:{egress.PROXY_PORT}"
-_NOT_BY_PROXY = "127.0.0.1,localhost,::1"
 
 
 def asked(tags: Mapping[str, str]) -> dict[str, str]:
@@ -58,11 +56,3 @@ class FunctionEgress:
         """What is different between deployments that may reach different things; empty for the platform's usual."""
         told = asked(tags)
         return f":{sha256(repr(told).encode()).hexdigest()[:16]}" if told else ""
-
-
-def variables(allowed: Egress) -> dict[str, str]:
-    """What tells programs of the proxy in their sandbox."""
-    if not allowed:
-        return {}
-    said = {"HTTP_PROXY": _PROXY, "HTTPS_PROXY": _PROXY, "NO_PROXY": _NOT_BY_PROXY}
-    return {**said, **{name.lower(): value for name, value in said.items()}}

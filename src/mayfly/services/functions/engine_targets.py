@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mayfly.clock import Clock, utc
 from mayfly.engine.api import Target
+from mayfly.policy.egress import variables as egress_variables
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.java import launch
 from mayfly.sandbox.wasm import artifacts
@@ -19,7 +20,6 @@ from mayfly.services.contract import ServiceError
 from mayfly.services.functions import capacity, image_process, runtimes
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.egress import FunctionEgress
-from mayfly.services.functions.egress import variables as egress_variables
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import LATEST, Configuration, Function, Version, VersionState
