@@ -362,7 +362,7 @@ def test_an_upload_that_is_not_the_signed_one_is_refused(
     credentials = Credentials(platform.access_key_id, platform.secret_access_key)
     SigV4Auth(credentials, "mayfly", platform.region).add_auth(asked)
     status, said = post(url, b"something else", dict(asked.prepare().headers.items()))
-    assert (status, b"not the one that was signed" in said) == (400, True)
+    assert (status, b"not what was signed" in said) == (400, True)
     assert post(url, b"x", {})[0] == 403
 
 

@@ -75,8 +75,11 @@ class Interpreters:
         return RuntimeChoice(name, chosen.warning, chosen.interpreter.path)
 
     async def with_launcher(self, spec: SandboxSpec) -> SandboxSpec:
-        """A specification with what its runtime needs to be seen in the sandbox: Java's launcher, compiled first."""
+        """A specification with what its runtime needs to be seen in the sandbox: Ruby's bootstrap, Java's launcher,
+        compiled first."""
         jdk = self.by_template.get(spec.runtime)
+        if jdk is not None and jdk.language == "ruby":
+            return dataclasses.replace(spec, layers=(*spec.layers, rubies.LAYER))
         if jdk is None or jdk.language != "java":
             return spec
         at = self._launchers[spec.runtime]

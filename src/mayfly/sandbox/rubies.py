@@ -13,7 +13,9 @@ from pathlib import Path
 from mayfly.sandbox.api import Interpreter
 
 OLDEST = (3, 0)
-BOOTSTRAP = Path(__file__).resolve().parent / "ruby" / "bootstrap.rb"
+# The bootstrap is shown to functions like a layer, so that it is seen wherever Mayfly itself is installed.
+LAYER = Path(__file__).resolve().parent / "ruby" / "opt"
+BOOTSTRAP, INSIDE = LAYER / "mayfly-ruby" / "bootstrap.rb", "/opt/mayfly-ruby/bootstrap.rb"
 _PROBE = (
     "require 'json'; require 'rbconfig';"
     " puts JSON.generate([RUBY_VERSION, RbConfig.ruby, RbConfig::CONFIG['prefix'], RUBY_ENGINE])"
@@ -67,13 +69,18 @@ def probe(executable: Path) -> Interpreter | None:
 
 
 def command(interpreter: Interpreter) -> tuple[str, ...]:
-    """How a function's process is started; the bootstrap is seen inside where it lies here."""
+    """How a function's process is started, where it sees what this process sees."""
     return str(interpreter.path), str(BOOTSTRAP)
+
+
+def inside(command: tuple[str, ...]) -> tuple[str, ...]:
+    """The same where it sees the bootstrap in a file system of its own."""
+    return tuple(INSIDE if part == str(BOOTSTRAP) else part for part in command)
 
 
 def shown(interpreter: Interpreter) -> tuple[Path, ...]:
     """What of the machine must be seen inside for that, at its own path."""
-    return interpreter.prefix, BOOTSTRAP.parent
+    return (interpreter.prefix,)
 
 
 def _candidates(path: str, home: Path) -> Iterable[Path]:

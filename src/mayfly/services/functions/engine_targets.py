@@ -13,6 +13,7 @@ from pathlib import Path
 from mayfly.clock import Clock, utc
 from mayfly.engine.api import Target
 from mayfly.policy.egress import variables as egress_variables
+from mayfly.sandbox import rubies
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.java import launch
 from mayfly.sandbox.wasm import artifacts
@@ -215,6 +216,8 @@ class TargetFactory:
                 return dataclasses.replace(choice, contract="program", command=(start,))
             if choice.java is not None:
                 return dataclasses.replace(choice, command=self._java(runs, *choice.java))
+            if self._isolation != "process":
+                choice = dataclasses.replace(choice, command=rubies.inside(choice.command))
             wrapper = (runs.configuration.environment or {}).get("AWS_LAMBDA_EXEC_WRAPPER")
             if wrapper and choice.command:
                 return dataclasses.replace(choice, command=(wrapper, *choice.command))
