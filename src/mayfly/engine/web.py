@@ -17,6 +17,7 @@ from typing import Any
 
 from mayfly.engine.api import Call, Target
 from mayfly.engine.streamed import Streamed, Upstream
+from mayfly.engine.window import Window
 from mayfly.sandbox import frames
 from mayfly.web_adapter import answers
 from mayfly.web_adapter.client import ServerConnection, ServerGoneError
@@ -54,7 +55,7 @@ class Web:
         self._looking: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._calls: dict[int, asyncio.Task[None]] = {}
-        self._windows: dict[int, _Window] = {}
+        self._windows: dict[int, Window] = {}
 
     # Whether there is one.
 
@@ -115,7 +116,7 @@ class Web:
     def more(self, number: int, taken: int) -> None:
         """That many bytes of the parts were taken."""
         if (window := self._windows.get(number)) is not None:
-            window.give(taken)
+            window.taken(taken)
 
     def cancel(self, number: int) -> None:
         """Give a call up. It is answered all the same."""
@@ -186,7 +187,9 @@ class Web:
         self._keep(connection, connection.reusable)
 
     async def _pass_on(self, number: int, exchange: AsyncIterator[answers.AnswerHead | bytes]) -> None:
-        window = self._windows[number] = _Window()
+        room = asyncio.Event()
+        room.set()
+        window = self._windows[number] = Window(lambda held: room.clear() if held else room.set())
         try:
             async for piece in exchange:
                 if isinstance(piece, answers.AnswerHead):
@@ -194,7 +197,8 @@ class Web:
                     piece = answers.prelude(piece)
                 for at in range(0, len(piece), frames.STREAM_WINDOW // 4):
                     part = piece[at : at + frames.STREAM_WINDOW // 4]
-                    await window.take(len(part))
+                    await room.wait()
+                    window.sent(len(part))
                     self._on_frame(frames.Frame(frames.CHUNK, 0, number, b"", part))
         finally:
             del self._windows[number]
@@ -276,24 +280,6 @@ async def _pump(upstream: Upstream, connection: ServerConnection) -> None:
 
 class _FailingError(Exception):
     """The server's answer counts as a failure of the call."""
-
-
-class _Window:
-    """How much of an answer may be on its way to its reader."""
-
-    def __init__(self) -> None:
-        self._room = frames.STREAM_WINDOW
-        self._news = asyncio.Event()
-
-    def give(self, size: int) -> None:
-        self._room += size
-        self._news.set()
-
-    async def take(self, size: int) -> None:
-        while self._room < size:
-            self._news.clear()
-            await self._news.wait()
-        self._room -= size
 
 
 async def _compressed(head: answers.AnswerHead, body: bytes) -> tuple[answers.AnswerHead, bytes]:

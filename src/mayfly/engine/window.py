@@ -1,4 +1,4 @@
-"""How much of an answer that a program sends in parts is on its way to its reader. Used by `program`."""
+"""How much of an answer that a program sends in parts is on its way to its reader. Used by `program` and `web`."""
 
 from collections.abc import Callable
 
