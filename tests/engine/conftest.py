@@ -12,7 +12,10 @@ import pytest
 from mayfly.clock import Clock, ManualClock
 from mayfly.engine.api import Call, Failure, Outcome, Target
 from mayfly.engine.engine import LocalEngine
-from mayfly.sandbox.api import SandboxSpec
+from mayfly.sandbox import interpreters
+from mayfly.sandbox.api import SandboxFactory, SandboxSpec
+from mayfly.sandbox.namespace import AgentFactory
+from mayfly.sandbox.process import ProcessFactory
 
 from .forked import ForkedFactory
 
@@ -65,6 +68,27 @@ class Recorder:
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
+
+
+@pytest.fixture(params=["process", pytest.param("namespace", marks=pytest.mark.root)])
+def level(request: pytest.FixtureRequest) -> str:
+    """For tests of real sandboxes: once at each level that needs nothing of the system."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def real_factory(level: str, tmp_path: Path) -> AsyncIterator[SandboxFactory]:
+    """The factory of that level, with this interpreter prepared."""
+    made: SandboxFactory
+    if level == "namespace":
+        (tmp_path / "agent").mkdir()
+        made = agent = AgentFactory.launch(tmp_path / "agent")
+        await agent.attach()
+    else:
+        made = ProcessFactory()
+    await made.prepare("python3.11", interpreters.current())
+    yield made
+    await made.close()
 
 
 @pytest.fixture

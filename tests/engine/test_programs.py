@@ -13,27 +13,15 @@ import pytest
 from mayfly.clock import SystemClock
 from mayfly.engine.api import Call, Outcome
 from mayfly.engine.engine import LocalEngine
-from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import SandboxFactory
-from mayfly.sandbox.namespace import AgentFactory
-from mayfly.sandbox.process import ProcessFactory
 
 from .conftest import Recorder, result
 from .programs import ASK, ECHO, program, write
 
 
-@pytest.fixture(params=["process", pytest.param("namespace", marks=pytest.mark.root)])
-async def factory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SandboxFactory]:
-    made: SandboxFactory
-    if request.param == "namespace":
-        (tmp_path / "agent").mkdir()
-        made = agent = AgentFactory.launch(tmp_path / "agent")
-        await agent.attach()
-    else:
-        made = ProcessFactory()
-    await made.prepare("python3.11", interpreters.current())
-    yield made
-    await made.close()
+@pytest.fixture
+def factory(real_factory: SandboxFactory) -> SandboxFactory:
+    return real_factory
 
 
 @pytest.fixture

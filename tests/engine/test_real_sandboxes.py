@@ -13,10 +13,7 @@ from mayfly.clock import SystemClock
 from mayfly.engine.api import Call, Target
 from mayfly.engine.engine import LocalEngine
 from mayfly.engine.limits import Limits
-from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import SandboxFactory, SandboxSpec
-from mayfly.sandbox.namespace import AgentFactory
-from mayfly.sandbox.process import ProcessFactory
 
 from .conftest import Recorder, result
 
@@ -59,23 +56,9 @@ def hogs(event, context):
 SLOW = "import time\nprint('loading')\ntime.sleep(1.2)\ndef handler(event, context):\n    return 'loaded'\n"
 
 
-@pytest.fixture(params=["process", pytest.param("namespace", marks=pytest.mark.root)])
-def level(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
-async def factory(level: str, tmp_path: Path) -> AsyncIterator[SandboxFactory]:
-    made: SandboxFactory
-    if level == "namespace":
-        (tmp_path / "agent").mkdir()
-        made = agent = AgentFactory.launch(tmp_path / "agent")
-        await agent.attach()
-    else:
-        made = ProcessFactory()
-    await made.prepare("python3.11", interpreters.current())
-    yield made
-    await made.close()
+def factory(real_factory: SandboxFactory) -> SandboxFactory:
+    return real_factory
 
 
 @pytest.fixture

@@ -18,26 +18,15 @@ from mayfly.engine.engine import LocalEngine
 from mayfly.engine.streamed import Streamed
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import SandboxFactory, SandboxSpec
-from mayfly.sandbox.namespace import AgentFactory
-from mayfly.sandbox.process import ProcessFactory
 
 from .conftest import Recorder
 
 SERVER = Path(__file__).parent / "code" / "web_server.py"
 
 
-@pytest.fixture(params=["process", pytest.param("namespace", marks=pytest.mark.root)])
-async def factory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SandboxFactory]:
-    made: SandboxFactory
-    if request.param == "namespace":
-        (tmp_path / "agent").mkdir()
-        made = agent = AgentFactory.launch(tmp_path / "agent")
-        await agent.attach()
-    else:
-        made = ProcessFactory()
-    await made.prepare("python3.11", interpreters.current())
-    yield made
-    await made.close()
+@pytest.fixture
+def factory(real_factory: SandboxFactory) -> SandboxFactory:
+    return real_factory
 
 
 @pytest.fixture
