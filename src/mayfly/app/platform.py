@@ -33,6 +33,7 @@ from mayfly.app.remembering import Remembering
 from mayfly.app.sandbox_pages import SandboxPages
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.starts import StartBook
+from mayfly.app.targets import Targets
 from mayfly.app.workers import Workers, front_names
 from mayfly.clock import Clock, SystemClock
 from mayfly.egress.book import Book
@@ -249,7 +250,9 @@ class _Builder:
             signatures=signed,
             obstacle=levels.obstacle,
         )
-        objects = ObjectsService(state.store, state.blobs, functions.event_targets, self._clock)
+        targets = Targets()
+        targets.add("lambda", functions.event_targets)
+        objects = ObjectsService(state.store, state.blobs, targets, self._clock)
         late_objects.bind(objects)
         tables = TablesService(state.store, self._clock)
         models = Models()

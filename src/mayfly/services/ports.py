@@ -62,16 +62,42 @@ class CodeSource(Protocol):
         """`ServiceError` NoSuchBucket, NoSuchKey or NoSuchVersion."""
 
 
+@dataclass(frozen=True, slots=True)
+class TargetOptions:
+    """What some kinds of target are told besides the event; the others ignore it."""
+
+    group_id: str | None = None  # of FIFO queues and topics; fair queueing on standard ones
+    deduplication_id: str | None = None
+
+
+PLAIN = TargetOptions()
+
+
 class EventTargets(Protocol):
-    """Given by functions, used by objects (and later by every other source of events)."""
+    """Given by every service that events can be sent to, each for its own ARNs, and by the composition root for all of
+    them; used by every source of events. An event is JSON: a function is invoked with it, a queue gets it as the
+    body of a message, a topic as what is published."""
 
     async def check(self, arn: str, principal: str, source_arn: str, source_account: str) -> None:
-        """`ServiceError` unless `arn` names a function that `principal` may invoke on behalf of `source_arn`."""
+        """`ServiceError` unless `arn` names what exists and `principal` may send to on behalf of `source_arn`."""
 
-    def accept(self, tx: Tx, arn: str, event: bytes) -> None:
-        """Accept one asynchronous invocation as part of the caller's transaction: durable with it, run after it.
+    def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
+        """Accept one event as part of the caller's transaction: durable with it, acted upon after it.
 
-        `ServiceError` when `arn` can name no function here; nothing was written then.
+        `ServiceError` when the target cannot take it (`arn` names nothing here; a FIFO queue without a group);
+        nothing was written then.
+        """
+
+
+class PlatformEvents(Protocol):
+    """Given by events, used by services that tell what happens to their resources: the default bus."""
+
+    def emit(
+        self, tx: Tx, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()
+    ) -> None:
+        """Put one event of the platform ("aws.s3", "Object Created") on the default bus, in the caller's transaction.
+
+        Costs next to nothing while no rule or archive can match it. Never raises `ServiceError`.
         """
 
 
@@ -124,6 +150,7 @@ class Operations(Protocol):
 
 
 __all__ = [
+    "PLAIN",
     "CallRecords",
     "CodeSource",
     "Credentials",
@@ -131,7 +158,9 @@ __all__ = [
     "KeySource",
     "LogLines",
     "Operations",
+    "PlatformEvents",
     "Roles",
     "SigningKey",
+    "TargetOptions",
     "UsageRecord",
 ]

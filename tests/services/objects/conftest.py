@@ -10,6 +10,7 @@ import pytest
 from mayfly.clock import ManualClock
 from mayfly.services.contract import Principal, RequestContext, ServiceError, StreamBody
 from mayfly.services.objects.service import PACKAGE, ObjectsService
+from mayfly.services.ports import PLAIN, TargetOptions
 from mayfly.store.api import Tx
 from mayfly.store.files import FileBlobs
 from mayfly.store.sqlite import SqliteStore
@@ -32,7 +33,7 @@ class RecordingTargets:
         if arn in self.refused:
             raise ServiceError("ResourceNotFoundException", f"Function not found: {arn}", status=404)
 
-    def accept(self, tx: Tx, arn: str, event: bytes) -> None:
+    def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
         if arn in self.refused:
             raise ServiceError("ResourceNotFoundException", f"Function not found: {arn}", status=404)
         tx.run("INSERT INTO accepted (arn, event) VALUES (:arn, :event)", {"arn": arn, "event": event.decode()})

@@ -14,6 +14,7 @@ from typing import Any
 from mayfly.clock import SystemClock
 from mayfly.services.contract import Principal, RequestContext
 from mayfly.services.objects.service import PACKAGE, ObjectsService
+from mayfly.services.ports import PLAIN, TargetOptions
 from mayfly.store.api import Tx
 from mayfly.store.files import FileBlobs
 from mayfly.store.sqlite import SqliteStore
@@ -36,7 +37,7 @@ class TableTargets:
     async def check(self, arn: str, principal: str, source_arn: str, source_account: str) -> None:
         return
 
-    def accept(self, tx: Tx, arn: str, event: bytes) -> None:
+    def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
         tx.run("INSERT INTO accepted (event) VALUES (:event)", {"event": event.decode()})
 
 

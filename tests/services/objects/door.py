@@ -15,7 +15,7 @@ from mayfly.clock import SystemClock
 from mayfly.http.server import FrontDoor, bind
 from mayfly.services.contract import Principal, ServiceError
 from mayfly.services.objects.service import PACKAGE, ObjectsService
-from mayfly.services.ports import SigningKey
+from mayfly.services.ports import PLAIN, SigningKey, TargetOptions
 from mayfly.settings import HttpSettings, Settings
 from mayfly.store.api import Tx
 from mayfly.store.files import FileBlobs
@@ -42,7 +42,7 @@ class AnyTarget:
     async def check(self, arn: str, principal: str, source_arn: str, source_account: str) -> None:
         return
 
-    def accept(self, tx: Tx, arn: str, event: bytes) -> None:
+    def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
         return
 
 

@@ -5,6 +5,7 @@ from mayfly.services.functions.asynchronous import EventQueue
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.resource_policy import INVOKE, Attempt
+from mayfly.services.ports import PLAIN, TargetOptions
 from mayfly.store.api import Tx
 
 
@@ -28,6 +29,6 @@ class FunctionEventTargets:
                 f"{source_arn}. Allow it with AddPermission."
             )
 
-    def accept(self, tx: Tx, arn: str, event: bytes) -> None:
+    def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
         """Accept one invocation; an event for a function that is gone by then ends among the dead."""
         self._events.put_new(tx, self._home.parse(arn), event)
