@@ -6,6 +6,7 @@ A service imports these, never another service.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -89,6 +90,47 @@ class EventTargets(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class MessageAttribute:
+    """One attribute of a message of queues and topics."""
+
+    data_type: str  # "String", "Number", "Binary", each with an optional ".suffix"
+    value: str | bytes  # bytes where the type is binary
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """A message for a queue from inside the platform, with all that a sender outside may say of it."""
+
+    body: str
+    attributes: Mapping[str, MessageAttribute] = MappingProxyType({})
+    group_id: str | None = None  # FIFO queues demand one; fair queueing on standard ones
+    deduplication_id: str | None = None  # FIFO queues demand one, unless they deduplicate by content
+    delay_s: int | None = None  # None: what the queue says; standard queues only
+    trace_header: str | None = None  # the system attribute AWSTraceHeader
+    sender_id: str = ""  # the system attribute SenderId; empty: the platform
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """What a queue made of a message."""
+
+    message_id: str
+    sequence_number: str | None = None  # of FIFO queues
+
+
+class QueueSink(Protocol):
+    """Given by queues, used by services that hand messages over with more than a body."""
+
+    def send(self, tx: Tx, queue_arn: str, message: QueueMessage) -> SentMessage:
+        """Send one message as part of the caller's transaction: durable with it, received after it.
+
+        A message that a FIFO queue has had within its deduplication interval is not sent again, and no error.
+        `ServiceError` when the queue cannot take it (there is none; the body or an attribute breaks a rule; a FIFO
+        queue without a group); nothing was written then.
+        """
+
+
 class PlatformEvents(Protocol):
     """Given by events, used by services that tell what happens to their resources: the default bus."""
 
@@ -157,9 +199,13 @@ __all__ = [
     "EventTargets",
     "KeySource",
     "LogLines",
+    "MessageAttribute",
     "Operations",
     "PlatformEvents",
+    "QueueMessage",
+    "QueueSink",
     "Roles",
+    "SentMessage",
     "SigningKey",
     "TargetOptions",
     "UsageRecord",
