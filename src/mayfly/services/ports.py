@@ -69,6 +69,9 @@ class TargetOptions:
 
     group_id: str | None = None  # of FIFO queues and topics; fair queueing on standard ones
     deduplication_id: str | None = None
+    source: str | None = None  # of event buses, whose event has what is sent as its detail; None: it is a whole event
+    detail_type: str | None = None  # of event buses, likewise
+    resources: tuple[str, ...] = ()  # of event buses, likewise
 
 
 PLAIN = TargetOptions()
@@ -143,6 +146,28 @@ class PlatformEvents(Protocol):
         """
 
 
+class Ticks(Protocol):
+    """Given by whoever has something happen on schedule, used by the ticker."""
+
+    def tick(self, tx: Tx, key: str, at: float) -> None:
+        """The tick of `key` at `at` (Unix seconds, as scheduled), once for each, in the transaction that moves the
+        ticker on. Never raises `ServiceError`; a key that nobody knows any more does nothing.
+        """
+
+
+class Ticker(Protocol):
+    """Given by schedules, used by events: what comes due again and again, by the clock, over restarts."""
+
+    def check(self, expression: str) -> None:
+        """`ValueError` unless `expression` is `rate(...)` or `cron(...)` as rules of EventBridge have it (UTC)."""
+
+    def put(self, tx: Tx, key: str, expression: str) -> None:
+        """Let `key` tick by `expression` from now on, in place of what it ticked by before."""
+
+    def remove(self, tx: Tx, key: str) -> None:
+        """Let `key` tick no more. Idempotent."""
+
+
 # Made for every call and part of no cycle, so the garbage collector need not look at them.
 
 
@@ -208,5 +233,7 @@ __all__ = [
     "SentMessage",
     "SigningKey",
     "TargetOptions",
+    "Ticker",
+    "Ticks",
     "UsageRecord",
 ]
