@@ -4,9 +4,8 @@ A service imports these, never another service.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -106,7 +105,7 @@ class QueueMessage:
     """A message for a queue from inside the platform, with all that a sender outside may say of it."""
 
     body: str
-    attributes: Mapping[str, MessageAttribute] = MappingProxyType({})
+    attributes: Mapping[str, MessageAttribute] = field(default_factory=dict)
     group_id: str | None = None  # FIFO queues demand one; fair queueing on standard ones
     deduplication_id: str | None = None  # FIFO queues demand one, unless they deduplicate by content
     delay_s: int | None = None  # None: what the queue says; standard queues only
