@@ -88,6 +88,13 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingSettings:
+    """Requests that the platform itself sends: to subscriptions, webhooks, API destinations."""
+
+    allow: tuple[str, ...] = ()  # networks among the addresses that are refused otherwise: this machine's, its links'
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the composition root needs to build a platform."""
 
@@ -98,4 +105,5 @@ class Settings:
     engine: EngineSettings = field(default_factory=EngineSettings)
     limits: FunctionLimits = field(default_factory=FunctionLimits)
     images: ImageSettings = field(default_factory=ImageSettings)
+    outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
     max_clock_skew_s: float = 900.0

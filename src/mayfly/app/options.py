@@ -7,9 +7,18 @@ from pathlib import Path
 
 from mayfly.engine.limits import Limits
 from mayfly.errors import CallerError
-from mayfly.policy import egress
+from mayfly.policy import egress, outgoing
 from mayfly.policy.rates import Rate
-from mayfly.settings import EngineSettings, FunctionLimits, HttpSettings, ImageSettings, Isolation, OciRuntime, Settings
+from mayfly.settings import (
+    EngineSettings,
+    FunctionLimits,
+    HttpSettings,
+    ImageSettings,
+    Isolation,
+    OciRuntime,
+    OutgoingSettings,
+    Settings,
+)
 
 _ACCOUNT = re.compile(r"\d{12}")
 _KEEP_ALIVE = re.compile(r"learned|fixed(?::(\d{1,7}))?")
@@ -64,6 +73,7 @@ class ServerOptions:
     insecure_registries: tuple[str, ...] = ()  # host:port that may be asked over plain HTTP
     registry_auth: Path | None = None  # a file of credentials, as `docker login` writes it
     runtime_substitution: bool = True
+    outgoing_allow: tuple[str, ...] = ()  # networks that the platform may send requests to though they are its own
     access_key_id: str | None = None
     secret_access_key: str | None = None
 
@@ -83,7 +93,15 @@ class ServerOptions:
             engine=self._engine(),
             limits=self._limits(),
             images=self._images(),
+            outgoing=self._outgoing(),
         )
+
+    def _outgoing(self) -> OutgoingSettings:
+        try:
+            outgoing.parse(self.outgoing_allow)
+        except outgoing.ReachError as error:
+            raise OptionError(f"outgoing-allow: {error}") from error
+        return OutgoingSettings(allow=self.outgoing_allow)
 
     def _images(self) -> ImageSettings:
         for directory in self.image_directories:

@@ -156,6 +156,15 @@ def up(
             "each is warned of it. Without it, such functions cannot be created.",
         ),
     ] = True,
+    outgoing_allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="MAYFLY_OUTGOING_ALLOW",
+            help="A network, such as [bold]127.0.0.0/8[/], that the platform may send requests of subscriptions, "
+            "webhooks and the like to although it is this machine's or its link's; may be repeated. By default those "
+            "are refused.",
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the platform is ready.")] = False,
 ) -> None:
     """Start the platform. Ctrl-C or SIGTERM drains running functions and stops it; a second one stops at once."""
@@ -183,6 +192,7 @@ def up(
         insecure_registries=tuple(insecure_registry or ()),
         registry_auth=registry_auth,
         runtime_substitution=runtime_substitution,
+        outgoing_allow=tuple(outgoing_allow or ()),
         access_key_id=os.environ.get("MAYFLY_ACCESS_KEY_ID"),
         secret_access_key=os.environ.get("MAYFLY_SECRET_ACCESS_KEY"),
     )
@@ -255,6 +265,8 @@ def _detached(options: ServerOptions, started: float) -> None:
     for registry in options.insecure_registries:
         command += ["--insecure-registry", registry]
     command += ["--registry-auth", str(options.registry_auth.absolute())] if options.registry_auth else []
+    for network in options.outgoing_allow:
+        command += ["--outgoing-allow", network]
     command += [] if options.runtime_substitution else ["--no-runtime-substitution"]
     with directory.server_log.open("ab") as log:
         log_start = log.tell()

@@ -1,0 +1,1 @@
+"""Requests that the platform itself sends to the outside."""
