@@ -116,5 +116,5 @@ def test_a_level_whose_sandboxes_take_more_memory_has_fewer_spares() -> None:
 def test_networks_that_requests_may_be_sent_to_are_checked(tmp_path: Path) -> None:
     settings = ServerOptions(tmp_path, outgoing_allow=("127.0.0.0/8", "fd00::1")).settings(tmp_path)
     assert settings.outgoing.allow == ("127.0.0.0/8", "fd00::1")
-    with pytest.raises(OptionError, match="outgoing-allow.*localhost"):
+    with pytest.raises(OptionError, match=r"outgoing-allow.*localhost"):
         ServerOptions(tmp_path, outgoing_allow=("localhost",)).settings(tmp_path)
