@@ -86,6 +86,7 @@ MIGRATED = (
     "mayfly.services.stacks",
     "mayfly.services.tables",
     "mayfly.services.telemetry",
+    "mayfly.ticker",
 )
 ENGINE_GRACE_S = 5.0
 SANDBOXES_SHARE = 4  # sandboxes without functions may use this part of what instances may
