@@ -3,8 +3,13 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
+import botocore
 import pytest
+from botocore.loaders import JSONFileLoader
+
+from mayfly.sandbox.python import preload
 
 from .talk import Talks
 
@@ -32,6 +37,41 @@ async def test_a_client_has_the_region_endpoint_and_credentials_of_its_function(
     await talk.init(environment=ENVIRONMENT)
     result = await talk.run(CLIENT)
     assert result == ["eu-west-1", "http://127.0.0.1:4566", "AKIDFUNCTION", "token", "eu-west-1", "t"]
+
+
+def _texts(value: Any, found: list[str]) -> list[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            found.append(key)
+            _texts(item, found)
+    elif isinstance(value, list):
+        for item in value:
+            _texts(item, found)
+    elif isinstance(value, str):
+        found.append(value)
+    return found
+
+
+@pytest.mark.parametrize("name", ["endpoints", "sqs/2012-11-05/service-2", "no-such-file"])
+async def test_what_is_read_beforehand_is_what_botocore_reads_with_each_text_once(name: str) -> None:
+    path = str(Path(botocore.__file__).parent / "data" / name)
+    found, expected = preload._Files().load_file(path), JSONFileLoader().load_file(path)
+    assert preload._Files().exists(path) == JSONFileLoader().exists(path)
+    assert json.dumps(found) == json.dumps(expected)  # in the same order, too
+    texts = _texts(found, [])
+    assert len({id(text) for text in texts}) == len(set(texts))
+
+
+async def test_a_template_keeps_models_as_plain_dictionaries(isolated: Talks) -> None:
+    talk = await isolated.start()
+    await talk.init(environment=ENVIRONMENT)
+    program = """
+import boto3, collections
+loader = boto3.Session()._session.get_component("data_loader")
+models = [loader.load_service_model(name, "service-2") for name in ("s3", "dynamodb", "lambda")]
+result = [type(model["shapes"]) is collections.OrderedDict for model in models]
+"""
+    assert await talk.run(program) == [False, False, False]
 
 
 async def test_a_function_with_a_configuration_file_of_its_own_gets_its_own_session(

@@ -190,4 +190,4 @@ def test_a_stranger_cannot_make_models_load() -> None:
     for headers, query in (({"x-amz-target": "AmazonSSM.GetParameter"}, []), ({}, [("Action", "DescribeInstances")])):
         with contextlib.suppress(ServiceError):
             resolver.resolve("POST", "/", query, headers, None, b"")
-    assert set(models._models) <= {"lambda", "s3"}
+    assert set(models._descriptions) <= {"lambda", "s3"}

@@ -5,6 +5,8 @@ CRC-32 of all before it; all numbers are big-endian. Headers here are strings on
 and what its payload is.
 """
 
+from __future__ import annotations
+
 import struct
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping

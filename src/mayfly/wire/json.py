@@ -3,6 +3,8 @@
 One path, `POST /`; the operation's name travels in `X-Amz-Target`; input, output and errors are JSON objects.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,11 +48,11 @@ class JsonCodec:
         step: Convert = self._serialisers.step(shape) if isinstance(shape, StructureShape) else dict
         known = frozenset(shape.members) if isinstance(shape, StructureShape) else frozenset[str]()
         content_type = ("content-type", self._content_type)
-        encode = msgspec.json.encode
+        encode, name = msgspec.json.encode, operation.name
 
         def serialise(value: Mapping[str, Any], request_id: str) -> HttpResponse:
             if not known.issuperset(value):
-                raise KeyError(f"{operation.name} has no output {sorted(set(value) - known)}")
+                raise KeyError(f"{name} has no output {sorted(set(value) - known)}")
             return HttpResponse(200, (("x-amzn-requestid", request_id), content_type), encode(step(value)))
 
         return serialise

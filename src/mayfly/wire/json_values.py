@@ -5,6 +5,8 @@ means an absent member. Serialising passes a value through untouched where its s
 encoding of bytes as base64 to msgspec.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 from collections.abc import Callable

@@ -52,11 +52,14 @@ class Operation:
 
 
 class ServiceWire:
-    """One service. Operations are compiled on first use and kept."""
+    """One service. Operations are compiled on first use and kept, and what was read of the model for that is not."""
 
-    def __init__(self, model: ServiceModel) -> None:
-        self.name = model.service_name
-        self.model = model
+    def __init__(self, name: str, models: Models) -> None:
+        """KeyError when botocore knows no such service."""
+        model = models.service(name)
+        self.name = name
+        self.api_version = str(model.metadata["apiVersion"])
+        self._models = models
         self.protocols: tuple[str, ...] = tuple(model.metadata.get("protocols", [model.metadata["protocol"]]))
         # The protocol that errors take when the request does not tell one.
         self.protocol = next(each for each in (*_PREFERRED, *self.protocols) if each in self.protocols)
@@ -74,13 +77,13 @@ class ServiceWire:
     @property
     def paths(self) -> PathTable:
         if self._paths is None:
-            self._paths = PathTable(self.model)
+            self._paths = PathTable(self._model())
         return self._paths
 
     def codec(self, protocol: str) -> Codec:
         codec = self._codecs.get(protocol)
         if codec is None:
-            codec = self._codecs[protocol] = CODECS[protocol](self.model)
+            codec = self._codecs[protocol] = CODECS[protocol](self._model())
         return codec
 
     def operation(self, name: str, protocol: str) -> Operation:
@@ -89,8 +92,11 @@ class ServiceWire:
         if found is None:
             if name not in self._names:
                 raise KeyError(name)
-            found = self._operations[name, protocol] = _compile(self, self.model.operation_model(name), protocol)
+            found = self._operations[name, protocol] = _compile(self, self._model().operation_model(name), protocol)
         return found
+
+    def _model(self) -> ServiceModel:
+        return self._models.service(self.name)
 
 
 def _compile(service: ServiceWire, model: OperationModel, protocol: str) -> Operation:
@@ -146,7 +152,7 @@ class Catalogue:
         """KeyError when botocore knows no such service."""
         found = self._services.get(name)
         if found is None:
-            found = self._services[name] = ServiceWire(self.models.service(name))
+            found = self._services[name] = ServiceWire(name, self.models)
             if name not in self._kept:
                 self._passing.append(name)
                 if len(self._passing) > MAX_PASSING:

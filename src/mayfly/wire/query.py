@@ -3,6 +3,8 @@
 A form's keys spell paths into the input, `Tags.member.1.Key`; they are made a tree first, then read by shape.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -146,9 +146,8 @@ class Resolver:
             refusal = ServiceError("MissingAction", "The request must contain the parameter Action.", status=400)
             return Target(service, service.protocol, refusal=refusal)
         if not service.has(action):
-            version = service.model.metadata["apiVersion"]
             refusal = ServiceError(
-                "InvalidAction", f"Could not find operation {action} for version {version}.", status=400
+                "InvalidAction", f"Could not find operation {action} for version {service.api_version}.", status=400
             )
             return Target(service, service.protocol, refusal=refusal)
         return Target(service, service.protocol, action)

@@ -1,5 +1,7 @@
 """The `rest-json` protocol: Lambda, API Gateway, EventBridge Scheduler and most of the newer services."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Replies of both rest protocols: members into status code, headers and body."""
 
+from __future__ import annotations
+
 import base64
 import re
 from collections.abc import Callable, Mapping
@@ -26,7 +28,7 @@ def compile_serialiser(
     if not isinstance(shape, StructureShape):
         return lambda _value, request_id: HttpResponse(status, id_headers(request_id))
     head = compile_head(shape)
-    known = frozenset(shape.members)
+    known, operation_name = frozenset(shape.members), operation.name
     write, content_type = _reply_body(operation, shape, body)
     status_member = next(
         (name for name, member in shape.members.items() if member.serialization.get("location") == "statusCode"), None
@@ -34,7 +36,7 @@ def compile_serialiser(
 
     def serialise(value: Mapping[str, Any], request_id: str) -> HttpResponse:
         if not known.issuperset(value):
-            raise KeyError(f"{operation.name} has no output {sorted(set(value) - known)}")
+            raise KeyError(f"{operation_name} has no output {sorted(set(value) - known)}")
         headers = id_headers(request_id)
         head(value, headers)
         content = write(value)

@@ -1,5 +1,7 @@
 """Requests of both rest protocols: members out of path labels, query string, headers and body."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 from collections.abc import Callable

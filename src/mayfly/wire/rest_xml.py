@@ -4,6 +4,8 @@ S3 has its own manners: names of root elements that its model does not tell, a s
 without an envelope, and one reply (GetBucketLocation) whose root element holds the member's text itself.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 from collections.abc import Callable, Mapping

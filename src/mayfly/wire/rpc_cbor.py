@@ -4,6 +4,8 @@ None of the services that Mayfly has is offered over it, but SDKs prefer it for 
 to read the answer. Encoding follows RFC 8949; only what an error needs is there.
 """
 
+from __future__ import annotations
+
 from botocore.model import OperationModel, ServiceModel
 
 from mayfly.services.contract import HttpResponse, ServiceError

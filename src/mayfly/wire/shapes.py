@@ -2,7 +2,14 @@
 
 Every codec builds, for each operation, a tree of small functions that mirrors the tree of shapes. A shape that is
 being compiled while it is met again (DynamoDB's AttributeValue) gets a function that looks the finished one up.
+
+There are tens of thousands of such functions, so their size matters. A module that makes them leaves annotations
+unevaluated (`from __future__ import annotations`), which are otherwise made anew with every function and took as much
+memory as the functions did; and they refer to names and to other functions, not to shapes or operations of the model,
+each of which holds on to all that it was ever asked for.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
@@ -15,7 +22,7 @@ Step = TypeVar("Step", bound=Callable[..., Any])
 class Compiler(Generic[Step]):
     """Compiles shapes to functions and keeps them. Subclasses or callers give `build`."""
 
-    def __init__(self, build: "Callable[[Shape, Compiler[Step]], Step]") -> None:
+    def __init__(self, build: Callable[[Shape, Compiler[Step]], Step]) -> None:
         self._build = build
         self._done: dict[Hashable, Step] = {}
         self._open: set[Hashable] = set()

@@ -4,6 +4,8 @@ Used by every codec. Parsing is liberal, as AWS's own services are: where a text
 is taken. Formatting is exact.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime

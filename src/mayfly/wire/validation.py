@@ -11,6 +11,8 @@ value with an error of its own, or accepts more than its model says (`_OWN_WORDS
 Compiled once an operation; a shape without constraints anywhere below costs nothing.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

@@ -3,6 +3,8 @@
 A parser takes a `Node`; a serialiser takes a value and the element's name and appends pieces of text to a list.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 from collections.abc import Callable

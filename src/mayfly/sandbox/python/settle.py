@@ -86,6 +86,7 @@ def _plug_malloc() -> None:
     libc.mallinfo2.restype = _Mallinfo
     for function in (libc.malloc, libc.sbrk):
         function.restype = ctypes.c_void_p
+    libc.malloc_trim(0)  # what was read to be parsed left whole pages free, which no plug is to fill
     end = (libc.sbrk(0) or 0) - libc.mallinfo2().keepcost
     size, left = _LARGEST_HOLE, _MOST_BLOCKS
     while size >= _SMALLEST_HOLE and left:
