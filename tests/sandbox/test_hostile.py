@@ -336,6 +336,16 @@ async def test_a_fork_bomb_hurts_only_itself(isolated: Talks) -> None:
     await assert_harmless(isolated, bomb, processes=50)
 
 
+async def test_a_fork_bomb_that_runs_out_of_memory_and_processors_is_gone_at_once(isolated: Talks) -> None:
+    sibling = await isolated.ready()
+    talk = await isolated.ready(memory_mb=MEMORY_MB, cpus=0.2)
+    await talk.send_invoke({"code": "while True:\n    try: os.fork()\n    except OSError: pass"})
+    async with asyncio.timeout(20):  # with nothing but its share of a processor to die with, it took minutes
+        how = await talk.sandbox.exited()
+    assert how.reason == "out-of-memory"
+    assert await sibling.run("result = 1") == 1
+
+
 async def test_processes_are_limited(isolated: Talks) -> None:
     talk = await isolated.ready(processes=20)
     count = (

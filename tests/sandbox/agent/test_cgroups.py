@@ -205,6 +205,39 @@ def test_a_kernel_without_a_peak_counter_gives_what_is_used_now(tmp_path: Path) 
     assert cgroups.read_peak(group.open_peak()) == 8192
 
 
+@pytest.mark.parametrize(
+    ("version", "limit", "weight"),
+    [(2, ("cpu.max", "max"), ("cpu.weight", "10")), (1, ("cpu.cfs_quota_us", "-1"), ("cpu.shares", "102"))],
+    ids=["version 2", "version 1"],
+)
+def test_what_is_killed_may_use_what_nobody_else_wants_of_the_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, limit: tuple[str, str], weight: tuple[str, str]
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    hierarchy(tmp_path / "group", limit[0], weight[0])
+    (tmp_path / "group" / "cgroup.procs").write_text("41\n42\n")
+    group = Group(Layout(version, (("memory,cpu,pids", ""),)), [str(tmp_path / "group")])
+    group.kill()
+    assert killed == [41, 42]
+    assert [(tmp_path / "group" / name).read_text() for name, _ in (limit, weight)] == [limit[1], weight[1]]
+
+
+@pytest.mark.parametrize("version", [2, 1], ids=["version 2", "version 1"])
+def test_a_guest_is_not_killed_with_the_group_that_it_passes_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    hierarchy(tmp_path / "group", "cgroup.kill")
+    (tmp_path / "group" / "cgroup.procs").write_text("41\n42\n43\n")
+    group = Group(Layout(version, (("memory,cpu,pids", ""),)), [str(tmp_path / "group")])
+    group.guest = 42
+    group.kill()
+    assert killed == [41, 43]
+    assert (tmp_path / "group" / "cgroup.kill").read_text() == ""
+
+
 @pytest.mark.parametrize("version", [2, 1], ids=["version 2", "hybrid"])
 def test_a_group_is_frozen_and_thawed_through_one_file_of_the_unified_hierarchy(tmp_path: Path, version: int) -> None:
     own, freezing = tmp_path / "own", tmp_path / "freezing"

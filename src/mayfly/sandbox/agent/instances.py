@@ -230,10 +230,12 @@ class Instances:
         self._signal(instance)
 
     def _signal(self, instance: _Instance) -> None:
-        """The end of pid 1 is the end of every process in its namespace; the kernel sees to it."""
+        """The end of pid 1 is the end of every process in its namespace; the kernel sees to it. The others need not
+        wait until it has heard of it."""
         if instance.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(instance.pid, signal.SIGKILL)
+            instance.group.kill()
 
     def _ended(self, instance: _Instance) -> None:
         """Nothing of the instance runs any more: say how it ended, and give everything back."""

@@ -61,10 +61,13 @@ class Lodger:
         return (self.pidfd < 0 or self.status is not None) and (self.room_pidfd < 0 or self.room_ended)
 
     def kill(self) -> None:
+        """End its processes, those of the room first: nothing is born in it any more."""
         for pidfd in (self.room_pidfd, self.pidfd):
             if pidfd >= 0:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        if not self.ended:
+            self.group.kill()
 
     def exit_message(self) -> dict[str, Any]:
         """How it ended, as `channel.EXITED` tells it."""
