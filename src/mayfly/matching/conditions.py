@@ -24,7 +24,7 @@ class Exactly:
     value: Leaf
 
     def holds(self, found: Leaf) -> bool:
-        return found == self.value and isinstance(found, str) == isinstance(self.value, str)
+        return found == self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,9 @@ class FilterPolicyError(PatternError):
     """Not a filter policy: SNS's InvalidParameter. `Subscribe` puts "Attributes Reason: " before the reason."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason if reason.startswith("Filter") else f"FilterPolicy: {reason}", "Invalid parameter: ")
+        super().__init__(
+            reason if reason.startswith("Filter policy scope") else f"FilterPolicy: {reason}", "Invalid parameter: "
+        )
 
 
 Refusal = Callable[[str], PatternError]  # of a reason

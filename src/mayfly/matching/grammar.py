@@ -53,12 +53,11 @@ Branch = dict[str, Field]
 
 @dataclass(slots=True)
 class Reading:
-    """One document being read. `objection` is what the dialect has against a number, by its
-    literal."""
+    """One document being read. `or_may_be_a_name`: a list that makes no sense as alternatives is a field called $or."""
 
     document: Document
     error: Refusal
-    objection: Callable[[str], str | None] = lambda literal: None
+    or_may_be_a_name: bool = False
     asterisks: int = 0
 
     def fail(self, reason: str, at: int) -> PatternError:
@@ -79,7 +78,7 @@ class Reading:
         if not node.members:
             raise self.fail("Empty objects are not allowed", node.end)
         for name, value in node.members:
-            if name == OR:
+            if name == OR and not (self.or_may_be_a_name and not means_alternatives(value)):
                 so_far = self._alternatives(value, path, so_far)
                 continue
             if inside_or and name in _RESERVED:
@@ -125,7 +124,6 @@ class Reading:
                 at = address(item.text)
                 conditions.add(Exactly(item.text) if at is None else SameAddress(at))
             elif item.kind == "number":
-                self._check(item)
                 conditions.add(Exactly(number(item.text)))
             elif item.kind == "word":
                 conditions.add(Exactly(_WORDS[item.value is None, bool(item.value)]))
@@ -228,12 +226,7 @@ class Reading:
             raise self.error(f"IPv{4 if bits == 32 else 6} mask bits must be < {bits}")
         return InNetwork(bits, mask, value >> (bits - mask))
 
-    def _check(self, node: Node) -> None:
-        if (objection := self.objection(node.text)) is not None:
-            raise self.fail(objection, node.at)
-
     def _number(self, node: Node) -> float:
-        self._check(node)
         found = comparable(node.text)
         if found is None:
             raise self.fail(f"Cannot compare number : {node.text}", node.at)
@@ -319,6 +312,15 @@ class Reading:
         if not node.text:
             raise self.fail("Null prefix/suffix not allowed", node.end)
         return Prefix(node.text) if operator == "prefix" else Suffix(node.text)
+
+
+def means_alternatives(node: Node) -> bool:
+    """Whether what `$or` names can be nothing but alternatives."""
+    return (
+        node.kind == "array"
+        and len(node.items) >= 2
+        and all(item.kind == "object" and _RESERVED.isdisjoint(name for name, _ in item.members) for item in node.items)
+    )
 
 
 def _place(text: str, at: int) -> int:

@@ -1,0 +1,194 @@
+"""The rules that ask something of one field, found by the field's values.
+
+What is entered under conditions that name a value (equal, whatever its case, an address, a network, a beginning or an
+end, a range) is found by that value. What asks for anything but, for a text with something unknown at both ends, or for
+any value at all is looked at one by one: once for all rules that ask the same. Used by `index`.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from mayfly.matching.buckets import Beginnings, Ranges
+from mayfly.matching.conditions import (
+    Condition,
+    Exactly,
+    Field,
+    FoldedExactly,
+    FoldedPrefix,
+    FoldedSuffix,
+    InNetwork,
+    Prefix,
+    Range,
+    SameAddress,
+    Suffix,
+    Wildcard,
+)
+from mayfly.matching.fields import Value
+from mayfly.matching.leaves import Address, Leaf, address, folded
+
+
+class Asking(Protocol):
+    """What is found: it knows what it asks."""
+
+    @property
+    def field(self) -> Field: ...
+
+
+T = TypeVar("T", bound=Asking)
+_Key = tuple[type, Leaf | Address]
+
+HASHED, ANCHORED, SCANNED = 0, 1, 2
+
+
+def rank(condition: Condition) -> int:
+    """How rules that ask this are found: by the value, by a part of it, or one by one."""
+    if isinstance(condition, (Exactly, FoldedExactly, SameAddress)):
+        return HASHED
+    if isinstance(condition, Wildcard):
+        return HASHED if len(condition.parts) == 1 else _anchored(condition)
+    if isinstance(condition, (Prefix, Suffix, FoldedPrefix, FoldedSuffix, Range, InNetwork)):
+        return ANCHORED
+    return SCANNED
+
+
+class Lookup(Generic[T]):
+    """Entries by what they ask of one field. An entry that is found may be found several times."""
+
+    def __init__(self) -> None:
+        self.entries: dict[Field, T] = {}
+        self._equal: dict[Leaf, set[T]] = {}
+        self._texts: dict[str, set[T]] = {}  # folded
+        self._addresses: dict[Address, set[T]] = {}
+        self._networks: dict[tuple[int, int], dict[int, set[T]]] = {}
+        self._begin: Beginnings[T] = Beginnings()
+        self._begin_folded: Beginnings[T] = Beginnings()
+        self._end: Beginnings[T] = Beginnings()  # turned round
+        self._end_folded: Beginnings[T] = Beginnings()
+        self._ranges: Ranges[T] = Ranges()
+        self._begin_parts: Beginnings[tuple[Wildcard, T]] = Beginnings()
+        self._end_parts: Beginnings[tuple[Wildcard, T]] = Beginnings()
+        self._scanned: dict[T, None] = {}
+
+    def add(self, entry: T) -> None:
+        self.entries[entry.field] = entry
+        for condition in entry.field.conditions:
+            self._enter(condition, entry)
+
+    def discard(self, entry: T) -> None:
+        del self.entries[entry.field]
+        for condition in entry.field.conditions:
+            self._leave(condition, entry)
+
+    def find(self, values: Sequence[Value]) -> Iterator[T]:
+        """Those that a value of the field satisfies."""
+        for value in values:
+            yield from self._of(value.leaf)
+        for entry in self._scanned:
+            if any(entry.field.holds(value.leaf) for value in values):
+                yield entry
+
+    def _of(self, found: Leaf) -> Iterator[T]:
+        yield from self._equal.get(found, ())
+        if isinstance(found, float):
+            if self._ranges:
+                yield from self._ranges.find(found)
+        elif isinstance(found, str):
+            yield from self._of_text(found)
+
+    def _of_text(self, found: str) -> Iterator[T]:
+        if self._texts or self._begin_folded or self._end_folded:
+            low = folded(found)
+            yield from self._texts.get(low, ())
+            yield from self._begin_folded.find(low)
+            yield from self._end_folded.find(low[::-1])
+        if self._begin:
+            yield from self._begin.find(found)
+        if self._begin_parts:
+            yield from (entry for wildcard, entry in self._begin_parts.find(found) if wildcard.holds(found))
+        if self._end or self._end_parts:
+            turned = found[::-1]
+            yield from self._end.find(turned)
+            yield from (entry for wildcard, entry in self._end_parts.find(turned) if wildcard.holds(found))
+        if (self._addresses or self._networks) and (at := address(found)) is not None:
+            yield from self._addresses.get(at, ())
+            for (bits, mask), networks in self._networks.items():
+                if bits == at[0]:
+                    yield from networks.get(at[1] >> (bits - mask), ())
+
+    def _enter(self, condition: Condition, entry: T) -> None:
+        match condition:
+            case Exactly(value):
+                self._equal.setdefault(value, set()).add(entry)
+            case Wildcard(parts=(text,)):
+                self._equal.setdefault(text, set()).add(entry)
+            case FoldedExactly(text):
+                self._texts.setdefault(text, set()).add(entry)
+            case SameAddress(at):
+                self._addresses.setdefault(at, set()).add(entry)
+            case InNetwork(bits, mask, network):
+                self._networks.setdefault((bits, mask), {}).setdefault(network, set()).add(entry)
+            case Range():
+                self._ranges.add(condition, entry)
+            case _:
+                if (place := self._beginnings(condition)) is not None:
+                    place[0].add(place[1], entry)
+                elif isinstance(condition, Wildcard) and rank(condition) == ANCHORED:
+                    parts, text = self._parts(condition)
+                    parts.add(text, (condition, entry))
+                else:
+                    self._scanned[entry] = None
+
+    def _leave(self, condition: Condition, entry: T) -> None:
+        match condition:
+            case Exactly(value):
+                _take(self._equal, value, entry)
+            case Wildcard(parts=(text,)):
+                _take(self._equal, text, entry)
+            case FoldedExactly(text):
+                _take(self._texts, text, entry)
+            case SameAddress(at):
+                _take(self._addresses, at, entry)
+            case InNetwork(bits, mask, network):
+                _take(self._networks[bits, mask], network, entry)
+                if not self._networks[bits, mask]:
+                    del self._networks[bits, mask]
+            case Range():
+                self._ranges.discard(condition, entry)
+            case _:
+                if (place := self._beginnings(condition)) is not None:
+                    place[0].discard(place[1], entry)
+                elif isinstance(condition, Wildcard) and rank(condition) == ANCHORED:
+                    parts, text = self._parts(condition)
+                    parts.discard(text, (condition, entry))
+                else:
+                    self._scanned.pop(entry, None)
+
+    def _beginnings(self, condition: Condition) -> tuple[Beginnings[T], str] | None:
+        match condition:
+            case Prefix(text):
+                return self._begin, text
+            case Suffix(text):
+                return self._end, text[::-1]
+            case FoldedPrefix(text):
+                return self._begin_folded, text
+            case FoldedSuffix(text):
+                return self._end_folded, text[::-1]
+        return None
+
+    def _parts(self, condition: Wildcard) -> tuple[Beginnings[tuple[Wildcard, T]], str]:
+        first, last = condition.parts[0], condition.parts[-1]
+        return (self._begin_parts, first) if len(first) >= len(last) else (self._end_parts, last[::-1])
+
+
+def _anchored(condition: Wildcard) -> int:
+    return ANCHORED if condition.parts[0] or condition.parts[-1] else SCANNED
+
+
+K = TypeVar("K")
+
+
+def _take(buckets: dict[K, set[T]], key: K, entry: T) -> None:
+    bucket = buckets[key]
+    bucket.discard(entry)
+    if not bucket:
+        del buckets[key]
