@@ -1,5 +1,5 @@
 """`python -m mayfly` is `mayfly`."""
 
-from mayfly.cli.root import main
+from mayfly.cli.entry import main
 
 main()

@@ -11,7 +11,6 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from mayfly import ids
 from mayfly.app.asking import Asking
@@ -112,12 +111,14 @@ class Platform:
         info: ServerInfo,
         factory: SandboxFactory,
         denials: Denials,
+        discovery: Awaitable[Interpreters],
     ) -> "Platform":
         """Build everything and begin background work; the platform owns `factory`, of which `denials` hears, from now
-        on. `MayflyError`."""
+        on. `discovery` gives what the machine has. `MayflyError`."""
         async with AsyncExitStack() as cleanup:
             cleanup.push_async_callback(factory.close)
-            door, workers, engine = await _Builder(options, settings, directory, info, cleanup).build(factory, denials)
+            builder = _Builder(options, settings, directory, info, cleanup)
+            door, workers, engine = await builder.build(factory, denials, discovery)
             return cls(door, workers, engine, cleanup.pop_all())
 
     async def listen(self, listener: socket.socket) -> None:
@@ -190,20 +191,10 @@ class _Builder:
         self._clock: Clock = SystemClock()
         self._fronts_lock = -1
 
-    async def _discover(self) -> Interpreters:
-        path, substitute = os.environ.get("PATH", ""), self._settings.engine.runtime_substitution
-        return await Interpreters.discover(
-            path,
-            Path.home(),
-            self._directory.runtimes,
-            java_home=os.environ.get("JAVA_HOME", ""),
-            substitute=substitute,
-        )
-
-    async def build(self, factory: SandboxFactory, denials: Denials) -> "tuple[FrontDoor, Workers | None, Engine]":
+    async def build(
+        self, factory: SandboxFactory, denials: Denials, discovery: Awaitable[Interpreters]
+    ) -> "tuple[FrontDoor, Workers | None, Engine]":
         """Everything, started; the front door, which listens nowhere yet, the workers and the engine behind it."""
-        discovery = asyncio.create_task(self._discover())
-        self._cleanup.callback(discovery.cancel)
         self._fronts_lock = await asyncio.to_thread(self._directory.await_fronts)
         self._cleanup.callback(os.close, self._fronts_lock)
         state = await self._open_state()

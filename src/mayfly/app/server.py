@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import uvloop
 
@@ -19,6 +20,7 @@ from mayfly.app.directory import DataDirectory, ServerInfo
 from mayfly.app.levels import oci_factory
 from mayfly.app.options import ServerOptions, most_pooled
 from mayfly.app.platform import Platform
+from mayfly.app.sandboxes import Interpreters
 from mayfly.clock import SystemClock
 from mayfly.http.server import bind
 from mayfly.sandbox import facts
@@ -110,11 +112,14 @@ async def _serve(
         version=__version__,
         started_at=time.time(),
     )
+    # The machine's interpreters are asked for their versions while the agent starts.
+    discovery = asyncio.create_task(_discover(settings, directory), name="discovery")
     try:
         if isinstance(factory, AgentFactory):
             await _attach(factory)
-        platform = await Platform.start(options, settings, directory, info, factory, denials)
+        platform = await Platform.start(options, settings, directory, info, factory, denials, discovery)
     except BaseException:
+        discovery.cancel()
         await factory.close()
         raise
     try:
@@ -126,6 +131,16 @@ async def _serve(
         stopping(platform.under_way())
     finally:
         await _stop(platform, hurry)
+
+
+async def _discover(settings: Settings, directory: DataDirectory) -> Interpreters:
+    return await Interpreters.discover(
+        os.environ.get("PATH", ""),
+        Path.home(),
+        directory.runtimes,
+        java_home=os.environ.get("JAVA_HOME", ""),
+        substitute=settings.engine.runtime_substitution,
+    )
 
 
 async def _attach(factory: AgentFactory) -> None:

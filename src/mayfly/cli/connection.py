@@ -20,7 +20,7 @@ from botocore.credentials import Credentials
 
 from mayfly.app.directory import DataDirectory
 from mayfly.app.local import read_root_key
-from mayfly.cli.options import with_data
+from mayfly.cli.hints import with_data
 from mayfly.errors import PlatformError
 
 UPLOAD_S = 3600.0

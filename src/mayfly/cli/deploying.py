@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 from mayfly.cli import templates
 from mayfly.cli.connection import Connection, connect
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, print_json
 from mayfly.cli.stack_progress import StackProgress, new_events
 

@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 
 from mayfly.app.directory import DataDirectory
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import console, escape, print_json
 from mayfly.sandbox import choice, facts, interpreters, jdks, nodes, rubies
 from mayfly.sandbox.api import Interpreter, Language, SandboxUnavailableError

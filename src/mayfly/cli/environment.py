@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from mayfly.cli.connection import Connection, connect
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import complaints, fail, failures_in_one_line, print_json
 
 

@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mayfly.cli.connection import connect
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import complaints, console, fail, failures_in_one_line, print_json
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from mayfly.cli.connection import connect
-from mayfly.cli.options import DEFAULT_DATA, DataOption
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption
 from mayfly.cli.output import complaints, escape, fail, failures_in_one_line, readable
 
 

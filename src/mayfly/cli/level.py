@@ -6,7 +6,8 @@ from urllib.parse import quote
 import typer
 
 from mayfly.cli.connection import connect
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import console, escape, failures_in_one_line, print_json
 
 PAGE = "/_mayfly/level"

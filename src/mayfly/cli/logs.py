@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from mayfly.cli.connection import connect
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import console, escape, fail, failures_in_one_line, readable
 from mayfly.cli.spans import parse_span
 

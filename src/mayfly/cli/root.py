@@ -110,4 +110,4 @@ def root(
 
 def main() -> None:
     """Entry point of the `mayfly` executable."""
-    app()
+    app(prog_name="mayfly")  # also in the child that reads for a server

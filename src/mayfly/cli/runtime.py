@@ -9,7 +9,8 @@ from rich.table import Table
 
 from mayfly.app.directory import DataDirectory
 from mayfly.cli import installing
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json
 from mayfly.sandbox import choice, interpreters, jdks, nodes, rubies
 

@@ -18,7 +18,8 @@ import typer
 from rich.table import Table
 
 from mayfly.cli.connection import Connection, connect
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json
 from mayfly.errors import CallerError
 

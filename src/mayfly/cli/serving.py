@@ -1,19 +1,20 @@
 """`mayfly up`: the life of a server."""
 
-import importlib
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from mayfly.app.directory import DataDirectory, DirectoryBusyError, ServerInfo
+from mayfly.app.directory import DataDirectory, DirectoryBusyError
 from mayfly.app.options import MOST_CONCURRENCY, ServerOptions
-from mayfly.cli.options import DEFAULT_DATA, DataOption, process_age_s, with_data
-from mayfly.cli.output import complaints, console, escape, fail
+from mayfly.cli import entry, handover, served
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption
+from mayfly.cli.output import fail
 from mayfly.errors import MayflyError
 
 START_TIMEOUT_S = 30.0
@@ -166,9 +167,10 @@ def up(
         ),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the platform is ready.")] = False,
+    options_to: Annotated[int | None, typer.Option(entry.OPTIONS_TO, hidden=True)] = None,
 ) -> None:
     """Start the platform. Ctrl-C or SIGTERM drains running functions and stops it; a second one stops at once."""
-    started = time.monotonic() - process_age_s()
+    started = time.monotonic() - served.process_age_s()
     options = ServerOptions(
         data=data,
         host=host,
@@ -199,39 +201,10 @@ def up(
     if detach:
         _detached(options, started)
         return
-    try:
-        # Imported here: it is half a second of imports, which a process that only starts another one can do without.
-        server: Any = importlib.import_module("mayfly.app.server")
-        server.serve(options, lambda info: _announce(info, data, started), _say_stopping)
-    except MayflyError as error:
-        fail(str(error))
-    complaints.print("stopped")
-
-
-def _announce(info: ServerInfo, data: Path, started: float) -> None:
-    seconds = time.monotonic() - started
-    console.print(
-        f"[bold green]Mayfly {info.version} is ready[/] at [bold]{info.url}[/] in {seconds:.1f} s "
-        f"[dim](data {escape(str(DataDirectory(data).root))}, isolation {info.isolation}; "
-        f"next: eval $({escape(with_data('mayfly env', data))}))[/]"
-    )
-    if not info.listening.startswith(("127.", "::1", "localhost")):
-        complaints.print(
-            f"[yellow]Listening on {info.listening}[/]: requests are plain HTTP; put a TLS proxy in front of it."
-        )
-    if info.isolation == "process":
-        complaints.print(
-            "[yellow]Functions are not isolated[/]: they run as ordinary processes with your rights. "
-            "For development only."
-        )
-    sys.stdout.flush()
-
-
-def _say_stopping(under_way: int) -> None:
-    if under_way:
-        complaints.print(f"stopping; {under_way} request(s) under way may finish; once more to end them now")
-    else:
-        complaints.print("stopping")
+    if options_to is None:
+        raise typer.Exit(served.serve(options, started))
+    with open(options_to, "wb") as file:  # to the process that serves
+        file.write(handover.packed(options))
 
 
 def _detached(options: ServerOptions, started: float) -> None:
@@ -277,7 +250,7 @@ def _detached(options: ServerOptions, started: float) -> None:
     while time.monotonic() < deadline:
         info = directory.running()
         if info is not None and info.pid == server.pid:
-            _announce(info, options.data, started)
+            served.announce(info, options.data, started)
             return
         if server.poll() is not None:
             said = directory.server_log.read_bytes()[log_start:].decode(errors="replace").strip()

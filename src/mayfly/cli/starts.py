@@ -10,7 +10,8 @@ from rich.table import Table
 
 from mayfly.cli import flame
 from mayfly.cli.connection import connect
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption, with_data
+from mayfly.cli.hints import DEFAULT_DATA, with_data
+from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import console, counted, failures_in_one_line, print_json
 
 MOST_MODULES = 25

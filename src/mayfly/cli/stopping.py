@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from mayfly.app.directory import DataDirectory
-from mayfly.cli.options import DEFAULT_DATA, DataOption
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption
 from mayfly.cli.output import complaints, fail
 
 POLL_S = 0.05

@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 
 from mayfly.cli.connection import connect
-from mayfly.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import console, escape, fail, failures_in_one_line, print_json
 from mayfly.cli.spans import parse_span
 
