@@ -40,6 +40,8 @@ _SUMS = (
     " WHERE account = :account AND hour_ms >= :since AND hour_ms < :until"
     " GROUP BY function_arn, memory_mb, ephemeral_mb, architecture ORDER BY function_arn, memory_mb"
 )
+_RECORDS_AFTER = "SELECT id, records FROM usage_records WHERE id > :after ORDER BY id LIMIT :limit"
+_LAST_ID = "SELECT coalesce(max(id), 0) FROM usage_records"
 _DROP_OLD = "DELETE FROM usage_records WHERE last_ms < :before"
 
 
@@ -67,6 +69,7 @@ class Ledger:
         self._clock = clock
         self._flush: Callable[[], Awaitable[None]] | None = None
         self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(list[UsageRecord])
 
     def attach(self, flush: Callable[[], Awaitable[None]]) -> None:
         """Take the `flush` of the journal whose records `fold` is given."""
@@ -81,6 +84,20 @@ class Ledger:
         tx.run(_INSERT_RECORDS, {**kept, "records": self._encoder.encode(usages)})
         tx.many(_ADD_TO_HOUR, _hour_rows(usages))
         tx.run(_DROP_OLD, {"before": int(self._clock.now() * 1000) - RECORDS_KEPT_MS})
+
+    def records_after(self, reader: Reader, position: int, limit: int) -> tuple[int, list[UsageRecord]]:
+        """Up to `limit` batches of records that came after `position`, and the position after them; 0 is before all."""
+        found: list[UsageRecord] = []
+        for id_, records in reader.all(_RECORDS_AFTER, {"after": position, "limit": limit}):
+            found += self._decoder.decode(records)
+            position = id_
+        return position, found
+
+    def position(self, reader: Reader) -> int:
+        """The position after the last batch of records."""
+        row = reader.one(_LAST_ID)
+        assert row is not None, "an aggregate has a row"
+        return int(row[0])
 
     async def sums(self, account: str, since: float, until: float) -> list[Sums]:
         """Usage of the whole hours that begin in [since, until), Unix seconds, everything recorded so far included."""

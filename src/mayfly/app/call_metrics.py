@@ -1,0 +1,121 @@
+"""Metrics and events of functions, from the records of their calls: `AWS/Lambda` and `mayfly.functions`.
+
+Read from the ledger, behind the calls and off their path: whoever asks for metrics, and whoever looks at alarms, has
+them settled first. Each record counts once, because what it adds and how far was read are one commit. Calls that were
+throttled leave no record; they are counted in memory until the next settling, so a crash may lose the last of them.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Final
+
+from mayfly.clock import Clock
+from mayfly.ids import Arn
+from mayfly.metering.ledger import Ledger
+from mayfly.policy.quantiles import Sketch, bucket, merge
+from mayfly.services.metrics import series, sources
+from mayfly.services.metrics.model import Datum, Dimensions
+from mayfly.services.ports import PlatformEvents, UsageRecord
+from mayfly.store.api import Reader, Store, Tx
+
+NAMESPACE: Final = "AWS/Lambda"
+SOURCE: Final = "mayfly.functions"
+BATCHES: Final = 50  # of the ledger in one transaction
+OUT_OF_MEMORY: Final = "out-of-memory"
+
+
+class CallMetrics:
+    """Brings metrics up to date with the ledger."""
+
+    def __init__(
+        self, store: Store, ledger: Ledger, flush: Callable[[], Awaitable[None]], events: PlatformEvents, clock: Clock
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._flush = flush
+        self._events = events
+        self._clock = clock
+        self._settling = asyncio.Lock()
+        self._throttled: Counter[str] = Counter()
+
+    def throttled(self, function_arn: str) -> None:
+        """A call of the function, named without a version, was refused because of a limit."""
+        self._throttled[function_arn] += 1
+
+    async def settle(self) -> None:
+        """Return when everything that was recorded before the call is in the metrics."""
+        await self._flush()
+        async with self._settling:
+            if self._throttled:
+                taken, self._throttled = self._throttled, Counter()
+                await self._store.write(lambda tx: self._count_throttles(tx, taken))
+            while await self._store.read(self._behind):
+                await self._store.write(self._catch_up)
+
+    def _behind(self, reader: Reader) -> bool:
+        return sources.position(reader, SOURCE) != self._ledger.position(reader)
+
+    def _catch_up(self, tx: Tx) -> None:
+        before = sources.position(tx, SOURCE) or 0
+        after, usages = self._ledger.records_after(tx, before, BATCHES)
+        series.record(tx, measured(usages))
+        for usage in usages:
+            if usage.outcome == OUT_OF_MEMORY:
+                self._tell_of_memory(tx, usage)
+        # Batches may have been dropped for their age: then there is nothing after `before` but the end.
+        sources.move_to(tx, SOURCE, after if usages else self._ledger.position(tx))
+
+    def _tell_of_memory(self, tx: Tx, usage: UsageRecord) -> None:
+        detail = {
+            "functionName": name_of(usage.function_arn),
+            "functionArn": usage.function_arn,
+            "requestId": usage.request_id,
+            "memoryLimitInMB": usage.memory_mb,
+            "maxMemoryUsedInMB": usage.peak_memory_mb,
+        }
+        self._events.emit(tx, SOURCE, "Function Instance Out Of Memory", detail, [usage.function_arn])
+
+    def _count_throttles(self, tx: Tx, counts: Counter[str]) -> None:
+        now = int(self._clock.now())
+        for arn, count in counts.items():
+            name = name_of(arn)
+            series.record(tx, _data(name, "Throttles", "Count", now, [1.0] * count))
+            self._events.emit(tx, SOURCE, "Function Throttled", {"functionName": name, "count": count}, [arn])
+
+
+def name_of(arn: str) -> str:
+    """The name of the function in an ARN, with or without a version."""
+    return Arn.parse(arn).resource.split(":")[1]
+
+
+def measured(usages: Iterable[UsageRecord]) -> Iterator[Datum]:
+    """What calls add to the metrics of their functions, and of all functions together."""
+    by_minute: defaultdict[tuple[str, int], list[UsageRecord]] = defaultdict(list)
+    for usage in usages:
+        by_minute[name_of(usage.function_arn), int(usage.started_at) // 60 * 60].append(usage)
+    for (name, at), found in by_minute.items():
+        yield from _data(name, "Invocations", "Count", at, [1.0] * len(found))
+        yield from _data(name, "Errors", "Count", at, [float(usage.outcome != "ok") for usage in found])
+        yield from _data(name, "Duration", "Milliseconds", at, [usage.duration_ms for usage in found])
+
+
+def _data(function: str, name: str, unit: str, at: int, values: list[float]) -> Iterator[Datum]:
+    sketch: Sketch = {}
+    for value, count in Counter(values).items():
+        merge(sketch, {bucket(value): float(count)})
+    either: tuple[Dimensions, ...] = ((), (("FunctionName", function),))
+    for dimensions in either:
+        yield Datum(
+            NAMESPACE,
+            name,
+            dimensions,
+            unit,
+            at,
+            False,
+            float(len(values)),
+            sum(values),
+            min(values),
+            max(values),
+            sketch,
+        )

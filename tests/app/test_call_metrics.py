@@ -1,0 +1,110 @@
+"""Metrics of functions come from the ledger, each record once."""
+
+from typing import Any
+
+from mayfly.app.call_metrics import CallMetrics
+from mayfly.clock import ManualClock
+from mayfly.metering.ledger import Ledger
+from mayfly.services.metrics import series
+from mayfly.services.metrics.model import Point
+from mayfly.services.ports import UsageRecord
+from mayfly.store.sqlite import SqliteStore
+from tests.app.test_disk_watch import Bus
+from tests.conftest import OpenStore
+
+HELLO = "arn:aws:lambda:us-east-1:000000000000:function:hello"
+
+
+def usage(number: int, clock: ManualClock, outcome: str = "ok", duration_ms: float = 5.0) -> UsageRecord:
+    return UsageRecord(
+        f"r{number}",
+        f"{HELLO}:$LATEST",
+        "000000000000",
+        clock.now(),
+        duration_ms,
+        5,
+        None,
+        128,
+        30,
+        512,
+        "x86_64",
+        outcome,
+        "request",
+    )
+
+
+async def nothing() -> None:
+    return
+
+
+class Scene:
+    def __init__(self, store: SqliteStore, clock: ManualClock) -> None:
+        self.store, self.clock, self.bus = store, clock, Bus()
+        self.ledger = Ledger(store, clock)
+        self.metrics = CallMetrics(store, self.ledger, nothing, self.bus, clock)
+
+    async def call(self, *usages: UsageRecord) -> None:
+        await self.store.write(lambda tx: self.ledger.fold(tx, list(usages)))
+
+    async def read(self, name: str, *dimensions: tuple[str, str]) -> list[Point]:
+        now = int(self.clock.now())
+        return await self.store.read(
+            lambda reader: series.read(reader, ("AWS/Lambda", name, dimensions), now - 3600, now + 60, None)
+        )
+
+
+async def scene(open_store: Any, clock: ManualClock) -> Scene:
+    return Scene(await open_store("mayfly.metering", "mayfly.services.metrics"), clock)
+
+
+async def test_calls_errors_and_durations_are_counted_once_by_function_and_in_all(
+    open_store: OpenStore, clock: ManualClock
+) -> None:
+    made = await scene(open_store, clock)
+    await made.call(usage(1, clock), usage(2, clock, "error", 15.0))
+    await made.metrics.settle()
+    await made.call(usage(3, clock, duration_ms=10.0))
+    await made.metrics.settle()
+    await made.metrics.settle()
+    # Whoever reads on after a restart begins where the last one ended.
+    await CallMetrics(made.store, made.ledger, nothing, made.bus, clock).settle()
+    for dimensions in ((), (("FunctionName", "hello"),)):
+        (calls,) = await made.read("Invocations", *dimensions)
+        (errors,) = await made.read("Errors", *dimensions)
+        (duration,) = await made.read("Duration", *dimensions)
+        assert (calls.total, errors.total, errors.samples) == (3, 1, 3)
+        assert (duration.total, duration.minimum, duration.maximum) == (30, 5, 15)
+
+
+async def test_an_instance_that_ran_out_of_memory_is_told_on_the_bus(open_store: OpenStore, clock: ManualClock) -> None:
+    made = await scene(open_store, clock)
+    await made.call(usage(1, clock, "out-of-memory"))
+    await made.metrics.settle()
+    ((kind, detail),) = made.bus.told
+    assert kind == "Function Instance Out Of Memory"
+    assert (detail["functionName"], detail["requestId"], detail["memoryLimitInMB"]) == ("hello", "r1", 128)
+
+
+async def test_calls_that_were_refused_are_counted_and_told_together(open_store: OpenStore, clock: ManualClock) -> None:
+    made = await scene(open_store, clock)
+    for _ in range(3):
+        made.metrics.throttled(HELLO)
+    await made.metrics.settle()
+    (throttles,) = await made.read("Throttles", ("FunctionName", "hello"))
+    assert throttles.total == 3
+    assert made.bus.told == [("Function Throttled", {"functionName": "hello", "count": 3})]
+
+
+async def test_a_ledger_whose_old_records_were_dropped_does_not_hold_metrics_up(
+    open_store: OpenStore, clock: ManualClock
+) -> None:
+    made = await scene(open_store, clock)
+    await made.call(usage(1, clock))
+    await made.metrics.settle()
+    await made.call(usage(2, clock))
+    await made.store.write(lambda tx: tx.run("DELETE FROM usage_records"))
+    await made.metrics.settle()
+    await made.call(usage(3, clock))
+    await made.metrics.settle()
+    (calls,) = await made.read("Invocations")
+    assert calls.total >= 1
