@@ -215,6 +215,18 @@ class Operations(Protocol):
         """The reply; `ServiceError`."""
 
 
+class SdkOperations(Protocol):
+    """Given by the wire, used by schedules: operations by the names and the JSON that AWS's SDKs have for them."""
+
+    def find(self, service: str, action: str) -> tuple[str, str] | None:
+        """botocore's names for what the SDKs call "sqs" and "sendMessage"; None for what Mayfly does not implement."""
+
+    async def call_json(
+        self, context: RequestContext, service: str, operation: str, document: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Call an operation that `find` named with parameters as JSON; the reply; `ServiceError`."""
+
+
 __all__ = [
     "PLAIN",
     "CallRecords",
@@ -229,6 +241,7 @@ __all__ = [
     "QueueMessage",
     "QueueSink",
     "Roles",
+    "SdkOperations",
     "SentMessage",
     "SigningKey",
     "TargetOptions",

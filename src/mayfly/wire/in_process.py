@@ -4,7 +4,7 @@ Input is validated by the same rules as on the wire; the reply goes through no c
 absent members instead of None, plain dicts and lists, bytes read out of streams are left to the caller.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mayfly.services.contract import NotImplementedOperationError, RequestContext, Service, ServiceError
@@ -17,6 +17,14 @@ class InProcessOperations:
     def __init__(self, services: Mapping[str, Service], catalogue: Catalogue) -> None:
         self._handlers = {name: service.operations for name, service in services.items()}
         self._catalogue = catalogue
+
+    def services(self) -> Collection[str]:
+        """The services that have handlers, by botocore's names."""
+        return self._handlers.keys()
+
+    def implemented(self, service: str) -> Collection[str]:
+        """The operations of a service that have handlers."""
+        return self._handlers[service].keys()
 
     async def call(
         self, context: RequestContext, service: str, operation: str, params: Mapping[str, Any]

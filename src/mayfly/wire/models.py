@@ -35,6 +35,7 @@ class ServiceFacts:
     protocols: tuple[str, ...]
     target_prefix: str | None
     api_version: str
+    service_id: str  # as AWS's SDKs name it: "CloudWatch Logs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,4 +162,5 @@ def _facts(name: str, metadata: Mapping[str, Any]) -> ServiceFacts:
         protocols=tuple(metadata.get("protocols", [metadata["protocol"]])),
         target_prefix=metadata.get("targetPrefix"),
         api_version=metadata["apiVersion"],
+        service_id=metadata.get("serviceId", name),
     )

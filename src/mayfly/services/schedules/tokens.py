@@ -1,0 +1,52 @@
+"""Client tokens, which make a request that is sent twice happen once, and tokens of pages."""
+
+import base64
+import binascii
+import hashlib
+import json
+from typing import Any
+
+from mayfly.services.schedules import faults
+from mayfly.services.schedules import statements as sql
+from mayfly.store.api import Tx
+
+KEPT_S = 8 * 3600.0
+
+
+def seen(tx: Tx, operation: str, request: Any, now: float) -> bool:
+    """Whether this very request was carried out before; notes it otherwise.
+
+    To be called in the transaction that carries it out. `ServiceError` ConflictException when its client token came
+    with another request.
+    """
+    token = request.get("ClientToken")
+    if token is None:
+        return False
+    given = {name: value for name, value in request.items() if name != "ClientToken"}
+    digest = hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()
+    row = tx.one(sql.FIND_REQUEST, {"operation": operation, "token": token, "now": now})
+    if row is not None:
+        if row[0] != digest:
+            raise faults.token_used(token)
+        return True
+    tx.run(sql.FORGET_REQUESTS, {"now": now})
+    tx.run(sql.PUT_REQUEST, {"operation": operation, "token": token, "digest": digest, "expires_at": now + KEPT_S})
+    return False
+
+
+def encode_page(*place: str) -> str:
+    """A token for the place after which a page goes on."""
+    return base64.urlsafe_b64encode("\n".join(place).encode()).decode()
+
+
+def decode_page(token: str | None, length: int) -> list[str]:
+    """The place in a token, empty texts for no token; ValidationException for what is none."""
+    if token is None:
+        return [""] * length
+    try:
+        place = base64.urlsafe_b64decode(token.encode()).decode().split("\n")
+    except (binascii.Error, UnicodeError) as error:
+        raise faults.bad_page() from error
+    if len(place) != length:
+        raise faults.bad_page()
+    return place
