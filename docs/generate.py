@@ -20,6 +20,7 @@ NAMES = {
     "objects": ("s3", "Amazon S3"),
     "tables": ("dynamodb", "Amazon DynamoDB"),
     "telemetry": ("logs", "Amazon CloudWatch Logs"),
+    "schedules": ("scheduler", "Amazon EventBridge Scheduler"),
     "stacks": ("cloudformation", "AWS CloudFormation"),
     "identity": ("iam", "AWS IAM"),
     "identity/sts": ("sts", "AWS STS"),

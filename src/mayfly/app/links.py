@@ -2,11 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 
 from mayfly.engine.api import Target
 from mayfly.http.server import FrontDoor
-from mayfly.services.ports import CodeSource
+from mayfly.services.contract import RequestContext, ServiceError
+from mayfly.services.ports import CodeSource, QueueMessage, QueueSink, SdkOperations, SentMessage
+from mayfly.store.api import Tx
 
 # To the platform from inside one sandbox at a time. AWS SDKs keep some ten open.
 MAX_CONNECTIONS = 256
@@ -26,6 +29,46 @@ class LateObjects:
         """See `ports.CodeSource`."""
         assert self._objects is not None, "bound before anything is served"
         return await self._objects.open(bucket, key, version)
+
+
+class LateQueues:
+    """`ports.QueueSink` for services that are built before the queues, which they send dead letters to."""
+
+    def __init__(self) -> None:
+        self._queues: QueueSink | None = None
+
+    def bind(self, queues: QueueSink) -> None:
+        """Say where queues are."""
+        self._queues = queues
+
+    def send(self, tx: Tx, queue_arn: str, message: QueueMessage) -> SentMessage:
+        """See `ports.QueueSink`."""
+        if self._queues is None:
+            raise ServiceError("AWS.SimpleQueueService.NonExistentQueue", "There are no queues here.")
+        return self._queues.send(tx, queue_arn, message)
+
+
+class LateSdkOperations:
+    """`ports.SdkOperations` for services whose own operations are among those that they may call."""
+
+    def __init__(self) -> None:
+        self._calls: SdkOperations | None = None
+
+    def bind(self, calls: SdkOperations) -> None:
+        """Say where operations are."""
+        self._calls = calls
+
+    def find(self, service: str, action: str) -> tuple[str, str] | None:
+        """See `ports.SdkOperations`."""
+        assert self._calls is not None, "bound before anything is served"
+        return self._calls.find(service, action)
+
+    async def call_json(
+        self, context: RequestContext, service: str, operation: str, document: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """See `ports.SdkOperations`."""
+        assert self._calls is not None, "bound before anything is served"
+        return await self._calls.call_json(context, service, operation, document)
 
 
 class Endpoints:

@@ -23,7 +23,8 @@ from mayfly.app.known_templates import KnownTemplates
 from mayfly.app.layers import Layers
 from mayfly.app.level_page import LevelPage
 from mayfly.app.levels import Levels
-from mayfly.app.links import Endpoints, LateObjects
+from mayfly.app.links import Endpoints, LateObjects, LateSdkOperations
+from mayfly.app.messaging import Messaging
 from mayfly.app.options import ServerOptions, engine_limits, memory_budget_mb, most_spares, template_budget_mb
 from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
@@ -72,6 +73,7 @@ from mayfly.wire.gateway import Gateway
 from mayfly.wire.in_process import InProcessOperations
 from mayfly.wire.models import Models
 from mayfly.wire.operations import Catalogue
+from mayfly.wire.sdk_calls import SdkCalls
 from mayfly.wire.signed import SignedRequests
 
 MIGRATED = (
@@ -82,6 +84,7 @@ MIGRATED = (
     "mayfly.services.functions",
     "mayfly.services.identity",
     "mayfly.services.objects",
+    "mayfly.services.schedules",
     "mayfly.services.stacks",
     "mayfly.services.tables",
     "mayfly.services.telemetry",
@@ -246,13 +249,19 @@ class _Builder:
         targets.add("lambda", functions.event_targets)
         objects = ObjectsService(state.store, state.blobs, targets, self._clock)
         late_objects.bind(objects)
+        sdk_calls = LateSdkOperations()
+        messaging = Messaging(
+            self._settings, state.store, state.queue, self._clock, identity, targets, sdk_calls, self._info.url
+        )
         tables = TablesService(state.store, self._clock)
         models = Models()
         workers = self._make_workers(engine, functions, identity, streams, records)
         below: list[Service] = [functions.service, objects, tables, logs, identity.iam, identity.sts]
+        below += messaging.services
         if workers is not None:
             below = [workers.settling(service) for service in below]
         operations, stacks = self._stacks(state, models, below, objects)
+        sdk_calls.bind(SdkCalls(operations, models))
         services = {service.name: guarded(service) for service in (*below, stacks)}
         gateway = Gateway(services, identity.keys, self._settings, self._clock, models)
         asking = Asking(operations, self._settings, self._info.url)
@@ -293,6 +302,8 @@ class _Builder:
 
         await self._run_service(logs.start, logs.stop)
         await self._run_service(functions.start, functions.stop)
+        await messaging.start()
+        self._background(messaging.run(), "messaging")
         await self._run_service(stacks.start, stacks.stop)
         await self._run_service(sandboxes.open, sandboxes.close)
         self._background(tables.run(), "tables")

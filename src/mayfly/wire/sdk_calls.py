@@ -6,7 +6,8 @@ by their names whatever the case of the first letter; a blob is its text, a date
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 from botocore.model import ListShape, MapShape, Shape, StructureShape
@@ -15,6 +16,22 @@ from mayfly.services.contract import RequestContext, ServiceError
 from mayfly.wire.in_process import InProcessOperations
 from mayfly.wire.models import Models
 from mayfly.wire.timestamps import from_unix, parse
+
+
+_TYPES: Final[Mapping[str, type | tuple[type, ...]]] = MappingProxyType(
+    {
+        "structure": dict,
+        "map": dict,
+        "list": list,
+        "string": str,
+        "character": str,
+        "boolean": bool,
+        "integer": int,
+        "long": int,
+        "float": (int, float),
+        "double": (int, float),
+    }
+)
 
 
 class _Text:
@@ -61,22 +78,23 @@ class SdkCalls:
 
 
 def _value(shape: Shape, given: Any, path: str) -> Any:
-    """A JSON value as what handlers get for `shape`. Wrong types are left for validation, which has AWS's words."""
-    if given is None:
-        return None
-    if isinstance(shape, StructureShape):
-        if shape.is_document_type or not isinstance(given, dict):
-            return given
-        return dict(_members(shape, given, path))
-    if isinstance(shape, ListShape) and isinstance(given, list):
-        return [_value(shape.member, item, path) for item in given]
-    if isinstance(shape, MapShape) and isinstance(given, dict):
-        return {key: _value(shape.value, item, path) for key, item in given.items()}
-    if shape.type_name == "blob" and isinstance(given, str | dict | list):
-        data = given.encode() if isinstance(given, str) else _compact(given)
+    """A JSON value as what handlers get for `shape`; `ServiceError` when it is of another type."""
+    if given is None or (isinstance(shape, StructureShape) and shape.is_document_type):
+        return given
+    if shape.type_name == "blob":
+        data = given.encode() if isinstance(given, str) else msgspec.json.encode(given)
         return _Text(data) if shape.serialization.get("streaming") else data
     if shape.type_name == "timestamp":
         return _moment(given, path)
+    wanted = _TYPES[shape.type_name]
+    if not isinstance(given, wanted) or (isinstance(given, bool) and wanted is not bool):
+        raise ServiceError("ValidationException", f"{path} is of the type {shape.type_name}.")
+    if isinstance(shape, StructureShape):
+        return dict(_members(shape, given, path))
+    if isinstance(shape, ListShape):
+        return [_value(shape.member, item, path) for item in given]
+    if isinstance(shape, MapShape):
+        return {key: _value(shape.value, item, path) for key, item in given.items()}
     return given
 
 
@@ -88,10 +106,6 @@ def _members(shape: StructureShape, given: Mapping[str, Any], path: str) -> Any:
             raise ServiceError("ValidationException", f"{key} is no parameter of {path}.")
         member = shape.members[name]
         yield name, _value(member, item, f"{path}.{name}")
-
-
-def _compact(given: Any) -> bytes:
-    return msgspec.json.encode(given)
 
 
 def _moment(given: Any, path: str) -> Any:

@@ -8,7 +8,6 @@ import pytest
 from mayfly.clock import utc
 from tests.services.schedules.conftest import DEAD, FUNCTION, HOME, QUEUE, ROLE, Stage
 
-
 BUS = f"arn:aws:events:us-east-1:{HOME.account}:event-bus/b"
 
 

@@ -1,0 +1,59 @@
+"""Messaging, built: the services that carry events from what happens to what is to be done about it.
+
+Called by the composition root, which hands in what they stand on. They know one another through the ports alone.
+"""
+
+import asyncio
+
+from mayfly.app.links import LateQueues, LateSdkOperations
+from mayfly.app.targets import Targets
+from mayfly.clock import Clock
+from mayfly.services.contract import Service
+from mayfly.services.identity.service import IdentityService
+from mayfly.services.schedules.names import Home as ScheduleHome
+from mayfly.services.schedules.service import SchedulesService
+from mayfly.settings import Settings
+from mayfly.store.api import ReadyQueue, Store
+
+
+class Messaging:
+    """The services, and their background work: `start` once, then `run` as a task."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        queue: ReadyQueue,
+        clock: Clock,
+        identity: IdentityService,
+        targets: Targets,
+        sdk_calls: LateSdkOperations,
+        url: str,
+    ) -> None:
+        queues = LateQueues()
+        self.schedules = SchedulesService(
+            store,
+            queue,
+            clock,
+            ScheduleHome(settings.account, settings.region),
+            targets,
+            sdk_calls,
+            identity.roles,
+            identity.keys,
+            queues,
+            url,
+        )
+
+    @property
+    def services(self) -> list[Service]:
+        """Those that answer on the wire."""
+        return [self.schedules]
+
+    async def start(self) -> None:
+        """Make what must be there before anybody asks."""
+        await self.schedules.start()
+
+    async def run(self) -> None:
+        """Work in the background until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.schedules.run(), name="schedules")
