@@ -17,7 +17,6 @@ from mayfly.wire.in_process import InProcessOperations
 from mayfly.wire.models import Models
 from mayfly.wire.timestamps import from_unix, parse
 
-
 _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = MappingProxyType(
     {
         "structure": dict,
