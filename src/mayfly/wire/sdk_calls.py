@@ -85,9 +85,7 @@ def _value(shape: Shape, given: Any, path: str) -> Any:
         return _Text(data) if shape.serialization.get("streaming") else data
     if shape.type_name == "timestamp":
         return _moment(given, path)
-    wanted = _TYPES[shape.type_name]
-    if not isinstance(given, wanted) or (isinstance(given, bool) and wanted is not bool):
-        raise ServiceError("ValidationException", f"{path} is of the type {shape.type_name}.")
+    _check_type(shape, given, path)
     if isinstance(shape, StructureShape):
         return dict(_members(shape, given, path))
     if isinstance(shape, ListShape):
@@ -95,6 +93,12 @@ def _value(shape: Shape, given: Any, path: str) -> Any:
     if isinstance(shape, MapShape):
         return {key: _value(shape.value, item, path) for key, item in given.items()}
     return given
+
+
+def _check_type(shape: Shape, given: Any, path: str) -> None:
+    wanted = _TYPES[shape.type_name]
+    if not isinstance(given, wanted) or (isinstance(given, bool) and wanted is not bool):
+        raise ServiceError("ValidationException", f"{path} is of the type {shape.type_name}.")
 
 
 def _members(shape: StructureShape, given: Mapping[str, Any], path: str) -> Any:
