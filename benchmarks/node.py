@@ -3,6 +3,7 @@
 
 import asyncio
 import os
+import shutil
 import socket
 import statistics
 import subprocess
@@ -16,10 +17,15 @@ from benchmarks.report import Report, Row, console
 from mayfly.sandbox import choice, frames, nodes
 from mayfly.sandbox.api import Interpreter, Sandbox, SandboxSpec
 from mayfly.sandbox.namespace import AgentFactory
+from mayfly.services.functions.code import compile_cache
 
 ROUNDS = 40
+_RUNTIMES = Path(".cache/platform/runtimes")
+_LARGE_ROUNDS = 15
 REST_S = 0.4  # for the next process to be made, and to wait
 _HELLO = "exports.handler = async (event) => { if (event.end) setTimeout(() => process.exit(0), 5); return 'hello' }"
+# The largest client of the AWS SDK that functions find.
+_LARGE = "/* %s */ const { S3Client } = require('@aws-sdk/client-s3'); const client = new S3Client({}); " + _HELLO
 _END = b'{"end": true}'
 _MEMORY_MB = 256
 
@@ -27,7 +33,7 @@ _MEMORY_MB = 256
 def node(platform: Running, report: Report) -> None:
     """The newest installation. `platform` is not used."""
     del platform
-    found = nodes.find(os.environ.get("PATH", ""), Path.home(), Path(".cache/platform/runtimes"))
+    found = nodes.find(os.environ.get("PATH", ""), Path.home(), _RUNTIMES)
     if os.geteuid() != 0 or not found:
         console.print("  needs root and a Node.js")
         return
@@ -37,8 +43,10 @@ def node(platform: Running, report: Report) -> None:
         (home / "code").mkdir(mode=0o755)
         (home / "code" / "index.js").write_text(_HELLO)
         asyncio.run(_below_the_server(found[0], home, report))
-    with running("namespace") as served:
+    with running("namespace", runtimes=_RUNTIMES) as served:
         _through_http(found[0], served, report)
+        if found[0].modules is not None:
+            _large_through_http(found[0], served, report)
 
 
 async def _below_the_server(installed: Interpreter, home: Path, report: Report) -> None:
@@ -99,6 +107,30 @@ def _through_http(installed: Interpreter, served: Running, report: Report) -> No
             "node -e 0",
         )
     )
+
+
+def _large_through_http(installed: Interpreter, served: Running, report: Report) -> None:
+    """A function with much to load, with and without what the engine has compiled of it before."""
+    requests, times = {}, dict[str, list[float]]()
+    for kept in ("without", "with"):
+        package = zipped(_LARGE % kept, "index.js")
+        runtime = f"nodejs{installed.version[0]}.x"
+        name = make_function(served, f"large-{kept}", "", _MEMORY_MB, package, runtime=runtime, handler="index.handler")
+        requests[kept], times[kept] = served.invoke_request(name, _END), []
+        if kept == "without":
+            for cache in served.data.glob(f"code/*/{compile_cache.DIRECTORY}"):
+                shutil.rmtree(cache)
+    bare = []
+    for number in range(_LARGE_ROUNDS + 2):
+        for kept, request in requests.items():
+            time.sleep(REST_S)
+            floor, took = _bare_ms(installed), _once(served.port, request)
+            if number >= 2:
+                bare.append(floor)
+                times[kept].append(took)
+    for kept, measured in times.items():
+        what = f"cold start: Invoke, client of S3, {kept} compiled modules, median"
+        report.add(Row(what, statistics.median(measured), "ms", statistics.median(bare), "node -e 0"))
 
 
 def _bare_ms(installed: Interpreter) -> float:

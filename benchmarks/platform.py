@@ -80,9 +80,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(isolation: str, *options: str) -> Iterator[Running]:
-    """Start a platform on a temporary data directory, with more options of `mayfly up`, and stop it."""
+def running(isolation: str, *options: str, runtimes: Path | None = None) -> Iterator[Running]:
+    """Start a platform on a temporary data directory, with more options of `mayfly up`, and stop it. `runtimes`: what
+    it has installed."""
     data = Path(tempfile.mkdtemp(prefix="mayfly-bench-"))
+    if runtimes is not None and runtimes.is_dir():
+        (data / "runtimes").symlink_to(runtimes.resolve())
     command = [sys.executable, "-m", "mayfly"]
     try:
         began = time.perf_counter()

@@ -244,6 +244,7 @@ class _Builder:
             endpoint=self._info.url if self._settings.engine.isolation == "process" else SANDBOX_ENDPOINT,
             signatures=signed,
             obstacle=levels.obstacle,
+            sandboxes=levels.start,
         )
         targets = Targets()
         targets.add("lambda", functions.event_targets)

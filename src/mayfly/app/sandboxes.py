@@ -65,7 +65,12 @@ class Interpreters:
             return RuntimeAbsent(str(error))
         name = template_name(chosen.interpreter)
         if chosen.interpreter.language == "nodejs":
-            return RuntimeChoice(name, chosen.warning, pooled=lambda variables: not nodes.must_start_anew(variables))
+            return RuntimeChoice(
+                name,
+                chosen.warning,
+                compiles_as=nodes.compiles_as(chosen.interpreter),
+                pooled=lambda variables: not nodes.must_start_anew(variables),
+            )
         if chosen.interpreter.language == "java":
             java = chosen.interpreter.path, self._launchers[name]
             return RuntimeChoice(name, chosen.warning, contract="program", java=java)

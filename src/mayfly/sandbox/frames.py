@@ -46,6 +46,10 @@ CANCEL = 4  # number; the call took too long. Where several run at a time: give 
 # Only where READY said so. Its calls are cancelled when it closes.
 SHARE = 12
 
+# Instead of INIT, to a Node.js: JSON as there. Load the function, and tell what the engine can keep of its modules, by
+# ARTIFACT frames and COMPILED. Nothing else comes then.
+COMPILE = 9
+
 # Server to launcher: what stands in the place of a runtime where the sandbox holds a program (`python.launcher`).
 # A number names a program from its LAUNCH to its ENDED; the server chooses it, and uses none twice.
 # number; JSON: {"name": for people, "argv": [str, ...], "environment": {str: str}, "directory": str, "relay"?: bool,
@@ -75,6 +79,8 @@ REFUSED = 21  # JSON: {"reasons": [why instances cannot be forked from it], "pri
 OUTPUT = 22  # number, 0 for no call; payload: what was printed
 STREAM = 23  # number; JSON: {"content_type"?}. The call's result comes in parts from here on; see above
 CHUNK = 24  # number; payload: the next part
+ARTIFACT = 25  # JSON: {"name": str}; payload: a file
+COMPILED = 26  # JSON: {"key": what all of them are good for, as the engine names it; "" where it keeps nothing}
 SHARED = 28  # number of a SHARE: its socket is there
 UNSHARED = 29  # number of a SHARE: its socket is closed, and none of its calls runs any more
 

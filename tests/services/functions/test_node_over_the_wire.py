@@ -247,3 +247,29 @@ def test_without_substitution_a_runtime_that_is_not_installed_is_refused_with_wh
     finally:
         server.terminate()
         assert server.wait(60) == 0
+
+
+LARGE = "exports.answer = () => 42;\n" + "".join(
+    f"exports.f{n} = function () {{ return {n}; }};\n" for n in range(2000)
+)
+CACHED = """
+const large = require('./large.js');
+const fs = require('node:fs');
+exports.handler = async () => {
+  const place = require('node:module').getCompileCacheDir();
+  return { answer: large.answer(), files: fs.readdirSync(place).length, at: fs.realpathSync(place) };
+};
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="the level process keeps none")
+@pytest.mark.parametrize("identifier", ["nodejs22.x", "nodejs24.x"])
+def test_modules_are_compiled_once_when_they_arrive_and_when_the_memory_is_another(
+    client: Any, make: Make, identifier: str
+) -> None:
+    name = make({"index.js": CACHED, "large.js": LARGE}, Runtime=identifier)
+    for memory_mb in (128, 256):
+        client("lambda").update_function_configuration(FunctionName=name, MemorySize=memory_mb)
+        told, _ = invoke(client, name)
+        assert (told["answer"], told["files"]) == (42, 2)
+        assert told["at"].startswith("/var/task/.mayfly-node/")

@@ -6,6 +6,7 @@
 // first real one finds everything loaded, compiled and in memory.
 
 const net = require('node:net');
+const compiling = require('./compiling.cjs');
 const loader = require('./loader.cjs');
 const { rehearse } = require('./rehearsal.cjs');
 const { Runtime } = require('./runtime.cjs');
@@ -30,6 +31,7 @@ function setUp(meta, logs) {
   process.chdir(meta.task_root);
   loader.useSearchPath();
   streaming.provide(environment);
+  if (places === INSIDE) compiling.use(meta.task_root, meta.handler);
   return generation;
 }
 

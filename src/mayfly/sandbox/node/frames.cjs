@@ -9,12 +9,15 @@ const HEADER_BYTES = 16;
 const INIT = 1;
 const INVOKE = 2;
 const MORE = 6;
+const COMPILE = 9;
 const READY = 16;
 const INIT_ERROR = 17;
 const RESULT = 18;
 const ERROR = 19;
 const STREAM = 23;
 const CHUNK = 24;
+const ARTIFACT = 25;
+const COMPILED = 26;
 
 // How many bytes of chunks of one call may be on their way.
 const STREAM_WINDOW = 1 << 20;
@@ -90,6 +93,6 @@ function took(milliseconds) {
 }
 
 module.exports = {
-  ...{ INIT, INVOKE, MORE, READY, INIT_ERROR, RESULT, ERROR, STREAM, CHUNK, STREAM_WINDOW },
+  ...{ INIT, INVOKE, MORE, COMPILE, READY, INIT_ERROR, RESULT, ERROR, STREAM, CHUNK, ARTIFACT, COMPILED, STREAM_WINDOW },
   ...{ Decoder, encode, callFields, took },
 };

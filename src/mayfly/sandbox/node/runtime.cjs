@@ -6,6 +6,7 @@
 // to do, and a handler that can never answer ends the process, as on AWS.
 
 const calls = require('./calls.cjs');
+const compiling = require('./compiling.cjs');
 const failures = require('./failures.cjs');
 const frames = require('./frames.cjs');
 const loader = require('./loader.cjs');
@@ -54,6 +55,7 @@ class Runtime {
 
   #take(frame) {
     if (frame.kind === frames.INIT) this.#init(JSON.parse(frame.head));
+    else if (frame.kind === frames.COMPILE) compiling.compile(JSON.parse(frame.head), this.#setUp, this.#logs, this.#socket);
     else if (frame.kind === frames.INVOKE) this.#waiting.push(frame);
     else if (frame.kind === frames.MORE && frame.number === this.#number) this.#stream?.more(JSON.parse(frame.head).bytes);
     this.#next();

@@ -5,7 +5,7 @@ when it is durable, in the order of commits; a load that raced with a write is u
 entry is never older than what was acknowledged.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mayfly.engine.api import Engine
@@ -121,13 +121,13 @@ class Catalog:
             raise faults.function_not_found(self._home.arn(name, qualifier))
         for runs in (found.runs, second):
             if runs is not None:
-                await self._ensure(runs)
+                await self._ensure(runs, found.function.tags)
         return found, second
 
-    async def _ensure(self, runs: Function | Version) -> None:
+    async def _ensure(self, runs: Function | Version, tags: Mapping[str, str]) -> None:
         """Have the code where instances find it. An image that is not ready yet is somebody else's care."""
         if runs.code.image is None:
-            await self._preparing.ensure(runs.code, runs.configuration)
+            await self._preparing.ensure(runs.code, runs.configuration, tags)
         elif runs.state == "Active":
             await self._images.ensure(runs.code)
 

@@ -45,6 +45,8 @@ class RuntimeChoice:
     command: tuple[str, ...] = ()
     # Of Java: the executable, and the directory of its launcher on this machine; `command` is made for each function.
     java: tuple[Path, Path] | None = None
+    # Of Node.js: what modules that it has compiled depend on (`code.compile_cache`); None: it does not keep them.
+    compiles_as: str | None = None
     # Whether a process that was started before it knew its function will do, by the function's own variables; None:
     # there are no such processes.
     pooled: Callable[[Mapping[str, str]], bool] | None = None

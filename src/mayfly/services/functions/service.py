@@ -28,6 +28,7 @@ from mayfly.services.contract import Handler, ServiceError, operations_of
 from mayfly.services.functions import repository, runtimes
 from mayfly.services.functions.asynchronous import AsyncInvocations, EventIntake, EventQueue, default_concurrency
 from mayfly.services.functions.catalog import Catalog
+from mayfly.services.functions.code.compile_cache import CompileCaches, Start
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.modules import Modules
@@ -107,6 +108,7 @@ class FunctionsService:
     sandboxes have a network of their own, else the server's URL.
     `levels` says and changes what is required of isolation; `obstacle` is what it asks, by default one that knows of
     no level but the server's own.
+    `sandboxes` starts sandboxes in which code is compiled; None: code that would need one is not.
     `async_concurrency`: how many events run at once; None: as many as suit the machine's processors.
     """
 
@@ -131,13 +133,13 @@ class FunctionsService:
         signatures: Signatures | None = None,
         async_concurrency: int | None = None,
         obstacle: Obstacle | None = None,
+        sandboxes: Start | None = None,
     ) -> None:
         limits = settings.limits
         host = host or host_architecture()
         self._store = store
         self._library = CodeLibrary(settings.data, blobs, limits, clock)
         modules = Modules(self._library)
-        self._preparing = preparing = Preparing(self._library, modules)
         self._max_timeout_s = limits.timeout_s
         self._tasks: list[asyncio.Task[None]] = []
         isolation = settings.engine.isolation
@@ -146,6 +148,8 @@ class FunctionsService:
         self.levels = levels = FunctionLevels(
             store, home.account, isolation, settings.engine.require_level, obstacle or _only(isolation)
         )
+        caches = CompileCaches(self._library, sandboxes, home.region)
+        self._preparing = preparing = Preparing(self._library, modules, caches, levels, choose)
         self.egress = egress = FunctionEgress(parse_egress(settings.engine.egress), levels)
         targets = TargetFactory(
             home,

@@ -67,7 +67,7 @@ class CodeOperations:
             else:
                 if code.image is None:
                     choice = runtimes.choose(self._choose, current.configuration.runtime)
-                    await self._preparing.arrived(code.sha256, choice, current.configuration.handler)
+                    await self._preparing.arrived(code.sha256, choice, current.configuration, current.tags)
                 publish = Publishing() if params.get("Publish") else None
                 shown, version = await self._editor.change_and_publish(name, change, publish, revision=revision)
                 if shown.awaited is not None:

@@ -91,7 +91,7 @@ class FunctionOperations:
         choice = await self._check_outside(configuration)
         async with self._sources.ingest(params["Code"]) as code:
             if choice is not None:
-                await self._preparing.arrived(code.sha256, choice, configuration.handler)
+                await self._preparing.arrived(code.sha256, choice, configuration, tags)
             function = Function(
                 name=name,
                 configuration=configuration,
@@ -174,7 +174,7 @@ class FunctionOperations:
         self._egress.of(current.tags, wanted.runtime)
         choice = await self._check_outside(wanted)
         if choice is not None:
-            await self._preparing.configured(current.code.sha256, choice, wanted.handler)
+            await self._preparing.configured(current.code.sha256, choice, wanted, current.tags)
 
         def change(function: Function, tx: Tx) -> Function:
             check_settled(function, self._home)
