@@ -32,6 +32,19 @@ class Exchange(Struct, eq=False):
     keep_alive: bool  # the client can go on with this connection
     expects: bool  # it waits for a 100 before it sends the body
     replied: bool = False  # some of the reply was sent
+    gone: list[Callable[[], None]] | None = None  # who wants to know when the client goes away
+
+    def when_gone(self, callback: Callable[[], None]) -> None:
+        """See `contract.Client`."""
+        if self.gone is None:
+            self.gone = []
+        self.gone.append(callback)
+
+    def leave(self) -> None:
+        """The client is gone."""
+        callbacks, self.gone = self.gone, None
+        for callback in callbacks or ():
+            callback()
 
     def request(self, source_ip: str, request_id: str) -> HttpRequest:
         """What whoever answers gets."""
@@ -48,6 +61,7 @@ class Exchange(Struct, eq=False):
             "",
             self.body.whole(),
             self.fields,
+            self,
         )
 
     @property

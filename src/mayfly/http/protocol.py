@@ -96,6 +96,8 @@ class Connection(asyncio.Protocol):
         self._ahead.clear()
         self._stop_parsing()
         self._let_write()
+        if self._current is not None:
+            self._current.leave()
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._time()
@@ -114,8 +116,13 @@ class Connection(asyncio.Protocol):
             self._regulate()
 
     def eof_received(self) -> bool:
-        """The client has said everything; whoever waits for its reply still gets it."""
+        """The client has said everything; whoever waits for its reply still gets it.
+
+        Nearly always it is gone, which cannot be told from outside: answers that are worth nothing then end now.
+        """
         self._ending = True
+        if self._current is not None:
+            self._current.leave()
         if self._tunnel is not None:
             self._tunnel.end()
             return True

@@ -80,6 +80,16 @@ class Principal:
 ANONYMOUS = Principal("anonymous", "", "", "ANONYMOUS")
 
 
+class Client(Protocol):
+    """Whoever waits for the answer to a request."""
+
+    def when_gone(self, callback: Callable[[], None]) -> None:
+        """Call `callback` on the event loop, once, if the client goes away before it has its answer.
+
+        For answers that only make sense while somebody waits; all others run to their end.
+        """
+
+
 class RequestContext(Struct, frozen=True):
     """What a handler may know of a request besides its input."""
 
@@ -91,6 +101,7 @@ class RequestContext(Struct, frozen=True):
     source_ip: str = "127.0.0.1"
     user_agent: str = ""
     headers: Mapping[str, str] = {}  # lower-case names; for what no model member carries
+    client: Client | None = None  # None for calls from inside the platform
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of `resource` in the caller's region and account."""
@@ -148,6 +159,7 @@ class HttpRequest(Struct, frozen=True):
     mount: str = ""  # what routing took off the front of the path; signatures are over `mount` + `path`
     content: bytes | None = None  # the body, where all of it came along with the head; `body` gives the same
     fields: dict[str, str] | None = None  # of `joined`, where they are known already
+    client: Client | None = None
 
     def header(self, name: str) -> str | None:
         """The first value of `name` (lower case), or None."""

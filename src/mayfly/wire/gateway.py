@@ -187,6 +187,7 @@ class Gateway:
             http.source_ip,
             incoming.headers.get("user-agent", ""),
             incoming.headers,
+            http.client,
         )
 
 

@@ -1,0 +1,1 @@
+"""Queues: SQS on the wire."""

@@ -1,0 +1,38 @@
+"""The queues service, built: SQS on the wire."""
+
+from collections.abc import Mapping
+
+from mayfly.clock import Clock
+from mayfly.services.contract import Handler, operations_of
+from mayfly.services.queues.board import Board
+from mayfly.services.queues.catalog import Catalog
+from mayfly.services.queues.events import QueueDoors
+from mayfly.services.queues.holding import Holding
+from mayfly.services.queues.operations.attributes import AttributeOperations
+from mayfly.services.queues.operations.held import HeldOperations
+from mayfly.services.queues.operations.queues import QueueOperations
+from mayfly.services.queues.operations.receiving import ReceiveOperations
+from mayfly.services.queues.operations.sending import SendOperations
+from mayfly.services.queues.receiving import Receiving
+from mayfly.services.queues.sending import Sending
+from mayfly.store.api import Store
+
+
+class QueuesService:
+    """A `Service`."""
+
+    name = "sqs"
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        catalog, self.board = Catalog(), Board(clock)
+        sending = Sending(self.board, clock)
+        receiving = Receiving(catalog, self.board, clock)
+        self.event_targets = QueueDoors(store, catalog, sending)
+        self.sink = self.event_targets
+        self.operations: Mapping[str, Handler] = operations_of(
+            QueueOperations(store, clock, catalog, self.board),
+            AttributeOperations(store, clock, catalog),
+            SendOperations(store, catalog, sending),
+            ReceiveOperations(store, clock, catalog, self.board, receiving),
+            HeldOperations(store, catalog, Holding(self.board, clock)),
+        )
