@@ -107,7 +107,8 @@ def test_errors_of_query_days_keep_their_old_code_in_a_header() -> None:
     made = client(gateway(Recorder("sqs", {"GetQueueUrl": missing})), "sqs")
     error = failure(lambda: made.get_queue_url(QueueName="none"))
     assert error["Error"]["Type"] == "Sender"
-    assert error["ResponseMetadata"]["HTTPHeaders"]["x-amzn-query-error"] == "QueueDoesNotExist;Sender"
+    said = error["ResponseMetadata"]["HTTPHeaders"]["x-amzn-query-error"]
+    assert said == "AWS.SimpleQueueService.NonExistentQueue;Sender"
 
 
 def test_errors_of_s3_name_the_resource_and_both_ids() -> None:

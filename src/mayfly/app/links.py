@@ -7,9 +7,8 @@ from typing import Any
 
 from mayfly.engine.api import Target
 from mayfly.http.server import FrontDoor
-from mayfly.services.contract import RequestContext, ServiceError
-from mayfly.services.ports import CodeSource, QueueMessage, QueueSink, SdkOperations, SentMessage
-from mayfly.store.api import Tx
+from mayfly.services.contract import RequestContext
+from mayfly.services.ports import CodeSource, SdkOperations
 
 # To the platform from inside one sandbox at a time. AWS SDKs keep some ten open.
 MAX_CONNECTIONS = 256
@@ -29,23 +28,6 @@ class LateObjects:
         """See `ports.CodeSource`."""
         assert self._objects is not None, "bound before anything is served"
         return await self._objects.open(bucket, key, version)
-
-
-class LateQueues:
-    """`ports.QueueSink` for services that are built before the queues, which they send dead letters to."""
-
-    def __init__(self) -> None:
-        self._queues: QueueSink | None = None
-
-    def bind(self, queues: QueueSink) -> None:
-        """Say where queues are."""
-        self._queues = queues
-
-    def send(self, tx: Tx, queue_arn: str, message: QueueMessage) -> SentMessage:
-        """See `ports.QueueSink`."""
-        if self._queues is None:
-            raise ServiceError("AWS.SimpleQueueService.NonExistentQueue", "There are no queues here.")
-        return self._queues.send(tx, queue_arn, message)
 
 
 class LateSdkOperations:

@@ -5,11 +5,12 @@ Called by the composition root, which hands in what they stand on. They know one
 
 import asyncio
 
-from mayfly.app.links import LateQueues, LateSdkOperations
+from mayfly.app.links import LateSdkOperations
 from mayfly.app.targets import Targets
 from mayfly.clock import Clock
 from mayfly.services.contract import Service
 from mayfly.services.identity.service import IdentityService
+from mayfly.services.queues.service import QueuesService
 from mayfly.services.schedules.names import Home as ScheduleHome
 from mayfly.services.schedules.service import SchedulesService
 from mayfly.settings import Settings
@@ -30,7 +31,8 @@ class Messaging:
         sdk_calls: LateSdkOperations,
         url: str,
     ) -> None:
-        queues = LateQueues()
+        self.queues = QueuesService(store, clock)
+        targets.add("sqs", self.queues.event_targets)
         self.schedules = SchedulesService(
             store,
             queue,
@@ -40,14 +42,14 @@ class Messaging:
             sdk_calls,
             identity.roles,
             identity.keys,
-            queues,
+            self.queues.sink,
             url,
         )
 
     @property
     def services(self) -> list[Service]:
         """Those that answer on the wire."""
-        return [self.schedules]
+        return [self.queues, self.schedules]
 
     async def start(self) -> None:
         """Make what must be there before anybody asks."""
@@ -56,4 +58,5 @@ class Messaging:
     async def run(self) -> None:
         """Work in the background until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.queues.run(), name="queues")
             tasks.create_task(self.schedules.run(), name="schedules")

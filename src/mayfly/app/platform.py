@@ -84,6 +84,7 @@ MIGRATED = (
     "mayfly.services.functions",
     "mayfly.services.identity",
     "mayfly.services.objects",
+    "mayfly.services.queues",
     "mayfly.services.schedules",
     "mayfly.services.stacks",
     "mayfly.services.tables",

@@ -13,6 +13,7 @@ from botocore.model import OperationModel, ServiceModel, StructureShape
 
 from mayfly.services.contract import HttpResponse, ServiceError
 from mayfly.wire.exchange import Request
+from mayfly.wire.former_query import former_errors
 
 Parser = Callable[[Request], dict[str, Any]]
 Serialiser = Callable[[Mapping[str, Any], str], HttpResponse]  # the reply's members, the request id
@@ -39,6 +40,7 @@ class ErrorForm:
     shape: StructureShape | None
     status: int
     sender: bool  # whose fault it is
+    name: str | None = None  # in JSON, where it is not what the handler gave
 
 
 class ErrorForms:
@@ -51,15 +53,21 @@ class ErrorForms:
             self._by_code.setdefault(shape.error_code or shape.name, shape)
         for shape in shapes:
             self._by_code.setdefault(shape.name, shape)
+        self._former = former_errors(model.service_name)
 
     def form(self, failure: ServiceError) -> ErrorForm:
         """The form of `failure`; its own status wins over the model's."""
         shape = self._by_code.get(failure.code)
+        former = self._former.get(failure.code)
+        if former is not None:
+            name = shape.name if shape is not None else former.name
+            status = failure.status or former.status
+            return ErrorForm(former.code, shape, status, status < 500, name)
         traits: Mapping[str, Any] = shape.metadata.get("error", {}) if shape is not None else {}
         fault = bool(shape is not None and (shape.metadata.get("fault") or traits.get("fault")))
         status = failure.status or traits.get("httpStatusCode") or (500 if fault else 400)
         code = shape.error_code or failure.code if shape is not None else failure.code
-        return ErrorForm(code, shape, status, status < 500)
+        return ErrorForm(code, shape, status, status < 500, shape.name if shape is not None else None)
 
 
 def request_id_headers(request_id: str) -> list[tuple[str, str]]:

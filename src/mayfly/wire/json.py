@@ -60,7 +60,7 @@ class JsonCodec:
     def error(self, failure: ServiceError, request_id: str) -> HttpResponse:
         form = self._forms.form(failure)
         # SDKs know the shape's name; the code of the service's query days, if it differs, goes into its own header.
-        name = form.shape.name if form.shape is not None else failure.code
+        name = form.name or failure.code
         headers = [*request_id_headers(request_id), ("content-type", self._content_type)]
         if self._query_compatible:
             headers.append(("x-amzn-query-error", f"{form.code};{'Sender' if form.sender else 'Receiver'}"))

@@ -21,6 +21,8 @@ from botocore.exceptions import UnknownServiceError
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.model import ServiceModel
 
+from mayfly.wire.former_query import former_description
+
 MAX_MODELS = 32  # that are remembered; EC2's alone takes 15 MB
 _HEAD = 4096  # bytes; every model file starts with its metadata
 
@@ -70,6 +72,13 @@ class Models:
 
     def service(self, name: str) -> ServiceModel:
         """A model of botocore's service `name`, for a caller that does not keep it; KeyError when there is none."""
+        return ServiceModel(self._description(name), name)
+
+    def former(self, name: str) -> ServiceModel:
+        """The model of a service in `former_query.FORMER` as it was."""
+        return ServiceModel(former_description(name, self._description(name)), name)
+
+    def _description(self, name: str) -> Mapping[str, Any]:
         description = self._descriptions.get(name)
         if description is None:
             try:
@@ -79,7 +88,7 @@ class Models:
             self._descriptions[name] = description
             while len(self._descriptions) > MAX_MODELS:
                 del self._descriptions[next(iter(self._descriptions))]
-        return ServiceModel(description, name)
+        return description
 
     def facts(self, name: str) -> ServiceFacts:
         """The facts of one service, from the head of its model file; KeyError when there is none."""

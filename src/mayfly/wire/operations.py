@@ -10,6 +10,7 @@ from botocore.model import OperationModel, ServiceModel, StructureShape
 
 from mayfly.wire.codec import Codec, Parser, Serialiser
 from mayfly.wire.denials import Family, family_of
+from mayfly.wire.former_query import FORMER
 from mayfly.wire.json import JsonCodec
 from mayfly.wire.models import Models
 from mayfly.wire.query import QueryCodec
@@ -61,6 +62,8 @@ class ServiceWire:
         self.api_version = str(model.metadata["apiVersion"])
         self._models = models
         self.protocols: tuple[str, ...] = tuple(model.metadata.get("protocols", [model.metadata["protocol"]]))
+        if name in FORMER:
+            self.protocols += ("query",)
         # The protocol that errors take when the request does not tell one.
         self.protocol = next(each for each in (*_PREFERRED, *self.protocols) if each in self.protocols)
         self._codecs: dict[str, Codec] = {}
@@ -83,7 +86,7 @@ class ServiceWire:
     def codec(self, protocol: str) -> Codec:
         codec = self._codecs.get(protocol)
         if codec is None:
-            codec = self._codecs[protocol] = CODECS[protocol](self._model())
+            codec = self._codecs[protocol] = CODECS[protocol](self._model(protocol))
         return codec
 
     def operation(self, name: str, protocol: str) -> Operation:
@@ -92,10 +95,14 @@ class ServiceWire:
         if found is None:
             if name not in self._names:
                 raise KeyError(name)
-            found = self._operations[name, protocol] = _compile(self, self._model().operation_model(name), protocol)
+            found = self._operations[name, protocol] = _compile(
+                self, self._model(protocol).operation_model(name), protocol
+            )
         return found
 
-    def _model(self) -> ServiceModel:
+    def _model(self, protocol: str = "") -> ServiceModel:
+        if protocol == "query" and self.name in FORMER:
+            return self._models.former(self.name)
         return self._models.service(self.name)
 
 

@@ -14,6 +14,7 @@ from mayfly.services.contract import HttpResponse, ServiceError
 from mayfly.wire.codec import ErrorForms, Parser, Serialiser
 from mayfly.wire.exchange import Request, parse_query
 from mayfly.wire.faults import MalformedRequestError
+from mayfly.wire.former_query import FORMER
 from mayfly.wire.shapes import Compiler
 from mayfly.wire.xml import escape
 from mayfly.wire.xml_values import ValueFormatError, from_text, members_writer, serialisers
@@ -30,6 +31,8 @@ class QueryCodec:
 
     def __init__(self, model: ServiceModel) -> None:
         self._ec2 = model.metadata["protocol"] == "ec2"
+        former = FORMER.get(model.service_name)
+        self._path_member = former.path_member if former is not None else None
         self._namespace = model.metadata.get("xmlNamespace", "")
         self._forms = ErrorForms(model)
         self._parsers: Compiler[Read] = Compiler(_Reader(self._ec2).build)
@@ -40,6 +43,7 @@ class QueryCodec:
         if not isinstance(shape, StructureShape):
             return lambda _request: {}
         step = self._parsers.step(shape)
+        path_member = self._path_member if self._path_member in shape.members else None
 
         def parse(request: Request) -> dict[str, Any]:
             try:
@@ -49,6 +53,8 @@ class QueryCodec:
                 raise MalformedRequestError("MalformedInput", str(error), status=400) from error
             except ValueError as error:
                 raise MalformedRequestError("MalformedQueryString", str(error), status=400) from error
+            if path_member is not None and path_member not in found and path_member in request.labels:
+                found[path_member] = request.labels[path_member]
             return found
 
         return parse

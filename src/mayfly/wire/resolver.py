@@ -11,6 +11,7 @@ from msgspec import Struct
 from mayfly.services.contract import HttpResponse, ServiceError
 from mayfly.wire import denials
 from mayfly.wire.exchange import parse_query
+from mayfly.wire.former_query import FORMER
 from mayfly.wire.models import ServiceFacts, ServiceIndex
 from mayfly.wire.operations import Catalogue, ServiceWire
 from mayfly.wire.rpc_cbor import PROTOCOL as CBOR
@@ -130,6 +131,8 @@ class Resolver:
                 found = self._by_action(service, query, form)
             elif service.protocol in {"rest-json", "rest-xml"}:
                 found = _by_path(service, method, path, query, headers)
+            elif "query" in service.protocols:
+                found = self._by_action(service, query, form, path)
             else:
                 refusal = ServiceError(
                     "UnknownOperationException", f"{service.name} needs the header X-Amz-Target.", status=400
@@ -140,17 +143,22 @@ class Resolver:
             refusals.append(found)
         return refusals[-1]
 
-    def _by_action(self, service: ServiceWire, query: Sequence[tuple[str, str]], form: bytes) -> Target:
+    def _by_action(
+        self, service: ServiceWire, query: Sequence[tuple[str, str]], form: bytes, path: str = "/"
+    ) -> Target:
+        protocol = "ec2" if service.protocol == "ec2" else "query"
         action, _ = _action(query, form)
         if action is None:
             refusal = ServiceError("MissingAction", "The request must contain the parameter Action.", status=400)
-            return Target(service, service.protocol, refusal=refusal)
+            return Target(service, protocol, refusal=refusal)
         if not service.has(action):
             refusal = ServiceError(
                 "InvalidAction", f"Could not find operation {action} for version {service.api_version}.", status=400
             )
-            return Target(service, service.protocol, refusal=refusal)
-        return Target(service, service.protocol, action)
+            return Target(service, protocol, refusal=refusal)
+        former = FORMER.get(service.name)
+        labels = {former.path_member: path} if former is not None and path.count("/") > 1 else {}
+        return Target(service, protocol, action, labels)
 
     def _anonymous(
         self, method: str, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str], form: bytes

@@ -59,6 +59,8 @@ def compile_validator(service: str, protocol: str, model: OperationModel) -> Val
         return _anything
     if service == "s3":
         return _s3_validator(shape)
+    if service == "sqs":
+        return _presence_validator(shape)
     rules = _Rules(_OWN_WORDS.get(service, frozenset()))
     if not rules.constrained(shape, frozenset()):
         return _anything
@@ -73,6 +75,55 @@ def compile_validator(service: str, protocol: str, model: OperationModel) -> Val
             raise ServiceError(code, f"{count} detected: {'; '.join(found[:MAX_ERRORS])}", status=400)
 
     return validate
+
+
+def _presence_validator(shape: StructureShape) -> Validate:
+    """SQS says what is missing, one parameter at a time; values have errors of their own, which its handlers give."""
+    check = Compiler(_presence).step(shape)
+
+    def validate(params: Mapping[str, Any]) -> None:
+        if (name := check(params)) is not None:
+            raise ServiceError("MissingParameter", f"The request must contain the parameter {name}.", status=400)
+
+    return validate
+
+
+def _presence(shape: Shape, compiler: Compiler[Callable[[Any], str | None]]) -> Callable[[Any], str | None]:
+    """The function that gives the first required member that a value lacks, or None."""
+    if isinstance(shape, StructureShape):
+        required = tuple(shape.required_members)
+        below = [
+            (name, compiler.step(member))
+            for name, member in shape.members.items()
+            if isinstance(member, ListShape | MapShape)
+        ]
+
+        def structure(value: Any) -> str | None:
+            for name in required:
+                if name not in value:
+                    return name
+            for name, step in below:
+                if name in value and (missing := step(value[name])) is not None:
+                    return missing
+            return None
+
+        return structure
+    inner = shape.member if isinstance(shape, ListShape) else shape.value if isinstance(shape, MapShape) else None
+    if not isinstance(inner, StructureShape):
+        return _nothing_missing
+    step = compiler.step(inner)
+
+    def items(value: Any) -> str | None:
+        for item in value.values() if isinstance(value, dict) else value:
+            if (missing := step(item)) is not None:
+                return missing
+        return None
+
+    return items
+
+
+def _nothing_missing(_value: Any) -> None:
+    return None
 
 
 def _anything(_params: Mapping[str, Any]) -> None:

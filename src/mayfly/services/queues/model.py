@@ -1,7 +1,7 @@
 """The types of the queues service. Times are Unix milliseconds unless a name says seconds."""
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -79,7 +79,7 @@ class QueueKey(NamedTuple):
         return str(Arn("sqs", self.region, self.account, self.name))
 
 
-Value = tuple[str, str | bytes]  # the type of a message attribute, and its value
+Value = tuple[str, Any]  # the type of a message attribute, and its value: bytes of binary types, text of others
 
 
 class Details(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):

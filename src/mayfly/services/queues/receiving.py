@@ -29,7 +29,7 @@ RECOUNT_MS = 1000
 class Wanted(NamedTuple):
     """What a receiver asks for."""
 
-    count: int
+    most: int
     visibility_s: int | None = None  # None: what the queue says
     attempt_id: str | None = None
     told: bool = True  # of a queue with too many messages in flight
@@ -75,7 +75,7 @@ class Receiving:
         self._flights: dict[int, _Flight] = {}  # by store; of those that may be full only
 
     def receive(self, tx: Tx, queue: Queue, wanted: Wanted) -> Received:
-        """Deliver up to `wanted.count` messages; `ServiceError` OverLimit."""
+        """Deliver up to `wanted.most` messages; `ServiceError` OverLimit."""
         now = int(self._clock.now() * 1000)
         visibility_s = queue.visibility_s if wanted.visibility_s is None else wanted.visibility_s
         until = now + visibility_s * 1000
@@ -83,7 +83,7 @@ class Receiving:
             again = self._again(tx, queue, wanted.attempt_id, now, until)
             if again:
                 return Received(queue, again, now, None)
-        room = min(wanted.count, self._room(tx, queue, now))
+        room = min(wanted.most, self._room(tx, queue, now))
         if room <= 0:
             if wanted.told and not queue.fifo:
                 raise ServiceError("OverLimit", f"Too many messages are inflight in the queue {queue.name}.")
@@ -107,7 +107,7 @@ class Receiving:
             tx.run(statements.ADD_TO_STORE, {"no": queue.store, "messages": 0, "received": fresh})
         if wanted.attempt_id is not None and queue.fifo:
             self._remember(tx, queue, wanted.attempt_id, held, now)
-        self._tell(tx, queue, len(held) == wanted.count, until)
+        self._tell(tx, queue, len(held) == wanted.most, until)
         return Received(queue, held, now, None)
 
     def _of_queue(self, tx: Tx, queue: Queue, target: Queue | None, room: int, now: int, found: _Sorted) -> None:

@@ -15,11 +15,12 @@ from mayfly.services.queues.operations.receiving import ReceiveOperations
 from mayfly.services.queues.operations.sending import SendOperations
 from mayfly.services.queues.receiving import Receiving
 from mayfly.services.queues.sending import Sending
+from mayfly.services.queues.sweeping import Sweeper
 from mayfly.store.api import Store
 
 
 class QueuesService:
-    """A `Service`."""
+    """A `Service`. `run` is its background work and must be a task for as long as the service is used."""
 
     name = "sqs"
 
@@ -29,6 +30,7 @@ class QueuesService:
         receiving = Receiving(catalog, self.board, clock)
         self.event_targets = QueueDoors(store, catalog, sending)
         self.sink = self.event_targets
+        self.sweeper = Sweeper(store, clock, catalog)
         self.operations: Mapping[str, Handler] = operations_of(
             QueueOperations(store, clock, catalog, self.board),
             AttributeOperations(store, clock, catalog),
@@ -36,3 +38,7 @@ class QueuesService:
             ReceiveOperations(store, clock, catalog, self.board, receiving),
             HeldOperations(store, catalog, Holding(self.board, clock)),
         )
+
+    async def run(self) -> None:
+        """Remove what may be removed, until cancelled."""
+        await self.sweeper.run()

@@ -43,21 +43,21 @@ class QueueOperations:
     async def create_queue(self, context: RequestContext, request: "CreateQueueRequestTypeDef") -> dict[str, Any]:
         """Make a queue; the one that is there already, if it is as described."""
         name = names.checked_name(request["QueueName"])
-        given = dict(request.get("Attributes", {}))
+        given = {str(each): text for each, text in request.get("Attributes", {}).items()}
         tags = tagging.checked(request.get("tags", {}))
         key = QueueKey(context.account, context.region, name)
         now = int(self._clock.now() * 1000)
         fifo = _is_fifo(name, given)
         fresh = Queue(0, 0, *key, now // 1000, now // 1000, fifo=fifo, tags=tags)
-        wanted = attributes.changed(fresh, {str(each): text for each, text in given.items()})
+        wanted = attributes.changed(fresh, given)
 
         def body(tx: Tx) -> None:
             existing = self._catalog.find(tx, key)
             if existing is not None:
-                _check_same(existing, wanted, dict(given))
+                _check_same(existing, wanted, given)
                 return
             self._check_name(tx, key, now)
-            self._check_target(tx, wanted, dict(given))
+            self._check_target(tx, wanted, given)
             first = next_ids(tx, 2)
             self._catalog.add(tx, msgspec.structs.replace(wanted, no=first, store=first + 1))
 
@@ -201,7 +201,7 @@ class QueueOperations:
             )
 
 
-def _is_fifo(name: str, given: dict[Any, str]) -> bool:
+def _is_fifo(name: str, given: dict[str, str]) -> bool:
     """Whether the queue is to be a FIFO queue; `ServiceError` when name and attribute disagree."""
     said = given.get("FifoQueue")
     fifo = name.endswith(names.FIFO)
@@ -223,8 +223,8 @@ def _is_fifo(name: str, given: dict[Any, str]) -> bool:
     return fifo
 
 
-def _check_same(existing: Queue, wanted: Queue, given: dict[Any, str]) -> None:
-    name = attributes.differing(existing, wanted, {str(each): text for each, text in given.items()})
+def _check_same(existing: Queue, wanted: Queue, given: dict[str, str]) -> None:
+    name = attributes.differing(existing, wanted, given)
     if name is not None:
         raise ServiceError(
             "QueueNameExists",

@@ -47,7 +47,7 @@ class ReceiveOperations:
         if wait_s == 0:
             received = await self._take(key, wanted)
         else:
-            ticket = self._board.join(key, wanted.count)
+            ticket = self._board.join(key, wanted.most)
             if context.client is not None:
                 context.client.when_gone(ticket.abandon)
             try:
