@@ -19,6 +19,7 @@ NAMES = {
     "functions": ("lambda", "AWS Lambda"),
     "objects": ("s3", "Amazon S3"),
     "tables": ("dynamodb", "Amazon DynamoDB"),
+    "events": ("events", "Amazon EventBridge"),
     "telemetry": ("logs", "Amazon CloudWatch Logs"),
     "schedules": ("scheduler", "Amazon EventBridge Scheduler"),
     "stacks": ("cloudformation", "AWS CloudFormation"),

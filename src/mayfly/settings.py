@@ -95,6 +95,17 @@ class OutgoingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EventLimits:
+    """Quotas of event buses, for an account and region; the defaults are those of Amazon EventBridge."""
+
+    buses: int = 100
+    rules_per_bus: int = 300
+    targets_per_rule: int = 5
+    archives: int = 100
+    active_replays: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the composition root needs to build a platform."""
 
@@ -106,4 +117,5 @@ class Settings:
     limits: FunctionLimits = field(default_factory=FunctionLimits)
     images: ImageSettings = field(default_factory=ImageSettings)
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
+    events: EventLimits = field(default_factory=EventLimits)
     max_clock_skew_s: float = 900.0

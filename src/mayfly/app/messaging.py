@@ -5,10 +5,13 @@ Called by the composition root, which hands in what they stand on. They know one
 
 import asyncio
 
+from mayfly import ids
 from mayfly.app.links import LateSdkOperations
 from mayfly.app.targets import Targets
 from mayfly.clock import Clock
 from mayfly.services.contract import Service
+from mayfly.services.events.http_targets import NoDestinations
+from mayfly.services.events.service import EventsService
 from mayfly.services.identity.service import IdentityService
 from mayfly.services.queues.service import QueuesService
 from mayfly.services.schedules.names import Home as ScheduleHome
@@ -33,6 +36,19 @@ class Messaging:
     ) -> None:
         self.queues = QueuesService(store, clock)
         targets.add("sqs", self.queues.event_targets)
+        self.events = EventsService(
+            store,
+            queue,
+            targets,
+            self.queues.sink,
+            NoDestinations(),
+            clock,
+            ids.RequestIds().next,
+            account=settings.account,
+            region=settings.region,
+            limits=settings.events,
+        )
+        targets.add("events", self.events.event_targets)
         self.schedules = SchedulesService(
             store,
             queue,
@@ -49,7 +65,7 @@ class Messaging:
     @property
     def services(self) -> list[Service]:
         """Those that answer on the wire."""
-        return [self.queues, self.schedules]
+        return [self.queues, self.events, self.schedules]
 
     async def start(self) -> None:
         """Make what must be there before anybody asks."""
@@ -59,4 +75,5 @@ class Messaging:
         """Work in the background until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.queues.run(), name="queues")
+            tasks.create_task(self.events.run(), name="events")
             tasks.create_task(self.schedules.run(), name="schedules")

@@ -11,6 +11,7 @@ from mayfly.policy import egress, outgoing
 from mayfly.policy.rates import Rate
 from mayfly.settings import (
     EngineSettings,
+    EventLimits,
     FunctionLimits,
     HttpSettings,
     ImageSettings,
@@ -30,6 +31,7 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _OVERCOMMIT = 4
 _MOST_QUEUE_S = 900.0
 MOST_CONCURRENCY = 1_000_000
+MOST_RULES = 100_000
 # What a spare takes, with pandas imported, and which part of the machine's memory all of them may take.
 _SPARE_MB, _SPARES_SHARE = 4, 0.01
 # In a container nothing is shared with a template, and gVisor brings its kernel.
@@ -73,6 +75,7 @@ class ServerOptions:
     insecure_registries: tuple[str, ...] = ()  # host:port that may be asked over plain HTTP
     registry_auth: Path | None = None  # a file of credentials, as `docker login` writes it
     runtime_substitution: bool = True
+    rules_per_bus: int = EventLimits().rules_per_bus
     outgoing_allow: tuple[str, ...] = ()  # networks that the platform may send requests to though they are its own
     access_key_id: str | None = None
     secret_access_key: str | None = None
@@ -94,7 +97,13 @@ class ServerOptions:
             limits=self._limits(),
             images=self._images(),
             outgoing=self._outgoing(),
+            events=self._events(),
         )
+
+    def _events(self) -> EventLimits:
+        if not 1 <= self.rules_per_bus <= MOST_RULES:
+            raise OptionError(f"rules-per-bus is a number from 1 to {MOST_RULES}, not {self.rules_per_bus}")
+        return EventLimits(rules_per_bus=self.rules_per_bus)
 
     def _outgoing(self) -> OutgoingSettings:
         try:

@@ -81,6 +81,7 @@ MIGRATED = (
     "mayfly.images",
     "mayfly.metering",
     "mayfly.sandboxes",
+    "mayfly.services.events",
     "mayfly.services.functions",
     "mayfly.services.identity",
     "mayfly.services.objects",
@@ -228,6 +229,10 @@ class _Builder:
             memory_budget_mb(self._settings) // SANDBOXES_SHARE,
             self._clock,
         )
+        targets, sdk_calls = Targets(), LateSdkOperations()
+        messaging = Messaging(
+            self._settings, state.store, state.queue, self._clock, identity, targets, sdk_calls, self._info.url
+        )
         functions = FunctionsService(
             settings=self._settings,
             clock=self._clock,
@@ -247,14 +252,9 @@ class _Builder:
             obstacle=levels.obstacle,
             sandboxes=levels.start,
         )
-        targets = Targets()
         targets.add("lambda", functions.event_targets)
         objects = ObjectsService(state.store, state.blobs, targets, self._clock)
         late_objects.bind(objects)
-        sdk_calls = LateSdkOperations()
-        messaging = Messaging(
-            self._settings, state.store, state.queue, self._clock, identity, targets, sdk_calls, self._info.url
-        )
         tables = TablesService(state.store, self._clock)
         models = Models()
         workers = self._make_workers(engine, functions, identity, streams, records)

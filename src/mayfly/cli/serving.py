@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mayfly.app.directory import DataDirectory, DirectoryBusyError
-from mayfly.app.options import MOST_CONCURRENCY, ServerOptions
+from mayfly.app.options import MOST_CONCURRENCY, MOST_RULES, ServerOptions
 from mayfly.cli import entry, handover, served
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption
@@ -157,6 +157,15 @@ def up(
             "each is warned of it. Without it, such functions cannot be created.",
         ),
     ] = True,
+    rules_per_bus: Annotated[
+        int,
+        typer.Option(
+            envvar="MAYFLY_RULES_PER_BUS",
+            min=1,
+            max=MOST_RULES,
+            help="How many rules an event bus may have; AWS gives that many by default.",
+        ),
+    ] = 300,
     outgoing_allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -194,6 +203,7 @@ def up(
         insecure_registries=tuple(insecure_registry or ()),
         registry_auth=registry_auth,
         runtime_substitution=runtime_substitution,
+        rules_per_bus=rules_per_bus,
         outgoing_allow=tuple(outgoing_allow or ()),
         access_key_id=os.environ.get("MAYFLY_ACCESS_KEY_ID"),
         secret_access_key=os.environ.get("MAYFLY_SECRET_ACCESS_KEY"),
@@ -238,6 +248,7 @@ def _detached(options: ServerOptions, started: float) -> None:
     for registry in options.insecure_registries:
         command += ["--insecure-registry", registry]
     command += ["--registry-auth", str(options.registry_auth.absolute())] if options.registry_auth else []
+    command += ["--rules-per-bus", str(options.rules_per_bus)]
     for network in options.outgoing_allow:
         command += ["--outgoing-allow", network]
     command += [] if options.runtime_substitution else ["--no-runtime-substitution"]

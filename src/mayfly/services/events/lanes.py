@@ -1,0 +1,140 @@
+"""Lanes: one ready queue for each destination, so that a slow or dead one holds up nobody else.
+
+A lane is a task as long as anything is in it: it claims what is ready, has a few items under way at once, and sleeps
+until the next one is due. Which lanes there are is durable, so that the next server takes them up. Items leave a lane
+in the transaction of their effect; `handle` sees to that.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from mayfly.errors import PlatformError
+from mayfly.services.events import statements as sql
+from mayfly.store.api import Claim, NewItem, ReadyQueue, Row, StaleClaimError, Store, StoreClosedError, Tx
+
+LEASE_S = 60.0  # longer than an attempt may take
+AT_ONCE = 8  # items of one lane under way
+ALTOGETHER = 512  # items of all lanes under way
+_IDLE_S = 60.0
+_PAUSE_S = 1.0
+_PAGE = 1000
+_PREFIX = "events.to/"
+
+_log = logging.getLogger(__name__)
+
+Handle = Callable[[Claim], Awaitable[None]]
+
+
+class Lanes:
+    """All lanes. `run` must be a task; `put` is called in anybody's transaction."""
+
+    def __init__(self, store: Store, queue: ReadyQueue) -> None:
+        self._store = store
+        self._queue = queue
+        self._handle: Handle | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._room = asyncio.Semaphore(ALTOGETHER)
+
+    def attach(self, handle: Handle) -> None:
+        """Say what is done with an item: an attempt, and its end in one transaction."""
+        self._handle = handle
+
+    def put(self, tx: Tx, lane: str, payload: bytes, ready_at: float | None = None) -> None:
+        """Add an item to a lane."""
+        self._queue.enqueue(tx, [NewItem(_PREFIX + lane, payload, ready_at)])
+        tx.run(sql.PUT_LANE, {"lane": lane})
+        tx.after_commit(lambda: self._wake(lane))
+
+    async def run(self) -> None:
+        """Work on all lanes until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                await self._resume()
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
+            self._tasks.clear()
+
+    async def _resume(self) -> None:
+        """Take up the lanes that the last server left."""
+        after = ""
+        while True:
+            rows = await self._known(after)
+            for (lane,) in rows:
+                self._wake(lane)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1][0]
+
+    async def _known(self, after: str) -> list[Row]:
+        params = {"after": after, "limit": _PAGE}
+        return await self._store.read(lambda reader: reader.all(sql.LIST_LANES, params))
+
+    def _wake(self, lane: str) -> None:
+        if self._group is None or lane in self._tasks:  # a lane that works already is woken by its queue
+            return
+        self._tasks[lane] = self._group.create_task(self._work(lane), name=f"events-lane-{lane}")
+
+    async def _work(self, lane: str) -> None:
+        """The boundary around one lane."""
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                try:
+                    if await self._turn(lane, under_way):
+                        return
+                except StoreClosedError:
+                    return
+                except PlatformError:
+                    _log.exception("the events for %s cannot be claimed now; the next attempt follows", lane)
+                    await asyncio.sleep(_PAUSE_S)
+        finally:
+            for task in under_way:
+                task.cancel()
+
+    async def _turn(self, lane: str, under_way: set[asyncio.Task[None]]) -> bool:
+        """Claim what there is room for, or sleep; whether the lane is over."""
+        if len(under_way) >= AT_ONCE:
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            return False
+        claims = await self._queue.claim(_PREFIX + lane, AT_ONCE - len(under_way), LEASE_S)
+        for claim in claims:
+            task = asyncio.create_task(self._one(claim))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+        if claims:
+            return False
+        if under_way:
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            return False
+        if await self._retire(lane):
+            return True
+        await self._queue.wait(_PREFIX + lane, _IDLE_S)
+        return False
+
+    async def _one(self, claim: Claim) -> None:
+        """The boundary around one item: whatever goes wrong, it is not lost, its lease runs out."""
+        assert self._handle is not None, "attached before it runs"
+        try:
+            async with self._room:
+                await self._handle(claim)
+        except (StaleClaimError, StoreClosedError) as error:
+            _log.info("a delivery was not recorded, it will be made again: %s", error)
+        except Exception:
+            _log.exception("an event could not be delivered; it will be tried again when its lease has run out")
+
+    async def _retire(self, lane: str) -> bool:
+        """Forget a lane that is empty, unless something was put there while one looked."""
+        row = await self._store.read(lambda reader: reader.one(sql.FIND_LANE, {"lane": lane}))
+        if await self._queue.depth(_PREFIX + lane):
+            return False
+        if row is not None:
+            forget = {"lane": lane, "put": row[0]}
+            if not await self._store.write(lambda tx: tx.run(sql.DELETE_LANE, forget)):
+                return False
+        # No await between the last look and this: what is put from now on makes a new task.
+        del self._tasks[lane]
+        return True

@@ -1,0 +1,1 @@
+"""Handlers of operations, grouped by resource."""
