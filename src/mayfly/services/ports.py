@@ -133,6 +133,32 @@ class QueueSink(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class HeldMessage:
+    """A message that was received, and is held until its visibility timeout ends."""
+
+    handle: str
+    shown: Mapping[str, Any]  # a `Message` of ReceiveMessage, with every attribute
+
+
+class QueueSource(Protocol):
+    """Given by queues, used by whoever works through a queue inside the platform: pipes, event source mappings."""
+
+    async def visibility_s(self, queue_arn: str) -> int:
+        """How long the queue holds what was received; `ServiceError` when there is no such queue."""
+
+    async def receive(self, queue_arn: str, most: int, wait_s: float) -> Sequence[HeldMessage]:
+        """Up to `most` messages, as soon as there are any, none after `wait_s` (≤ 20); of a FIFO queue, in order and
+        none that follows one in flight. `ServiceError` when there is no such queue."""
+
+    def delete(self, tx: Tx, queue_arn: str, handles: Sequence[str]) -> int:
+        """Delete messages that are held, as part of the caller's transaction; how many were. Fewer than there are
+        handles: the others are held no more, and may have been received again. FIFO queues raise `ServiceError`."""
+
+    def hold(self, tx: Tx, queue_arn: str, handles: Sequence[str], visibility_s: int) -> int:
+        """Hold messages until `visibility_s` from now, 0 to give them back; of how many that was possible."""
+
+
 class PlatformEvents(Protocol):
     """Given by events, used by services that tell what happens to their resources: the default bus."""
 
@@ -233,6 +259,7 @@ __all__ = [
     "CodeSource",
     "Credentials",
     "EventTargets",
+    "HeldMessage",
     "KeySource",
     "LogLines",
     "MessageAttribute",
@@ -240,6 +267,7 @@ __all__ = [
     "PlatformEvents",
     "QueueMessage",
     "QueueSink",
+    "QueueSource",
     "Roles",
     "SdkOperations",
     "SentMessage",

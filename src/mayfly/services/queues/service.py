@@ -15,6 +15,7 @@ from mayfly.services.queues.operations.receiving import ReceiveOperations
 from mayfly.services.queues.operations.sending import SendOperations
 from mayfly.services.queues.receiving import Receiving
 from mayfly.services.queues.sending import Sending
+from mayfly.services.queues.source import QueueTaps
 from mayfly.services.queues.sweeping import Sweeper
 from mayfly.store.api import Store
 
@@ -30,13 +31,16 @@ class QueuesService:
         receiving = Receiving(catalog, self.board, clock)
         self.event_targets = QueueDoors(store, catalog, sending)
         self.sink = self.event_targets
+        held = Holding(self.board, clock)
+        receive = ReceiveOperations(store, clock, catalog, self.board, receiving)
+        self.source = QueueTaps(store, catalog, receive, held)
         self.sweeper = Sweeper(store, clock, catalog)
         self.operations: Mapping[str, Handler] = operations_of(
             QueueOperations(store, clock, catalog, self.board),
             AttributeOperations(store, clock, catalog),
             SendOperations(store, catalog, sending),
-            ReceiveOperations(store, clock, catalog, self.board, receiving),
-            HeldOperations(store, catalog, Holding(self.board, clock)),
+            receive,
+            HeldOperations(store, catalog, held),
         )
 
     async def run(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mayfly.clock import Clock
-from mayfly.services.contract import RequestContext, operation
+from mayfly.services.contract import Client, RequestContext, operation
 from mayfly.services.queues import handles, message_attributes, names
 from mayfly.services.queues.board import Board, Ticket
 from mayfly.services.queues.catalog import Catalog
@@ -44,20 +44,25 @@ class ReceiveOperations:
         wanted = _wanted(request)
         if wait_s is not None and not 0 <= wait_s <= MAX_WAIT_S:
             raise invalid(wait_s, "WaitTimeSeconds", f"Must be >= 0 and <= {MAX_WAIT_S}, if provided.")
-        if wait_s == 0:
-            received = await self._take(key, wanted)
-        else:
-            ticket = self._board.join(key, wanted.most)
-            if context.client is not None:
-                context.client.when_gone(ticket.abandon)
-            try:
-                received = await self._wait(ticket, wanted, wait_s)
-            finally:
-                self._board.leave(ticket)
+        received = await self.receive(key, wanted, wait_s, context.client)
         if not received.messages:
             return {}
-        shown = _Shown(request)
+        shown = Shown(request)
         return {"Messages": [shown.message(received.queue, row, received.at) for row in received.messages]}
+
+    async def receive(
+        self, key: QueueKey, wanted: Wanted, wait_s: float | None, client: Client | None = None
+    ) -> Received:
+        """What there is, as soon as there is something; at once for `wait_s` 0, None: what the queue says."""
+        if wait_s == 0:
+            return await self._take(key, wanted)
+        ticket = self._board.join(key, wanted.most)
+        if client is not None:
+            client.when_gone(ticket.abandon)
+        try:
+            return await self._wait(ticket, wanted, wait_s)
+        finally:
+            self._board.leave(ticket)
 
     async def _take(self, key: QueueKey, wanted: Wanted) -> Received:
         def body(tx: Tx) -> Received:
@@ -65,7 +70,7 @@ class ReceiveOperations:
 
         return await self._store.write(body)
 
-    async def _wait(self, ticket: Ticket, wanted: Wanted, wait_s: int | None) -> Received:
+    async def _wait(self, ticket: Ticket, wanted: Wanted, wait_s: float | None) -> Received:
         """Look, and look again whenever there is a reason, until there is something or the time is over."""
         started = self._clock.monotonic()
         wanted = wanted._replace(told=False)
@@ -100,7 +105,7 @@ def _wanted(request: "ReceiveMessageRequestTypeDef") -> Wanted:
     return Wanted(count, visibility_s, attempt_id)
 
 
-class _Shown:
+class Shown:
     """Messages as one request wants to see them."""
 
     __slots__ = ("_attributes", "_every", "_system")

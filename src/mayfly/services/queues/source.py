@@ -1,0 +1,65 @@
+"""`ports.QueueSource`: how other services work through a queue, inside the process and within their transactions."""
+
+from collections.abc import Sequence
+
+from mayfly.services.contract import ServiceError
+from mayfly.services.ports import HeldMessage
+from mayfly.services.queues import handles
+from mayfly.services.queues.catalog import Catalog
+from mayfly.services.queues.errors import NoQueueError
+from mayfly.services.queues.handles import Handle
+from mayfly.services.queues.holding import Holding, Outcome
+from mayfly.services.queues.model import Queue
+from mayfly.services.queues.operations.receiving import ReceiveOperations, Shown
+from mayfly.services.queues.receiving import Wanted
+from mayfly.store.api import Reader, Store, Tx
+
+_EVERYTHING = {"MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+
+
+class QueueTaps:
+    """Gives the port."""
+
+    def __init__(self, store: Store, catalog: Catalog, receiving: ReceiveOperations, holding: Holding) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._receiving = receiving
+        self._holding = holding
+        self._shown = Shown(_EVERYTHING)
+
+    async def visibility_s(self, queue_arn: str) -> int:
+        return (await self._store.read(lambda reader: self._find(reader, queue_arn))).visibility_s
+
+    async def receive(self, queue_arn: str, most: int, wait_s: float) -> Sequence[HeldMessage]:
+        queue = await self._store.read(lambda reader: self._find(reader, queue_arn))
+        received = await self._receiving.receive(queue.key, Wanted(most), wait_s)
+        found = [self._shown.message(received.queue, row, received.at) for row in received.messages]
+        return [HeldMessage(message["ReceiptHandle"], message) for message in found]
+
+    def delete(self, tx: Tx, queue_arn: str, handles: Sequence[str]) -> int:
+        queue, outcome = self._find(tx, queue_arn), Outcome()
+        for handle, text in _read(handles):
+            self._holding.delete(tx, queue, handle, text, outcome)
+        self._holding.settle(tx, queue, outcome)
+        return outcome.deleted
+
+    def hold(self, tx: Tx, queue_arn: str, handles: Sequence[str], visibility_s: int) -> int:
+        queue, outcome, held = self._find(tx, queue_arn), Outcome(), 0
+        for handle, text in _read(handles):
+            try:
+                self._holding.change(tx, queue, handle, text, visibility_s, outcome)
+            except ServiceError:  # it is held no more, or longer than it may be
+                continue
+            held += 1
+        self._holding.settle(tx, queue, outcome)
+        return held
+
+    def _find(self, reader: Reader, arn: str) -> Queue:
+        queue = self._catalog.find_arn(reader, arn)
+        if queue is None:
+            raise NoQueueError
+        return queue
+
+
+def _read(texts: Sequence[str]) -> list[tuple[Handle, str]]:
+    return [(handles.read(text), text) for text in texts]
