@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import sys
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.services.functions.service import host_architecture
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 HERE = {"x86_64": "amd64", "arm64": "arm64"}[host_architecture()]
 ELSEWHERE = {"amd64": "arm64", "arm64": "amd64"}[HERE]
@@ -70,6 +76,14 @@ class Layer:
 
 def layer(*entries: tarfile.TarInfo | tuple[str | tarfile.TarInfo, bytes], compressed: bool = True) -> Layer:
     return Layer(tar(*entries), compressed)
+
+
+def by_zstd(made: Layer, **options: int) -> Layer:
+    """The same layer, compressed by zstd; `options` are names of its parameters."""
+    parameters = {int(zstd.CompressionParameter[name]): value for name, value in options.items()}
+    made.stored = zstd.compress(made.content, options=parameters)
+    made.media_type = f"{_OCI}.layer.v1.tar+zstd"
+    return made
 
 
 class LayoutBuilder:

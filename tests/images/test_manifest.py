@@ -67,7 +67,7 @@ def test_images_of_both_formats_are_understood(media_type: str, layer_type: str)
         ({"schemaVersion": 1}, UnsupportedImageError, "schema version 1"),
         ({"mediaType": f"{DOCKER}.distribution.manifest.v1+prettyjws"}, UnsupportedImageError, "prettyjws"),
         ({"config": {**BLOB, "mediaType": "application/vnd.cncf.helm.config.v1+json"}}, UnsupportedImageError, "helm"),
-        ({"layers": [{**LAYER, "mediaType": f"{OCI}.layer.v1.tar+zstd"}]}, UnsupportedImageError, "zstd"),
+        ({"layers": [{**LAYER, "mediaType": f"{OCI}.layer.v1.tar+lz4"}]}, UnsupportedImageError, "lz4"),
         (
             {"layers": [{**LAYER, "mediaType": f"{DOCKER}.image.rootfs.foreign.diff.tar.gzip"}]},
             UnsupportedImageError,

@@ -17,7 +17,7 @@ from mayfly.images.errors import (
     WrongArchitectureError,
 )
 from tests.images import registry as registries
-from tests.images.builder import ELSEWHERE, HERE, LayoutBuilder, layer
+from tests.images.builder import ELSEWHERE, HERE, LayoutBuilder, by_zstd, layer
 from tests.images.conftest import OpenImages
 from tests.images.registry import RunningRegistry
 
@@ -116,11 +116,21 @@ async def test_a_layer_of_a_kind_that_cannot_be_unpacked_is_refused_before_it_is
 ) -> None:
     images = await open_images(insecure_registries=(registry.host,))
     squeezed = layer(("hello", b"hello"))
-    squeezed.media_type = "application/vnd.oci.image.layer.v1.tar+zstd"
+    squeezed.media_type = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"
     layout.tag("v1", layout.image([squeezed]))
-    uri = registry.push(layout.root, "v1", "zstd:v1", "--preserve-digests")
-    with pytest.raises(UnsupportedImageError, match="zstd"):
+    uri = registry.push(layout.root, "v1", "sealed:v1", "--preserve-digests")
+    with pytest.raises(UnsupportedImageError, match="encrypted"):
         await images.resolve(uri)
+
+
+async def test_layers_that_are_compressed_by_zstd_are_fetched_and_unpacked(
+    open_images: OpenImages, layout: LayoutBuilder, registry: RunningRegistry
+) -> None:
+    images = await open_images(insecure_registries=(registry.host,))
+    layout.tag("v1", layout.image([by_zstd(layer(("hello", b"hello")))]))
+    resolved = await images.resolve(registry.push(layout.root, "v1", "zstd:v1", "--preserve-digests"))
+    await images.prepare(resolved)
+    assert (images.root(resolved.digest) / "hello").read_bytes() == b"hello"
 
 
 async def test_what_a_registry_does_not_have(open_images: OpenImages, registry: RunningRegistry) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mayfly.images.errors import BrokenImageError, ImageError, ImageTooLargeError
 from mayfly.images.service import Images
-from tests.images.builder import Layer, LayoutBuilder, entry, folder, hard_link, layer, link, tar
+from tests.images.builder import Layer, LayoutBuilder, by_zstd, entry, folder, hard_link, layer, link, tar
 from tests.images.conftest import OpenImages
 
 
@@ -203,3 +203,34 @@ async def test_a_header_that_claims_gigabytes_does_not_fill_the_memory(images: I
     info.type, info.size = tarfile.XHDTYPE, 8 << 30
     with pytest.raises(ImageError):
         await unpacked(images, layout, Layer(info.tobuf() + bytes(1 << 20)))
+
+
+async def test_layers_that_are_compressed_by_zstd_are_unpacked_beside_others(
+    images: Images, layout: LayoutBuilder
+) -> None:
+    large = os.urandom(1 << 20) * 3
+    root = await unpacked(
+        images,
+        layout,
+        layer(("old", b"1"), ("kept", b"2")),
+        by_zstd(layer((".wh.old", b""), ("large", large)), compression_level=9),
+        by_zstd(layer(("far", large)), window_log=27, enable_long_distance_matching=1),
+    )
+    assert names(root) == {"kept", "large", "far"}
+    assert (root / "large").read_bytes() == (root / "far").read_bytes() == large
+
+
+async def test_a_layer_of_zstd_that_is_broken_is_refused(images: Images, layout: LayoutBuilder) -> None:
+    whole = by_zstd(layer(("file", os.urandom(4096))))
+    for broken in (whole.stored[:-100], whole.stored[:40] + b"x" * 40 + whole.stored[80:], whole.stored[:4]):
+        whole.stored = broken
+        with pytest.raises(BrokenImageError):
+            await unpacked(images, layout, whole)
+
+
+async def test_a_layer_of_zstd_that_unpacks_to_more_than_the_limit_is_refused(
+    open_images: OpenImages, layout: LayoutBuilder
+) -> None:
+    images = await open_images(uncompressed_bytes=1 << 20)
+    with pytest.raises(ImageTooLargeError):
+        await unpacked(images, layout, by_zstd(layer(("zeros", bytes(64 << 20)))))

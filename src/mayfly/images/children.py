@@ -1,6 +1,7 @@
 """Starts the programs of `inside`, feeds them, and reads what they answer."""
 
 import asyncio
+import importlib.util
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -14,7 +15,10 @@ import mayfly
 from mayfly.images.errors import BrokenImageError, ImagesUnavailableError, ImageTooLargeError
 
 _SOURCES = str(Path(mayfly.__file__).parents[1])
-_RUN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from mayfly.images.inside import {0}; {0}.main()"
+_RUN = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); sys.path.append(sys.argv.pop(1)); "
+    "from mayfly.images.inside import {0}; {0}.main()"
+)
 _IMAGE_UID = 0x6FFFFFFF  # just below those of functions
 _NOBODY = 65534
 _MOST_ANSWER = 64 * 1024
@@ -115,7 +119,7 @@ async def _run(
 ) -> Ended:
     child = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-I", "-S", "-B", "-X", "utf8", "-c", _RUN.format(program), _SOURCES, *(str(each) for each in arguments)),
+        *("-I", "-S", "-B", "-X", "utf8", "-c", _RUN.format(program), *_places(), *(str(each) for each in arguments)),
         cwd=directory,
         env=dict(environment),
         stdin=asyncio.subprocess.PIPE if source is not None else asyncio.subprocess.DEVNULL,
@@ -143,6 +147,14 @@ async def _run(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await child.wait()
+
+
+def _places() -> tuple[str, str]:
+    """Where the programs find Mayfly, and what the Python that runs them does not bring."""
+    backport = importlib.util.find_spec("backports.zstd") if sys.version_info < (3, 14) else None
+    if backport is None or backport.origin is None:
+        return _SOURCES, _SOURCES
+    return _SOURCES, str(Path(backport.origin).parents[2])
 
 
 async def _feed(child: asyncio.subprocess.Process, source: AsyncIterator[bytes]) -> None:

@@ -29,8 +29,10 @@ _CONFIG = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.c
 _LAYER = (
     "application/vnd.oci.image.layer.v1.tar",
     "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.oci.image.layer.v1.tar+zstd",
     "application/vnd.docker.image.rootfs.diff.tar",
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
 )
 T = TypeVar("T")
 _HEX = re.compile(r"sha256:([0-9a-f]{64})")
@@ -153,7 +155,7 @@ def _check_types(manifest: Manifest) -> None:
         if layer.media_type not in _LAYER:
             raise UnsupportedImageError(
                 f"its layer {layer.digest} is of the type {layer.media_type[:200] or 'none'}; "
-                "tar files, plain or compressed by gzip, are what can be run"
+                "tar files, plain or compressed by gzip or zstd, are what can be run"
             )
 
 

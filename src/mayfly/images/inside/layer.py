@@ -18,10 +18,10 @@ import shutil
 import stat
 import sys
 import tarfile
-import zlib
 from contextlib import suppress
 from typing import BinaryIO
 
+from mayfly.images.inside.expand import ERRORS, MAGIC_BYTES, Expanding, Prefixed, expander
 from mayfly.images.inside.paths import BrokenError, parts_of, resolve
 from mayfly.images.inside.shut_in import shut_in, sync
 
@@ -32,8 +32,6 @@ _TREE = "tree"
 RESERVE = 512 << 20  # bytes of the disk that are left for others
 _LOOK_EVERY = 64 << 20
 _OVERHEAD = 4096  # bytes of the stream that one entry may take beside its content
-_GZIP_MAGIC = b"\x1f\x8b"
-_GZIP = 31  # for zlib: a window of 32 KiB, and gzip's header
 
 
 class TooLargeError(Exception):
@@ -45,40 +43,20 @@ class Stream:
 
     def __init__(self, source: BinaryIO, most: int) -> None:
         # What a manifest says of compression is not always so; the bytes are.
-        self._source = source
-        self._rest = source.read(len(_GZIP_MAGIC))
-        self._inflate = zlib.decompressobj(_GZIP) if self._rest == _GZIP_MAGIC else None
+        first = source.read(MAGIC_BYTES)
+        make = expander(first)
+        self._source: Prefixed | Expanding = Prefixed(first, source) if make is None else Expanding(first, source, make)
         self._most = most
         self._hash = hashlib.sha256()
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end."""
-        data = self._plain(size) if self._inflate is None else self._inflated(size)
+        data = self._source.read(size)
         self._most -= len(data)
         if self._most < 0:
             raise TooLargeError("it unpacks to more than the limit for an image")
         self._hash.update(data)
         return data
-
-    def _plain(self, size: int) -> bytes:
-        first, self._rest = self._rest, b""
-        return first or self._source.read(size)
-
-    def _inflated(self, size: int) -> bytes:
-        while True:
-            assert self._inflate is not None
-            if self._inflate.eof:  # compressed parts may follow one another
-                self._rest = self._inflate.unused_data or self._source.read(_CHUNK)
-                if not self._rest.strip(b"\0"):
-                    return b""
-                self._inflate = zlib.decompressobj(_GZIP)
-            chunk = self._rest or self._source.read(_CHUNK)
-            if not chunk:
-                raise BrokenError("it is cut short")
-            data = self._inflate.decompress(chunk, size)
-            self._rest = self._inflate.unconsumed_tail
-            if data:
-                return data
 
     def close(self) -> None:
         """What `tarfile` calls; the source stays open."""
@@ -232,7 +210,7 @@ def unpack(source: BinaryIO, most_bytes: int, most_entries: int) -> "tuple[str, 
                 tar.members = []  # of which there may be a million
                 tree.add(member, tar.extractfile(member) if member.isfile() else None)
         digest = stream.finish()
-    except (tarfile.TarError, zlib.error, EOFError, UnicodeError, ValueError) as error:
+    except (tarfile.TarError, *ERRORS, EOFError, UnicodeError, ValueError) as error:
         raise BrokenError(f"it is no layer: {error}") from error
     return digest, tree
 
