@@ -1,0 +1,46 @@
+"""`ports.EventTargets`: how other services publish, within their own transactions."""
+
+from mayfly import ids
+from mayfly.clock import Clock
+from mayfly.services.contract import ServiceError
+from mayfly.services.ports import PLAIN, TargetOptions
+from mayfly.services.topics import faults, messages, resource_policy
+from mayfly.services.topics.catalog import Catalog
+from mayfly.services.topics.messages import Origin
+from mayfly.services.topics.publishing import Publisher
+from mayfly.store.api import Store, Tx
+
+
+class TopicEventTargets:
+    """Topics as targets of events."""
+
+    def __init__(self, store: Store, catalog: Catalog, publisher: Publisher, clock: Clock) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._publisher = publisher
+        self._clock = clock
+
+    async def check(self, arn: str, principal: str, source_arn: str, source_account: str) -> None:
+        """`ServiceError` NotFound, or AuthorizationError where the topic's policy denies it."""
+        found = await self._store.read(lambda reader: self._catalog.by_arn(reader, arn))
+        if found is None:
+            raise faults.no_topic()
+        policy = found.topic.attributes.get("Policy")
+        if resource_policy.denies(policy, principal, "Publish", source_arn, source_account):
+            raise faults.denied(f"The policy of {arn} denies {principal} to publish on behalf of {source_arn}.")
+
+    def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
+        """Publish one event."""
+        found = self._catalog.by_arn(tx, arn)
+        if found is None:
+            raise faults.no_topic()
+        try:
+            request = {"Message": event.decode()}
+        except UnicodeDecodeError as error:
+            raise ServiceError("InvalidParameterException", "Invalid parameter: Message is no text") from error
+        if options.group_id is not None:
+            request["MessageGroupId"] = options.group_id
+        if options.deduplication_id is not None and found.topic.fifo:
+            request["MessageDeduplicationId"] = options.deduplication_id
+        draft = messages.drafted(request, Origin(ids.request_id(), self._clock.now(), ""))
+        self._publisher.publish(tx, found, draft)

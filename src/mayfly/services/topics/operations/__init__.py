@@ -1,0 +1,1 @@
+"""Operations on topics, by resource."""

@@ -1,0 +1,92 @@
+"""The subscriptions of topics, a page at a time, with their filters compiled; kept in memory while nothing changes.
+
+A page is remembered by the topic's revision, so it is never stale: whoever publishes reads the revision in its own
+transaction. What is kept is bounded by the number of subscriptions in all pages, the least used going first.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+from mayfly.services.topics import catalog, subscription_attributes
+from mayfly.services.topics.filters import Filter, Seen, compiled
+from mayfly.services.topics.model import Subscription
+from mayfly.store.api import Reader
+
+PAGE = 500
+MOST_KEPT = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A confirmed subscription that messages go to."""
+
+    subscription: Subscription
+    filter: Filter
+    dead_letters: str | None  # the ARN of a queue
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some subscriptions of a topic, in their order; `last` is None at the end."""
+
+    planned: tuple[Planned, ...]
+    last: int | None
+    signed: bool  # something in it gets a document that is signed
+
+    def wanted(self, seen: Seen) -> list[Planned]:
+        """Those that get a message."""
+        return [one for one in self.planned if one.filter.wants(seen)]
+
+
+class Plans:
+    """Pages of all topics. Used by the writer's thread and by the event loop."""
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most = most
+        self._pages: OrderedDict[tuple[int, int], tuple[int, Page]] = OrderedDict()  # by topic and what was before
+        self._kept = 0
+        self._lock = Lock()
+
+    def page(self, reader: Reader, topic_id: int, revision: int, after: int = 0) -> Page:
+        """The page that follows subscription `after`."""
+        key = (topic_id, after)
+        with self._lock:
+            found = self._pages.get(key)
+            if found is not None and found[0] == revision:
+                self._pages.move_to_end(key)
+                return found[1]
+        page = _read(reader, topic_id, after)
+        with self._lock:
+            self._drop(key)
+            self._pages[key] = (revision, page)
+            self._kept += _weight(page)
+            while self._kept > self._most and len(self._pages) > 1:
+                self._drop(next(iter(self._pages)))
+        return page
+
+    def glance(self, topic_id: int) -> Page | None:
+        """The first page as it was when last used, to get ready for it; it may have changed since."""
+        with self._lock:
+            found = self._pages.get((topic_id, 0))
+        return None if found is None else found[1]
+
+    def _drop(self, key: tuple[int, int]) -> None:
+        dropped = self._pages.pop(key, None)
+        if dropped is not None:
+            self._kept -= _weight(dropped[1])
+
+
+def _weight(page: Page) -> int:
+    return len(page.planned) + 1
+
+
+def _read(reader: Reader, topic_id: int, after: int) -> Page:
+    found = catalog.subscriptions(reader, topic_id, after, PAGE + 1)
+    planned = tuple(
+        Planned(one, compiled(one), subscription_attributes.dead_letters(one.attributes))
+        for one in found[:PAGE]
+        if one.confirmed
+    )
+    last = found[PAGE - 1].id if len(found) > PAGE else None
+    return Page(planned, last, any(not one.subscription.raw for one in planned))

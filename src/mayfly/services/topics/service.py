@@ -1,0 +1,102 @@
+"""Topics as a service: its operations, what others publish through, its pages, and its work in the background."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+
+from mayfly.clock import Clock
+from mayfly.errors import MayflyError
+from mayfly.outgoing.api import Sender
+from mayfly.services.contract import Handler, operations_of
+from mayfly.services.ports import EventTargets, QueueSink
+from mayfly.services.topics.catalog import Catalog
+from mayfly.services.topics.dispatch import Dispatch
+from mayfly.services.topics.event_targets import TopicEventTargets
+from mayfly.services.topics.fanout import FanOutWork, ReplayItems
+from mayfly.services.topics.handshakes import Handshakes
+from mayfly.services.topics.housekeeping import EVERY_S, Housekeeping
+from mayfly.services.topics.lanes import Lanes
+from mayfly.services.topics.model import FANOUT, REPLAYS
+from mayfly.services.topics.operations.permissions import PermissionOperations
+from mayfly.services.topics.operations.publishing import PublishOperations
+from mayfly.services.topics.operations.refused import PushOperations, SmsOperations
+from mayfly.services.topics.operations.subscriptions import SubscriptionOperations
+from mayfly.services.topics.operations.topics import TopicOperations
+from mayfly.services.topics.pages import TopicPages
+from mayfly.services.topics.plans import Plans
+from mayfly.services.topics.publishing import Publisher
+from mayfly.services.topics.pump import Pump
+from mayfly.services.topics.signatures import Signatures
+from mayfly.services.topics.status import Lines, StatusLog
+from mayfly.services.topics.urls import UrlDeliveries
+from mayfly.store.api import ReadyQueue, Store
+
+FAN_OUTS, REPLAYS_AT_ONCE = 4, 2
+
+_log = logging.getLogger(__name__)
+
+
+class TopicsService:
+    """SNS on the wire. `event_targets` is for other services, `pages` for links in messages."""
+
+    name = "sns"
+
+    def __init__(
+        self,
+        store: Store,
+        ready: ReadyQueue,
+        queues: QueueSink,
+        targets: EventTargets,
+        sender: Sender,
+        lines: Lines,
+        clock: Clock,
+    ) -> None:
+        catalog, plans = Catalog(), Plans()
+        self._signatures = Signatures(store, clock)
+        status = StatusLog(lines, clock)
+        self._lanes = Lanes(store, ready, sender, clock)
+        dispatch = Dispatch(queues, targets, ready, status, clock, self._lanes.wake)
+        self._lanes.attach(UrlDeliveries(store, ready, catalog, dispatch, self._signatures, status, clock))
+        publisher = Publisher(plans, dispatch, self._signatures, ready, clock)
+        handshakes = Handshakes(store, catalog, dispatch, self._signatures, clock)
+        replays = ReplayItems(store, ready, catalog, dispatch, clock)
+        fan_outs = FanOutWork(store, ready, catalog, publisher, self._signatures)
+        self._pumps = (Pump(ready, FANOUT, fan_outs.do, FAN_OUTS), Pump(ready, REPLAYS, replays.do, REPLAYS_AT_ONCE))
+        self._housekeeping = Housekeeping(store, catalog, clock)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.pages = TopicPages(handshakes, self._signatures)
+        self.event_targets = TopicEventTargets(store, catalog, publisher, clock)
+        self.operations: Mapping[str, Handler] = operations_of(
+            TopicOperations(store, catalog, clock),
+            SubscriptionOperations(store, catalog, handshakes, replays, self._signatures, clock),
+            PublishOperations(store, catalog, publisher, clock),
+            PermissionOperations(store, catalog),
+            SmsOperations(),
+            PushOperations(),
+        )
+
+    async def start(self) -> None:
+        """Go on with what waits since before, and begin to keep house."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(pump.run(), name="topics-pump") for pump in self._pumps]
+        self._tasks.append(loop.create_task(self._keep_house(), name="topics-housekeeping"))
+        self._tasks.append(loop.create_task(self._lanes.start(), name="topics-lanes"))
+
+    async def stop(self) -> None:
+        """End all of it; what was under way is done by the next server."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError, MayflyError):
+                await task
+        await self._lanes.stop()
+        await self._signatures.close()
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                await self._housekeeping.once()
+            except MayflyError as error:
+                _log.warning("topics did not forget what was due this time: %s", error)
+            await asyncio.sleep(EVERY_S)
