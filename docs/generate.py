@@ -20,6 +20,7 @@ NAMES = {
     "objects": ("s3", "Amazon S3"),
     "tables": ("dynamodb", "Amazon DynamoDB"),
     "events": ("events", "Amazon EventBridge"),
+    "topics": ("sns", "Amazon SNS"),
     "telemetry": ("logs", "Amazon CloudWatch Logs"),
     "schedules": ("scheduler", "Amazon EventBridge Scheduler"),
     "stacks": ("cloudformation", "AWS CloudFormation"),

@@ -9,13 +9,16 @@ from mayfly import ids
 from mayfly.app.links import LateSdkOperations
 from mayfly.app.targets import Targets
 from mayfly.clock import Clock
+from mayfly.outgoing.api import Sender
 from mayfly.services.contract import Service
 from mayfly.services.events.http_targets import NoDestinations
 from mayfly.services.events.service import EventsService
 from mayfly.services.identity.service import IdentityService
+from mayfly.services.ports import CallRecords
 from mayfly.services.queues.service import QueuesService
 from mayfly.services.schedules.names import Home as ScheduleHome
 from mayfly.services.schedules.service import SchedulesService
+from mayfly.services.topics.service import TopicsService
 from mayfly.settings import Settings
 from mayfly.store.api import ReadyQueue, Store
 
@@ -33,6 +36,8 @@ class Messaging:
         targets: Targets,
         sdk_calls: LateSdkOperations,
         url: str,
+        outgoing: Sender,
+        records: CallRecords,
     ) -> None:
         self.queues = QueuesService(store, clock)
         targets.add("sqs", self.queues.event_targets)
@@ -49,6 +54,10 @@ class Messaging:
             limits=settings.events,
         )
         targets.add("events", self.events.event_targets)
+        self.topics = TopicsService(
+            store, queue, self.queues.sink, targets, outgoing, lambda lines: records.append(lines, ()), clock
+        )
+        targets.add("sns", self.topics.event_targets)
         self.schedules = SchedulesService(
             store,
             queue,
@@ -65,7 +74,7 @@ class Messaging:
     @property
     def services(self) -> list[Service]:
         """Those that answer on the wire."""
-        return [self.queues, self.events, self.schedules]
+        return [self.queues, self.topics, self.events, self.schedules]
 
     async def start(self) -> None:
         """Make what must be there before anybody asks."""
@@ -77,3 +86,4 @@ class Messaging:
             tasks.create_task(self.queues.run(), name="queues")
             tasks.create_task(self.events.run(), name="events")
             tasks.create_task(self.schedules.run(), name="schedules")
+            tasks.create_task(self.topics.run(), name="topics")

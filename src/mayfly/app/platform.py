@@ -47,8 +47,10 @@ from mayfly.http.server import FrontDoor
 from mayfly.images.service import Images
 from mayfly.metering.ledger import Ledger
 from mayfly.metering.reports import load_price_book
+from mayfly.outgoing.client import Outgoing
 from mayfly.policy import keepalive
 from mayfly.policy.hazard import Hazard
+from mayfly.policy.outgoing import parse as reach_of
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.denials import Denials
 from mayfly.sandboxes.service import Sandboxes
@@ -90,6 +92,7 @@ MIGRATED = (
     "mayfly.services.stacks",
     "mayfly.services.tables",
     "mayfly.services.telemetry",
+    "mayfly.services.topics",
     "mayfly.ticker",
 )
 ENGINE_GRACE_S = 5.0
@@ -230,8 +233,19 @@ class _Builder:
             self._clock,
         )
         targets, sdk_calls = Targets(), LateSdkOperations()
+        outgoing = Outgoing(reach_of(self._settings.outgoing.allow))
+        self._cleanup.push_async_callback(outgoing.close)
         messaging = Messaging(
-            self._settings, state.store, state.queue, self._clock, identity, targets, sdk_calls, self._info.url
+            self._settings,
+            state.store,
+            state.queue,
+            self._clock,
+            identity,
+            targets,
+            sdk_calls,
+            self._info.url,
+            outgoing,
+            records,
         )
         functions = FunctionsService(
             settings=self._settings,
@@ -296,6 +310,7 @@ class _Builder:
                 "level": LevelPage(signed, functions).answer,
                 **SandboxPages(signed, sandboxes).table(),
                 "code": functions.code_links.handle,
+                "topics": messaging.topics.pages.handle,
             },
         )
         door = FrontDoor(routes.answer, self._settings.http)

@@ -3,10 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 
 from mayfly.clock import Clock
-from mayfly.errors import MayflyError
+from mayfly.errors import PlatformError
 from mayfly.outgoing.api import Sender
 from mayfly.services.contract import Handler, operations_of
 from mayfly.services.ports import EventTargets, QueueSink
@@ -30,7 +29,7 @@ from mayfly.services.topics.pump import Pump
 from mayfly.services.topics.signatures import Signatures
 from mayfly.services.topics.status import Lines, StatusLog
 from mayfly.services.topics.urls import UrlDeliveries
-from mayfly.store.api import ReadyQueue, Store
+from mayfly.store.api import ReadyQueue, Store, StoreClosedError
 
 FAN_OUTS, REPLAYS_AT_ONCE = 4, 2
 
@@ -38,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class TopicsService:
-    """SNS on the wire. `event_targets` is for other services, `pages` for links in messages."""
+    """SNS on the wire. `event_targets` is for other services, `pages` for links in messages, `run` a task."""
 
     name = "sns"
 
@@ -64,7 +63,6 @@ class TopicsService:
         fan_outs = FanOutWork(store, ready, catalog, publisher, self._signatures)
         self._pumps = (Pump(ready, FANOUT, fan_outs.do, FAN_OUTS), Pump(ready, REPLAYS, replays.do, REPLAYS_AT_ONCE))
         self._housekeeping = Housekeeping(store, catalog, clock)
-        self._tasks: list[asyncio.Task[None]] = []
         self.pages = TopicPages(handshakes, self._signatures)
         self.event_targets = TopicEventTargets(store, catalog, publisher, clock)
         self.operations: Mapping[str, Handler] = operations_of(
@@ -76,27 +74,25 @@ class TopicsService:
             PushOperations(),
         )
 
-    async def start(self) -> None:
-        """Go on with what waits since before, and begin to keep house."""
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(pump.run(), name="topics-pump") for pump in self._pumps]
-        self._tasks.append(loop.create_task(self._keep_house(), name="topics-housekeeping"))
-        self._tasks.append(loop.create_task(self._lanes.start(), name="topics-lanes"))
-
-    async def stop(self) -> None:
-        """End all of it; what was under way is done by the next server."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError, MayflyError):
-                await task
-        await self._lanes.stop()
-        await self._signatures.close()
+    async def run(self) -> None:
+        """Go on with what waits since before, deliver and keep house, until cancelled; what was under way then is done
+        by the next server."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for pump in self._pumps:
+                    tasks.create_task(pump.run(), name="topics-pump")
+                tasks.create_task(self._keep_house(), name="topics-housekeeping")
+                await self._lanes.start()
+        finally:
+            await self._lanes.stop()
+            await self._signatures.close()
 
     async def _keep_house(self) -> None:
         while True:
             try:
                 await self._housekeeping.once()
-            except MayflyError as error:
+            except StoreClosedError:
+                return
+            except PlatformError as error:
                 _log.warning("topics did not forget what was due this time: %s", error)
             await asyncio.sleep(EVERY_S)

@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Callable
 from hashlib import md5
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,10 +22,7 @@ _PREFIX = {"sqs": "SQS", "lambda": "Lambda", "http": "HTTP", "https": "HTTP"}
 _log = logging.getLogger(__name__)
 
 
-class Lines(Protocol):
-    """Where lines of logs go."""
-
-    def __call__(self, lines: list[LogLines]) -> None: ...
+Lines = Callable[[list[LogLines]], None]  # writes them
 
 
 class Outcome(NamedTuple):
