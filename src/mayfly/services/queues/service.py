@@ -1,5 +1,6 @@
 """The queues service, built: SQS on the wire."""
 
+import asyncio
 from collections.abc import Mapping
 
 from mayfly.clock import Clock
@@ -8,8 +9,10 @@ from mayfly.services.queues.board import Board
 from mayfly.services.queues.catalog import Catalog
 from mayfly.services.queues.events import QueueDoors
 from mayfly.services.queues.holding import Holding
+from mayfly.services.queues.move_tasks import MoveTasks
 from mayfly.services.queues.operations.attributes import AttributeOperations
 from mayfly.services.queues.operations.held import HeldOperations
+from mayfly.services.queues.operations.move_tasks import MoveTaskOperations
 from mayfly.services.queues.operations.queues import QueueOperations
 from mayfly.services.queues.operations.receiving import ReceiveOperations
 from mayfly.services.queues.operations.sending import SendOperations
@@ -34,6 +37,7 @@ class QueuesService:
         held = Holding(self.board, clock)
         receive = ReceiveOperations(store, clock, catalog, self.board, receiving)
         self.source = QueueTaps(store, catalog, receive, held)
+        self.move_tasks = MoveTasks(store, clock, catalog, self.board)
         self.sweeper = Sweeper(store, clock, catalog)
         self.operations: Mapping[str, Handler] = operations_of(
             QueueOperations(store, clock, catalog, self.board),
@@ -41,8 +45,11 @@ class QueuesService:
             SendOperations(store, catalog, sending),
             receive,
             HeldOperations(store, catalog, held),
+            MoveTaskOperations(store, clock, catalog, self.move_tasks),
         )
 
     async def run(self) -> None:
-        """Remove what may be removed, until cancelled."""
-        await self.sweeper.run()
+        """Remove what may be removed and carry out message move tasks, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.sweeper.run(), name="queues-sweeper")
+            tasks.create_task(self.move_tasks.run(), name="queues-move-tasks")

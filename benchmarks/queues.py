@@ -1,0 +1,123 @@
+"""Queues: durable sends, alone and by ten, receive and delete, and how soon a waiting receiver wakes.
+
+Real requests, each with a signature of its own where its body differs, over loopback, from two processes.
+"""
+
+import json
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks import conversations
+from benchmarks.conversations import Conversation, Held
+from benchmarks.platform import Running
+from benchmarks.report import Report, Row
+from benchmarks.signing import Signer
+
+PROCESSES = 2
+CONNECTIONS = 12  # in each
+ROUNDS = 3
+SECONDS = 3.0
+BODY = "x" * 100
+WAKES = 300
+
+Count = Callable[[int], None]
+
+
+def queues(platform: Running, report: Report) -> None:
+    """See the module."""
+    client = platform.client("sqs")
+    signer = Signer("sqs", platform.url[7:], platform.variables)
+    url = client.create_queue(QueueName="bench", Attributes={"VisibilityTimeout": "600"})["QueueUrl"]
+    rounds: dict[str, list[Held]] = {"batch": [], "single": [], "drain": []}
+    for _ in range(ROUNDS):
+        rounds["single"].append(_hold(platform, sending(signer, url, 1)))
+        rounds["batch"].append(_hold(platform, sending(signer, url, 10)))
+        rounds["drain"].append(_hold(platform, draining(signer, url)))
+    batch, single, drain = (conversations.median(rounds[what]) for what in ("batch", "single", "drain"))
+    report.add(
+        Row("queue: messages sent by ten, durable", batch.per_second, "/s"),
+        Row("queue: the server's processor time for one of these", batch.cpu_us, "µs"),
+        Row("queue: messages sent alone, durable", single.per_second, "/s"),
+        Row("queue: the server's processor time for one of these", single.cpu_us, "µs"),
+        Row("queue: messages received and deleted by ten", drain.per_second, "/s"),
+        Row("queue: the server's processor time for one of these", drain.cpu_us, "µs"),
+    )
+    p50, p99 = wake_ups(client, url)
+    report.add(
+        Row("queue: from the send to the wake-up of a long poll, median", p50, "ms"),
+        Row("queue: the same, p99", p99, "ms"),
+    )
+
+
+def _hold(platform: Running, make: conversations.Make) -> Held:
+    return conversations.hold(platform.port, platform.pid, [make] * PROCESSES, CONNECTIONS, SECONDS)
+
+
+def sending(signer: Signer, url: str, batch: int) -> conversations.Make:
+    """Send the same over and over."""
+    if batch == 1:
+        body = json.dumps({"QueueUrl": url, "MessageBody": BODY}).encode()
+        request = signer.request("AmazonSQS.SendMessage", body)
+    else:
+        entries = [{"Id": str(number), "MessageBody": BODY} for number in range(batch)]
+        body = json.dumps({"QueueUrl": url, "Entries": entries}).encode()
+        request = signer.request("AmazonSQS.SendMessageBatch", body)
+
+    def talk(until: float, count: Count) -> Conversation:
+        while time.time() < until:
+            yield request
+            count(batch)
+
+    return talk
+
+
+def draining(signer: Signer, url: str) -> conversations.Make:
+    """Receive ten, delete them."""
+    ask = json.dumps({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0}).encode()
+    request = signer.request("AmazonSQS.ReceiveMessage", ask)
+
+    def talk(until: float, count: Count) -> Conversation:
+        while time.time() < until:
+            found = json.loads((yield request)).get("Messages", [])
+            if not found:
+                return
+            entries = [
+                {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]} for number, message in enumerate(found)
+            ]
+            body = json.dumps({"QueueUrl": url, "Entries": entries}).encode()
+            reply = json.loads((yield signer.request("AmazonSQS.DeleteMessageBatch", body)))
+            count(len(reply["Successful"]))
+
+    return talk
+
+
+def wake_ups(client: Any, _url: str) -> tuple[float, float]:
+    """Median and 99th percentile of the time from before a send to after the receive that waited for it, in ms.
+
+    Through boto3 on both sides, so that the clients' own time, some 1 ms, is part of it.
+    """
+    url = client.create_queue(QueueName="bench-waking")["QueueUrl"]
+    samples: list[float] = []
+    sent_at = 0.0
+    received = threading.Semaphore(0)
+
+    def receive() -> None:
+        for _ in range(WAKES):
+            reply = client.receive_message(QueueUrl=url, WaitTimeSeconds=20)
+            samples.append(time.perf_counter() - sent_at)
+            client.delete_message(QueueUrl=url, ReceiptHandle=reply["Messages"][0]["ReceiptHandle"])
+            received.release()
+
+    receiver = threading.Thread(target=receive)
+    receiver.start()
+    for _ in range(WAKES):
+        time.sleep(0.01)  # the receiver waits by then
+        sent_at = time.perf_counter()
+        client.send_message(QueueUrl=url, MessageBody="x")
+        received.acquire()
+    receiver.join()
+    samples.sort()
+    return statistics.median(samples) * 1000, samples[int(len(samples) * 0.99)] * 1000
