@@ -118,3 +118,26 @@ async def test_a_level_that_cannot_be_had_cannot_be_required(stage: Stage) -> No
     with pytest.raises(ServiceError, match="cannot be required: gvisor needs a program"):
         await stage.functions.require_level("gvisor")
     assert stage.functions.levels.accounts is None
+
+
+async def test_the_state_says_why_a_function_cannot_run_as_long_as_that_is_so(stage: Stage) -> None:
+    stage.levels.add("gvisor")
+    await stage.create(Tags={"mayfly:level": "container"}, Publish=True)
+
+    async def states() -> list[tuple[str, str | None, str | None]]:
+        whole = (await stage.call("GetFunction", FunctionName="f"))["Configuration"]
+        version = await stage.call("GetFunctionConfiguration", FunctionName="f", Qualifier="1")
+        return [(one["State"], one.get("StateReasonCode"), one.get("StateReason")) for one in (whole, version)]
+
+    assert await states() == [("Active", None, None)] * 2
+    await stage.functions.require_level("gvisor")
+    wrong = (
+        "This function cannot run: the level 'container' is asked for, but at least 'gvisor' is required "
+        "(tag mayfly:level)."
+    )
+    assert await states() == [("Failed", "InvalidConfiguration", wrong)] * 2
+    await stage.functions.require_level(None)
+    assert await states() == [("Active", None, None)] * 2
+    stage.levels.discard("container")
+    gone = "The level of isolation 'container' cannot be had here: container needs a program that is not installed"
+    assert await states() == [("Failed", "InvalidConfiguration", gone)] * 2

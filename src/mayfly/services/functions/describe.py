@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from mayfly.clock import iso_millis, utc
 from mayfly.services.functions import capacity
+from mayfly.services.functions.fitness import Unfit
 from mayfly.services.functions.model import (
     LATEST,
     Alias,
@@ -53,9 +54,10 @@ def code_sha256(code: Code) -> str:
 
 
 def configuration(
-    shown_of: Function | Version, home: Home, *, qualifier: str | None = None
+    shown_of: Function | Version, home: Home, *, qualifier: str | None = None, unfit: Unfit | None = None
 ) -> "FunctionConfigurationTypeDef":
-    """What most operations answer. `qualifier`: what the ARN ends in, which is what the caller named."""
+    """What most operations answer. `qualifier`: what the ARN ends in, which is what the caller named. `unfit`: why what
+    is ready cannot run, where somebody asked."""
     chosen = shown_of.configuration
     version = shown_of if isinstance(shown_of, Version) else None
     name = shown_of.function_name if isinstance(shown_of, Version) else shown_of.name
@@ -89,6 +91,10 @@ def configuration(
     if chosen.capacity is not None:
         shown["CapacityProviderConfig"] = capacity.shown(chosen.capacity)
     _add_state(shown, shown_of)
+    if unfit is not None:
+        shown["State"] = "Failed"
+        shown["StateReason"] = unfit.reason
+        shown["StateReasonCode"] = cast("StateReasonCodeType", unfit.code)
     return shown
 
 

@@ -13,6 +13,7 @@ from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.egress import FunctionEgress
+from mayfly.services.functions.fitness import Fitness
 from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import LATEST, Architecture, Configuration, Function, Version
 from mayfly.services.functions.names import MAX_NAME, Home
@@ -70,6 +71,7 @@ class FunctionOperations:
         self._preparing = preparing
         self._settler = settler
         self._levels = levels
+        self._fitness = Fitness(levels, choose)
         self._egress = egress
 
     @operation("CreateFunction")
@@ -115,8 +117,9 @@ class FunctionOperations:
         reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
         found = await self._editor.resolve(reference)
         function = found.function
+        unfit = await self._fitness.of(function, found.runs)
         reply: dict[str, object] = {
-            "Configuration": describe.configuration(found.runs, self._home, qualifier=reference.qualifier),
+            "Configuration": describe.configuration(found.runs, self._home, qualifier=reference.qualifier, unfit=unfit),
             "Code": self._location(context, found.runs),
         }
         if function.tags:
@@ -138,7 +141,8 @@ class FunctionOperations:
     ) -> "FunctionConfigurationTypeDef":
         reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
         found = await self._editor.resolve(reference)
-        return describe.configuration(found.runs, self._home, qualifier=reference.qualifier)
+        unfit = await self._fitness.of(found.function, found.runs)
+        return describe.configuration(found.runs, self._home, qualifier=reference.qualifier, unfit=unfit)
 
     @operation("ListFunctions")
     async def list(self, context: RequestContext, params: "ListFunctionsRequestTypeDef") -> dict[str, object]:
