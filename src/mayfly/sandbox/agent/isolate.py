@@ -71,6 +71,7 @@ class Seal(NamedTuple):
     calls: kernel.SystemCallFilter
     proc: int  # descriptor of a /proc that can be written; -1: instances get no user namespace of their own
     alone: bool  # there is one user id for everything, see `standing`
+    renunciation: powers.Renunciation  # of what a user namespace begins with
 
 
 def prepare(entrances: list[int], *, alone: bool = False) -> socket.socket:
@@ -115,7 +116,7 @@ def isolate(plan: Plan, given: Descriptors, endpoint: socket.socket, to_agent: s
     outside = [one.fileno() for one in listeners] + ([ears] if ears >= 0 else [])
     channel.send(to_agent, {"op": channel.LISTENING, "id": plan.id, "heard": ears >= 0}, outside)
     if seal.proc >= 0:
-        powers.renounce()  # while the server hears of it
+        powers.renounce(seal.renunciation)  # while the server hears of it
     for one in (*listeners, to_agent):
         one.detach()
     os.dup2(given.control, CONTROL, inheritable=False)

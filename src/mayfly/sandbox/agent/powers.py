@@ -96,10 +96,10 @@ def own_user_namespace(uid: int, proc: int) -> None:
     map_ids(proc, (uid, uid), outside)
 
 
-def renounce() -> None:
+def renounce(renunciation: Renunciation) -> None:
     """Give up all capabilities, and the possibility of them, for good. Some forty system calls."""
     empty_bounding_set()
-    keep_capabilities()
+    renunciation.carry_out()
 
 
 def map_ids(proc: int, inside: tuple[int, int], outside: tuple[int, int]) -> None:

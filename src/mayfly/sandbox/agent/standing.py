@@ -66,7 +66,7 @@ def own_user_namespaces(alone: bool, first_uid: int) -> bool:
                 powers.become(first_uid)
             kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
             powers.own_user_namespace(first_uid, proc)
-            powers.renounce()
+            powers.renounce(powers.Renunciation())
             os._exit(0)
         finally:
             os._exit(1)

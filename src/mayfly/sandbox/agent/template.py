@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn, Optional
 
-from mayfly.sandbox.agent import channel, isolate, kernel, nest, pages, residents, root
+from mayfly.sandbox.agent import channel, isolate, kernel, nest, pages, powers, residents, root
 from mayfly.sandbox.python import bootstrap, launcher, settle
 
 _LAST_CAPABILITY = 63
@@ -55,7 +55,7 @@ def _prepare(
 ) -> tuple[isolate.Seal, list[str], list[object]]:
     """The last steps of instances, what could not be loaded, and what `settle` left to be kept."""
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if message["user_namespaces"] else -1
-    seal = isolate.Seal(_read_filter(filter_descriptor), proc, message["alone"])
+    seal = isolate.Seal(_read_filter(filter_descriptor), proc, message["alone"], powers.Renunciation())
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("300")  # when the whole machine runs out of memory, functions go before the server does
     maps = open(pages.MAPS)  # noqa: SIM115 (read at the end, when /proc is out of sight)
