@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn, Optional
 
-from mayfly.sandbox.agent import channel, isolate, kernel, nest, pages, powers, residents, root
+from mayfly.sandbox.agent import channel, forks, isolate, kernel, nest, pages, powers, residents, root
 from mayfly.sandbox.python import bootstrap, launcher, settle
 
 _LAST_CAPABILITY = 63
@@ -27,8 +27,8 @@ _LAST_CAPABILITY = 63
 _Wait = Callable[[], Optional[tuple[dict[str, Any], list[int]]]]  # noqa: UP045 (evaluated on Python 3.9 too)
 
 
-def main(descriptor: int) -> NoReturn:
-    """Serve the agent at the other end of `descriptor` until it goes away."""
+def main(descriptor: int, hooks: forks.Hooks) -> NoReturn:
+    """Serve the agent at the other end of `descriptor` until it goes away. `hooks` are being gathered."""
     to_agent = socket.socket(fileno=descriptor)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
     received = channel.receive(to_agent)
@@ -38,20 +38,20 @@ def main(descriptor: int) -> NoReturn:
     try:
         keeper = nest.pack_keeper()
         resident = residents.of(message["resident"])
-        seal, missing, _plugs = _prepare(message, filter_descriptor, resident)
+        seal, missing, _plugs = _prepare(message, filter_descriptor, resident, hooks)
         filters = nest.Filters(_read_filter(shared_filter), _read_filter(denial))
     except Exception as error:  # the boundary of a process: the agent is told, whatever it was
         traceback.print_exc()
         channel.send(to_agent, {"op": channel.FAILED, "error": f"{type(error).__name__}: {error}"})
         sys.exit(1)
-    clones = _Clones(to_agent, seal, filters, keeper, entrances, resident)
+    clones = _Clones(to_agent, seal, filters, keeper, entrances, resident, hooks)
     clones.keep_spare()
     channel.send(to_agent, {"op": channel.PREPARED, "missing": missing})
     clones.serve()
 
 
 def _prepare(
-    message: dict[str, Any], filter_descriptor: int, resident: residents.Resident
+    message: dict[str, Any], filter_descriptor: int, resident: residents.Resident, hooks: forks.Hooks
 ) -> tuple[isolate.Seal, list[str], list[object]]:
     """The last steps of instances, what could not be loaded, and what `settle` left to be kept."""
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if message["user_namespaces"] else -1
@@ -80,12 +80,13 @@ def _prepare(
     _heed_signals()
     gc.disable()
     missing = resident.load("/var/runtime")
+    hooks.release()
     bootstrap.forget_modules()
     bootstrap.open_output()
     os.environ["TZ"] = ":UTC"  # as most functions have it
     time.tzset()
     pkgutil.get_importer(isolate.TASK_ROOT)  # is kept, and looks into it when it is first asked
-    plugs = settle.settle(lambda: _rehearse(resident))
+    plugs = settle.settle(lambda: _rehearse(resident, hooks))
     with maps:
         pages.collapse(pages.places(maps))
     return seal, missing, plugs
@@ -100,9 +101,11 @@ def _heed_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _rehearse(resident: residents.Resident) -> None:
+def _rehearse(resident: residents.Resident, hooks: forks.Hooks) -> None:
     """What a clone does, as far as that is without effect."""
+    hooks.spared = True
     kernel.rehearse_clone()
+    hooks.spared = False
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
     mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with mine, theirs:
@@ -139,7 +142,9 @@ class _Clones:
         keeper: BinaryIO,
         entrances: list[int],
         resident: residents.Resident,
+        hooks: forks.Hooks,
     ) -> None:
+        self._hooks = hooks
         self._to_agent = to_agent
         self._resident = resident
         self._seal = seal
@@ -209,7 +214,11 @@ class _Clones:
         return pid
 
     def _clone(self, wait: _Wait) -> int:
-        pid, entrances = clone_into(self._entrances or [])
+        self._hooks.spared = True
+        try:
+            pid, entrances = clone_into(self._entrances or [])
+        finally:
+            self._hooks.spared = False  # in the clone, too
         if pid == 0:
             _become_instance(wait, entrances, self._to_agent, self._seal, self._resident)
         return pid

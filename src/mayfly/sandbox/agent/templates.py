@@ -16,7 +16,8 @@ from mayfly.sandbox.agent.instances import Uids
 
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from mayfly.sandbox.agent import template; sys.path.pop(0); template.main(3)"
+    "from mayfly.sandbox.agent import forks; hooks = forks.Hooks(); hooks.gather(); "
+    "from mayfly.sandbox.agent import template; sys.path.pop(0); template.main(3, hooks)"
 )
 
 
