@@ -103,8 +103,8 @@ def prctl(option: int, *arguments: int) -> int:
 
 def prctl_name(name: str) -> None:
     """What process lists show; 15 bytes are kept."""
-    buffer = ctypes.create_string_buffer(name.encode()[:15])
-    prctl(PR_SET_NAME, ctypes.addressof(buffer))
+    # Without a buffer: each length of one is a type of its own, which a fork would have to make.
+    _check(_libc.prctl(PR_SET_NAME, name.encode()[:15]), "prctl_name")
 
 
 def _tid_address() -> int:

@@ -106,6 +106,7 @@ def _rehearse(resident: residents.Resident, hooks: forks.Hooks) -> None:
     hooks.spared = True
     kernel.rehearse_clone()
     hooks.spared = False
+    isolate.rehearse()
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
     mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with mine, theirs:

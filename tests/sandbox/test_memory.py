@@ -1,0 +1,48 @@
+"""What an instance of a small function has of its own: copies of pages, and no modules but the template's."""
+
+import sys
+
+import pytest
+
+from mayfly.sandbox.python import preload
+
+from .talk import Talks
+
+pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module")]
+
+# 740 pages are what one of a burst has; the look itself, other Pythons and other kernels take more.
+MOST_PAGES = 1100
+
+PRIVATE = """
+with open("/proc/self/smaps_rollup") as file:
+    result = next(int(line.split()[1]) // 4 for line in file if line.startswith("Private_Dirty:"))
+"""
+LOADED = "import sys; result = sorted({name.partition('.')[0] for name in sys.modules})"
+FORK = """
+import os, threading
+lock = threading._active_limbo_lock
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.write(writing, b"%d" % (threading._active_limbo_lock is not lock))
+    os._exit(0)
+os.wait()
+result = [os.read(reading, 10) == b"1", threading.main_thread() is threading.current_thread()]
+result.append(threading.main_thread().ident == threading.get_ident())
+"""
+
+
+async def test_an_instance_has_few_pages_of_its_own(isolated: Talks) -> None:
+    talk = await isolated.ready()
+    assert await talk.run(PRIVATE) < MOST_PAGES
+
+
+async def test_an_instance_has_the_standard_library_and_the_packages_of_the_runtime_in_memory(isolated: Talks) -> None:
+    talk = await isolated.ready()
+    loaded = set(await talk.run(LOADED))
+    others = loaded - set(sys.stdlib_module_names) - set(preload.PACKAGES) - {"__main__", "__mp_main__", "lab"}
+    assert {name for name in others if not name.startswith("_sysconfigdata")} == set()
+
+
+async def test_a_function_that_forks_has_the_hooks_that_its_own_start_was_spared(isolated: Talks) -> None:
+    talk = await isolated.ready()
+    assert await talk.run(FORK) == [True, True, True]
