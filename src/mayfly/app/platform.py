@@ -63,6 +63,7 @@ from mayfly.services.functions.service import FunctionsService, image_architectu
 from mayfly.services.identity.access import guarded
 from mayfly.services.identity.service import IdentityService, Secrets
 from mayfly.services.objects.service import ObjectsService
+from mayfly.services.ports import PlatformEvents
 from mayfly.services.stacks.service import StacksService
 from mayfly.services.tables.service import TablesService
 from mayfly.services.telemetry.service import LogsService
@@ -247,6 +248,7 @@ class _Builder:
             outgoing,
             records,
         )
+        platform_events = messaging.events.platform_events
         functions = FunctionsService(
             settings=self._settings,
             clock=self._clock,
@@ -265,9 +267,11 @@ class _Builder:
             signatures=signed,
             obstacle=levels.obstacle,
             sandboxes=levels.start,
+            platform_events=platform_events,
         )
         targets.add("lambda", functions.event_targets)
-        objects = ObjectsService(state.store, state.blobs, targets, self._clock)
+        targets.add("logs", logs.event_targets)
+        objects = ObjectsService(state.store, state.blobs, targets, self._clock, platform_events)
         late_objects.bind(objects)
         tables = TablesService(state.store, self._clock)
         models = Models()
@@ -276,7 +280,7 @@ class _Builder:
         below += messaging.services
         if workers is not None:
             below = [workers.settling(service) for service in below]
-        operations, stacks = self._stacks(state, models, below, objects)
+        operations, stacks = self._stacks(state, models, below, objects, platform_events)
         sdk_calls.bind(SdkCalls(operations, models))
         services = {service.name: guarded(service) for service in (*below, stacks)}
         gateway = Gateway(services, identity.keys, self._settings, self._clock, models)
@@ -360,12 +364,17 @@ class _Builder:
         return logs, ledger, records
 
     def _stacks(
-        self, state: _State, models: Models, below: list[Service], objects: ObjectsService
+        self,
+        state: _State,
+        models: Models,
+        below: list[Service],
+        objects: ObjectsService,
+        events: PlatformEvents,
     ) -> tuple[InProcessOperations, StacksService]:
         """Stacks, which call the services below them in process, validated as from outside."""
         known = {service.name: guarded(service) for service in below}
         operations = InProcessOperations(known, Catalogue(models, frozenset(known)))
-        return operations, StacksService(state.store, operations, objects, self._clock)
+        return operations, StacksService(state.store, operations, objects, self._clock, events=events)
 
     async def _open_state(self) -> _State:
         store = await SqliteStore.open(self._directory.database, MIGRATED, self._clock)

@@ -171,6 +171,18 @@ class PlatformEvents(Protocol):
         """
 
 
+class Unheard:
+    """`PlatformEvents` where there is no bus: for services that run alone."""
+
+    def emit(
+        self, tx: Tx, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()
+    ) -> None:
+        """Nobody listens."""
+
+
+UNHEARD = Unheard()
+
+
 class Ticks(Protocol):
     """Given by whoever has something happen on schedule, used by the ticker."""
 
@@ -255,6 +267,7 @@ class SdkOperations(Protocol):
 
 __all__ = [
     "PLAIN",
+    "UNHEARD",
     "CallRecords",
     "CodeSource",
     "Credentials",

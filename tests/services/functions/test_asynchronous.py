@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from mayfly.engine.api import EngineClosedError, Failure, Outcome, ThrottledError
+from mayfly.services.contract import ServiceError
+from mayfly.services.functions import repository
 from mayfly.services.functions.asynchronous import EXTEND_EVERY_S, QUEUE, default_concurrency
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.stage import ARN, EVENTS_AT_ONCE, Stage, failed, ok
@@ -126,11 +128,24 @@ async def test_an_event_for_a_function_without_concurrency_is_given_up_at_once(s
     assert stage.engine.calls == []
 
 
+async def test_an_event_for_a_function_that_is_not_there_is_refused(stage: Stage) -> None:
+    await stage.create()
+    with pytest.raises(ServiceError) as caught:
+        await stage.store.write(lambda tx: stage.functions.event_targets.accept(tx, f"{ARN}gone", b"{}"))
+    assert caught.value.code == "ResourceNotFoundException"
+
+
 async def test_an_event_for_a_function_that_is_gone_is_kept_among_the_dead(stage: Stage) -> None:
     await stage.create()
-    await stage.store.write(lambda tx: stage.functions.event_targets.accept(tx, f"{ARN}gone", b"{}"))
+
+    def accept_and_delete(tx: Any) -> None:
+        stage.functions.event_targets.accept(tx, f"{ARN}f", b"{}")
+        repository.delete(tx, "f")
+        stage.functions.catalog.deleted(tx, "f")
+
+    await stage.store.write(accept_and_delete)
     await stage.drained()
-    assert [item.reason for item in await stage.queue.dead(QUEUE, 10)] == [f"Function not found: {ARN}gone"]
+    assert [item.reason for item in await stage.queue.dead(QUEUE, 10)] == [f"Function not found: {ARN}f"]
 
 
 async def test_the_lease_of_a_long_call_is_extended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -229,7 +229,6 @@ async def test_rules_that_cannot_meet_are_no_overlap(s3: Caller) -> None:
     [
         {"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:us-east-1:000000000000:q", "Events": []}]},
         {"TopicConfigurations": [{"TopicArn": "arn:aws:sns:us-east-1:000000000000:t", "Events": []}]},
-        {"EventBridgeConfiguration": {}},
     ],
 )
 async def test_destinations_that_do_not_exist_yet_are_refused_by_name(

@@ -10,12 +10,13 @@ import msgspec
 from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import ServiceError
-from mayfly.services.functions import faults, repository, version_repository
+from mayfly.services.functions import faults, repository, state_events, version_repository
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.model import Code, Function, Subject, Version
 from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.publishing import Publisher, Publishing, blob_owner
 from mayfly.services.functions.version_repository import Found
+from mayfly.services.ports import UNHEARD, PlatformEvents
 from mayfly.settings import FunctionLimits
 from mayfly.store.api import Blobs, Reader, Store, Tx
 
@@ -40,7 +41,9 @@ class Editor:
         home: Home,
         limits: FunctionLimits,
         clock: Clock,
+        events: PlatformEvents = UNHEARD,
     ) -> None:
+        self._events = events
         self._store = store
         self._blobs = blobs
         self._catalog = catalog
@@ -76,6 +79,7 @@ class Editor:
             version = self._publisher.publish(tx, function, publish) if publish else None
             self._check_storage(tx)
             self._catalog.written(tx, function)
+            self._tell(tx, None, function)
             return version
 
         return await self._store.write(body)
@@ -129,6 +133,7 @@ class Editor:
             if version is not None or new.code.size > old.code.size:
                 self._check_storage(tx)
             self._catalog.written(tx, new)
+            self._tell(tx, old, new)
             return new, version
 
         return await self._store.write(body)
@@ -181,6 +186,7 @@ class Editor:
             repository.delete(tx, name)
             self._publisher.forget(tx, name)
             self._catalog.deleted(tx, name)
+            self._tell(tx, old, None)
 
         await self._store.write(body)
 
@@ -212,6 +218,14 @@ class Editor:
         _, stored = repository.usage(tx)
         if stored > self._limits.code_storage_bytes:
             raise faults.code_storage_exceeded()
+
+    def _tell(self, tx: Tx, old: Function | None, new: Function | None) -> None:
+        """Let the event bus know what has become of a function."""
+        function = new or old
+        assert function is not None
+        arn = self._home.arn(function.name)
+        if told := state_events.told(old, new, arn):
+            self._events.emit(tx, state_events.SOURCE, told.detail_type, told.detail, (arn,))
 
     def _there(self, function: Function | None, name: str, missing: ServiceError | None) -> Function:
         if function is None:

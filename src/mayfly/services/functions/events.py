@@ -1,6 +1,6 @@
 """`ports.EventTargets`: how other services invoke functions, asynchronously and within their own transactions."""
 
-from mayfly.services.functions import faults, resource_policy
+from mayfly.services.functions import faults, resource_policy, version_repository
 from mayfly.services.functions.asynchronous import EventQueue
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.names import Home
@@ -30,5 +30,10 @@ class FunctionEventTargets:
             )
 
     def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
-        """Accept one invocation; an event for a function that is gone by then ends among the dead."""
-        self._events.put_new(tx, self._home.parse(arn), event)
+        """Accept one invocation; `ServiceError` ResourceNotFoundException for a function that is not there."""
+        named = self._home.parse(arn)
+        if self._catalog.peek(named.name, named.qualifier) is None and (
+            version_repository.resolve(tx, named.name, named.qualifier) is None
+        ):
+            raise faults.function_not_found(self._home.arn(named.name, named.qualifier))
+        self._events.put_new(tx, named, event)

@@ -63,7 +63,7 @@ from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.roles import RoleCheck
 from mayfly.services.functions.settling import Settler
 from mayfly.services.functions.web.handler import Signatures, UrlHandler
-from mayfly.services.ports import CodeSource, Roles
+from mayfly.services.ports import UNHEARD, CodeSource, PlatformEvents, Roles
 from mayfly.settings import Settings
 from mayfly.store.api import Blobs, ReadyQueue, Store
 
@@ -134,6 +134,7 @@ class FunctionsService:
         async_concurrency: int | None = None,
         obstacle: Obstacle | None = None,
         sandboxes: Start | None = None,
+        platform_events: PlatformEvents = UNHEARD,
     ) -> None:
         limits = settings.limits
         host = host or host_architecture()
@@ -171,7 +172,7 @@ class FunctionsService:
         )
         self._provisioner = provisioner = Provisioner(store, catalog, engine)
         self._publisher = publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock, image_source)
-        editor = Editor(store, blobs, catalog, publisher, home, limits, clock)
+        editor = Editor(store, blobs, catalog, publisher, home, limits, clock, platform_events)
         self._settler = settler = Settler(store, editor, image_source)
         sources = CodeSources(self._library, image_source, objects)
         self.calls = calls = Invoker(engine, recorder, limits, clock)

@@ -87,8 +87,9 @@ def is_empty(reader: Reader, bucket: str) -> bool:
     return reader.one(statements.ANY_OBJECT, {"bucket": bucket}) is None
 
 
-def set_rules(tx: Tx, bucket: str, rules: Sequence[Rule]) -> None:
-    tx.run(statements.SET_NOTIFICATIONS, {"name": bucket, "notifications": to_json(rules)})
+def set_rules(tx: Tx, bucket: str, rules: Sequence[Rule], event_bus: bool = False) -> None:
+    params = {"name": bucket, "notifications": to_json(rules), "event_bus": int(event_bus)}
+    tx.run(statements.SET_NOTIFICATIONS, params)
 
 
 def next_sequence(tx: Tx, bucket: str, now: float) -> int:
@@ -114,9 +115,10 @@ def delete_setting(tx: Tx, bucket: str, kind: str) -> None:
 
 
 def _bucket(row: Row) -> Bucket:
-    name, account, region, created_at, rules, versioning = row
+    name, account, region, created_at, rules, versioning, event_bus = row
     decoded = _RULES.decode(rules) if rules != "[]" else ()
-    return Bucket(name, account, region, float(created_at), decoded, cast("Versioning", versioning))
+    versions = cast("Versioning", versioning)
+    return Bucket(name, account, region, float(created_at), decoded, versions, bool(event_bus))
 
 
 # --- objects

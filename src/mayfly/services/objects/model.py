@@ -29,6 +29,7 @@ class Bucket(msgspec.Struct, frozen=True):
     created_at: float
     rules: tuple[Rule, ...] = ()
     versioning: Versioning = ""
+    event_bus: bool = False  # the default event bus hears of what happens in it
 
 
 class Checksum(msgspec.Struct, frozen=True):

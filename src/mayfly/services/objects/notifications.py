@@ -63,7 +63,6 @@ _MAX_FILTER_BYTES: Final = 1024
 _UNSERVED: Final = {
     "TopicConfigurations": "an SNS topic",
     "QueueConfigurations": "an SQS queue",
-    "EventBridgeConfiguration": "EventBridge",
 }
 _OVERLAP: Final = (
     "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are "

@@ -12,6 +12,7 @@ import msgspec
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, ServiceError
 from mayfly.services.objects import (
+    bus_events,
     catalog,
     conditions,
     notifications,
@@ -22,7 +23,7 @@ from mayfly.services.objects import (
 from mayfly.services.objects.conditions import UNCONDITIONAL, Conditions
 from mayfly.services.objects.model import Bucket, DeleteMarker, Part, Removal, StoredObject, Tags
 from mayfly.services.objects.notifications import Happening
-from mayfly.services.ports import EventTargets
+from mayfly.services.ports import UNHEARD, EventTargets, PlatformEvents
 from mayfly.store.api import Blobs, Tx
 
 _log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Publisher:
     blobs: Blobs
     targets: EventTargets
     clock: Clock
+    events: PlatformEvents = UNHEARD
 
     def put(
         self,
@@ -166,7 +168,7 @@ class Publisher:
 
     def _tell(self, tx: Tx, context: RequestContext, bucket: Bucket, happening: Happening) -> None:
         rules = notifications.matching(bucket.rules, happening)
-        if not rules:
+        if not rules and not bucket.event_bus:
             return
         now = self.clock.now()
         sequence = catalog.next_sequence(tx, bucket.name, now)
@@ -178,6 +180,9 @@ class Publisher:
                 # Only a configuration put with SkipDestinationValidation names such a target. As in S3 the object is
                 # written all the same, and the event is nobody's.
                 _log.warning("no event for %s from bucket %s: %s", rule.target, bucket.name, refusal.message)
+        if bucket.event_bus and (told := bus_events.told(bucket, happening, context, sequence)):
+            arn = notifications.bucket_arn(bucket.name)
+            self.events.emit(tx, bus_events.SOURCE, told.detail_type, told.detail, (arn,))
 
 
 def link_owner(version: str) -> str:

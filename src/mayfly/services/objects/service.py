@@ -25,7 +25,7 @@ from mayfly.services.objects.operations.uploads import UploadOperations
 from mayfly.services.objects.operations.versions import VersionOperations
 from mayfly.services.objects.publishing import Publisher
 from mayfly.services.objects.ranges import Span
-from mayfly.services.ports import EventTargets
+from mayfly.services.ports import UNHEARD, EventTargets, PlatformEvents
 from mayfly.store.api import Blobs, Reader, Store
 
 PACKAGE = "mayfly.services.objects"  # for the store: where the migrations are
@@ -36,11 +36,18 @@ class ObjectsService:
 
     name = "s3"
 
-    def __init__(self, store: Store, blobs: Blobs, targets: EventTargets, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        blobs: Blobs,
+        targets: EventTargets,
+        clock: Clock,
+        events: PlatformEvents = UNHEARD,
+    ) -> None:
         self._store = store
         self._blobs = blobs
         self._clock = clock
-        publisher = Publisher(blobs, targets, clock)
+        publisher = Publisher(blobs, targets, clock, events)
         self._operations = operations_of(
             BucketOperations(store, clock),
             ObjectOperations(store, blobs, publisher, clock),

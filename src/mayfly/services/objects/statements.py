@@ -10,11 +10,11 @@ VALUES (:name, :account, :region, :created_at, 0, '[]')
 """
 
 FIND_BUCKET: Final = """
-SELECT name, account, region, created_at, notifications, versioning FROM objects_buckets WHERE name = :name
+SELECT name, account, region, created_at, notifications, versioning, event_bus FROM objects_buckets WHERE name = :name
 """
 
 LIST_BUCKETS: Final = """
-SELECT name, account, region, created_at, notifications, versioning FROM objects_buckets
+SELECT name, account, region, created_at, notifications, versioning, event_bus FROM objects_buckets
 WHERE account = :account AND name > :after AND name >= :prefix AND name < :stop AND (:region = '' OR region = :region)
 ORDER BY name LIMIT :limit
 """
@@ -31,7 +31,9 @@ SELECT id, '', :now FROM objects_uploads WHERE bucket = :name
 
 DELETE_BUCKET_UPLOADS: Final = "DELETE FROM objects_uploads WHERE bucket = :name"
 
-SET_NOTIFICATIONS: Final = "UPDATE objects_buckets SET notifications = :notifications WHERE name = :name"
+SET_NOTIFICATIONS: Final = """
+UPDATE objects_buckets SET notifications = :notifications, event_bus = :event_bus WHERE name = :name
+"""
 
 # Rises with every event even when the clock stands still or goes back.
 ADVANCE_SEQUENCE: Final = """

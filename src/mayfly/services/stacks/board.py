@@ -15,32 +15,32 @@ from mayfly.services.stacks.model import Operation, Resource, Role, Stack
 from mayfly.services.stacks.planner import Draft, Place
 from mayfly.services.stacks.records import (
     forget_resource,
-    resource_event,
     resources_of,
     save_resource,
     save_stack,
     secrets_of,
-    stack_event,
     stack_of_id,
 )
 from mayfly.services.stacks.resources.base import Made, Target
+from mayfly.services.stacks.telling import Telling
 from mayfly.services.stacks.template.intrinsics import placeholder
 from mayfly.store.api import Reader, Store, Tx
 
 
 class Board:
-    def __init__(self, store: Store, clock: Clock, stack: Stack, rows: Iterable[Resource]) -> None:
+    def __init__(self, store: Store, clock: Clock, telling: Telling, stack: Stack, rows: Iterable[Resource]) -> None:
         self._store = store
         self._clock = clock
+        self._telling = telling
         self.stack = stack
         self._rows = {(row.logical_id, row.generation): row for row in rows}
 
     @classmethod
-    async def open(cls, store: Store, clock: Clock, stack_id: str) -> "Board":
+    async def open(cls, store: Store, clock: Clock, telling: Telling, stack_id: str) -> "Board":
         def read(reader: Reader) -> tuple[Stack, list[Resource]]:
             return stack_of_id(reader, stack_id), resources_of(reader, stack_id)
 
-        return cls(store, clock, *await store.read(read))
+        return cls(store, clock, telling, *await store.read(read))
 
     @property
     def operation(self) -> Operation:
@@ -111,7 +111,7 @@ class Board:
             for row in stamped:
                 save_resource(tx, row)
                 if event:
-                    resource_event(tx, row, self.operation.token, row.updated_at, secrets)
+                    self._telling.resource(tx, row, self.operation.token, row.updated_at, secrets)
 
         await self._store.write(write)
         for row in stamped:
@@ -124,7 +124,7 @@ class Board:
 
         def write(tx: Tx) -> None:
             forget_resource(tx, last)
-            resource_event(tx, last, self.operation.token, last.updated_at, secrets)
+            self._telling.resource(tx, last, self.operation.token, last.updated_at, secrets)
 
         await self._store.write(write)
         self._rows.pop((row.logical_id, row.generation), None)
@@ -138,7 +138,7 @@ class Board:
 
         def write(tx: Tx) -> None:
             # The event belongs to the operation, which the new row may have ended.
-            stack_event(tx, msgspec.structs.replace(stack, operation=self.operation), at)
+            self._telling.stack(tx, msgspec.structs.replace(stack, operation=self.operation), at)
             save_stack(tx, stack)
             for row in changed:
                 save_resource(tx, row)

@@ -23,6 +23,7 @@ from mayfly.services.stacks.builder import Builder
 from mayfly.services.stacks.graph import walk
 from mayfly.services.stacks.model import Definition, Operation, Resource, Role, Stack
 from mayfly.services.stacks.planner import Draft, Types, draft, outputs
+from mayfly.services.stacks.telling import Telling
 from mayfly.store.api import Reader, Store, StoreClosedError
 
 _PARALLEL = 8
@@ -33,7 +34,8 @@ _log = logging.getLogger(__name__)
 class Driver:
     """Owns the tasks of running operations."""
 
-    def __init__(self, store: Store, clock: Clock, types: Types, operations: Operations) -> None:
+    def __init__(self, store: Store, clock: Clock, types: Types, operations: Operations, telling: Telling) -> None:
+        self.telling = telling
         self._store = store
         self._clock = clock
         self._types = types
@@ -104,7 +106,7 @@ class Driver:
         return finished
 
     async def _finish(self, stack_id: str) -> None:
-        board = await Board.open(self._store, self._clock, stack_id)
+        board = await Board.open(self._store, self._clock, self.telling, stack_id)
         while board.stack.operation is not None:
             await _Run(board, self._types, self._operations).phase()
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mayfly.clock import Clock
 from mayfly.services.contract import Handler, operations_of
-from mayfly.services.ports import CodeSource, Operations
+from mayfly.services.ports import UNHEARD, CodeSource, Operations, PlatformEvents
 from mayfly.services.stacks.driver import Driver
 from mayfly.services.stacks.intake import Intake
 from mayfly.services.stacks.operations.change_sets import ChangeSetOperations
@@ -13,6 +13,7 @@ from mayfly.services.stacks.operations.describing import DescribingOperations
 from mayfly.services.stacks.operations.templates import TemplateOperations
 from mayfly.services.stacks.planner import Types
 from mayfly.services.stacks.resources.registry import resource_types
+from mayfly.services.stacks.telling import Telling
 from mayfly.store.api import Store
 
 
@@ -28,10 +29,11 @@ class StacksService:
         code_source: CodeSource,
         clock: Clock,
         types: Types | None = None,
+        events: PlatformEvents = UNHEARD,
     ) -> None:
         known = resource_types() if types is None else types
         self._intake = Intake(code_source, known)
-        self.driver = Driver(store, clock, known, operations)
+        self.driver = Driver(store, clock, known, operations, Telling(events))
         self.operations: Mapping[str, Handler] = operations_of(
             ChangingOperations(store, clock, self._intake, self.driver, known),
             ChangeSetOperations(store, clock, self._intake, self.driver, known),

@@ -9,6 +9,7 @@ from mayfly.clock import Clock
 from mayfly.errors import MayflyError
 from mayfly.services.contract import Handler, operations_of
 from mayfly.services.telemetry.book import Book
+from mayfly.services.telemetry.event_targets import LogEventTargets
 from mayfly.services.telemetry.operations.events import EventOperations
 from mayfly.services.telemetry.operations.groups import GroupOperations
 from mayfly.services.telemetry.operations.streams import StreamOperations
@@ -31,6 +32,7 @@ class LogsService:
             StreamOperations(store, self.book),
             EventOperations(store, self.book, clock),
         )
+        self.event_targets = LogEventTargets(store, self.book, clock)
         self._expiry: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

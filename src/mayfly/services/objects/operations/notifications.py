@@ -40,7 +40,7 @@ class NotificationOperations:
 
         def body(tx: Tx) -> None:
             access.bucket_for(tx, context, bucket.name, request.get("ExpectedBucketOwner"))
-            catalog.set_rules(tx, bucket.name, rules)
+            catalog.set_rules(tx, bucket.name, rules, "EventBridgeConfiguration" in configuration)
 
         await self._store.write(body)
         return {}
@@ -53,7 +53,8 @@ class NotificationOperations:
         bucket = await self._store.read(
             lambda reader: access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
         )
-        return notifications.render(bucket.rules)
+        to_bus: dict[str, Any] = {"EventBridgeConfiguration": {}} if bucket.event_bus else {}
+        return notifications.render(bucket.rules) | to_bus
 
     async def _check_target(self, bucket: Bucket, rule: Rule) -> None:
         source = notifications.bucket_arn(bucket.name)

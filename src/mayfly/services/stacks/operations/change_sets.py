@@ -21,7 +21,6 @@ from mayfly.services.stacks.records import (
     insert_stack,
     resources_of,
     save_stack,
-    stack_event,
     stack_of_id,
 )
 from mayfly.store.api import Reader, Row, Store, Tx
@@ -95,7 +94,7 @@ class ChangeSetOperations:
 
         def write(tx: Tx) -> None:
             if fresh and insert_stack(tx, stack):
-                stack_event(tx, stack, self._clock.now())
+                self._driver.telling.stack(tx, stack, self._clock.now())
             elif fresh:
                 raise validation(f"Stack [{stack.name}] already exists and cannot be created again with the changeSet")
             tx.run(statements.CHANGE_SET_FAILED_FORGET, {"stack_id": stack.id, "name": change_set.name})
@@ -223,7 +222,7 @@ class ChangeSetOperations:
                 ),
             )
             save_stack(tx, begun)
-            stack_event(tx, begun, now)
+            self._driver.telling.stack(tx, begun, now)
             # The other change sets were drawn up against what is about to change.
             tx.run(statements.CHANGE_SETS_OBSOLETE, {"stack_id": stack.id, "id": found.id})
             tx.run(statements.CHANGE_SET_EXECUTED, {"id": found.id, "execution": "EXECUTE_COMPLETE"})

@@ -14,7 +14,7 @@ from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.intake import Intake, refuse_unsupported
 from mayfly.services.stacks.model import Definition, Operation, Stack, busy
 from mayfly.services.stacks.planner import Place, Types, changes, draft
-from mayfly.services.stacks.records import find_stack, insert_stack, resources_of, save_stack, stack_event
+from mayfly.services.stacks.records import find_stack, insert_stack, resources_of, save_stack
 from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ChangingOperations:
                 if token and found.options.get("Token") == token:
                     return found.id  # the same request once more
                 raise ServiceError("AlreadyExistsException", f"Stack [{stack.name}] already exists", status=400)
-            stack_event(tx, stack, now)
+            self._driver.telling.stack(tx, stack, now)
             tx.after_commit(lambda: self._driver.launch(stack.id))
             return stack.id
 
@@ -133,7 +133,7 @@ class ChangingOperations:
                 stack, status="DELETE_IN_PROGRESS", reason="User Initiated", operation=wanted
             )
             save_stack(tx, begun)
-            stack_event(tx, begun, now)
+            self._driver.telling.stack(tx, begun, now)
             tx.after_commit(lambda: self._driver.launch(stack.id))
 
         try:
@@ -224,7 +224,7 @@ class ChangingOperations:
                 options=options,
             )
             save_stack(tx, begun)
-            stack_event(tx, begun, now)
+            self._driver.telling.stack(tx, begun, now)
             tx.after_commit(lambda: self._driver.launch(stack.id))
 
         await self._store.write(write)
