@@ -46,6 +46,10 @@ class Beginnings(Generic[T]):
             del self._lengths[length]
             self._sorted = sorted(self._lengths)
 
+    def among(self, beginning: str) -> int:
+        """How many were entered under this very beginning."""
+        return len(self._entries.get(beginning, ()))
+
     def find(self, text: str) -> Iterator[T]:
         for length in self._sorted:
             if length > len(text):

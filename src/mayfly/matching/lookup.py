@@ -67,6 +67,7 @@ class Lookup(Generic[T]):
         self._ranges: Ranges[T] = Ranges()
         self._begin_parts: Beginnings[tuple[Wildcard, T]] = Beginnings()
         self._end_parts: Beginnings[tuple[Wildcard, T]] = Beginnings()
+        self._by_end: set[tuple[Wildcard, T]] = set()  # of the two, those that are found by their last part
         self._scanned: dict[T, None] = {}
 
     def add(self, entry: T) -> None:
@@ -133,8 +134,13 @@ class Lookup(Generic[T]):
                 if (place := self._beginnings(condition)) is not None:
                     place[0].add(place[1], entry)
                 elif isinstance(condition, Wildcard) and rank(condition) == ANCHORED:
-                    parts, text = self._parts(condition)
-                    parts.add(text, (condition, entry))
+                    first, last = condition.parts[0], condition.parts[-1][::-1]
+                    # By whichever part is rarer: of "*.png", and of "images/*", there may be thousands.
+                    if not first or (last and self._end_parts.among(last) < self._begin_parts.among(first)):
+                        self._end_parts.add(last, (condition, entry))
+                        self._by_end.add((condition, entry))
+                    else:
+                        self._begin_parts.add(first, (condition, entry))
                 else:
                     self._scanned[entry] = None
 
@@ -158,8 +164,11 @@ class Lookup(Generic[T]):
                 if (place := self._beginnings(condition)) is not None:
                     place[0].discard(place[1], entry)
                 elif isinstance(condition, Wildcard) and rank(condition) == ANCHORED:
-                    parts, text = self._parts(condition)
-                    parts.discard(text, (condition, entry))
+                    if (condition, entry) in self._by_end:
+                        self._by_end.discard((condition, entry))
+                        self._end_parts.discard(condition.parts[-1][::-1], (condition, entry))
+                    else:
+                        self._begin_parts.discard(condition.parts[0], (condition, entry))
                 else:
                     self._scanned.pop(entry, None)
 
@@ -174,10 +183,6 @@ class Lookup(Generic[T]):
             case FoldedSuffix(text):
                 return self._end_folded, text[::-1]
         return None
-
-    def _parts(self, condition: Wildcard) -> tuple[Beginnings[tuple[Wildcard, T]], str]:
-        first, last = condition.parts[0], condition.parts[-1]
-        return (self._begin_parts, first) if len(first) >= len(last) else (self._end_parts, last[::-1])
 
 
 def _anchored(condition: Wildcard) -> int:
