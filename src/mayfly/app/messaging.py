@@ -4,14 +4,16 @@ Called by the composition root, which hands in what they stand on. They know one
 """
 
 import asyncio
+import uuid
 
 from mayfly import ids
 from mayfly.app.links import LateSdkOperations
 from mayfly.app.targets import Targets
+from mayfly.app.vault import FileVault
 from mayfly.clock import Clock
 from mayfly.outgoing.api import Sender
 from mayfly.services.contract import Service
-from mayfly.services.events.http_targets import NoDestinations
+from mayfly.services.events.api_destinations import ApiDestinations
 from mayfly.services.events.service import EventsService
 from mayfly.services.identity.service import IdentityService
 from mayfly.services.ports import CallRecords
@@ -41,17 +43,20 @@ class Messaging:
     ) -> None:
         self.queues = QueuesService(store, clock)
         targets.add("sqs", self.queues.event_targets)
+        vault = FileVault(settings.data / "secrets.key")
+        self._destinations = ApiDestinations(store, vault, outgoing, clock, lambda: str(uuid.uuid4()))
         self.events = EventsService(
             store,
             queue,
             targets,
             self.queues.sink,
-            NoDestinations(),
+            self._destinations.deliveries,
             clock,
             ids.RequestIds().next,
             account=settings.account,
             region=settings.region,
             limits=settings.events,
+            more=self._destinations.operations,
         )
         targets.add("events", self.events.event_targets)
         self.topics = TopicsService(
@@ -85,5 +90,6 @@ class Messaging:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.queues.run(), name="queues")
             tasks.create_task(self.events.run(), name="events")
+            tasks.create_task(self._destinations.run(), name="api-destinations")
             tasks.create_task(self.schedules.run(), name="schedules")
             tasks.create_task(self.topics.run(), name="topics")

@@ -244,6 +244,16 @@ class CallRecords(Protocol):
         """
 
 
+class Vault(Protocol):
+    """Given by the composition root, used by services that keep secrets of others: what they are at rest."""
+
+    def seal(self, plain: bytes, about: str) -> bytes:
+        """Encrypt a secret for one use, e.g. the ARN of what it belongs to."""
+
+    def open(self, sealed: bytes, about: str) -> bytes:
+        """What was sealed for that very use; `PlatformError` when it cannot be read any more."""
+
+
 class Operations(Protocol):
     """Given by the wire, used by stacks: any operation of any service, in process, validated like one from outside."""
 
@@ -289,4 +299,5 @@ __all__ = [
     "Ticker",
     "Ticks",
     "UsageRecord",
+    "Vault",
 ]

@@ -51,15 +51,3 @@ class HttpTargets(Protocol):
 
     async def deliver(self, arn: str, delivery: HttpDelivery) -> None:
         """Make one attempt, within `DELIVER_WITHIN_S`; `HttpTargetError` unless the endpoint took the event (2xx)."""
-
-
-class NoDestinations:
-    """An `HttpTargets` of a platform on which nobody made any."""
-
-    def exists(self, reader: Reader, arn: str) -> bool:
-        """Never."""
-        return False
-
-    async def deliver(self, arn: str, delivery: HttpDelivery) -> None:
-        """`HttpTargetError` NO_RESOURCE."""
-        raise HttpTargetError("NO_RESOURCE", f"API destination {arn} does not exist.", retry=False)

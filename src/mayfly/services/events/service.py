@@ -1,7 +1,7 @@
 """The events service, built: EventBridge on the wire."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from mayfly.clock import Clock
 from mayfly.services.contract import Handler, operations_of
@@ -50,6 +50,7 @@ class EventsService:
         account: str,
         region: str,
         limits: EventLimits,
+        more: Sequence[object] = (),  # groups of operations that are built elsewhere
     ) -> None:
         catalog = Catalog()
         self._lanes = Lanes(store, queue)
@@ -72,6 +73,7 @@ class EventsService:
             RuleOperations(store, catalog, self._ticker, limits),
             TagOperations(store),
             TargetOperations(store, catalog, targets, limits),
+            *more,
         )
 
     async def run(self) -> None:
