@@ -88,7 +88,7 @@ async def test_an_instance_that_ran_out_of_memory_is_told_on_the_bus(open_store:
 async def test_calls_that_were_refused_are_counted_and_told_together(open_store: OpenStore, clock: ManualClock) -> None:
     made = await scene(open_store, clock)
     for _ in range(3):
-        made.metrics.throttled(HELLO)
+        made.metrics.throttled("hello")
     await made.metrics.settle()
     (throttles,) = await made.read("Throttles", ("FunctionName", "hello"))
     assert throttles.total == 3

@@ -39,9 +39,9 @@ class CallMetrics:
         self._settling = asyncio.Lock()
         self._throttled: Counter[str] = Counter()
 
-    def throttled(self, function_arn: str) -> None:
-        """A call of the function, named without a version, was refused because of a limit."""
-        self._throttled[function_arn] += 1
+    def throttled(self, function: str) -> None:
+        """A call of the function of that name was refused because of a limit."""
+        self._throttled[function] += 1
 
     async def settle(self) -> None:
         """Return when everything that was recorded before the call is in the metrics."""
@@ -78,10 +78,9 @@ class CallMetrics:
 
     def _count_throttles(self, tx: Tx, counts: Counter[str]) -> None:
         now = int(self._clock.now())
-        for arn, count in counts.items():
-            name = name_of(arn)
+        for name, count in counts.items():
             series.record(tx, _data(name, "Throttles", "Count", now, [1.0] * count))
-            self._events.emit(tx, SOURCE, "Function Throttled", {"functionName": name, "count": count}, [arn])
+            self._events.emit(tx, SOURCE, "Function Throttled", {"functionName": name, "count": count})
 
 
 def name_of(arn: str) -> str:

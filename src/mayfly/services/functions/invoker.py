@@ -124,16 +124,20 @@ class Invoker:
         trace_id: str | None = None,
     ) -> Invocation:
         """Run the function to its end; `ThrottledError`, `NotInvocableError`, other `PlatformError`s."""
-        target = _ready(entry.pick())
+        target = self._ready(entry.pick())
         trace = trace_id or self.new_trace()
         call = Call(request_id, payload, arn, trace, client_context, rated=source != "event", source=source)
-        if not tail:
-            outcome = await self._engine.invoke(target, call)
-            kept = b""
-        else:
-            with self._recorder.watching(request_id) as watch:
+        try:
+            if not tail:
                 outcome = await self._engine.invoke(target, call)
-                kept = watch.tail()
+                kept = b""
+            else:
+                with self._recorder.watching(request_id) as watch:
+                    outcome = await self._engine.invoke(target, call)
+                    kept = watch.tail()
+        except ThrottledError:
+            self._recorder.throttled(target.name)
+            raise
         self._recorder.write()
         return self._invocation(target, call, outcome, kept)
 
@@ -154,7 +158,7 @@ class Invoker:
 
         Whoever stops reading leaves the call running, as on AWS. With `tunnel`, the caller asks for another protocol.
         """
-        target = _ready(entry.pick())
+        target = self._ready(entry.pick())
         call = Call(request_id, payload, arn, trace_id or self.new_trace(), client_context, source=source)
         streamed = Streamed(sys.maxsize, Upstream()) if tunnel else Streamed(self._limits.stream_bytes)
         task = asyncio.create_task(self._run(target, call, streamed, tail=tail), name=f"stream-{request_id}")
@@ -175,12 +179,23 @@ class Invoker:
                 outcome = await self._engine.invoke(target, call, into)
                 kept = watch.tail() if tail else b""
             self._recorder.write()
+        except ThrottledError:
+            self._recorder.throttled(target.name)
+            raise
         finally:
             into.end()
         invocation = self._invocation(target, call, outcome, kept)
         if into.too_large and not invocation.result.failed:
             return msgspec.structs.replace(invocation, result=results.too_large(self._limits.stream_bytes))
         return invocation
+
+    def _ready(self, target: FunctionTarget) -> FunctionTarget:
+        if target.reserved_concurrency == 0:
+            self._recorder.throttled(target.name)
+            raise ThrottledError("function", 0)
+        if target.state != "Active":
+            raise NotInvocableError(target)
+        return target
 
     def _invocation(self, target: FunctionTarget, call: Call, outcome: Outcome, tail: bytes) -> Invocation:
         result = results.result(outcome, call.request_id, target.timeout_s, self._limits.payload_bytes)
@@ -191,14 +206,6 @@ class Invoker:
         """A trace header for a call that came without one: unsampled, as nobody asked for it."""
         digits = ids.digits(40)
         return f"Root=1-{int(self._clock.now()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
-
-
-def _ready(target: FunctionTarget) -> FunctionTarget:
-    if target.reserved_concurrency == 0:
-        raise ThrottledError("function", 0)
-    if target.state != "Active":
-        raise NotInvocableError(target)
-    return target
 
 
 def throttle_fault(error: ThrottledError) -> ServiceError:

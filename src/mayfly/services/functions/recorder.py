@@ -5,7 +5,7 @@ function travels in the `FunctionTarget`.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Literal, Self
 
@@ -54,10 +54,21 @@ class Watch:
 
 
 class Recorder:
-    """The engine's `Observer`. Whoever acknowledges a call calls `write` first."""
+    """The engine's `Observer`. Whoever acknowledges a call calls `write` first.
 
-    def __init__(self, held: Held, home: Home, streams: Streams, clock: Clock) -> None:
+    `throttled` is called with the name of a function when a call of it was refused because of a limit.
+    """
+
+    def __init__(
+        self,
+        held: Held,
+        home: Home,
+        streams: Streams,
+        clock: Clock,
+        throttled: Callable[[str], None] = lambda name: None,
+    ) -> None:
         self._held = held
+        self.throttled = throttled
         self.write = held.write
         self._home = home
         self._streams = streams
