@@ -22,6 +22,7 @@ NAMES = {
     "events": ("events", "Amazon EventBridge"),
     "topics": ("sns", "Amazon SNS"),
     "telemetry": ("logs", "Amazon CloudWatch Logs"),
+    "metrics": ("cloudwatch", "Amazon CloudWatch"),
     "schedules": ("scheduler", "Amazon EventBridge Scheduler"),
     "stacks": ("cloudformation", "AWS CloudFormation"),
     "identity": ("iam", "AWS IAM"),
