@@ -34,6 +34,7 @@ from mayfly.app.sandbox_pages import SandboxPages
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.starts import StartBook
 from mayfly.app.targets import Targets
+from mayfly.app.watching import Watching
 from mayfly.app.workers import Workers, front_names
 from mayfly.clock import Clock, SystemClock
 from mayfly.egress.book import Book
@@ -87,6 +88,7 @@ MIGRATED = (
     "mayfly.services.events",
     "mayfly.services.functions",
     "mayfly.services.identity",
+    "mayfly.services.metrics",
     "mayfly.services.objects",
     "mayfly.services.queues",
     "mayfly.services.schedules",
@@ -215,7 +217,32 @@ class _Builder:
         home, streams = Home(self._settings.account, self._settings.region), Streams(self._clock)
         held = Held(records, asyncio.get_running_loop().call_later)
         self._cleanup.callback(held.write_all)
-        recorder = Recorder(held, home, streams, self._clock)
+        targets, sdk_calls = Targets(), LateSdkOperations()
+        outgoing = Outgoing(reach_of(self._settings.outgoing.allow))
+        self._cleanup.push_async_callback(outgoing.close)
+        messaging = Messaging(
+            self._settings,
+            state.store,
+            state.queue,
+            self._clock,
+            identity,
+            targets,
+            sdk_calls,
+            self._info.url,
+            outgoing,
+            records,
+        )
+        platform_events = messaging.events.platform_events
+        watching = Watching(
+            self._settings,
+            state.store,
+            self._clock,
+            ledger,
+            records.flush,
+            targets,
+            platform_events,
+        )
+        recorder = Recorder(held, home, streams, self._clock, watching.calls.throttled)
         book = StartBook(recorder, self._clock)
         traffic = Book(self._clock)
         outlets = Outlets(traffic)
@@ -233,22 +260,6 @@ class _Builder:
             memory_budget_mb(self._settings) // SANDBOXES_SHARE,
             self._clock,
         )
-        targets, sdk_calls = Targets(), LateSdkOperations()
-        outgoing = Outgoing(reach_of(self._settings.outgoing.allow))
-        self._cleanup.push_async_callback(outgoing.close)
-        messaging = Messaging(
-            self._settings,
-            state.store,
-            state.queue,
-            self._clock,
-            identity,
-            targets,
-            sdk_calls,
-            self._info.url,
-            outgoing,
-            records,
-        )
-        platform_events = messaging.events.platform_events
         functions = FunctionsService(
             settings=self._settings,
             clock=self._clock,
@@ -277,7 +288,7 @@ class _Builder:
         models = Models()
         workers = self._make_workers(engine, functions, identity, streams, records)
         below: list[Service] = [functions.service, objects, tables, logs, identity.iam, identity.sts]
-        below += messaging.services
+        below += [*messaging.services, watching.metrics]
         if workers is not None:
             below = [workers.settling(service) for service in below]
         operations, stacks = self._stacks(state, models, below, objects, platform_events)
@@ -325,6 +336,7 @@ class _Builder:
         await self._run_service(functions.start, functions.stop)
         await messaging.start()
         self._background(messaging.run(), "messaging")
+        self._background(watching.run(), "watching")
         await self._run_service(stacks.start, stacks.stop)
         await self._run_service(sandboxes.open, sandboxes.close)
         self._background(tables.run(), "tables")

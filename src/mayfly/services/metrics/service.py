@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 
 from mayfly.clock import Clock
 from mayfly.errors import MayflyError
@@ -50,22 +49,12 @@ class MetricsService:
             AlarmOperations(store, clock, alarms),
             TagOperations(store, alarms),
         )
-        self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
-        """Begin to look at alarms, and to join old points."""
-        loop = asyncio.get_running_loop()
-        self._tasks = [
-            loop.create_task(self.evaluation.run(), name="alarms"),
-            loop.create_task(self._keep_tidy(), name="metrics-tidy"),
-        ]
-
-    async def stop(self) -> None:
-        """Stop the tasks that `start` made."""
-        for task in self._tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+    async def run(self) -> None:
+        """Look at alarms and join old points, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.evaluation.run(), name="alarms")
+            tasks.create_task(self._keep_tidy(), name="metrics-tidy")
 
     async def tidy(self) -> None:
         """Join points that are old enough, and forget what nobody can ask for any more."""
