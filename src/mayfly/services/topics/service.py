@@ -62,7 +62,7 @@ class TopicsService:
         replays = ReplayItems(store, ready, catalog, dispatch, clock)
         fan_outs = FanOutWork(store, ready, catalog, publisher, self._signatures)
         self._pumps = (Pump(ready, FANOUT, fan_outs.do, FAN_OUTS), Pump(ready, REPLAYS, replays.do, REPLAYS_AT_ONCE))
-        self._housekeeping = Housekeeping(store, catalog, clock)
+        self.housekeeping = Housekeeping(store, catalog, clock)
         self.pages = TopicPages(handshakes, self._signatures)
         self.event_targets = TopicEventTargets(store, catalog, publisher, clock)
         self.operations: Mapping[str, Handler] = operations_of(
@@ -90,7 +90,7 @@ class TopicsService:
     async def _keep_house(self) -> None:
         while True:
             try:
-                await self._housekeeping.once()
+                await self.housekeeping.once()
             except StoreClosedError:
                 return
             except PlatformError as error:
