@@ -71,6 +71,7 @@ class TargetOptions:
     source: str | None = None  # of event buses, whose event has what is sent as its detail; None: it is a whole event
     detail_type: str | None = None  # of event buses, likewise
     resources: tuple[str, ...] = ()  # of event buses, likewise
+    subject: str | None = None  # of topics
 
 
 PLAIN = TargetOptions()

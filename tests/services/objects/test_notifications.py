@@ -1,5 +1,6 @@
 """Notifications: the configuration, the events, and that both are as durable as the objects."""
 
+import json
 from typing import Any
 
 import pytest
@@ -224,20 +225,64 @@ async def test_rules_that_cannot_meet_are_no_overlap(s3: Caller) -> None:
     )
 
 
+QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
+TOPIC = "arn:aws:sns:us-east-1:000000000000:t"
+
+
+async def test_queues_and_topics_hear_of_events_after_a_test_event(s3: Caller) -> None:
+    configuration = {
+        "QueueConfigurations": [
+            {"Id": "q", "QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"]},
+            {"Id": "again", "QueueArn": QUEUE, "Events": ["s3:ObjectTagging:*"]},
+        ],
+        "TopicConfigurations": [
+            {
+                "Id": "t",
+                "TopicArn": TOPIC,
+                "Events": ["s3:ObjectRemoved:*"],
+                "Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "a"}]}},
+            }
+        ],
+    }
+    put = {"Bucket": "bucket", "NotificationConfiguration": configuration}
+    await s3("PutBucketNotificationConfiguration", **put)
+    assert await s3("GetBucketNotificationConfiguration", Bucket="bucket") == configuration
+    rows = await s3.store.read(lambda reader: reader.all("SELECT arn, event FROM accepted"))
+    assert [row[0] for row in rows] == [QUEUE, TOPIC]
+    test = json.loads(rows[0][1])
+    assert (test["Service"], test["Event"], test["Bucket"]) == ("Amazon S3", "s3:TestEvent", "bucket")
+    await s3.store.write(lambda tx: tx.run("DELETE FROM accepted"))
+    await s3("PutBucketNotificationConfiguration", **put, SkipDestinationValidation=True)
+    await s3.put("a")
+    await s3("DeleteObject", Bucket="bucket", Key="a")
+    told = [(target, event["eventName"], event["s3"]["configurationId"]) for target, event in await s3.events()]
+    assert told == [(QUEUE, "ObjectCreated:Put", "q"), (TOPIC, "ObjectRemoved:Delete", "t")]
+
+
 @pytest.mark.parametrize(
     "configuration",
     [
-        {"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:us-east-1:000000000000:q", "Events": []}]},
-        {"TopicConfigurations": [{"TopicArn": "arn:aws:sns:us-east-1:000000000000:t", "Events": []}]},
+        {"QueueConfigurations": [{"QueueArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}]},
+        {"TopicConfigurations": [{"TopicArn": QUEUE, "Events": ["s3:ObjectCreated:*"]}]},
+        {"QueueConfigurations": [{"QueueArn": f"{QUEUE}.fifo", "Events": ["s3:ObjectCreated:*"]}]},
+        {"TopicConfigurations": [{"TopicArn": "t", "Events": ["s3:ObjectCreated:*"]}]},
+        {
+            "TopicConfigurations": [{"TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}],
+            "QueueConfigurations": [{"QueueArn": QUEUE, "Events": ["s3:ObjectCreated:Put"]}],
+        },
     ],
 )
-async def test_destinations_that_do_not_exist_yet_are_refused_by_name(
-    s3: Caller, configuration: dict[str, Any]
-) -> None:
+async def test_destinations_that_cannot_be_are_refused(s3: Caller, configuration: dict[str, Any]) -> None:
     call = s3("PutBucketNotificationConfiguration", Bucket="bucket", NotificationConfiguration=configuration)
-    caught = await failure(call)
-    assert (caught.code, caught.status) == ("NotImplemented", 501)
-    assert next(iter(configuration)) in caught.message
+    assert (await failure(call)).code == "InvalidArgument"
+
+
+async def test_a_destination_that_is_not_there_is_refused_and_nothing_is_kept(s3: Caller) -> None:
+    s3.targets.refused.add(QUEUE)
+    configuration = {"QueueConfigurations": [{"QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"]}]}
+    call = s3("PutBucketNotificationConfiguration", Bucket="bucket", NotificationConfiguration=configuration)
+    assert (await failure(call)).code == "InvalidArgument"
+    assert await s3("GetBucketNotificationConfiguration", Bucket="bucket") == {}
 
 
 TEXTS = st.text(alphabet="ab", max_size=3)

@@ -120,3 +120,73 @@ def test_the_aws_command_line_publishes(platform: PlatformProcess) -> None:
         *("--message-attributes", '{"a": {"DataType": "Number", "StringValue": "1"}}'),
     )
     assert len(told["SequenceNumber"]) == 20
+
+
+def received(sqs: Any, url: str, count: int) -> list[str]:
+    """The bodies of `count` messages of a queue, taken out."""
+    found: list[str] = []
+    while len(found) < count:
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=10).get("Messages", [])
+        assert messages, f"{len(found)} of {count} messages came"
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            found.append(message["Body"])
+    return found
+
+
+def new_queue(sqs: Any, suffix: str = "", **attributes: str) -> tuple[str, str]:
+    url = sqs.create_queue(QueueName=fresh(suffix), Attributes=attributes)["QueueUrl"]
+    return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def test_what_is_published_arrives_in_queues_with_its_attributes(client: Client) -> None:
+    sns, sqs = client("sns"), client("sqs")
+    topic = sns.create_topic(Name=fresh())["TopicArn"]
+    url, queue = new_queue(sqs)
+    raw_url, raw = new_queue(sqs)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=raw, Attributes={"RawMessageDelivery": "true"})
+    told = sns.publish(
+        TopicArn=topic,
+        Message="héllo",
+        MessageAttributes={"n": {"DataType": "Number", "StringValue": "1"}},
+    )
+    [document] = map(json.loads, received(sqs, url, 1))
+    assert (document["MessageId"], document["Message"]) == (told["MessageId"], "héllo")
+    [message] = sqs.receive_message(QueueUrl=raw_url, WaitTimeSeconds=10, MessageAttributeNames=["All"])["Messages"]
+    assert message["Body"] == "héllo"
+    assert message["MessageAttributes"]["n"]["StringValue"] == "1"
+
+
+def test_a_fifo_topic_keeps_the_order_of_a_fifo_queue(client: Client) -> None:
+    sns, sqs = client("sns"), client("sqs")
+    topic = sns.create_topic(Name=fresh(".fifo"), Attributes={"FifoTopic": "true"})["TopicArn"]
+    url, queue = new_queue(sqs, ".fifo", FifoQueue="true")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes={"RawMessageDelivery": "true"})
+    for number in range(30):
+        sns.publish(TopicArn=topic, Message=str(number), MessageGroupId="g", MessageDeduplicationId=f"d{number // 2}")
+    assert received(sqs, url, 15) == [str(number) for number in range(0, 30, 2)]
+
+
+def test_a_bucket_tells_a_queue_and_a_topic(client: Client) -> None:
+    s3, sns, sqs = client("s3"), client("sns"), client("sqs")
+    bucket = fresh()
+    s3.create_bucket(Bucket=bucket)
+    direct_url, direct = new_queue(sqs)
+    behind_url, behind = new_queue(sqs)
+    topic = sns.create_topic(Name=fresh())["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=behind)
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={
+            "QueueConfigurations": [{"QueueArn": direct, "Events": ["s3:ObjectCreated:*"]}],
+            "TopicConfigurations": [{"TopicArn": topic, "Events": ["s3:ObjectRemoved:*"]}],
+        },
+    )
+    s3.put_object(Bucket=bucket, Key="a", Body=b"x")
+    s3.delete_object(Bucket=bucket, Key="a")
+    test, created = map(json.loads, received(sqs, direct_url, 2))
+    assert (test["Event"], created["Records"][0]["eventName"]) == ("s3:TestEvent", "ObjectCreated:Put")
+    _, removed = map(json.loads, received(sqs, behind_url, 2))
+    assert removed["Subject"] == "Amazon S3 Notification"
+    assert json.loads(removed["Message"])["Records"][0]["eventName"] == "ObjectRemoved:Delete"

@@ -11,7 +11,7 @@ Tags = tuple[tuple[str, str], ...]
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One notification configuration: which events of which keys go to which function."""
+    """One notification configuration: which events of which keys go to which function, queue or topic."""
 
     id: str
     target: str  # ARN

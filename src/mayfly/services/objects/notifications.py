@@ -1,7 +1,7 @@
 """Which events go where, and what they look like: notification rules and S3's event records. Pure.
 
-Only functions are destinations so far. S3 sends its `s3:TestEvent` to queues and topics alone and merely checks a
-function's permission, so there is no test event here.
+Destinations are functions, queues and topics. S3 sends its `s3:TestEvent` to queues and topics alone; of a function it
+merely checks the permission.
 """
 
 import base64
@@ -15,9 +15,10 @@ import msgspec
 from mayfly.clock import iso_millis
 from mayfly.ids import Arn
 from mayfly.services.contract import RequestContext
-from mayfly.services.objects.errors import error, invalid_argument, not_implemented
+from mayfly.services.objects.errors import error, invalid_argument
 from mayfly.services.objects.model import Bucket, Rule
 from mayfly.services.objects.versioning import NULL
+from mayfly.services.ports import TargetOptions
 
 CREATED_PUT: Final = "ObjectCreated:Put"
 CREATED_COPY: Final = "ObjectCreated:Copy"
@@ -60,10 +61,24 @@ _KNOWN: Final = frozenset(
     }
 )
 _MAX_FILTER_BYTES: Final = 1024
-_UNSERVED: Final = {
-    "TopicConfigurations": "an SNS topic",
-    "QueueConfigurations": "an SQS queue",
-}
+
+
+class _Kind(NamedTuple):
+    """One kind of destination, as configurations spell it."""
+
+    configurations: str
+    target: str
+    service: str  # in the ARN
+    prefix: str  # of what the ARN names
+    argument: str  # in errors
+
+
+_KINDS: Final = (
+    _Kind("LambdaFunctionConfigurations", "LambdaFunctionArn", "lambda", "function:", "CloudFunction"),
+    _Kind("QueueConfigurations", "QueueArn", "sqs", "", "Queue"),
+    _Kind("TopicConfigurations", "TopicArn", "sns", "", "Topic"),
+)
+OPTIONS: Final = TargetOptions(subject="Amazon S3 Notification")
 _OVERLAP: Final = (
     "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are "
     "overlapping for the same event type."
@@ -82,12 +97,11 @@ class Happening(NamedTuple):
 
 def parse(configuration: Mapping[str, Any], fresh_ids: Iterable[str]) -> tuple[Rule, ...]:
     """The rules of a NotificationConfiguration; `fresh_ids` name those that came without an Id."""
-    for member, destination in _UNSERVED.items():
-        if member in configuration and configuration[member] != []:
-            raise not_implemented(f"Mayfly does not implement notifications to {destination} ({member}).")
     names = iter(fresh_ids)
     rules = tuple(
-        _rule(entry, entry.get("Id") or next(names)) for entry in configuration.get("LambdaFunctionConfigurations", ())
+        _rule(kind, entry, entry.get("Id") or next(names))
+        for kind in _KINDS
+        for entry in configuration.get(kind.configurations, ())
     )
     if len({rule.id for rule in rules}) < len(rules):
         raise error("InvalidArgument", "Same ID used for multiple configurations. IDs must be unique")
@@ -100,15 +114,40 @@ def parse(configuration: Mapping[str, Any], fresh_ids: Iterable[str]) -> tuple[R
 
 def render(rules: Sequence[Rule]) -> dict[str, Any]:
     """The NotificationConfiguration that `parse` read."""
-    entries = []
+    shown: dict[str, list[dict[str, Any]]] = {}
     for rule in rules:
-        entry: dict[str, Any] = {"Id": rule.id, "LambdaFunctionArn": rule.target, "Events": list(rule.events)}
+        kind = _kind(rule)
+        entry: dict[str, Any] = {"Id": rule.id, kind.target: rule.target, "Events": list(rule.events)}
         named = (("Prefix", rule.prefix), ("Suffix", rule.suffix))
         filters = [{"Name": name, "Value": value} for name, value in named if value is not None]
         if filters:
             entry["Filter"] = {"Key": {"FilterRules": filters}}
-        entries.append(entry)
-    return {"LambdaFunctionConfigurations": entries} if entries else {}
+        shown.setdefault(kind.configurations, []).append(entry)
+    return dict(shown)
+
+
+def how_many(configuration: Mapping[str, Any]) -> int:
+    """How many rules a configuration has."""
+    return sum(len(configuration.get(kind.configurations, ())) for kind in _KINDS)
+
+
+def tested(rules: Sequence[Rule]) -> list[str]:
+    """The destinations that get a test event, each once."""
+    return list(dict.fromkeys(rule.target for rule in rules if _kind(rule).service != "lambda"))
+
+
+def test_event(bucket: str, context: RequestContext, now: float) -> bytes:
+    """What queues and topics get when they become destinations."""
+    return msgspec.json.encode(
+        {
+            "Service": "Amazon S3",
+            "Event": "s3:TestEvent",
+            "Time": iso_millis(now),
+            "Bucket": bucket,
+            "RequestId": context.request_id,
+            "HostId": _host_id(context.request_id),
+        }
+    )
 
 
 def matching(rules: Sequence[Rule], happening: Happening) -> list[Rule]:
@@ -125,7 +164,7 @@ def matching(rules: Sequence[Rule], happening: Happening) -> list[Rule]:
 def record(
     bucket: Bucket, rule: Rule, happening: Happening, context: RequestContext, *, now: float, sequence: int
 ) -> bytes:
-    """The event that a function receives: the JSON text of S3's message structure."""
+    """The event that a destination receives: the JSON text of S3's message structure."""
     about: dict[str, object] = {"key": encode_key(happening.key)}
     if happening.size is not None:
         about["size"] = happening.size
@@ -181,36 +220,47 @@ def _host_id(request_id: str) -> str:
     return base64.b64encode(hashlib.sha256(request_id.encode()).digest()).decode("ascii")
 
 
-def _rule(entry: Mapping[str, Any], name: str) -> Rule:
+def _rule(kind: _Kind, entry: Mapping[str, Any], name: str) -> Rule:
     events = tuple(entry["Events"])
     for event in events:
         if event not in _KNOWN:
             raise invalid_argument("A specified event is not supported for notifications", "Event", event)
     if not events:
         raise error("MalformedXML")
-    target = entry["LambdaFunctionArn"]
-    _check_function_arn(target)
+    target = entry[kind.target]
+    _check_target_arn(kind, target)
     values: dict[str, str] = {}
     for rule in entry.get("Filter", {}).get("Key", {}).get("FilterRules", ()):
-        kind = str(rule.get("Name", "")).lower()
+        part = str(rule.get("Name", "")).lower()
         value = str(rule.get("Value", ""))
-        if kind not in ("prefix", "suffix"):
-            raise invalid_argument("filter rule name must be either prefix or suffix", "FilterRule.Name", kind)
-        if kind in values:
-            raise invalid_argument(f"Cannot specify more than one {kind} rule in a filter.", "FilterRule.Name", kind)
+        if part not in ("prefix", "suffix"):
+            raise invalid_argument("filter rule name must be either prefix or suffix", "FilterRule.Name", part)
+        if part in values:
+            raise invalid_argument(f"Cannot specify more than one {part} rule in a filter.", "FilterRule.Name", part)
         if len(value.encode()) > _MAX_FILTER_BYTES:
             raise invalid_argument("filter value cannot be more than 1024 bytes", "FilterRule.Value", value)
-        values[kind] = value
+        values[part] = value
     return Rule(name, target, events, values.get("prefix"), values.get("suffix"))
 
 
-def _check_function_arn(target: str) -> None:
+def _check_target_arn(kind: _Kind, target: str) -> None:
     try:
         arn = Arn.parse(target)
     except ValueError:
         arn = None
-    if arn is None or arn.service != "lambda" or not arn.resource.startswith("function:"):
-        raise invalid_argument("The ARN could not be parsed", "CloudFunction", target)
+    if arn is None or arn.service != kind.service or not arn.resource.startswith(kind.prefix):
+        raise invalid_argument("The ARN could not be parsed", kind.argument, target)
+    if arn.resource.endswith(".fifo"):
+        raise invalid_argument(
+            "Unable to validate the following destination configurations",
+            target,
+            "S3 does not send to FIFO queues and topics.",
+        )
+
+
+def _kind(rule: Rule) -> _Kind:
+    service = Arn.parse(rule.target).service
+    return next(kind for kind in _KINDS if kind.service == service)
 
 
 def _overlap(one: Rule, other: Rule) -> bool:

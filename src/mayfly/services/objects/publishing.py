@@ -175,7 +175,7 @@ class Publisher:
         for rule in rules:
             event = notifications.record(bucket, rule, happening, context, now=now, sequence=sequence)
             try:
-                self.targets.accept(tx, rule.target, event)
+                self.targets.accept(tx, rule.target, event, notifications.OPTIONS)
             except ServiceError as refusal:
                 # Only a configuration put with SkipDestinationValidation names such a target. As in S3 the object is
                 # written all the same, and the event is nobody's.

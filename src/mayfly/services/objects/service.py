@@ -58,7 +58,7 @@ class ObjectsService:
             UploadListingOperations(store),
             AttributeOperations(store),
             TaggingOperations(store, publisher),
-            NotificationOperations(store, targets),
+            NotificationOperations(store, targets, clock),
             SettingOperations(store),
             VersionOperations(store),
             AbsentOperations(store),

@@ -38,6 +38,8 @@ class TopicEventTargets:
             request = {"Message": event.decode()}
         except UnicodeDecodeError as error:
             raise ServiceError("InvalidParameterException", "Invalid parameter: Message is no text") from error
+        if options.subject is not None:
+            request["Subject"] = options.subject
         if options.group_id is not None:
             request["MessageGroupId"] = options.group_id
         if options.deduplication_id is not None and found.topic.fifo:

@@ -1,7 +1,9 @@
 """PutBucketNotificationConfiguration and GetBucketNotificationConfiguration."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from mayfly.clock import Clock
 from mayfly.ids import token
 from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.objects import access, catalog, checks, notifications
@@ -19,9 +21,10 @@ _PRINCIPAL: Final = "s3.amazonaws.com"
 class NotificationOperations:
     """Who hears of what happens in a bucket. A configuration is replaced as a whole; an empty one turns events off."""
 
-    def __init__(self, store: Store, targets: EventTargets) -> None:
+    def __init__(self, store: Store, targets: EventTargets, clock: Clock) -> None:
         self._store = store
         self._targets = targets
+        self._clock = clock
 
     @operation("PutBucketNotificationConfiguration")
     async def put(
@@ -29,18 +32,20 @@ class NotificationOperations:
     ) -> dict[str, Any]:
         checks.admit(context)
         configuration = request["NotificationConfiguration"]
-        unnamed = configuration.get("LambdaFunctionConfigurations", ())
-        rules = notifications.parse(configuration, [token(32) for _ in unnamed])
+        rules = notifications.parse(configuration, [token(32) for _ in range(notifications.how_many(configuration))])
         bucket = await self._store.read(
             lambda reader: access.bucket_for(reader, context, request["Bucket"], request.get("ExpectedBucketOwner"))
         )
-        if not request.get("SkipDestinationValidation", False):
+        validated = not request.get("SkipDestinationValidation", False)
+        if validated:
             for rule in rules:
                 await self._check_target(bucket, rule)
 
         def body(tx: Tx) -> None:
             access.bucket_for(tx, context, bucket.name, request.get("ExpectedBucketOwner"))
             catalog.set_rules(tx, bucket.name, rules, "EventBridgeConfiguration" in configuration)
+            if validated:
+                self._send_test_events(tx, context, bucket.name, rules)
 
         await self._store.write(body)
         return {}
@@ -55,6 +60,16 @@ class NotificationOperations:
         )
         to_bus: dict[str, Any] = {"EventBridgeConfiguration": {}} if bucket.event_bus else {}
         return notifications.render(bucket.rules) | to_bus
+
+    def _send_test_events(self, tx: Tx, context: RequestContext, bucket: str, rules: Sequence[Rule]) -> None:
+        event = notifications.test_event(bucket, context, self._clock.now())
+        for target in notifications.tested(rules):
+            try:
+                self._targets.accept(tx, target, event, notifications.OPTIONS)
+            except ServiceError as cause:
+                raise invalid_argument(
+                    "Unable to validate the following destination configurations", target, cause.message
+                ) from cause
 
     async def _check_target(self, bucket: Bucket, rule: Rule) -> None:
         source = notifications.bucket_arn(bucket.name)
