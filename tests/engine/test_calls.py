@@ -262,7 +262,7 @@ async def test_an_answer_given_right_before_death_counts(engine: LocalEngine, re
 async def test_a_runtime_that_hangs_up_and_lives_on_is_replaced(
     engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mayfly.engine.instance.DEATH_GRACE_S", 0.1)
+    monkeypatch.setattr("mayfly.engine.ending.DEATH_GRACE_S", 0.1)
 
     outcome = await engine.invoke(target("functions.hangs_up"), call())
 
@@ -367,7 +367,7 @@ async def test_an_observer_that_fails_costs_no_caller_its_answer(
 async def test_a_caller_does_not_wait_for_a_kill_that_takes_its_time(
     engine: LocalEngine, factory: ForkedFactory, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mayfly.engine.instance.KILL_GRACE_S", 0.05)
+    monkeypatch.setattr("mayfly.engine.ending.KILL_GRACE_S", 0.05)
     running = asyncio.create_task(engine.invoke(target("functions.sleeps", timeout_s=1), call()))
     await recorder.wait_for(lambda: bool(recorder.of("output")))
     sandbox = factory.sandboxes[0]
