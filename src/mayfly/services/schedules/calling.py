@@ -6,11 +6,11 @@ import msgspec
 
 from mayfly import ids
 from mayfly.services.contract import RequestContext, ServiceError
+from mayfly.services.execution_roles import ExecutionRoles
 from mayfly.services.ports import SdkOperations
 from mayfly.services.schedules import rendering, universal
 from mayfly.services.schedules.model import Delivery
 from mayfly.services.schedules.names import Home
-from mayfly.services.schedules.roles import ExecutionRoles
 
 
 class Calling:

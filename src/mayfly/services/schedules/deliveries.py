@@ -16,6 +16,7 @@ import msgspec
 from mayfly.clock import Clock
 from mayfly.errors import PlatformError
 from mayfly.services.contract import ServiceError
+from mayfly.services.execution_roles import ExecutionRoles
 from mayfly.services.ports import QueueMessage, QueueSink
 from mayfly.services.schedules import catalog, handing, rendering, retrying
 from mayfly.services.schedules.calling import Calling
@@ -23,7 +24,6 @@ from mayfly.services.schedules.firing import QUEUE
 from mayfly.services.schedules.handing import Handing
 from mayfly.services.schedules.model import Delivery
 from mayfly.services.schedules.names import Home
-from mayfly.services.schedules.roles import ExecutionRoles
 from mayfly.store.api import Claim, NewItem, ReadyQueue, StaleClaimError, Store, StoreClosedError, Tx
 
 LEASE_S = 15.0

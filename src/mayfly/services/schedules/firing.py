@@ -11,11 +11,11 @@ import msgspec
 
 from mayfly import ids
 from mayfly.services.contract import ServiceError
+from mayfly.services.execution_roles import ExecutionRoles
 from mayfly.services.schedules import catalog, handing
 from mayfly.services.schedules.handing import Handing
 from mayfly.services.schedules.model import Delivery, Schedule
 from mayfly.services.schedules.retrying import after_failure
-from mayfly.services.schedules.roles import ExecutionRoles
 from mayfly.services.schedules.timing import Timing
 from mayfly.store.api import NewItem, ReadyQueue, Tx
 from mayfly.ticker.ticker import Moment, Tick

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from mayfly.clock import Clock
 from mayfly.services.contract import Handler, operations_of
+from mayfly.services.execution_roles import ExecutionRoles
 from mayfly.services.ports import EventTargets, KeySource, QueueSink, Roles, SdkOperations
 from mayfly.services.schedules import catalog
 from mayfly.services.schedules import statements as sql
@@ -12,13 +13,12 @@ from mayfly.services.schedules.calling import Calling
 from mayfly.services.schedules.deliveries import Deliveries
 from mayfly.services.schedules.firing import Firing
 from mayfly.services.schedules.handing import Handing
-from mayfly.services.schedules.model import DEFAULT_GROUP
+from mayfly.services.schedules.model import DEFAULT_GROUP, SERVICE_PRINCIPAL
 from mayfly.services.schedules.names import Home
 from mayfly.services.schedules.operations.groups import GroupOperations
 from mayfly.services.schedules.operations.schedules import ScheduleOperations
 from mayfly.services.schedules.operations.tags import TagOperations
 from mayfly.services.schedules.removal import Removal
-from mayfly.services.schedules.roles import ExecutionRoles
 from mayfly.services.schedules.timing import Timing
 from mayfly.store.api import ReadyQueue, Store
 from mayfly.ticker.ticker import Ticker
@@ -44,7 +44,7 @@ class SchedulesService:
     ) -> None:
         self._store = store
         self._clock = clock
-        execution = ExecutionRoles(roles, keys, home.account, clock, {})
+        execution = ExecutionRoles(roles, keys, home.account, SERVICE_PRINCIPAL, clock)
         timing, handing_over = Timing(), Handing(targets, home)
         firing = Firing(queue, timing, handing_over, execution)
         self.ticker = Ticker(store, clock, "schedules", firing.tick)

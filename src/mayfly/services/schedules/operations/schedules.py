@@ -7,11 +7,11 @@ import msgspec
 from mayfly import ids
 from mayfly.clock import Clock, utc
 from mayfly.services.contract import RequestContext, operation
+from mayfly.services.execution_roles import ExecutionRoles
 from mayfly.services.ports import SdkOperations
 from mayfly.services.schedules import catalog, faults, tokens, validation
 from mayfly.services.schedules.model import DEFAULT_GROUP, Schedule
 from mayfly.services.schedules.names import Home
-from mayfly.services.schedules.roles import ExecutionRoles
 from mayfly.services.schedules.timing import Timing
 from mayfly.store.api import Store, Tx
 from mayfly.ticker.ticker import Ticker
@@ -116,7 +116,8 @@ class ScheduleOperations:
     async def _wanted(self, request: "CreateScheduleInputTypeDef | UpdateScheduleInputTypeDef") -> Schedule:
         wanted = validation.schedule_of(request, ids.digits(16), self._clock.now())
         validation.check_target(wanted, self._operations)
-        await self._roles.check(wanted.target["RoleArn"])
+        if not await self._roles.usable(wanted.target["RoleArn"]):
+            raise faults.role_unusable()
         return wanted
 
     def _put(self, tx: Tx, wanted: Schedule, before: Schedule | None) -> None:
