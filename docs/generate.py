@@ -23,6 +23,7 @@ NAMES = {
     "topics": ("sns", "Amazon SNS"),
     "telemetry": ("logs", "Amazon CloudWatch Logs"),
     "metrics": ("cloudwatch", "Amazon CloudWatch"),
+    "pipes": ("pipes", "Amazon EventBridge Pipes"),
     "schedules": ("scheduler", "Amazon EventBridge Scheduler"),
     "stacks": ("cloudformation", "AWS CloudFormation"),
     "identity": ("iam", "AWS IAM"),

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.conftest import PlatformProcess, start_platform
 from tests.test_aws_cli import Aws, aws
+from tests.test_pipes_over_the_wire import drain, make_queue
 
 __all__ = ["aws"]  # a fixture
 
@@ -125,31 +127,32 @@ def test_the_command_line_makes_changes_and_deletes_schedules(aws: Aws, platform
 
 
 @pytest.mark.timeout(240)
-def test_every_schedule_runs_although_the_server_is_killed(tmp_path: Path) -> None:
-    data, count = tmp_path / "data", 120
+def test_every_schedule_runs_exactly_once_although_the_server_is_killed(tmp_path: Path) -> None:
+    data, count = tmp_path / "data", 150
     server, platform = start_platform(data)
     try:
         scheduler = platform.client("scheduler")
-        make_table(platform, "ticks")
+        url, arn = make_queue(platform, "ticks")
         role = make_role(platform, "ticks")
         for number in range(count):
-            item = {"TableName": "ticks", "Item": {"id": {"S": str(number)}}}
             scheduler.create_schedule(
                 Name=f"s{number}",
-                ScheduleExpression=in_seconds(1 + number / 20),
+                ScheduleExpression=in_seconds(1 + number / 25),
                 FlexibleTimeWindow=OFF,
-                Target={"Arn": PUT_ITEM, "RoleArn": role, "Input": json.dumps(item)},
+                Target={"Arn": arn, "RoleArn": role, "Input": str(number)},
                 ActionAfterCompletion="DELETE",
             )
+        ticks: Counter[str] = Counter()
         for share in (0.2, 0.5):
-            while len(ids_in(platform, "ticks")) < share * count:
-                time.sleep(0.05)
+            while ticks.total() < share * count:
+                drain(platform, url, ticks)
             server.send_signal(signal.SIGKILL)
             server.wait()
             server, platform = start_platform(data)
-        scheduler = platform.client("scheduler")
-        wait_until(lambda: not scheduler.list_schedules()["Schedules"])
-        assert ids_in(platform, "ticks") == {str(number) for number in range(count)}
+            url = url.replace(url.split("/")[2], platform.url.split("/")[2])
+        while platform.client("scheduler").list_schedules()["Schedules"] or drain(platform, url, ticks):
+            drain(platform, url, ticks)
+        assert ticks == Counter(str(number) for number in range(count))
     finally:
         server.terminate()
         server.wait()

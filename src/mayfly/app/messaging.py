@@ -16,6 +16,8 @@ from mayfly.services.contract import Service
 from mayfly.services.events.api_destinations import ApiDestinations
 from mayfly.services.events.service import EventsService
 from mayfly.services.identity.service import IdentityService
+from mayfly.services.pipes.names import Home as PipeHome
+from mayfly.services.pipes.service import PipesService
 from mayfly.services.ports import CallRecords
 from mayfly.services.queues.service import QueuesService
 from mayfly.services.schedules.names import Home as ScheduleHome
@@ -75,11 +77,23 @@ class Messaging:
             self.queues.sink,
             url,
         )
+        self.pipes = PipesService(
+            store,
+            clock,
+            PipeHome(settings.account, settings.region),
+            self.queues.source,
+            targets,
+            sdk_calls,
+            identity.roles,
+            identity.keys,
+            records,
+            url,
+        )
 
     @property
     def services(self) -> list[Service]:
         """Those that answer on the wire."""
-        return [self.queues, self.topics, self.events, self.schedules]
+        return [self.queues, self.topics, self.events, self.schedules, self.pipes]
 
     async def start(self) -> None:
         """Make what must be there before anybody asks."""
@@ -93,3 +107,4 @@ class Messaging:
             tasks.create_task(self._destinations.run(), name="api-destinations")
             tasks.create_task(self.schedules.run(), name="schedules")
             tasks.create_task(self.topics.run(), name="topics")
+            tasks.create_task(self.pipes.run(), name="pipes")

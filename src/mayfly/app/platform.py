@@ -91,6 +91,7 @@ MIGRATED = (
     "mayfly.services.metrics",
     "mayfly.services.objects",
     "mayfly.services.queues",
+    "mayfly.services.pipes",
     "mayfly.services.schedules",
     "mayfly.services.stacks",
     "mayfly.services.tables",

@@ -44,7 +44,7 @@ def decode_page(token: str | None, length: int) -> list[str]:
     if token is None:
         return [""] * length
     try:
-        place = base64.urlsafe_b64decode(token.encode()).decode().split("\n")
+        place = base64.b64decode(token.encode(), b"-_", validate=True).decode().split("\n")
     except (binascii.Error, UnicodeError) as error:
         raise faults.bad_page() from error
     if len(place) != length:

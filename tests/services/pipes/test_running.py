@@ -1,0 +1,202 @@
+"""What running pipes do with records: each has its effect, what fails stays, nothing is lost when a process dies."""
+
+import asyncio
+import json
+from typing import Any
+
+from mayfly.services.contract import ServiceError
+from mayfly.services.pipes.calls import FunctionFaultError
+from tests.services.pipes.conftest import FUNCTION, GROUP, Stage, queue_arn
+
+
+async def test_messages_go_from_queue_to_queue_and_leave_the_first(stage: Stage) -> None:
+    source, target = await stage.make_queue("in"), await stage.make_queue("out")
+    await stage.create(TargetParameters={"InputTemplate": "<$.body.name>"})
+    await stage.send(source, *({"name": f"n{number}"} for number in range(25)))
+    found = await stage.receive(target, 25)
+    assert sorted(message["Body"] for message in found) == sorted(f"n{number}" for number in range(25))
+    await stage.drained(source)
+    assert await stage.held(target) == 0
+
+
+async def test_without_a_template_the_target_gets_the_record(stage: Stage) -> None:
+    source, target = await stage.make_queue("in"), await stage.make_queue("out")
+    await stage.create()
+    attribute = {"a": {"DataType": "String", "StringValue": "b"}}
+    await stage.send(source, "hello", MessageAttributes=attribute)
+    (message,) = await stage.receive(target)
+    record = json.loads(message["Body"])
+    assert record["body"] == "hello"
+    assert record["eventSource"] == "aws:sqs"
+    assert record["eventSourceARN"] == queue_arn("in")
+    assert record["messageAttributes"]["a"]["stringValue"] == "b"
+    assert record["attributes"]["ApproximateReceiveCount"] == "1"
+
+
+async def test_what_no_pattern_matches_is_removed_and_goes_nowhere(stage: Stage) -> None:
+    source, target = await stage.make_queue("in"), await stage.make_queue("out")
+    criteria = {"FilterCriteria": {"Filters": [{"Pattern": '{"body": {"kind": ["good"]}}'}]}}
+    await stage.create(SourceParameters=criteria, TargetParameters={"InputTemplate": "<$.body.id>"})
+    await stage.send(source, {"kind": "bad", "id": "1"}, {"kind": "good", "id": "2"}, "no json")
+    assert [message["Body"] for message in await stage.receive(target)] == ["2"]
+    await stage.drained(source)
+
+
+async def test_a_fifo_queue_is_piped_in_the_order_of_its_groups(stage: Stage) -> None:
+    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    source, target = await stage.make_queue("in.fifo", **fifo), await stage.make_queue("out.fifo", **fifo)
+    parameters = {
+        "InputTemplate": "<$.body>",
+        "SqsQueueParameters": {"MessageGroupId": "$.attributes.MessageGroupId"},
+    }
+    await stage.create("in.fifo", "out.fifo", TargetParameters=parameters)
+    for number in range(20):
+        await stage.send(source, f"{number}", MessageGroupId=f"g{number % 3}")
+    found = await stage.receive(target, 20)
+    for group in range(3):
+        mine = [int(message["Body"]) for message in found if message["Attributes"]["MessageGroupId"] == f"g{group}"]
+        assert mine == sorted(mine)
+
+
+async def test_a_function_gets_a_batch_and_says_what_failed(stage: Stage) -> None:
+    source = await stage.make_queue("in", VisibilityTimeout="1")
+    refused: set[str] = set()
+
+    def function(batch: Any) -> Any:
+        bad = [each for each in batch if each["body"] == "bad" and not refused]
+        refused.update(each["messageId"] for each in bad)
+        return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in bad]}
+
+    stage.operations.function = function
+    await stage.send(source, "good", "bad", "fine")
+    await stage.create(Target=FUNCTION)
+    await stage.drained(source)
+    bodies = [each["body"] for batch in stage.operations.calls for each in batch]
+    assert sorted(bodies) == ["bad", "bad", "fine", "good"]
+
+
+async def test_what_a_function_fails_on_comes_again_and_ends_among_the_dead_letters(stage: Stage) -> None:
+    dead = await stage.make_queue("dead")
+    redrive = json.dumps({"deadLetterTargetArn": queue_arn("dead"), "maxReceiveCount": 2})
+    source = await stage.make_queue("in", VisibilityTimeout="1", RedrivePolicy=redrive)
+    stage.operations.function = lambda batch: FunctionFaultError("FunctionError", "boom")
+    await stage.create(Target=FUNCTION)
+    await stage.send(source, "poison")
+    assert [message["Body"] for message in await stage.receive(dead)] == ["poison"]
+    assert len(stage.operations.calls) == 2
+
+
+async def test_an_enrichment_answers_with_what_the_target_gets(stage: Stage) -> None:
+    source, target = await stage.make_queue("in"), await stage.make_queue("out")
+    stage.operations.function = lambda batch: [{"big": name.upper()} for name in batch for _ in range(2)]
+    await stage.create(
+        Enrichment=FUNCTION,
+        EnrichmentParameters={"InputTemplate": "<$.body>"},
+        TargetParameters={"InputTemplate": "<$.big>!"},
+    )
+    await stage.send(source, "a")
+    assert [message["Body"] for message in await stage.receive(target, 2)] == ["A!", "A!"]
+    await stage.drained(source)
+
+
+async def test_an_empty_enrichment_ends_the_matter(stage: Stage) -> None:
+    source, target = await stage.make_queue("in"), await stage.make_queue("out")
+    stage.operations.function = lambda batch: []
+    await stage.create(Enrichment=FUNCTION)
+    await stage.send(source, "a")
+    await stage.drained(source)
+    assert await stage.held(target) == 0
+
+
+async def test_a_log_group_gets_lines(stage: Stage) -> None:
+    source = await stage.make_queue("in")
+    parameters = {"InputTemplate": "<$.body>", "CloudWatchLogsParameters": {"LogStreamName": "s"}}
+    await stage.create(Target=GROUP, TargetParameters=parameters)
+    await stage.send(source, "line")
+    await stage.drained(source)
+    (put,) = stage.operations.lines
+    assert (put["logGroupName"], put["logStreamName"]) == ("g", "s")
+    assert [event["message"] for event in put["logEvents"]] == ["line"]
+
+
+async def test_a_record_that_the_target_refuses_keeps_nobody_else_back(stage: Stage) -> None:
+    source = await stage.make_queue("in", VisibilityTimeout="60")
+    target = await stage.make_queue("out", MaximumMessageSize="1024")
+    await stage.send(source, "x" * 2000, "small", "little")
+    await stage.create(TargetParameters={"InputTemplate": "<$.body>"})
+    found = await stage.receive(target, 2)
+    assert sorted(message["Body"] for message in found) == ["little", "small"]
+    assert await stage.held(source) == 1
+
+
+async def test_a_process_that_dies_in_the_middle_loses_nothing(stage: Stage) -> None:
+    source = await stage.make_queue("in", VisibilityTimeout="1")
+    never = asyncio.Event()
+    entered = asyncio.Event()
+    original = stage.operations.call_json
+
+    async def hang(*arguments: Any) -> dict[str, Any]:
+        entered.set()
+        await never.wait()
+        raise AssertionError
+
+    stage.operations.call_json = hang  # type: ignore[method-assign,assignment]
+    await stage.create(Target=FUNCTION)
+    await stage.send(source, "one")
+    await entered.wait()
+    await stage.die()
+    assert await stage.held(source) == 1
+    stage.operations.call_json = original  # type: ignore[method-assign]
+    stage.open()
+    await stage.drained(source)
+    assert [each["body"] for batch in stage.operations.calls for each in batch] == ["one"]
+
+
+async def test_records_are_held_for_as_long_as_a_function_takes(stage: Stage) -> None:
+    source = await stage.make_queue("in", VisibilityTimeout="2")
+    release = asyncio.Event()
+    original = stage.operations.call_json
+
+    async def slow(*arguments: Any) -> dict[str, Any]:
+        await release.wait()
+        return await original(*arguments)
+
+    stage.operations.call_json = slow  # type: ignore[method-assign,assignment]
+    await stage.create(Target=FUNCTION)
+    await stage.send(source, "one")
+    waited = await stage.sqs("ReceiveMessage", QueueUrl=source, WaitTimeSeconds=4)
+    assert waited == {}
+    release.set()
+    await stage.drained(source)
+    assert len(stage.operations.calls) == 1
+
+
+async def test_a_log_says_what_became_of_executions(stage: Stage) -> None:
+    source = await stage.make_queue("in", VisibilityTimeout="60")
+    log = {"CloudwatchLogsLogDestination": {"LogGroupArn": GROUP}, "Level": "INFO", "IncludeExecutionData": ["ALL"]}
+    stage.operations.function = lambda batch: ServiceError("Gone", "no function")
+    await stage.create(Target=FUNCTION, LogConfiguration=log)
+    await stage.send(source, "one")
+    await stage.operations.called.wait()
+    async with asyncio.timeout(30):
+        while len(stage.records.lines) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    started, failed = stage.records.lines[:2]
+    assert started["messageType"] == "ExecutionStarted"
+    assert "one" in started["payload"]
+    assert (failed["messageType"], failed["error"]["message"]) == ("ExecutionFailed", "no function")
+    assert started["executionId"] == failed["executionId"]
+
+
+async def test_a_role_that_trusts_no_more_lets_nothing_through(stage: Stage) -> None:
+    source, target = await stage.make_queue("in", VisibilityTimeout="1"), await stage.make_queue("out")
+    await stage.create(DesiredState="STOPPED")
+    stage.identity.trusted = False
+    await stage.die()
+    stage.open()
+    await stage.call("StartPipe", Name="p")
+    await stage.send(source, "one")
+    reply = await stage.sqs("ReceiveMessage", QueueUrl=target, WaitTimeSeconds=2)
+    assert reply == {}
+    stage.identity.trusted = True
+    assert len(await stage.receive(target)) == 1
