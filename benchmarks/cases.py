@@ -1,22 +1,19 @@
 """What is measured."""
 
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any
 
 from benchmarks import floors, load
 from benchmarks.cold import cold
 from benchmarks.concurrent import concurrent
 from benchmarks.hostile import hostile
-from benchmarks.idle import idle
+from benchmarks.idle import idle, memory
 from benchmarks.levels import levels
 from benchmarks.node import node
-from benchmarks.platform import Running, descendants, make_function, pss_mb
+from benchmarks.platform import Running, make_function
 from benchmarks.programs import programs
 from benchmarks.report import Report, Row
 from benchmarks.wasm import wasm
@@ -33,29 +30,6 @@ SECONDS = 1.0
 def startup(platform: Running, report: Report) -> None:
     """From the command to ready."""
     report.add(Row("start-up: `mayfly up` to ready", platform.start_s, "s"))
-
-
-def memory(platform: Running, report: Report) -> None:
-    """What runs when nothing does, and what one idle instance adds."""
-    below = descendants(platform.pid)
-    server, rest = pss_mb(platform.pid), sum(pss_mb(pid) for pid in below)
-    report.add(
-        Row("memory: server (PSS)", server, "MiB"),
-        Row(f"memory: agent and templates, {len(below)} processes (PSS)", rest, "MiB"),
-    )
-    client = platform.client("lambda")
-    name = make_function(platform, "bench-memory", "import time\ndef handler(event, context):\n    time.sleep(0.5)\n")
-    count = 10
-    _burst(client, name, count)
-    instances = [pid for pid in descendants(platform.pid) if pid not in below]
-    after = sum(pss_mb(pid) for pid in [*below, *instances] if os.path.exists(f"/proc/{pid}"))
-    report.add(Row("memory: one idle instance, hello (PSS)", (after - rest) / count, "MiB"))
-
-
-def _burst(client: Any, name: str, count: int) -> None:
-    """`count` calls at once, so that as many instances live."""
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(lambda _: client.invoke(FunctionName=name)["Payload"].read(), range(count)))
 
 
 def warm(platform: Running, report: Report) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import load
+from benchmarks.memory import alone_mb
 from benchmarks.platform import Running, descendants, make_function, pss_mb, running, zipped_with
 from benchmarks.report import Report, Row, console
 from mayfly.sandbox import frames, interpreters
@@ -63,10 +64,26 @@ def idle(platform: Running, report: Report, instances: int = INSTANCES) -> None:
 # Memory.
 
 
+def memory(platform: Running, report: Report) -> None:
+    """What runs when nothing does, and what one idle instance of a small function adds; on a platform without spares,
+    which are counted apart. `platform` is not used."""
+    del platform
+    isolation = "namespace" if os.geteuid() == 0 else "process"
+    with running(isolation, "--keep-alive", "fixed:3600", "--spares", "0") as mine:
+        _nothing(mine, report)
+        hello = make_function(mine, "memory-hello", HELLO, memory_mb=128)
+        asyncio.run(_call(mine, hello, 1, 0.0))
+        _few(mine, report, "hello", hello)
+
+
 def _nothing(platform: Running, report: Report) -> None:
     _settle(platform)
     everything = [platform.pid, *descendants(platform.pid)]
-    report.add(Row("idle platform, nothing deployed (PSS)", _pss(everything), "MiB"))
+    report.add(
+        Row("idle platform, nothing deployed: server (PSS)", _pss([platform.pid]), "MiB"),
+        Row("idle platform, nothing deployed (PSS)", _pss(everything), "MiB"),
+        Row("idle platform, nothing deployed, as if no other Python ran", alone_mb(everything), "MiB"),
+    )
 
 
 def _few(platform: Running, report: Report, what: str, name: str) -> None:

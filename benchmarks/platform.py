@@ -86,7 +86,7 @@ def running(isolation: str, *options: str, runtimes: Path | None = None) -> Iter
     data = Path(tempfile.mkdtemp(prefix="mayfly-bench-"))
     if runtimes is not None and runtimes.is_dir():
         (data / "runtimes").symlink_to(runtimes.resolve())
-    command = [sys.executable, "-m", "mayfly"]
+    command, environment = [sys.executable, "-m", "mayfly"], _as_installed()
     try:
         began = time.perf_counter()
         server = subprocess.Popen(
@@ -94,6 +94,7 @@ def running(isolation: str, *options: str, runtimes: Path | None = None) -> Iter
             stdout=subprocess.PIPE,
             stderr=(data.parent / f"{data.name}.log").open("wb"),
             text=True,
+            env=environment,
         )
         try:
             assert server.stdout is not None
@@ -112,6 +113,15 @@ def running(isolation: str, *options: str, runtimes: Path | None = None) -> Iter
     finally:
         shutil.rmtree(data, ignore_errors=True)
         (data.parent / f"{data.name}.log").unlink(missing_ok=True)
+
+
+def _as_installed() -> dict[str, str]:
+    """The variables of a platform that has been started before: its modules are compiled, and stay so. Compiling them
+    at each start takes as long as starting, and leaves 10 MB behind."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    imports = "import mayfly.app.server, mayfly.cli.served, mayfly.cli.handover, mayfly.cli.serving"
+    subprocess.run([sys.executable, "-c", imports], check=True, env=environment)
+    return environment
 
 
 def zipped(source: str, name: str = "app.py") -> bytes:
