@@ -108,3 +108,26 @@ def test_what_is_not_implemented_is_named(aws: Aws) -> None:
     )  # fmt: skip
     assert "Mayfly does not implement CreateTopic of sns" in aws("sns", "create-topic", "--name", "t", fails=True)
     assert "Mayfly does not implement DescribeInstances of ec2" in aws("ec2", "describe-instances", fails=True)
+
+
+def test_messages_are_sent_received_and_deleted(aws: Aws) -> None:
+    url = aws("sqs", "create-queue", "--queue-name", "cli.fifo", "--attributes", "FifoQueue=true")["QueueUrl"]
+    sent = aws(
+        "sqs",
+        "send-message",
+        "--queue-url",
+        url,
+        "--message-body",
+        "one",
+        "--message-group-id",
+        "a",
+        "--message-deduplication-id",
+        "x",
+    )
+    (message,) = aws("sqs", "receive-message", "--queue-url", url, "--wait-time-seconds", "5")["Messages"]
+    assert (message["MessageId"], message["Body"]) == (sent["MessageId"], "one")
+    aws("sqs", "delete-message", "--queue-url", url, "--receipt-handle", message["ReceiptHandle"])
+    found = aws("sqs", "get-queue-attributes", "--queue-url", url, "--attribute-names", "All")["Attributes"]
+    assert found["ApproximateNumberOfMessages"] == found["ApproximateNumberOfMessagesNotVisible"] == "0"
+    aws("sqs", "delete-queue", "--queue-url", url)
+    assert "AWS.SimpleQueueService.NonExistentQueue" in aws("sqs", "get-queue-url", "--queue-name", "x", fails=True)

@@ -220,3 +220,43 @@ async def test_a_closed_server_cuts_off_what_is_under_way(dial: Dial) -> None:
     await asyncio.wait_for(cancelled.wait(), 10)
     with contextlib.suppress(ConnectionError):
         assert await wire.rest() == b""
+
+
+@pytest.mark.parametrize("rudely", [False, True])
+async def test_whoever_answers_learns_that_the_client_went_away(serve: Serve, dial: Dial, rudely: bool) -> None:
+    waiting, left = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        assert request.client is not None
+        request.client.when_gone(left.set)
+        waiting.set()
+        await left.wait()
+        return HttpResponse(200)
+
+    port = await serve(answer)
+    wire = await dial(port)
+    await wire.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    await waiting.wait()
+    if rudely:
+        wire.writer.transport.abort()
+    else:
+        wire.writer.write_eof()
+    await asyncio.wait_for(left.wait(), 10)
+
+
+async def test_a_client_that_went_away_early_is_gone_for_each_of_its_requests(serve: Serve, dial: Dial) -> None:
+    left: list[str] = []
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        gone = asyncio.Event()
+        assert request.client is not None
+        request.client.when_gone(gone.set)
+        await asyncio.wait_for(gone.wait(), 10)
+        request.client.when_gone(lambda: left.append(request.path))  # late, and told at once
+        return HttpResponse(200)
+
+    wire = await dial(await serve(answer))
+    await wire.send(b"GET /only HTTP/1.1\r\nhost: a\r\n\r\n")
+    wire.writer.write_eof()
+    await wire.rest()
+    assert left == ["/only"]

@@ -32,17 +32,22 @@ class Exchange(Struct, eq=False):
     keep_alive: bool  # the client can go on with this connection
     expects: bool  # it waits for a 100 before it sends the body
     replied: bool = False  # some of the reply was sent
-    gone: list[Callable[[], None]] | None = None  # who wants to know when the client goes away
+    gone: bool = False  # its client went away
+    farewells: list[Callable[[], None]] | None = None  # for when it does
 
     def when_gone(self, callback: Callable[[], None]) -> None:
         """See `contract.Client`."""
-        if self.gone is None:
-            self.gone = []
-        self.gone.append(callback)
+        if self.gone:
+            callback()
+        elif self.farewells is None:
+            self.farewells = [callback]
+        else:
+            self.farewells.append(callback)
 
     def leave(self) -> None:
         """The client is gone."""
-        callbacks, self.gone = self.gone, None
+        self.gone = True
+        callbacks, self.farewells = self.farewells, None
         for callback in callbacks or ():
             callback()
 

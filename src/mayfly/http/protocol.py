@@ -93,11 +93,10 @@ class Connection(asyncio.Protocol):
         self._parser = None  # it refers to this object
         if self._tunnel is not None:
             self._tunnel.end()
+        self._leave()
         self._ahead.clear()
         self._stop_parsing()
         self._let_write()
-        if self._current is not None:
-            self._current.leave()
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._time()
@@ -121,13 +120,17 @@ class Connection(asyncio.Protocol):
         Nearly always it is gone, which cannot be told from outside: answers that are worth nothing then end now.
         """
         self._ending = True
-        if self._current is not None:
-            self._current.leave()
+        self._leave()
         if self._tunnel is not None:
             self._tunnel.end()
             return True
         self._stop_parsing()
         return self._current is not None or bool(self._ahead) or self._refusal is not None
+
+    def _leave(self) -> None:
+        """Tell those who answer only while somebody waits."""
+        for made in (*self._ahead, *([self._current] if self._current is not None else ())):
+            made.leave()
 
     def pause_writing(self) -> None:
         self._paused_at = self._time()

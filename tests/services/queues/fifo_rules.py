@@ -34,8 +34,10 @@ class Rules:
         self.messages.append(Sent(body, group, now))
         return True
 
-    def delivered(self, bodies: list[str], now: float, until: float) -> None:
-        """AssertionError unless one receive may have given these."""
+    def delivered(self, bodies: list[str], most: int, now: float, until: float) -> None:
+        """AssertionError unless one receive of `most` may have given these, and had no more to give."""
+        if len(bodies) < most:
+            assert set(self.ready(now)) <= set(bodies), "something was ready and did not come"
         assert len(set(bodies)) == len(bodies), "a message twice in one reply"
         for body in bodies:
             message = self.find(body)
@@ -49,6 +51,17 @@ class Rules:
                 )
             message.delivered = True
             message.visible_at = max(now, until)
+
+    def ready(self, now: float) -> list[str]:
+        """What may be delivered: of each group as much as precedes what is in flight."""
+        blocked: set[str] = set()
+        found = []
+        for message in self.messages:
+            if message.visible_at > now:
+                blocked.add(message.group)
+            elif message.group not in blocked:
+                found.append(message.body)
+        return found
 
     def deleted(self, body: str) -> None:
         """A message is gone."""

@@ -68,7 +68,7 @@ class Scenario:
         found = await self.queues.receive(self.url, count, VisibilityTimeout=visibility_s)
         bodies = [message["Body"] for message in found]
         until = self.now + visibility_s
-        self.rules.delivered(bodies, self.now, until)
+        self.rules.delivered(bodies, count, self.now, until)
         self.handles |= {message["Body"]: (message["ReceiptHandle"], until) for message in found}
         return bodies
 
