@@ -100,7 +100,7 @@ class Events:
     def __init__(
         self, store: SqliteStore, clock: ManualClock, targets: Targets, http: Destinations, limits: EventLimits
     ) -> None:
-        self.targets, self.http, self.clock, self.store = targets, http, clock, store
+        self.targets, self.http, self.clock, self.store, self.limits = targets, http, clock, store, limits
         self.queue = SqlReadyQueue(store, clock)
         numbers = itertools.count(1)
         self.service = EventsService(

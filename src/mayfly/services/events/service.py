@@ -82,6 +82,10 @@ class EventsService:
             for work in (self._lanes, self._ticker, self._replayer, self._keeper):
                 group.create_task(work.run(), name=f"events-{type(work).__name__.lower()}")
 
+    def clock_moved(self) -> None:
+        """Let rules that wait for the clock look at it again: for whoever moves it by hand, or saw it jump."""
+        self._ticker.ticker.clock_moved()
+
     async def _handle(self, claim: Claim) -> None:
         if claim.queue.endswith(LANE):
             await self._router.handle(claim)
