@@ -57,6 +57,7 @@ class DataDirectory:
         self.sandbox = self.root / "sandbox"
         self.oci = self.root / "oci"
         self.runtimes = self.root / "runtimes"  # what `mayfly runtime install` puts there
+        self.interpreters = self.root / "interpreters.json"  # what they said of themselves
         self.server_log = self.root / "server.log"
         self._home = self.root / "home.json"
         self._info = self.root / "server.json"

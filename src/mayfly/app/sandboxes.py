@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mayfly.errors import PlatformError
-from mayfly.sandbox import choice, interpreters, jdks, nodes, rubies
+from mayfly.sandbox import answers, choice, interpreters, jdks, nodes, rubies
 from mayfly.sandbox.api import Interpreter, Prepared, Sandbox, SandboxFactory, SandboxSpec, SandboxUnavailableError
 from mayfly.sandbox.choice import template_name
 from mayfly.sandbox.java import launch
@@ -42,15 +42,18 @@ class Interpreters:
 
     @classmethod
     async def discover(
-        cls, path: str, home: Path, runtimes: Path, *, java_home: str = "", substitute: bool = True
+        cls, path: str, home: Path, runtimes: Path, remembered: Path, *, java_home: str = "", substitute: bool = True
     ) -> "Interpreters":
-        """Look at the machine, in threads: each interpreter is asked for its version."""
+        """Look at the machine, in threads: each interpreter is asked for its version, unless the file `remembered` has
+        what it said before."""
+        known = await asyncio.to_thread(answers.Answers, remembered)
         found = await asyncio.gather(
-            asyncio.to_thread(interpreters.find, path, home),
-            asyncio.to_thread(nodes.find, path, home, runtimes),
+            asyncio.to_thread(interpreters.find, path, home, known.probe(interpreters.probe)),
+            asyncio.to_thread(nodes.find, path, home, runtimes, known.probe(nodes.probe)),
             asyncio.to_thread(jdks.find, path, java_home),
-            asyncio.to_thread(rubies.find, path, home),
+            asyncio.to_thread(rubies.find, path, home, known.probe(rubies.probe)),
         )
+        await asyncio.to_thread(known.keep)
         return cls(tuple(itertools.chain(*found)), runtimes, substitute=substitute)
 
     def choose(self, runtime: str) -> RuntimeChoice | RuntimeAbsent:

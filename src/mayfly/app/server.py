@@ -138,6 +138,7 @@ async def _discover(settings: Settings, directory: DataDirectory) -> Interpreter
         os.environ.get("PATH", ""),
         Path.home(),
         directory.runtimes,
+        directory.interpreters,
         java_home=os.environ.get("JAVA_HOME", ""),
         substitute=settings.engine.runtime_substitution,
     )

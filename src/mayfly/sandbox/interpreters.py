@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mayfly.sandbox.api import Interpreter
@@ -19,9 +19,10 @@ _PROBE_TIMEOUT_S = 10.0
 _NAME = re.compile(r"python3(\.\d+)?$")
 
 
-def find(path: str, home: Path) -> tuple[Interpreter, ...]:
+def find(path: str, home: Path, ask: Callable[[Path], Interpreter | None] | None = None) -> tuple[Interpreter, ...]:
     """All usable interpreters, newest first, one a minor version: the running one, those of `path` (as in $PATH), of
-    pyenv and uv below `home`, and of /usr/bin. Starts each found executable once; takes some 20 ms for each."""
+    pyenv and uv below `home`, and of /usr/bin. Starts each found executable once, by `ask` where that is given; takes
+    some 20 ms for each."""
     found: dict[tuple[int, int], Interpreter] = {}
     own = current()
     found[own.version[:2]] = own
@@ -34,7 +35,7 @@ def find(path: str, home: Path) -> tuple[Interpreter, ...]:
         if real in seen:
             continue
         seen.add(real)
-        interpreter = probe(real)
+        interpreter = (ask or probe)(real)
         if interpreter is not None:
             found.setdefault(interpreter.version[:2], interpreter)
     return tuple(sorted(found.values(), key=lambda one: one.version, reverse=True))

@@ -9,7 +9,7 @@ import importlib.util
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,9 +39,12 @@ _EARLY_NAMES = frozenset({"LANG", "LANGUAGE", "AWS_LAMBDA_EXEC_WRAPPER", "NO_COL
 _LATE_NAMES = frozenset({"NODE_ENV", "NODE_PATH"})
 
 
-def find(path: str, home: Path, runtimes: Path | None = None) -> tuple[Interpreter, ...]:
+def find(
+    path: str, home: Path, runtimes: Path | None = None, ask: Callable[[Path], Interpreter | None] | None = None
+) -> tuple[Interpreter, ...]:
     """All usable installations, newest first, one a major version: those below `runtimes`, those of `path` (as in
-    $PATH), of version managers below `home`, of Python packages, and of the system. Starts each once."""
+    $PATH), of version managers below `home`, of Python packages, and of the system. Starts each once, by `ask`
+    where that is given."""
     real: dict[Path, None] = {}
     for candidate in _candidates(path, home, runtimes):
         try:
@@ -49,7 +52,7 @@ def find(path: str, home: Path, runtimes: Path | None = None) -> tuple[Interpret
         except (OSError, RuntimeError):
             continue
     with ThreadPoolExecutor(_PROBES_AT_ONCE) as threads:
-        probed = list(threads.map(probe, real))
+        probed = list(threads.map((ask or probe), real))
     modules = sdk(runtimes)
     found: dict[int, Interpreter] = {}
     for interpreter in probed:

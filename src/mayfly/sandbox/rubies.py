@@ -6,7 +6,7 @@ stands for is found where the manager keeps it.
 
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,9 +31,10 @@ _MANAGERS = (
 )
 
 
-def find(path: str, home: Path) -> tuple[Interpreter, ...]:
+def find(path: str, home: Path, ask: Callable[[Path], Interpreter | None] | None = None) -> tuple[Interpreter, ...]:
     """All usable installations, newest first, one a minor version: those of `path` (as in $PATH), of version managers
-    below `home`, and of the system. Starts each once."""
+    below `home`, and of the system. Starts each once, by `ask`
+    where that is given."""
     real: dict[Path, None] = {}
     for candidate in _candidates(path, home):
         try:
@@ -41,7 +42,7 @@ def find(path: str, home: Path) -> tuple[Interpreter, ...]:
         except (OSError, RuntimeError):
             continue
     with ThreadPoolExecutor(_PROBES_AT_ONCE) as threads:
-        probed = list(threads.map(probe, real))
+        probed = list(threads.map((ask or probe), real))
     found: dict[tuple[int, int], Interpreter] = {}
     for one in sorted(filter(None, probed), key=lambda one: one.version, reverse=True):
         found.setdefault(one.version[:2], one)
