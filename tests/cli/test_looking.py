@@ -159,6 +159,7 @@ def test_a_function_runs_at_the_level_of_its_tag_or_not_at_all(platform: Platfor
             Handler="app.handler",
             Role=role,
             MemorySize=256,
+            Timeout=30,  # the first container on a busy machine
             Tags={"mayfly:level": level},
             Code={"ZipFile": package.getvalue()},
         )
@@ -189,8 +190,10 @@ def test_a_template_that_cannot_be_had_is_shown_with_its_reason(platform: Platfo
     level = json.loads((platform.data / "server.json").read_text())["isolation"]
     template = shown("function", looked_at, data=platform.data)["versions"][0]["template"]
     assert template["kind"] == "packages"
-    assert template["state"] in (("making", "refused") if level == "process" else ("making", "ready", "refused"))
-    assert (template["state"] == "refused") == bool(template["reason"])
+    # One that gets nothing done for seconds, because the machine has other work, is lost.
+    possible = ("making", "refused") if level == "process" else ("making", "ready", "refused", "lost")
+    assert template["state"] in possible
+    assert (template["state"] in {"refused", "lost"}) == bool(template["reason"])
 
 
 def test_a_function_is_a_compact_page(platform: PlatformProcess, looked_at: str) -> None:

@@ -1,7 +1,6 @@
 """Starts from shared templates, through the engine and real sandboxes; what goes wrong costs time and nothing else."""
 
 import asyncio
-import contextlib
 import dataclasses
 import itertools
 import json
@@ -20,6 +19,7 @@ from mayfly.engine.templates import MOST_LOSSES
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.namespace import AgentFactory
+from tests import processes
 
 from .conftest import Recorder, result
 
@@ -86,14 +86,6 @@ async def state_of(engine: LocalEngine, key: str) -> str:
     return f"{view.state}: {view.reason}" if view.reason else view.state
 
 
-def process_named(name: str) -> int:
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and (entry / "comm").read_text() == f"{name}\n":
-                return int(entry.name)
-    raise LookupError(name)
-
-
 async def test_after_the_first_start_instances_are_forked_from_a_template_with_the_packages(
     engine: LocalEngine, tmp_path: Path
 ) -> None:
@@ -124,11 +116,12 @@ async def test_a_lost_template_is_made_again(engine: LocalEngine, tmp_path: Path
     made = target(tmp_path)
     await engine.invoke(made, call())
     await state_of(engine, "key")
-    os.kill(process_named(f"tp:{LABEL}"), signal.SIGKILL)
+    os.kill(processes.oldest_named(f"tp:{LABEL}"), signal.SIGKILL)
     outcomes = await at_once(engine, made, 3)
     assert {result(outcome)[1] for outcome in outcomes} == {outcome.instance for outcome in outcomes}
     assert [outcome.start.path for outcome in outcomes if outcome.start] == ["interpreter"] * 2
     assert await state_of(engine, "key") == "ready"
+    assert engine._templates._states["key"].losses == 1  # that two starts saw
     assert "packages" in [outcome.start.path for outcome in await at_once(engine, made, 5) if outcome.start]
 
 

@@ -16,6 +16,7 @@ from mayfly.sandbox import frames, interpreters
 from mayfly.sandbox.api import Prepared, SandboxSpec, TemplateInitError, TemplateLostError, TemplateRefusedError
 from mayfly.sandbox.namespace import AgentFactory
 from mayfly.sandbox.process import ProcessFactory
+from tests import processes
 
 from . import parcels
 from .talk import RUNTIME, Talk, Talks
@@ -235,15 +236,7 @@ async def test_init_reaches_the_platform_through_the_endpoint_of_its_template(is
 
 def template_of(name: str) -> int:
     """The process id of the shared template of functions labelled `name`."""
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                comm = Path(f"/proc/{entry}/comm").read_text().strip()
-            except OSError:
-                continue
-            if comm == f"tp:{name}":
-                return int(entry)
-    raise LookupError(name)
+    return processes.oldest_named(f"tp:{name}")
 
 
 async def test_a_template_that_dies_is_lost_and_the_slower_path_is_open(isolated: Talks, tmp_path: Path) -> None:
@@ -287,7 +280,8 @@ def keeper_of(template: int) -> int:
     namespace = os.readlink(f"/proc/{template}/ns/pid")
     for entry in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            if os.readlink(f"/proc/{entry}/ns/pid") == namespace and int(entry) != template:
+            numbers = processes.status_of(int(entry))["NSpid"].split()
+            if numbers[-1] == "1" and os.readlink(f"/proc/{entry}/ns/pid") == namespace:
                 return int(entry)
     raise LookupError(template)
 

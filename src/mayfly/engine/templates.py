@@ -264,6 +264,9 @@ class Templates:
         return Prepared(optimized=True)
 
     def _lose(self, target: Target, state: _State, reason: str) -> None:
+        """A start found it gone. The first of several that do says so; by the others' time there may be another one."""
+        if state.state != "ready":
+            return
         _log.warning("the template of %s was lost: %s", target.function, reason)
         self._factory.drop_template(target.key)
         self._forget(target.key)
