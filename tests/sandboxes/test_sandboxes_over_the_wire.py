@@ -128,7 +128,7 @@ def test_what_makes_no_sense_is_refused_in_words(connection: Connection) -> None
 
     assert "memory_mb is 1" in refused("POST", "", {"memory_mb": 1})
     assert "unknown field" in refused("POST", "", {"memory": 512}).lower()
-    assert "not of both" in refused("POST", "", {"image": "a", "snapshot": "b"})
+    assert "of one of them" in refused("POST", "", {"image": "a", "snapshot": "b"})
     assert "there is no sandbox sbx-x" in refused("GET", "/sbx-x")
     assert "there is no sandbox sbx-x" in refused("POST", "/sbx-x/processes", {"argv": ["a"]})
     assert "level" in refused("POST", "", {"level": "no-such-level"})

@@ -21,6 +21,7 @@ from mayfly.app.housekeeping import keep_house
 from mayfly.app.image_pages import ImagePages
 from mayfly.app.known_templates import KnownTemplates
 from mayfly.app.layers import Layers
+from mayfly.app.lending import Lending
 from mayfly.app.level_page import LevelPage
 from mayfly.app.levels import Levels
 from mayfly.app.links import Endpoints, LateObjects, LateSdkOperations
@@ -252,15 +253,6 @@ class _Builder:
         images = Images(
             self._settings.data, state.store, state.blobs, self._settings.images, image_architecture(), self._clock
         )
-        sandboxes = Sandboxes(
-            levels,
-            images,
-            state.store,
-            state.blobs,
-            self._settings.data / "sandboxes",
-            memory_budget_mb(self._settings) // SANDBOXES_SHARE,
-            self._clock,
-        )
         functions = FunctionsService(
             settings=self._settings,
             clock=self._clock,
@@ -280,6 +272,16 @@ class _Builder:
             obstacle=levels.obstacle,
             sandboxes=levels.start,
             platform_events=platform_events,
+        )
+        sandboxes = Sandboxes(
+            levels,
+            images,
+            Lending(functions),
+            state.store,
+            state.blobs,
+            self._settings.data / "sandboxes",
+            memory_budget_mb(self._settings) // SANDBOXES_SHARE,
+            self._clock,
         )
         targets.add("lambda", functions.event_targets)
         targets.add("logs", logs.event_targets)

@@ -48,6 +48,12 @@ def run(
     snapshot: Annotated[
         str | None, typer.Option(help="Made like the sandbox of this snapshot, with its files.")
     ] = None,
+    function: Annotated[
+        str | None, typer.Option(help="With this function's package, whose runtime runs `python` from memory.")
+    ] = None,
+    imports: Annotated[
+        str, typer.Option("--import", metavar="MODULE[,MODULE…]", help="Loaded in every `python`; of that package.")
+    ] = "",
     code: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help=f"Copied to {CODE}, where the program starts.")
     ] = None,
@@ -71,6 +77,8 @@ def run(
         wanted = {
             "image": image,
             "snapshot": snapshot,
+            "function": function,
+            "imports": [name for name in imports.split(",") if name],
             "environment": _variables(env),
             "memory_mb": memory,
             "ephemeral_mb": tmp,

@@ -50,6 +50,10 @@ SHARE = 12
 # ARTIFACT frames and COMPILED. Nothing else comes then.
 COMPILE = 9
 
+# Instead of INIT, to a Python: JSON {"environment", "task_root"}. Be a launcher from here on, with what is loaded; the
+# frames below hold once READY has come. To launch `python` then takes no other Python (`python.warm`).
+LAUNCHER = 10
+
 # Server to launcher: what stands in the place of a runtime where the sandbox holds a program (`python.launcher`).
 # A number names a program from its LAUNCH to its ENDED; the server chooses it, and uses none twice.
 # number; JSON: {"name": for people, "argv": [str, ...], "environment": {str: str}, "directory": str, "relay"?: bool,

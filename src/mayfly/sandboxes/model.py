@@ -1,6 +1,10 @@
 """What a sandbox is asked for, what is known of one, and what may be wrong with a request. Values only."""
 
+import contextlib
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -8,6 +12,8 @@ from mayfly.errors import CallerError
 from mayfly.policy import egress
 
 MOST_LABEL = 32
+MOST_IMPORTS = 100
+_MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _LABEL = re.compile(r"[A-Za-z0-9_-]{0,32}")
 
 
@@ -28,6 +34,9 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     image: str | None = None  # a reference, as functions name images
     snapshot: str | None = None  # the id of one: its files, and whatever its sandbox was made of
+    # A function of Python, named as in calls: its package is at /var/task, and `python` is its runtime's.
+    function: str | None = None
+    imports: tuple[str, ...] = ()  # modules of that package that every `python` has loaded already
     environment: dict[str, str] = {}  # of every process, unless it says otherwise
     memory_mb: int = 512
     ephemeral_mb: int = 512  # of /tmp
@@ -40,8 +49,12 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     def check(self, most_memory_mb: int) -> None:
         """`SandboxRefusedError` when it makes no sense."""
-        if self.image is not None and self.snapshot is not None:
-            raise SandboxRefusedError("a sandbox is made of an image or of a snapshot, not of both")
+        if sum(basis is not None for basis in (self.image, self.snapshot, self.function)) > 1:
+            raise SandboxRefusedError("a sandbox is made of an image, a snapshot or a function, and of one of them")
+        if self.imports and self.function is None:
+            raise SandboxRefusedError("imports are of a function's package; say which function")
+        if len(self.imports) > MOST_IMPORTS or not all(map(_MODULE.fullmatch, self.imports)):
+            raise SandboxRefusedError(f"imports are up to {MOST_IMPORTS} names of modules")
         bounds = (
             ("memory_mb", self.memory_mb, 32, most_memory_mb),
             ("ephemeral_mb", self.ephemeral_mb, 1, 10_240),
@@ -88,6 +101,15 @@ class Ending(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str | None = None  # it could not be started, or its sandbox ended first
 
 
+class Lent(NamedTuple):
+    """The package of a function of Python."""
+
+    runtime: str  # as `SandboxSpec` has it
+    code: Path
+    level: str  # at which the function runs
+    keep: Callable[[], contextlib.AbstractContextManager[object]]  # as long as one is entered, the package stays
+
+
 class View(msgspec.Struct, frozen=True):
     """A sandbox at a moment."""
 
@@ -95,7 +117,7 @@ class View(msgspec.Struct, frozen=True):
     label: str
     state: str  # running, frozen, ended
     reason: str  # why it ended; empty while it lives
-    made_of: str  # "image …" or "this machine", and " with snapshot …"
+    made_of: str  # "image …", "function …" or "this machine", and " with snapshot …"
     level: str
     layers: tuple[str, ...]
     memory_mb: int

@@ -196,3 +196,16 @@ class Processes:
         ended = [number for number, process in self._all.items() if process.ended.done()]
         for number in ended[: max(0, len(ended) - MOST_ENDED + 1)]:
             self._all.pop(number).pipes.close()
+
+
+async def become_launcher(control: socket.socket, environment: Mapping[str, str]) -> None:
+    """Have a Python that waits for its function start programs instead; OSError, `FrameError` when it does not."""
+    loop, decoder = asyncio.get_running_loop(), frames.Decoder()
+    meta = {"environment": dict(environment), "task_root": "/var/task"}
+    await loop.sock_sendall(control, frames.encode(frames.LAUNCHER, meta))
+    while data := await loop.sock_recv(control, CHUNK):
+        for frame in decoder.feed(data):
+            if frame.kind == frames.READY:
+                return
+            raise ConnectionError("it answered something else")
+    raise ConnectionError("it ended")

@@ -7,6 +7,7 @@ snapshots are kept.
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -20,10 +21,12 @@ from mayfly.clock import Clock
 from mayfly.images.records import Image
 from mayfly.images.service import Resolved
 from mayfly.policy import egress
+from mayfly.sandbox import frames
 from mayfly.sandbox.api import Sandbox, SandboxSpec
 from mayfly.sandboxes import trees
 from mayfly.sandboxes.model import (
     Ending,
+    Lent,
     SandboxEndedError,
     SandboxMissingError,
     SandboxRefusedError,
@@ -32,26 +35,33 @@ from mayfly.sandboxes.model import (
     View,
     Wanted,
 )
-from mayfly.sandboxes.processes import Process, Processes
+from mayfly.sandboxes.processes import Process, Processes, become_launcher
 from mayfly.sandboxes.snapshots import Snapshots
+from mayfly.sandboxes.templates import Forks, Templates
 from mayfly.store.api import Blob, Blobs, Store, Tx
 
 MOST_SANDBOXES = 64
 MOST_COPIES = 4  # at a time, in all of them
 KEPT_ENDED = 100  # sandboxes that have ended and are still shown
 WRITABLE = "/tmp"  # noqa: S108  # the sandbox's own
+_PYTHON_S = 10.0  # until a Python must have said that it is there
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _log = logging.getLogger(__name__)
 
 
-class Makes(Protocol):
+class Makes(Forks, Protocol):
     """Whoever makes sandboxes: see `SandboxFactory`."""
 
     @property
     def level(self) -> str: ...
 
-    async def start(self, spec: SandboxSpec) -> Sandbox: ...
+
+class HasFunctions(Protocol):
+    """Whoever has functions."""
+
+    async def lend(self, name: str) -> Lent:
+        """The package of a function of Python, named as in calls; `SandboxMissingError`, `SandboxRefusedError`."""
 
 
 class HasImages(Protocol):
@@ -84,9 +94,7 @@ class _Room:
 
     @property
     def environment(self) -> dict[str, str]:
-        own = self.image.process.variables() if self.image is not None else {}
-        proxy = egress.variables(egress.parse(self.wanted.egress))
-        return {"PATH": _PATH, "HOME": WRITABLE, "LANG": "C.UTF-8", **proxy, **own, **self.wanted.environment}
+        return _environment(self.wanted, self.image)
 
     @property
     def directory(self) -> str:
@@ -95,6 +103,8 @@ class _Room:
     @property
     def made_of(self) -> str:
         basis = f"image {self.wanted.image}" if self.wanted.image else "this machine"
+        if self.wanted.function:
+            basis = f"function {self.wanted.function}"
         return f"{basis} with snapshot {self.wanted.snapshot}" if self.wanted.snapshot else basis
 
 
@@ -105,6 +115,7 @@ class Sandboxes:
         self,
         factory: Makes,
         images: HasImages,
+        functions: HasFunctions,
         store: Store,
         blobs: Blobs,
         home: Path,
@@ -114,6 +125,8 @@ class Sandboxes:
         """`home` is a directory of its own; all sandboxes together may use `memory_mb`."""
         self._factory = factory
         self._images = images
+        self._functions = functions
+        self._templates = Templates(factory)
         self._blobs = blobs
         self._snapshots = Snapshots(store, blobs)
         self._empty = home / "empty"
@@ -130,6 +143,7 @@ class Sandboxes:
 
     async def close(self) -> None:
         await asyncio.gather(*(self._end(room, "the server was stopped") for room in list(self._rooms.values())))
+        self._templates.close()
 
     # Sandboxes.
 
@@ -287,42 +301,74 @@ class Sandboxes:
             raise SandboxRefusedError(
                 f"sandboxes may use {self._memory_mb} MB together, of which {used} are taken; remove one first"
             )
+        self._templates.reduce(self._memory_mb - used - wanted.memory_mb)
 
     async def _start(self, wanted: Wanted, snapshot: Snapshot | None) -> _Room:
         source = snapshot.wanted if snapshot is not None else wanted
+        described = msgspec.structs.replace(
+            wanted, image=source.image, function=source.function, imports=source.imports
+        )
         image, root = None, None
+        sandbox_id = f"sbx-{ids.token(12)}"
         cleanup = contextlib.ExitStack()
         with cleanup:
+            spec = self._spec(wanted, sandbox_id)
             if source.image is not None:
                 resolved = await self._images.resolve(source.image)
                 cleanup.enter_context(self._images.pinned(resolved.digest))
                 image = await self._images.prepare(resolved)
                 root = self._images.root(resolved.digest)
-            sandbox_id = f"sbx-{ids.token(12)}"
-            sandbox = await self._factory.start(
-                SandboxSpec(
-                    runtime="",
-                    code=self._empty,
-                    memory_mb=wanted.memory_mb,
-                    ephemeral_mb=wanted.ephemeral_mb,
-                    processes=wanted.processes,
-                    cpus=wanted.cpus,
-                    label=wanted.label or "sandbox",
-                    program=True,
-                    root=root,
-                    level=wanted.level or self._factory.level,
-                    egress=egress.parse(wanted.egress),
-                    owner=f"sandbox {wanted.label or sandbox_id}",
-                )
-            )
+            if source.function is not None:
+                lent = await self._functions.lend(source.function)
+                cleanup.enter_context(lent.keep())
+                sandbox = await self._start_python(spec, described, lent)
+            else:
+                sandbox = await self._factory.start(dataclasses.replace(spec, program=True, root=root))
             for listener in (sandbox.endpoint, sandbox.runtime_api):
                 if listener is not None:
                     listener.close()  # nobody answers there
             os.close(sandbox.output)  # every process has streams of its own
-            described = msgspec.structs.replace(wanted, image=source.image)
             room = _Room(sandbox_id, described, sandbox, image, self._clock.now())
             room.cleanup = cleanup.pop_all()
         return room
+
+    def _spec(self, wanted: Wanted, sandbox_id: str) -> SandboxSpec:
+        return SandboxSpec(
+            runtime="",
+            code=self._empty,
+            memory_mb=wanted.memory_mb,
+            ephemeral_mb=wanted.ephemeral_mb,
+            processes=wanted.processes,
+            cpus=wanted.cpus,
+            label=wanted.label or "sandbox",
+            level=wanted.level or self._factory.level,
+            egress=egress.parse(wanted.egress),
+            owner=f"sandbox {wanted.label or sandbox_id}",
+        )
+
+    async def _start_python(self, spec: SandboxSpec, wanted: Wanted, lent: Lent) -> Sandbox:
+        """A Python with the package that was lent, at no other level than its function's, unless that is asked for."""
+        spec = dataclasses.replace(spec, runtime=lent.runtime, code=lent.code, level=wanted.level or lent.level)
+        if spec.level == "process":
+            raise SandboxRefusedError("a sandbox of a function needs isolation: its package is shown at /var/task")
+        environment = _environment(wanted, None)
+        if not wanted.imports:
+            sandbox = await self._factory.start(spec)
+        else:
+            sandbox = await self._templates.start(spec, wanted.imports, environment, lent.keep)
+        try:
+            async with asyncio.timeout(_PYTHON_S):
+                await become_launcher(sandbox.control, environment)
+        except BaseException as error:
+            os.close(sandbox.output)
+            sandbox.control.close()
+            if sandbox.endpoint is not None:
+                sandbox.endpoint.close()
+            await asyncio.shield(sandbox.discard())
+            if isinstance(error, OSError | frames.FrameError):  # TimeoutError is one
+                raise SandboxRefusedError("its Python did not come up") from error
+            raise
+        return sandbox
 
     async def _watch(self, room: _Room) -> None:
         """Drop what the launcher itself prints, and take note of the end."""
@@ -386,6 +432,13 @@ class Sandboxes:
             created_at=room.created_at,
             expires_at=room.created_at + wanted.lifetime_s,
         )
+
+
+def _environment(wanted: Wanted, image: Image | None) -> dict[str, str]:
+    """What every process has."""
+    own = image.process.variables() if image is not None else {}
+    proxy = egress.variables(egress.parse(wanted.egress))
+    return {"PATH": _PATH, "HOME": WRITABLE, "LANG": "C.UTF-8", **proxy, **own, **wanted.environment}
 
 
 async def _said(process: Process) -> str:

@@ -111,6 +111,10 @@ class Ready:
             self._generators.reseed()
             self._fresh = True
 
+    def renew(self) -> None:
+        """In a fork of an instance: draw its own."""
+        self._generators.reseed()
+
     def forked(self) -> None:
         """In a template: what was drawn is the fork's."""
         self._fresh = False

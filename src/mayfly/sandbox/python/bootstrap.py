@@ -25,6 +25,7 @@ from mayfly.sandbox.python import (
     handler,
     hooks,
     imports,
+    launcher,
     logs,
     preload,
     restore,
@@ -32,6 +33,7 @@ from mayfly.sandbox.python import (
     search,
     streams,
     tasks,
+    warm,
 )
 from mayfly.sandbox.python.context import Fixed, context_of
 
@@ -120,6 +122,9 @@ class Runtime:
                     if self._concurrency > 1:
                         self._run_concurrently(list(waiting))
                         return
+                elif frame.kind == frames.LAUNCHER:
+                    self._become_launcher(frame)
+                    return
             adopted.reap_now_and_then(began_at)
 
     def act(self, script: bytes) -> None:
@@ -129,6 +134,18 @@ class Runtime:
                 self._init(frame)
             else:
                 self._invoke(frame)
+
+    def _become_launcher(self, frame: frames.Frame) -> None:
+        meta = frame.meta
+        if self._ready is not None:
+            self._ready.restore(meta["environment"])
+            loaded = warm.Warm(self._ready.renew, self._ready.inherited)
+        else:
+            set_environment(meta["environment"])
+            search.set_up(meta["task_root"], self._places)
+            loaded = warm.Warm(random.seed, frozenset())
+        self._answer(frames.READY, {})
+        launcher.Launcher(self._control, loaded).run()
 
     def _run_concurrently(self, early: list[frames.Frame]) -> None:
         assert self._function is not None

@@ -16,7 +16,7 @@ import threading
 from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.python import files
+from mayfly.sandbox.python import files, warm
 
 _CHUNK = 1 << 16
 _STREAMS = 3  # standard input, output and error
@@ -49,10 +49,12 @@ def _follow(lifeline: int) -> None:
 class Launcher:
     """The programs of one sandbox."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, loaded: warm.Warm | None = None) -> None:
+        """`loaded`: what this process has for programs that are to be forks of it."""
         control.setblocking(True)
         control.set_inheritable(False)
         self._control = control
+        self._loaded = loaded
         self._decoder = frames.Decoder()
         self._numbers: dict[int, int] = {}  # of the programs that run, by process id
         self._descriptors: list[int] = []  # that came, and were not used yet
@@ -104,6 +106,9 @@ class Launcher:
         try:
             os.chdir(meta["directory"])
             step = {}
+            if self._loaded is not None and streams and argv[0] == warm.NAME:
+                self._fork(frame, self._loaded, streams)
+                return
             path = _found(argv[0], environment.get("PATH", os.defpath))
             # It has this process's output and no other of its descriptors, which are closed when a program begins.
             if streams:
@@ -118,6 +123,14 @@ class Launcher:
         finally:
             for end in streams:
                 os.close(end)
+        self._numbers[pid] = frame.number
+        self._say(frames.LAUNCHED, frame.number, {"pid": pid})
+
+    def _fork(self, frame: frames.Frame, loaded: warm.Warm, streams: list[int]) -> None:
+        meta = frame.meta
+        pid = os.fork()
+        if pid == 0:
+            warm.become(loaded, meta["argv"], meta["environment"], meta["directory"], streams)
         self._numbers[pid] = frame.number
         self._say(frames.LAUNCHED, frame.number, {"pid": pid})
 

@@ -17,13 +17,16 @@ import logging
 import os
 import platform
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 
 from mayfly.clock import Clock
 from mayfly.engine.api import Engine
 from mayfly.errors import PlatformError
 from mayfly.images.service import Images
 from mayfly.policy.egress import parse as parse_egress
+from mayfly.sandbox.api import SandboxSpec
 from mayfly.services.contract import Handler, ServiceError, operations_of
 from mayfly.services.functions import repository, runtimes
 from mayfly.services.functions.asynchronous import AsyncInvocations, EventIntake, EventQueue, default_concurrency
@@ -139,6 +142,7 @@ class FunctionsService:
         limits = settings.limits
         host = host or host_architecture()
         self._store = store
+        self._home = home
         self._library = CodeLibrary(settings.data, blobs, limits, clock)
         modules = Modules(self._library)
         self._max_timeout_s = limits.timeout_s
@@ -231,6 +235,14 @@ class FunctionsService:
             except ServiceError:
                 found[name] = "none"
         return found
+
+    async def package(self, name: str) -> tuple[SandboxSpec, Callable[[], AbstractContextManager[object]]]:
+        """How an instance of a function is made, its code unpacked, and what keeps that while it is entered. `name` is
+        what callers say; `ServiceError`."""
+        reference = self._home.parse(name, None)
+        entry = await self.catalog.get(reference.name, reference.qualifier)
+        spec = entry.target.sandbox
+        return spec, partial(self._library.pinned, spec.code.name)
 
     async def require_level(self, level: str | None) -> None:
         """Have the account require a level of isolation of all its functions, or none; `ServiceError`."""
