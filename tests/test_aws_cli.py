@@ -131,3 +131,20 @@ def test_messages_are_sent_received_and_deleted(aws: Aws) -> None:
     assert found["ApproximateNumberOfMessages"] == found["ApproximateNumberOfMessagesNotVisible"] == "0"
     aws("sqs", "delete-queue", "--queue-url", url)
     assert "AWS.SimpleQueueService.NonExistentQueue" in aws("sqs", "get-queue-url", "--queue-name", "x", fails=True)
+
+
+def test_events_are_put_and_matched(aws: Aws) -> None:
+    aws("events", "create-event-bus", "--name", "cli")
+    aws("logs", "create-log-group", "--log-group-name", "/aws/events/cli")
+    arn = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/events/cli"
+    rule = ("--rule", "all", "--event-bus-name", "cli")
+    aws("events", "put-rule", "--name", "all", "--event-bus-name", "cli", "--event-pattern", '{"source":["shop"]}')
+    aws("events", "put-targets", *rule, "--targets", f"Id=l,Arn={arn}")
+    entry = {"EventBusName": "cli", "Source": "shop", "DetailType": "sold", "Detail": '{"n": 1}'}
+    assert aws("events", "put-events", "--entries", json.dumps([entry]))["FailedEntryCount"] == 0
+    (line,) = aws("logs", "filter-log-events", "--log-group-name", "/aws/events/cli")["events"]
+    assert json.loads(line["message"])["detail"] == {"n": 1}
+    assert "does not exist" in aws("events", "describe-rule", "--name", "missing", fails=True)
+    aws("events", "remove-targets", *rule, "--ids", "l")
+    aws("events", "delete-rule", "--name", "all", "--event-bus-name", "cli")
+    aws("events", "delete-event-bus", "--name", "cli")
