@@ -1,4 +1,4 @@
-"""Requests of the JSON protocol, signed so cheaply that a generator of load can make each of its own.
+"""Requests of the JSON and query protocols, signed so cheaply that a generator of load can make each of its own.
 
 All that differs between two requests of one operation is the body; so the canonical request is a text with one hole,
 and a signature is a few hashes.
@@ -38,6 +38,24 @@ class Signer:
             f"X-Amz-Date: {self._date}\r\nX-Amz-Target: {target}\r\n"
             f"Authorization: AWS4-HMAC-SHA256 Credential={self._credential}, "
             f"SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature={signature}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+    def form(self, body: bytes) -> bytes:
+        """The bytes of a request of the query protocol, whose body is a form."""
+        kind = "application/x-www-form-urlencoded"
+        canonical = (
+            f"POST\n/\n\ncontent-type:{kind}\nhost:{self._host}\nx-amz-date:{self._date}\n"
+            f"\ncontent-type;host;x-amz-date\n{hashlib.sha256(body).hexdigest()}"
+        )
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        text = f"AWS4-HMAC-SHA256\n{self._date}\n{self._scope}\n{digest}"
+        signature = hmac.digest(self._key, text.encode(), "sha256").hex()
+        head = (
+            f"POST / HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: {kind}\r\nX-Amz-Date: {self._date}\r\n"
+            f"Authorization: AWS4-HMAC-SHA256 Credential={self._credential}, "
+            f"SignedHeaders=content-type;host;x-amz-date, Signature={signature}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
