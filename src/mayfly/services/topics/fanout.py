@@ -9,7 +9,7 @@ from mayfly.services.topics import statements as sql
 from mayfly.services.topics import subscription_attributes
 from mayfly.services.topics.catalog import Catalog
 from mayfly.services.topics.dispatch import Dispatch
-from mayfly.services.topics.filters import Seen, compiled
+from mayfly.services.topics.filters import Seen, Wants
 from mayfly.services.topics.model import REPLAYS, FanOut, Message, Replay, ReplayWork, Subscription, Topic
 from mayfly.services.topics.plans import Planned
 from mayfly.services.topics.publishing import Publisher
@@ -97,12 +97,11 @@ class ReplayItems:
         params = {"topic_id": topic.id, "after": work.after, "limit": REPLAY_BATCH}
         archived = tx.all(sql.ARCHIVED, params)
         due = [row for row in archived if replay.until is None or row[1] <= replay.until]
-        planned = Planned(
-            subscription, compiled(subscription), subscription_attributes.dead_letters(subscription.attributes)
-        )
+        planned = Planned(subscription, subscription_attributes.dead_letters(subscription.attributes))
+        wants = Wants([subscription])
         for row in due:
             message = msgspec.structs.replace(_message.decode(row[2]), replayed=True)
-            if planned.filter.wants(Seen(message)):
+            if wants.by(Seen(message)):
                 self._dispatch.hand_over(tx, Rendering(topic, message, None), planned)
         over = len(archived) < REPLAY_BATCH or len(due) < len(archived)
         status = "Completed" if over else "In progress"

@@ -1,6 +1,6 @@
 """Filter policies of subscriptions, compiled: whether a message is wanted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from mayfly.matching.filter_policy import (
@@ -10,24 +10,40 @@ from mayfly.matching.filter_policy import (
     event_of_attributes,
     event_of_body,
 )
+from mayfly.matching.index import Index
 from mayfly.services.topics.model import Message, Subscription
 
 DEFAULT_SCOPE: Literal["MessageAttributes"] = "MessageAttributes"
 
 
-class Filter:
-    """The filter of one subscription. Without a policy everything is wanted."""
+class Wants:
+    """Which of some subscriptions want a message: one look into an index for all that have a policy, whatever their
+    number. Not for several threads at a time."""
 
-    def __init__(self, policy: FilterPolicy | None, protocol: str) -> None:
-        self._policy = policy
-        self._protocol = protocol
+    def __init__(self, subscriptions: Sequence[Subscription]) -> None:
+        self._everything: list[int] = []
+        self._by_attributes: Index[int] = Index()
+        self._by_body: dict[str, Index[int]] = {}  # by protocol, each of which may have a text of its own
+        for at, one in enumerate(subscriptions):
+            policy = compiled(one)
+            if policy is None:
+                self._everything.append(at)
+            elif policy.scope == "MessageBody":
+                self._by_body.setdefault(one.protocol, Index()).add(at, policy.pattern)
+            else:
+                self._by_attributes.add(at, policy.pattern)
 
-    def wants(self, seen: "Seen") -> bool:
-        """Whether the subscription gets the message."""
-        if self._policy is None:
-            return True
-        event = seen.attributes if self._policy.scope == "MessageAttributes" else seen.body(self._protocol)
-        return event is not None and self._policy.pattern.matches(event)
+    def by(self, seen: "Seen") -> list[int]:
+        """The places of those that want it, in their order."""
+        found = list(self._everything)
+        if len(self._by_attributes):
+            found += self._by_attributes.match(seen.attributes)
+        for protocol, index in self._by_body.items():
+            body = seen.body(protocol)
+            if body is not None:
+                found += index.match(body)
+        found.sort()
+        return found
 
 
 class Seen:
@@ -53,11 +69,10 @@ class Seen:
         return self._bodies[text]
 
 
-def compiled(subscription: Subscription) -> Filter:
-    """The filter of a subscription, whose policy was checked when it was given."""
+def compiled(subscription: Subscription) -> FilterPolicy | None:
+    """The policy of a subscription, which was checked when it was given; None: it wants everything."""
     text = subscription.attributes.get("FilterPolicy")
-    policy = None if text is None else compile_filter_policy(text, scope_of(subscription.attributes))
-    return Filter(policy, subscription.protocol)
+    return None if text is None else compile_filter_policy(text, scope_of(subscription.attributes))
 
 
 def scope_of(attributes: Mapping[str, str]) -> Scope:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from mayfly.services.topics import catalog, subscription_attributes
-from mayfly.services.topics.filters import Filter, Seen, compiled
+from mayfly.services.topics.filters import Seen, Wants
 from mayfly.services.topics.model import Subscription
 from mayfly.store.api import Reader
 
@@ -22,21 +22,21 @@ class Planned:
     """A confirmed subscription that messages go to."""
 
     subscription: Subscription
-    filter: Filter
     dead_letters: str | None  # the ARN of a queue
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some subscriptions of a topic, in their order; `last` is None at the end."""
+    """Some subscriptions of a topic, in their order; `last` is None at the end. Asked by the writer's thread alone."""
 
     planned: tuple[Planned, ...]
     last: int | None
     signed: bool  # something in it gets a document that is signed
+    wants: Wants
 
     def wanted(self, seen: Seen) -> list[Planned]:
         """Those that get a message."""
-        return [one for one in self.planned if one.filter.wants(seen)]
+        return [self.planned[at] for at in self.wants.by(seen)]
 
 
 class Plans:
@@ -83,10 +83,7 @@ def _weight(page: Page) -> int:
 
 def _read(reader: Reader, topic_id: int, after: int) -> Page:
     found = catalog.subscriptions(reader, topic_id, after, PAGE + 1)
-    planned = tuple(
-        Planned(one, compiled(one), subscription_attributes.dead_letters(one.attributes))
-        for one in found[:PAGE]
-        if one.confirmed
-    )
+    confirmed = [one for one in found[:PAGE] if one.confirmed]
+    planned = tuple(Planned(one, subscription_attributes.dead_letters(one.attributes)) for one in confirmed)
     last = found[PAGE - 1].id if len(found) > PAGE else None
-    return Page(planned, last, any(not one.subscription.raw for one in planned))
+    return Page(planned, last, any(not one.raw for one in confirmed), Wants(confirmed))

@@ -13,7 +13,6 @@ from mayfly.services.topics import subscription_attributes
 from mayfly.services.topics.catalog import Catalog
 from mayfly.services.topics.delivery_policy import DEFAULT_CONTENT_TYPE
 from mayfly.services.topics.dispatch import Dispatch
-from mayfly.services.topics.filters import compiled
 from mayfly.services.topics.model import Delivery, Subscription, Topic
 from mayfly.services.topics.plans import Planned
 from mayfly.services.topics.rendering import Rendering
@@ -146,7 +145,7 @@ class UrlDeliveries:
         subscription = attempt.subscription
         if not outcome.success:
             letters = subscription_attributes.dead_letters(subscription.attributes)
-            self._dispatch.give_up(tx, attempt.rendering, Planned(subscription, compiled(subscription), letters))
+            self._dispatch.give_up(tx, attempt.rendering, Planned(subscription, letters))
         noted = Outcome(outcome.status, outcome.answer, delivery.retries + 1)
         self._status.note(tx, attempt.topic, attempt.rendering.message, subscription, noted)
 
