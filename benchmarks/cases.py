@@ -16,6 +16,7 @@ from benchmarks.node import node
 from benchmarks.platform import Running, make_function
 from benchmarks.programs import programs
 from benchmarks.report import Report, Row
+from benchmarks.schedules import schedules
 from benchmarks.topics import topics
 from benchmarks.wasm import wasm
 from benchmarks.workers import workers
@@ -109,4 +110,5 @@ CASES = {
     "hostile": hostile,
     "storage": storage,
     "topics": topics,
+    "schedules": schedules,
 }

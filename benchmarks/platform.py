@@ -80,10 +80,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(isolation: str, *options: str, runtimes: Path | None = None) -> Iterator[Running]:
+def running(isolation: str, *options: str, runtimes: Path | None = None, kept: Path | None = None) -> Iterator[Running]:
     """Start a platform on a temporary data directory, with more options of `mayfly up`, and stop it. `runtimes`: what
-    it has installed."""
-    data = Path(tempfile.mkdtemp(prefix="mayfly-bench-"))
+    it has installed; `kept`: the data directory, which is left as it is then."""
+    data = Path(tempfile.mkdtemp(prefix="mayfly-bench-")) if kept is None else kept
     if runtimes is not None and runtimes.is_dir():
         (data / "runtimes").symlink_to(runtimes.resolve())
     command, environment = [sys.executable, "-m", "mayfly"], _as_installed()
@@ -111,7 +111,8 @@ def running(isolation: str, *options: str, runtimes: Path | None = None) -> Iter
             server.terminate()
             server.wait(60)
     finally:
-        shutil.rmtree(data, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(data, ignore_errors=True)
         (data.parent / f"{data.name}.log").unlink(missing_ok=True)
 
 

@@ -7,6 +7,7 @@ import asyncio
 import uuid
 
 from mayfly import ids
+from mayfly.app.destinations import DestinationCalls
 from mayfly.app.links import LateSdkOperations
 from mayfly.app.targets import Targets
 from mayfly.app.vault import FileVault
@@ -87,6 +88,7 @@ class Messaging:
             identity.roles,
             identity.keys,
             records,
+            DestinationCalls(self._destinations.deliveries),
             url,
         )
 

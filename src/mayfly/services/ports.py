@@ -134,6 +134,20 @@ class QueueSink(Protocol):
         """
 
 
+class DestinationCalls(Protocol):
+    """Given by events, used by pipes: requests to API destinations."""
+
+    async def deliver(
+        self,
+        arn: str,
+        body: bytes,
+        path_values: Sequence[str],
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+    ) -> None:
+        """Make one attempt; `ServiceError` unless the endpoint took it. `path_values`: one for each `*` of its path."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeldMessage:
     """A message that was received, and is held until its visibility timeout ends."""
@@ -282,6 +296,7 @@ __all__ = [
     "CallRecords",
     "CodeSource",
     "Credentials",
+    "DestinationCalls",
     "EventTargets",
     "HeldMessage",
     "KeySource",

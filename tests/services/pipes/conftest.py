@@ -87,6 +87,23 @@ class Records:
         self.lines += [json.loads(text) for each in lines for _, text in each.events]
 
 
+class Destinations:
+    """API destinations, which take everything."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, bytes, list[str], dict[str, str], dict[str, str]]] = []
+
+    async def deliver(
+        self,
+        arn: str,
+        body: bytes,
+        path_values: Sequence[str],
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+    ) -> None:
+        self.requests.append((arn, body, list(path_values), dict(headers), dict(query)))
+
+
 class Stage:
     """The service on queues."""
 
@@ -96,6 +113,7 @@ class Stage:
         self.identity = Identity()
         self.operations = Operations()
         self.records = Records()
+        self.destinations = Destinations()
         self.tasks: list[asyncio.Task[None]] = []
         self.open()
 
@@ -111,6 +129,7 @@ class Stage:
             self.identity,
             self.identity,
             self.records,
+            self.destinations,
             ENDPOINT,
         )
         self.tasks.append(asyncio.create_task(self.service.run()))

@@ -6,7 +6,7 @@ from typing import Any
 
 from mayfly.services.contract import ServiceError
 from mayfly.services.pipes.calls import FunctionFaultError
-from tests.services.pipes.conftest import FUNCTION, GROUP, Stage, queue_arn
+from tests.services.pipes.conftest import FUNCTION, GROUP, HOME, ROLE, Stage, queue_arn
 
 
 async def test_messages_go_from_queue_to_queue_and_leave_the_first(stage: Stage) -> None:
@@ -200,3 +200,22 @@ async def test_a_role_that_trusts_no_more_lets_nothing_through(stage: Stage) -> 
     assert reply == {}
     stage.identity.trusted = True
     assert len(await stage.receive(target)) == 1
+
+
+async def test_an_api_destination_gets_a_request_for_each_message(stage: Stage) -> None:
+    source = await stage.make_queue("in")
+    arn = f"arn:aws:events:us-east-1:{HOME.account}:api-destination/d/1"
+    http = {
+        "PathParameterValues": ["$.body.id"],
+        "HeaderParameters": {"X-Kind": "order"},
+        "QueryStringParameters": {"q": "$.body.nothing"},
+    }
+    await stage.create(Target=arn, TargetParameters={"InputTemplate": "<$.body>", "HttpParameters": http})
+    await stage.send(source, {"id": "1"}, {"id": "2"})
+    await stage.drained(source)
+    assert sorted(stage.destinations.requests) == [
+        (arn, f'{{"id":"{number}"}}'.encode(), [number], {"X-Kind": "order"}, {}) for number in ("1", "2")
+    ]
+    many = {"SqsQueueParameters": {"BatchSize": 2}}
+    request = {"Name": "q", "Source": queue_arn("in"), "Target": arn, "RoleArn": ROLE, "SourceParameters": many}
+    assert "larger than the 1 that the target takes" in (await stage.refused("CreatePipe", **request))[1]

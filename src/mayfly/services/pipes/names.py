@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from mayfly.ids import PARTITION, Arn
 
+DESTINATIONS = "api-destinations"
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -22,8 +24,9 @@ class Home:
 
 
 def service_of(arn: str) -> str:
-    """The service in an ARN; empty for what is none."""
+    """The service in an ARN, API destinations being one of their own; empty for what is none."""
     try:
-        return Arn.parse(arn).service
+        parsed = Arn.parse(arn)
     except ValueError:
         return ""
+    return DESTINATIONS if parsed.resource.startswith("api-destination/") else parsed.service

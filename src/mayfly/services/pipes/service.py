@@ -10,13 +10,21 @@ from mayfly.services.pipes.driver import Driver
 from mayfly.services.pipes.execution_log import ExecutionLog
 from mayfly.services.pipes.filters import filter_of
 from mayfly.services.pipes.model import SERVICE_PRINCIPAL, Pipe
-from mayfly.services.pipes.names import Home
+from mayfly.services.pipes.names import DESTINATIONS, Home, service_of
 from mayfly.services.pipes.operations.pipes import PipeOperations
 from mayfly.services.pipes.operations.tags import TagOperations
 from mayfly.services.pipes.runner import Parts, Runner
 from mayfly.services.pipes.sources import Sources
 from mayfly.services.pipes.targets import target_of
-from mayfly.services.ports import CallRecords, EventTargets, KeySource, QueueSource, Roles, SdkOperations
+from mayfly.services.ports import (
+    CallRecords,
+    DestinationCalls,
+    EventTargets,
+    KeySource,
+    QueueSource,
+    Roles,
+    SdkOperations,
+)
 from mayfly.store.api import Store
 
 
@@ -36,6 +44,7 @@ class PipesService:
         roles: Roles,
         keys: KeySource,
         records: CallRecords,
+        destinations: DestinationCalls,
         endpoint: str,
     ) -> None:
         execution = ExecutionRoles(roles, keys, home.account, SERVICE_PRINCIPAL, clock)
@@ -49,9 +58,9 @@ class PipesService:
                 home=home,
                 calls=calls,
                 roles=execution,
-                source=sources.of(pipe.source, pipe.source_parameters),
+                source=sources.of(pipe.source, pipe.source_parameters, alone=service_of(pipe.target) == DESTINATIONS),
                 filter=filter_of(pipe.source_parameters),
-                target=target_of(pipe, home, targets, calls, clock),
+                target=target_of(pipe, home, targets, calls, destinations, clock),
                 log=ExecutionLog(pipe, home, records, clock),
             )
             return Runner(pipe, parts)

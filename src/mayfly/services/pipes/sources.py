@@ -144,7 +144,8 @@ class Sources:
         kind = self._kinds.get(service_of(arn))
         return None if kind is None else kind[0]
 
-    def of(self, arn: str, source_parameters: Mapping[str, Any]) -> Source:
-        """The source of a pipe, whose parameters were checked."""
+    def of(self, arn: str, source_parameters: Mapping[str, Any], *, alone: bool = False) -> Source:
+        """The source of a pipe, whose parameters were checked; `alone`: records go one by one, if nothing else was
+        asked for."""
         name, make = self._kinds[service_of(arn)]
-        return make(arn, source_parameters.get(name, {}))
+        return make(arn, {**({"BatchSize": 1} if alone else {}), **source_parameters.get(name, {})})

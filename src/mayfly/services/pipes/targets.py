@@ -14,12 +14,20 @@ from mayfly.services.contract import ServiceError
 from mayfly.services.pipes import paths
 from mayfly.services.pipes.calls import Calls
 from mayfly.services.pipes.model import Pipe
-from mayfly.services.pipes.names import Home, service_of
-from mayfly.services.ports import PLAIN, EventTargets, TargetOptions
+from mayfly.services.pipes.names import DESTINATIONS, Home, service_of
+from mayfly.services.ports import PLAIN, DestinationCalls, EventTargets, TargetOptions
 from mayfly.store.api import Tx
 
 # The largest batch that a target takes ("Supported batchable targets"); None: any.
-MOST: dict[str, int | None] = {"sqs": 10, "sns": 10, "events": 10, "lambda": None, "states": None, "logs": 10_000}
+MOST: dict[str, int | None] = {
+    "sqs": 10,
+    "sns": 10,
+    "events": 10,
+    "lambda": None,
+    "states": None,
+    "logs": 10_000,
+    DESTINATIONS: 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +51,13 @@ class Called(Protocol):
     async def call(self, items: Sequence[Item], ids: Sequence[str]) -> set[int]: ...
 
 
-def target_of(pipe: Pipe, home: Home, targets: EventTargets, calls: Calls, clock: Clock) -> Local | Called:
+def target_of(
+    pipe: Pipe, home: Home, targets: EventTargets, calls: Calls, destinations: DestinationCalls, clock: Clock
+) -> Local | Called:
     """The target of a pipe whose parameters were checked."""
     service = service_of(pipe.target)
+    if service == DESTINATIONS:
+        return Destination(pipe, destinations)
     if service == "lambda":
         if _fires(pipe, "LambdaFunctionParameters"):
             return FiredFunction(pipe, targets)
@@ -164,6 +176,26 @@ class LogGroup:
             return int(float(given)) if given is not None else int(self._clock.now() * 1000)
         except ValueError:
             return int(self._clock.now() * 1000)
+
+
+class Destination:
+    """An API destination: a request for each item."""
+
+    def __init__(self, pipe: Pipe, destinations: DestinationCalls) -> None:
+        self._arn = pipe.target
+        self._given: dict[str, Any] = pipe.target_parameters.get("HttpParameters", {})
+        self._destinations = destinations
+
+    async def call(self, items: Sequence[Item], ids: Sequence[str]) -> set[int]:
+        for item in items:  # one, as a batch has no more
+            path = [paths.dynamic(each, item.event) or "" for each in self._given.get("PathParameterValues", ())]
+            headers, query = (self._named(kind, item.event) for kind in ("HeaderParameters", "QueryStringParameters"))
+            await self._destinations.deliver(self._arn, json_text(item.value).encode(), path, headers, query)
+        return set()
+
+    def _named(self, kind: str, event: Any) -> dict[str, str]:
+        found = {name: paths.dynamic(value, event) for name, value in self._given.get(kind, {}).items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def failed_places(answer: Any, ids: Sequence[str]) -> set[int]:

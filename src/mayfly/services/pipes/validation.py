@@ -9,7 +9,7 @@ from mayfly.services.contract import ServiceError
 from mayfly.services.pipes import enriching, faults, filters, targets
 from mayfly.services.pipes.calls import Calls
 from mayfly.services.pipes.model import Pipe
-from mayfly.services.pipes.names import Home, service_of
+from mayfly.services.pipes.names import DESTINATIONS, Home, service_of
 from mayfly.services.pipes.sources import Sources
 
 MAX_BATCH = 10_000
@@ -23,6 +23,7 @@ _TARGET_PARAMETERS = {
     "events": "EventBridgeEventBusParameters",
     "logs": "CloudWatchLogsParameters",
     "sns": None,
+    DESTINATIONS: "HttpParameters",
 }
 
 
@@ -54,14 +55,14 @@ def _check_source(pipe: Pipe, home: Home, sources: Sources) -> None:
         if name not in ("FilterCriteria", wanted):
             raise faults.invalid(f"{name} cannot be specified for the source {pipe.source}.")
     given: Mapping[str, Any] = pipe.source_parameters.get(wanted, {})
-    batch, window = given.get("BatchSize", 10), given.get("MaximumBatchingWindowInSeconds", 0)
+    most = targets.MOST.get(service_of(pipe.target))
+    batch, window = given.get("BatchSize", 1 if most == 1 else 10), given.get("MaximumBatchingWindowInSeconds", 0)
     if batch > (_FIFO_BATCH if pipe.source.endswith(".fifo") else MAX_BATCH):
         raise faults.invalid(f"A BatchSize of {batch} is larger than this source allows.")
     if batch > 10 and not window:
         raise faults.invalid("MaximumBatchingWindowInSeconds must be at least 1 where BatchSize is greater than 10.")
     if window and pipe.source.endswith(".fifo"):
         raise faults.invalid("Batching windows are not supported for FIFO queues.")
-    most = targets.MOST.get(service_of(pipe.target))
     if most is not None and batch > most:
         raise faults.invalid(f"A BatchSize of {batch} is larger than the {most} that the target takes.")
     filters.filter_of(pipe.source_parameters)

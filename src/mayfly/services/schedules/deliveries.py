@@ -117,6 +117,8 @@ class Deliveries:
         if (ended := retrying.exhausted(delivery, self._clock.now())) is not None:
             return await self._give_up(claim, delivery, ended)
         arn = delivery.target["Arn"]
+        if handing.is_local(arn):
+            return await self._attempt(claim, delivery)  # which keeps nobody waiting
         if self._busy[arn] >= OF_ONE_DESTINATION:
             return await self._store.write(lambda tx: self._queue.retry(tx, claim, self._clock.now() + _PAUSE_S))
         self._busy[arn] += 1

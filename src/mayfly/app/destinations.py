@@ -1,0 +1,27 @@
+"""`ports.DestinationCalls` on the API destinations of event buses."""
+
+from collections.abc import Mapping, Sequence
+
+from mayfly.services.contract import ServiceError
+from mayfly.services.events.http_targets import HttpDelivery, HttpTargetError, HttpTargets
+
+
+class DestinationCalls:
+    """Makes attempts for services that are no bus."""
+
+    def __init__(self, targets: HttpTargets) -> None:
+        self._targets = targets
+
+    async def deliver(
+        self,
+        arn: str,
+        body: bytes,
+        path_values: Sequence[str],
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+    ) -> None:
+        """See `ports.DestinationCalls`."""
+        try:
+            await self._targets.deliver(arn, HttpDelivery(body, tuple(path_values), headers, query))
+        except HttpTargetError as error:
+            raise ServiceError(error.code, error.message) from error
