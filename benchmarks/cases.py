@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from benchmarks import floors, load
 from benchmarks.cold import cold
 from benchmarks.concurrent import concurrent
+from benchmarks.events import events
 from benchmarks.hostile import hostile
 from benchmarks.idle import idle, memory
 from benchmarks.levels import levels
@@ -107,6 +108,7 @@ CASES = {
     "programs": programs,
     "wasm": wasm,
     "workers": workers,
+    "events": events,
     "hostile": hostile,
     "storage": storage,
     "topics": topics,

@@ -70,11 +70,13 @@ async def test_buses_are_targets_of_others(events: Events) -> None:
     accept = events.service.event_targets.accept
     options = TargetOptions(source="shop", detail_type="sold", resources=("r",))
     await events.store.write(lambda tx: accept(tx, BUS, b'{"n": 1}', options))
-    whole = json.dumps({"source": "shop", "detail-type": "sold", "detail": {"n": 2}, "id": "mine"}).encode()
+    whole = json.dumps(
+        {"source": "shop", "detail-type": "sold", "detail": {"n": 2}, "id": "mine", "time": "2022-01-01T00:00:00Z"}
+    ).encode()
     await events.store.write(lambda tx: accept(tx, BUS, whole))
     got = events.targets.of(queue_arn("sales"))
     assert [(event["detail"], event["resources"]) for event in got] == [({"n": 1}, ["r"]), ({"n": 2}, [])]
-    assert got[1]["id"] == "mine"
+    assert (got[1]["id"], got[1]["time"]) == ("mine", "2022-01-01T00:00:00Z")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`ports.EventTargets` for buses, and `ports.PlatformEvents`: events that come from inside the platform."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -71,8 +72,23 @@ class BusTargets:
         resources = [one for one in fields.get("resources", ()) if isinstance(one, str)]
         id_ = fields.get("id")
         return entries.make_event(
-            key, id_ if isinstance(id_, str) else self._new_id(), now, source, kind, _encode(detail), resources
+            key,
+            id_ if isinstance(id_, str) else self._new_id(),
+            _moment(fields.get("time"), now),
+            source,
+            kind,
+            _encode(detail),
+            resources,
         )
+
+
+def _moment(time: Any, now: float) -> float:
+    """The time that an event says it has, if it says one."""
+    try:
+        at = datetime.fromisoformat(time)
+    except (TypeError, ValueError):
+        return now
+    return at.timestamp() if at.tzinfo is not None else now
 
 
 def _key(arn: str) -> BusKey:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from mayfly.errors import PlatformError
 from mayfly.services.events import statements as sql
 from mayfly.store.api import Claim, NewItem, ReadyQueue, Row, StaleClaimError, Store, StoreClosedError, Tx
 
@@ -88,7 +87,7 @@ class Lanes:
                         return
                 except StoreClosedError:
                     return
-                except PlatformError:
+                except Exception:
                     _log.exception("the events for %s cannot be claimed now; the next attempt follows", lane)
                     await asyncio.sleep(_PAUSE_S)
         finally:

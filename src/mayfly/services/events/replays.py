@@ -64,6 +64,10 @@ class Replayer:
             except PlatformError:
                 _log.exception("replay %s cannot go on now; the next attempt follows", name)
                 await asyncio.sleep(_PAUSE_S)
+            except Exception as error:
+                _log.exception("replay %s cannot be carried out", name)
+                await self._give_up(owner, name, f"Internal error: {error!r}")
+                return
 
     def _step(self, tx: Tx, owner: Owner, name: str) -> bool:
         """Put the next events on the bus; whether there may be more to do."""
@@ -96,6 +100,16 @@ class Replayer:
             return False
         records.put_replay(tx, owner, moved)
         return True
+
+    async def _give_up(self, owner: Owner, name: str, reason: str) -> None:
+        """End a replay that meets an error of ours, so that it does not meet it for ever."""
+
+        def body(tx: Tx) -> None:
+            stored = records.find_replay(tx, owner, name)
+            if stored is not None:
+                self._end(tx, owner, stored, "FAILED", reason)
+
+        await self._store.write(body)
 
     def _end(self, tx: Tx, owner: Owner, stored: StoredReplay, state: ReplayState, reason: str | None = None) -> None:
         ended: Replay = msgspec.structs.replace(stored.replay, ended_at=self._clock.now(), reason=reason)
