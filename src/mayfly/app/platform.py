@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 from mayfly import ids
+from mayfly.app import garbage
 from mayfly.app.asking import Asking
 from mayfly.app.call_records import CallRecords
 from mayfly.app.directory import DataDirectory, ServerInfo
@@ -344,7 +345,7 @@ class _Builder:
         await self._run_service(sandboxes.open, sandboxes.close)
         self._background(tables.run(), "tables")
         self._background(keep_house(objects, state.blobs), "housekeeping")
-        self._background(asyncio.to_thread(gateway.warm), "warm-gateway")
+        self._background(asyncio.to_thread(_warm, gateway), "warm-gateway")
         if workers is not None:
             self._cleanup.push_async_callback(workers.close)
         return door, workers, engine
@@ -465,3 +466,9 @@ class _Builder:
                 await task
 
         self._cleanup.push_async_callback(end)
+
+
+def _warm(gateway: Gateway) -> None:
+    """In a thread."""
+    gateway.warm()
+    garbage.give_back()
