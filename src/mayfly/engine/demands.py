@@ -8,17 +8,21 @@ from mayfly.engine.line import Line
 from mayfly.engine.pool import Pool
 from mayfly.engine.provisioned import Standby
 from mayfly.engine.room import Room
+from mayfly.engine.streaks import Streaks
 from mayfly.policy import scaling
 
 
 class Demands:
     """Reads the books of one engine; changes nothing."""
 
-    def __init__(self, ledger: Ledger, line: Line, room: Room, standby: Standby, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, line: Line, room: Room, standby: Standby, streaks: Streaks, clock: Clock
+    ) -> None:
         self._ledger = ledger
         self._line = line
         self._room = room
         self._standby = standby
+        self._streaks = streaks
         self._clock = clock
 
     def plain(self, pool: Pool, job: Job, shared: Instance | None, *, accepted: bool) -> bool:
@@ -39,7 +43,8 @@ class Demands:
         """The snapshot for a decision. What it takes to start an instance is looked up only where there is none."""
         ledger, now, function = self._ledger, self._clock.monotonic(), job.target.function
         idle = len(pool.idle) + (shared is not None)
-        demand = ledger.demand(job.target, idle, pool.start_after_s(now), accepted)
+        start_after_s = max(pool.start_after_s(now), self._streaks.left_s(pool.target.key, job.accepted_at, now))
+        demand = ledger.demand(job.target, idle, start_after_s, accepted)
         if ledger.limits.calls_per_concurrency is not None and job.call.rated:
             limit = ledger.call_rate(function)
             demand = demand._replace(

@@ -14,6 +14,7 @@ from mayfly.clock import Clock
 from mayfly.engine.instance import Instance
 from mayfly.engine.ledger import Ledger
 from mayfly.engine.pool import Pool
+from mayfly.engine.streaks import Streaks
 from mayfly.policy import fairness
 from mayfly.policy.fairness import Claim, Had
 
@@ -31,6 +32,7 @@ class Line:
         ledger: Ledger,
         pools: Callable[[], Iterable[Pool]],
         working: Callable[[Pool], int],
+        streaks: Streaks,
         clock: Clock,
         on_room: Callable[[], None],
     ) -> None:
@@ -38,6 +40,7 @@ class Line:
         self._ledger = ledger
         self._pools = pools
         self._working = working
+        self._streaks = streaks
         self._clock = clock
         self._on_room = on_room
         self._loop = asyncio.get_running_loop()
@@ -201,4 +204,5 @@ class Line:
     def _held_back_s(self, pool: Pool, now: float) -> float:
         if pool.full:
             return math.inf
-        return max(pool.start_after_s(now), self._ledger.scaling_after_s(pool.target.function, now))
+        crashes_s = self._streaks.left_s(pool.target.key, pool.waiting[0].accepted_at, now) if pool.waiting else 0.0
+        return max(pool.start_after_s(now), crashes_s, self._ledger.scaling_after_s(pool.target.function, now))

@@ -30,6 +30,7 @@ from mayfly.engine.pool import Pool
 from mayfly.engine.provisioned import NoRoomError, Standby
 from mayfly.engine.room import Room
 from mayfly.engine.states import State
+from mayfly.engine.streaks import Streaks
 from mayfly.engine.tally import Tally
 from mayfly.errors import MayflyError, PlatformError
 from mayfly.policy import queueing, scaling
@@ -75,9 +76,10 @@ class Placement:
         self._max_age_s = max_age_s
         self.standby = Standby(self._start_ahead, self._loop, self._clock, max_age_s)
         self.freezer = Freezer(self._clock)
-        self._line = Line(ledger, self.pools.values, self._working, self._clock, self._serve)
+        self._streaks = Streaks(self._clock)
+        self._line = Line(ledger, self.pools.values, self._working, self._streaks, self._clock, self._serve)
         self._room = Room(self.pools.values, self._line.waiting, self._working, self._shared_mb, self._clock)
-        self._demands = Demands(ledger, self._line, self._room, self.standby, self._clock)
+        self._demands = Demands(ledger, self._line, self._room, self.standby, self._streaks, self._clock)
         lending = Lending(
             self.pools,
             ledger,
@@ -108,6 +110,7 @@ class Placement:
     def retire(self, key: str) -> None:
         """See `engine.api.Engine.retire`."""
         self._bounds.pop(key, None)
+        self._streaks.forget(key)
         if self._habits is not None:
             self._habits.retire(key)
         if (standing := self.standby.drop(key)) is not None:
@@ -424,8 +427,10 @@ class Placement:
             self._idle(instance)
         elif instance.target.concurrency > 1:
             self.relieved(instance)
+        failure = outcome.failure
+        self._streaks.ended(instance.target.key, instance.id, failure)
         if instance.target.concurrency == 1:
-            pool, failure = self.homes[instance.id], outcome.failure
+            pool = self.homes[instance.id]
             if failure is not None and failure.kind != "raised":
                 pool.pace = queueing.noted(pool.pace, math.inf)  # nobody is to wait behind the likes of it
             elif instance.took_us:
