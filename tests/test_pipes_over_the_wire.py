@@ -1,8 +1,11 @@
 """Pipes with real clients against the real server: queue to queue exactly once, although the server is killed."""
 
+import io
 import json
 import signal
+import sys
 import time
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,15 +14,32 @@ import pytest
 
 from tests.conftest import PlatformProcess, start_platform
 
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "pipes.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
+DOUBLE = "def handler(batch, context):\n    return [{'n': 2 * each['n']} for each in batch]\n"
 
 
-def make_role(platform: PlatformProcess, name: str) -> str:
-    made = platform.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+def make_role(platform: PlatformProcess, name: str, *services: str) -> str:
+    """A role that pipes may assume, and `services`."""
+    allowed = {"Effect": "Allow", "Principal": {"Service": ["pipes.amazonaws.com", *services]}}
+    trust = {"Version": "2012-10-17", "Statement": [{**allowed, "Action": "sts:AssumeRole"}]}
+    made = platform.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
     arn: str = made["Role"]["Arn"]
+    return arn
+
+
+def make_function(platform: PlatformProcess, name: str, role: str) -> str:
+    """A function that doubles, and answers calls."""
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", DOUBLE)
+    functions = platform.client("lambda")
+    arn: str = functions.create_function(
+        FunctionName=name,
+        Runtime=f"python{sys.version_info[0]}.{sys.version_info[1]}",
+        Handler="app.handler",
+        Role=role,
+        Code={"ZipFile": package.getvalue()},
+    )["FunctionArn"]
+    functions.get_waiter("function_active_v2").wait(FunctionName=name)
     return arn
 
 
@@ -67,6 +87,41 @@ def test_boto3_makes_a_pipe_that_filters_and_transforms(platform: PlatformProces
         time.sleep(0.05)
     with pytest.raises(pipes.exceptions.NotFoundException):
         pipes.describe_pipe(Name="wire")
+
+
+def test_a_tick_goes_over_a_bus_into_a_queue_and_through_a_pipe_with_a_function(platform: PlatformProcess) -> None:
+    (_, source_arn), (target, target_arn) = make_queue(platform, "path-in"), make_queue(platform, "path-out")
+    events, scheduler = platform.client("events"), platform.client("scheduler")
+    bus = events.create_event_bus(Name="path")["EventBusArn"]
+    events.put_rule(Name="path", EventBusName="path", EventPattern=json.dumps({"source": ["clock"]}))
+    events.put_targets(Rule="path", EventBusName="path", Targets=[{"Id": "1", "Arn": source_arn}])
+    role = make_role(platform, "path", "scheduler.amazonaws.com", "lambda.amazonaws.com")
+    platform.client("pipes").create_pipe(
+        Name="path",
+        Source=source_arn,
+        Enrichment=make_function(platform, "path", role),
+        EnrichmentParameters={"InputTemplate": "<$.body.detail>"},
+        Target=target_arn,
+        TargetParameters={"InputTemplate": '{"doubled": <$.n>}'},
+        RoleArn=role,
+    )
+    scheduler.create_schedule(
+        Name="path",
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": bus,
+            "RoleArn": role,
+            "Input": '{"n": 21}',
+            "EventBridgeParameters": {"Source": "clock", "DetailType": "Tick"},
+        },
+    )
+    bodies: Counter[str] = Counter()
+    while not bodies:
+        drain(platform, target, bodies)
+    assert [json.loads(body) for body in bodies] == [{"doubled": 42}]
+    scheduler.delete_schedule(Name="path")
+    platform.client("pipes").delete_pipe(Name="path")
 
 
 @pytest.mark.timeout(240)

@@ -3,8 +3,11 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
+from mayfly.services.pipes import catalog
+from mayfly.store.api import Tx
 from tests.services.pipes.conftest import FUNCTION, HOME, ROLE, Stage, queue_arn
 
 TABLE_STREAM = f"arn:aws:dynamodb:us-east-1:{HOME.account}:table/t/stream/2026-01-01T00:00:00.000"
@@ -123,3 +126,41 @@ async def test_a_name_is_given_once(stage: Stage) -> None:
     assert await stage.refused("CreatePipe", **request) == ("ConflictException", "Pipe p already exists.")
     assert (await stage.refused("StartPipe", Name="p"))[0] == "ConflictException"
     assert (await stage.refused("StartPipe", Name="q"))[0] == "NotFoundException"
+
+
+async def test_a_runner_that_breaks_is_started_again(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    source, target = await stage.make_queue("in"), await stage.make_queue("out")
+    receive = stage.queues.source.receive
+    broken = asyncio.Event()
+
+    async def fail(*arguments: Any) -> Any:
+        if not broken.is_set():
+            broken.set()
+            raise RuntimeError("a fault of ours")
+        return await receive(*arguments)
+
+    stage.queues.source.receive = fail  # type: ignore[method-assign,assignment]
+    await stage.create()
+    await stage.send(source, "one")
+    assert len(await stage.receive(target)) == 1
+    assert "pipe p stopped running" in caplog.text
+
+
+async def test_a_pipe_that_cannot_run_any_more_says_why_and_can_be_repaired(stage: Stage) -> None:
+    source, target = await stage.make_queue("in"), await stage.make_queue("out")
+    await stage.create(DesiredState="STOPPED")
+
+    def spoil(tx: Tx) -> None:  # as a version would have left it that took other patterns
+        pipe = catalog.existing(tx, "p")
+        parameters = {"FilterCriteria": {"Filters": [{"Pattern": '{"a": [{"unheard-of": 1}]}'}]}}
+        catalog.put(tx, msgspec.structs.replace(pipe, source_parameters=parameters))
+
+    await stage.store.write(spoil)
+    await stage.call("StartPipe", Name="p")
+    await stage.service.driver.settled("p")
+    shown = await stage.call("DescribePipe", Name="p")
+    assert shown["CurrentState"] == "START_FAILED"
+    assert "Event pattern is not valid" in shown["StateReason"]
+    await stage.call("UpdatePipe", Name="p", RoleArn=ROLE, SourceParameters={})
+    await stage.send(source, "one")
+    assert len(await stage.receive(target)) == 1

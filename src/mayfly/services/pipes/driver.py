@@ -4,14 +4,14 @@ a row that says what came of it. A start goes on with whatever the last process 
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 
 import msgspec
 
 from mayfly.clock import Clock
 from mayfly.errors import PlatformError
+from mayfly.services.contract import ServiceError
 from mayfly.services.pipes import catalog, statements
-from mayfly.services.pipes.model import UNDER_WAY, Pipe, State
+from mayfly.services.pipes.model import FAILED, UNDER_WAY, Pipe, State
 from mayfly.services.pipes.runner import Runner
 from mayfly.store.api import Store, StoreClosedError, Tx
 
@@ -61,6 +61,16 @@ class Driver:
             await asyncio.sleep(0)
 
     async def _resume(self) -> None:
+        while True:
+            try:
+                return await self._want_all()
+            except StoreClosedError:
+                return None
+            except PlatformError:
+                _log.exception("pipes cannot be read now; the next attempt follows")
+                await asyncio.sleep(_PAUSE_S)
+
+    async def _want_all(self) -> None:
         after = ""
         while True:
             bounds = {"after": after, "limit": _PAGE}
@@ -77,7 +87,7 @@ class Driver:
             await self._bring(name)
         except StoreClosedError:
             return
-        except PlatformError:
+        except Exception:
             _log.exception("pipe %s could not be brought into its state; the next attempt follows", name)
             await asyncio.sleep(_PAUSE_S)
             self.want(name)
@@ -95,23 +105,38 @@ class Driver:
         if pipe.state == "DELETING":
             await self._store.write(lambda tx: catalog.delete(tx, name))
             return
+        reached: State = "STOPPED"
+        reason: str | None = None
         if pipe.desired == "RUNNING" and pipe.state in {*UNDER_WAY, "RUNNING"}:
-            self._start(pipe)
-        if pipe.state in UNDER_WAY:
-            reached: State = "RUNNING" if pipe.desired == "RUNNING" else "STOPPED"
-            await self._store.write(lambda tx: self._reach(tx, pipe, reached))
+            try:
+                self._start(pipe)
+                reached = "RUNNING"
+            except ServiceError as error:
+                reached, reason = FAILED[pipe.state], error.message
+        if pipe.state != reached and pipe.state in {*UNDER_WAY, "RUNNING"}:
+            await self._store.write(lambda tx: self._reach(tx, pipe, reached, reason))
 
-    def _reach(self, tx: Tx, before: Pipe, state: State) -> None:
+    def _reach(self, tx: Tx, before: Pipe, state: State, reason: str | None) -> None:
         """Say that a pipe has come to a state, unless something else was asked of it meanwhile."""
         pipe = catalog.find(tx, before.name)
-        if pipe == before:
-            catalog.put(tx, msgspec.structs.replace(pipe, state=state, reason=None))
+        if pipe is not None and (pipe.state, pipe.modified_at) == (before.state, before.modified_at):
+            catalog.put(tx, msgspec.structs.replace(pipe, state=state, reason=reason))
 
     def _start(self, pipe: Pipe) -> None:
         if pipe.name not in self._running:
             runner = self._make(pipe)
             task = asyncio.get_running_loop().create_task(runner.run(), name=f"pipe-{pipe.name}")
             self._running[pipe.name] = (runner, task)
+            task.add_done_callback(lambda task: self._ended(pipe.name, task))
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        """A runner that ends by itself is a fault of ours: its pipe goes on, after a pause."""
+        if task.cancelled() or task.exception() is None:
+            return
+        _log.error("pipe %s stopped running; it is started again", name, exc_info=task.exception())
+        if self._running.get(name, (None, None))[1] is task:
+            del self._running[name]
+            asyncio.get_running_loop().call_later(_PAUSE_S, self.want, name)
 
     async def _stop(self, name: str) -> None:
         found = self._running.pop(name, None)
@@ -132,5 +157,4 @@ class Driver:
 
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait({task})

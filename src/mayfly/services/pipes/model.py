@@ -1,5 +1,6 @@
 """What the pipes service keeps, and its states."""
 
+from types import MappingProxyType
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -24,6 +25,15 @@ SERVICE_PRINCIPAL = "pipes.amazonaws.com"
 MAX_PIPES = 1000
 # A pipe on its way from one state to another: nothing else may be asked of it meanwhile.
 UNDER_WAY: frozenset[State] = frozenset({"CREATING", "UPDATING", "DELETING", "STARTING", "STOPPING"})
+# What becomes of a pipe that cannot be run after all, by the state that it is in.
+FAILED: MappingProxyType[State, State] = MappingProxyType(
+    {
+        "CREATING": "CREATE_FAILED",
+        "UPDATING": "UPDATE_FAILED",
+        "STARTING": "START_FAILED",
+        "RUNNING": "START_FAILED",
+    }
+)
 
 
 class Pipe(Struct, frozen=True, array_like=True):

@@ -103,9 +103,9 @@ class PipeOperations:
 
         def body(tx: Tx) -> None:
             now = self._steady(tx, before.name)
-            if now != before:
+            if (now.state, now.modified_at) != (before.state, before.modified_at):
                 raise faults.busy(now)
-            self._put(tx, wanted)
+            self._put(tx, msgspec.structs.replace(wanted, tags=now.tags))
 
         await self._store.write(body)
         return self._changed(wanted)
@@ -194,7 +194,7 @@ class PipeOperations:
     async def _turn(self, name: str, desired: Desired, state: State, verb: str) -> dict[str, Any]:
         def body(tx: Tx) -> Pipe:
             pipe = self._steady(tx, name)
-            if pipe.desired == desired:
+            if pipe.desired == desired and not pipe.state.endswith("_FAILED"):
                 raise faults.wrong_state(pipe, verb)
             turned = self._in_state(pipe, desired, state)
             self._put(tx, turned)
