@@ -175,9 +175,9 @@ class Deliveries:
 
 def _request(waiting: Waiting) -> HttpDelivery:
     body = waiting.event if waiting.body is None else waiting.body
-    if waiting.http is None:
-        return HttpDelivery(body)
-    return HttpDelivery(body, waiting.http.path_values, waiting.http.headers, waiting.http.query)
+    event = None if waiting.body is None else waiting.event
+    http = HttpParameters() if waiting.http is None else waiting.http
+    return HttpDelivery(body, http.path_values, http.headers, http.query, event)
 
 
 def _filled(parameters: HttpParameters, event: Mapping[str, object]) -> HttpParameters:

@@ -12,6 +12,7 @@ import msgspec
 
 from mayfly.ids import Arn
 from mayfly.outgoing.api import Request
+from mayfly.services.events import cloudevents, cloudevents_http
 from mayfly.services.events.connections import Connection, Secret, whole
 from mayfly.services.events.http_targets import HttpDelivery
 
@@ -69,10 +70,9 @@ def request(
 ) -> Request:
     """The request for one event. What a connection adds wins over what a rule adds; `UnfitDeliveryError`."""
     added = whole(connection.invocation, secret.invocation)
-    headers = merged(
-        _OWN_HEADERS, tuple(delivery.headers.items()), added.headers, authorization(connection, secret, token)
-    )
-    body = _with_members(delivery.body, added.body)
+    asked = merged(tuple(delivery.headers.items()), added.headers)
+    made, body = _content(delivery, added.body, asked)
+    headers = merged(_OWN_HEADERS, asked, made, authorization(connection, secret, token))
     return Request(
         destination.method,
         with_query(_path(destination.endpoint, delivery.path_values), {**delivery.query, **dict(added.query)}.items()),
@@ -81,6 +81,41 @@ def request(
         TIME_LIMIT_S,
         _MOST_ANSWER,
     )
+
+
+def _content(
+    delivery: HttpDelivery, members: Sequence[tuple[str, str]], asked: Sequence[tuple[str, str]]
+) -> tuple[tuple[tuple[str, str], ...], bytes]:
+    """The body, and the headers that belong to it: a CloudEvent's, if it is to be one.
+
+    Which the headers say that rule and connection add: the content type of one in structured mode, or the header
+    `ce-specversion` of one in binary mode. Other headers `ce-*` replace its attributes.
+    """
+    said = {name.lower(): value for name, value in asked}
+    is_structured = said.get("content-type", "").partition(";")[0].strip().lower() == cloudevents_http.STRUCTURED
+    if not is_structured and "ce-specversion" not in said:
+        return (), _with_members(delivery.body, members)
+    replaced = {name[3:]: value for name, value in said.items() if name.startswith("ce-")}
+    try:
+        if delivery.event is None:
+            found = cloudevents.from_event(delivery.body)
+        else:
+            found = cloudevents.from_event(delivery.event, delivery.body)
+        data = None if found.data is None else _with_members(found.data, members)
+        cloud = cloudevents.CloudEvent({**found.attributes, **replaced}, data, found.binary)
+    except (cloudevents.CloudEventError, msgspec.DecodeError, KeyError) as error:
+        raise UnfitDeliveryError(f"the event is no CloudEvent: {error}") from None
+    if data is not None and not _is_json(data):
+        raise UnfitDeliveryError("the input is no JSON, which the data of a CloudEvent is here")
+    return (cloudevents_http.whole if is_structured else cloudevents_http.binary)(cloud)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def authorization(connection: Connection, secret: Secret, token: str | None) -> tuple[tuple[str, str], ...]:

@@ -20,6 +20,7 @@ class HttpDelivery:
     path_values: tuple[str, ...] = ()  # one for each `*` of the endpoint's path
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    event: bytes | None = None  # as it was put on the bus, where `body` is something else
 
 
 class HttpTargetError(Exception):

@@ -10,6 +10,7 @@ from mayfly.services.events.bus_targets import BusTargets, DefaultBus
 from mayfly.services.events.catalog import Catalog
 from mayfly.services.events.deliveries import Deliveries
 from mayfly.services.events.http_targets import HttpTargets
+from mayfly.services.events.intake import Intake
 from mayfly.services.events.lanes import Lanes
 from mayfly.services.events.letters import DeadLetters
 from mayfly.services.events.operations.absent import AbsentOperations
@@ -63,6 +64,7 @@ class EventsService:
         self._ticker = RecurringTicker(store, clock, TICKS, scheduled.tick)
         self.event_targets = BusTargets(store, self._router, http, clock, new_id)
         self.platform_events = DefaultBus(catalog, self._router, clock, new_id, account, region)
+        self.intake = Intake(store, self._router.route, clock)
         self.operations: Mapping[str, Handler] = operations_of(
             AbsentOperations(),
             ArchiveOperations(store, clock, catalog, self._keeper, limits),
