@@ -10,9 +10,7 @@ or `access_token` in the query for those who can give no header. Everything else
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-
 from urllib.parse import parse_qs, unquote
-
 
 from mayfly.app import own
 from mayfly.clock import Clock
@@ -121,7 +119,9 @@ class EventPages:
             return refused
         if request.method == "GET":
             found = await self._schemas.schemas(bus)
-            return own.shown({"discovering": self._schemas.is_on(bus), "schemas": [_schema(one) for one in found]})
+            return own.shown(
+                {"discovering": await self._schemas.is_on(bus), "schemas": [_schema(one) for one in found]}
+            )
         if request.method not in {"POST", "DELETE"}:
             return own.said(405, "schemas are listed (GET); discovery is turned on (POST) and off (DELETE)")
         await self._schemas.turn(bus, on=request.method == "POST")

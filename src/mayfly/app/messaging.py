@@ -5,17 +5,21 @@ Called by the composition root, which hands in what they stand on. They know one
 
 import asyncio
 import uuid
+from collections.abc import Awaitable, Callable
 
 from mayfly import ids
 from mayfly.app.destinations import DestinationCalls
+from mayfly.app.event_pages import EventPages
 from mayfly.app.links import LateSdkOperations
 from mayfly.app.targets import Targets
 from mayfly.app.vault import FileVault
+from mayfly.app.webhook_pages import WebhookPages
 from mayfly.clock import Clock
 from mayfly.outgoing.api import Sender
-from mayfly.services.contract import Service
+from mayfly.services.contract import HttpRequest, HttpResponse, Service
 from mayfly.services.events.api_destinations import ApiDestinations
 from mayfly.services.events.service import EventsService
+from mayfly.services.events.webhook_desk import WebhookDesk
 from mayfly.services.identity.service import IdentityService
 from mayfly.services.pipes.names import Home as PipeHome
 from mayfly.services.pipes.service import PipesService
@@ -26,6 +30,7 @@ from mayfly.services.schedules.service import SchedulesService
 from mayfly.services.topics.service import TopicsService
 from mayfly.settings import Settings
 from mayfly.store.api import ReadyQueue, Store
+from mayfly.wire.signed import SignedRequests
 
 
 class Messaging:
@@ -44,6 +49,8 @@ class Messaging:
         outgoing: Sender,
         records: CallRecords,
     ) -> None:
+        self._settings = settings
+        self._clock = clock
         self.queues = QueuesService(store, clock)
         targets.add("sqs", self.queues.event_targets)
         vault = FileVault(settings.data / "secrets.key")
@@ -61,6 +68,7 @@ class Messaging:
             limits=settings.events,
             more=self._destinations.operations,
         )
+        self.webhooks = WebhookDesk(store, vault, self.events.intake, clock, lambda: str(uuid.uuid4()))
         targets.add("events", self.events.event_targets)
         self.topics = TopicsService(
             store, queue, self.queues.sink, targets, outgoing, lambda lines: records.append(lines, ()), clock
@@ -96,6 +104,14 @@ class Messaging:
     def services(self) -> list[Service]:
         """Those that answer on the wire."""
         return [self.queues, self.topics, self.events, self.schedules, self.pipes]
+
+    def pages(self, signed: SignedRequests) -> dict[str, Callable[[HttpRequest], Awaitable[HttpResponse]]]:
+        """Ways in over plain HTTP, by the path segment below `/_mayfly/`."""
+        place = (self._settings.account, self._settings.region, self._clock)
+        return {
+            **EventPages(signed, self.events.intake, self.events.schemas, *place).table(),
+            **WebhookPages(signed, self.webhooks, *place).table(),
+        }
 
     async def start(self) -> None:
         """Make what must be there before anybody asks."""

@@ -328,6 +328,7 @@ class _Builder:
                 **ImagePages(signed, images).table(),
                 "level": LevelPage(signed, functions).answer,
                 **SandboxPages(signed, sandboxes).table(),
+                **messaging.pages(signed),
                 "code": functions.code_links.handle,
                 "topics": messaging.topics.pages.handle,
             },

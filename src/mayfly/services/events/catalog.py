@@ -92,6 +92,7 @@ class LoadedBus:
         self._subscribers: dict[str, Subscriber] = {}
         self._archives: set[int] = set()
         self._denials: tuple[Denial, ...] = ()
+        self.watched = False  # whether shapes of its events are written down
 
     def match(self, event: Mapping[str, Any]) -> Matched:
         """The enabled rules and the archives that an event is for."""
@@ -103,7 +104,11 @@ class LoadedBus:
 
     def is_idle(self) -> bool:
         """Whether nothing could match, whatever the event."""
-        return not self._subscribers and not self._archives
+        return not self._subscribers and not self._archives and not self.watched
+
+    def watch(self, on: bool) -> None:
+        """Whether shapes of its events are written down."""
+        self.watched = on
 
     def denies(self, principal_arn: str, account: str, bus_arn: str) -> bool:
         """Whether the policy denies somebody to put events on the bus."""
@@ -224,6 +229,7 @@ def _read(reader: Reader, key: BusKey) -> LoadedBus | None:
         return None
     loaded = LoadedBus()
     loaded.set_policy(bus.policy)
+    loaded.watch(records.is_watched(reader, key))
     targets = records.all_targets(reader, key)
     for rule in records.all_rules(reader, key):
         loaded.set_rule(key, rule, tuple(targets.get(rule.name, ())))

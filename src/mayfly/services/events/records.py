@@ -71,6 +71,11 @@ def find_bus(reader: Reader, key: BusKey) -> Bus | None:
     return Bus(0.0, 0.0) if key.name == DEFAULT_BUS else None
 
 
+def is_watched(reader: Reader, key: BusKey) -> bool:
+    """Whether shapes of the bus's events are written down."""
+    return reader.one(sql.FIND_DISCOVERER, params(key)) is not None
+
+
 def bus_of(reader: Reader, key: BusKey) -> Bus:
     """`ServiceError` ResourceNotFoundException."""
     found = find_bus(reader, key)

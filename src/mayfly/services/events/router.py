@@ -60,6 +60,7 @@ class Router:
         catalog: Catalog,
         deliveries: Deliveries,
         now: Callable[[], float],
+        notice: Callable[[Tx, BusKey, Event], None],
     ) -> None:
         self._store = store
         self._queue = queue
@@ -67,6 +68,7 @@ class Router:
         self._catalog = catalog
         self._deliveries = deliveries
         self._now = now
+        self._notice = notice
 
     def route(self, tx: Tx, bus: BusKey, event: Event, only: Collection[str] = ()) -> None:
         """Put an event on a bus; on none, if there is no such bus. Never raises `ServiceError`."""
@@ -92,6 +94,8 @@ class Router:
         bus = self._catalog.bus(tx, onward.bus)
         if bus is None or bus.is_idle():
             return
+        if bus.watched and not onward.begun:
+            self._notice(tx, onward.bus, event)
         matched = bus.match(event.fields)
         if not onward.begun:
             self._archive(tx, matched, event)

@@ -2,21 +2,22 @@
 
 Events are looked at after they are on the bus, off the path of whoever sent them: a bounded number waits for that, and
 the rest is not looked at, which costs a schema nothing but time. What was learnt is written every few seconds, so a
-crash forgets seconds of it. One look at a set is all that events of other buses pay.
+crash forgets seconds of it. One look at a flag is all that events of other buses pay.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from mayfly.clock import Clock
 from mayfly.services.events import records
+from mayfly.services.events.catalog import Catalog
 from mayfly.services.events.model import BusKey, Event
 from mayfly.services.events.schemas import Shape, learn
-from mayfly.store.api import Reader, Store, Tx
+from mayfly.store.api import Reader, Row, Store, Tx
 
 MOST_SCHEMAS = 1000  # of a bus
 MOST_WAITING = 1000
@@ -25,7 +26,6 @@ _LONGEST_NAME = 256
 _AT_ONCE = 50  # events between two breaths of the event loop
 
 _BUS: Final = "account = :account AND region = :region AND bus = :bus"
-_ALL_ON: Final = "SELECT account, region, bus FROM events_discoverers LIMIT 1000"
 _TURN_ON: Final = """
 INSERT INTO events_discoverers (account, region, bus, since) VALUES (:account, :region, :bus, :now)
 ON CONFLICT (account, region, bus) DO NOTHING
@@ -62,25 +62,19 @@ class Schema(NamedTuple):
 class SchemaBook:
     """See the module. `run` must be a task for as long as the service is used."""
 
-    def __init__(self, store: Store, clock: Clock, every_s: float = EVERY_S) -> None:
+    def __init__(self, store: Store, catalog: Catalog, clock: Clock, every_s: float = EVERY_S) -> None:
         self._store = store
+        self._catalog = catalog
         self._clock = clock
         self._every_s = every_s
-        self._on: frozenset[BusKey] = frozenset()
         self._waiting: deque[tuple[BusKey, Event]] = deque()
         self._books: dict[BusKey, dict[tuple[str, str], Schema]] = {}
         self._changed: set[tuple[BusKey, tuple[str, str]]] = set()
         self._woken = asyncio.Event()
 
     def notice(self, tx: Tx, bus: BusKey, event: Event) -> None:
-        """An event is put on a bus in this transaction."""
-        if bus in self._on:
-            tx.after_commit(lambda: self._wait(bus, event))
-
-    async def load(self) -> None:
-        """Know which buses are looked at. Once, before `notice`."""
-        rows = await self._store.read(lambda reader: reader.all(_ALL_ON))
-        self._on = frozenset(BusKey(*row) for row in rows)
+        """An event is put in this transaction on a bus that is looked at."""
+        tx.after_commit(lambda: self._wait(bus, event))
 
     async def turn(self, bus: BusKey, *, on: bool) -> None:
         """Look at a bus from now on, or no more; ResourceNotFoundException."""
@@ -88,9 +82,12 @@ class SchemaBook:
         def body(tx: Tx) -> None:
             records.bus_of(tx, bus)
             tx.run(_TURN_ON if on else _TURN_OFF, {**_key(bus), **({"now": self._clock.now()} if on else {})})
-            tx.after_commit(lambda: self._turned(bus, on=on))
+            tx.after_commit(lambda: self._catalog.changed(bus, lambda loaded: loaded.watch(on)))
 
         await self._store.write(body)
+        if not on:
+            await self._write()
+            self._books.pop(bus, None)
 
     async def forget(self, bus: BusKey) -> None:
         """Remove what was written down of a bus."""
@@ -98,8 +95,9 @@ class SchemaBook:
         self._books.pop(bus, None)
         self._changed = {one for one in self._changed if one[0] != bus}
 
-    def is_on(self, bus: BusKey) -> bool:
-        return bus in self._on
+    async def is_on(self, bus: BusKey) -> bool:
+        """Whether a bus is looked at."""
+        return await self._store.read(lambda reader: records.is_watched(reader, bus))
 
     async def schemas(self, bus: BusKey) -> list[Schema]:
         """What is known of a bus by now; ResourceNotFoundException."""
@@ -120,11 +118,6 @@ class SchemaBook:
             await self._take_in()
             await self._write()
             await asyncio.sleep(self._every_s)
-
-    def _turned(self, bus: BusKey, *, on: bool) -> None:
-        self._on = self._on | {bus} if on else self._on - {bus}
-        if not on:
-            self._books.pop(bus, None)
 
     def _wait(self, bus: BusKey, event: Event) -> None:
         if len(self._waiting) < MOST_WAITING:
@@ -163,8 +156,13 @@ class SchemaBook:
 
 
 def _read(reader: Reader, bus: BusKey) -> dict[tuple[str, str], Schema]:
-    rows: Iterable[Any] = reader.all(_LIST, _key(bus))
-    return {(row[0], row[1]): Schema(*row[:6], _decode(row[6])) for row in rows}
+    rows = reader.all(_LIST, _key(bus))
+    return {(row[0], row[1]): _schema(row) for row in rows}
+
+
+def _schema(row: Row) -> Schema:
+    source, detail_type, version, seen, first_at, last_at, shape = row
+    return Schema(source, detail_type, version, seen, first_at, last_at, _decode(shape))
 
 
 def _row(bus: BusKey, schema: Schema) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from mayfly.services.events.operations.targets import TargetOperations
 from mayfly.services.events.replays import Replayer
 from mayfly.services.events.router import LANE, Router
 from mayfly.services.events.scheduled import ScheduledRules
+from mayfly.services.events.schema_book import SchemaBook
 from mayfly.services.ports import EventTargets, QueueSink
 from mayfly.settings import EventLimits
 from mayfly.store.api import Claim, ReadyQueue, Store
@@ -54,9 +55,10 @@ class EventsService:
         more: Sequence[object] = (),  # groups of operations that are built elsewhere
     ) -> None:
         catalog = Catalog()
+        self.schemas = SchemaBook(store, catalog, clock)
         self._lanes = Lanes(store, queue)
         self._deliveries = Deliveries(store, queue, self._lanes, targets, http, DeadLetters(queues, clock), clock)
-        self._router = Router(store, queue, self._lanes, catalog, self._deliveries, clock.now)
+        self._router = Router(store, queue, self._lanes, catalog, self._deliveries, clock.now, self.schemas.notice)
         self._lanes.attach(self._handle)
         self._keeper = ArchiveKeeper(store, clock)
         self._replayer = Replayer(store, self._router, clock)
@@ -81,7 +83,7 @@ class EventsService:
     async def run(self) -> None:
         """Deliver what waits, tick, replay, keep archives, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for work in (self._lanes, self._ticker, self._replayer, self._keeper):
+            for work in (self._lanes, self._ticker, self._replayer, self._keeper, self.schemas):
                 group.create_task(work.run(), name=f"events-{type(work).__name__.lower()}")
 
     def clock_moved(self) -> None:

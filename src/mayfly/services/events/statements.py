@@ -18,6 +18,8 @@ DELETE_BUS: Final = f"DELETE FROM events_buses WHERE {_OWNER} AND name = :bus"
 LIST_BUSES: Final = f"SELECT name, document FROM events_buses WHERE {_OWNER} AND {_NAMED}"
 COUNT_BUSES: Final = f"SELECT COUNT(*) FROM events_buses WHERE {_OWNER}"
 
+FIND_DISCOVERER: Final = f"SELECT 1 FROM events_discoverers WHERE {_BUS}"
+
 # Rules
 
 FIND_RULE: Final = f"SELECT document FROM events_rules WHERE {_BUS} AND name = :name"
