@@ -186,8 +186,10 @@ async def test_api_destinations_are_asked_after_the_commit_with_what_the_rule_ad
         await events.until(lambda: bool(events.http.got))
     ((arn, delivery),) = events.http.got
     assert arn == destination_arn("shop")
+    assert delivery.event is not None
+    assert json.loads(delivery.event)["detail-type"] == "sold"
     assert delivery == HttpDelivery(
-        b'{"id":42}', ("42", "fixed"), {"x-kind": "sold", "x-all": '{"id":42}'}, {"none": ""}
+        b'{"id":42}', ("42", "fixed"), {"x-kind": "sold", "x-all": '{"id":42}'}, {"none": ""}, delivery.event
     )
 
 
