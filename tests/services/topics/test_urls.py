@@ -352,3 +352,14 @@ async def test_what_becomes_of_deliveries_is_logged_where_the_topic_says_so(worl
     [success] = [one for _, one in shown if one["status"] == "SUCCESS"]
     assert success["notification"]["messageId"] == told["MessageId"]
     assert success["delivery"]["statusCode"] == 200
+
+
+async def test_a_lane_ends_with_its_last_delivery_and_begins_again(world: World) -> None:
+    topic = await world.topic()
+    await confirmed(world, topic)
+    for number in range(3):
+        await publish(world, topic, str(number))
+        await world.outside.until(number + 1)
+        async with asyncio.timeout(20):
+            while world.service.lanes.count:
+                await world.store.write(lambda tx: None)

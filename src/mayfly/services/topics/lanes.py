@@ -46,6 +46,12 @@ class Lanes:
         self._lanes: dict[int, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._deliveries: UrlDeliveries | None = None
+        self._stopped = False
+
+    @property
+    def count(self) -> int:
+        """How many URLs something is delivered to, or waits for."""
+        return len(self._lanes)
 
     def attach(self, deliveries: UrlDeliveries) -> None:
         """Say what makes requests of deliveries; once, before anything else."""
@@ -57,6 +63,8 @@ class Lanes:
         if lane is not None:
             lane.news = True
             return
+        if self._stopped:
+            return  # the next server delivers it
         assert self._deliveries is not None, "attached first"
         lane = _Lane(
             subscription_id, self._store, self._ready, self._deliveries, self._sender, self._clock, self._slots
@@ -71,13 +79,24 @@ class Lanes:
     async def start(self) -> None:
         """Begin with what waits since before."""
         after = 0
-        while found := await self._waiting(after):
+        while True:
+            try:
+                found = await self._waiting(after)
+            except StoreClosedError:
+                return
+            except PlatformError:
+                _log.exception("deliveries that wait cannot be read now")
+                await asyncio.sleep(PAUSE_S)
+                continue
+            if not found:
+                return
             for subscription_id in found:
                 self.wake(subscription_id)
             after = found[-1]
 
     async def stop(self) -> None:
         """End every lane; what was under way is delivered by the next server."""
+        self._stopped = True
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -144,8 +163,10 @@ class _Lane:
                 task.add_done_callback(lambda _: self._free.set())
             if room <= 0:
                 await self._free.wait()
+            elif not claims and tasks:
+                await self._until_news()
             elif not claims:
-                if not tasks and await self._over():
+                if await self._over():
                     return self.news  # what came while we looked is looked at once more
                 await self._ready.wait(self._queue, IDLE_S)
         except StoreClosedError:
@@ -153,6 +174,19 @@ class _Lane:
         except PlatformError:
             _log.exception("deliveries of %s cannot be claimed now", self._queue)
             await asyncio.sleep(PAUSE_S)
+        return True
+
+    async def _until_news(self) -> None:
+        """Return when there may be something to claim, or a delivery has ended."""
+        waits = [asyncio.ensure_future(self._free.wait()), asyncio.ensure_future(self._wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+
+    async def _wait(self) -> bool:
+        await self._ready.wait(self._queue, IDLE_S)
         return True
 
     async def _over(self) -> bool:

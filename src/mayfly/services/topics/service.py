@@ -54,9 +54,9 @@ class TopicsService:
         catalog, plans = Catalog(), Plans()
         self._signatures = Signatures(store, clock)
         status = StatusLog(lines, clock)
-        self._lanes = Lanes(store, ready, sender, clock)
-        dispatch = Dispatch(queues, targets, ready, status, clock, self._lanes.wake)
-        self._lanes.attach(UrlDeliveries(store, ready, catalog, dispatch, self._signatures, status, clock))
+        self.lanes = Lanes(store, ready, sender, clock)
+        dispatch = Dispatch(queues, targets, ready, status, clock, self.lanes.wake)
+        self.lanes.attach(UrlDeliveries(store, ready, catalog, dispatch, self._signatures, status, clock))
         publisher = Publisher(plans, dispatch, self._signatures, ready, clock)
         handshakes = Handshakes(store, catalog, dispatch, self._signatures, clock)
         replays = ReplayItems(store, ready, catalog, dispatch, clock)
@@ -82,9 +82,9 @@ class TopicsService:
                 for pump in self._pumps:
                     tasks.create_task(pump.run(), name="topics-pump")
                 tasks.create_task(self._keep_house(), name="topics-housekeeping")
-                await self._lanes.start()
+                await self.lanes.start()
         finally:
-            await self._lanes.stop()
+            await self.lanes.stop()
             await self._signatures.close()
 
     async def _keep_house(self) -> None:
