@@ -163,6 +163,17 @@ async def test_a_sandbox_learns_the_package_and_the_handler_and_nothing_of_the_f
     assert not any(name.startswith(("AWS_ACCESS", "AWS_SECRET", "AWS_SESSION", "AWS_ENDPOINT")) for name in given)
 
 
+async def test_a_large_function_has_its_flags_and_not_its_memory(
+    library: CodeLibrary, sandboxes: Sandboxes, caches: CompileCaches
+) -> None:
+    large = Configuration("nodejs22.x", "index.handler", "arn:role", memory_mb=10_240)
+    await caches.prepare(await brought(library), CHOICE, large, "namespace")
+    asked = sandboxes.made[0].asked
+    assert asked is not None
+    assert asked.meta["environment"]["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "10240"
+    assert sandboxes.specs[0].memory_mb == compile_cache.MOST_MEMORY_MB
+
+
 async def test_it_is_made_once_for_what_it_depends_on(
     library: CodeLibrary, sandboxes: Sandboxes, caches: CompileCaches
 ) -> None:

@@ -39,6 +39,7 @@ _TIMEOUT_S = 15.0
 _AT_ONCE = 2
 MOST_BYTES = 32 << 20  # of one cache
 LEAST_BYTES = 32 << 10  # less saves nothing: to look for it takes as long
+MOST_MEMORY_MB = 1024  # of the sandbox; the engine's flags are those of the function all the same
 MOST_CACHES = 16  # of one package; beyond it the oldest go
 _MOST_OUTPUT = 1 << 20
 _CLEARED = "node-cleared"  # mark of a package in whose `DIRECTORY` only ours is
@@ -80,8 +81,7 @@ class CompileCaches:
             spec = SandboxSpec(
                 runtime=choice.template,
                 code=self._library.directory(sha256),
-                memory_mb=configuration.memory_mb,
-                ephemeral_mb=configuration.ephemeral_mb,
+                memory_mb=min(configuration.memory_mb, MOST_MEMORY_MB),
                 label="compile",
                 level=level,
             )
