@@ -70,7 +70,7 @@ class Cell:
         if self._talk is None or self._left == 0:
             if self._talk is not None:
                 await self.end(self._talk)
-            self._talk, self._left = await self.fresh(), ATTEMPTS if self.level == "namespace" else -1
+            self._talk, self._left = await self.fresh(), ATTEMPTS if self.level in {"namespace", "container"} else -1
         self._left -= 1
         try:
             return await make(self._talk, attempt, **given)

@@ -4,12 +4,11 @@ import errno
 
 import pytest
 
-from mayfly.sandbox.oci.runtimes import CONTAINER, GVISOR
+from mayfly.sandbox.oci.runtimes import GVISOR
 
 from . import calls
 from .calls import Call
 from .cell import Cell, number_of
-from .conftest import NAMESPACE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -42,8 +41,7 @@ async def test_no_namespace_can_be_left_for_a_new_one(cell: Cell, kind: str) -> 
 @pytest.mark.parametrize("kind", [kind for kind in calls.NAMESPACES if kind != "time"])
 async def test_no_child_is_born_in_a_new_namespace(cell: Cell, kind: str) -> None:
     answer = await cell.attempt("clone", number=number_of("clone"), flags=calls.NAMESPACES[kind])
-    refusal = {NAMESPACE: errno.EPERM, CONTAINER: errno.ENOSYS, GVISOR: errno.EPERM}[cell.level]
-    assert answer == (0 if cell.level == GVISOR and kind in OF_GVISOR else refusal)
+    assert answer == (0 if cell.level == GVISOR and kind in OF_GVISOR else errno.EPERM)
 
 
 async def test_flags_that_a_filter_cannot_see_are_not_taken(cell: Cell) -> None:
@@ -111,7 +109,7 @@ async def test_no_capability_is_there_and_none_can_be_had(cell: Cell) -> None:
 async def test_exotic_sockets_cannot_be_made(cell: Cell, family: int, kind: int, protocol: int, what: str) -> None:
     answer = await cell.attempt("socket_of", family=family, kind=kind, protocol=protocol)
     if family == 16:
-        assert answer == (errno.ENOSYS if cell.level == CONTAINER else errno.EPROTONOSUPPORT), what
+        assert answer == errno.EPROTONOSUPPORT, what
     elif family in {2, 10} and cell.level != GVISOR:
         assert answer == errno.EPERM, what
     else:

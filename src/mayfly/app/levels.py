@@ -28,6 +28,7 @@ from mayfly.sandbox.api import (
     TemplateRefusedError,
 )
 from mayfly.sandbox.choice import template_name
+from mayfly.sandbox.denials import Denials
 from mayfly.sandbox.namespace import AgentFactory
 from mayfly.sandbox.oci import runtimes
 from mayfly.sandbox.oci.factory import OciFactory
@@ -35,25 +36,34 @@ from mayfly.services.functions.runtimes import RuntimeAbsent, RuntimeChoice
 from mayfly.settings import EngineSettings
 
 
-def oci_factory(level: str, settings: EngineSettings, home: Path) -> OciFactory:
+def oci_factory(level: str, settings: EngineSettings, home: Path, denials: Denials | None = None) -> OciFactory:
     """The factory of an OCI runtime's level, configured or known; `SandboxUnavailableError`. `home` is a directory for
-    all of them."""
+    all of them; `denials` hears what sandboxes are refused."""
     for configured in settings.oci_runtimes:
         if configured.name == level:
             made = runtimes.made(level, str(configured.program), configured.arguments)
-            return OciFactory(home / level, made)
+            return OciFactory(home / level, made, denials)
     if level not in runtimes.KNOWN:
         raise SandboxUnavailableError(f"this server knows no level {level!r}")
-    return OciFactory(home / level, runtimes.locate(level, os.defpath + ":/usr/local/bin:/usr/local/sbin:/usr/sbin"))
+    found = runtimes.locate(level, os.defpath + ":/usr/local/bin:/usr/local/sbin:/usr/sbin")
+    return OciFactory(home / level, found, denials)
 
 
 class Levels:
     """A `SandboxFactory` over those of all levels."""
 
     def __init__(
-        self, own: SandboxFactory, known: Interpreters, settings: EngineSettings, home: Path, outlets: Outlets
+        self,
+        own: SandboxFactory,
+        known: Interpreters,
+        settings: EngineSettings,
+        home: Path,
+        outlets: Outlets,
+        denials: Denials | None = None,
     ) -> None:
-        """`own` makes what asks for the server's own level; `outlets` open the ways out. They are closed with this."""
+        """`own` makes what asks for the server's own level; `outlets` open the ways out. They are closed with this.
+        `denials` hears what sandboxes of other levels are refused."""
+        self._denials = denials
         self._outlets = outlets
         self._own = PreparedFactory(own, known)
         self._known = known
@@ -73,7 +83,9 @@ class Levels:
         if level not in self._others:
             if self._own.level == "process":
                 raise SandboxUnavailableError(f"this server isolates nothing, so it does not give the level {level!r}")
-            self._others[level] = PreparedFactory(oci_factory(level, self._settings, self._home), self._known)
+            self._others[level] = PreparedFactory(
+                oci_factory(level, self._settings, self._home, self._denials), self._known
+            )
         return self._others[level]
 
     async def obstacle(self, level: str) -> str | None:

@@ -249,7 +249,7 @@ class _Builder:
         book = StartBook(recorder, self._clock)
         traffic = Book(self._clock)
         outlets = Outlets(traffic)
-        levels = Levels(factory, interpreters, self._settings.engine, self._directory.oci, outlets)
+        levels = Levels(factory, interpreters, self._settings.engine, self._directory.oci, outlets, denials)
         engine = await self._engine(levels, book, endpoints, state.store)
         images = Images(
             self._settings.data, state.store, state.blobs, self._settings.images, image_architecture(), self._clock

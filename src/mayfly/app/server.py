@@ -78,7 +78,7 @@ def _factory(settings: Settings, directory: DataDirectory, denials: Denials) -> 
     if settings.engine.isolation == "process":
         return ProcessFactory()
     if settings.engine.isolation != "namespace":
-        return oci_factory(settings.engine.isolation, settings.engine, directory.oci)
+        return oci_factory(settings.engine.isolation, settings.engine, directory.oci, denials)
     return AgentFactory.launch(directory.sandbox, denials, most_pooled(settings))
 
 

@@ -196,6 +196,10 @@ class AgentSandbox:
             self._listener = hear(rest.pop(0))
         self._peak, self._freezer = rest[0], rest[1] if len(rest) > 1 else -1
 
+    def heard(self, listener: Listener) -> None:
+        """Told by the factory: there is a listener of denials, which came later."""
+        self._listener = listener
+
     def came_from(self, origin: Origin) -> None:
         """Told by the factory: the agent does not tell one program from another."""
         self._origin = origin
@@ -465,6 +469,8 @@ class Agent:
                 _close(descriptors)
             else:
                 nest.nested(*descriptors)
+        elif operation == channel.HEARD and name:
+            self._heard_sockets(name, self._listen, descriptors, "")
         elif operation == channel.HEARD:
             nest = self._nests.get(message["nest"])
             if nest is None:
@@ -488,6 +494,10 @@ class Agent:
         sandbox.running(origin, descriptors, hear)
         self._sandboxes[name] = sandbox
         _resolve(started)
+
+    def _listen(self, sandbox: AgentSandbox, descriptors: list[int], _: str) -> None:
+        """Its filter's listener came after it had started."""
+        sandbox.heard(self._denials.listen(descriptors[0], sandbox.owner))
 
     def _heard_sockets(
         self, name: str, tell: Callable[[AgentSandbox, list[int], str], None], descriptors: list[int], error: str

@@ -1,8 +1,8 @@
 """The system calls that functions were refused, by name, for whoever operates them.
 
-A filter hands what it does not allow to a listener, whose descriptor comes out of the sandbox with its endpoint. This
-answers the caller with the error that `agent.seccomp.refusal` names, and keeps count. Used by `namespace` and its
-client of the agent; shown by `mayfly function NAME`.
+A filter hands what it does not allow to a listener, whose descriptor comes out of the sandbox with its endpoint, or
+from an OCI runtime a moment later. This answers the caller with the error that `agent.seccomp.refusal` names, and keeps
+count. Used by the factories and their client of the agent; shown by `mayfly function NAME`.
 
 Being heard must not become a weapon. The caller waits for its answer, and nobody else does; a listener answers
 `MOST_HEARD` denials and is closed, and from then on the kernel answers ENOSYS by itself. So all that a hostile instance

@@ -3,18 +3,22 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from mayfly.sandbox import frames
-from mayfly.sandbox.agent import calls
+from mayfly.clock import ManualClock
+from mayfly.sandbox import frames, interpreters
+from mayfly.sandbox.agent import calls, seccomp
 from mayfly.sandbox.agent.hierarchy import read_layout
 from mayfly.sandbox.api import SandboxFactory, TemplateLostError
+from mayfly.sandbox.denials import Denials
+from mayfly.sandbox.oci.factory import OciFactory
 from mayfly.sandbox.oci.runtimes import CONTAINER, GVISOR
 
-from ..conftest import factory_of
-from ..talk import PATIENCE_S, Talk, Talks
+from ..conftest import factory_of, runtime_of
+from ..talk import PATIENCE_S, RUNTIME, Talk, Talks
 
 pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module")]
 
@@ -181,3 +185,24 @@ result = [*reached, os.listdir('/tmp'), processes]
 async def test_there_are_no_templates_to_start_from(talks: Talks) -> None:
     with pytest.raises(TemplateLostError, match="has no templates"):
         await talks.start(template="key")
+
+
+async def test_what_is_refused_in_a_container_is_told_by_its_name(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("containers are made by root here")
+    denials = Denials(ManualClock())
+    factory = OciFactory(tmp_path / "oci", runtime_of("container"), denials)
+    await factory.prepare(RUNTIME, interpreters.current())
+    talks = Talks(factory)
+    try:
+        first, second = await talks.ready(owner="arn:first"), await talks.ready(owner="arn:second")
+        code = "import ctypes; libc = ctypes.CDLL(None, use_errno=True)\n"
+        number = seccomp.load_library().seccomp_syscall_resolve_name(b"unshare")
+        code += f"result = [(libc.syscall({number}, 0x10000000), ctypes.get_errno()) for _ in range(2)]"
+        assert await first.run(code) == [[-1, 1]] * 2
+        assert await second.run("import subprocess; result = subprocess.run(['true']).returncode") == 0
+        assert {one.call: one.count for one in denials.of("arn:first")} == {"unshare": 2}
+        assert list(denials.of("arn:second")) == []
+    finally:
+        await talks.close()
+        await factory.close()

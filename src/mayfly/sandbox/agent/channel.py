@@ -47,7 +47,7 @@ NESTED = "nested"
 DROPPED = "dropped"
 # ... and below the agent.
 HATCH = "hatch"
-HEARD = "heard"
+HEARD = "heard"  # and of containers: their listener came after they had started
 NESTLING = "nestling"
 KEPT = "kept"
 ROOM = "room"

@@ -1,6 +1,7 @@
 """The filter of system calls in the words of OCI runtimes, for levels whose runtime compiles it itself.
 
-It is what `seccomp` compiles, from the same lists; but for listeners, so that what is refused is not told.
+It is what `seccomp` compiles, from the same lists; but for listeners, so that what is refused is not told. crun takes
+the compiled one instead, and hands over its listener (`oci.containers`).
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ class Inside(NamedTuple):
     open_files: int
     filtered: bool  # by seccomp, and /proc by masks: where the machine's own kernel answers system calls
     mounts_anywhere: bool = False  # the runtime mounts what it is told to, also below /proc
+    listener: str = ""  # path of a socket for the descriptor by which denials are heard; of `compiled` alone
     compiled: bytes = b""  # the same filter as a program, for runtimes that take it: compiling takes milliseconds
 
 
@@ -57,10 +58,14 @@ def configuration(inside: Inside) -> dict[str, Any]:
             "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
             "maskedPaths": [*_HIDDEN, *(() if inside.mounts_anywhere else (_LIMITS,))],
             "readonlyPaths": list(_FIXED),
-            **({"seccomp": profile.oci_profile()} if inside.filtered else {}),
+            **({"seccomp": {**profile.oci_profile(), **_heard(inside)}} if inside.filtered else {}),
         },
         "annotations": {_COMPILED: base64.b64encode(inside.compiled).decode()} if inside.compiled else {},
     }
+
+
+def _heard(inside: Inside) -> dict[str, Any]:
+    return {"listenerPath": inside.listener} if inside.listener and inside.compiled else {}
 
 
 def _mounts(ephemeral_mb: int) -> list[dict[str, Any]]:

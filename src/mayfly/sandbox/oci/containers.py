@@ -41,6 +41,9 @@ class _Container:
         self.pid = 0  # of the container's first process, as this process knows it
         self.pidfd = -1
         self.endpoint: list[int] = []
+        # Where the runtime hands over the listener of its filter: a socket that waits, then the connection.
+        self.ears: socket.socket | None = None
+        self.listener = -1
         self.started = False
         self.error = ""
         self.killed = False
@@ -70,7 +73,7 @@ class Containers:
         self._place = place
         self._report = report
         self._networks = networks.Networks()
-        self._calls = _compiled()
+        self._calls, self._heard_of = _compiled(listener=runtime.family == "crun")
         self._all: dict[str, _Container] = {}
         self._by_pid: dict[int, _Container] = {}
         self._strangers: dict[int, int] = {}  # statuses of children that ended before their ids were read
@@ -125,7 +128,11 @@ class Containers:
             ephemeral_mb=message["ephemeral_mb"],
             open_files=message["open_files"],
             calls=self._calls,
+            heard=self._heard_of,
         )
+        if self._heard_of:
+            ears = container.ears = _listening(stage.ears(container.place))
+            self._selector.register(ears, selectors.EVENT_READ, lambda: self._called(container, ears))
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         entrances = container.group.entrances()
         try:
@@ -217,6 +224,42 @@ class Containers:
         for descriptor in (*container.endpoint, *freezer):
             os.close(descriptor)
         container.endpoint = []
+        self._pass_on(container)
+
+    def _called(self, container: _Container, ears: socket.socket) -> None:
+        """The runtime is about to hand over the listener."""
+        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+            connection, _ = ears.accept()
+            self._deafen(container)
+            connection.setblocking(False)
+            container.ears = connection
+            self._selector.register(connection, selectors.EVENT_READ, lambda: self._handed(container, connection))
+
+    def _handed(self, container: _Container, connection: socket.socket) -> None:
+        """It has: what it says beside it is the state of the container, which is known."""
+        descriptors: list[int] = []
+        with contextlib.suppress(OSError):
+            _, descriptors, _, _ = socket.recv_fds(connection, 1 << 16, 4)
+        self._deafen(container)
+        for more in descriptors[1:]:
+            os.close(more)
+        if descriptors:
+            container.listener = descriptors[0]
+        if container.started:
+            self._pass_on(container)
+
+    def _pass_on(self, container: _Container) -> None:
+        """Give the listener to the server, which knows the container by now."""
+        if container.listener >= 0:
+            self._report({"op": channel.HEARD, "id": container.name}, [container.listener])
+            os.close(container.listener)
+            container.listener = -1
+
+    def _deafen(self, container: _Container) -> None:
+        if container.ears is not None:
+            self._selector.unregister(container.ears)
+            container.ears.close()
+            container.ears = None
 
     def dial(self, name: str, count: int) -> None:
         """Make sockets in the network of a container, for the server to speak to what listens there."""
@@ -312,21 +355,45 @@ class Containers:
         self._hang_up(container)
         if container.memory_event is not None:
             self._selector.unregister(container.memory_event)
-        for descriptor in (container.peak, container.memory_event, container.pidfd, *container.endpoint):
+        for descriptor in (
+            container.peak,
+            container.memory_event,
+            container.pidfd,
+            container.listener,
+            *container.endpoint,
+        ):
             if descriptor is not None and descriptor >= 0:
                 os.close(descriptor)
+        self._deafen(container)
         shutil.rmtree(container.place, ignore_errors=True)
         del self._all[container.name]
         self._free.append(container.uid)
         self._groups.discard(container.group)
 
 
-def _compiled() -> bytes:
-    """The filter of system calls. No listener hears of what it refuses."""
+def _listening(path: str) -> socket.socket:
+    """A socket that a runtime, which is no root, connects to. A path may be longer than an address of this kind."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        listener.bind(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
+        os.chmod(path, 0o666)  # noqa: S103 (whoever may look into the directory)
+        listener.listen(1)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    finally:
+        os.close(directory)
+    return listener
+
+
+def _compiled(*, listener: bool) -> tuple[bytes, bool]:
+    """The filter of system calls, and whether somebody hears of what it refuses."""
     descriptor = os.memfd_create("filter", os.MFD_CLOEXEC)
     try:
-        seccomp.compile_filter(descriptor, listener=False)
-        return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        heard = seccomp.compile_filter(descriptor, listener=listener)
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0), heard
     finally:
         os.close(descriptor)
 

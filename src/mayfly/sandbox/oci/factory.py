@@ -11,6 +11,7 @@ from pathlib import Path
 from mayfly.sandbox import frames, interpreters
 from mayfly.sandbox.agent_client import Agent, Entry
 from mayfly.sandbox.api import Interpreter, Sandbox, SandboxSpec, SandboxStartError, SandboxUnavailableError
+from mayfly.sandbox.denials import Denials
 from mayfly.sandbox.oci import runtimes
 from mayfly.sandbox.without_templates import WithoutTemplates
 
@@ -24,9 +25,11 @@ _TRIAL = {"name": "trial", "argv": ["/bin/true"], "environment": {}, "directory"
 class OciFactory(WithoutTemplates):
     """`SandboxFactory` of one OCI runtime. It starts its supervisor when it is first needed, and anew should it die."""
 
-    def __init__(self, directory: Path, runtime: runtimes.Runtime) -> None:
-        """`directory` is for this factory alone; it need not exist."""
+    def __init__(self, directory: Path, runtime: runtimes.Runtime, denials: Denials | None = None) -> None:
+        """`directory` is for this factory alone; it need not exist. `denials` hears which system calls are refused,
+        where the runtime can tell (crun); None: nobody is told."""
         self.level = runtime.level
+        self._denials = denials
         self._directory = directory.absolute()
         self._candidates = list(runtimes.candidates(runtime))
         self._interpreters: dict[str, Interpreter] = {}
@@ -84,7 +87,7 @@ class OciFactory(WithoutTemplates):
         reasons = []
         for runtime in list(self._candidates):
             entry = Entry("mayfly.sandbox.oci.supervisor", (json.dumps(runtime),), runtime.layers)
-            supervisor = Agent(self._directory, entry)
+            supervisor = Agent(self._directory, entry, denials=self._denials)
             try:
                 await supervisor.attach()
                 await supervisor.prepare(_LAUNCHER, interpreters.current())

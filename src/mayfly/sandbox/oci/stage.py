@@ -44,6 +44,7 @@ class Plan(NamedTuple):
     ephemeral_mb: int
     open_files: int
     calls: bytes  # the filter of system calls, compiled
+    heard: bool  # somebody waits at `ears` for the filter's listener
 
 
 def state_of(place: str) -> str:
@@ -63,6 +64,11 @@ def subcommand(plan_runtime: Runtime, place: str, *words: str) -> list[str]:
     """The runtime called for one of its subcommands."""
     options = ["--root", state_of(place), "--log", log_file(place), *plan_runtime.options]
     return [plan_runtime.program, *options, *words]
+
+
+def ears(place: str) -> str:
+    """Where a runtime hands over the descriptor by which denials are heard."""
+    return f"{place}/ears"
 
 
 def become(plan: Plan, given: Given, entrances: list[int], supervisor: socket.socket) -> NoReturn:
@@ -136,6 +142,7 @@ def _write_bundle(plan: Plan, shown: str, directory: str) -> None:
         open_files=plan.open_files,
         filtered=not plan.runtime.has_own_kernel,
         mounts_anywhere=plan.runtime.family == "crun",
+        listener=ears(plan.place) if plan.heard else "",
         compiled=plan.calls if plan.runtime.family == "crun" else b"",
     )
     with open(f"{plan.place}/config.json", "w") as file:
