@@ -13,6 +13,7 @@ from benchmarks.events import events
 from benchmarks.hostile import hostile
 from benchmarks.idle import idle, memory
 from benchmarks.levels import levels
+from benchmarks.matching import matching
 from benchmarks.node import node
 from benchmarks.platform import Running, make_function
 from benchmarks.programs import programs
@@ -109,6 +110,7 @@ CASES = {
     "wasm": wasm,
     "workers": workers,
     "events": events,
+    "matching": matching,
     "hostile": hostile,
     "storage": storage,
     "topics": topics,

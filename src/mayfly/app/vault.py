@@ -27,6 +27,12 @@ class SecretLostError(PlatformError):
     """What is stored does not fit the key of the data directory."""
 
 
+def _invalid() -> type[Exception]:
+    """What the library raises when a secret does not fit."""
+    found: type[Exception] = importlib.import_module("cryptography.exceptions").InvalidTag
+    return found
+
+
 class FileVault:
     """`ports.Vault` with its key in a file. Used by any thread."""
 
@@ -46,7 +52,7 @@ class FileVault:
         nonce, data = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
             return self._loaded(make=False).decrypt(nonce, data, about.encode())
-        except Exception as error:  # the library's InvalidTag, which is loaded with it
+        except (OSError, _invalid()) as error:
             raise SecretLostError(
                 f"the secret of {about} cannot be read with {self._path}; if that was replaced, set the secret again"
             ) from error

@@ -100,3 +100,16 @@ async def test_a_bus_is_still_looked_at_after_a_restart(events: Events) -> None:
     await again.put(entry({"n": 1}))
     assert [one.seen for one in await again.service.schemas.schemas(BUS)] == [2]
     assert await again.service.schemas.is_on(BUS)
+
+
+async def test_a_bus_that_is_made_again_has_no_token_of_the_former(events: Events) -> None:
+    bus, intake = BusKey(ACCOUNT, REGION, "mine"), events.service.intake
+    await events.call("CreateEventBus", Name="mine")
+    token = await intake.make_token(bus, "")
+    assert await intake.is_token(bus, token)
+    assert not await intake.is_token(BUS, token)
+    await events.service.schemas.turn(bus, on=True)
+    await events.call("DeleteEventBus", Name="mine")
+    await events.call("CreateEventBus", Name="mine")
+    assert not await intake.is_token(bus, token)
+    assert not await events.service.schemas.is_on(bus)

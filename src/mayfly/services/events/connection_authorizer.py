@@ -15,10 +15,11 @@ from mayfly.services.events import connection_records as records
 from mayfly.services.events.connection_tokens import TokenError, Tokens
 from mayfly.services.events.connections import ConnectionKey, Secret
 from mayfly.services.ports import Vault
-from mayfly.store.api import Store, Tx
+from mayfly.store.api import Store, StoreClosedError, Tx
 
 ATTEMPTS = 3
 BETWEEN_S = 2.0
+AFTER_TROUBLE_S = 30.0
 _AT_ONCE = 8
 _MOST_REASON = 512
 
@@ -48,13 +49,23 @@ class Authorizer:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            while True:
-                waiting = await self._store.read(lambda reader: records.connections_in(reader, "AUTHORIZING", _AT_ONCE))
-                if not waiting:
-                    break
-                async with asyncio.TaskGroup() as group:
-                    for key in waiting:
-                        group.create_task(self._authorize(key), name="events-authorize")
+            try:
+                await self._authorize_all()
+            except StoreClosedError:
+                return
+            except PlatformError:
+                _log.exception("connections were not authorized this time")
+                await asyncio.sleep(AFTER_TROUBLE_S)
+                self._woken.set()
+
+    async def _authorize_all(self) -> None:
+        while waiting := await self._store.read(lambda reader: records.connections_in(reader, "AUTHORIZING", _AT_ONCE)):
+            tries = [asyncio.create_task(self._authorize(key), name="events-authorize") for key in waiting]
+            try:
+                await asyncio.gather(*tries)
+            finally:
+                for task in tries:
+                    task.cancel()
 
     async def _authorize(self, key: ConnectionKey) -> None:
         stored = await self._store.read(lambda reader: records.find_connection(reader, key))

@@ -6,6 +6,7 @@ crash forgets seconds of it. One look at a flag is all that events of other buse
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -13,11 +14,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from mayfly.clock import Clock
+from mayfly.errors import PlatformError
 from mayfly.services.events import records
 from mayfly.services.events.catalog import Catalog
 from mayfly.services.events.model import BusKey, Event
 from mayfly.services.events.schemas import Shape, learn
-from mayfly.store.api import Reader, Row, Store, Tx
+from mayfly.store.api import Reader, Row, Store, StoreClosedError, Tx
 
 MOST_SCHEMAS = 1000  # of a bus
 MOST_WAITING = 1000
@@ -43,6 +45,7 @@ ON CONFLICT (account, region, bus, source, detail_type)
 DO UPDATE SET version = excluded.version, seen = excluded.seen, last_at = excluded.last_at, shape = excluded.shape
 """
 
+_log = logging.getLogger(__name__)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Shape).decode
 
@@ -115,8 +118,13 @@ class SchemaBook:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            await self._take_in()
-            await self._write()
+            try:
+                await self._take_in()
+                await self._write()
+            except StoreClosedError:
+                return
+            except PlatformError:
+                _log.exception("shapes of events were not written down this time")
             await asyncio.sleep(self._every_s)
 
     def _wait(self, bus: BusKey, event: Event) -> None:
@@ -152,7 +160,11 @@ class SchemaBook:
         changed, self._changed = self._changed, set()
         rows = [_row(bus, self._books[bus][key]) for bus, key in changed if key in self._books.get(bus, ())]
         if rows:
-            await self._store.write(lambda tx: tx.many(_PUT, rows))
+            try:
+                await self._store.write(lambda tx: tx.many(_PUT, rows))
+            except PlatformError:
+                self._changed |= changed
+                raise
 
 
 def _read(reader: Reader, bus: BusKey) -> dict[tuple[str, str], Schema]:

@@ -18,6 +18,11 @@ DELETE_BUS: Final = f"DELETE FROM events_buses WHERE {_OWNER} AND name = :bus"
 LIST_BUSES: Final = f"SELECT name, document FROM events_buses WHERE {_OWNER} AND {_NAMED}"
 COUNT_BUSES: Final = f"SELECT COUNT(*) FROM events_buses WHERE {_OWNER}"
 
+# A bus that is made anew under the same name has none of these.
+DELETE_WITH_BUS: Final = tuple(
+    f"DELETE FROM {table} WHERE {_BUS}"
+    for table in ("events_tokens", "events_webhooks", "events_discoverers", "events_schemas")
+)
 FIND_DISCOVERER: Final = f"SELECT 1 FROM events_discoverers WHERE {_BUS}"
 
 # Rules

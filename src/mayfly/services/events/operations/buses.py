@@ -113,6 +113,8 @@ class BusOperations:
                 raise errors.invalid(f"Event bus {key.name} can't be deleted since it has rules.")
             tx.run(sql.DELETE_BUS, records.params(key))
             tx.run(sql.DELETE_TAGS, {"arn": key.arn})
+            for statement in sql.DELETE_WITH_BUS:
+                tx.run(statement, records.params(key))
             tx.after_commit(lambda: self._catalog.gone(key))
 
         await self._store.write(body)
