@@ -313,7 +313,7 @@ async def test_a_start_that_hangs_fails_the_call_and_leaves_nothing_behind(
     engine: LocalEngine, factory: ForkedFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mayfly.engine.provision.START_TIMEOUT_S", 0.1)
-    monkeypatch.setattr("mayfly.engine.placement.START_PATIENCE_S", 0)
+    monkeypatch.setattr("mayfly.engine.owning.START_PATIENCE_S", 0)
 
     async def environment(instance: str) -> dict[str, str]:
         await asyncio.Event().wait()

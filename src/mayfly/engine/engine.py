@@ -191,10 +191,8 @@ class LocalEngine:
         return min((at for at in (due.next_at, next_at) if at is not None), default=None)
 
     async def close(self, grace_s: float) -> None:
-        self._placement.closed = True
+        self._placement.close()
         await self._templates.close()
-        self._placement.standby.close()
-        self._placement.freezer.close()
         if self.habits is not None:
             self.habits.close()
         if self._sweep_timer is not None:
