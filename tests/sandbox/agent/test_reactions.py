@@ -3,7 +3,7 @@
 import selectors
 import socket
 
-from mayfly.sandbox.agent.main import react_once
+from mayfly.sandbox.agent.serving import react_once
 
 
 def test_who_stopped_watching_in_the_same_turn_does_not_react_and_neither_does_who_got_the_descriptor() -> None:

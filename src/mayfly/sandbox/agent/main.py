@@ -10,14 +10,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import selectors
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from typing import Any, NoReturn
 
-from mayfly.sandbox.agent import cgroups, channel, hierarchy, instances, nests, seccomp, standing, templates
+from mayfly.sandbox.agent import cgroups, channel, hierarchy, instances, nests, seccomp, serving, standing, templates
 from mayfly.sandbox.agent.lodger import close_all
 
 _LOCK_WAIT_S = 15
@@ -37,20 +35,11 @@ def main(descriptor: int, directory: str) -> NoReturn:
     sys.exit(0)
 
 
-def react_once(selector: selectors.BaseSelector, timeout_s: float | None) -> None:
-    """Have whoever watches a descriptor that is ready react: not those who stopped watching when another reacted, for
-    the same descriptor may be another's by then."""
-    for key, _ in selector.select(timeout_s):
-        if selector.get_map().get(key.fd) is key:
-            react: Callable[[], None] = key.data
-            react()
-
-
-class Agent:
+class Agent(serving.Serving):
     """The loop, and what it holds."""
 
     def __init__(self, server: socket.socket, directory: str) -> None:
-        self._server = server
+        super().__init__(server)
         self._lock = only_one(directory)
         stage = os.path.join(directory, "stage")
         os.makedirs(stage, mode=0o700, exist_ok=True)
@@ -70,65 +59,38 @@ class Agent:
         seccomp.compile_filter(filters[0])
         seccomp.compile_filter(filters[1], allowed=seccomp.FOR_TEMPLATES)
         seccomp.compile_denial(filters[2])
-        self._selector = selectors.DefaultSelector()
         self._instances = instances.Instances(self._selector, self._groups, uids, self._report)
         self._templates = templates.Templates(
             self._selector, filters, stage, self._groups, uids, self._standing, self._from_template, self._abandoned
         )
         self._nests = nests.Nests(self._selector, self._groups, self._instances, self._templates.nest, self._report)
-        self._running = True
         self._dead_children = False
 
     def run(self) -> None:
         """Until the server goes away or SIGTERM comes; then clean up."""
-        waker, alarm = socket.socketpair()
-        alarm.setblocking(False)
-        signal.set_wakeup_fd(alarm.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGCHLD):
-            signal.signal(number, lambda *_: None)
-        self._selector.register(waker, selectors.EVENT_READ, lambda: self._signalled(waker))
-        self._selector.register(self._server, selectors.EVENT_READ, self._from_server)
-        layers = list(self._standing.layers())
-        self._report({"op": channel.READY, "cgroup": self._groups.layout.version, "layers": layers}, [])
-        try:
-            while self._running:
-                react_once(self._selector, self._sleep_s())
-                self._groups.retry()
-                self._nests.expire()
-                if self._dead_children and not self._templates.are_cloning and not self._nests.are_forking:
-                    known = {*self._templates.pids(), *self._instances.pids(), *self._nests.pids()}
-                    self._dead_children = not _bury_strangers(known)
-        finally:
-            self._nests.end()
-            self._templates.end()
-            self._instances.end()
-            self._groups.remove()
+        self.serve({"cgroup": self._groups.layout.version, "layers": list(self._standing.layers())})
+
+    def _reacted(self) -> None:
+        self._groups.retry()
+        self._nests.expire()
+        if self._dead_children and not self._templates.are_cloning and not self._nests.are_forking:
+            known = {*self._templates.pids(), *self._instances.pids(), *self._nests.pids()}
+            self._dead_children = not _bury_strangers(known)
+
+    def _clean_up(self) -> None:
+        self._nests.end()
+        self._templates.end()
+        self._instances.end()
+        self._groups.remove()
 
     def _sleep_s(self) -> float | None:
         times = [time_s for time_s in (self._groups.retry_s(), self._nests.retry_s()) if time_s is not None]
         return min(times, default=None)
 
-    def _signalled(self, waker: socket.socket) -> None:
-        if signal.SIGTERM in waker.recv(4096):
-            self._running = False
+    def _children_died(self) -> None:
         self._dead_children = True
 
-    def _report(self, message: dict[str, Any], descriptors: list[int]) -> None:
-        """To the server. It reads at once or is dead: a full socket stops the agent, and nothing is lost."""
-        try:
-            channel.send(self._server, message, descriptors)
-        except ConnectionError:
-            self._running = False
-
-    def _from_server(self) -> None:
-        try:
-            received = channel.receive(self._server)
-        except ConnectionError:
-            received = None
-        if received is None:
-            self._running = False
-            return
-        message, descriptors = received
+    def _asked(self, message: dict[str, Any], descriptors: list[int]) -> None:
         operation = message["op"]
         if operation == channel.PREPARE:
             self._templates.prepare(message)
@@ -141,8 +103,6 @@ class Agent:
             self._instances.dial(message["id"], message["count"], self._nests.room(message["id"]))
         elif operation == channel.LISTEN:
             self._instances.listen(message["id"], message["at"], self._nests.room(message["id"]))
-        elif operation == channel.CLOSE:
-            self._running = False
         elif operation == channel.START and "nest" in message:
             self._nests.start(message, descriptors)
         elif operation == channel.START:

@@ -15,13 +15,12 @@ import contextlib
 import json
 import os
 import select
-import selectors
 import signal
 import socket
 import sys
 from typing import Any, NoReturn
 
-from mayfly.sandbox.agent import cgroups, channel, hierarchy, instances, kernel, seccomp
+from mayfly.sandbox.agent import cgroups, channel, hierarchy, instances, kernel, seccomp, serving
 from mayfly.sandbox.agent import main as agent
 from mayfly.sandbox.oci import containers, roots, runtimes
 
@@ -65,18 +64,17 @@ def _descend(server: socket.socket) -> None:
     os.close(reading)
 
 
-class Supervisor:
+class Supervisor(serving.Serving):
     """The loop, and what it holds."""
 
     def __init__(self, server: socket.socket, directory: str, runtime: runtimes.Runtime) -> None:
-        self._server = server
+        super().__init__(server)
         self._lock = agent.only_one(directory)
         _own_mounts()
         layout = _out_of_sight(hierarchy.read_layout())
         self._groups = cgroups.Groups(layout, cgroups.group_name(directory))
         self._groups.open()
         self._groups.adopt(os.getpid())
-        self._selector = selectors.DefaultSelector()
         uids = instances.Uids.of(cgroups.digest_of(directory))
         for name in ("roots", "containers"):
             os.mkdir(f"{PLACE}/{name}", 0o711)
@@ -84,50 +82,28 @@ class Supervisor:
             self._selector, self._groups, uids, runtime, f"{PLACE}/containers", self._report
         )
         self._roots: dict[str, roots.Root] = {}
-        self._running = True
 
     def run(self) -> None:
         """Until the server goes away or SIGTERM comes; then clean up."""
-        waker, alarm = socket.socketpair()
-        alarm.setblocking(False)
-        signal.set_wakeup_fd(alarm.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGCHLD):
-            signal.signal(number, lambda *_: None)
-        self._selector.register(waker, selectors.EVENT_READ, lambda: self._signalled(waker))
-        self._selector.register(self._server, selectors.EVENT_READ, self._from_server)
-        self._report({"op": channel.READY, "cgroup": self._groups.layout.version}, [])
-        try:
-            while self._running:
-                agent.react_once(self._selector, self._containers.retry_s())
-                self._containers.retry()
-                self._groups.retry()
-        finally:
-            self._groups.release(os.getpid())
-            self._groups.remove()  # and all that is in them
+        self.serve({"cgroup": self._groups.layout.version})
 
-    def _signalled(self, waker: socket.socket) -> None:
-        if signal.SIGTERM in waker.recv(4096):
-            self._running = False
+    def _sleep_s(self) -> float | None:
+        return self._containers.retry_s()
+
+    def _reacted(self) -> None:
+        self._containers.retry()
+        self._groups.retry()
+
+    def _clean_up(self) -> None:
+        self._groups.release(os.getpid())
+        self._groups.remove()  # and all that is in them
+
+    def _children_died(self) -> None:
         with contextlib.suppress(ChildProcessError):
             while (dead := os.waitpid(-1, os.WNOHANG))[0]:
                 self._containers.reaped(*dead)
 
-    def _report(self, message: dict[str, Any], descriptors: list[int]) -> None:
-        """To the server. It reads at once or is dead: a full socket stops this process, and nothing is lost."""
-        try:
-            channel.send(self._server, message, descriptors)
-        except ConnectionError:
-            self._running = False
-
-    def _from_server(self) -> None:
-        try:
-            received = channel.receive(self._server)
-        except ConnectionError:
-            received = None
-        if received is None:
-            self._running = False
-            return
-        message, descriptors = received
+    def _asked(self, message: dict[str, Any], descriptors: list[int]) -> None:
         operation = message["op"]
         if operation == channel.PREPARE:
             self._prepare(message)
@@ -139,8 +115,6 @@ class Supervisor:
             self._containers.listen(message["id"], message["at"])
         elif operation == channel.KILL:
             self._containers.kill(message["id"])
-        elif operation == channel.CLOSE:
-            self._running = False
 
     def _prepare(self, message: dict[str, Any]) -> None:
         runtime = message["runtime"]
