@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from mayfly.services.contract import ServiceError
-from mayfly.services.events.http_targets import HttpDelivery, HttpTargetError, HttpTargets
+from mayfly.services.events.destination_deliveries import DestinationDeliveries
+from mayfly.services.events.http_targets import HttpDelivery, HttpTargetError
 
 
 class DestinationCalls:
     """Makes attempts for services that are no bus."""
 
-    def __init__(self, targets: HttpTargets) -> None:
-        self._targets = targets
+    def __init__(self, destinations: DestinationDeliveries) -> None:
+        self._destinations = destinations
 
     async def deliver(
         self,
@@ -19,9 +20,9 @@ class DestinationCalls:
         path_values: Sequence[str],
         headers: Mapping[str, str],
         query: Mapping[str, str],
-    ) -> None:
+    ) -> bytes:
         """See `ports.DestinationCalls`."""
         try:
-            await self._targets.deliver(arn, HttpDelivery(body, tuple(path_values), headers, query))
+            return await self._destinations.ask(arn, HttpDelivery(body, tuple(path_values), headers, query))
         except HttpTargetError as error:
             raise ServiceError(error.code, error.message) from error

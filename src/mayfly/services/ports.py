@@ -144,8 +144,11 @@ class DestinationCalls(Protocol):
         path_values: Sequence[str],
         headers: Mapping[str, str],
         query: Mapping[str, str],
-    ) -> None:
-        """Make one attempt; `ServiceError` unless the endpoint took it. `path_values`: one for each `*` of its path."""
+    ) -> bytes:
+        """Make one attempt; what the endpoint answered. `ServiceError` unless it took it (2xx).
+
+        `path_values`: one for each `*` of its path.
+        """
 
 
 @dataclass(frozen=True, slots=True)

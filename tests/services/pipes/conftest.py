@@ -91,6 +91,7 @@ class Destinations:
     """API destinations, which take everything."""
 
     def __init__(self) -> None:
+        self.answer = b""
         self.requests: list[tuple[str, bytes, list[str], dict[str, str], dict[str, str]]] = []
 
     async def deliver(
@@ -100,8 +101,9 @@ class Destinations:
         path_values: Sequence[str],
         headers: Mapping[str, str],
         query: Mapping[str, str],
-    ) -> None:
+    ) -> bytes:
         self.requests.append((arn, body, list(path_values), dict(headers), dict(query)))
+        return self.answer
 
 
 class Stage:

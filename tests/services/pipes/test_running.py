@@ -218,4 +218,43 @@ async def test_an_api_destination_gets_a_request_for_each_message(stage: Stage) 
     ]
     many = {"SqsQueueParameters": {"BatchSize": 2}}
     request = {"Name": "q", "Source": queue_arn("in"), "Target": arn, "RoleArn": ROLE, "SourceParameters": many}
-    assert "larger than the 1 that the target takes" in (await stage.refused("CreatePipe", **request))[1]
+    assert "larger than the 1 that enrichment and target take" in (await stage.refused("CreatePipe", **request))[1]
+
+
+async def test_an_api_destination_enriches_message_by_message(stage: Stage) -> None:
+    source, target = await stage.make_queue("in"), await stage.make_queue("out")
+    arn = f"arn:aws:events:us-east-1:{HOME.account}:api-destination/d/1"
+    stage.destinations.answer = b'{"price": 3}'
+    await stage.create(
+        Enrichment=arn,
+        EnrichmentParameters={"HttpParameters": {"QueryStringParameters": {"id": "$.body.id"}}},
+        TargetParameters={"InputTemplate": "<$.price>"},
+    )
+    await stage.send(source, {"id": "1"}, {"id": "2"})
+    assert [message["Body"] for message in await stage.receive(target, 2)] == ["3", "3"]
+    assert sorted(query["id"] for *_, query in stage.destinations.requests) == ["1", "2"]
+
+
+async def test_what_follows_a_failure_in_its_group_waits_and_the_order_stays(stage: Stage) -> None:
+    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true", "VisibilityTimeout": "1"}
+    source = await stage.make_queue("in.fifo", **fifo)
+    failed: list[str] = []
+    taken: list[str] = []
+
+    def function(batch: Any) -> Any:
+        bad = [each["messageId"] for each in batch if each["body"] == "a1" and not failed]
+        for each in batch:
+            if bad and each["attributes"]["MessageGroupId"] == "a":
+                continue  # from the failure on, the group is to come again
+            taken.append(each["body"])
+        failed.extend(bad)
+        return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in bad]}
+
+    stage.operations.function = function
+    for body in ("a1", "b1", "a2", "b2"):
+        await stage.send(source, body, MessageGroupId=body[0])
+    await stage.create("in.fifo", Target=FUNCTION)
+    await stage.drained(source)
+    assert failed
+    assert [body for body in taken if body[0] == "a"] == ["a1", "a2"]
+    assert [body for body in taken if body[0] == "b"] == ["b1", "b2"]

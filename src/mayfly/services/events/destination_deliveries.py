@@ -79,6 +79,10 @@ class DestinationDeliveries:
 
     async def deliver(self, arn: str, delivery: HttpDelivery) -> None:
         """See `http_targets.HttpTargets`."""
+        await self.ask(arn, delivery)
+
+    async def ask(self, arn: str, delivery: HttpDelivery) -> bytes:
+        """Like `deliver`; what the endpoint answered."""
         way = await self._store.read(lambda reader: _way(reader, arn))
         try:
             secret = secret_of(self._vault.open(way.sealed, way.connection_arn))
@@ -91,6 +95,7 @@ class DestinationDeliveries:
             response = await self._call(way, secret, delivery, await self._token(way, secret))
         if not 200 <= response.status < 300:
             raise _refusal(response, self._clock.now())
+        return response.body
 
     async def _token(self, way: _Way, secret: Secret) -> str | None:
         if way.connection.kind != "OAUTH_CLIENT_CREDENTIALS":

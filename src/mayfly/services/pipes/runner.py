@@ -27,6 +27,7 @@ from mayfly.services.pipes.model import Pipe
 from mayfly.services.pipes.names import Home
 from mayfly.services.pipes.sources import Record, Source
 from mayfly.services.pipes.targets import Called, Item, Local
+from mayfly.services.ports import DestinationCalls
 from mayfly.store.api import StaleClaimError, Store, StoreClosedError, Tx
 
 BATCHES = 10  # under way at once
@@ -44,6 +45,7 @@ class Parts:
     clock: Clock
     home: Home
     calls: Calls
+    destinations: DestinationCalls
     roles: ExecutionRoles
     source: Source
     filter: Filter
@@ -150,7 +152,7 @@ class Runner:
         if enriched:
             template = self._pipe.enrichment_parameters.get("InputTemplate")
             values = [self._rendered(template, event) for event in events]
-            events = await enriching.enrich(self._parts.calls, self._pipe, values)
+            events = await enriching.enrich(self._parts.calls, self._parts.destinations, self._pipe, events, values)
         template = self._pipe.target_parameters.get("InputTemplate")
         items = [Item(event, self._rendered(template, event)) for event in events]
         if not items:

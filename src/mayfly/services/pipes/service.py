@@ -52,13 +52,15 @@ class PipesService:
         sources = Sources(queues, store, clock)
 
         def make(pipe: Pipe) -> Runner:
+            alone = DESTINATIONS in (service_of(pipe.target), service_of(pipe.enrichment))
             parts = Parts(
                 store=store,
                 clock=clock,
                 home=home,
                 calls=calls,
+                destinations=destinations,
                 roles=execution,
-                source=sources.of(pipe.source, pipe.source_parameters, alone=service_of(pipe.target) == DESTINATIONS),
+                source=sources.of(pipe.source, pipe.source_parameters, alone=alone),
                 filter=filter_of(pipe.source_parameters),
                 target=target_of(pipe, home, targets, calls, destinations, clock),
                 log=ExecutionLog(pipe, home, records, clock),

@@ -15,6 +15,7 @@ from mayfly.services.pipes import paths
 from mayfly.services.pipes.calls import Calls
 from mayfly.services.pipes.model import Pipe
 from mayfly.services.pipes.names import DESTINATIONS, Home, service_of
+from mayfly.services.pipes.requests import request
 from mayfly.services.ports import PLAIN, DestinationCalls, EventTargets, TargetOptions
 from mayfly.store.api import Tx
 
@@ -187,15 +188,9 @@ class Destination:
         self._destinations = destinations
 
     async def call(self, items: Sequence[Item], ids: Sequence[str]) -> set[int]:
-        for item in items:  # one, as a batch has no more
-            path = [paths.dynamic(each, item.event) or "" for each in self._given.get("PathParameterValues", ())]
-            headers, query = (self._named(kind, item.event) for kind in ("HeaderParameters", "QueryStringParameters"))
-            await self._destinations.deliver(self._arn, json_text(item.value).encode(), path, headers, query)
+        for item in items:  # one, as a batch has no more, unless an enrichment made more of it
+            await request(self._destinations, self._arn, self._given, item.event, item.value)
         return set()
-
-    def _named(self, kind: str, event: Any) -> dict[str, str]:
-        found = {name: paths.dynamic(value, event) for name, value in self._given.get(kind, {}).items()}
-        return {name: value for name, value in found.items() if value is not None}
 
 
 def failed_places(answer: Any, ids: Sequence[str]) -> set[int]:

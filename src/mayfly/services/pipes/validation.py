@@ -55,7 +55,7 @@ def _check_source(pipe: Pipe, home: Home, sources: Sources) -> None:
         if name not in ("FilterCriteria", wanted):
             raise faults.invalid(f"{name} cannot be specified for the source {pipe.source}.")
     given: Mapping[str, Any] = pipe.source_parameters.get(wanted, {})
-    most = targets.MOST.get(service_of(pipe.target))
+    most = 1 if service_of(pipe.enrichment) == DESTINATIONS else targets.MOST.get(service_of(pipe.target))
     batch, window = given.get("BatchSize", 1 if most == 1 else 10), given.get("MaximumBatchingWindowInSeconds", 0)
     if batch > (_FIFO_BATCH if pipe.source.endswith(".fifo") else MAX_BATCH):
         raise faults.invalid(f"A BatchSize of {batch} is larger than this source allows.")
@@ -64,7 +64,7 @@ def _check_source(pipe: Pipe, home: Home, sources: Sources) -> None:
     if window and pipe.source.endswith(".fifo"):
         raise faults.invalid("Batching windows are not supported for FIFO queues.")
     if most is not None and batch > most:
-        raise faults.invalid(f"A BatchSize of {batch} is larger than the {most} that the target takes.")
+        raise faults.invalid(f"A BatchSize of {batch} is larger than the {most} that enrichment and target take.")
     filters.filter_of(pipe.source_parameters)
 
 
@@ -76,7 +76,7 @@ def _check_enrichment(pipe: Pipe, calls: Calls) -> None:
         raise faults.invalid(f"Mayfly does not implement {pipe.enrichment} as an enrichment of pipes.")
     if kind == "states" and not calls.knows("sfn", "startSyncExecution"):
         raise faults.invalid("Mayfly does not implement StartSyncExecution of state machines.")
-    if "HttpParameters" in pipe.enrichment_parameters:
+    if kind != DESTINATIONS and "HttpParameters" in pipe.enrichment_parameters:
         raise faults.invalid("HttpParameters can only be specified for API destinations and gateways.")
 
 
