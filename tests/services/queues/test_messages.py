@@ -2,10 +2,11 @@
 
 import hashlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.services.queues import handles
+from mayfly.services.queues import handles, receiving
 from mayfly.services.queues.handles import Handle
 from tests.services.queues.conftest import Queues
 
@@ -189,3 +190,20 @@ def test_handles_are_read_as_they_were_written(store: int, id_: int, receives: i
     handle = Handle(store, id_, receives, at)
     assert handles.read(handles.written(handle)) == handle
     assert handles.written(handle).startswith("AQEB")
+
+
+async def test_no_more_messages_are_in_flight_than_allowed(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "MAX_IN_FLIGHT", 15)
+    url = await queues.make(VisibilityTimeout="10")
+    for _ in range(2):
+        entries = [{"Id": str(number), "MessageBody": "x"} for number in range(10)]
+        await queues.call("SendMessageBatch", QueueUrl=url, Entries=entries)
+    first = await queues.receive(url)
+    assert len(await queues.receive(url)) == 5
+    refused = await queues.refused("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=0)
+    assert (refused.code, refused.message) == ("OverLimit", "Too many messages are inflight in the queue things.")
+    await queues.delete(url, first[0])
+    queues.clock.advance(1)
+    assert len(await queues.receive(url)) == 1
+    queues.clock.advance(10)
+    assert len(await queues.receive(url)) == 10

@@ -103,6 +103,8 @@ class Receiving:
             [{"id": row.id, "until": until, "receives": row.receives, "first_at": row.first_at} for row in held],
         )
         fresh = sum(row.receives == 0 for row in found.taken)
+        if (flight := self._flights.get(queue.store)) is not None:
+            flight.count += len(held)
         if fresh:
             tx.run(statements.ADD_TO_STORE, {"no": queue.store, "messages": 0, "received": fresh})
         if wanted.attempt_id is not None and queue.fifo:
@@ -181,9 +183,7 @@ class Receiving:
         if flight is None or not 0 <= now - flight.counted_at < RECOUNT_MS:
             counted = tx.one(statements.COUNT_IN_FLIGHT, {"store": queue.store, "now": now})
             flight = self._flights[queue.store] = _Flight(now, int(counted[0]) if counted is not None else 0)
-        room = MAX_IN_FLIGHT - flight.count
-        flight.count += min(10, max(0, room))  # until it is counted again, as if all of them were taken
-        return room
+        return MAX_IN_FLIGHT - flight.count
 
     def _again(self, tx: Tx, queue: Queue, attempt_id: str, now: int, until: int) -> list[Stored]:
         """What this attempt was given before, if all of that is still in flight; its visibility begins anew."""
