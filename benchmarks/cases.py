@@ -17,6 +17,7 @@ from benchmarks.matching import matching
 from benchmarks.node import node
 from benchmarks.platform import Running, make_function
 from benchmarks.programs import programs
+from benchmarks.queues import queues
 from benchmarks.report import Report, Row
 from benchmarks.schedules import schedules
 from benchmarks.topics import topics
@@ -115,4 +116,5 @@ CASES = {
     "storage": storage,
     "topics": topics,
     "schedules": schedules,
+    "queues": queues,
 }

@@ -10,15 +10,17 @@ import statistics
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import uvloop
 
 from benchmarks.load import cpu_s
 
+# The content of a reply, once all of it is there; RuntimeError for a failure.
+Complete = Callable[[bytes], bytes | None]
 Conversation = Generator[bytes, bytes, None]
 Make = Callable[[float, Callable[[int], None]], Conversation]  # until when, and what to tell of items done
-MOST_TICKS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,23 @@ class Held:
         return self.items / self.seconds
 
 
-def hold(port: int, pid: int, makers: Sequence[Make], connections: int, seconds: float) -> Held:
+def http_reply(buffer: bytes) -> bytes | None:
+    """The body of a reply with status 200."""
+    end = buffer.find(b"\r\n\r\n") + 4
+    if end < 4:
+        return None
+    head = buffer[:end].lower()
+    start = head.find(b"content-length: ") + 16
+    if len(buffer) - end < int(head[start : head.index(b"\r\n", start)]):
+        return None
+    if not buffer.startswith(b"HTTP/1.1 200 "):
+        raise RuntimeError(buffer.decode())
+    return buffer[end:]
+
+
+def hold(
+    port: int, pid: int, makers: Sequence[Make], connections: int, seconds: float, complete: Complete = http_reply
+) -> Held:
     """Hold each of `makers` on `connections` connections in a process of its own, for about `seconds`."""
     context = multiprocessing.get_context("fork")
     pipes, processes = [], []
@@ -45,7 +63,7 @@ def hold(port: int, pid: int, makers: Sequence[Make], connections: int, seconds:
     until = time.time() + seconds
     for make in makers:
         receiving, sending = context.Pipe(duplex=False)
-        process = context.Process(target=_child, args=(sending, port, make, connections, until))
+        process = context.Process(target=_child, args=(sending, port, make, connections, until, complete))
         process.start()
         pipes.append(receiving)
         processes.append(process)
@@ -73,14 +91,21 @@ def median(runs: Sequence[Held]) -> Held:
     return sorted(runs, key=lambda run: run.per_second)[len(runs) // 2]
 
 
-def _child(pipe: multiprocessing.connection.Connection, port: int, make: Make, connections: int, until: float) -> None:
+def _child(
+    pipe: multiprocessing.connection.Connection,
+    port: int,
+    make: Make,
+    connections: int,
+    until: float,
+    complete: Complete,
+) -> None:
     try:
-        pipe.send(uvloop.run(_hold(port, make, connections, until)))
+        pipe.send(uvloop.run(_hold(port, make, connections, until, complete)))
     except Exception as error:
         pipe.send(f"load failed: {error!r}")
 
 
-async def _hold(port: int, make: Make, connections: int, until: float) -> tuple[int, list[float]]:
+async def _hold(port: int, make: Make, connections: int, until: float, complete: Complete) -> tuple[int, list[float]]:
     loop = asyncio.get_running_loop()
     items = 0
     latencies: list[float] = []
@@ -92,7 +117,8 @@ async def _hold(port: int, make: Make, connections: int, until: float) -> tuple[
     speakers = []
     for _ in range(connections):
         conversation = make(until, count)
-        _, speaker = await loop.create_connection(lambda talk=conversation: Speaker(talk, latencies), "127.0.0.1", port)
+        made = partial(Speaker, conversation, latencies, complete)
+        _, speaker = await loop.create_connection(made, "127.0.0.1", port)
         speakers.append(speaker)
     await asyncio.gather(*(speaker.go() for speaker in speakers))
     return items, latencies
@@ -101,7 +127,8 @@ async def _hold(port: int, make: Make, connections: int, until: float) -> tuple[
 class Speaker(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, conversation: Conversation, latencies: list[float]) -> None:
+    def __init__(self, conversation: Conversation, latencies: list[float], complete: Complete) -> None:
+        self._complete = complete
         self._conversation = conversation
         self._latencies = latencies
         self._buffer = b""
@@ -126,19 +153,16 @@ class Speaker(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer = self._buffer + data if self._buffer else data
-        end = buffer.find(b"\r\n\r\n") + 4
-        if end < 4:
+        try:
+            content = self._complete(buffer)
+        except RuntimeError as error:
+            self._done.set_exception(error)
             return
-        lowered = buffer[:end].lower()
-        start = lowered.find(b"content-length: ") + 16
-        if len(buffer) - end < int(lowered[start : lowered.index(b"\r\n", start)]):
+        if content is None:
             return
         self._buffer = b""
         self._latencies.append(time.perf_counter() - self._began)
-        if not buffer.startswith(b"HTTP/1.1 200 "):
-            self._done.set_exception(RuntimeError(buffer.decode()))
-            return
         try:
-            self._say(self._conversation.send(buffer[end:]))
+            self._say(self._conversation.send(content))
         except StopIteration:
             self._done.set_result(None)

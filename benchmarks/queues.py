@@ -13,7 +13,8 @@ from typing import Any
 from benchmarks import conversations
 from benchmarks.conversations import Conversation, Held
 from benchmarks.platform import Running
-from benchmarks.report import Report, Row
+from benchmarks.queue_peers import adding, redis
+from benchmarks.report import Report, Row, console
 from benchmarks.signing import Signer
 
 PROCESSES = 2
@@ -31,29 +32,42 @@ def queues(platform: Running, report: Report) -> None:
     client = platform.client("sqs")
     signer = Signer("sqs", platform.url[7:], platform.variables)
     url = client.create_queue(QueueName="bench", Attributes={"VisibilityTimeout": "600"})["QueueUrl"]
-    rounds: dict[str, list[Held]] = {"batch": [], "single": [], "drain": []}
-    for _ in range(ROUNDS):
-        rounds["single"].append(_hold(platform, sending(signer, url, 1)))
-        rounds["batch"].append(_hold(platform, sending(signer, url, 10)))
-        rounds["drain"].append(_hold(platform, draining(signer, url)))
-    batch, single, drain = (conversations.median(rounds[what]) for what in ("batch", "single", "drain"))
+    runs: dict[str, list[Held]] = {}
+    server = (platform.port, platform.pid)
+    with redis() as stream:
+        for _ in range(ROUNDS):
+            for batch, what in ((1, "single"), (10, "batch")):
+                runs.setdefault(what, []).append(_hold(server, sending(signer, url, batch)))
+                if stream is not None:
+                    make, complete = adding(batch, BODY)
+                    runs.setdefault(f"redis {what}", []).append(_hold(stream, make, complete))
+            runs.setdefault("drain", []).append(_hold(server, draining(signer, url)))
+    found = {what: conversations.median(each) for what, each in runs.items()}
+    for what, words in (("batch", "sent by ten, durable"), ("single", "sent alone, durable")):
+        held, broker = found[what], found.get(f"redis {what}")
+        floor = broker.per_second if broker is not None else None
+        report.add(
+            Row(f"queue: messages {words}", held.per_second, "/s", floor, "Redis stream, fsync always"),
+            Row("queue: the server's processor time for one of these", held.cpu_us, "µs"),
+        )
+    drain = found["drain"]
     report.add(
-        Row("queue: messages sent by ten, durable", batch.per_second, "/s"),
-        Row("queue: the server's processor time for one of these", batch.cpu_us, "µs"),
-        Row("queue: messages sent alone, durable", single.per_second, "/s"),
-        Row("queue: the server's processor time for one of these", single.cpu_us, "µs"),
         Row("queue: messages received and deleted by ten", drain.per_second, "/s"),
         Row("queue: the server's processor time for one of these", drain.cpu_us, "µs"),
     )
-    p50, p99 = wake_ups(client, url)
+    if stream is None:
+        console.print("  redis-server is not installed; on Debian: apt-get install redis-server")
+    p50, p99 = wake_ups(client)
     report.add(
         Row("queue: from the send to the wake-up of a long poll, median", p50, "ms"),
         Row("queue: the same, p99", p99, "ms"),
     )
 
 
-def _hold(platform: Running, make: conversations.Make) -> Held:
-    return conversations.hold(platform.port, platform.pid, [make] * PROCESSES, CONNECTIONS, SECONDS)
+def _hold(
+    server: tuple[int, int], make: conversations.Make, complete: conversations.Complete = conversations.http_reply
+) -> Held:
+    return conversations.hold(*server, [make] * PROCESSES, CONNECTIONS, SECONDS, complete)
 
 
 def sending(signer: Signer, url: str, batch: int) -> conversations.Make:
@@ -94,7 +108,7 @@ def draining(signer: Signer, url: str) -> conversations.Make:
     return talk
 
 
-def wake_ups(client: Any, _url: str) -> tuple[float, float]:
+def wake_ups(client: Any) -> tuple[float, float]:
     """Median and 99th percentile of the time from before a send to after the receive that waited for it, in ms.
 
     Through boto3 on both sides, so that the clients' own time, some 1 ms, is part of it.
