@@ -18,6 +18,8 @@ _FRESH = 64  # entries that are looked at one by one before everything is sorted
 class Beginnings(Generic[T]):
     """By the beginning of a text: one look for each length that was entered."""
 
+    __slots__ = ("_entries", "_lengths", "_sorted")
+
     def __init__(self) -> None:
         self._entries: dict[str, set[T]] = {}
         self._lengths: dict[int, int] = {}  # how many beginnings have it
@@ -60,6 +62,8 @@ class Beginnings(Generic[T]):
 class Ranges(Generic[T]):
     """By a number that lies between two others: a search tree over what is sorted by its lower end, where every node
     knows the highest end below it. It is made anew when many ranges came or went since."""
+
+    __slots__ = ("_entries", "_fresh", "_gone", "_highest", "_tree")
 
     def __init__(self) -> None:
         self._entries: dict[tuple[Range, T], None] = {}
