@@ -60,27 +60,32 @@ def event_of(entry: Mapping[str, Any], bus: BusKey, id_: str, now: float) -> Eve
         return Refusal("MalformedDetail", "Detail is malformed.")
     time: datetime | None = entry.get("Time")
     at = now if time is None else time.timestamp()
-    return make_event(bus, id_, at, source, entry["DetailType"], detail, tuple(entry.get("Resources", ())))
+    return make_event(bus, id_, at, source, entry["DetailType"], detail, entry.get("Resources", ()), values)
 
 
 def make_event(
-    bus: BusKey, id_: str, at: float, source: str, detail_type: str, detail: bytes, resources: Sequence[str] = ()
+    bus: BusKey,
+    id_: str,
+    at: float,
+    source: str,
+    detail_type: str,
+    detail: bytes,
+    resources: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
 ) -> Event:
-    """An event with a detail that is JSON already. Times of events are whole seconds."""
-    text = _encode(
-        {
-            "version": "0",
-            "id": id_,
-            "detail-type": detail_type,
-            "source": source,
-            "account": bus.account,
-            "time": time_text(at),
-            "region": bus.region,
-            "resources": resources,
-            "detail": msgspec.Raw(detail),
-        }
-    )
-    return Event(id_, float(int(at)), text)
+    """An event whose detail is JSON already; `values` is the detail, where it was read. Times are whole seconds."""
+    fields: dict[str, Any] = {
+        "version": "0",
+        "id": id_,
+        "detail-type": detail_type,
+        "source": source,
+        "account": bus.account,
+        "time": time_text(at),
+        "region": bus.region,
+        "resources": list(resources),
+    }
+    text = _encode({**fields, "detail": msgspec.Raw(detail)})
+    return Event(id_, float(int(at)), text, None if values is None else {**fields, "detail": values})
 
 
 def time_text(at: float) -> str:
