@@ -97,3 +97,14 @@ def test_help_and_complaints_about_options_name_the_command(tmp_path: Path) -> N
         assert "Usage: mayfly up" in done.stdout + done.stderr
         assert "--options-to" not in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_whose_server_was_ended_ends_without_a_word(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "mayfly", "up", "--data", str(tmp_path), f"--options-to={writing}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, pass_fds=(writing,))
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

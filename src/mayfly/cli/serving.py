@@ -1,5 +1,6 @@
 """`mayfly up`: the life of a server."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -213,7 +214,7 @@ def up(
         return
     if options_to is None:
         raise typer.Exit(served.serve(options, started))
-    with open(options_to, "wb") as file:  # to the process that serves
+    with contextlib.suppress(BrokenPipeError), open(options_to, "wb") as file:  # to the process that serves, if it does
         file.write(handover.packed(options))
 
 
