@@ -42,6 +42,8 @@ class Local:
         self.gone: set[str] = set()
 
     def send(self, tx: Tx, queue_arn: str, message: QueueMessage) -> SentMessage:
+        if message.deduplication_id is not None and not queue_arn.endswith(".fifo"):
+            raise ServiceError("InvalidParameterValue", "MessageDeduplicationId is not valid for this queue type.")
         more = {
             "attributes": {
                 name: [one.data_type, one.value if isinstance(one.value, str) else one.value.hex()]

@@ -33,6 +33,14 @@ async def test_a_queue_gets_messages_in_order_with_their_group_and_id(world: Wor
     assert "Signature" not in document
 
 
+async def test_a_standard_queue_gets_the_group_and_no_deduplication_id(world: World) -> None:
+    topic = await world.topic("t.fifo")
+    await world.subscribe(topic, "sqs", queue("standard"))
+    await publish(world, topic, "a", MessageDeduplicationId="d")
+    [(_, more)] = await world.got(queue("standard"))
+    assert (more["group"], more["deduplication"]) == ("g", None)
+
+
 async def test_a_duplicate_is_answered_as_the_first_and_not_delivered_for_five_minutes(world: World) -> None:
     topic = await world.topic("t.fifo")
     await world.subscribe(topic, "sqs", Q)

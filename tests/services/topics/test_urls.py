@@ -363,3 +363,14 @@ async def test_a_lane_ends_with_its_last_delivery_and_begins_again(world: World)
         async with asyncio.timeout(20):
             while world.service.lanes.count:
                 await world.store.write(lambda tx: None)
+
+
+async def test_the_password_in_a_url_is_sent_and_never_shown(world: World) -> None:
+    topic = await world.topic()
+    url = "https://me:p%40ss@receiver.example/hook"
+    arn = await confirmed(world, topic, url)
+    await publish(world, topic)
+    assert (await world.outside.until(1))[0].url == url
+    shown = (await world.call("GetSubscriptionAttributes", SubscriptionArn=arn))["Attributes"]["Endpoint"]
+    [listed] = (await world.call("ListSubscriptions"))["Subscriptions"]
+    assert shown == listed["Endpoint"] == "https://me:****@receiver.example/hook"

@@ -81,7 +81,9 @@ class Dispatch:
             body = rendering.body(subscription)
         attributes = rendering.message.attributes if subscription.raw else ()
         try:
-            self._queues.send(tx, planned.dead_letters, queue_message(rendering.message, body, attributes))
+            self._queues.send(
+                tx, planned.dead_letters, queue_message(planned.dead_letters, rendering.message, body, attributes)
+            )
         except ServiceError:
             return False
         return True
@@ -102,18 +104,20 @@ class Dispatch:
             # The queue may have had the original within its interval, and is to get this one all the same.
             message = replace(message, deduplication_id=f"{message.deduplication_id[:90]}-{message.id}")
         sent = self._queues.send(
-            tx, subscription.endpoint, queue_message(message, rendering.body(subscription), attributes)
+            tx,
+            subscription.endpoint,
+            queue_message(subscription.endpoint, message, rendering.body(subscription), attributes),
         )
         return sent.message_id
 
 
-def queue_message(message: Message, body: str, attributes: tuple[Attribute, ...]) -> QueueMessage:
-    """The message that a queue gets."""
+def queue_message(queue_arn: str, message: Message, body: str, attributes: tuple[Attribute, ...]) -> QueueMessage:
+    """The message that a queue gets; a standard one takes no deduplication id."""
     return QueueMessage(
         body,
         {one.name: MessageAttribute(one.type, _value(one)) for one in attributes},
         group_id=message.group_id,
-        deduplication_id=message.deduplication_id,
+        deduplication_id=message.deduplication_id if queue_arn.endswith(".fifo") else None,
         sender_id=message.sender,
     )
 

@@ -7,6 +7,7 @@ from mayfly.services.topics import faults
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _FIFO_NAME = re.compile(r"(?=.{1,256}$)[A-Za-z0-9_-]+\.fifo")
+_PASSWORD = re.compile(r"^(https?://[^/?#@:]*:)[^/?#]*@", re.IGNORECASE)
 _ACCOUNT = re.compile(r"\d{12}")
 
 
@@ -52,6 +53,11 @@ def is_arn_of(service: str, arn: str, region: str) -> bool:
         and _ACCOUNT.fullmatch(parts[4]) is not None
         and bool(parts[5])
     )
+
+
+def masked(endpoint: str) -> str:
+    """An endpoint as it is shown: a URL without its password."""
+    return _PASSWORD.sub(r"\1****@", endpoint, count=1)
 
 
 def _parts(arn: str, member: str) -> list[str]:

@@ -15,6 +15,7 @@ from mayfly import ids
 from mayfly.clock import Clock, utc
 from mayfly.errors import PlatformError
 from mayfly.services.ports import LogLines
+from mayfly.services.topics import names
 from mayfly.services.topics.model import Message, Subscription, Topic
 from mayfly.store.api import Tx
 
@@ -82,7 +83,7 @@ def _shown(topic: Topic, message: Message, subscription: Subscription, outcome: 
         },
         "delivery": {
             "deliveryId": ids.request_id(),
-            "destination": subscription.endpoint,
+            "destination": names.masked(subscription.endpoint),
             "providerResponse": outcome.answer,
             "dwellTimeMs": max(0, int((now - message.published_at) * 1000)),
             "attempts": outcome.attempts,

@@ -94,7 +94,7 @@ def shown(subscription: Subscription, topic: Topic) -> dict[str, str]:
         "TopicArn": subscription.topic_arn,
         "Owner": subscription.owner,
         "Protocol": subscription.protocol,
-        "Endpoint": subscription.endpoint,
+        "Endpoint": names.masked(subscription.endpoint),
         "PendingConfirmation": "false" if subscription.confirmed else "true",
         "ConfirmationWasAuthenticated": "true" if subscription.authenticated else "false",
         "RawMessageDelivery": "false",

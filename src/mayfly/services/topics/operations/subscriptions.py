@@ -269,7 +269,7 @@ def _page(found: list[Subscription]) -> dict[str, Any]:
             "SubscriptionArn": one.arn if one.confirmed else "PendingConfirmation",
             "Owner": one.owner,
             "Protocol": one.protocol,
-            "Endpoint": one.endpoint,
+            "Endpoint": names.masked(one.endpoint),
             "TopicArn": one.topic_arn,
         }
         for one in found[:PAGE]
