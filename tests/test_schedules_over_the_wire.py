@@ -85,6 +85,34 @@ def test_boto3_makes_a_schedule_that_calls_an_operation_and_is_gone(platform: Pl
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
+def test_what_finds_no_target_is_a_dead_letter_with_reasons(platform: PlatformProcess) -> None:
+    scheduler, sqs = platform.client("scheduler"), platform.client("sqs")
+    url, dead = make_queue(platform, "dead-ticks")
+    nothing = dead.replace("dead-ticks", "no-such-queue")
+    arn = scheduler.create_schedule(
+        Name="lost",
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow=OFF,
+        Target={
+            "Arn": nothing,
+            "RoleArn": make_role(platform, "lost"),
+            "Input": "hello",
+            "RetryPolicy": {"MaximumRetryAttempts": 1},
+            "DeadLetterConfig": {"Arn": dead},
+        },
+    )["ScheduleArn"]
+    messages: list[Any] = []
+    while not messages:
+        reply = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20, MessageAttributeNames=["All"])
+        messages = reply.get("Messages", [])
+    assert messages[0]["Body"] == "hello"
+    said = {name: each["StringValue"] for name, each in messages[0]["MessageAttributes"].items()}
+    assert (said["SCHEDULE_ARN"], said["TARGET_ARN"], said["RETRY_ATTEMPTS"]) == (arn, nothing, "1")
+    assert said["EXHAUSTED_RETRY_CONDITION"] == "MaximumRetryAttempts"
+    assert "NonExistentQueue" in said["ERROR_CODE"] or "QueueDoesNotExist" in said["ERROR_CODE"]
+    scheduler.delete_schedule(Name="lost")
+
+
 def test_boto3_sees_errors_pages_and_tags(platform: PlatformProcess) -> None:
     scheduler = platform.client("scheduler")
     role = make_role(platform, "pages")

@@ -1,8 +1,10 @@
 """The ticker on a real store and a clock that tests move."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
 
@@ -180,3 +182,32 @@ async def test_an_idle_ticker_reads_nothing(store: SqliteStore, clock: ManualClo
     for _ in range(10):
         assert await ticker.settle() == 0
     assert store.commits == commits
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_over_changes_pauses_and_restarts_each_moment_runs_at_most_once_and_none_early(
+    store: SqliteStore, clock: ManualClock, seed: int
+) -> None:
+    dice = random.Random(seed)
+    wanted: dict[str, float] = {}  # the next moment of each key, as a reader of the rules would work it out
+    expected: list[tuple[str, float]] = []
+    ticker = Ticker(store, clock, "k", Runs().act)
+    for _ in range(60):
+        step, key = dice.choice(["set", "set", "forget", "pass", "pass", "restart"]), dice.choice("abcdef")
+        if step == "set":
+            wanted[key] = clock.now() + dice.randrange(200)
+            await set_at(store, ticker, (key, wanted[key]))
+        elif step == "forget":
+            wanted.pop(key, None)
+            await store.write(partial(ticker.set, key=key, moment=None))
+        elif step == "restart":
+            ticker = Ticker(store, clock, "k", Runs().act)
+        else:
+            clock.advance(dice.randrange(300))
+            await ticker.settle()
+            for name, moment in wanted.items():
+                while moment <= clock.now():
+                    expected.append((name, moment))
+                    moment += 60
+                wanted[name] = moment
+    assert sorted(await ran(store)) == sorted(expected)

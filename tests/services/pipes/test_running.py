@@ -153,7 +153,7 @@ async def test_a_process_that_dies_in_the_middle_loses_nothing(stage: Stage) -> 
 
 
 async def test_records_are_held_for_as_long_as_a_function_takes(stage: Stage) -> None:
-    source = await stage.make_queue("in", VisibilityTimeout="2")
+    source = await stage.make_queue("in", VisibilityTimeout="3")
     release = asyncio.Event()
     original = stage.operations.call_json
 
@@ -164,7 +164,7 @@ async def test_records_are_held_for_as_long_as_a_function_takes(stage: Stage) ->
     stage.operations.call_json = slow  # type: ignore[method-assign,assignment]
     await stage.create(Target=FUNCTION)
     await stage.send(source, "one")
-    waited = await stage.sqs("ReceiveMessage", QueueUrl=source, WaitTimeSeconds=4)
+    waited = await stage.sqs("ReceiveMessage", QueueUrl=source, WaitTimeSeconds=5)
     assert waited == {}
     release.set()
     await stage.drained(source)

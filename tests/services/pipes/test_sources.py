@@ -14,8 +14,8 @@ from tests.services.pipes.conftest import Stage, queue_arn
 Fill = Callable[[Sequence[str]], Awaitable[None]]
 
 
-async def queue(stage: Stage, parameters: dict[str, Any]) -> tuple[Source, Fill]:
-    url = await stage.make_queue("source", VisibilityTimeout="1")
+async def queue(stage: Stage, lease_s: int, parameters: dict[str, Any]) -> tuple[Source, Fill]:
+    url = await stage.make_queue("source", VisibilityTimeout=str(lease_s))
 
     async def fill(bodies: Sequence[str]) -> None:
         await stage.send(url, *bodies)
@@ -28,7 +28,7 @@ SOURCES = {"queue": queue}
 
 @pytest.fixture(params=SOURCES)
 def make(request: pytest.FixtureRequest, stage: Stage) -> Callable[..., Awaitable[tuple[Source, Fill]]]:
-    return lambda **parameters: SOURCES[request.param](stage, parameters)
+    return lambda lease_s=60, **parameters: SOURCES[request.param](stage, lease_s, parameters)
 
 
 async def test_a_batch_has_no_more_than_was_asked_for(make: Any) -> None:
@@ -58,7 +58,7 @@ async def test_what_is_done_is_gone_with_the_transaction(make: Any, stage: Stage
 
 
 async def test_what_is_let_go_comes_again_and_is_no_longer_the_first_holders(make: Any, stage: Stage) -> None:
-    source, fill = await make()
+    source, fill = await make(lease_s=1)
     await fill(["a"])
     first = await source.next()
     second = await source.next()  # waits for the end of the lease

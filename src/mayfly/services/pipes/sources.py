@@ -18,6 +18,7 @@ from mayfly.store.api import StaleClaimError, Store, Tx
 
 LOOK_S = 20.0  # a receiver waits so long before it looks again
 _DEFAULT_BATCH = 10
+_LEAST_S = 1  # that messages are held at a time, however short their visibility timeout
 _AT_ONCE = 1000  # messages of one transaction
 
 
@@ -94,10 +95,10 @@ class QueueRecords:
 
     @property
     def keep_every_s(self) -> float:
-        return max(1.0, self._visibility_s / 2)
+        return max(_LEAST_S, self._visibility_s) / 2
 
     async def keep(self, records: Sequence[Record]) -> None:
-        await self._hold([record.handle for record in records], self._visibility_s)
+        await self._hold([record.handle for record in records], max(_LEAST_S, self._visibility_s))
 
     async def _hold(self, handles: Sequence[str], visibility_s: int) -> None:
         await self._store.write(lambda tx: self._queues.hold(tx, self._arn, handles, visibility_s))
