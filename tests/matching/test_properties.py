@@ -2,19 +2,29 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from mayfly.matching.errors import EventPatternError
 from mayfly.matching.index import Index
-from mayfly.matching.pattern import compile_pattern
+from mayfly.matching.pattern import Pattern, compile_pattern
 from tests.matching.documents import events, patterns
 from tests.matching.reference import reference
+
+
+def compiled(pattern: dict[str, Any]) -> Pattern:
+    """The pattern, unless its wildcards are too complex, which the reference does not know."""
+    try:
+        return compile_pattern(pattern)
+    except EventPatternError as error:
+        assert "too complex" in error.reason
+        reject()
 
 
 @settings(max_examples=400, deadline=None)
 @given(pattern=patterns, event=events)
 def test_a_pattern_matches_what_the_reference_says(pattern: dict[str, Any], event: dict[str, Any]) -> None:
-    assert compile_pattern(pattern).matches(event) is reference(pattern, event)
+    assert compiled(pattern).matches(event) is reference(pattern, event)
 
 
 @settings(max_examples=200, deadline=None)
@@ -33,7 +43,7 @@ def test_an_index_finds_the_patterns_that_the_reference_says_whatever_came_and_w
             index.remove(key)
         else:
             held[key] = pattern
-            index.add(key, compile_pattern(pattern))
+            index.add(key, compiled(pattern))
     for event in asked:
         assert index.match(event) == [key for key, pattern in held.items() if reference(pattern, event)]
     for key in list(held):

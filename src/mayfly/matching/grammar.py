@@ -10,6 +10,7 @@ Used by `pattern` and `filter_policy`.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mayfly.matching.complexity import is_too_complex
 from mayfly.matching.conditions import (
     AnythingBut,
     Condition,
@@ -32,7 +33,6 @@ from mayfly.matching.errors import PatternError, Refusal
 from mayfly.matching.leaves import Word, address, comparable, folded, number
 
 MOST_BRANCHES = 1000
-MOST_ASTERISKS = 100
 OR = "$or"
 # What cannot be a field inside of $or, because it reads as an operator, or may one day.
 _RESERVED = frozenset(
@@ -58,7 +58,6 @@ class Reading:
     document: Document
     error: Refusal
     or_may_be_a_name: bool = False
-    asterisks: int = 0
 
     def fail(self, reason: str, at: int) -> PatternError:
         """The error for something at a place, to be raised."""
@@ -69,10 +68,7 @@ class Reading:
         root = self.document.root
         if root.kind != "object":
             raise self.fail("Filter is not an object", root.at)
-        found = self._object(root, (), [], inside_or=False)
-        if self.asterisks > MOST_ASTERISKS:
-            raise self.error(_TOO_COMPLEX)
-        return found
+        return self._object(root, (), [], inside_or=False)
 
     def _object(self, node: Node, path: tuple[str, ...], so_far: list[Branch], *, inside_or: bool) -> list[Branch]:
         if not node.members:
@@ -129,6 +125,8 @@ class Reading:
                 conditions.add(Exactly(_WORDS[item.value is None, bool(item.value)]))
             else:
                 raise self.fail("Match value must be String, number, true, false, or null", item.at)
+        if is_too_complex(conditions):
+            raise self.error(_TOO_COMPLEX)
         return Field(frozenset(conditions), absent)
 
     def _operator(self, node: Node) -> Condition | None:
@@ -203,7 +201,6 @@ class Reading:
             else:
                 parts[-1] += letter
             at += 1
-        self.asterisks += len(parts) - 1
         return Wildcard(tuple(parts))
 
     def cidr(self, node: Node) -> Condition:
