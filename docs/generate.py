@@ -21,6 +21,7 @@ NAMES = {
     "tables": ("dynamodb", "Amazon DynamoDB"),
     "events": ("events", "Amazon EventBridge"),
     "topics": ("sns", "Amazon SNS"),
+    "queues": ("sqs", "Amazon SQS"),
     "telemetry": ("logs", "Amazon CloudWatch Logs"),
     "metrics": ("cloudwatch", "Amazon CloudWatch"),
     "pipes": ("pipes", "Amazon EventBridge Pipes"),

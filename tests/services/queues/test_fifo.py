@@ -159,3 +159,13 @@ async def test_standard_queues_take_a_group_and_show_it(queues: Queues) -> None:
     await queues.send(url, "two", MessageGroupId="tenant")
     found = await queues.receive(url, MessageSystemAttributeNames=["MessageGroupId"])
     assert [message["Attributes"] for message in found] == [{"MessageGroupId": "tenant"}] * 2
+
+
+async def test_a_receive_looks_beyond_groups_that_have_nothing_but_old_messages(queues: Queues) -> None:
+    url = await queues.make("a.fifo", MessageRetentionPeriod="60")
+    for number in range(8):
+        await send(queues, url, f"old{number}", f"group{number}")
+    queues.clock.advance(60)
+    await send(queues, url, "young", "last")
+    assert await queues.bodies(url, 2) == ["young"]
+    assert await queues.counts(url) == (0, 1, 0)

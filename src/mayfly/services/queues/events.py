@@ -39,7 +39,7 @@ class QueueDoors:
             )
 
     def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
-        """See `ports.EventTargets`. Without an id, a FIFO queue deduplicates by content if it does so, else not."""
+        """See `ports.EventTargets`. A FIFO queue needs a group, and an id unless it deduplicates by content."""
         try:
             body = event.decode()
         except UnicodeDecodeError:

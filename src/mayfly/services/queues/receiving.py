@@ -8,7 +8,7 @@ nothing overtakes what is being worked on. Of one group as much is taken as is w
 turns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -126,8 +126,7 @@ class Receiving:
     def _of_groups(
         self, tx: Tx, queue: Queue, target: Queue | None, room: int, now: int, until: int, found: _Sorted
     ) -> None:
-        groups = tx.all(statements.READY_GROUPS, {"store": queue.store, "now": now, "count": room + MOST_ASIDE})
-        for (group_no,) in groups:
+        for group_no in self._ready_groups(tx, queue, room, now):
             before = len(found.taken)
             offset = 0
             while len(found.taken) < room and len(found.old) + len(found.dead) < MOST_ASIDE:
@@ -143,6 +142,18 @@ class Receiving:
             if len(found.taken) > before:
                 tx.run(statements.SET_READY, {"no": group_no, "ready_at": until})
             if len(found.taken) >= room:
+                return
+
+    def _ready_groups(self, tx: Tx, queue: Queue, room: int, now: int) -> Iterator[int]:
+        """Groups in turn. Nearly always each has a message to give, so that few are read at first."""
+        seen: set[int] = set()
+        for count in (room, room + MOST_ASIDE):
+            rows = tx.all(statements.READY_GROUPS, {"store": queue.store, "now": now, "count": count})
+            for (group_no,) in rows:
+                if group_no not in seen:
+                    seen.add(group_no)
+                    yield group_no
+            if len(rows) < count:
                 return
 
     def _put_aside(self, tx: Tx, queue: Queue, target: Queue | None, found: _Sorted, now: int) -> None:
