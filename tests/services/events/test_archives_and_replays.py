@@ -136,6 +136,7 @@ async def test_a_replay_has_the_times_that_it_was_given(events: Events) -> None:
         )
         while await state(events) != "COMPLETED":
             pass
+        await events.until(lambda: len(events.targets.got) >= 2)
     assert [event["detail"]["n"] for event in events.targets.of(queue_arn("sales"))] == [1, 2]
 
 
@@ -151,6 +152,7 @@ async def test_a_replay_that_was_interrupted_goes_on_where_it_was(events: Events
     async with again.running():
         while await state(again) != "COMPLETED":
             pass
+        await events.until(lambda: len(events.targets.got) >= 100)
     ids = [event["id"] for event in events.targets.of(queue_arn("sales"))]
     assert len(ids) == len(set(ids)) == 100
 

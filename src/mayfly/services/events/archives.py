@@ -42,8 +42,8 @@ class ArchiveKeeper:
         """Sweep when an archive was deleted, and every hour."""
         while True:
             try:
+                self._garbage.clear()  # before: what is deleted during a sweep is seen by the next one
                 await self.sweep()
-                self._garbage.clear()
                 async with asyncio.timeout(SWEEP_S):
                     await self._garbage.wait()
             except TimeoutError:

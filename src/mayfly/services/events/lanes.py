@@ -127,13 +127,20 @@ class Lanes:
 
     async def _retire(self, lane: str) -> bool:
         """Forget a lane that is empty, unless something was put there while one looked."""
-        row = await self._store.read(lambda reader: reader.one(sql.FIND_LANE, {"lane": lane}))
+        before = await self._store.read(lambda reader: reader.one(sql.FIND_LANE, {"lane": lane}))
         if await self._queue.depth(_PREFIX + lane):
             return False
-        if row is not None:
-            forget = {"lane": lane, "put": row[0]}
-            if not await self._store.write(lambda tx: tx.run(sql.DELETE_LANE, forget)):
+
+        def body(tx: Tx) -> bool:
+            if tx.one(sql.FIND_LANE, {"lane": lane}) != before:
                 return False
-        # No await between the last look and this: what is put from now on makes a new task.
-        del self._tasks[lane]
-        return True
+            tx.run(sql.DELETE_LANE, {"lane": lane})
+            # Callbacks come in the order of the commits: who puts something there after this finds no task, and makes
+            # one, though this one has not returned yet.
+            tx.after_commit(lambda: self._forget(lane))
+            return True
+
+        return await self._store.write(body)
+
+    def _forget(self, lane: str) -> None:
+        self._tasks.pop(lane, None)

@@ -130,5 +130,5 @@ PUT_LANE: Final = """
 INSERT INTO events_lanes (lane, put) VALUES (:lane, 1) ON CONFLICT (lane) DO UPDATE SET put = events_lanes.put + 1
 """
 FIND_LANE: Final = "SELECT put FROM events_lanes WHERE lane = :lane"
-DELETE_LANE: Final = "DELETE FROM events_lanes WHERE lane = :lane AND put = :put"
+DELETE_LANE: Final = "DELETE FROM events_lanes WHERE lane = :lane"
 LIST_LANES: Final = "SELECT lane FROM events_lanes WHERE lane > :after ORDER BY lane LIMIT :limit"
