@@ -23,6 +23,7 @@ from mayfly.store.api import Reader, StaleClaimError, Store, StoreClosedError, T
 
 BATCH = 64
 PUT_OFF_S = 60.0  # a tick that could not be acted upon
+LATE_S = 30.0  # is said
 LOOK_S = 60.0  # the longest sleep: clocks are set, machines are suspended
 _PAUSE_S = 1.0
 
@@ -112,6 +113,8 @@ class Ticker:
         count = 0
         if self._earliest == -math.inf:
             self._earliest = await self._store.read(self._look)
+        if (late_s := self._clock.now() - self._earliest) > LATE_S:
+            _log.info("ticks of %s are %.0f s late, and are acted upon now", self._kind, late_s)
         while self._earliest <= self._clock.now():
             count += await self._take()
         return count

@@ -167,7 +167,8 @@ class Deliveries:
         decided = retrying.after_failure(failed, now, self._jitter())
         if isinstance(decided, str):
             return await self._give_up(claim, failed, decided)
-        _log.debug("schedule %s/%s is tried again: %s", delivery.group, delivery.name, error)
+        first = logging.WARNING if not delivery.attempts else logging.DEBUG
+        _log.log(first, "schedule %s/%s is tried again: %s", delivery.group, delivery.name, error)
 
         def body(tx: Tx) -> None:
             self._queue.complete(tx, claim)

@@ -43,9 +43,7 @@ class Firing:
             return None
         verdict, following = self._timing.judge(schedule, tick.at, now)
         if verdict.left_out:
-            _log.warning(
-                "schedule %s missed moments since %.0f; it runs for the last of them at most", tick.key, tick.at
-            )
+            _log.debug("schedule %s missed moments since %.0f; it runs for the last at most", tick.key, tick.at)
         completes = following is None and schedule.action == "DELETE"
         if verdict.run is not None:
             self._fire(tx, schedule, verdict.run, now, completes)
@@ -72,6 +70,7 @@ class Firing:
                 delivery = msgspec.structs.replace(
                     delivery, attempts=1, error_code=error.code, error_message=error.message
                 )
+                _log.warning("schedule %s is tried again: %s", schedule.key, error)
                 decided = after_failure(delivery, now, 1.0)
                 ready_at = now if isinstance(decided, str) else decided
             else:
