@@ -72,6 +72,7 @@ class TargetOptions:
     detail_type: str | None = None  # of event buses, likewise
     resources: tuple[str, ...] = ()  # of event buses, likewise
     subject: str | None = None  # of topics
+    trace_header: str | None = None  # of functions and queues: the trace that the event is part of
 
 
 PLAIN = TargetOptions()

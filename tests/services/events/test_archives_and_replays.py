@@ -1,5 +1,6 @@
 """Archives, and events that come again."""
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -228,3 +229,21 @@ async def test_replays_that_cannot_be_are_refused(events: Events) -> None:
     listed = await events.call("ListReplays", NamePrefix="r", State="STARTING", Limit=4, EventSourceArn=ARCHIVE)
     assert [one["ReplayName"] for one in listed["Replays"]] == ["r0", "r1", "r2", "r3"]
     assert (await events.call("ListReplays", State="COMPLETED"))["Replays"] == []
+
+
+async def test_replays_are_forgotten_ninety_days_after_their_end(events: Events) -> None:
+    await archive(events)
+    async with events.running():
+        await replay(events, "old")
+        while await state(events, "old") != "COMPLETED":
+            pass
+    events.clock.advance(80 * 86_400)
+    async with events.running():
+        await replay(events, "new")
+        while await state(events, "new") != "COMPLETED":
+            pass
+    events.clock.advance(11 * 86_400)
+    async with events.running():
+        async with asyncio.timeout(20):
+            while [one["ReplayName"] for one in (await events.call("ListReplays"))["Replays"]] != ["new"]:
+                pass

@@ -290,3 +290,18 @@ async def test_a_bus_that_is_gone_is_no_target(events: Events) -> None:
     await rule_with(events, Arn=bus, DeadLetterConfig={"Arn": queue_arn("dead")})
     await events.put(entry())
     assert said(events)[0]["ERROR_CODE"] == "NO_RESOURCE"
+
+
+async def test_the_trace_of_an_event_goes_along_to_its_targets_and_over_retries(events: Events) -> None:
+    await events.rule("sales", queue_arn("now"), queue_arn("later"))
+    events.targets.broken[queue_arn("later")] = BUSY
+    trace = "Root=1-5759e988-bd862e3fe1be46a994272793"
+    async with events.running():
+        await events.put({**entry(), "TraceHeader": trace})
+        events.targets.broken.clear()
+        await events.pass_time(2)
+        await events.until(lambda: len(events.targets.got) == 2)
+    assert {arn: options.trace_header for arn, _, options in events.targets.got} == {
+        queue_arn("now"): trace,
+        queue_arn("later"): trace,
+    }

@@ -8,7 +8,7 @@ from mayfly.errors import PlatformError
 from mayfly.services.events import records
 from mayfly.services.events import statements as sql
 from mayfly.services.events.model import Archive, Event
-from mayfly.store.api import Row, Store, StoreClosedError, Tx
+from mayfly.store.api import Reader, Row, Store, StoreClosedError, Tx
 
 BATCH = 500  # events thrown away in one transaction
 SWEEP_S = 3600.0
@@ -59,7 +59,9 @@ class ArchiveKeeper:
         while (row := await self._store.read(lambda reader: reader.one(sql.FIND_GARBAGE))) is not None:
             await self._empty(row[0])
         await self._expire()
-        await self._store.write(self._forget_replays)
+        old = await self._store.read(self._old_replays)
+        if old:  # nothing is written, and no disk synced, where there is nothing to do
+            await self._store.write(lambda tx: tx.many(sql.DELETE_REPLAY, old))
 
     async def _empty(self, archive: int) -> None:
         while await self._store.write(lambda tx: self._drop_some(tx, archive)):
@@ -87,10 +89,13 @@ class ArchiveKeeper:
     def _drop_old(self, tx: Tx, archive: int, before: float) -> bool:
         return _drop(tx, archive, tx.all(sql.EXPIRED, {"archive": archive, "before": before, "limit": BATCH}))
 
-    def _forget_replays(self, tx: Tx) -> None:
-        for key, name, replay in records.ended_replays(tx):
-            if replay.ended_at is not None and replay.ended_at < self._clock.now() - REPLAYS_KEPT_S:
-                tx.run(sql.DELETE_REPLAY, {**records.owner(key), "name": name})
+    def _old_replays(self, reader: Reader) -> list[dict[str, str]]:
+        before = self._clock.now() - REPLAYS_KEPT_S
+        return [
+            {**records.owner(key), "name": name}
+            for key, name, replay in records.ended_replays(reader)
+            if replay.ended_at is not None and replay.ended_at < before
+        ]
 
 
 def _drop(tx: Tx, archive: int, rows: list[Row]) -> bool:

@@ -7,6 +7,7 @@ that is changed or deleted meanwhile changes nothing for events that matched it.
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -22,7 +23,7 @@ from mayfly.services.events.letters import DeadLetters
 from mayfly.services.events.model import Event, HttpParameters
 from mayfly.services.events.paths import MISSING, Path
 from mayfly.services.events.transformation import Circumstances
-from mayfly.services.ports import PLAIN, EventTargets, TargetOptions
+from mayfly.services.ports import EventTargets, TargetOptions
 from mayfly.store.api import Claim, ReadyQueue, Store, Tx
 
 
@@ -41,6 +42,7 @@ class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
     dead_letter_arn: str | None = None
     max_attempts: int | None = None
     max_age_s: int | None = None
+    trace: str | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -79,7 +81,7 @@ class Deliveries:
         if aim.http:
             return self._lanes.put(tx, aim.target.arn, _encode(self._waiting(rule_arn, aim, event, body)))
         try:
-            self._targets.accept(tx, aim.target.arn, event.text if body is None else body, aim.options)
+            self._targets.accept(tx, aim.target.arn, event.text if body is None else body, _options(aim, event))
         except ServiceError as refusal:
             waiting = self._waiting(rule_arn, aim, event, body)
             self._after(tx, msgspec.structs.replace(waiting, tried=True), attempts.failure_of(refusal))
@@ -125,10 +127,11 @@ class Deliveries:
             dead_letter_arn=target.dead_letter_arn,
             max_attempts=target.max_attempts,
             max_age_s=target.max_age_s,
+            trace=event.trace,
         )
 
     def _locally(self, tx: Tx, claim: Claim, waiting: Waiting) -> None:
-        options = PLAIN if waiting.group_id is None else TargetOptions(group_id=waiting.group_id)
+        options = TargetOptions(group_id=waiting.group_id, trace_header=waiting.trace)
         body = waiting.event if waiting.body is None else waiting.body
         try:
             self._targets.accept(tx, waiting.target_arn, body, options)
@@ -171,6 +174,10 @@ class Deliveries:
             condition=decided.condition,
             retries=waiting.retries,
         )
+
+
+def _options(aim: Aim, event: Event) -> TargetOptions:
+    return aim.options if event.trace is None else replace(aim.options, trace_header=event.trace)
 
 
 def _request(waiting: Waiting) -> HttpDelivery:

@@ -41,8 +41,8 @@ def entry_bytes(entry: Mapping[str, Any]) -> int:
     return sum(map(len, map(_text, texts))) + (_TIME_BYTES if "Time" in entry else 0)
 
 
-def event_of(entry: Mapping[str, Any], bus: BusKey, id_: str, now: float) -> Event | Refusal:
-    """The event that an entry asks for."""
+def event_of(entry: Mapping[str, Any], bus: BusKey, id_: str, now: float, trace: str | None = None) -> Event | Refusal:
+    """The event that an entry asks for; `trace` is that of the request, which an entry may replace."""
     for member in ("Source", "DetailType", "Detail"):
         if not entry.get(member):
             return Refusal(
@@ -60,7 +60,8 @@ def event_of(entry: Mapping[str, Any], bus: BusKey, id_: str, now: float) -> Eve
         return Refusal("MalformedDetail", "Detail is malformed.")
     time: datetime | None = entry.get("Time")
     at = now if time is None else time.timestamp()
-    return make_event(bus, id_, at, source, entry["DetailType"], detail, entry.get("Resources", ()), values)
+    resources, trace = entry.get("Resources", ()), entry.get("TraceHeader", trace)
+    return make_event(bus, id_, at, source, entry["DetailType"], detail, resources, values, trace)
 
 
 def make_event(
@@ -72,6 +73,7 @@ def make_event(
     detail: bytes,
     resources: Sequence[str] = (),
     values: Mapping[str, Any] | None = None,
+    trace: str | None = None,
 ) -> Event:
     """An event whose detail is JSON already; `values` is the detail, where it was read. Times are whole seconds."""
     fields: dict[str, Any] = {
@@ -85,7 +87,7 @@ def make_event(
         "resources": list(resources),
     }
     text = _encode({**fields, "detail": msgspec.Raw(detail)})
-    return Event(id_, float(int(at)), text, None if values is None else {**fields, "detail": values})
+    return Event(id_, float(int(at)), text, None if values is None else {**fields, "detail": values}, trace)
 
 
 def time_text(at: float) -> str:

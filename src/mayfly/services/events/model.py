@@ -115,9 +115,17 @@ class Replay(msgspec.Struct, frozen=True, omit_defaults=True):
 class Event:
     """An event on its way: the JSON text that targets get, and the values that patterns look at."""
 
-    __slots__ = ("_fields", "id", "text", "time")
+    __slots__ = ("_fields", "id", "text", "time", "trace")
 
-    def __init__(self, id_: str, time: float, text: bytes, fields: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        id_: str,
+        time: float,
+        text: bytes,
+        fields: Mapping[str, Any] | None = None,
+        trace: str | None = None,
+    ) -> None:
+        self.trace = trace  # X-Ray's header, which goes along with the event and is no part of it
         self.id = id_
         self.time = time  # the time in the event, Unix seconds
         self.text = text

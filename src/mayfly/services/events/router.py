@@ -38,6 +38,7 @@ class Onward(msgspec.Struct, frozen=True, omit_defaults=True):
     only: tuple[str, ...] = ()  # ARNs of the rules that hear of it; none: all
     after: str = ""  # the last rule that is done
     begun: bool = False  # archives have it
+    trace: str | None = None
 
 
 @dataclass(slots=True)
@@ -72,14 +73,17 @@ class Router:
 
     def route(self, tx: Tx, bus: BusKey, event: Event, only: Collection[str] = ()) -> None:
         """Put an event on a bus; on none, if there is no such bus. Never raises `ServiceError`."""
-        self._expand(tx, Onward(event.id, event.time, event.text, bus, only=tuple(only)), event, _Budget(INLINE))
+        onward = Onward(event.id, event.time, event.text, bus, only=tuple(only), trace=event.trace)
+        self._expand(tx, onward, event, _Budget(INLINE))
 
     async def handle(self, claim: Claim) -> None:
         """The next page of an event that is not through."""
         onward = _decode(claim.payload)
 
+        event = Event(onward.id, onward.time, onward.text, trace=onward.trace)
+
         def body(tx: Tx) -> None:
-            self._expand(tx, onward, Event(onward.id, onward.time, onward.text), _Budget(PAGE))
+            self._expand(tx, onward, event, _Budget(PAGE))
             self._queue.complete(tx, claim)
 
         await self._store.write(body)
@@ -120,7 +124,7 @@ class Router:
         if failure is not None:
             self._deliveries.give_up(tx, subscriber.arn, aim, event, failure)
             return
-        hop = Onward(event.id, event.time, event.text, aim.bus, via)
+        hop = Onward(event.id, event.time, event.text, aim.bus, via, trace=event.trace)
         if budget.left <= 0:
             self._lanes.put(tx, LANE, _encode(hop))
         else:

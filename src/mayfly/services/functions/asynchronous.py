@@ -63,10 +63,18 @@ class EventQueue:
         ready_at = self._clock.now() + delay_s if delay_s else None
         self._queue.enqueue(tx, [NewItem(QUEUE, _encode(event), ready_at)])
 
-    def put_new(self, tx: Tx, target: Reference, payload: bytes) -> None:
+    def put_new(self, tx: Tx, target: Reference, payload: bytes, trace_id: str | None = None) -> None:
         """Accept a fresh event for a function, version or alias, by a caller inside the platform."""
         arn = self._home.arn(target.name, target.qualifier)
-        event = AsyncEvent(ids.request_id(), target.name, arn, payload, self._clock.now(), qualifier=target.qualifier)
+        event = AsyncEvent(
+            ids.request_id(),
+            target.name,
+            arn,
+            payload,
+            self._clock.now(),
+            trace_id=trace_id,
+            qualifier=target.qualifier,
+        )
         self.put(tx, event)
 
 

@@ -36,4 +36,4 @@ class FunctionEventTargets:
             version_repository.resolve(tx, named.name, named.qualifier) is None
         ):
             raise faults.function_not_found(self._home.arn(named.name, named.qualifier))
-        self._events.put_new(tx, named, event)
+        self._events.put_new(tx, named, event, options.trace_header)

@@ -44,7 +44,13 @@ class QueueDoors:
             body = event.decode()
         except UnicodeDecodeError:
             raise ServiceError("InvalidMessageContents", "An event for a queue is UTF-8 text.") from None
-        self.send(tx, arn, QueueMessage(body, group_id=options.group_id, deduplication_id=options.deduplication_id))
+        message = QueueMessage(
+            body,
+            group_id=options.group_id,
+            deduplication_id=options.deduplication_id,
+            trace_header=options.trace_header,
+        )
+        self.send(tx, arn, message)
 
     def send(self, tx: Tx, queue_arn: str, message: QueueMessage) -> SentMessage:
         """See `ports.QueueSink`."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from types_boto3_events import type_defs as events
 
 
+TRACE_HEADER = "x-amzn-trace-id"
+
+
 class EventOperations:
     """Entries are taken or refused one by one; those that are taken are one commit, with what local targets got."""
 
@@ -35,10 +38,11 @@ class EventOperations:
         entries.check_size(request["Entries"])
         keys = [bus_key(context, entry.get("EventBusName")) for entry in request["Entries"]]
         buses = await self._buses(keys)
+        trace = context.headers.get(TRACE_HEADER)
         taken: list[tuple[BusKey, Event]] = []
         results: list[dict[str, str]] = []
         for key, entry in zip(keys, request["Entries"], strict=True):
-            outcome = entries.event_of(entry, key, self._new_id(), self._clock.now())
+            outcome = entries.event_of(entry, key, self._new_id(), self._clock.now(), trace)
             bus = buses[key]
             if isinstance(outcome, Event) and bus is not None:
                 if bus.denies(context.principal.arn, context.account, key.arn):
