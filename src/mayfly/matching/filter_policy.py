@@ -45,14 +45,13 @@ def compile_filter_policy(document: str, scope: Scope) -> FilterPolicy:
     root = parsed.root
     if root.kind == "object" and not root.members:
         return FilterPolicy(scope, pattern_of((Branch(()),)))
-    if root.kind == "object":
-        if scope == "MessageAttributes" and _nested(root):
-            raise FilterPolicyError("Filter policy scope MessageAttributes does not support nested filter policy")
-        if len(_leaves(root, ())) > MOST_KEYS:
-            raise FilterPolicyError("Filter policy can not have more than 5 keys")
-        if _combinations(root, 1, 1) > MOST_COMBINATIONS:
-            raise FilterPolicyError("Filter policy is too complex")
     branches = Reading(parsed, FilterPolicyError, or_may_be_a_name=True).branches()
+    if scope == "MessageAttributes" and _nested(root):
+        raise FilterPolicyError("Filter policy scope MessageAttributes does not support nested filter policy")
+    if len(_leaves(root, ())) > MOST_KEYS:
+        raise FilterPolicyError("Filter policy can not have more than 5 keys")
+    if _combinations(root, 1, 1) > MOST_COMBINATIONS:
+        raise FilterPolicyError("Filter policy is too complex")
     return FilterPolicy(scope, pattern_of(tuple(map(Branch.of, branches))))
 
 

@@ -240,6 +240,21 @@ async def test_a_connection_outlives_an_authorization_endpoint_that_is_down_for_
     assert len(api.web.got) == connection_authorizer.ATTEMPTS
 
 
+async def test_a_connection_that_waited_when_the_server_died_is_authorized_by_the_next(
+    open_store: Any, clock: ManualClock, tmp_path: Path
+) -> None:
+    store, vault = await open_store("mayfly.services.events"), FileVault(tmp_path / "secrets.key")
+    assert (await Api(store, clock, vault).call("CreateConnection", Name="c", **OAUTH))["ConnectionState"] == (
+        "AUTHORIZING"
+    )
+    again = Api(store, clock, FileVault(tmp_path / "secrets.key"))
+    task = asyncio.create_task(again.made.run())
+    assert "LastAuthorizedTime" in await again.until("AUTHORIZED")
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
 async def test_an_update_keeps_what_it_does_not_say_and_forgets_the_token(api: Api) -> None:
     arn = await api.destination(OAUTH)
     await api.until("AUTHORIZED")

@@ -20,7 +20,7 @@ class ApiDestinations:
     """See the module."""
 
     def __init__(self, store: Store, vault: Vault, sender: Sender, clock: Clock, new_id: Callable[[], str]) -> None:
-        tokens = Tokens(sender, clock)
+        self._tokens = tokens = Tokens(sender, clock)
         self._authorizer = Authorizer(store, vault, tokens, clock)
         self.deliveries = DestinationDeliveries(store, vault, sender, tokens, clock)
         self.operations: tuple[object, ...] = (
@@ -30,4 +30,7 @@ class ApiDestinations:
 
     async def run(self) -> None:
         """Authorize connections, until cancelled."""
-        await self._authorizer.run()
+        try:
+            await self._authorizer.run()
+        finally:
+            await self._tokens.close()

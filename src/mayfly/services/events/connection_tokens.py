@@ -68,6 +68,13 @@ class Tokens:
         if known is not None and known.token == token:
             del self._known[key]
 
+    async def close(self) -> None:
+        """Ask for no token any more."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
     def _answered(self, key: tuple[str, int], task: "asyncio.Task[str]") -> None:
         self._asking.pop(key, None)
         if not task.cancelled():
