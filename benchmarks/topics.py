@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 from benchmarks import conversations
 from benchmarks.conversations import Conversation, Held
 from benchmarks.platform import Running
-from benchmarks.report import Report, Row
+from benchmarks.queue_peers import adding, redis
+from benchmarks.report import Report, Row, console
 from benchmarks.signing import Signer
 
 ROUNDS = 3
@@ -38,19 +39,35 @@ def topics(platform: Running, report: Report) -> None:
         "to three queues, raw": _topic(sns, sqs, "bench-raw", 3, RawMessageDelivery="true"),
     }
     rounds: dict[tuple[str, int], list[Held]] = {}
-    for _ in range(ROUNDS):
-        for what, arn in subjects.items():
+    with redis() as stream:
+        for _ in range(ROUNDS):
             for batch in (1, 10):
-                make = publishing(signer, arn, batch)
-                held = conversations.hold(platform.port, platform.pid, [make] * 2, CONNECTIONS, SECONDS)
-                rounds.setdefault((what, batch), []).append(held)
-    for (what, batch), runs in rounds.items():
-        held = conversations.median(runs)
-        how = "by ten" if batch > 1 else "alone"
+                for what, arn in subjects.items():
+                    make = publishing(signer, arn, batch)
+                    held = conversations.hold(platform.port, platform.pid, [make] * 2, CONNECTIONS, SECONDS)
+                    rounds.setdefault((what, batch), []).append(held)
+                if stream is not None:
+                    make, complete = adding(batch * 3, TEXT)
+                    held = conversations.hold(*stream, [make] * 2, CONNECTIONS, SECONDS, complete)
+                    rounds.setdefault(("redis", batch), []).append(held)
+    found = {key: conversations.median(runs) for key, runs in rounds.items()}
+    for (what, batch), held in found.items():
+        if what == "redis":
+            continue
+        broker = found.get(("redis", batch))
+        floor = broker.per_second / 3 if broker is not None and what != "to nobody" else None
         report.add(
-            Row(f"topic: published {how}, {what}", held.per_second, "/s"),
+            Row(
+                f"topic: published {'by ten' if batch > 1 else 'alone'}, {what}",
+                held.per_second,
+                "/s",
+                floor,
+                "three entries of Redis streams, fsync always",
+            ),
             Row("topic: the server's processor time for one of these", held.cpu_us, "µs"),
         )
+    if stream is None:
+        console.print("  redis-server is not installed; on Debian: apt-get install redis-server")
 
 
 def _topic(sns: Any, sqs: Any, name: str, queues: int, **attributes: str) -> str:

@@ -365,3 +365,16 @@ async def test_a_policy_may_deny_a_service_to_publish(world: World) -> None:
     with pytest.raises(ServiceError) as caught:
         await targets.check(topic, "s3.amazonaws.com", "arn:aws:s3:::secret-1", "000000000000")
     assert caught.value.code == "AuthorizationErrorException"
+
+
+async def test_a_filter_policy_that_is_none_any_more_costs_its_subscription_the_messages_and_nobody_else(
+    world: World,
+) -> None:
+    topic = await world.topic()
+    await world.subscribe(topic, "sqs", queue("old"), FilterPolicy='{"a": ["x"]}')
+    await world.subscribe(topic, "sqs", Q)
+    change = "UPDATE topics_subscription SET definition = replace(definition, '[\\\"x\\\"]', '5')"
+    assert await world.store.write(lambda tx: tx.run(change))
+    await publish(world, topic, MessageAttributes={"a": {"DataType": "String", "StringValue": "x"}})
+    assert await world.messages(Q) == ["hello"]
+    assert await world.got(queue("old")) == []

@@ -1,8 +1,10 @@
 """Filter policies of subscriptions, compiled: whether a message is wanted."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from mayfly.matching.errors import FilterPolicyError
 from mayfly.matching.filter_policy import (
     FilterPolicy,
     Scope,
@@ -15,6 +17,8 @@ from mayfly.services.topics.model import Message, Subscription
 
 DEFAULT_SCOPE: Literal["MessageAttributes"] = "MessageAttributes"
 
+_log = logging.getLogger(__name__)
+
 
 class Wants:
     """Which of some subscriptions want a message: one look into an index for all that have a policy, whatever their
@@ -25,7 +29,12 @@ class Wants:
         self._by_attributes: Index[int] = Index()
         self._by_body: dict[str, Index[int]] = {}  # by protocol, each of which may have a text of its own
         for at, one in enumerate(subscriptions):
-            policy = compiled(one)
+            try:
+                policy = compiled(one)
+            except FilterPolicyError as error:
+                # It must cost its subscription the messages, not the topic.
+                _log.error("%s gets nothing until its filter policy is set anew: %s", one.arn, error)
+                continue
             if policy is None:
                 self._everything.append(at)
             elif policy.scope == "MessageBody":
@@ -70,7 +79,9 @@ class Seen:
 
 
 def compiled(subscription: Subscription) -> FilterPolicy | None:
-    """The policy of a subscription, which was checked when it was given; None: it wants everything."""
+    """The policy of a subscription, which was checked when it was given; None: it wants everything.
+
+    `FilterPolicyError` for one that an earlier version of the platform took."""
     text = subscription.attributes.get("FilterPolicy")
     return None if text is None else compile_filter_policy(text, scope_of(subscription.attributes))
 
