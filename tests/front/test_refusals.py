@@ -10,6 +10,7 @@ from mayfly.front import messages
 from mayfly.front.calls import Calls
 from mayfly.front.refusals import error_of, refusal
 from mayfly.services.contract import ServiceError
+from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.invoker import restore_fault
 from mayfly.services.functions.roles import RoleUnusableError
 
@@ -54,7 +55,7 @@ async def test_a_failure_to_restore_is_told_from_other_failures_of_the_core() ->
     core = _Runs(messages.Ran(1, b"{}", failed=True, failure="restore-timeout"))
     entry: Any = _Entry()
 
-    ran = await Calls(None, core.ask).invoke(entry, b"", "r", source="request", arn="a")  # type: ignore[arg-type]
+    ran = await Calls(None, core.ask).invoke(entry, Asked(b"", "r", "a", "request"))  # type: ignore[arg-type]
 
     assert restore_fault(ran.failure) is not None
 

@@ -10,9 +10,9 @@ from mayfly.front import messages
 from mayfly.front.entries import Ask, FrontTarget
 from mayfly.front.leases import NoLeaseError
 from mayfly.front.refusals import error_of
+from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.invoker import Invocation, Invoker
-from mayfly.services.functions.recorder import Source
 from mayfly.services.functions.results import Result
 
 
@@ -23,47 +23,15 @@ class Calls:
         self._invoker = invoker
         self._ask = ask
 
-    async def invoke(
-        self,
-        entry: Entry,
-        payload: bytes,
-        request_id: str,
-        *,
-        source: Source,
-        arn: str,
-        tail: bool = False,
-        client_context: str | None = None,
-        trace_id: str | None = None,
-    ) -> Invocation:
+    async def invoke(self, entry: Entry, asked: Asked) -> Invocation:
         """See `Invoker.invoke`."""
         target = entry.target
-        if isinstance(target, FrontTarget) and target.local and not tail:
+        if isinstance(target, FrontTarget) and target.local and not asked.tail:
             try:
-                return await self._invoker.invoke(
-                    entry,
-                    payload,
-                    request_id,
-                    source=source,
-                    arn=arn,
-                    client_context=client_context,
-                    trace_id=trace_id,
-                )
+                return await self._invoker.invoke(entry, asked)
             except NoLeaseError:
                 pass
-        ran: Any = await self._ask(
-            lambda number: messages.Run(
-                number,
-                entry.function.name,
-                entry.qualifier,
-                payload,
-                request_id,
-                source,
-                arn,
-                tail,
-                client_context,
-                trace_id,
-            )
-        )
+        ran: Any = await self._ask(lambda number: messages.Run(number, entry.function.name, entry.qualifier, asked))
         assert isinstance(ran, messages.Ran)
         if ran.refusal is not None:
             raise error_of(ran.refusal, target)

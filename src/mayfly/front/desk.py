@@ -225,15 +225,6 @@ class Desk:
 
     async def _run(self, asked: messages.Run) -> None:
         entry = await self._core.catalog.get(asked.name, asked.qualifier)
-        ran = await self._core.calls.invoke(
-            entry,
-            asked.payload,
-            asked.request_id,
-            source=asked.source,
-            arn=asked.arn,
-            tail=asked.tail,
-            client_context=asked.client_context,
-            trace_id=asked.trace_id,
-        )
+        ran = await self._core.calls.invoke(entry, asked.asked)
         result = ran.result
         self.send(messages.Ran(asked.number, result.payload, result.failed, ran.tail, ran.version, failure=ran.failure))

@@ -11,7 +11,7 @@ import msgspec
 from mayfly.engine.api import FailureKind
 from mayfly.sandbox.api import Exit
 from mayfly.services.contract import Principal
-from mayfly.services.functions.recorder import Source
+from mayfly.services.functions.asked import Asked
 from mayfly.settings import FunctionLimits, HttpSettings
 
 
@@ -102,13 +102,7 @@ class Run(Message, frozen=True):
     number: int
     name: str
     qualifier: str | None
-    payload: bytes
-    request_id: str
-    source: Source
-    arn: str
-    tail: bool
-    client_context: str | None
-    trace_id: str | None
+    asked: Asked
 
 
 class Settled(Message, frozen=True):

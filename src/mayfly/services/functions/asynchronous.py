@@ -19,6 +19,7 @@ from mayfly.engine.api import EngineClosedError, ThrottledError
 from mayfly.errors import PlatformError
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import delivery
+from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Catalog, Entry
 from mayfly.services.functions.delivery import AsyncEvent, Attempted, Done, TryAgain
 from mayfly.services.functions.invoker import Invoker
@@ -193,17 +194,15 @@ class AsyncInvocations:
 
     async def _attempt(self, claim: Claim, event: AsyncEvent, entry: Entry) -> tuple[Claim, Attempted]:
         """Run the function, keeping the lease meanwhile; the claim as it stands afterwards."""
-        call = asyncio.create_task(
-            self._invoker.invoke(
-                entry,
-                event.payload,
-                event.request_id,
-                source="event",
-                arn=event.arn,
-                client_context=event.client_context,
-                trace_id=event.trace_id,
-            )
+        asked = Asked(
+            event.payload,
+            event.request_id,
+            event.arn,
+            "event",
+            client_context=event.client_context,
+            trace_id=event.trace_id,
         )
+        call = asyncio.create_task(self._invoker.invoke(entry, asked))
         try:
             while not (await asyncio.wait({call}, timeout=EXTEND_EVERY_S))[0]:
                 claim = await self._queue.extend(claim, LEASE_S)

@@ -5,10 +5,10 @@ Each has two implementations: in the process that keeps the state, and in a fron
 
 from typing import Protocol
 
+from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.invoker import Flow, Invocation
-from mayfly.services.functions.recorder import Source
 
 
 class Entries(Protocol):
@@ -24,18 +24,7 @@ class Entries(Protocol):
 class Calls(Protocol):
     """See `invoker.Invoker`."""
 
-    async def invoke(
-        self,
-        entry: Entry,
-        payload: bytes,
-        request_id: str,
-        *,
-        source: Source,
-        arn: str,
-        tail: bool = False,
-        client_context: str | None = None,
-        trace_id: str | None = None,
-    ) -> Invocation: ...
+    async def invoke(self, entry: Entry, asked: Asked) -> Invocation: ...
 
     def new_trace(self) -> str: ...
 
@@ -43,19 +32,7 @@ class Calls(Protocol):
 class Streams(Protocol):
     """See `invoker.Invoker.stream`."""
 
-    async def stream(
-        self,
-        entry: Entry,
-        payload: bytes,
-        request_id: str,
-        *,
-        source: Source,
-        arn: str,
-        tail: bool = False,
-        client_context: str | None = None,
-        trace_id: str | None = None,
-        tunnel: bool = False,
-    ) -> Flow: ...
+    async def stream(self, entry: Entry, asked: Asked, *, tunnel: bool = False) -> Flow: ...
 
 
 class Intake(Protocol):

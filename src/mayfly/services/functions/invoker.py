@@ -19,9 +19,10 @@ from mayfly.errors import PlatformError
 from mayfly.policy.scaling import Scope
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults, results
+from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.engine_targets import FunctionTarget
-from mayfly.services.functions.recorder import Recorder, Source
+from mayfly.services.functions.recorder import Recorder
 from mayfly.settings import FunctionLimits
 
 # AWS does not publish which reason it gives when a function grows too fast; its concurrency is what cannot rise then.
@@ -111,28 +112,16 @@ class Invoker:
         self._clock = clock
         self._streaming: set[asyncio.Task[Invocation]] = set()  # held, so that they run to their end
 
-    async def invoke(
-        self,
-        entry: Entry,
-        payload: bytes,
-        request_id: str,
-        *,
-        source: Source,
-        arn: str,
-        tail: bool = False,
-        client_context: str | None = None,
-        trace_id: str | None = None,
-    ) -> Invocation:
+    async def invoke(self, entry: Entry, asked: Asked) -> Invocation:
         """Run the function to its end; `ThrottledError`, `NotInvocableError`, other `PlatformError`s."""
         target = self._ready(entry.pick())
-        trace = trace_id or self.new_trace()
-        call = Call(request_id, payload, arn, trace, client_context, rated=source != "event", source=source)
+        call = self._call(asked)
         try:
-            if not tail:
+            if not asked.tail:
                 outcome = await self._engine.invoke(target, call)
                 kept = b""
             else:
-                with self._recorder.watching(request_id) as watch:
+                with self._recorder.watching(asked.request_id) as watch:
                     outcome = await self._engine.invoke(target, call)
                     kept = watch.tail()
         except ThrottledError:
@@ -141,27 +130,16 @@ class Invoker:
         self._recorder.write()
         return self._invocation(target, call, outcome, kept)
 
-    async def stream(
-        self,
-        entry: Entry,
-        payload: bytes,
-        request_id: str,
-        *,
-        source: Source,
-        arn: str,
-        tail: bool = False,
-        client_context: str | None = None,
-        trace_id: str | None = None,
-        tunnel: bool = False,
-    ) -> Flow:
+    async def stream(self, entry: Entry, asked: Asked, *, tunnel: bool = False) -> Flow:
         """Run the function, and return as soon as it answers, in parts or whole; raises what `invoke` raises.
 
         Whoever stops reading leaves the call running, as on AWS. With `tunnel`, the caller asks for another protocol.
         """
         target = self._ready(entry.pick())
-        call = Call(request_id, payload, arn, trace_id or self.new_trace(), client_context, source=source)
         streamed = Streamed(sys.maxsize, Upstream()) if tunnel else Streamed(self._limits.stream_bytes)
-        task = asyncio.create_task(self._run(target, call, streamed, tail=tail), name=f"stream-{request_id}")
+        task = asyncio.create_task(
+            self._run(target, self._call(asked), streamed, tail=asked.tail), name=f"stream-{asked.request_id}"
+        )
         self._streaming.add(task)
         task.add_done_callback(self._streaming.discard)
         try:
@@ -188,6 +166,17 @@ class Invoker:
         if into.too_large and not invocation.result.failed:
             return msgspec.structs.replace(invocation, result=results.too_large(self._limits.stream_bytes))
         return invocation
+
+    def _call(self, asked: Asked) -> Call:
+        return Call(
+            asked.request_id,
+            asked.payload,
+            asked.arn,
+            asked.trace_id or self.new_trace(),
+            asked.client_context,
+            rated=asked.source != "event",
+            source=asked.source,
+        )
 
     def _ready(self, target: FunctionTarget) -> FunctionTarget:
         if target.reserved_concurrency == 0:

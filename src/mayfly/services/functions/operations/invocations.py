@@ -10,6 +10,7 @@ from mayfly.engine.api import ThrottledError
 from mayfly.errors import PlatformError
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import faults, invoker
+from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Calls, Entries, Intake
 from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.invoker import Invocation
@@ -65,17 +66,9 @@ class InvocationOperations:
             await self._intake.accept(event)
             return {"StatusCode": 202}
         tail = params.get("LogType") == "Tail"
+        asked = Asked(payload, context.request_id, arn, "request", tail, client_context, trace_id)
         with refusals():
-            invocation = await self._calls.invoke(
-                entry,
-                payload,
-                context.request_id,
-                source="request",
-                arn=arn,
-                tail=tail,
-                client_context=client_context,
-                trace_id=trace_id,
-            )
+            invocation = await self._calls.invoke(entry, asked)
         return _reply(invocation, tail=tail)
 
 

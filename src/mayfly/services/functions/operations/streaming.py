@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mayfly.errors import PlatformError
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import faults, invoker
+from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Entries, Streams
 from mayfly.services.functions.invoker import Flow
 from mayfly.services.functions.names import Home
@@ -47,17 +48,17 @@ class StreamingOperations:
             return {"StatusCode": 204, "EventStream": _nothing()}
         payload = invoker.check_json(payload)
         tail = params.get("LogType") == "Tail"
+        asked = Asked(
+            payload,
+            context.request_id,
+            self._home.arn(reference.name, reference.qualifier),
+            "request",
+            tail,
+            client_context,
+            context.headers.get(TRACE_HEADER),
+        )
         with refusals():
-            flow = await self._calls.stream(
-                entry,
-                payload,
-                context.request_id,
-                source="request",
-                arn=self._home.arn(reference.name, reference.qualifier),
-                tail=tail,
-                client_context=client_context,
-                trace_id=context.headers.get(TRACE_HEADER),
-            )
+            flow = await self._calls.stream(entry, asked)
         if flow.whole is not None and (fault := invoker.restore_fault(flow.whole.failure)):
             raise fault
         return {"StatusCode": 200, "ExecutedVersion": flow.version, "EventStream": _events(flow, tail=tail)}

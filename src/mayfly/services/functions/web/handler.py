@@ -17,6 +17,7 @@ from mayfly.engine.api import ThrottledError
 from mayfly.errors import CallerError, PlatformError
 from mayfly.services.contract import HttpRequest, HttpResponse, Principal, ServiceError
 from mayfly.services.functions import invoker, resource_policy
+from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Calls, Entries, Streams
 from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.invoker import Flow, Invocation
@@ -101,19 +102,16 @@ class UrlHandler:
         if len(event) > self._limits.payload_bytes:
             return _too_large()
         arn = self._home.arn(entry.function.name, entry.qualifier)
+        asked = Asked(event, request.request_id, arn, "url", trace_id=trace_id)
         try:
             tunnel = asks_for_websocket(request)
             if (url.streams or tunnel) and self._streams is not None:
-                flow = await self._streams.stream(
-                    entry, event, request.request_id, source="url", arn=arn, trace_id=trace_id, tunnel=tunnel
-                )
+                flow = await self._streams.stream(entry, asked, tunnel=tunnel)
                 if flow.whole is None:
                     return await _streamed(flow, request, trace_id)
                 invocation = flow.whole
             else:
-                invocation = await self._calls.invoke(
-                    entry, event, request.request_id, source="url", arn=arn, trace_id=trace_id
-                )
+                invocation = await self._calls.invoke(entry, asked)
         except ThrottledError as error:
             return _refused(invoker.throttle_fault(error))
         except invoker.NotInvocableError as error:
