@@ -44,6 +44,9 @@ class QueryCodec:
             return lambda _request: {}
         step = self._parsers.step(shape)
         path_member = self._path_member if self._path_member in shape.members else None
+        # A form cannot tell an empty list from none; services that also speak JSON have words for the former.
+        lists = [name for name in shape.required_members if isinstance(shape.members[name], ListShape)]
+        lists = lists if self._path_member is not None else []
 
         def parse(request: Request) -> dict[str, Any]:
             try:
@@ -53,6 +56,8 @@ class QueryCodec:
                 raise MalformedRequestError("MalformedInput", str(error), status=400) from error
             except ValueError as error:
                 raise MalformedRequestError("MalformedQueryString", str(error), status=400) from error
+            for name in lists:
+                found.setdefault(name, [])
             if path_member is not None and path_member not in found and path_member in request.labels:
                 found[path_member] = request.labels[path_member]
             return found

@@ -172,6 +172,14 @@ async def test_permissions_make_and_unmake_a_policy(queues: Queues) -> None:
         }
     ]
     assert "Already exists." in (await queues.refused("AddPermission", **grant)).message
+    for change, code in (
+        ({"Label": "a b"}, "InvalidParameterValue"),
+        ({"Actions": []}, "MissingParameter"),
+        ({"Actions": ["SendMessage"] * 8}, "OverLimit"),
+        ({"Actions": ["DeleteQueue"]}, "InvalidParameterValue"),
+        ({"AWSAccountIds": ["me"]}, "InvalidParameterValue"),
+    ):
+        assert (await queues.refused("AddPermission", **{**grant, "Label": "other", **change})).code == code
     await queues.call("RemovePermission", QueueUrl=url, Label="me")
     assert await queues.attributes(url, "Policy") == {}
     assert "can't find label." in (await queues.refused("RemovePermission", QueueUrl=url, Label="me")).message

@@ -11,10 +11,10 @@ E = TypeVar("E", bound=Mapping[str, Any])
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
 
 
-def checked_entries(entries: Sequence[E]) -> Sequence[E]:
-    """`entries` if they make a batch; `ServiceError`."""
+def checked_entries(entries: Sequence[E], kind: str) -> Sequence[E]:
+    """`entries`, of which SQS calls one a `kind`, if they make a batch; `ServiceError`."""
     if not entries:
-        raise ServiceError("EmptyBatchRequest", "There should be at least one entry in the request.")
+        raise ServiceError("EmptyBatchRequest", f"There should be at least one {kind} in the request.")
     if len(entries) > MAX_BATCH:
         raise ServiceError(
             "TooManyEntriesInBatchRequest",

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from mayfly.services.contract import ServiceError
-from mayfly.services.queues.errors import invalid, invalid_attribute
+from mayfly.services.queues.errors import MissingError, invalid, invalid_attribute
 
 SEND: Final = "SQS:SendMessage"
 MAX_STATEMENTS: Final = 20
+MAX_ACTIONS: Final = 7
 _ACTIONS: Final = frozenset(
     {"*", "SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes"}
     | {"GetQueueUrl", "ListDeadLetterSourceQueues", "PurgeQueue"}
@@ -62,21 +63,17 @@ def with_permission(policy: str, arn: str, label: str, accounts: Sequence[str], 
         raise ServiceError(
             "OverLimit", f"{len(statements) + 1} statements were found, maximum allowed is {MAX_STATEMENTS}."
         )
-    if not accounts or not actions:
-        missing = "AWSAccountIds" if not accounts else "Actions"
-        raise ServiceError("MissingParameter", f"The request must contain the parameter {missing}.")
-    for account in accounts:
+    if not actions:
+        raise MissingError("Actions")
+    if len(actions) > MAX_ACTIONS:
+        raise ServiceError("OverLimit", f"{len(actions)} Actions were found, maximum allowed is {MAX_ACTIONS}.")
+    for account in accounts or ["[]"]:
         if not re.fullmatch(r"\d{12}", account):
             raise invalid(account, "PrincipalId", "Unable to verify.")
     named = [action.removeprefix("sqs:").removeprefix("SQS:") for action in actions]
     for action in named:
         if action not in _ACTIONS:
-            allowed = ", ".join(sorted(_ACTIONS - {"*"}))
-            raise invalid(
-                f"SQS:{action}",
-                "ActionName",
-                f"Only the queue owner is allowed to invoke this action, or it is none of {allowed}.",
-            )
+            raise invalid(f"SQS:{action}", "ActionName", "Only the queue owner is allowed to invoke this action.")
     principals = [f"arn:aws:iam::{account}:root" for account in accounts]
     spelt = [f"SQS:{action}" for action in named]
     statement = {

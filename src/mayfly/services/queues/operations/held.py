@@ -42,7 +42,7 @@ class HeldOperations:
         self, context: RequestContext, request: "DeleteMessageBatchRequestTypeDef"
     ) -> dict[str, Any]:
         """Delete up to ten messages; each may fail by itself."""
-        entries = checked_entries(request["Entries"])
+        entries = checked_entries(request["Entries"], "DeleteMessageBatchRequestEntry")
         steps = {entry["Id"]: partial(self._deletion, entry["ReceiptHandle"]) for entry in entries}
         return await self._batch(context, request["QueueUrl"], steps)
 
@@ -61,7 +61,7 @@ class HeldOperations:
     ) -> dict[str, Any]:
         """The same for up to ten messages; each may fail by itself."""
         steps = {}
-        for entry in checked_entries(request["Entries"]):
+        for entry in checked_entries(request["Entries"], "ChangeMessageVisibilityBatchRequestEntry"):
             timeout_s = entry.get("VisibilityTimeout", 0)
             steps[entry["Id"]] = partial(self._change, entry["ReceiptHandle"], timeout_s)
         return await self._batch(context, request["QueueUrl"], steps)

@@ -47,7 +47,7 @@ class SendOperations:
     ) -> dict[str, Any]:
         """Send up to ten messages; each may fail by itself."""
         key = names.key_of(context, request["QueueUrl"])
-        entries = checked_entries(request["Entries"])
+        entries = checked_entries(request["Entries"], "SendMessageBatchRequestEntry")
         sender = sender_of(context.principal)
         drafts: list[tuple[str, str, Draft]] = []
         failures: dict[str, dict[str, Any]] = {}
