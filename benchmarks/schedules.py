@@ -37,7 +37,7 @@ A_SECOND = 500  # that fire each second, in both parts of ten seconds
 PART_S = 10
 AT_ONCE = 5_000  # that fire at the same moment afterwards
 LEAD_S = WATCH_S + 20.0  # from the database being written to the first that fires
-CONNECTIONS = 4
+CONNECTIONS = 32  # of whoever sends messages meanwhile: as much as the server takes
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"}],
