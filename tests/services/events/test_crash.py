@@ -5,8 +5,12 @@ import os
 import random
 import signal
 import threading
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +133,80 @@ def check_replay(platform: PlatformProcess, events: Any, url: str, kept: int) ->
     seen = drained(platform, url, kept)
     assert len(seen) == kept == sum(seen.values())
     assert {rule for _, rule in seen} == {"r00"}
+
+
+@contextmanager
+def endpoint() -> Iterator[tuple[str, set[int]]]:
+    """An HTTP server of a third party, and the numbers of the events that it took."""
+    got: set[int] = set()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            number = json.loads(self.rfile.read(int(self.headers["content-length"])))["n"]
+            # One in five fails at first, as endpoints do.
+            fails = number % 5 == 0 and number not in failed
+            failed.add(number)
+            self.send_response(503 if fails else 204)
+            self.send_header("content-length", "0")
+            self.end_headers()
+            if not fails:
+                got.add(number)
+
+        def log_message(self, *args: Any) -> None:
+            """Nothing."""
+
+    failed: set[int] = set()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", got
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def make_destination(events: Any, name: str, url: str) -> str:
+    connection = events.create_connection(
+        Name=name,
+        AuthorizationType="API_KEY",
+        AuthParameters={"ApiKeyAuthParameters": {"ApiKeyName": "x-key", "ApiKeyValue": "secret"}},
+    )["ConnectionArn"]
+    arn: str = events.create_api_destination(
+        Name=name, ConnectionArn=connection, InvocationEndpoint=url, HttpMethod="POST"
+    )["ApiDestinationArn"]
+    return arn
+
+
+def test_endpoints_that_fail_and_servers_that_die_lose_no_event(tmp_path: Path) -> None:
+    data, allow = tmp_path / "data", ("--outgoing-allow", "127.0.0.0/8")
+    server, platform = start_platform(data, *allow)
+    acknowledged: list[int] = []
+    try:
+        with endpoint() as (gone, _):
+            pass  # nobody listens there any more
+        with endpoint() as (url, got):
+            events = platform.client("events")
+            events.create_event_bus(Name="shop")
+            events.put_rule(Name="http", EventBusName="shop", EventPattern='{"source":["shop"]}')
+            targets = [
+                {"Id": name, "Arn": make_destination(events, name, at), "InputPath": "$.detail"}
+                for name, at in (("dead", gone), ("alive", url))
+            ]
+            assert events.put_targets(Rule="http", EventBusName="shop", Targets=targets)["FailedEntryCount"] == 0
+            for round_ in range(2):
+                putters = Putters(platform, first=round_ * 1_000_000)
+                while len(putters.acknowledged) < 30:
+                    threading.Event().wait(0.005)
+                os.kill(server.pid, signal.SIGKILL)
+                server.wait()
+                acknowledged += putters.join()
+                server, platform = start_platform(data, *allow)
+            deadline = time.monotonic() + 60
+            while not set(acknowledged) <= got and time.monotonic() < deadline:
+                threading.Event().wait(0.05)
+            assert set(acknowledged) - got == set()
+    finally:
+        server.kill()
+        server.wait()
