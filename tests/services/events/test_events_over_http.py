@@ -39,12 +39,16 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProce
 def endpoint() -> Iterator[tuple[str, "Queue[Received]"]]:
     """An HTTP server of a third party, and what it got."""
     got: Queue[Received] = Queue()
+    paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             got.put((self.path, dict(self.headers), body))
-            self.send_response(204)
+            again = sum(path == self.path for path in paths)
+            paths.append(self.path)
+            refused = {"/400": 400, "/503-once": 204 if again else 503}
+            self.send_response(refused.get(self.path, 204))
             self.end_headers()
 
         def log_message(self, *args: Any) -> None:
@@ -167,6 +171,42 @@ def test_events_of_a_bus_go_out_as_cloudevents_that_the_published_package_reads(
     assert found.get_type() == "It Happened"
     assert found.get_source() == name
     assert found.get_data() == {"at": "eu", "n": "é"}
+
+
+def test_what_an_endpoint_refuses_is_a_dead_letter_and_what_it_puts_off_comes_again(
+    platform: PlatformProcess, endpoint: tuple[str, "Queue[Received]"]
+) -> None:
+    url, got = endpoint
+    events, sqs = platform.client("events"), platform.client("sqs")
+    queue = sqs.create_queue(QueueName="letters")["QueueUrl"]
+    letters = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    connection = events.create_connection(
+        Name="letters",
+        AuthorizationType="BASIC",
+        AuthParameters={"BasicAuthParameters": {"Username": "u", "Password": "p"}},
+    )
+    destination = events.create_api_destination(
+        Name="letters", ConnectionArn=connection["ConnectionArn"], InvocationEndpoint=f"{url}/*", HttpMethod="POST"
+    )
+    events.put_rule(Name="letters", EventPattern=json.dumps({"source": ["letters"]}))
+    target = {
+        "Id": "d",
+        "Arn": destination["ApiDestinationArn"],
+        "RoleArn": "arn:aws:iam::000000000000:role/any",
+        "HttpParameters": {"PathParameterValues": ["$.detail.status"]},
+        "DeadLetterConfig": {"Arn": letters},
+    }
+    events.put_targets(Rule="letters", Targets=[target])
+    for status in ("400", "503-once"):
+        entry = {"Source": "letters", "DetailType": "t", "Detail": json.dumps({"status": status})}
+        events.put_events(Entries=[entry])
+    paths = [got.get(timeout=30)[0] for _ in range(3)]
+    assert sorted(paths) == ["/400", "/503-once", "/503-once"]
+    (letter,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20, MessageAttributeNames=["All"])["Messages"]
+    attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert attributes["ERROR_CODE"] == "SDK_CLIENT_ERROR"
+    assert attributes["TARGET_ARN"] == destination["ApiDestinationArn"]
+    assert json.loads(letter["Body"])["detail"] == {"status": "400"}
 
 
 def test_webhooks_put_what_third_parties_sign_on_a_bus_once(platform: PlatformProcess) -> None:

@@ -58,6 +58,7 @@ class Connection(msgspec.Struct, frozen=True, omit_defaults=True):
     method: str = ""
     oauth: Parameters = Parameters()
     invocation: Parameters = Parameters()
+    invocation_said: bool = False  # even if there was nothing in it, which is shown then
 
 
 class Secret(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -79,7 +80,9 @@ class ConnectionKey(NamedTuple):
         return str(Arn("events", self.region, self.account, f"connection/{self.name}/{id_}"))
 
     def secret_arn(self, id_: str) -> str:
-        return str(Arn("secretsmanager", self.region, self.account, f"secret:events!connection/{self.name}/{id_}"))
+        return str(
+            Arn("secretsmanager", self.region, self.account, f"secret:events!connection/{self.name}/{id_}-{id_[:6]}")
+        )
 
 
 class Given(NamedTuple):
@@ -90,6 +93,7 @@ class Given(NamedTuple):
     method: str
     oauth: Parameters
     invocation: Parameters
+    invocation_said: bool
     secret: Secret
 
 
@@ -117,18 +121,21 @@ def given(kind: Kind, auth: Mapping[str, Any]) -> Given:
         )
     own = auth[wanted]
     invocation, invocation_secret = _parameters(auth.get("InvocationHttpParameters", {}))
+    said_so = "InvocationHttpParameters" in auth
     if kind == "BASIC":
         secret = Secret(own["Password"], {}, invocation_secret)
-        return Given(own["Username"], "", "", Parameters(), invocation, secret)
+        return Given(own["Username"], "", "", Parameters(), invocation, said_so, secret)
     if kind == "API_KEY":
         _check_header(own["ApiKeyName"])
         secret = Secret(own["ApiKeyValue"], {}, invocation_secret)
-        return Given(own["ApiKeyName"], "", "", Parameters(), invocation, secret)
+        return Given(own["ApiKeyName"], "", "", Parameters(), invocation, said_so, secret)
     oauth, oauth_secret = _parameters(own.get("OAuthHttpParameters", {}))
     check_endpoint(own["AuthorizationEndpoint"], "AuthorizationEndpoint")
     client = own["ClientParameters"]
     secret = Secret(client["ClientSecret"], oauth_secret, invocation_secret)
-    return Given(client["ClientID"], own["AuthorizationEndpoint"], own["HttpMethod"], oauth, invocation, secret)
+    return Given(
+        client["ClientID"], own["AuthorizationEndpoint"], own["HttpMethod"], oauth, invocation, said_so, secret
+    )
 
 
 def changed(kind: Kind, auth: Mapping[str, Any], known: Connection, secret: Secret) -> Given:
@@ -146,8 +153,8 @@ def changed(kind: Kind, auth: Mapping[str, Any], known: Connection, secret: Secr
         kept = {"OAuthHttpParameters": _said(known.oauth, secret.oauth)}
         own = {"AuthorizationEndpoint": known.endpoint, "HttpMethod": known.method} | kept | own
         own["ClientParameters"] = client
-    invocation = {"InvocationHttpParameters": _said(known.invocation, secret.invocation)}
-    return given(kind, {**invocation, **auth, wanted: own})
+    kept = {"InvocationHttpParameters": _said(known.invocation, secret.invocation)} if known.invocation_said else {}
+    return given(kind, {**kept, **auth, wanted: own})
 
 
 def shown(connection: Connection) -> dict[str, Any]:
@@ -166,7 +173,7 @@ def shown(connection: Connection) -> dict[str, Any]:
         if connection.oauth != Parameters():
             own["OAuthHttpParameters"] = _said(connection.oauth, None)
     found: dict[str, Any] = {_PARAMETERS[connection.kind]: own}
-    if connection.invocation != Parameters():
+    if connection.invocation_said:
         found["InvocationHttpParameters"] = _said(connection.invocation, None)
     return found
 

@@ -47,7 +47,7 @@ class ConnectionOperations:
                 state,
                 now,
                 now,
-                authorized_at=now if state == "AUTHORIZED" else None,
+                authorized_at=now,
                 description=request.get("Description"),
             ),
             said,
@@ -180,6 +180,7 @@ def _made(connection: Connection, said: Given) -> Connection:
         method=said.method,
         oauth=said.oauth,
         invocation=said.invocation,
+        invocation_said=said.invocation_said,
     )
 
 
