@@ -94,7 +94,7 @@ async def test_pipes_have_tags(stage: Stage) -> None:
     [
         ({"Source": queue_arn("nothing")}, "cannot be read"),
         ({"Source": TABLE_STREAM}, "Mayfly has no sources like"),
-        ({"Source": queue_arn("in").replace("us-east-1", "eu-west-1")}, "another region"),
+        ({"Source": queue_arn("in").replace(HOME.account, "111111111111")}, "another account"),
         ({"Target": f"arn:aws:kinesis:us-east-1:{HOME.account}:stream/s"}, "does not implement"),
         ({"Enrichment": f"arn:aws:execute-api:us-east-1:{HOME.account}:a/s/GET/p"}, "does not implement"),
         ({"Enrichment": f"arn:aws:states:us-east-1:{HOME.account}:stateMachine:m"}, "StartSyncExecution"),

@@ -4,9 +4,11 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
+
 from mayfly.services.contract import ServiceError
 from mayfly.services.pipes.calls import FunctionFaultError
-from tests.services.pipes.conftest import FUNCTION, GROUP, HOME, ROLE, Stage, queue_arn
+from tests.services.pipes.conftest import CONTEXT, FUNCTION, GROUP, HOME, ROLE, Stage, queue_arn
 
 
 async def test_messages_go_from_queue_to_queue_and_leave_the_first(stage: Stage) -> None:
@@ -258,3 +260,13 @@ async def test_what_follows_a_failure_in_its_group_waits_and_the_order_stays(sta
     assert failed
     assert [body for body in taken if body[0] == "a"] == ["a1", "a2"]
     assert [body for body in taken if body[0] == "b"] == ["b1", "b2"]
+
+
+async def test_a_queue_of_another_region_is_a_source_like_any_other(stage: Stage) -> None:
+    context = msgspec.structs.replace(CONTEXT, region="eu-west-1")
+    url = (await stage.queues.operations["CreateQueue"](context, {"QueueName": "far"}))["QueueUrl"]
+    target = await stage.make_queue("out")
+    await stage.create(Source=queue_arn("far").replace("us-east-1", "eu-west-1"))
+    await stage.queues.operations["SendMessage"](context, {"QueueUrl": url, "MessageBody": "x"})
+    (message,) = await stage.receive(target)
+    assert json.loads(message["Body"])["awsRegion"] == "eu-west-1"
