@@ -9,7 +9,7 @@ from mayfly.services.topics import statements as sql
 from mayfly.services.topics import subscription_attributes
 from mayfly.services.topics.catalog import Catalog
 from mayfly.services.topics.dispatch import Dispatch
-from mayfly.services.topics.filters import Seen, Wants
+from mayfly.services.topics.filters import Policies, Seen, Wants
 from mayfly.services.topics.model import REPLAYS, FanOut, Message, Replay, ReplayWork, Subscription, Topic
 from mayfly.services.topics.plans import Planned
 from mayfly.services.topics.publishing import Publisher
@@ -66,6 +66,7 @@ class ReplayItems:
         self._catalog = catalog
         self._dispatch = dispatch
         self._clock = clock
+        self._policies = Policies()
 
     def begin(self, tx: Tx, topic: Topic, subscription: Subscription, replay_id: str, since: float) -> None:
         """Have a replay done."""
@@ -98,7 +99,7 @@ class ReplayItems:
         archived = tx.all(sql.ARCHIVED, params)
         due = [row for row in archived if replay.until is None or row[1] <= replay.until]
         planned = Planned(subscription, subscription_attributes.dead_letters(subscription.attributes))
-        wants = Wants([subscription])
+        wants = Wants([subscription], self._policies)
         for row in due:
             message = msgspec.structs.replace(_message.decode(row[2]), replayed=True)
             if wants.by(Seen(message)):

@@ -16,21 +16,50 @@ from mayfly.matching.index import Index
 from mayfly.services.topics.model import Message, Subscription
 
 DEFAULT_SCOPE: Literal["MessageAttributes"] = "MessageAttributes"
+MOST_POLICIES = 10_000
 
 _log = logging.getLogger(__name__)
+
+
+class Policies:
+    """Compiled policies by what they say, so that a topic whose subscriptions change compiles what is new alone.
+
+    Not for several threads at a time.
+    """
+
+    def __init__(self, most: int = MOST_POLICIES) -> None:
+        self._most = most
+        self._compiled: dict[tuple[str, Scope], FilterPolicy] = {}
+
+    def of(self, subscription: Subscription) -> FilterPolicy | None:
+        """The policy of a subscription, which was checked when it was given; None: it wants everything.
+
+        `FilterPolicyError` for one that an earlier version of the platform took.
+        """
+        text = subscription.attributes.get("FilterPolicy")
+        if text is None:
+            return None
+        key = (text, scope_of(subscription.attributes))
+        found = self._compiled.get(key)
+        if found is None:
+            found = compile_filter_policy(*key)
+            if len(self._compiled) >= self._most:
+                self._compiled.clear()
+            self._compiled[key] = found
+        return found
 
 
 class Wants:
     """Which of some subscriptions want a message: one look into an index for all that have a policy, whatever their
     number. Not for several threads at a time."""
 
-    def __init__(self, subscriptions: Sequence[Subscription]) -> None:
+    def __init__(self, subscriptions: Sequence[Subscription], policies: Policies) -> None:
         self._everything: list[int] = []
         self._by_attributes: Index[int] = Index()
         self._by_body: dict[str, Index[int]] = {}  # by protocol, each of which may have a text of its own
         for at, one in enumerate(subscriptions):
             try:
-                policy = compiled(one)
+                policy = policies.of(one)
             except FilterPolicyError as error:
                 # It must cost its subscription the messages, not the topic.
                 _log.error("%s gets nothing until its filter policy is set anew: %s", one.arn, error)
@@ -76,14 +105,6 @@ class Seen:
         if text not in self._bodies:
             self._bodies[text] = event_of_body(text)
         return self._bodies[text]
-
-
-def compiled(subscription: Subscription) -> FilterPolicy | None:
-    """The policy of a subscription, which was checked when it was given; None: it wants everything.
-
-    `FilterPolicyError` for one that an earlier version of the platform took."""
-    text = subscription.attributes.get("FilterPolicy")
-    return None if text is None else compile_filter_policy(text, scope_of(subscription.attributes))
 
 
 def scope_of(attributes: Mapping[str, str]) -> Scope:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from threading import Lock
 
 from mayfly.services.topics import catalog, subscription_attributes
-from mayfly.services.topics.filters import Seen, Wants
+from mayfly.services.topics.filters import Policies, Seen, Wants
 from mayfly.services.topics.model import Subscription
 from mayfly.store.api import Reader
 
-PAGE = 500
+PAGE = 250
 MOST_KEPT = 50_000
 
 
@@ -40,10 +40,11 @@ class Page:
 
 
 class Plans:
-    """Pages of all topics. Used by the writer's thread and by the event loop."""
+    """Pages of all topics, read and asked by the writer's thread; the event loop glances at them."""
 
     def __init__(self, most: int = MOST_KEPT) -> None:
         self._most = most
+        self._policies = Policies()
         self._pages: OrderedDict[tuple[int, int], tuple[int, Page]] = OrderedDict()  # by topic and what was before
         self._kept = 0
         self._lock = Lock()
@@ -56,7 +57,7 @@ class Plans:
             if found is not None and found[0] == revision:
                 self._pages.move_to_end(key)
                 return found[1]
-        page = _read(reader, topic_id, after)
+        page = _read(reader, self._policies, topic_id, after)
         with self._lock:
             self._drop(key)
             self._pages[key] = (revision, page)
@@ -81,9 +82,9 @@ def _weight(page: Page) -> int:
     return len(page.planned) + 1
 
 
-def _read(reader: Reader, topic_id: int, after: int) -> Page:
+def _read(reader: Reader, policies: Policies, topic_id: int, after: int) -> Page:
     found = catalog.subscriptions(reader, topic_id, after, PAGE + 1)
     confirmed = [one for one in found[:PAGE] if one.confirmed]
     planned = tuple(Planned(one, subscription_attributes.dead_letters(one.attributes)) for one in confirmed)
     last = found[PAGE - 1].id if len(found) > PAGE else None
-    return Page(planned, last, any(not one.raw for one in confirmed), Wants(confirmed))
+    return Page(planned, last, any(not one.raw for one in confirmed), Wants(confirmed, policies))
