@@ -106,7 +106,7 @@ def test_what_is_not_implemented_is_named(aws: Aws) -> None:
         "s3api", "put-bucket-replication", "--bucket", "x", "--replication-configuration", '{"Role":"r","Rules":[]}',
         fails=True,
     )  # fmt: skip
-    assert "Mayfly does not implement CreateTopic of sns" in aws("sns", "create-topic", "--name", "t", fails=True)
+    assert "Mayfly does not implement ListStreams of kinesis" in aws("kinesis", "list-streams", fails=True)
     assert "Mayfly does not implement DescribeInstances of ec2" in aws("ec2", "describe-instances", fails=True)
 
 
