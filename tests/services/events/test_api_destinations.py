@@ -337,6 +337,15 @@ async def test_calls_keep_the_limit_of_a_destination_and_make_room_when_it_is_fa
     assert {error.after_s for error in late if isinstance(error, HttpTargetError)} == {3.0}
 
 
+async def test_a_destination_that_was_not_called_for_a_while_is_called_at_once(api: Api) -> None:
+    arn = await api.destination(BASIC, InvocationRateLimitPerSecond=1)
+    api.clock.advance(60)
+    await api.made.deliveries.deliver(arn, HttpDelivery(b"{}"))
+    api.clock.advance(60)
+    await api.made.deliveries.deliver(arn, HttpDelivery(b"{}"))
+    assert api.slept == []
+
+
 @pytest.mark.parametrize("rate", [1, 3, 50])
 def test_no_second_has_more_calls_than_the_limit_whatever_their_times(rate: int) -> None:
     pace, now = Pace(rate, 0.0), 0.0

@@ -72,6 +72,7 @@ class DestinationDeliveries:
         self._clock = clock
         self._sleep = sleep
         self._paces: dict[str, Pace] = {}
+        self._since = clock.monotonic()
 
     def exists(self, reader: Reader, arn: str) -> bool:
         """See `http_targets.HttpTargets`."""
@@ -124,7 +125,7 @@ class DestinationDeliveries:
         pace = self._paces.get(way.arn)
         if pace is None:
             self._forget_idle(now)
-            pace = self._paces[way.arn] = Pace(way.destination.rate, now)
+            pace = self._paces[way.arn] = Pace(way.destination.rate, self._since)
         pace.set_rate(way.destination.rate)
         turn = pace.reserve(now, PATIENCE_S)
         if turn is None:

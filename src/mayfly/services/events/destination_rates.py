@@ -1,9 +1,9 @@
 """How fast a destination may be called: never more often than its limit within any second.
 
 A call waits for its turn, which comes a second after the one before it that used the same place: as many places as the
-limit allows. When its turn has come, it is the moment at which it really began that counts. In memory: a fresh pace
-takes it that the platform called as often as it may right before, so that a restart does not double the rate. Used by
-`destination_deliveries`.
+limit allows. When its turn has come, it is the moment at which it really began that counts. In memory: a pace takes it
+that the process before this one called as often as it may until this one began, so that a restart does not double the
+rate. Used by `destination_deliveries`.
 """
 
 from collections import deque
@@ -33,9 +33,10 @@ class Turn:
 class Pace:
     """The calls of one destination, which may be made `rate` times in any window of a second."""
 
-    def __init__(self, rate: int, now: float) -> None:
+    def __init__(self, rate: int, since: float) -> None:
+        """`since`: when the process began, or any later moment up to now."""
         self._rate = rate
-        self._since = now
+        self._since = since
         self._turns: deque[Turn] = deque()  # the latest, in order
 
     @property
