@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from mayfly.services.topics.service import TopicsService
 from mayfly.store.api import Tx
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
+from tests.services.topics.subscriber import Subscriber
 
 OpenStore = Callable[..., Awaitable[SqliteStore]]
 
@@ -186,3 +188,13 @@ async def world(open_store: OpenStore, clock: ManualClock) -> AsyncIterator[Worl
     made = World(store, clock)
     async with running(made.service):
         yield made
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    with Subscriber() as made:
+        thread = threading.Thread(target=made.serve_forever)
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()

@@ -16,11 +16,13 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.conftest import PlatformProcess, start_platform
+from tests.services.topics.subscriber import Subscriber
 from tests.test_sudden_death import TRUST, descendants, wait_until_gone
 
 KILLS = 3
 A_ROUND = 40
 PUBLISHERS = 3
+REACHING = ("--outgoing-allow", "127.0.0.0/8")
 HANDLER = """
 import boto3
 
@@ -36,9 +38,9 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
 
 class Application:
-    """A topic with three queues and a function, and a FIFO topic with a FIFO queue."""
+    """A topic with three queues, a function and a URL, and a FIFO topic with a FIFO queue."""
 
-    def __init__(self, platform: PlatformProcess) -> None:
+    def __init__(self, platform: PlatformProcess, url: str) -> None:
         sns, sqs = platform.client("sns"), platform.client("sqs")
         sqs.create_queue(QueueName="from-function")
         self.topic = sns.create_topic(Name="t")["TopicArn"]
@@ -49,6 +51,7 @@ class Application:
         fifo = _queue(sqs, "four.fifo", FifoQueue="true")
         sns.subscribe(TopicArn=self.fifo, Protocol="sqs", Endpoint=fifo, Attributes=raw)
         sns.subscribe(TopicArn=self.topic, Protocol="lambda", Endpoint=_function(platform))
+        sns.subscribe(TopicArn=self.topic, Protocol="http", Endpoint=url)
 
 
 def _queue(sqs: Any, name: str, **attributes: str) -> str:
@@ -145,11 +148,14 @@ def drained(platform: PlatformProcess, name: str, wanted: set[str]) -> list[str]
             sqs.delete_message_batch(QueueUrl=url, Entries=entries)
 
 
-def test_every_acknowledged_message_arrives_everywhere_although_the_server_is_killed(tmp_path: Path) -> None:
+def test_every_acknowledged_message_arrives_everywhere_although_the_server_is_killed(
+    tmp_path: Path, subscriber: Subscriber
+) -> None:
     data, dice = tmp_path / "data", random.Random(20)
-    server, platform = start_platform(data)
+    server, platform = start_platform(data, *REACHING)
     try:
-        application = Application(platform)
+        application = Application(platform, subscriber.url)
+        subscriber.wait_for("SubscriptionConfirmation")
         publishing = Publishing(application)
         publishing.start()
         try:
@@ -162,13 +168,14 @@ def test_every_acknowledged_message_arrives_everywhere_although_the_server_is_ki
                 server.wait()
                 publishing.platform = None
                 wait_until_gone(family)
-                server, platform = start_platform(data)
+                server, platform = start_platform(data, *REACHING)
             publishing.platform = platform
             publishing.wait_for_more()
         finally:
             publishing.end()
         for name in ("one", "two", "three", "from-function"):
             assert publishing.acknowledged <= set(drained(platform, name, publishing.acknowledged))
+        subscriber.wait_for_messages(publishing.acknowledged)
         in_order = drained(platform, "four.fifo", publishing.acknowledged)
         assert len(in_order) == len(set(in_order)), "a message came twice within the interval"
         for publisher in range(PUBLISHERS):
