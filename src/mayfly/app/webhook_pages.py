@@ -17,6 +17,7 @@ from mayfly.app import own
 from mayfly.app.event_pages import content
 from mayfly.clock import Clock
 from mayfly.services.contract import HttpRequest, HttpResponse, ServiceError
+from mayfly.services.events.cloudevents import RESERVED
 from mayfly.services.events.intake import missing
 from mayfly.services.events.model import DEFAULT_BUS, BusKey
 from mayfly.services.events.webhook_desk import MOST_BODY, WebhookDesk, shown
@@ -94,8 +95,8 @@ class WebhookPages:
         except (msgspec.DecodeError, RecursionError) as error:
             return own.said(400, str(error))
         source = asked.source or f"webhook.{asked.name}"
-        if source.startswith("aws."):
-            return own.said(400, "sources that begin with aws. are the platform's own")
+        if source.startswith(RESERVED):
+            return own.said(400, "sources that begin with aws. or mayfly. are the platform's own")
         known = Form()
         form = Form(
             asked.header or known.header,

@@ -421,6 +421,12 @@ async def test_what_cannot_be_is_refused(api: Api, name: str, request_: dict[str
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("url", ["https://*/x", "https://*.example/x", "https://u:*@api.example/", "http://*:80?a"])
+async def test_who_sends_an_event_does_not_choose_whom_it_reaches(api: Api, url: str) -> None:
+    with pytest.raises(ServiceError, match="in the path only"):
+        await api.destination(BASIC, url)
+
+
 async def test_a_name_that_is_taken_stays_as_it_is(api: Api) -> None:
     await api.destination(BASIC)
     with pytest.raises(ServiceError, match="already exists"):

@@ -155,9 +155,10 @@ def test_other_content_is_no_cloudevent(content_type: str) -> None:
         parse({"content-type": content_type}, b"{}")
 
 
-def test_sources_of_the_platform_are_not_for_others() -> None:
+@pytest.mark.parametrize("source", ["aws.ec2", "mayfly.functions"])
+def test_sources_of_the_platform_are_not_for_others(source: str) -> None:
     with pytest.raises(CloudEventError, match="platform's own"):
-        to_event(CloudEvent({**NEEDED, "source": "aws.ec2"}), BUS, NOW)
+        to_event(CloudEvent({**NEEDED, "source": source}), BUS, NOW)
 
 
 def test_what_a_rule_makes_of_an_event_is_the_data() -> None:

@@ -26,6 +26,7 @@ from mayfly.services.events.model import BusKey, Event
 VERSION = "1.0"
 REQUIRED = ("specversion", "id", "source", "type")
 MEMBER = "cloudevent"
+RESERVED = ("aws.", "mayfly.")  # beginnings of the sources of what the platform itself tells
 JSON = "application/json"
 MOST_ATTRIBUTES, LONGEST_ATTRIBUTE = 64, 4096
 _NAME = re.compile(r"[a-z0-9]{1,64}")
@@ -82,8 +83,8 @@ def moment(text: str) -> float:
 def to_event(cloud: CloudEvent, bus: BusKey, now: float) -> Event:
     """The event that a CloudEvent is on a bus; `CloudEventError`."""
     attributes = cloud.attributes
-    if attributes["source"].startswith("aws."):
-        raise CloudEventError("sources that begin with aws. are the platform's own")
+    if attributes["source"].startswith(RESERVED):
+        raise CloudEventError("sources that begin with aws. or mayfly. are the platform's own")
     at = moment(attributes["time"]) if "time" in attributes else now
     text = _encode(
         {

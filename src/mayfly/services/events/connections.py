@@ -4,6 +4,7 @@ What a caller gives is split into what is shown again and what is secret; the se
 service by any operation. Pure. Used by the operations, the authorizer and deliveries.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -200,6 +201,9 @@ def check_endpoint(url: str, member: str) -> None:
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in {"http", "https"} or not rest or rest.startswith(("/", "?", "#")):
         raise errors.invalid(f"Parameter {member} is not valid. Reason: it must be a URL that begins with https://.")
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    if "*" in authority:  # or the senders of events would choose whom they reach
+        raise errors.invalid(f"Parameter {member} is not valid. Reason: * can stand in the path only.")
 
 
 def _parameters(said: Mapping[str, Any]) -> tuple[Parameters, dict[str, str]]:
