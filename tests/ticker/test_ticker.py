@@ -5,11 +5,12 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from typing import Any
 
 import pytest
 
 from mayfly.clock import ManualClock
-from mayfly.store.api import Tx
+from mayfly.store.api import StorageFailedError, Tx
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
 from mayfly.ticker.ticker import BATCH, PUT_OFF_S, Moment, Tick, Ticker
@@ -211,3 +212,38 @@ async def test_over_changes_pauses_and_restarts_each_moment_runs_at_most_once_an
                     moment += 60
                 wanted[name] = moment
     assert sorted(await ran(store)) == sorted(expected)
+
+
+async def test_what_is_set_while_the_first_look_is_under_way_is_noticed(
+    store: SqliteStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticker = Ticker(store, clock, "k", Runs().act)
+    await set_at(store, ticker, ("far", clock.now() + 1e6))
+    fresh = Ticker(store, clock, "k", Runs().act)
+    read = store.read
+
+    async def meanwhile(body: Any) -> Any:
+        found = await read(body)
+        monkeypatch.setattr(store, "read", read)
+        await set_at(store, fresh, ("near", clock.now()))  # after the look, before its answer is there
+        return found
+
+    monkeypatch.setattr(store, "read", meanwhile)
+    assert await fresh.settle() == 1
+
+
+async def test_after_a_look_that_failed_the_next_one_finds_what_is_due(
+    store: SqliteStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticker = Ticker(store, clock, "k", Runs().act)
+    await set_at(store, ticker, ("a", clock.now()))
+    read = store.read
+
+    async def fail(body: Any) -> Any:
+        monkeypatch.setattr(store, "read", read)
+        raise StorageFailedError("the disk is away")
+
+    monkeypatch.setattr(store, "read", fail)
+    with pytest.raises(StorageFailedError):
+        await ticker.settle()
+    assert await ticker.settle() == 1

@@ -112,7 +112,7 @@ class Ticker:
         """Act upon everything that is due now; how many ticks that were. Batches follow one another meanwhile."""
         count = 0
         if self._earliest == -math.inf:
-            self._earliest = await self._store.read(self._look)
+            await self._look_up()
         if (late_s := self._clock.now() - self._earliest) > LATE_S:
             _log.info("ticks of %s are %.0f s late, and are acted upon now", self._kind, late_s)
         while self._earliest <= self._clock.now():
@@ -134,11 +134,11 @@ class Ticker:
         except Exception:
             self._earliest = -math.inf
             _log.info("a batch of ticks of %s is taken one by one, since one of them failed", self._kind)
-            taken, earliest = await self._take_singly()
+            return await self._take_singly()
         self._notice(earliest)
         return taken
 
-    async def _take_singly(self) -> tuple[int, float]:
+    async def _take_singly(self) -> int:
         now = self._clock.now()
         due = await self._store.read(lambda reader: self._due(reader, now))
         for tick in due:
@@ -151,8 +151,18 @@ class Ticker:
             except Exception:
                 _log.exception("the tick of %s %s failed; it is put off by %.0f s", self._kind, tick.key, PUT_OFF_S)
                 await self._store.write(lambda tx, tick=tick: self._put_off(tx, tick, now))  # type: ignore[misc]
+        await self._look_up()
+        return len(due)
+
+    async def _look_up(self) -> None:
+        """Find the earliest tick anew. What is set while the database is asked may be none of what it answers."""
         self._earliest = math.inf
-        return len(due), await self._store.read(self._look)
+        try:
+            found = await self._store.read(self._look)
+        except BaseException:
+            self._earliest = -math.inf
+            raise
+        self._earliest = min(self._earliest, found)
 
     def _act_on_batch(self, tx: Tx) -> tuple[int, float]:
         now = self._clock.now()
