@@ -4,11 +4,10 @@ Real requests, each with a signature of its own where its body differs, over loo
 """
 
 import json
+import socket
 import statistics
-import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from benchmarks import conversations
 from benchmarks.conversations import Conversation, Held
@@ -57,7 +56,8 @@ def queues(platform: Running, report: Report) -> None:
     )
     if stream is None:
         console.print("  redis-server is not installed; on Debian: apt-get install redis-server")
-    p50, p99 = wake_ups(client)
+    waking = client.create_queue(QueueName="bench-waking", Attributes={"VisibilityTimeout": "600"})["QueueUrl"]
+    p50, p99 = wake_ups(platform, signer, waking)
     report.add(
         Row("queue: from the send to the wake-up of a long poll, median", p50, "ms"),
         Row("queue: the same, p99", p99, "ms"),
@@ -108,30 +108,29 @@ def draining(signer: Signer, url: str) -> conversations.Make:
     return talk
 
 
-def wake_ups(client: Any) -> tuple[float, float]:
-    """Median and 99th percentile of the time from before a send to after the receive that waited for it, in ms.
-
-    Through boto3 on both sides, so that the clients' own time, some 1 ms, is part of it.
-    """
-    url = client.create_queue(QueueName="bench-waking")["QueueUrl"]
+def wake_ups(platform: Running, signer: Signer, url: str) -> tuple[float, float]:
+    """Median and 99th percentile of the time from before a send to after the receive that waited for it, in ms."""
+    ask = json.dumps({"QueueUrl": url, "WaitTimeSeconds": 20}).encode()
+    say = json.dumps({"QueueUrl": url, "MessageBody": "x"}).encode()
+    receive, send = signer.request("AmazonSQS.ReceiveMessage", ask), signer.request("AmazonSQS.SendMessage", say)
     samples: list[float] = []
-    sent_at = 0.0
-    received = threading.Semaphore(0)
-
-    def receive() -> None:
+    address = ("127.0.0.1", platform.port)
+    with socket.create_connection(address) as receiver, socket.create_connection(address) as sender:
         for _ in range(WAKES):
-            reply = client.receive_message(QueueUrl=url, WaitTimeSeconds=20)
-            samples.append(time.perf_counter() - sent_at)
-            client.delete_message(QueueUrl=url, ReceiptHandle=reply["Messages"][0]["ReceiptHandle"])
-            received.release()
-
-    receiver = threading.Thread(target=receive)
-    receiver.start()
-    for _ in range(WAKES):
-        time.sleep(0.01)  # the receiver waits by then
-        sent_at = time.perf_counter()
-        client.send_message(QueueUrl=url, MessageBody="x")
-        received.acquire()
-    receiver.join()
+            receiver.sendall(receive)
+            time.sleep(0.01)  # the receiver waits by then
+            began = time.perf_counter()
+            sender.sendall(send)
+            _reply(receiver)
+            samples.append(time.perf_counter() - began)
+            _reply(sender)
     samples.sort()
     return statistics.median(samples) * 1000, samples[int(len(samples) * 0.99)] * 1000
+
+
+def _reply(connection: socket.socket) -> bytes:
+    """The body of the next reply."""
+    buffer = b""
+    while (content := conversations.http_reply(buffer)) is None:
+        buffer += connection.recv(65536)
+    return content

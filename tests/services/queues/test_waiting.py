@@ -67,6 +67,16 @@ async def test_a_receiver_wakes_when_a_delay_or_a_visibility_timeout_ends(queues
         assert await queues.bodies(url, WaitTimeSeconds=20) == ["late"]
 
 
+async def test_receivers_wake_for_what_falls_due_after_what_others_got(queues: Queues) -> None:
+    url = await queues.make()
+    receivers = [asyncio.create_task(queues.bodies(url, 10, WaitTimeSeconds=20)) for _ in range(2)]
+    await waiting(queues, 2)
+    await queues.send(url, "soon", DelaySeconds=1)
+    await queues.send(url, "later", DelaySeconds=2)
+    async with asyncio.timeout(PATIENCE_S):
+        assert sorted(await asyncio.gather(*receivers)) == [["later"], ["soon"]]
+
+
 async def test_a_receiver_wakes_when_the_group_it_could_have_is_free(queues: Queues) -> None:
     url = await queues.make("a.fifo")
     for body in ("one", "two"):

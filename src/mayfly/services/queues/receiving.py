@@ -109,7 +109,9 @@ class Receiving:
             tx.run(statements.ADD_TO_STORE, {"no": queue.store, "messages": 0, "received": fresh})
         if wanted.attempt_id is not None and queue.fifo:
             self._remember(tx, queue, wanted.attempt_id, held, now)
-        self._tell(tx, queue, len(held) == wanted.most, until)
+        full = len(held) == wanted.most
+        following = None if full else self._next_due(tx, queue, found, now)
+        self._tell(tx, queue, full, until if following is None else min(until, following))
         return Received(queue, held, now, None)
 
     def _of_queue(self, tx: Tx, queue: Queue, target: Queue | None, room: int, now: int, found: _Sorted) -> None:
@@ -173,11 +175,12 @@ class Receiving:
         row = tx.one(statement, {"store": queue.store, "now": now})
         return None if row is None or row[0] is None else int(row[0])
 
-    def _tell(self, tx: Tx, queue: Queue, full: bool, until: int) -> None:
+    def _tell(self, tx: Tx, queue: Queue, full: bool, due_at: int) -> None:
+        """Let those who wait know when to look: now, where there may be more, or when the next falls due."""
         board, key = self._board, queue.key
 
         def tell() -> None:
-            board.expect(key, until)
+            board.expect(key, due_at)
             if full:
                 board.arrived(key, 1)
 
