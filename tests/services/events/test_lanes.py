@@ -44,15 +44,18 @@ class Stage:
         self.busy = asyncio.Event()
         self.busy.set()
         self.most = self._now = 0
+        self.taken = True
         self.lanes.attach(self.handle)
 
-    async def handle(self, claim: Claim) -> None:
+    async def handle(self, lane: str, claim: Claim) -> bool:
+        assert lane == "there"
         self._now += 1
         self.most = max(self.most, self._now)
         await self.busy.wait()
         await self.store.write(lambda tx: self.queue.complete(tx, claim))
         self._now -= 1
         self.handled.append(claim.payload)
+        return self.taken
 
     async def put(self, *payloads: bytes) -> None:
         def body(tx: Tx) -> None:
@@ -110,6 +113,24 @@ async def test_lanes_that_a_former_server_left_are_taken_up(stage: Stage) -> Non
     await stage.put(b"left")
     running = asyncio.create_task(stage.lanes.run())
     await stage.until(1)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_destination_that_fails_is_asked_one_thing_at_a_time_until_it_does_not(stage: Stage) -> None:
+    stage.taken = False
+    running = asyncio.create_task(stage.lanes.run())
+    await stage.put(*[b"x"] * AT_ONCE)
+    await stage.until(AT_ONCE)
+    stage.most = 0
+    await stage.put(*[b"x"] * 20)
+    await stage.until(AT_ONCE + 20)
+    assert stage.most == 1
+    stage.taken = True
+    await stage.put(*[b"x"] * 60)
+    await stage.until(AT_ONCE + 80)
+    assert stage.most > 1
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

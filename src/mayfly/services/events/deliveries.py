@@ -91,20 +91,23 @@ class Deliveries:
         """Write the dead letter of an event for which no attempt makes sense."""
         self._letter(tx, self._waiting(rule_arn, aim, event, None), failure, GiveUp(None))
 
-    async def handle(self, claim: Claim) -> None:
-        """One more attempt for an item of a lane, and what follows, in one transaction."""
+    async def handle(self, claim: Claim) -> bool:
+        """One more attempt for an item of a lane, and what follows, in one transaction; whether the target took it."""
         waiting = _decode(claim.payload)
         max_age_s = attempts.MAX_AGE_S if waiting.max_age_s is None else waiting.max_age_s
         if not waiting.tried and self._clock.now() - waiting.since > max_age_s:
-            return await self._store.write(lambda tx: self._too_late(tx, claim, waiting))
+            await self._store.write(lambda tx: self._too_late(tx, claim, waiting))
+            return False
         if waiting.target_arn.split(":", 3)[2] != "events":
             return await self._store.write(lambda tx: self._locally(tx, claim, waiting))
         try:
             await self._http.deliver(waiting.target_arn, _request(waiting))
         except HttpTargetError as error:
             failure = Failure(error.code, error.message, error.retry, error.after_s, error.counted)
-            return await self._store.write(lambda tx: self._failed(tx, claim, waiting, failure))
-        return await self._store.write(lambda tx: self._queue.complete(tx, claim))
+            await self._store.write(lambda tx: self._failed(tx, claim, waiting, failure))
+            return not failure.counted  # a rate limit of ours says nothing against the endpoint
+        await self._store.write(lambda tx: self._queue.complete(tx, claim))
+        return True
 
     def _rendered(self, rule_arn: str, rule_name: str, aim: Aim, event: Event) -> bytes:
         assert aim.render is not None
@@ -130,14 +133,16 @@ class Deliveries:
             trace=event.trace,
         )
 
-    def _locally(self, tx: Tx, claim: Claim, waiting: Waiting) -> None:
+    def _locally(self, tx: Tx, claim: Claim, waiting: Waiting) -> bool:
         options = TargetOptions(group_id=waiting.group_id, trace_header=waiting.trace)
         body = waiting.event if waiting.body is None else waiting.body
         try:
             self._targets.accept(tx, waiting.target_arn, body, options)
         except ServiceError as refusal:
-            return self._failed(tx, claim, waiting, attempts.failure_of(refusal))
-        return self._queue.complete(tx, claim)
+            self._failed(tx, claim, waiting, attempts.failure_of(refusal))
+            return False
+        self._queue.complete(tx, claim)
+        return True
 
     def _too_late(self, tx: Tx, claim: Claim, waiting: Waiting) -> None:
         """So many events wait for the target that the turn of this one came when it was too old."""

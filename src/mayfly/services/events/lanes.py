@@ -22,7 +22,23 @@ _PREFIX = "events.to/"
 
 _log = logging.getLogger(__name__)
 
-Handle = Callable[[Claim], Awaitable[None]]
+# Whether the destination took it: what is done with an item, and its end, in one transaction.
+Handle = Callable[[str, Claim], Awaitable[bool]]
+
+
+class _Lane:
+    """One lane at work."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.queue = _PREFIX + name
+        self.under_way: set[asyncio.Task[None]] = set()
+        self.width = AT_ONCE
+
+    def learned(self, taken: bool) -> None:
+        """A destination that fails is asked one thing at a time until it does not, so that many dead ones, each as
+        slow as can be, do not take all the room there is."""
+        self.width = min(AT_ONCE, 2 * self.width) if taken else 1
 
 
 class Lanes:
@@ -37,7 +53,7 @@ class Lanes:
         self._room = asyncio.Semaphore(ALTOGETHER)
 
     def attach(self, handle: Handle) -> None:
-        """Say what is done with an item: an attempt, and its end in one transaction."""
+        """Say what is done with an item of a lane."""
         self._handle = handle
 
     def put(self, tx: Tx, lane: str, payload: bytes, ready_at: float | None = None) -> None:
@@ -77,52 +93,53 @@ class Lanes:
             return
         self._tasks[lane] = self._group.create_task(self._work(lane), name=f"events-lane-{lane}")
 
-    async def _work(self, lane: str) -> None:
+    async def _work(self, name: str) -> None:
         """The boundary around one lane."""
-        under_way: set[asyncio.Task[None]] = set()
+        lane = _Lane(name)
         try:
             while True:
                 try:
-                    if await self._turn(lane, under_way):
+                    if await self._turn(lane):
                         return
                 except StoreClosedError:
                     return
                 except Exception:
-                    _log.exception("the events for %s cannot be claimed now; the next attempt follows", lane)
+                    _log.exception("the events for %s cannot be claimed now; the next attempt follows", name)
                     await asyncio.sleep(_PAUSE_S)
         finally:
-            for task in under_way:
+            for task in lane.under_way:
                 task.cancel()
 
-    async def _turn(self, lane: str, under_way: set[asyncio.Task[None]]) -> bool:
+    async def _turn(self, lane: _Lane) -> bool:
         """Claim what there is room for, or sleep; whether the lane is over."""
-        if len(under_way) >= AT_ONCE:
-            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+        if len(lane.under_way) >= lane.width:
+            await asyncio.wait(lane.under_way, return_when=asyncio.FIRST_COMPLETED)
             return False
-        claims = await self._queue.claim(_PREFIX + lane, AT_ONCE - len(under_way), LEASE_S)
+        claims = await self._queue.claim(lane.queue, lane.width - len(lane.under_way), LEASE_S)
         for claim in claims:
-            task = asyncio.create_task(self._one(claim))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
+            task = asyncio.create_task(self._one(lane, claim))
+            lane.under_way.add(task)
+            task.add_done_callback(lane.under_way.discard)
         if claims:
             return False
-        if under_way:
-            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+        if lane.under_way:
+            await asyncio.wait(lane.under_way, return_when=asyncio.FIRST_COMPLETED)
             return False
-        if await self._retire(lane):
+        if await self._retire(lane.name):
             return True
-        await self._queue.wait(_PREFIX + lane, _IDLE_S)
+        await self._queue.wait(lane.queue, _IDLE_S)
         return False
 
-    async def _one(self, claim: Claim) -> None:
+    async def _one(self, lane: _Lane, claim: Claim) -> None:
         """The boundary around one item: whatever goes wrong, it is not lost, its lease runs out."""
         assert self._handle is not None, "attached before it runs"
         try:
             async with self._room:
-                await self._handle(claim)
+                lane.learned(await self._handle(lane.name, claim))
         except (StaleClaimError, StoreClosedError) as error:
             _log.info("a delivery was not recorded, it will be made again: %s", error)
         except Exception:
+            lane.learned(taken=False)
             _log.exception("an event could not be delivered; it will be tried again when its lease has run out")
 
     async def _retire(self, lane: str) -> bool:

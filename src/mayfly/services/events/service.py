@@ -90,8 +90,8 @@ class EventsService:
         """Let rules that wait for the clock look at it again: for whoever moves it by hand, or saw it jump."""
         self._ticker.ticker.clock_moved()
 
-    async def _handle(self, claim: Claim) -> None:
-        if claim.queue.endswith(LANE):
+    async def _handle(self, lane: str, claim: Claim) -> bool:
+        if lane == LANE:
             await self._router.handle(claim)
-        else:
-            await self._deliveries.handle(claim)
+            return True
+        return await self._deliveries.handle(claim)
