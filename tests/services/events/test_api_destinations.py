@@ -186,6 +186,14 @@ async def test_a_request_has_what_the_rule_and_the_connection_add_and_the_connec
     assert request.timeout_s == 5.0
 
 
+@pytest.mark.parametrize("name", ["Host", "transfer-encoding", "Content-Length"])
+async def test_a_rule_does_not_write_what_frames_a_request(api: Api, name: str) -> None:
+    arn = await api.destination(BASIC)
+    error = await api.failure(arn, HttpDelivery(b"{}", (), {name: "x"}))
+    assert (error.code, error.retry) == ("INVALID_PARAMETER", False)
+    assert api.web.got == []
+
+
 async def test_path_parameters_must_be_there_and_cannot_leave_their_place(api: Api) -> None:
     arn = await api.destination(BASIC, "https://api.example/*/x")
     for values in ((), ("..",)):

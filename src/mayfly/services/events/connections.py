@@ -17,7 +17,7 @@ Kind = Literal["BASIC", "API_KEY", "OAUTH_CLIENT_CREDENTIALS"]
 State = Literal["AUTHORIZING", "AUTHORIZED", "DEAUTHORIZED"]
 
 # What belongs to the connection itself, and not to those who set one up.
-_FORBIDDEN_HEADERS = frozenset(
+FORBIDDEN_HEADERS = frozenset(
     ("connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
 )
 _PARAMETERS: Mapping[Kind, str] = {
@@ -250,5 +250,5 @@ def _said(parameters: Parameters, secret: Mapping[str, str] | None) -> dict[str,
 
 
 def _check_header(name: str) -> None:
-    if name.lower() in _FORBIDDEN_HEADERS:
+    if name.lower() in FORBIDDEN_HEADERS:
         raise errors.invalid(f"Header {name} cannot be set: the platform writes it itself.")

@@ -13,7 +13,7 @@ import msgspec
 from mayfly.ids import Arn
 from mayfly.outgoing.api import Request
 from mayfly.services.events import cloudevents, cloudevents_http
-from mayfly.services.events.connections import Connection, Secret, whole
+from mayfly.services.events.connections import FORBIDDEN_HEADERS, Connection, Secret, whole
 from mayfly.services.events.http_targets import HttpDelivery
 
 DEFAULT_RATE = 300  # requests a second, as on AWS
@@ -69,6 +69,8 @@ def request(
     destination: Destination, connection: Connection, secret: Secret, delivery: HttpDelivery, token: str | None
 ) -> Request:
     """The request for one event. What a connection adds wins over what a rule adds; `UnfitDeliveryError`."""
+    if not FORBIDDEN_HEADERS.isdisjoint(map(str.lower, delivery.headers)):
+        raise UnfitDeliveryError("the rule gives a header that belongs to the connection, such as Host")
     added = whole(connection.invocation, secret.invocation)
     asked = merged(tuple(delivery.headers.items()), added.headers)
     made, body = _content(delivery, added.body, asked)
