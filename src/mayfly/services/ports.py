@@ -103,6 +103,15 @@ class MessageAttribute:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """On whose behalf a service acts."""
+
+    principal: str  # the service, "sns.amazonaws.com"
+    arn: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class QueueMessage:
     """A message for a queue from inside the platform, with all that a sender outside may say of it."""
 
@@ -113,6 +122,7 @@ class QueueMessage:
     delay_s: int | None = None  # None: what the queue says; standard queues only
     trace_header: str | None = None  # the system attribute AWSTraceHeader
     sender_id: str = ""  # the system attribute SenderId; empty: the platform
+    source: Source | None = None  # whom a Deny of the queue's policy may keep out; None: nobody asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +325,7 @@ __all__ = [
     "SdkOperations",
     "SentMessage",
     "SigningKey",
+    "Source",
     "TargetOptions",
     "Ticker",
     "Ticks",

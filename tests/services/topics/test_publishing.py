@@ -346,22 +346,32 @@ async def test_an_event_is_published_although_nobody_has_signed_anything_yet(wor
     assert await world.messages(Q) == ['{"a":1}']
 
 
-async def test_a_policy_may_deny_a_service_to_publish(world: World) -> None:
+@pytest.mark.parametrize(
+    ("condition", "denied"),
+    [
+        (None, True),
+        ({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::secret-*"}}, True),
+        ({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::open-*"}}, False),
+        ({"ArnNotLike": {"aws:SourceArn": "arn:aws:s3:::open-*"}}, True),
+        ({"StringEquals": {"aws:SourceAccount": ["1", "000000000000"]}}, True),
+        ({"StringNotEquals": {"aws:SourceAccount": "000000000000"}}, False),
+        ({"Bool": {"aws:SecureTransport": "false"}}, False),
+        ({"Bool": {"aws:SecureTransport": False}}, False),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, True),
+    ],
+)
+async def test_a_policy_may_deny_a_service_to_publish(world: World, condition: Any, denied: bool) -> None:
     topic = await world.topic()
-    policy = {
-        "Statement": [
-            {
-                "Effect": "Deny",
-                "Principal": {"Service": "s3.amazonaws.com"},
-                "Action": "sns:Publish",
-                "Resource": topic,
-                "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::secret-*"}},
-            }
-        ]
-    }
-    await world.call("SetTopicAttributes", TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy))
+    statement = {"Effect": "Deny", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sns:Publish"}
+    if condition is not None:
+        statement["Condition"] = condition
+    policy = json.dumps({"Statement": [{**statement, "Resource": topic}]})
+    await world.call("SetTopicAttributes", TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
     targets = world.service.event_targets
-    await targets.check(topic, "s3.amazonaws.com", "arn:aws:s3:::open", "000000000000")
+    await targets.check(topic, "events.amazonaws.com", "arn:aws:s3:::secret-1", "000000000000")
+    if not denied:
+        await targets.check(topic, "s3.amazonaws.com", "arn:aws:s3:::secret-1", "000000000000")
+        return
     with pytest.raises(ServiceError) as caught:
         await targets.check(topic, "s3.amazonaws.com", "arn:aws:s3:::secret-1", "000000000000")
     assert caught.value.code == "AuthorizationErrorException"

@@ -190,3 +190,23 @@ def test_a_bucket_tells_a_queue_and_a_topic(client: Client) -> None:
     _, removed = map(json.loads, received(sqs, behind_url, 2))
     assert removed["Subject"] == "Amazon S3 Notification"
     assert json.loads(removed["Message"])["Records"][0]["eventName"] == "ObjectRemoved:Delete"
+
+
+def test_a_queue_may_keep_a_topic_out_and_asks_for_no_network_where_there_is_none(client: Client) -> None:
+    sns, sqs = client("sns"), client("sqs")
+    topic = sns.create_topic(Name=fresh())["TopicArn"]
+    dead_url, dead = new_queue(sqs)
+    redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead})}
+
+    def policy(condition: dict[str, Any]) -> str:
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*", "Condition": condition}
+        return json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+
+    open_url, opened = new_queue(sqs, Policy=policy({"Bool": {"aws:SecureTransport": "false"}}))
+    _, closed = new_queue(sqs, Policy=policy({"ArnEquals": {"aws:SourceArn": topic}}))
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=opened)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=closed, Attributes=redrive)
+    sns.publish(TopicArn=topic, Message="x")
+    for url in (open_url, dead_url):
+        [body] = received(sqs, url, 1)
+        assert json.loads(body)["Message"] == "x"

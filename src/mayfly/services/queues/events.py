@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from mayfly import ids
 from mayfly.services.contract import ServiceError
-from mayfly.services.ports import PLAIN, QueueMessage, SentMessage, TargetOptions
+from mayfly.services.ports import PLAIN, QueueMessage, SentMessage, Source, TargetOptions
 from mayfly.services.queues import drafting, resource_policy
 from mayfly.services.queues.catalog import Catalog
 from mayfly.services.queues.errors import NoQueueError
@@ -31,12 +31,7 @@ class QueueDoors:
     async def check(self, arn: str, principal: str, source_arn: str, source_account: str) -> None:
         """See `ports.EventTargets`."""
         queue = await self._store.read(lambda reader: self._find(reader, arn))
-        if resource_policy.denies(queue.policy, Attempt(queue.arn, principal, source_arn, source_account)):
-            raise ServiceError(
-                "AccessDenied",
-                f"The policy of {queue.arn} does not let {principal} send messages to it on behalf of {source_arn}.",
-                status=403,
-            )
+        _admit(queue, Source(principal, source_arn, source_account))
 
     def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
         """See `ports.EventTargets`. A FIFO queue needs a group, and an id unless it deduplicates by content."""
@@ -55,6 +50,8 @@ class QueueDoors:
     def send(self, tx: Tx, queue_arn: str, message: QueueMessage) -> SentMessage:
         """See `ports.QueueSink`."""
         queue = self._find(tx, queue_arn)
+        if message.source is not None and queue.policy:
+            _admit(queue, message.source)
         draft = drafting.draft_of(message, PLATFORM, packed(self._new_id()))
         drafting.check_for(queue, draft)
         sent = self._sending.send(tx, queue, (draft,))[0]
@@ -66,3 +63,13 @@ class QueueDoors:
         if queue is None:
             raise NoQueueError
         return queue
+
+
+def _admit(queue: Queue, source: Source) -> None:
+    """`ServiceError` where the queue's policy denies a source to send."""
+    if resource_policy.denies(queue.policy, Attempt(queue.arn, source.principal, source.arn, source.account)):
+        raise ServiceError(
+            "AccessDenied",
+            f"The policy of {queue.arn} does not let {source.principal} send messages to it on behalf of {source.arn}.",
+            status=403,
+        )

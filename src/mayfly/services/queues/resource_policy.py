@@ -138,7 +138,7 @@ def _holds(operator: str, key: str, wanted: Iterable[Any], attempt: Attempt) -> 
         "aws:sourcearn": attempt.source_arn,
         "aws:sourceaccount": attempt.source_account,
         "aws:principalservicename": attempt.principal,
-        "aws:securetransport": "false",
+        "aws:securetransport": "true",  # it never leaves the platform
     }
     value = known.get(key.lower())
     if value is None:

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from mayfly.clock import Clock
 from mayfly.services.contract import ServiceError
-from mayfly.services.ports import EventTargets, MessageAttribute, QueueMessage, QueueSink
+from mayfly.services.ports import EventTargets, MessageAttribute, QueueMessage, QueueSink, Source
 from mayfly.services.topics import statements as sql
-from mayfly.services.topics.model import Attribute, Delivery, Message, Subscription, lane_queue
+from mayfly.services.topics.model import PRINCIPAL, Attribute, Delivery, Message, Subscription, Topic, lane_queue
 from mayfly.services.topics.plans import Planned
 from mayfly.services.topics.rendering import Rendering
 from mayfly.services.topics.status import Outcome, StatusLog
@@ -82,7 +82,9 @@ class Dispatch:
         attributes = rendering.message.attributes if subscription.raw else ()
         try:
             self._queues.send(
-                tx, planned.dead_letters, queue_message(planned.dead_letters, rendering.message, body, attributes)
+                tx,
+                planned.dead_letters,
+                queue_message(planned.dead_letters, rendering.topic, rendering.message, body, attributes),
             )
         except ServiceError:
             return False
@@ -106,12 +108,14 @@ class Dispatch:
         sent = self._queues.send(
             tx,
             subscription.endpoint,
-            queue_message(subscription.endpoint, message, rendering.body(subscription), attributes),
+            queue_message(subscription.endpoint, rendering.topic, message, rendering.body(subscription), attributes),
         )
         return sent.message_id
 
 
-def queue_message(queue_arn: str, message: Message, body: str, attributes: tuple[Attribute, ...]) -> QueueMessage:
+def queue_message(
+    queue_arn: str, topic: Topic, message: Message, body: str, attributes: tuple[Attribute, ...]
+) -> QueueMessage:
     """The message that a queue gets; a standard one takes no deduplication id."""
     return QueueMessage(
         body,
@@ -119,6 +123,7 @@ def queue_message(queue_arn: str, message: Message, body: str, attributes: tuple
         group_id=message.group_id,
         deduplication_id=message.deduplication_id if queue_arn.endswith(".fifo") else None,
         sender_id=message.sender,
+        source=Source(PRINCIPAL, topic.arn, topic.account),
     )
 
 

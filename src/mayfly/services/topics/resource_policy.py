@@ -26,6 +26,7 @@ _MORE_ACTIONS = ("Receive", "Unsubscribe", "GetDataProtectionPolicy", "PutDataPr
 _OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": str.__eq__,
     "StringLike": fnmatchcase,
+    "Bool": str.__eq__,
     "ArnEquals": fnmatchcase,
     "ArnLike": fnmatchcase,
 }
@@ -101,7 +102,13 @@ def denies(text: str | None, principal: str, action: str, source_arn: str, sourc
     """Whether a statement denies `principal` (a service, or an ARN) `action` on behalf of `source_arn`."""
     if text is None or "Deny" not in text:
         return False
-    facts = {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account, "aws:sourceowner": source_account}
+    facts = {
+        "aws:sourcearn": source_arn,
+        "aws:sourceaccount": source_account,
+        "aws:sourceowner": source_account,
+        "aws:principalservicename": principal,
+        "aws:securetransport": "true",  # it never leaves the platform
+    }
     return any(
         isinstance(statement, dict)
         and statement.get("Effect") == "Deny"
@@ -131,22 +138,22 @@ def _is_action(value: Any, action: str) -> bool:
 
 
 def _conditions_hold(conditions: Any, facts: Mapping[str, str]) -> bool:
-    """Whether all conditions hold; one that this platform cannot know does not."""
-    if conditions is None:
-        return True
+    """Whether all conditions hold. One that cannot be judged here does: a Deny is somebody's precaution."""
     if not isinstance(conditions, dict):
-        return False
-    for operator, tests in conditions.items():
-        for key, wanted in tests.items() if isinstance(tests, dict) else ():
-            fact = facts.get(str(key).lower())
-            if fact is None:
-                return False
-            same = _OPERATORS.get(operator.replace("Not", ""))
-            if same is None:
-                return False
-            if any(same(fact, str(one)) for one in _list(wanted)) == ("Not" in operator):
-                return False
-    return True
+        return True
+    return all(
+        _holds(str(operator), facts.get(str(key).lower()), _list(wanted))
+        for operator, tests in conditions.items()
+        for key, wanted in (tests.items() if isinstance(tests, dict) else ())
+    )
+
+
+def _holds(operator: str, fact: str | None, wanted: list[Any]) -> bool:
+    same = _OPERATORS.get(operator.removesuffix("IfExists").replace("Not", ""))
+    if fact is None or same is None:
+        return True
+    texts = [str(one).lower() if isinstance(one, bool) else str(one) for one in wanted]
+    return any(same(fact, text) for text in texts) != ("Not" in operator)
 
 
 def _list(value: Any) -> list[Any]:
