@@ -6,6 +6,7 @@ from typing import Any
 
 from mayfly.services.contract import ServiceError
 from mayfly.services.events.http_targets import HttpDelivery, HttpTargetError
+from mayfly.services.events.lanes import IDLE_S
 from tests.services.events.conftest import Events, destination_arn, entry, function_arn, queue_arn
 
 BUSY = ServiceError("ThrottlingException", "later")
@@ -254,7 +255,8 @@ async def test_a_lane_that_is_empty_is_forgotten(events: Events) -> None:
             return len(rows)
 
         async with asyncio.timeout(10):
-            while await lanes():  # noqa: ASYNC110 - nobody signals it
+            while await lanes():
+                await events.pass_time(IDLE_S + 1)
                 await asyncio.sleep(0.005)
         await events.put(entry())
         await events.until(lambda: len(events.http.got) == 2)

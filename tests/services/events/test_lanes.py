@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mayfly.clock import ManualClock
-from mayfly.services.events.lanes import AT_ONCE, Lanes
+from mayfly.services.events.lanes import AT_ONCE, IDLE_S, Lanes
 from mayfly.store.api import Claim, Reader, Tx
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
@@ -37,6 +37,7 @@ class Interposed:
 class Stage:
     def __init__(self, store: SqliteStore, clock: ManualClock) -> None:
         self.store = store
+        self.clock = clock
         self.interposed = Interposed(store)
         self.queue = SqlReadyQueue(store, clock)
         self.lanes = Lanes(self.interposed, self.queue)
@@ -64,9 +65,12 @@ class Stage:
 
         await self.store.write(body)
 
-    async def until(self, count: int) -> None:
+    async def until(self, count: int, pass_s: float = 0.0) -> None:
+        """Return when so many items were handled; the clock moves by `pass_s` again and again."""
         async with asyncio.timeout(10):
-            while len(self.handled) < count:  # noqa: ASYNC110 - nobody signals it
+            while len(self.handled) < count:
+                self.clock.advance(pass_s)
+                self.queue.clock_moved()
                 await asyncio.sleep(0.002)
 
 
@@ -87,7 +91,7 @@ async def test_what_is_put_while_a_lane_is_given_up_is_handled(stage: Stage) -> 
     running = asyncio.create_task(stage.lanes.run())
     await asyncio.sleep(0)
     await stage.put(b"first")
-    await stage.until(2)
+    await stage.until(2, pass_s=IDLE_S + 1)
     assert stage.handled == [b"first", b"late"]
     running.cancel()
     with suppress(asyncio.CancelledError):

@@ -15,7 +15,7 @@ from mayfly.store.api import Claim, NewItem, ReadyQueue, Row, StaleClaimError, S
 LEASE_S = 60.0  # longer than an attempt may take
 AT_ONCE = 8  # items of one lane under way
 ALTOGETHER = 512  # items of all lanes under way
-_IDLE_S = 60.0
+IDLE_S = 60.0  # after which an empty lane is given up
 _PAUSE_S = 1.0
 _PAGE = 1000
 _PREFIX = "events.to/"
@@ -34,6 +34,7 @@ class _Lane:
         self.queue = _PREFIX + name
         self.under_way: set[asyncio.Task[None]] = set()
         self.width = AT_ONCE
+        self.waited = False  # for more, in vain; looking whether it is empty costs as much as it holds
 
     def learned(self, taken: bool) -> None:
         """A destination that fails is asked one thing at a time until it does not, so that many dead ones, each as
@@ -121,13 +122,15 @@ class Lanes:
             lane.under_way.add(task)
             task.add_done_callback(lane.under_way.discard)
         if claims:
+            lane.waited = False
             return False
         if lane.under_way:
             await asyncio.wait(lane.under_way, return_when=asyncio.FIRST_COMPLETED)
             return False
-        if await self._retire(lane.name):
+        if lane.waited and await self._retire(lane.name):
             return True
-        await self._queue.wait(lane.queue, _IDLE_S)
+        await self._queue.wait(lane.queue, IDLE_S)
+        lane.waited = True
         return False
 
     async def _one(self, lane: _Lane, claim: Claim) -> None:
