@@ -196,7 +196,7 @@ def _policy(_queue: Queue, text: str) -> dict[str, Any]:
 def _object(name: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise invalid(text, name, f"{name} must be a JSON object.")

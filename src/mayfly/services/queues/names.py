@@ -10,6 +10,7 @@ from mayfly.services.queues.model import QueueKey
 
 FIFO = ".fifo"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
+_LONGEST_ARN = 256
 _HOST = re.compile(r"(?:sqs\.(?P<region>[a-z0-9-]+)|(?P<legacy>[a-z0-9-]+)\.queue)\.amazonaws\.com")
 
 
@@ -50,6 +51,8 @@ def key_of(context: RequestContext, url: str) -> QueueKey:
 
 def key_of_arn(arn: str) -> QueueKey | None:
     """The queue that an ARN names; None when it names none."""
+    if len(arn) > _LONGEST_ARN:
+        return None
     try:
         parsed = Arn.parse(arn)
     except ValueError:

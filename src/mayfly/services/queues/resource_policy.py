@@ -16,6 +16,7 @@ from mayfly.services.queues.errors import MissingError, invalid, invalid_attribu
 SEND: Final = "SQS:SendMessage"
 MAX_STATEMENTS: Final = 20
 MAX_ACTIONS: Final = 7
+MAX_CHARACTERS: Final = 8192  # a queue is read with every message, and its policy with it
 _ACTIONS: Final = frozenset(
     {"*", "SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes"}
     | {"GetQueueUrl", "ListDeadLetterSourceQueues", "PurgeQueue"}
@@ -35,8 +36,8 @@ class Attempt(NamedTuple):
 def check(text: str) -> None:
     """`ServiceError` unless `text` has the form of a policy."""
     try:
-        policy = json.loads(text)
-    except ValueError:
+        policy = json.loads(text) if len(text) <= MAX_CHARACTERS else None
+    except (ValueError, RecursionError):
         policy = None
     statements = _list(policy.get("Statement")) if isinstance(policy, dict) else []
     fine = bool(statements) and all(

@@ -125,7 +125,7 @@ def _read(handle: str) -> tuple[str, str]:
     try:
         value = json.loads(base64.b64decode(handle, validate=True))
         return str(value["taskId"]), str(value["sourceArn"])
-    except (binascii.Error, ValueError, KeyError, TypeError):
+    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
         raise InvalidValueError("Value for parameter TaskHandle is invalid.") from None
 
 
