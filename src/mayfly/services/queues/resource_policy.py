@@ -106,7 +106,7 @@ def denies(policy: str, attempt: Attempt) -> bool:
 
     A Deny whose conditions cannot be judged here holds: it is somebody's precaution.
     """
-    if not policy:
+    if "Deny" not in policy:
         return False
     return any(
         each.get("Effect") == "Deny" and _applies(each, attempt) for each in _list(json.loads(policy)["Statement"])
