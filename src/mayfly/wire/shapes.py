@@ -12,6 +12,7 @@ each of which holds on to all that it was ever asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from threading import RLock
 from typing import Any, Generic, TypeVar
 
 from botocore.model import Shape
@@ -20,12 +21,17 @@ Step = TypeVar("Step", bound=Callable[..., Any])
 
 
 class Compiler(Generic[Step]):
-    """Compiles shapes to functions and keeps them. Subclasses or callers give `build`."""
+    """Compiles shapes to functions and keeps them. Subclasses or callers give `build`.
+
+    For several threads: a start compiles in one what its first requests may ask for in another. Who is second waits,
+    since a shape that is half compiled is no use to it.
+    """
 
     def __init__(self, build: Callable[[Shape, Compiler[Step]], Step]) -> None:
         self._build = build
         self._done: dict[Hashable, Step] = {}
-        self._open: set[Hashable] = set()
+        self._open: set[Hashable] = set()  # of the thread that holds the lock
+        self._lock = RLock()
 
     def step(self, shape: Shape) -> Step:
         """The function for `shape`."""
@@ -33,6 +39,10 @@ class Compiler(Generic[Step]):
         found = self._done.get(key)
         if found is not None:
             return found
+        with self._lock:
+            return self._done.get(key) or self._compiled(key, shape)
+
+    def _compiled(self, key: Hashable, shape: Shape) -> Step:
         if key in self._open:
             done = self._done
 
