@@ -143,3 +143,24 @@ def test_events_are_put_and_matched(aws: Aws) -> None:
     aws("events", "remove-targets", *rule, "--ids", "l")
     aws("events", "delete-rule", "--name", "all", "--event-bus-name", "cli")
     aws("events", "delete-event-bus", "--name", "cli")
+
+
+def test_topics_fan_out_and_pipes_carry_on(aws: Aws, platform: PlatformProcess) -> None:
+    urls = {name: platform.client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("cli-in", "cli-out")}
+    arn = "arn:aws:sqs:us-east-1:000000000000:cli-{}"
+    service = {"Effect": "Allow", "Principal": {"Service": "pipes.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [service]})
+    role = aws("iam", "create-role", "--role-name", "cli-pipe", "--assume-role-policy-document", trust)["Role"]["Arn"]
+    topic = aws("sns", "create-topic", "--name", "cli", "--query", "TopicArn", "--output", "text").strip()
+    to = ("--topic-arn", topic)
+    aws("sns", "subscribe", *to, "--protocol", "sqs", "--notification-endpoint", arn.format("in"))
+    aws(
+        "pipes", "create-pipe", "--name", "cli", "--role-arn", role, "--source", arn.format("in"),
+        "--target", arn.format("out"), "--target-parameters", '{"InputTemplate": "<$.body.Message>"}',
+    )  # fmt: skip
+    kind = '{"kind": {"DataType": "String", "StringValue": "book"}}'
+    aws("sns", "publish", *to, "--message", "hello", "--message-attributes", kind)
+    (message,) = platform.client("sqs").receive_message(QueueUrl=urls["cli-out"], WaitTimeSeconds=20)["Messages"]
+    assert message["Body"] == "hello"
+    assert "NotFound" in aws("sns", "publish", "--topic-arn", f"{topic}-none", "--message", "x", fails=True)
+    assert "NotFoundException" in aws("pipes", "describe-pipe", "--name", "none", fails=True)
