@@ -1,8 +1,11 @@
 """Event buses through boto3, against a running platform: the real functions, queues, topics, buckets and log groups."""
 
+import io
 import json
+import sys
 import time
 import uuid
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +14,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 Client = Callable[..., Any]
+HANDLER = "def handler(event, context):\n    print('got', event['detail']['n'], event['source'])\n"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
 
 
 @pytest.fixture
@@ -199,3 +207,31 @@ def test_a_pattern_can_be_tried_without_a_rule(client: Client) -> None:
     events = client("events")
     assert events.test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps(event))["Result"] is True
     assert events.test_event_pattern(EventPattern='{"detail":{"n":[4]}}', Event=json.dumps(event))["Result"] is False
+
+
+def test_a_function_is_invoked_with_the_event(client: Client, bus: str) -> None:
+    role = client("iam").create_role(RoleName=bus, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", HANDLER)
+    functions = client("lambda")
+    arn = functions.create_function(
+        FunctionName=bus,
+        Runtime=f"python{sys.version_info[0]}.{sys.version_info[1]}",
+        Handler="app.handler",
+        Role=role,
+        Code={"ZipFile": package.getvalue()},
+    )["FunctionArn"]
+    functions.get_waiter("function_active_v2").wait(FunctionName=bus)
+    put_rule(client, bus, "run", {"source": ["shop"]}, {"Arn": arn})
+    client("events").put_events(
+        Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "sold", "Detail": '{"n": 42}'}]
+    )
+    logs, group, lines = client("logs"), f"/aws/lambda/{bus}", list[str]()
+    deadline = time.monotonic() + 30
+    while not any("got 42 shop" in line for line in lines):
+        assert time.monotonic() < deadline, lines
+        try:
+            lines = [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
+        except logs.exceptions.ResourceNotFoundException:
+            continue
