@@ -191,6 +191,23 @@ async def test_a_claim_that_was_given_back_is_worth_nothing_any_more(
     assert await queue.depth("q") == 1
 
 
+async def test_a_queue_is_empty_when_nothing_is_ready_delayed_or_leased(
+    store: Store, queue: ReadyQueue, clock: ManualClock
+) -> None:
+    assert await queue.empty("q")
+    await put_texts(store, queue, "a")
+    assert not await queue.empty("q")
+    assert await queue.empty("r")
+    (claim,) = await queue.claim("q", 1, 10)
+    assert not await queue.empty("q")
+    await store.write(lambda tx: queue.retry(tx, claim, clock.now() + 60))
+    assert not await queue.empty("q")
+    clock.advance(60)
+    (claim,) = await queue.claim("q", 1, 10)
+    await complete(store, queue, claim)
+    assert await queue.empty("q")
+
+
 async def test_buried_items_are_listed_by_id_a_page_at_a_time(
     store: Store, queue: ReadyQueue, clock: ManualClock
 ) -> None:

@@ -156,7 +156,10 @@ class ReadyQueue(Protocol):
         """Dead items with an id above `after_id`, in order of id."""
 
     async def depth(self, queue: str) -> int:
-        """How many items are ready, delayed or leased."""
+        """How many items are ready, delayed or leased. Counts them all: for tests and pages, not for every delivery."""
+
+    async def empty(self, queue: str) -> bool:
+        """Whether there is no item, be it ready, delayed or leased. Costs the same however many there are."""
 
     async def wait(self, queue: str, timeout_s: float) -> None:
         """Return when an item of `queue` may be ready, or after `timeout_s`; spurious returns are allowed.

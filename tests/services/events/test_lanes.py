@@ -138,3 +138,26 @@ async def test_a_destination_that_fails_is_asked_one_thing_at_a_time_until_it_do
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+
+
+async def test_whether_a_lane_is_over_is_asked_without_counting_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lane of many retries sleeps and wakes for each of them."""
+
+    def one_lane(reader: Reader) -> object:
+        return reader.one("SELECT 1 FROM events_lanes")
+
+    async def depth(queue: str) -> int:
+        raise AssertionError(f"{queue} was counted")
+
+    monkeypatch.setattr(stage.queue, "depth", depth)
+    running = asyncio.create_task(stage.lanes.run())
+    await stage.put(b"one", b"two")
+    async with asyncio.timeout(10):
+        while await stage.store.read(one_lane):  # noqa: ASYNC110 - nobody signals it
+            await asyncio.sleep(0.002)
+    assert sorted(stage.handled) == [b"one", b"two"]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running

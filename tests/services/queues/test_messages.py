@@ -182,6 +182,7 @@ async def test_messages_too_old_are_never_received(queues: Queues) -> None:
     await queues.send(url, "two")
     queues.clock.advance(60)
     assert await queues.bodies(url) == []
+    await queues.service.sweeper.sweep()
     assert await queues.counts(url) == (0, 0, 0)
 
 

@@ -249,3 +249,25 @@ async def test_what_is_older_than_the_archive_keeps_is_forgotten(world: World) -
         return [reader.one(f"SELECT count(*) FROM topics_{name}")[0] for name in ("archive", "deduplication")]
 
     assert await world.store.read(counts) == [1, 1]
+
+
+async def test_deleting_a_topic_leaves_what_it_archived_to_be_removed_in_small_transactions(world: World) -> None:
+    topic = await world.topic("t.fifo", ArchivePolicy='{"MessageRetentionPeriod": 30}')
+    for number in range(5):
+        await publish(world, topic, str(number), MessageDeduplicationId=str(number))
+    await world.call("SetTopicAttributes", TopicArn=topic, AttributeName="ArchivePolicy", AttributeValue="{}")
+    await world.call("DeleteTopic", TopicArn=topic)
+    assert (await rows(world, "topics_archive"), await rows(world, "topics_gone")) == (5, 1)
+    again = await world.topic("t.fifo")
+    await publish(world, again, "0", MessageDeduplicationId="0")
+    await world.service.housekeeping.once()
+    assert (await rows(world, "topics_archive"), await rows(world, "topics_gone")) == (0, 0)
+    world.clock.advance(301)
+    await world.service.housekeeping.once()
+    assert await rows(world, "topics_deduplication") == 0
+
+
+async def rows(world: World, table: str) -> int:
+    found = await world.store.read(lambda reader: reader.one(f"SELECT count(*) FROM {table}"))
+    assert found is not None
+    return int(found[0])

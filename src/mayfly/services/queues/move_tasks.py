@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from mayfly.clock import Clock
 from mayfly.errors import PlatformError
-from mayfly.services.queues import moving, statements
+from mayfly.services.queues import moving, receiving, statements
 from mayfly.services.queues.board import Board
 from mayfly.services.queues.catalog import Catalog
 from mayfly.services.queues.model import Queue, Stored
@@ -169,7 +169,7 @@ class MoveTasks:
 
 
 def _due(tx: Tx, source: Queue, count: int, now: int) -> list[Stored]:
-    rows = tx.all(statements.SELECT_DUE, {"store": source.store, "now": now, "count": count})
+    rows = tx.all(statements.SELECT_DUE, receiving.due(source, now, count))
     return [Stored(*row) for row in rows]
 
 

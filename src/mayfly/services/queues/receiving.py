@@ -24,6 +24,8 @@ from mayfly.store.api import Tx
 
 MOST_ASIDE = 500  # messages that are removed or moved in one transaction; the rest is for the next
 RECOUNT_MS = 1000
+# Entries of the index that a count reads: where more than that are delayed, it may come out too small.
+MOST_COUNTED = 4 * MAX_IN_FLIGHT
 
 
 class Wanted(NamedTuple):
@@ -119,7 +121,7 @@ class Receiving:
             # What was found before is due still, so that it is found again: it is counted in, and skipped.
             seen = len(found.taken) + len(found.old) + len(found.dead)
             count = seen + room - len(found.taken)
-            rows = tx.all(statements.SELECT_DUE, {"store": queue.store, "now": now, "count": count})
+            rows = tx.all(statements.SELECT_DUE, due(queue, now, count))
             for row in rows[seen:]:
                 _sort(Stored(*row), queue, target, now, found)
             if len(rows) < count:
@@ -195,7 +197,8 @@ class Receiving:
             return MAX_IN_FLIGHT
         flight = self._flights.get(queue.store)
         if flight is None or not 0 <= now - flight.counted_at < RECOUNT_MS:
-            counted = tx.one(statements.COUNT_IN_FLIGHT, {"store": queue.store, "now": now})
+            params = {"store": queue.store, "now": now, "most": MOST_COUNTED}
+            counted = tx.one(statements.COUNT_IN_FLIGHT, params)
             flight = self._flights[queue.store] = _Flight(now, int(counted[0]) if counted is not None else 0)
         return MAX_IN_FLIGHT - flight.count
 
@@ -221,6 +224,11 @@ class Receiving:
         handles = _encode([(row.id, row.receives) for row in held])
         params = {"queue_no": queue.no, "attempt_id": attempt_id, "expires_at": now + DEDUPLICATION_MS}
         tx.run(statements.PUT_ATTEMPT, {**params, "handles": handles})
+
+
+def due(queue: Queue, now: int, count: int) -> dict[str, int]:
+    """What `SELECT_DUE` is asked for `count` messages of a standard queue that may be received now."""
+    return {"store": queue.store, "old": now - queue.retention_s * 1000, "now": now, "count": count}
 
 
 def _sort(row: Stored, queue: Queue, target: Queue | None, now: int, found: _Sorted) -> None:

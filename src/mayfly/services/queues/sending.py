@@ -51,7 +51,7 @@ class Sending:
             group = draft.details.group
             assert group is not None, "checked"
             duplicate = {
-                "queue_no": queue.no,
+                "store": queue.store,
                 "scope": group if queue.deduplication_scope == "messageGroup" else "",
                 "deduplication_id": drafting.deduplication_id(draft),
             }

@@ -41,9 +41,10 @@ UPDATE queues_store SET messages = messages + :messages, received = received + :
 """
 FIND_STORE = "SELECT messages, received FROM queues_store WHERE no = :no"
 DELETE_STORE = "DELETE FROM queues_store WHERE no = :no"
-# Both read nothing but the part of the index that lies in the future.
+# Both read nothing but the part of the index that lies in the future; the first, no more than `most` entries of it.
 COUNT_IN_FLIGHT = """
-SELECT count(*) FROM queues_message WHERE store = :store AND due_at > :now AND receives > 0
+SELECT coalesce(sum(CASE WHEN receives > 0 THEN 1 ELSE 0 END), 0)
+FROM (SELECT receives FROM queues_message WHERE store = :store AND due_at > :now LIMIT :most) AS future
 """
 COUNT_LATER = """
 SELECT count(*), coalesce(sum(CASE WHEN receives = 0 THEN 1 ELSE 0 END), 0)
@@ -61,9 +62,11 @@ _COLUMNS = """
 m.id, m.due_at, m.receives, m.sent_at, m.first_at, m.message_id, m.group_no, m.details, coalesce(m.body, b.body)
 FROM queues_message AS m LEFT JOIN queues_body AS b ON b.id = m.id AND m.body IS NULL
 """
-# Served by queues_message_in_order: the rows come in order, and the scan ends with the last one wanted.
+# Served by queues_message_in_order: the rows come in order, and the scan ends with the last one wanted. A message that
+# fell due before `old` is too old; millions of them may lie there until they are swept, and nobody walks over them.
 SELECT_DUE = f"""
-SELECT {_COLUMNS} WHERE m.store = :store AND m.due_at <= :now ORDER BY m.due_at, m.receives, m.id LIMIT :count
+SELECT {_COLUMNS} WHERE m.store = :store AND m.due_at > :old AND m.due_at <= :now
+ORDER BY m.due_at, m.receives, m.id LIMIT :count
 """
 SELECT_OF_GROUP = f"SELECT {_COLUMNS} WHERE m.group_no = :group_no ORDER BY m.id LIMIT :count"
 SELECT_HELD = f"SELECT {_COLUMNS} WHERE m.id = :id AND m.store = :store AND m.receives = :receives AND m.due_at > :now"
@@ -107,26 +110,27 @@ EARLIEST_GROUP = "SELECT min(ready_at) FROM queues_group WHERE store = :store AN
 SET_READY = "UPDATE queues_group SET ready_at = :ready_at WHERE no = :no"
 DELETE_GROUP = "DELETE FROM queues_group WHERE no = :no"
 HEAD_OF_GROUP = "SELECT due_at, receives FROM queues_message WHERE group_no = :no ORDER BY id LIMIT :count"
-DELETE_GROUPS_OF_STORE = "DELETE FROM queues_group WHERE store = :store"
+DELETE_SOME_GROUPS = """
+DELETE FROM queues_group WHERE no IN (SELECT no FROM queues_group WHERE store = :store LIMIT :count)
+"""
 
 # Deduplication and attempts.
 
 FIND_DUPLICATE = """
 SELECT message_id, sequence FROM queues_duplicate
-WHERE queue_no = :queue_no AND scope = :scope AND deduplication_id = :deduplication_id AND expires_at > :now
+WHERE store = :store AND scope = :scope AND deduplication_id = :deduplication_id AND expires_at > :now
 """
 PUT_DUPLICATE = """
-INSERT INTO queues_duplicate (queue_no, scope, deduplication_id, message_id, sequence, expires_at)
-VALUES (:queue_no, :scope, :deduplication_id, :message_id, :sequence, :expires_at)
-ON CONFLICT (queue_no, scope, deduplication_id) DO UPDATE
+INSERT INTO queues_duplicate (store, scope, deduplication_id, message_id, sequence, expires_at)
+VALUES (:store, :scope, :deduplication_id, :message_id, :sequence, :expires_at)
+ON CONFLICT (store, scope, deduplication_id) DO UPDATE
 SET message_id = excluded.message_id, sequence = excluded.sequence, expires_at = excluded.expires_at
 """
 FORGET_DUPLICATES = """
-DELETE FROM queues_duplicate WHERE (queue_no, scope, deduplication_id) IN (
-    SELECT queue_no, scope, deduplication_id FROM queues_duplicate WHERE expires_at <= :now LIMIT :count
+DELETE FROM queues_duplicate WHERE (store, scope, deduplication_id) IN (
+    SELECT store, scope, deduplication_id FROM queues_duplicate WHERE expires_at <= :now LIMIT :count
 )
 """
-FORGET_DUPLICATES_OF = "DELETE FROM queues_duplicate WHERE queue_no = :queue_no"
 FIND_ATTEMPT = """
 SELECT handles FROM queues_attempt WHERE queue_no = :queue_no AND attempt_id = :attempt_id AND expires_at > :now
 """

@@ -79,8 +79,7 @@ class Sweeper:
         ids = [{"id": id_} for (id_,) in tx.all(statements.IN_STORE, {"store": store, "count": CHUNK})]
         tx.many(statements.DELETE_MESSAGE, ids)
         tx.many(statements.DELETE_BODY, ids)
-        if len(ids) < CHUNK:
-            tx.run(statements.DELETE_GROUPS_OF_STORE, {"store": store})
+        if len(ids) < CHUNK and tx.run(statements.DELETE_SOME_GROUPS, {"store": store, "count": CHUNK}) < CHUNK:
             tx.run(statements.DELETE_STORE, {"no": store})
             tx.run(statements.DELETE_TRASH, {"store": store})
         return True

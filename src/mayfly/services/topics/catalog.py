@@ -105,15 +105,12 @@ class Catalog:
         tx.run(sql.REPLACE_TOPIC, {"topic_id": topic.id, "definition": _text(topic)})
 
     def remove(self, tx: Tx, topic: Topic) -> None:
-        """Forget a topic with all that is its own."""
-        for statement in (
-            sql.DELETE_SUBSCRIPTIONS,
-            sql.DELETE_SEQUENCE,
-            sql.FORGET_TOPIC,
-            sql.DROP_ARCHIVE,
-            sql.DELETE_TOPIC,
-        ):
+        """Forget a topic with all that is its own. What it archived, and what it remembers of duplicates, may be much,
+        and is out of reach with its number: housekeeping removes it."""
+        for statement in (sql.DELETE_SUBSCRIPTIONS, sql.DELETE_SEQUENCE, sql.DELETE_TOPIC):
             tx.run(statement, {"topic_id": topic.id})
+        if topic.fifo:
+            tx.run(sql.LEAVE_ARCHIVE, {"topic_id": topic.id})
 
     def _found(self, row: Row | None) -> Found | None:
         return None if row is None else Found(self._definitions.decode(row[2]), row[1])

@@ -1,4 +1,7 @@
-"""What topics forget in time: unconfirmed and ended subscriptions, deduplication ids, archived messages."""
+"""What topics forget in time: unconfirmed and ended subscriptions, deduplication ids, archived messages; and what
+topics that were deleted leave behind."""
+
+import math
 
 from mayfly.clock import Clock
 from mayfly.services.topics import statements as sql
@@ -30,6 +33,8 @@ class Housekeeping:
             for topic in topics:
                 await self._archive(topic, now)
             after = topics[-1].id
+        while gone := await self._store.read(lambda reader: reader.one(sql.LEFT_ARCHIVE)):
+            await self._left(gone[0])
 
     async def _fifo_topics(self, after: int) -> list[Topic]:
         return await self._store.read(lambda reader: self._catalog.fifo_topics(reader, after, _PAGE))
@@ -41,6 +46,12 @@ class Housekeeping:
         oldest = await self._store.read(lambda reader: reader.one(sql.OLDEST_ARCHIVED, params))
         if oldest is not None and oldest[0] is not None and oldest[0] < before:
             await self._drain(sql.DROP_ARCHIVED, {**params, "before": before})
+
+    async def _left(self, topic_id: int) -> None:
+        """What a topic archived that was deleted."""
+        params = {"topic_id": topic_id}
+        await self._drain(sql.DROP_ARCHIVED, {**params, "before": math.inf})
+        await self._store.write(lambda tx: tx.run(sql.ARCHIVE_DROPPED, params))
 
     async def _drain(self, statement: str, params: dict[str, float]) -> None:
         def body(tx: Tx) -> int:

@@ -89,7 +89,6 @@ DELETE FROM topics_deduplication WHERE (topic_id, scope, deduplication_id) IN (
     SELECT topic_id, scope, deduplication_id FROM topics_deduplication WHERE until <= :now LIMIT :limit
 )
 """
-FORGET_TOPIC = "DELETE FROM topics_deduplication WHERE topic_id = :topic_id"
 
 # Archives.
 ARCHIVE = """
@@ -109,7 +108,9 @@ DELETE FROM topics_archive WHERE topic_id = :topic_id AND sequence IN (
     SELECT sequence FROM topics_archive WHERE topic_id = :topic_id AND published_at < :before LIMIT :limit
 )
 """
-DROP_ARCHIVE = "DELETE FROM topics_archive WHERE topic_id = :topic_id"
+LEAVE_ARCHIVE = "INSERT INTO topics_gone (topic_id) VALUES (:topic_id)"
+LEFT_ARCHIVE = "SELECT topic_id FROM topics_gone LIMIT 1"
+ARCHIVE_DROPPED = "DELETE FROM topics_gone WHERE topic_id = :topic_id"
 
 # Deliveries to URLs.
 ADD_WAITING = """

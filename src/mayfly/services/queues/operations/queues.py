@@ -153,7 +153,6 @@ class QueueOperations:
             self._catalog.discard_content(tx, queue)
             store = next_ids(tx, 1)
             tx.run(statements.INSERT_STORE, {"no": store})
-            tx.run(statements.FORGET_DUPLICATES_OF, {"queue_no": queue.no})
             self._catalog.replace(tx, msgspec.structs.replace(queue, store=store, purged_at=now))
 
         await self._store.write(body)
