@@ -194,18 +194,18 @@ async def test_a_claim_that_was_given_back_is_worth_nothing_any_more(
 async def test_a_queue_is_empty_when_nothing_is_ready_delayed_or_leased(
     store: Store, queue: ReadyQueue, clock: ManualClock
 ) -> None:
-    assert await queue.empty("q")
+    assert await queue.is_empty("q")
     await put_texts(store, queue, "a")
-    assert not await queue.empty("q")
-    assert await queue.empty("r")
+    assert not await queue.is_empty("q")
+    assert await queue.is_empty("r")
     (claim,) = await queue.claim("q", 1, 10)
-    assert not await queue.empty("q")
+    assert not await queue.is_empty("q")
     await store.write(lambda tx: queue.retry(tx, claim, clock.now() + 60))
-    assert not await queue.empty("q")
+    assert not await queue.is_empty("q")
     clock.advance(60)
     (claim,) = await queue.claim("q", 1, 10)
     await complete(store, queue, claim)
-    assert await queue.empty("q")
+    assert await queue.is_empty("q")
 
 
 async def test_buried_items_are_listed_by_id_a_page_at_a_time(

@@ -158,7 +158,7 @@ class ReadyQueue(Protocol):
     async def depth(self, queue: str) -> int:
         """How many items are ready, delayed or leased. Counts them all: for tests and pages, not for every delivery."""
 
-    async def empty(self, queue: str) -> bool:
+    async def is_empty(self, queue: str) -> bool:
         """Whether there is no item, be it ready, delayed or leased. Costs the same however many there are."""
 
     async def wait(self, queue: str, timeout_s: float) -> None:

@@ -162,7 +162,7 @@ class SqlReadyQueue:
         assert row is not None, "a count has a row"
         return int(row[0])
 
-    async def empty(self, queue: str) -> bool:
+    async def is_empty(self, queue: str) -> bool:
         row = await self._store.read(lambda reader: reader.one(HIGHEST_PRIORITY, {"queue": queue}))
         return row is None or row[0] is None
 

@@ -148,7 +148,7 @@ class Lanes:
     async def _retire(self, lane: str) -> bool:
         """Forget a lane that is empty, unless something was put there while one looked."""
         before = await self._store.read(lambda reader: reader.one(sql.FIND_LANE, {"lane": lane}))
-        if not await self._queue.empty(_PREFIX + lane):
+        if not await self._queue.is_empty(_PREFIX + lane):
             return False
 
         def body(tx: Tx) -> bool:
