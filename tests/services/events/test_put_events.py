@@ -49,6 +49,7 @@ async def test_entries_are_refused_one_by_one(events: Events) -> None:
         {**good, "Detail": "[]"},
         {**good, "Detail": '"text"'},
         {**good, "Source": "aws.s3"},
+        {**good, "Source": "mayfly.functions"},
         {**good, "Detail": '{"a":' * 5000 + "1" + "}" * 5000},
     )
     codes = [result.get("ErrorCode") for result in reply["Entries"]]
@@ -61,9 +62,10 @@ async def test_entries_are_refused_one_by_one(events: Events) -> None:
         "MalformedDetail",
         "MalformedDetail",
         "NotAuthorizedForSource",
+        "NotAuthorizedForSource",
         "MalformedDetail",
     ]
-    assert reply["FailedEntryCount"] == 8
+    assert reply["FailedEntryCount"] == 9
     assert (
         reply["Entries"][0]["ErrorMessage"] == "Parameter Source is not valid. Reason: Source is a required argument."
     )

@@ -20,13 +20,12 @@ from typing import Any
 
 import msgspec
 
-from mayfly.services.events.entries import time_text
+from mayfly.services.events.entries import RESERVED, time_text
 from mayfly.services.events.model import BusKey, Event
 
 VERSION = "1.0"
 REQUIRED = ("specversion", "id", "source", "type")
 MEMBER = "cloudevent"
-RESERVED = ("aws.", "mayfly.")  # beginnings of the sources of what the platform itself tells
 JSON = "application/json"
 MOST_ATTRIBUTES, LONGEST_ATTRIBUTE = 64, 4096
 _NAME = re.compile(r"[a-z0-9]{1,64}")

@@ -16,6 +16,8 @@ from mayfly.services.events.model import BusKey, Event
 
 REQUEST_BYTES = 1024 * 1024
 _TIME_BYTES = 14
+# Beginnings of the sources of what the platform itself tells: nobody else may say it.
+RESERVED = ("aws.", "mayfly.")
 
 _encode = msgspec.json.Encoder().encode
 _text = str.encode
@@ -49,7 +51,7 @@ def event_of(entry: Mapping[str, Any], bus: BusKey, id_: str, now: float, trace:
                 "InvalidArgument", f"Parameter {member} is not valid. Reason: {member} is a required argument."
             )
     source: str = entry["Source"]
-    if source.startswith("aws."):
+    if source.startswith(RESERVED):
         return Refusal("NotAuthorizedForSource", "Not authorized for the source.")
     detail = entry["Detail"].encode()
     try:
