@@ -134,6 +134,19 @@ def stat(id_: str, name: str, stat: str = "Sum", **more: Any) -> dict[str, Any]:
     return {"Id": id_, "MetricStat": {"Metric": metric, "Period": 60, "Stat": stat}, **more}
 
 
+async def test_a_question_that_ends_before_it_begins_is_refused_in_each_operations_own_words(metrics: Metrics) -> None:
+    now = utc(metrics.clock.now())
+    early = now - timedelta(minutes=1)
+    for end, words in ((early, "must be less than the parameter EndTime"), (now, "must not equal parameter EndTime")):
+        error = await metrics.refused(
+            "GetMetricData", **queried(metrics, stat("a", "Load"), StartTime=now, EndTime=end)
+        )
+        assert (error.code, error.message) == ("ValidationError", f"The parameter StartTime {words}.")
+    asked = {"Namespace": "Tests", "MetricName": "Load", "Period": 60, "Statistics": ["Sum"]}
+    error = await metrics.refused("GetMetricStatistics", StartTime=now, EndTime=early, **asked)
+    assert error.code == "InvalidParameterValueException"
+
+
 async def test_expressions_work_minute_by_minute(metrics: Metrics) -> None:
     for errors, calls in ((1, 4), (0, 0), (3, 6)):
         await metrics.put(errors, name="Errors")

@@ -289,10 +289,20 @@ def seconds(moment: datetime | str) -> float:
 
 
 def span(start: datetime | str, end: datetime | str) -> tuple[int, int]:
-    """Start and end of a question in Unix seconds; `ServiceError` unless the start comes first."""
+    """Start and end of a question for statistics, in Unix seconds; `ServiceError` unless the start comes first."""
     since, until = int(seconds(start)), math.ceil(seconds(end))
     if since >= until:
         raise faults.invalid("The parameter StartTime must be less than the parameter EndTime.")
+    return since, until
+
+
+def data_span(start: datetime | str, end: datetime | str) -> tuple[int, int]:
+    """The same for GetMetricData, which has another error, and words of its own for times that are equal."""
+    since, until = int(seconds(start)), math.ceil(seconds(end))
+    if since == until:
+        raise faults.validation("The parameter StartTime must not equal parameter EndTime.")
+    if since > until:
+        raise faults.validation("The parameter StartTime must be less than the parameter EndTime.")
     return since, until
 
 

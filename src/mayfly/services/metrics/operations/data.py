@@ -106,7 +106,7 @@ class DataOperations:
     @operation("GetMetricData")
     async def data(self, context: RequestContext, request: "cw.GetMetricDataInputTypeDef") -> dict[str, Any]:
         asked = reading.queries(request["MetricDataQueries"])
-        since, until = reading.span(request["StartTime"], request["EndTime"])
+        since, until = reading.data_span(request["StartTime"], request["EndTime"])
         limit = min(request.get("MaxDatapoints", MAX_DATA_POINTS), MAX_DATA_POINTS)
         begin = int(tokens.decode(request["NextToken"], 1)[0]) if "NextToken" in request else 0
         await self._settle()
