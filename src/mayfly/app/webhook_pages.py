@@ -17,7 +17,7 @@ from mayfly.app import own
 from mayfly.app.event_pages import content
 from mayfly.clock import Clock
 from mayfly.services.contract import HttpRequest, HttpResponse, ServiceError
-from mayfly.services.events.cloudevents import RESERVED
+from mayfly.services.events.entries import RESERVED
 from mayfly.services.events.intake import missing
 from mayfly.services.events.model import DEFAULT_BUS, BusKey
 from mayfly.services.events.webhook_desk import MOST_BODY, WebhookDesk, shown
