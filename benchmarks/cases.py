@@ -13,6 +13,8 @@ from benchmarks.events import events
 from benchmarks.hostile import hostile
 from benchmarks.idle import idle, memory
 from benchmarks.levels import levels
+from benchmarks.long_queue import long_queue
+from benchmarks.many import many
 from benchmarks.matching import matching
 from benchmarks.node import node
 from benchmarks.platform import Running, make_function
@@ -117,4 +119,6 @@ CASES = {
     "topics": topics,
     "schedules": schedules,
     "queues": queues,
+    "long-queue": long_queue,
+    "many": many,
 }

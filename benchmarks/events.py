@@ -29,7 +29,7 @@ def events(_platform: Running, report: Report) -> None:
     with running("process", "--rules-per-bus", str(MANY)) as platform:
         signer = Signer("events", platform.url[7:], platform.variables)
         for bus, rules in (("few", FEW), ("many", MANY)):
-            _make_bus(platform, signer, bus, rules)
+            make_bus(platform, signer, bus, rules)
         put, sent = _deliveries(platform, "many")
         words, floor = f"events: put ({MANY:,} rules) to received by a long poll", "sent without a bus"
         report.add(
@@ -40,7 +40,7 @@ def events(_platform: Running, report: Report) -> None:
         for _ in range(ROUNDS):
             for bus, batch in itertools.product(("few", "many"), (1, 10)):
                 held = conversations.hold(
-                    platform.port, platform.pid, [_putting(signer, bus, batch)] * 2, CONNECTIONS, SECONDS
+                    platform.port, platform.pid, [putting(signer, bus, batch)] * 2, CONNECTIONS, SECONDS
                 )
                 rounds.setdefault((bus, batch), []).append(held)
         for batch, words in ((1, "alone"), (10, "by ten")):
@@ -52,7 +52,7 @@ def events(_platform: Running, report: Report) -> None:
             )
 
 
-def _make_bus(platform: Running, signer: Signer, bus: str, rules: int) -> None:
+def make_bus(platform: Running, signer: Signer, bus: str, rules: int) -> None:
     """A bus with so many rules, each for one article, which all send to the queue of the bus's name."""
     sqs = platform.client("sqs")
     url = sqs.create_queue(QueueName=bus)["QueueUrl"]
@@ -88,7 +88,7 @@ def _entry(bus: str) -> dict[str, str]:
     return {"EventBusName": bus, "Source": "shop", "DetailType": "sold", "Detail": json.dumps(detail)}
 
 
-def _putting(signer: Signer, bus: str, batch: int) -> conversations.Make:
+def putting(signer: Signer, bus: str, batch: int) -> conversations.Make:
     """Put the same over and over."""
     body = json.dumps({"Entries": [_entry(bus)] * batch}).encode()
     request = signer.request("AWSEvents.PutEvents", body)

@@ -1,6 +1,9 @@
 """Queues themselves: made, named, described, changed, emptied, deleted, swept."""
 
+import asyncio
 import json
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -143,6 +146,27 @@ async def test_sweeping_removes_what_is_too_old_and_counts_it(queues: Queues) ->
     queues.clock.advance(300)
     await queues.service.sweeper.sweep()
     assert await queues.rows("queues_duplicate") == 0
+
+
+async def test_messages_too_old_are_removed_while_much_that_was_purged_is(queues: Queues) -> None:
+    url, sweeper = await queues.make(MessageRetentionPeriod="60"), queues.service.sweeper
+    await queues.send(url, "old")
+    queues.clock.advance(60)
+    write, never = queues.store.write, asyncio.Event()
+
+    async def endless(body: Any) -> Any:
+        if body == sweeper._empty_trash:
+            await never.wait()
+        return await write(body)
+
+    queues.store.write = endless  # type: ignore[method-assign]  # trash enough for as long as the test lasts
+    sweeping = asyncio.create_task(sweeper.run())
+    async with asyncio.timeout(10):
+        while await queues.rows("queues_message"):  # noqa: ASYNC110 - nobody signals it
+            await asyncio.sleep(0.002)
+    sweeping.cancel()
+    with suppress(asyncio.CancelledError):
+        await sweeping
 
 
 async def test_queues_are_listed_by_prefix_and_page(queues: Queues) -> None:

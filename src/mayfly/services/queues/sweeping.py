@@ -6,7 +6,7 @@ swept. A look at a queue is one seek in the index; that a queue is long costs no
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from mayfly.clock import Clock
@@ -27,18 +27,25 @@ _log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """`run` is the service's background work; `sweep` one round of it."""
+    """`run` is the service's background work; `sweep` one round of all of it."""
 
     def __init__(self, store: Store, clock: Clock, catalog: Catalog) -> None:
         self._store = store
         self._clock = clock
         self._catalog = catalog
+        self._parts = (self._tidy, self._expire_old, self._forget_old)
 
     async def run(self) -> None:
-        """Sweep now and then, until cancelled."""
+        """Sweep now and then, until cancelled. Side by side: millions of messages that were purged take minutes, in
+        which others grow too old."""
+        async with asyncio.TaskGroup() as group:
+            for part in self._parts:
+                group.create_task(self._now_and_then(part), name=f"queues{part.__name__}")
+
+    async def _now_and_then(self, part: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self.sweep()
+                await part()
             except StoreClosedError:
                 return
             except PlatformError:
@@ -47,12 +54,20 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Remove everything that may be removed now."""
+        for part in self._parts:
+            await part()
+
+    async def _tidy(self) -> None:
         await self._repeat(self._empty_trash)
+
+    async def _expire_old(self) -> None:
         after: int | None = 0
         while after is not None:
             after, old = await self._store.read(partial(self._page, after=after))
             for queue in old:
                 await self._repeat(partial(self._expire, found=queue))
+
+    async def _forget_old(self) -> None:
         await self._repeat(self._forget)
 
     async def _repeat(self, body: Callable[[Tx], bool]) -> None:
