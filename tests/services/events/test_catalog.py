@@ -90,6 +90,30 @@ async def test_only_the_buses_that_were_used_last_are_kept(open_store: Any) -> N
     assert [catalog.peek(key) is None for key in keys] == [True, False, False]
 
 
+async def test_as_many_buses_are_kept_as_their_rules_allow_and_the_last_one_always(open_store: Any) -> None:
+    store = await store_with(open_store)
+    catalog = Catalog(most_rules=4)
+    small, other, large = (KEY._replace(name=name) for name in ("small", "other", "large"))
+
+    def body(tx: Any) -> None:
+        for key, rules in ((small, 2), (other, 2), (large, 5)):
+            records.put_bus(tx, key, Bus(1.0, 1.0))
+            for number in range(rules):
+                records.put_rule(tx, key, rule(str(number)))
+                records.put_targets(tx, key, str(number), [TARGET])
+
+    def kept() -> list[bool]:
+        return [catalog.peek(key) is not None for key in (large, other, small)]
+
+    await store.write(body)
+    await store.read(lambda reader: [catalog.bus(reader, key) for key in (small, other)])
+    assert kept() == [False, True, True]
+    catalog.changed(small, lambda bus: bus.set_rule(small, rule("one more"), (TARGET,)))
+    assert kept() == [False, False, True]
+    await store.read(lambda reader: catalog.bus(reader, large))
+    assert kept() == [True, False, False]
+
+
 async def test_rules_that_are_off_or_have_no_target_or_no_pattern_match_nothing(open_store: Any) -> None:
     store = await store_with(open_store)
     catalog = Catalog()

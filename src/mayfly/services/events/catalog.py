@@ -1,10 +1,11 @@
 """Buses as they are matched against: the rules and archives of each, indexed, in memory.
 
 A bus is read when it is first needed and kept up to date from then on: whoever changes a rule, its targets or an
-archive says so with `changed` after the commit. The most recently used are kept. Matching happens in the thread that
-writes, changes arrive on the event loop, reading may happen in a third one; each bus has a lock, held for as long as a
-match or a change takes. A bus that is read while a change is committed may have missed it, so changes that come while
-a bus is read are applied to what was read; each says what a rule *is*, so that twice does no harm.
+archive says so with `changed` after the commit. The most recently used are kept, within a number of
+buses and of rules. Matching happens in the thread that writes, changes arrive on the event loop, reading may happen in
+a third one; each bus has a lock, held for as long as a match or a change takes. A bus that is read while a change is
+committed may have missed it, so changes that come while a bus is read are applied to what was read; each says what a
+rule *is*, so that twice does no harm.
 """
 
 import logging
@@ -27,6 +28,7 @@ from mayfly.services.ports import PLAIN, TargetOptions
 from mayfly.store.api import Reader
 
 BUSES_IN_MEMORY = 256
+RULES_IN_MEMORY = 100_000  # of all of them; some 8 KB each
 
 _log = logging.getLogger(__name__)
 
@@ -102,6 +104,11 @@ class LoadedBus:
             archives = sorted(id_ for id_ in found if isinstance(id_, int))
             return Matched([self._subscribers[name] for name in rules], archives)
 
+    @property
+    def size(self) -> int:
+        """How many rules and archives it holds."""
+        return len(self._subscribers) + len(self._archives)
+
     def is_idle(self) -> bool:
         """Whether nothing could match, whatever the event."""
         return not self._subscribers and not self._archives and not self.watched
@@ -162,8 +169,9 @@ Change = Callable[[LoadedBus], None]
 class Catalog:
     """The buses in memory."""
 
-    def __init__(self, most: int = BUSES_IN_MEMORY) -> None:
+    def __init__(self, most: int = BUSES_IN_MEMORY, most_rules: int = RULES_IN_MEMORY) -> None:
         self._most = most
+        self._most_rules = most_rules
         self._lock = threading.Lock()
         self._buses: OrderedDict[BusKey, LoadedBus] = OrderedDict()
         self._reading: dict[BusKey, list[list[Change | None]]] = {}
@@ -203,8 +211,13 @@ class Catalog:
             assert change is not None
             change(loaded)
         self._buses[key] = loaded
-        while len(self._buses) > self._most:
-            self._buses.popitem(last=False)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Forget buses until few enough are left, but for the one that was used last."""
+        rules = sum(bus.size for bus in self._buses.values())
+        while len(self._buses) > self._most or (rules > self._most_rules and len(self._buses) > 1):
+            rules -= self._buses.popitem(last=False)[1].size
 
     def changed(self, key: BusKey, change: Change) -> None:
         """Something about a bus is different from now on, durably."""
@@ -214,6 +227,8 @@ class Catalog:
             found = self._buses.get(key)
         if found is not None:
             change(found)
+            with self._lock:
+                self._make_room()
 
     def gone(self, key: BusKey) -> None:
         """There is no such bus any more."""
