@@ -23,6 +23,7 @@ class Told:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
+        self.subjects: list[str | None] = []
         self.emitted: list[tuple[str, str, dict[str, Any]]] = []
 
     async def check(self, arn: str, principal: str, source_arn: str, source_account: str) -> None:
@@ -32,6 +33,7 @@ class Told:
         if arn.endswith("broken"):
             raise ServiceError("ResourceNotFoundException", "it is gone")
         tx.after_commit(lambda: self.events.append((arn, json.loads(event))))
+        tx.after_commit(lambda: self.subjects.append(options.subject))
 
     def emit(
         self, tx: Tx, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()

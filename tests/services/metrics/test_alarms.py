@@ -27,6 +27,7 @@ async def test_an_alarm_goes_off_and_back_and_tells_its_targets_once_each(metric
     assert invoked["alarmData"]["state"]["value"] == "ALARM"
     assert invoked["alarmData"]["previousState"]["value"] == "INSUFFICIENT_DATA"
     assert invoked["alarmData"]["configuration"]["metrics"][0]["metricStat"]["metric"]["name"] == "Load"
+    assert metrics.told.subjects[1:] == ['ALARM: "high" in us-east-1', 'OK: "high" in us-east-1']
     published = metrics.told.events[1][1]
     assert (published["NewStateValue"], published["OldStateValue"]) == ("ALARM", "INSUFFICIENT_DATA")
     assert "1 out of the last 1 datapoint [5.0] was greater than the threshold (3.0)" in published["NewStateReason"]

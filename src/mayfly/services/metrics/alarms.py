@@ -17,10 +17,11 @@ from mayfly.services.contract import ServiceError
 from mayfly.services.metrics import alarm_events, alarm_rules, faults
 from mayfly.services.metrics import statements as sql
 from mayfly.services.metrics.model import Alarm
-from mayfly.services.ports import EventTargets, PlatformEvents
+from mayfly.services.ports import EventTargets, PlatformEvents, TargetOptions
 from mayfly.store.api import Reader, Tx
 
 MAX_DEPTH = 20  # of composite alarms over composite alarms
+SUBJECT = 100  # characters that the subject of a message may have
 OFTEN_S, SELDOM_S = 10, 60  # how often an alarm is looked at, with periods below a minute and from there on
 _decoder = msgspec.msgpack.Decoder(Alarm)
 _encoder = msgspec.msgpack.Encoder()
@@ -156,7 +157,8 @@ class Alarms:
         """Take one action; what became of it is in the history."""
         event = alarm_events.for_action(action, after, before, self.arn(after.name), self.account, self.region)
         try:
-            self.targets.accept(tx, action, event)
+            subject = f'{after.state}: "{after.name}" in {self.region}'[:SUBJECT]
+            self.targets.accept(tx, action, event, TargetOptions(subject=subject))
         except ServiceError as error:
             published = {"actionState": "Failed", "stateUpdateTimestamp": after.state_at, "error": str(error)}
             self._note(tx, after, "Action", f"Failed to execute action {action}"[:255], published)
