@@ -6,9 +6,9 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 
 import {
-  CloudWatchClient, DeleteAlarmsCommand, DescribeAlarmsCommand, GetMetricStatisticsCommand, InvalidParameterValueException,
-  PutMetricAlarmCommand, PutMetricDataCommand, ResourceNotFound, SetAlarmStateCommand, paginateGetMetricData,
-  paginateListMetrics, waitUntilAlarmExists,
+  CloudWatchClient, DeleteAlarmsCommand, DescribeAlarmsCommand, GetMetricStatisticsCommand,
+  InvalidParameterValueException, PutMetricAlarmCommand, PutMetricDataCommand, ResourceNotFound, SetAlarmStateCommand,
+  paginateGetMetricData, paginateListMetrics, waitUntilAlarmExists,
 } from "@aws-sdk/client-cloudwatch";
 import {
   CreateEventBusCommand, EventBridgeClient, InvalidEventPatternException, ListRulesCommand, ListTargetsByRuleCommand,
@@ -16,22 +16,24 @@ import {
   TestEventPatternCommand,
 } from "@aws-sdk/client-eventbridge";
 import {
-  ConflictException as PipeConflict, CreatePipeCommand, DescribePipeCommand, NotFoundException, PipesClient, ValidationException as PipeInvalid,
-  paginateListPipes,
+  ConflictException as PipeConflict, CreatePipeCommand, DescribePipeCommand, ListPipesCommand, NotFoundException,
+  PipesClient, ValidationException as PipeInvalid, paginateListPipes,
 } from "@aws-sdk/client-pipes";
 import {
-  ConflictException, CreateScheduleCommand, CreateScheduleGroupCommand, GetScheduleCommand, ResourceNotFoundException as NoSchedule,
-  SchedulerClient, ValidationException, paginateListSchedules, DeleteScheduleGroupCommand,
+  ConflictException, CreateScheduleCommand, CreateScheduleGroupCommand, DeleteScheduleGroupCommand, GetScheduleCommand,
+  ResourceNotFoundException as NoSchedule, SchedulerClient, ValidationException, paginateListSchedules,
 } from "@aws-sdk/client-scheduler";
 import {
-  CreateTopicCommand, InvalidParameterException, NotFoundException as NoTopic, PublishBatchCommand, PublishCommand, SNSClient, SubscribeCommand,
-  paginateListSubscriptionsByTopic, paginateListTopics, GetTopicAttributesCommand, TooManyEntriesInBatchRequestException, EmptyBatchRequestException,
+  CreateTopicCommand, EmptyBatchRequestException, GetTopicAttributesCommand, InvalidParameterException,
+  ListTopicsCommand, NotFoundException as NoTopic, PublishBatchCommand, PublishCommand, SNSClient, SubscribeCommand,
+  TooManyEntriesInBatchRequestException, paginateListSubscriptionsByTopic, paginateListTopics,
 } from "@aws-sdk/client-sns";
 import {
-  BatchEntryIdsNotDistinct, ChangeMessageVisibilityCommand, CreateQueueCommand, DeleteMessageBatchCommand, DeleteMessageCommand,
-  GetQueueAttributesCommand, GetQueueUrlCommand, QueueDoesNotExist, QueueNameExists, ReceiptHandleIsInvalid, ReceiveMessageCommand, SQSClient,
-  SendMessageBatchCommand, SendMessageCommand, TooManyEntriesInBatchRequest, EmptyBatchRequest, paginateListQueues,
-  PurgeQueueCommand, PurgeQueueInProgress,
+  BatchEntryIdsNotDistinct, ChangeMessageVisibilityCommand, CreateQueueCommand, DeleteMessageBatchCommand,
+  DeleteMessageCommand, EmptyBatchRequest, GetQueueAttributesCommand, GetQueueUrlCommand, ListQueuesCommand,
+  PurgeQueueCommand, PurgeQueueInProgress, QueueDoesNotExist, QueueNameExists, ReceiptHandleIsInvalid,
+  ReceiveMessageCommand, SQSClient, SendMessageBatchCommand, SendMessageCommand, TooManyEntriesInBatchRequest,
+  paginateListQueues,
 } from "@aws-sdk/client-sqs";
 
 const config = { region: process.env.AWS_REGION, endpoint: process.env.AWS_ENDPOINT_URL, maxAttempts: 1 };
@@ -237,6 +239,9 @@ test("metrics are written and read, and an alarm publishes what became of it", a
   await cloudwatch.send(new PutMetricDataCommand({ Namespace: "JS", MetricData: [
     { MetricName: "n", Value: 1.5, Timestamp }, { MetricName: "n", Values: [2, 3], Counts: [1, 2], Timestamp }, { MetricName: "m", Value: 1, Unit: "Count" },
   ] }));
+  // Enough to be compressed by the SDK.
+  const many = Array.from({ length: 900 }, (_, n) => ({ MetricName: "many", Value: n }));
+  await cloudwatch.send(new PutMetricDataCommand({ Namespace: "JS", MetricData: many }));
   const MetricStat = { Metric: { Namespace: "JS", MetricName: "n" }, Period: 60, Stat: "Sum" };
   const values = [];
   for await (const page of paginateGetMetricData({ client: cloudwatch }, {
@@ -245,7 +250,7 @@ test("metrics are written and read, and an alarm publishes what became of it", a
   assert.deepEqual(values, [["s", [9.5]], ["d", [19]]]);
   const metrics = [];
   for await (const page of paginateListMetrics({ client: cloudwatch }, { Namespace: "JS" })) metrics.push(...page.Metrics.map((each) => each.MetricName));
-  assert.deepEqual(metrics.sort(), ["m", "n"]);
+  assert.deepEqual(metrics.sort(), ["m", "many", "n"]);
   const AlarmName = "js";
   await cloudwatch.send(new PutMetricAlarmCommand({
     AlarmName, Namespace: "JS", MetricName: "n", Statistic: "Sum", Period: 60, EvaluationPeriods: 1, Threshold: 1e9,
@@ -276,6 +281,16 @@ test("lists come in pages", async () => {
   const topics = [];
   for await (const page of paginateListTopics({ client: sns }, {})) topics.push(...page.Topics.map((topic) => topic.TopicArn));
   assert.equal(topics.filter((arn) => arn.includes(":js-page-")).length, 3);
+});
+
+test("a wrong secret is told apart from other errors", async () => {
+  const credentials = { accessKeyId: process.env.AWS_ACCESS_KEY_ID, secretAccessKey: "wrong" };
+  for (const [Client, Command, name] of [
+    [SQSClient, ListQueuesCommand, "SignatureDoesNotMatch"],
+    [SNSClient, ListTopicsCommand, "SignatureDoesNotMatch"],
+    [EventBridgeClient, ListRulesCommand, "InvalidSignatureException"],
+    [PipesClient, ListPipesCommand, "InvalidSignatureException"],
+  ]) await assert.rejects(new Client({ ...config, credentials }).send(new Command({})), { name });
 });
 
 test("each client spoke the protocol that is its own", () => {

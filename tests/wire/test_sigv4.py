@@ -113,6 +113,7 @@ def services() -> list[Recorder]:
     return [
         Recorder("lambda", {"ListFunctions": {"Functions": []}}),
         Recorder("dynamodb", {"ListTables": {"TableNames": []}}),
+        Recorder("sqs", {"ListQueues": {"QueueUrls": []}}),
         Recorder("sts", {"GetCallerIdentity": {"Account": "000000000000"}}),
         Recorder("s3", {"ListBuckets": {"Buckets": []}, "GetObject": {"Body": b"data"}, "PutObject": {}}),
     ]
@@ -121,6 +122,7 @@ def services() -> list[Recorder]:
 CALLS: dict[str, Callable[[Any], Any]] = {
     "lambda": lambda made: made.list_functions(),
     "dynamodb": lambda made: made.list_tables(),
+    "sqs": lambda made: made.list_queues(),
     "sts": lambda made: made.get_caller_identity(),
     "s3": lambda made: made.list_buckets(),
 }
@@ -144,6 +146,7 @@ def test_temporary_credentials_are_accepted_with_their_token(service: str) -> No
     [
         ("lambda", 403, "UnrecognizedClientException"),
         ("dynamodb", 400, "UnrecognizedClientException"),
+        ("sqs", 403, "InvalidClientTokenId"),
         ("sts", 403, "InvalidClientTokenId"),
         ("s3", 400, "InvalidToken"),
     ],
@@ -163,6 +166,7 @@ def test_an_unknown_key_of_s3_is_named() -> None:
     [
         ("lambda", 403, "InvalidSignatureException"),
         ("dynamodb", 400, "InvalidSignatureException"),
+        ("sqs", 403, "SignatureDoesNotMatch"),
         ("sts", 403, "SignatureDoesNotMatch"),
         ("s3", 403, "SignatureDoesNotMatch"),
     ],

@@ -1,7 +1,7 @@
 """The words in which each family of services refuses a request that it cannot authenticate.
 
-The same fault has up to four names: S3 has its own, the JSON services end theirs in "Exception", the query services do
-not, and the rest-JSON services use the JSON names with status 403.
+The same fault has up to four names: S3 has its own, the JSON services end theirs in "Exception", the query services,
+and those that used to be, do not, and the rest-JSON services use the JSON names with status 403.
 """
 
 from typing import Final, Literal

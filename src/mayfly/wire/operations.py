@@ -64,6 +64,8 @@ class ServiceWire:
         self.protocols: tuple[str, ...] = tuple(model.metadata.get("protocols", [model.metadata["protocol"]]))
         if name in FORMER:
             self.protocols += ("query",)
+        # Refusals of those that used to speak `query` have kept their names: SDKs get them as the former codes.
+        self._refuses_as_before = "awsQueryCompatible" in model.metadata
         # The protocol that errors take when the request does not tell one.
         self.protocol = next(each for each in (*_PREFERRED, *self.protocols) if each in self.protocols)
         self._codecs: dict[str, Codec] = {}
@@ -72,7 +74,8 @@ class ServiceWire:
         self._names = frozenset(model.operation_names)
 
     def family(self, protocol: str) -> Family:
-        return family_of(self.name, protocol)
+        """In whose words requests that cannot be authenticated are refused."""
+        return family_of(self.name, "query" if self._refuses_as_before else protocol)
 
     def has(self, operation: str) -> bool:
         return operation in self._names
