@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mayfly.clock import ManualClock
-from mayfly.services.queues import statements, sweeping
+from mayfly.services.queues import retiming, statements, sweeping
 from mayfly.services.queues.model import MAX_IN_FLIGHT
 from mayfly.services.queues.receiving import MOST_COUNTED
 from mayfly.services.queues.service import QueuesService
@@ -46,13 +46,17 @@ IN_ORDER = "queues_message_in_order"
                 "SEARCH b USING INTEGER PRIMARY KEY (rowid=?)",
             ],
         ),
+        (
+            statements.FRESH_SINCE,
+            [f"SEARCH queues_message USING INDEX {IN_ORDER} (store=? AND due_at>? AND due_at<?)"],
+        ),
         (statements.HEAD_OF_GROUP, ["SEARCH queues_message USING INDEX queues_message_of_group (group_no=?)"]),
     ],
 )
 async def test_a_statement_on_a_long_queue_is_an_index_seek_without_a_sort(
     queues: Queues, statement: str, expected: list[str]
 ) -> None:
-    values = dict.fromkeys(("store", "old", "now", "before", "group_no", "no", "count"), 1)
+    values = dict.fromkeys(("store", "old", "now", "before", "group_no", "no", "count", "since", "at", "id"), 1)
     names = {name: value for name, value in values.items() if f":{name}" in statement}
     steps = await queues.store.read(lambda reader: reader.all(f"EXPLAIN QUERY PLAN {statement}", names))
     assert [step[3].removesuffix(" LEFT-JOIN") for step in steps] == expected
@@ -97,6 +101,47 @@ async def test_a_purge_changes_few_rows_and_the_rest_goes_in_small_transactions(
         await _groups(queues, 1200)
     else:
         await _put(queues, 1200)
+    assert max(await _writes(queues, "PurgeQueue", QueueUrl=url)) < 10
+    assert max(await _writes(queues, None)) <= 2 * sweeping.CHUNK
+    for table in ("queues_message", "queues_group", "queues_trash"):
+        assert await queues.rows(table) == 0
+
+
+@pytest.mark.parametrize("delay_s", [0, 20, 60])
+async def test_a_new_delay_is_given_to_all_messages_in_small_transactions(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch, delay_s: int
+) -> None:
+    monkeypatch.setattr(retiming, "CHUNK", 3)
+    url = await queues.make("things.fifo", DelaySeconds="30")
+    began = queues.clock.now()
+    for number in range(20):  # several at the same moment, of several groups
+        group = str(number % 4)
+        await queues.send(url, str(number), MessageGroupId=group, MessageDeduplicationId=str(number))
+        queues.clock.advance(0.5 if number % 3 == 0 else 0)
+    times = await queues.store.read(lambda reader: reader.all("SELECT sent_at FROM queues_message ORDER BY id"))
+    writes = await _writes(queues, "SetQueueAttributes", QueueUrl=url, Attributes={"DelaySeconds": str(delay_s)})
+    assert max(writes) <= 3 + 3 + 1
+    due = await queues.store.read(lambda reader: reader.all("SELECT due_at FROM queues_message ORDER BY id"))
+    assert due == [(sent_at + delay_s * 1000,) for (sent_at,) in times]
+    queues.clock.advance(began + delay_s + 10 - queues.clock.now())
+    bodies = [int(body) for _ in range(2) for body in await queues.bodies(url)]
+    assert len(bodies) == 20
+    for first in range(4):
+        assert [body for body in bodies if body % 4 == first] == list(range(first, 20, 4))
+
+
+async def test_a_purge_forgets_deduplication_ids(queues: Queues) -> None:
+    url = await queues.make("things.fifo")
+    for _ in range(2):
+        await queues.send(url, "one", MessageGroupId="a", MessageDeduplicationId="one")
+        await queues.call("PurgeQueue", QueueUrl=url)
+        queues.clock.advance(60)
+    await queues.send(url, "one", MessageGroupId="a", MessageDeduplicationId="one")
+    assert await queues.bodies(url) == ["one"]
+
+
+async def _writes(queues: Queues, name: str | None, **request: Any) -> list[int]:
+    """How many rows each transaction of a call changes; of a sweep, without a name."""
     changes: list[int] = []
     write = queues.store.write
 
@@ -109,23 +154,13 @@ async def test_a_purge_changes_few_rows_and_the_rest_goes_in_small_transactions(
 
         return await write(count)
 
-    queues.store.write = counted  # type: ignore[method-assign]  # the one way to see each transaction
-    await queues.call("PurgeQueue", QueueUrl=url)
-    assert max(changes) < 10
-    await queues.service.sweeper.sweep()
-    assert max(changes) <= 2 * sweeping.CHUNK
-    for table in ("queues_message", "queues_group", "queues_trash"):
-        assert await queues.rows(table) == 0
-
-
-async def test_a_purge_forgets_deduplication_ids(queues: Queues) -> None:
-    url = await queues.make("things.fifo")
-    for _ in range(2):
-        await queues.send(url, "one", MessageGroupId="a", MessageDeduplicationId="one")
-        await queues.call("PurgeQueue", QueueUrl=url)
-        queues.clock.advance(60)
-    await queues.send(url, "one", MessageGroupId="a", MessageDeduplicationId="one")
-    assert await queues.bodies(url) == ["one"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(queues.store, "write", counted)
+        if name is None:
+            await queues.service.sweeper.sweep()
+        else:
+            await queues.call(name, **request)
+    return changes
 
 
 async def _due(queues: Queues) -> dict[str, int]:

@@ -88,10 +88,11 @@ UPDATE queues_message SET id = :new_id, store = :store, due_at = :due_at, receiv
 WHERE id = :id
 """
 MOVE_BODY = "UPDATE queues_body SET id = :new_id WHERE id = :id"
-# Fresh messages whose delay would be another one now.
+# Fresh messages whose delay would be another one now, from the latest on, behind one that was seen.
 FRESH_SINCE = """
-SELECT id, sent_at, group_no FROM queues_message
-WHERE store = :store AND due_at > :since AND receives = 0 ORDER BY due_at, id
+SELECT id, due_at, sent_at, group_no FROM queues_message
+WHERE store = :store AND due_at > :since AND due_at <= :at AND receives < 1 AND (due_at < :at OR id < :id)
+ORDER BY due_at DESC, receives DESC, id DESC LIMIT :count
 """
 EXPIRED = """
 SELECT id, receives, group_no FROM queues_message

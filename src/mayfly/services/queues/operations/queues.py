@@ -124,16 +124,17 @@ class QueueOperations:
         given = {str(name): text for name, text in request["Attributes"].items()}
         now = int(self._clock.now() * 1000)
 
-        def body(tx: Tx) -> None:
+        def body(tx: Tx) -> tuple[Queue, Queue]:
             queue = self._catalog.require(tx, key)
             found = attributes.changed(queue, given)
             self._check_target(tx, found, given)
             self._catalog.replace(tx, msgspec.structs.replace(found, modified_s=now // 1000))
-            if found.fifo and found.delay_s != queue.delay_s:
-                retime(tx, queue, found.delay_s, now)
-            tx.after_commit(lambda: self._board.changed(key))
+            return queue, found
 
-        await self._store.write(body)
+        before, after = await self._store.write(body)
+        if after.fifo and after.delay_s != before.delay_s:
+            await retime(self._store, self._clock, self._catalog, before, after.delay_s)
+        self._board.changed(key)
         return {}
 
     @operation("PurgeQueue")
