@@ -7,6 +7,7 @@ import resource
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ async def count(store: SqliteStore) -> int:
     row = await store.read(lambda reader: reader.one(COUNT))
     assert row is not None
     return int(row[0])
+
+
+def log_in(directory: Path) -> Path:
+    (log,) = directory.rglob("*-wal")
+    return log
 
 
 async def occupy(store: SqliteStore) -> tuple["asyncio.Task[bool]", threading.Event]:
@@ -278,3 +284,78 @@ def test_the_store_works_on_uvloop(tmp_path: Path) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(main()) == 100
+
+
+async def test_the_log_stays_short_though_there_is_always_somebody_who_reads(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reader ends when the next one has begun, so that there is no moment without one."""
+    limit = 1_000_000
+    monkeypatch.setattr(sqlite_threads, "LOG_BYTES", limit)
+    monkeypatch.setattr(sqlite_threads.Writer, "_log_limit", limit)
+    log = log_in(tmp_path)
+    begun = [threading.Event() for _ in range(200)]
+    over = False
+
+    async def reading() -> int:
+        def body(reader: Any, at: int) -> None:
+            reader.one(COUNT)  # the snapshot is taken here
+            begun[at].set()
+            if not over:
+                begun[at + 1].wait(10)
+
+        running: list[asyncio.Task[None]] = []
+        for at in range(len(begun) - 1):
+            if over:
+                break
+            running.append(asyncio.create_task(store.read(partial(body, at=at))))
+            if at:
+                await running[at - 1]
+        for event in begun:
+            event.set()
+        await asyncio.gather(*running)
+        return len(running)
+
+    readers = asyncio.create_task(reading())
+    await asyncio.to_thread(begun[0].wait, 10)
+    longest = written = 0
+    while written < 10 * limit:
+        await store.write(inserting(bytes(50_000)))
+        written += 50_000
+        longest = max(longest, log.stat().st_size)
+    over = True
+    for event in begun:
+        event.set()
+    assert await readers > 1
+    assert longest < 5 * limit
+    assert await count(store) == written // 50_000
+
+
+async def test_a_reader_that_takes_its_time_keeps_nobody_from_writing(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = 200_000
+    monkeypatch.setattr(sqlite_threads, "LOG_BYTES", limit)
+    monkeypatch.setattr(sqlite_threads, "LOG_PATIENCE_MS", 1)
+    monkeypatch.setattr(sqlite_threads.Writer, "_log_limit", limit)
+    log = log_in(tmp_path)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def body(reader: Any) -> int:
+        found = reader.one(COUNT)[0]
+        begun.set()
+        go_on.wait(30)
+        assert reader.one(COUNT)[0] == found
+        return int(found)
+
+    reading = asyncio.create_task(store.read(body))
+    await asyncio.to_thread(begun.wait, 30)
+    for _ in range(20):
+        await store.write(inserting(bytes(50_000)))
+    assert log.stat().st_size > 4 * limit
+    go_on.set()
+    assert await reading == 0
+    for _ in range(20):
+        await store.write(inserting(bytes(50_000)))
+    assert log.stat().st_size < 4 * limit
+    assert await count(store) == 40

@@ -12,6 +12,7 @@ lowers it (`sys.setswitchinterval(0.0001)`).
 
 import asyncio
 import logging
+import os
 import sqlite3
 import threading
 from collections import deque
@@ -22,6 +23,7 @@ from typing import Any
 
 from mayfly.errors import PlatformError
 from mayfly.store.sqlite_connection import (
+    BUSY_TIMEOUT_S,
     READER_SETTINGS,
     WRITER_SETTINGS,
     SqliteReader,
@@ -30,6 +32,8 @@ from mayfly.store.sqlite_connection import (
     translated,
 )
 
+LOG_BYTES = 64 * 1024 * 1024  # of the log, beyond which it is begun anew even if somebody reads from it
+LOG_PATIENCE_MS = 250  # how long writers wait for those who do
 GROUP_BODIES = 1024  # more wait for the next commit, so that the first of a flood are not held up by the last
 
 _log = logging.getLogger(__name__)
@@ -100,6 +104,7 @@ class Worker:
 
     def __init__(self, name: str, path: Path, jobs: "SimpleQueue[Job | None]", completions: Completions) -> None:
         self._path = path
+        self._log = path.with_name(path.name + "-wal")
         self._jobs = jobs
         self._completions = completions
         self._connection = self._connect()
@@ -150,6 +155,7 @@ class Writer(Worker):
     """Runs bodies in groups: one transaction and one fsync for all that wait, one savepoint each."""
 
     commits = 0  # transactions committed; read by anybody
+    _log_limit = LOG_BYTES
 
     def _connect(self) -> sqlite3.Connection:
         return connect(self._path, WRITER_SETTINGS)
@@ -174,7 +180,32 @@ class Writer(Worker):
             failure = translated(error) if isinstance(error, sqlite3.Error) else error
             self._fail(live, failure)
         self._completions.deliver(group)
+        self._keep_log_short()
         return go_on
+
+    def _keep_log_short(self) -> None:
+        """Begin the log anew where it became long.
+
+        Usually SQLite does so by itself, but only in a moment in which nobody reads from the log. Where each reader
+        begins before the last one ends there is none, and the log would grow for ever. So we wait for those who read
+        from it. There are soon none: as soon as all of it is in the database, whoever comes reads from there.
+        """
+        try:
+            size = os.stat(self._log).st_size
+            if size <= self._log_limit:
+                return
+            try:
+                self._cursor.execute(f"PRAGMA busy_timeout = {LOG_PATIENCE_MS}")
+                busy = bool(self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+            finally:
+                self._cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
+        except FileNotFoundError:
+            return
+        except (OSError, sqlite3.Error):
+            _log.exception("the log of the database could not be written back")
+            busy = True
+        # Not again at once, for others wait meanwhile.
+        self._log_limit = size + LOG_BYTES if busy else LOG_BYTES
 
     def _commit(self, group: Sequence[Job]) -> None:
         self._cursor.execute("BEGIN IMMEDIATE")
