@@ -22,7 +22,7 @@ from benchmarks.queues import sending
 from benchmarks.report import Report, Row
 from benchmarks.signing import Signer
 from mayfly.app.directory import DataDirectory
-from mayfly.app.platform import MIGRATED
+from mayfly.app.foundations import MIGRATED
 from mayfly.clock import SystemClock
 from mayfly.services.schedules import catalog
 from mayfly.services.schedules.model import Schedule
