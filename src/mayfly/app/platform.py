@@ -33,6 +33,7 @@ from mayfly.sandbox.denials import Denials
 from mayfly.services.contract import Service
 from mayfly.services.identity.access import guarded
 from mayfly.services.objects.service import ObjectsService
+from mayfly.services.queues.service import QueuesService
 from mayfly.services.stacks.service import StacksService
 from mayfly.services.tables.service import TablesService
 from mayfly.settings import Settings
@@ -48,10 +49,13 @@ ANSWER_S = 2.0  # for telling callers that their function was ended
 class Platform:
     """A running platform. Made by `start`, ended by `stop`."""
 
-    def __init__(self, door: FrontDoor, workers: "Workers | None", engine: Engine, cleanup: AsyncExitStack) -> None:
+    def __init__(
+        self, door: FrontDoor, workers: "Workers | None", engine: Engine, queues: QueuesService, cleanup: AsyncExitStack
+    ) -> None:
         self._door = door
         self._workers = workers
         self._engine = engine
+        self._queues = queues
         self._cleanup = cleanup
         self._hurry = asyncio.Event()
 
@@ -73,8 +77,7 @@ class Platform:
             life = Life(cleanup)
             base = await Foundations.open(options, settings, directory, info, life)
             machine = Machine(factory, denials, await discovery)
-            door, workers, engine = await _built(base, machine, life)
-            return cls(door, workers, engine, cleanup.pop_all())
+            return cls(*await _built(base, machine, life), cleanup.pop_all())
 
     async def listen(self, listener: socket.socket) -> None:
         """Answer requests that arrive at the public listener."""
@@ -95,6 +98,7 @@ class Platform:
         if self._workers is not None:
             self._workers.drain()
         self._door.refuse()
+        self._queues.dismiss()
         draining = asyncio.create_task(self._drained())
         hurried = asyncio.create_task(self._hurry.wait())
         await asyncio.wait((draining, hurried), timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
@@ -118,8 +122,10 @@ class Platform:
         self._hurry.set()
 
 
-async def _built(base: Foundations, machine: Machine, life: Life) -> "tuple[FrontDoor, Workers | None, Engine]":
-    """Everything, started; the front door, which listens nowhere yet, the workers and the engine behind it."""
+async def _built(
+    base: Foundations, machine: Machine, life: Life
+) -> "tuple[FrontDoor, Workers | None, Engine, QueuesService]":
+    """Everything, started; the front door, which listens nowhere yet, the workers, the engine and queues behind it."""
     targets, sdk_calls = Targets(), LateSdkOperations()
     messaging = _messaging(base, targets, sdk_calls, life)
     events = messaging.events.platform_events
@@ -161,7 +167,7 @@ async def _built(base: Foundations, machine: Machine, life: Life) -> "tuple[Fron
     life.background(asyncio.to_thread(_warm, gateway), "warm-gateway")
     if workers is not None:
         life.await_at_end(workers.close)
-    return door, workers, compute.engine
+    return door, workers, compute.engine, messaging.queues
 
 
 def _messaging(base: Foundations, targets: Targets, sdk_calls: LateSdkOperations, life: Life) -> Messaging:

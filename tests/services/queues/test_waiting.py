@@ -106,6 +106,17 @@ async def test_a_receiver_whose_client_leaves_takes_nothing_and_makes_room(queue
         assert await staying == ["one"]
 
 
+async def test_receivers_that_wait_are_answered_when_the_platform_stops_and_lose_nothing(queues: Queues) -> None:
+    url = await queues.make()
+    receivers = [asyncio.create_task(queues.bodies(url, WaitTimeSeconds=20)) for _ in range(3)]
+    await waiting(queues, 3)
+    queues.service.dismiss()
+    async with asyncio.timeout(PATIENCE_S):
+        assert await asyncio.gather(*receivers) == [[], [], []]
+        await queues.send(url, "later")
+        assert await queues.bodies(url, WaitTimeSeconds=20) == ["later"]
+
+
 async def test_receivers_learn_that_their_queue_is_gone(queues: Queues) -> None:
     url = await queues.make()
     receiver = asyncio.create_task(queues.refused("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=20))

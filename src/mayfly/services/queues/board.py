@@ -32,7 +32,7 @@ class Ticket:
         self.key = key
         self.wanted = wanted
         self.stirred = False
-        self.abandoned = False  # whoever asked is gone
+        self.abandoned = False  # there is nobody to wait for any more
         self._event = asyncio.Event()
 
     def stir(self) -> None:
@@ -113,6 +113,12 @@ class Board:
         line = self._lines.get(key)
         for ticket in line.tickets if line is not None else ():
             ticket.stir()
+
+    def dismiss(self) -> None:
+        """Have all who wait now leave with what they have, which is nothing."""
+        for line in self._lines.values():
+            for ticket in line.tickets:
+                ticket.abandon()
 
     def expect(self, key: QueueKey, due_at: float) -> None:
         """Something falls due at `due_at` (Unix milliseconds)."""

@@ -48,6 +48,10 @@ class QueuesService:
             MoveTaskOperations(store, clock, catalog, self.move_tasks),
         )
 
+    def dismiss(self) -> None:
+        """Answer receivers that wait, since the platform stops: a long poll is no work that must be finished."""
+        self.board.dismiss()
+
     async def run(self) -> None:
         """Remove what may be removed and carry out message move tasks, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
