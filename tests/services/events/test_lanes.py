@@ -99,14 +99,16 @@ async def test_what_is_put_while_a_lane_is_given_up_is_handled(stage: Stage) -> 
 
 
 async def test_only_a_few_items_of_a_lane_are_under_way_at_once(stage: Stage) -> None:
-    stage.busy.clear()
     running = asyncio.create_task(stage.lanes.run())
+    await stage.put(*[b"x"] * 10)
+    await stage.until(10)
+    stage.busy.clear()
     await stage.put(*[b"x"] * 30)
     async with asyncio.timeout(10):
         while stage.most < AT_ONCE:  # noqa: ASYNC110 - nobody signals it
             await asyncio.sleep(0.002)
     stage.busy.set()
-    await stage.until(30)
+    await stage.until(40)
     assert stage.most == AT_ONCE
     running.cancel()
     with suppress(asyncio.CancelledError):
@@ -117,6 +119,22 @@ async def test_lanes_that_a_former_server_left_are_taken_up(stage: Stage) -> Non
     await stage.put(b"left")
     running = asyncio.create_task(stage.lanes.run())
     await stage.until(1)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_destination_of_which_nothing_is_known_is_asked_one_thing_first(stage: Stage) -> None:
+    """After a start, too: a hundred that hang would take all the room until the first of them are given up."""
+    stage.busy.clear()
+    await stage.put(*[b"x"] * 30)
+    running = asyncio.create_task(stage.lanes.run())
+    async with asyncio.timeout(10):
+        while not stage.most:  # noqa: ASYNC110 - nobody signals it
+            await asyncio.sleep(0.002)
+    assert stage.most == 1
+    stage.busy.set()
+    await stage.until(30)
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

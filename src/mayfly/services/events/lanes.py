@@ -33,12 +33,12 @@ class _Lane:
         self.name = name
         self.queue = _PREFIX + name
         self.under_way: set[asyncio.Task[None]] = set()
-        self.width = AT_ONCE
+        self.width = 1
         self.waited = False  # for more, in vain; looking whether it is empty costs as much as it holds
 
     def learned(self, taken: bool) -> None:
-        """A destination that fails is asked one thing at a time until it does not, so that many dead ones, each as
-        slow as can be, do not take all the room there is."""
+        """A destination that is new, or fails, is asked one thing at a time until it took something, so that many
+        dead ones, each as slow as can be, do not take all the room there is."""
         self.width = min(AT_ONCE, 2 * self.width) if taken else 1
 
 
