@@ -272,6 +272,24 @@ async def test_what_cannot_be_mended_is_not_tried_again(world: World, answer: in
     assert await world.messages(DEAD) == ["precious"]
 
 
+async def test_what_is_lost_for_good_is_in_the_servers_log_with_the_reason(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic, local = await world.topic(), "http://127.0.0.1:9/"
+    world.outside.answers[local] = [OutgoingError("refused", "the operator does not allow it")]
+    await world.call("Subscribe", TopicArn=topic, Protocol="http", Endpoint=local)
+    await quiet(world)
+    assert f"SubscriptionConfirmation for {local} is lost after 1 attempts" in caplog.text
+    assert "the operator does not allow it" in caplog.text
+    caplog.clear()
+    await confirmed(world, topic)
+    world.outside.answers[URL] = [404]
+    await publish(world, topic, "secret")
+    await quiet(world)
+    assert f"a message for {URL} is lost after 1 attempts: 404" in caplog.text
+    assert "secret" not in caplog.text
+
+
 async def test_an_endpoint_that_does_not_answer_holds_up_nobody_else_and_has_few_requests(world: World) -> None:
     topic = await world.topic()
     slow, quick = "https://slow.example/", "https://quick.example/"

@@ -1,5 +1,6 @@
 """One delivery to a URL: the request it is, what an answer means, and what follows in the store."""
 
+import logging
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -26,6 +27,8 @@ _MOST_ANSWER = 1024
 # What a later try cannot mend.
 _FINAL = frozenset({"invalid", "refused"})
 _NO_ANSWER = 503  # the status of an attempt that got none
+_MOST_SAID = 200  # characters of an answer, in the server's log
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,15 @@ class UrlDeliveries:
             self._tell(tx, delivery, attempt, outcome)
 
         await self._store.write(body)
+        if delay is None and not outcome.success and not _has_dead_letters(attempt):
+            _log.warning(
+                "%s for %s is lost after %d attempts: %d %r",
+                delivery.handshake or "a message",
+                attempt.request.url.partition("?")[0],  # what follows may be a secret
+                delivery.retries + 1,
+                outcome.status,
+                outcome.answer[:_MOST_SAID],
+            )
 
     def _tell(self, tx: Tx, delivery: Delivery, attempt: Attempt, outcome: UrlOutcome) -> None:
         if attempt.topic is None or attempt.subscription is None or attempt.rendering is None:
@@ -148,6 +160,13 @@ class UrlDeliveries:
             self._dispatch.give_up(tx, attempt.rendering, Planned(subscription, letters))
         noted = Outcome(outcome.status, outcome.answer, delivery.retries + 1)
         self._status.note(tx, attempt.topic, attempt.rendering.message, subscription, noted)
+
+
+def _has_dead_letters(attempt: Attempt) -> bool:
+    return (
+        attempt.subscription is not None
+        and subscription_attributes.dead_letters(attempt.subscription.attributes) is not None
+    )
 
 
 def _count_down(tx: Tx, delivery: Delivery) -> None:
