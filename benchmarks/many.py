@@ -129,10 +129,11 @@ def subscriptions(isolation: str, report: Report, scale: int) -> None:
                 Row(f"{count:,} subscriptions: killed with this much of the messages delivered", killed_at / whole, ""),
                 Row(f"{count:,} subscriptions: the rest, after the start", seconds, "s"),
                 Row(
-                    f"{count:,} subscriptions: messages in all, over what was published",
-                    _messages(platform) / whole,
+                    f"{count:,} subscriptions: fewest of {3 + PUBLISHED} messages in a queue",
+                    _one(platform, FEWEST),
                     "",
                 ),
+                Row(f"{count:,} subscriptions: most of {3 + PUBLISHED} messages in a queue", _one(platform, MOST), ""),
             )
             topic_gone = time.perf_counter()
             platform.client("sns").delete_topic(TopicArn=topic)
@@ -217,6 +218,7 @@ def dead_endpoint(platform: Running, report: Report, scale: int) -> None:
 
 
 WAITING = "SELECT count(*) FROM queue_items"
+FEWEST, MOST = "SELECT min(messages) FROM queues_store", "SELECT max(messages) FROM queues_store"
 
 
 def _destination(platform: Running, bus: str, url: str) -> None:
