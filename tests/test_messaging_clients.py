@@ -89,19 +89,19 @@ def test_metrics_and_alarms_are_objects_that_can_be_waited_for(resource: Resourc
 
 
 def test_everything_is_found_when_lists_are_read_in_pages_of_one(platform: PlatformProcess) -> None:
-    role, names = make_role(platform, "pages", "scheduler.amazonaws.com"), [f"pages-{n}" for n in range(3)]
+    role, names = make_role(platform, "paged", "scheduler.amazonaws.com"), [f"paged-{n}" for n in range(3)]
     events, scheduler, pipes = platform.client("events"), platform.client("scheduler"), platform.client("pipes")
     queues = [make_queue(platform, name)[1] for name in names]
-    events.create_event_bus(Name="pages")
-    scheduler.create_schedule_group(Name="pages")
+    events.create_event_bus(Name="paged")
+    scheduler.create_schedule_group(Name="paged")
     for name in names:
         target = {"Arn": queues[0], "RoleArn": role}
         off = {"FlexibleTimeWindow": {"Mode": "OFF"}, "State": "DISABLED", "ScheduleExpression": "rate(1 day)"}
-        scheduler.create_schedule(Name=name, GroupName="pages", Target=target, **off)
+        scheduler.create_schedule(Name=name, GroupName="paged", Target=target, **off)
         pipes.create_pipe(Name=name, Source=queues[0], Target=queues[1], RoleArn=role, DesiredState="STOPPED")
-        events.put_rule(Name=name, EventBusName="pages", EventPattern='{"source": ["x"]}')
-        events.put_targets(Rule=names[0], EventBusName="pages", Targets=[{"Id": name, "Arn": queues[2]}])
-        events.put_targets(Rule=name, EventBusName="pages", Targets=[{"Id": "all", "Arn": queues[0]}])
+        events.put_rule(Name=name, EventBusName="paged", EventPattern='{"source": ["x"]}')
+        events.put_targets(Rule=names[0], EventBusName="paged", Targets=[{"Id": name, "Arn": queues[2]}])
+        events.put_targets(Rule=name, EventBusName="paged", Targets=[{"Id": "all", "Arn": queues[0]}])
 
     def listed(client: Any, operation: str, member: str, key: str | None = "Name", **request: Any) -> list[Any]:
         found = list[Any]()
@@ -110,15 +110,15 @@ def test_everything_is_found_when_lists_are_read_in_pages_of_one(platform: Platf
             found += [each[key] if key else each for each in page.get(member, [])]
         return found
 
-    bus = {"EventBusName": "pages"}
-    urls = listed(platform.client("sqs"), "list_queues", "QueueUrls", None, QueueNamePrefix="pages-")
+    bus = {"EventBusName": "paged"}
+    urls = listed(platform.client("sqs"), "list_queues", "QueueUrls", None, QueueNamePrefix="paged-")
     assert [url.rpartition("/")[2] for url in urls] == names
     assert listed(events, "list_rules", "Rules", **bus) == names
     assert listed(events, "list_targets_by_rule", "Targets", "Id", Rule=names[0], **bus) == ["all", *names]
     assert listed(events, "list_rule_names_by_target", "RuleNames", None, TargetArn=queues[0], **bus) == names
-    assert listed(scheduler, "list_schedules", "Schedules", GroupName="pages") == names
-    assert "pages" in listed(scheduler, "list_schedule_groups", "ScheduleGroups")
-    assert listed(pipes, "list_pipes", "Pipes", NamePrefix="pages-") == names
+    assert listed(scheduler, "list_schedules", "Schedules", GroupName="paged") == names
+    assert "paged" in listed(scheduler, "list_schedule_groups", "ScheduleGroups")
+    assert listed(pipes, "list_pipes", "Pipes", NamePrefix="paged-") == names
 
 
 def test_what_is_there_may_be_created_again_as_it_is_and_not_otherwise(platform: PlatformProcess) -> None:
