@@ -170,6 +170,14 @@ async def test_alarms_are_described_in_pages_and_by_what_they_are(metrics: Metri
     assert (await metrics.call("DescribeAlarmsForMetric", Namespace="Tests", MetricName="No"))["MetricAlarms"] == []
 
 
+async def test_pages_go_on_after_a_name_in_any_script(metrics: Metrics) -> None:
+    for name in ("é", "中"):
+        await metrics.alarm(name)
+    first = await metrics.call("DescribeAlarms", MaxRecords=1)
+    second = await metrics.call("DescribeAlarms", MaxRecords=1, NextToken=first["NextToken"])
+    assert [alarm["AlarmName"] for page in (first, second) for alarm in page["MetricAlarms"]] == ["é", "中"]
+
+
 async def test_an_alarm_that_is_put_again_keeps_its_state_and_tags(metrics: Metrics) -> None:
     await metrics.alarm(Tags=[{"Key": "team", "Value": "a"}])
     await metrics.put(5)

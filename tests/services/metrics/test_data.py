@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mayfly.clock import utc
+from mayfly.services import page_tokens
 
 from .conftest import MINUTE, Metrics
 
@@ -183,6 +184,12 @@ async def test_data_comes_in_pages_over_all_queries(metrics: Metrics) -> None:
         token = {"NextToken": reply["NextToken"]} if "NextToken" in reply else {}
     assert token == {}
     assert seen == {"a": [1, 1, 1], "b": [2, 2, 2]}
+
+
+@pytest.mark.parametrize("token", ["x", page_tokens.encode("x"), page_tokens.encode("1", "2")])
+async def test_tokens_that_nobody_made_are_refused(metrics: Metrics, token: str) -> None:
+    error = await metrics.refused("GetMetricData", **queried(metrics, stat("a", "A"), NextToken=token))
+    assert error.code == "InvalidNextToken"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
 """Pages of lists: tokens that say where to go on, and filters that do not make pages short. Pure."""
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from mayfly.services import page_tokens
 from mayfly.services.events.errors import bad_token
 
 MOST = 100
@@ -18,8 +17,8 @@ def after(request: Mapping[str, Any]) -> str:
     if token is None:
         return ""
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
+        return page_tokens.decode(token, 1)[0]
+    except ValueError:
         raise bad_token() from None
 
 
@@ -33,7 +32,7 @@ def cut(found: Sequence[T], most: int, name: Callable[[T], str]) -> tuple[list[T
     """The page out of `most` + 1 or fewer things, and the member that says that there are more."""
     if len(found) <= most:
         return list(found), {}
-    return list(found[:most]), {"NextToken": base64.urlsafe_b64encode(name(found[most - 1]).encode()).decode()}
+    return list(found[:most]), {"NextToken": page_tokens.encode(name(found[most - 1]))}
 
 
 def filtered(

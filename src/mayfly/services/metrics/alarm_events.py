@@ -22,7 +22,7 @@ def for_action(action: str, after: Alarm, before: Alarm, arn: str, account: str,
             "source": "aws.cloudwatch",
             "alarmArn": arn,
             "accountId": account,
-            "time": _stamp(after.state_at),
+            "time": stamp(after.state_at),
             "region": region,
             "alarmData": {"alarmName": after.name, **_change(after, before)},
         }
@@ -46,7 +46,7 @@ def _state(alarm: Alarm) -> dict[str, Any]:
     told: dict[str, Any] = {"value": alarm.state, "reason": alarm.state_reason}
     if alarm.state_reason_data:
         told["reasonData"] = alarm.state_reason_data
-    return {**told, "timestamp": _stamp(alarm.state_at)}
+    return {**told, "timestamp": stamp(alarm.state_at)}
 
 
 def _configuration(alarm: Alarm) -> dict[str, Any]:
@@ -80,10 +80,10 @@ def _published(after: Alarm, before: Alarm, arn: str, account: str, region: str)
         "AlarmName": after.name,
         "AlarmDescription": after.description,
         "AWSAccountId": account,
-        "AlarmConfigurationUpdatedTimestamp": _stamp(after.updated_at),
+        "AlarmConfigurationUpdatedTimestamp": stamp(after.updated_at),
         "NewStateValue": after.state,
         "NewStateReason": after.state_reason,
-        "StateChangeTime": _stamp(after.state_at),
+        "StateChangeTime": stamp(after.state_at),
         "Region": region,
         "AlarmArn": arn,
         "OldStateValue": before.state,
@@ -123,7 +123,7 @@ def _trigger(alarm: Alarm) -> dict[str, Any]:
     }
 
 
-def _stamp(timestamp: float) -> str:
+def stamp(timestamp: float) -> str:
     """`2026-01-31T12:00:00.000+0000`, as CloudWatch writes times in what it sends."""
     moment = utc(timestamp)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"

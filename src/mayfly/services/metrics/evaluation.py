@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mayfly.clock import Clock, utc
+from mayfly.clock import Clock
 from mayfly.errors import MayflyError
 from mayfly.policy import alarms as policy
 from mayfly.policy.alarms import EXTRA_PERIODS, Rule, Verdict
 from mayfly.services.contract import ServiceError
 from mayfly.services.metrics import alarms as catalog
 from mayfly.services.metrics import questions
+from mayfly.services.metrics.alarm_events import stamp
 from mayfly.services.metrics.alarms import OFTEN_S, SELDOM_S, Alarms
 from mayfly.services.metrics.expressions import Series
 from mayfly.services.metrics.model import Alarm
@@ -129,17 +130,12 @@ def _measured(reader: Reader, alarm: Alarm, since: int, until: int) -> Series:
 def _reason_data(alarm: Alarm, rule: Rule, verdict: Verdict, used: list[tuple[int, float]], now: float) -> str:
     told: dict[str, Any] = {
         "version": "1.0",
-        "queryDate": _stamp(now),
-        "startDate": _stamp(used[0][0]) if used else None,
+        "queryDate": stamp(now),
+        "startDate": stamp(used[0][0]) if used else None,
         "statistic": alarm.metric.statistic if alarm.metric is not None else None,
         "period": alarm.period_s,
         "recentDatapoints": [value for _, value in used],
         "threshold": rule.threshold,
-        "evaluatedDatapoints": [{"timestamp": _stamp(at), "value": value} for at, value in reversed(used)],
+        "evaluatedDatapoints": [{"timestamp": stamp(at), "value": value} for at, value in reversed(used)],
     }
     return json.dumps({key: value for key, value in told.items() if value is not None})
-
-
-def _stamp(timestamp: float) -> str:
-    moment = utc(timestamp)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"

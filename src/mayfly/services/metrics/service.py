@@ -13,9 +13,8 @@ from mayfly.services.metrics.alarms import Alarms
 from mayfly.services.metrics.evaluation import Evaluation
 from mayfly.services.metrics.model import HISTORY_S, SPANS
 from mayfly.services.metrics.operations.alarms import AlarmOperations
-from mayfly.services.metrics.operations.data import DataOperations
+from mayfly.services.metrics.operations.data import DataOperations, Settle
 from mayfly.services.metrics.operations.tags import TagOperations
-from mayfly.services.metrics.settling import Settle
 from mayfly.services.ports import EventTargets, PlatformEvents
 from mayfly.store.api import Store, Tx
 

@@ -1,25 +1,27 @@
-"""Paging tokens: the place to go on from. Opaque to callers, checked when they come back."""
+"""Paging tokens of metrics and alarms, with CloudWatch's error for what is none."""
 
-import base64
-import binascii
-import json
-
+from mayfly.services import page_tokens
 from mayfly.services.metrics import faults
+from mayfly.services.page_tokens import encode
+
+__all__ = ["decode", "decode_number", "encode"]
 
 
-def encode(*parts: str) -> str:
-    """A token that says `parts`."""
-    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
-
-
-def decode(token: str, count: int) -> list[str]:
-    """The `count` parts of a token; `ServiceError` InvalidNextToken."""
+def decode(token: str | None, count: int) -> list[str]:
+    """The `count` parts of a token, empty texts for no token; `ServiceError` InvalidNextToken."""
+    if token is None:
+        return [""] * count
     try:
-        parts = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (binascii.Error, ValueError) as error:
-        raise faults.bad_token() from error
-    if not isinstance(parts, list) or len(parts) != count or not all(isinstance(part, str) for part in parts):
-        raise faults.bad_token()
-    if count == 1 and not parts[0].isascii():
-        raise faults.bad_token()
-    return parts
+        return page_tokens.decode(token, count)
+    except ValueError:
+        raise faults.bad_token() from None
+
+
+def decode_number(token: str | None, without: int) -> int:
+    """The number in a token, `without` if there is none; `ServiceError` InvalidNextToken."""
+    if token is None:
+        return without
+    try:
+        return page_tokens.number(decode(token, 1)[0])
+    except ValueError:
+        raise faults.bad_token() from None

@@ -1,11 +1,10 @@
 """Client tokens, which make a request that is sent twice happen once, and tokens of pages."""
 
-import base64
-import binascii
 import hashlib
 import json
 from typing import Any
 
+from mayfly.services import page_tokens
 from mayfly.services.schedules import faults
 from mayfly.services.schedules import statements as sql
 from mayfly.store.api import Tx
@@ -34,19 +33,11 @@ def seen(tx: Tx, operation: str, request: Any, now: float) -> bool:
     return False
 
 
-def encode_page(*place: str) -> str:
-    """A token for the place after which a page goes on."""
-    return base64.urlsafe_b64encode("\n".join(place).encode()).decode()
-
-
 def decode_page(token: str | None, length: int) -> list[str]:
     """The place in a token, empty texts for no token; ValidationException for what is none."""
     if token is None:
         return [""] * length
     try:
-        place = base64.b64decode(token.encode(), b"-_", validate=True).decode().split("\n")
-    except (binascii.Error, UnicodeError) as error:
-        raise faults.bad_page() from error
-    if len(place) != length:
-        raise faults.bad_page()
-    return place
+        return page_tokens.decode(token, length)
+    except ValueError:
+        raise faults.bad_page() from None

@@ -1,14 +1,12 @@
-"""Tokens of pages: where the next one begins."""
+"""Tokens of pages: where the next one begins, with SNS's error for what is none."""
 
-import base64
-import binascii
-
+from mayfly.services import page_tokens
 from mayfly.services.topics import faults
 
 
 def encode(after: str | int) -> str:
     """The token of the page after a name, or a number."""
-    return base64.urlsafe_b64encode(str(after).encode()).decode()
+    return page_tokens.encode(str(after))
 
 
 def decode_text(token: str | None) -> str:
@@ -16,14 +14,14 @@ def decode_text(token: str | None) -> str:
     if not token:
         return ""
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise faults.invalid("NextToken") from error
+        return page_tokens.decode(token, 1)[0]
+    except ValueError:
+        raise faults.invalid("NextToken") from None
 
 
 def decode_number(token: str | None) -> int:
     """The number that `encode` was given; 0 without a token."""
-    text = decode_text(token) or "0"
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise faults.invalid("NextToken")
-    return int(text)
+    try:
+        return page_tokens.number(decode_text(token) or "0")
+    except ValueError:
+        raise faults.invalid("NextToken") from None

@@ -83,7 +83,7 @@ class AlarmOperations:
             raise faults.validation("Mayfly does not implement log alarms.")
         kinds = request.get("AlarmTypes", ("MetricAlarm",))
         limit = request.get("MaxRecords", PAGE_ALARMS)
-        after = tokens.decode(request["NextToken"], 1)[0] if "NextToken" in request else ""
+        (after,) = tokens.decode(request.get("NextToken"), 1)
 
         def fits(reader: Reader, alarm: Alarm) -> bool:
             if "ChildrenOfAlarmName" in request or "ParentsOfAlarmName" in request:
@@ -162,9 +162,7 @@ class AlarmOperations:
             "alarm": request.get("AlarmName"),
             "limit": 500,
         }
-        start = 2**62 if down else 0
-        if "NextToken" in request:
-            start = _number(tokens.decode(request["NextToken"], 1)[0])
+        start = tokens.decode_number(request.get("NextToken"), 2**62 if down else 0)
         one = "AlarmName" in request
         statement = (
             (sql.HISTORY_OF_DOWN if down else sql.HISTORY_OF_UP)
@@ -220,10 +218,3 @@ def _checked_json(text: str) -> str:
     if text:
         reading.json_object(text)
     return text
-
-
-def _number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise faults.bad_token() from error

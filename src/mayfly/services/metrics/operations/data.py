@@ -1,6 +1,7 @@
 """Operations on metrics: data in, statistics out."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from mayfly.clock import Clock, utc
@@ -17,11 +18,13 @@ from mayfly.services.metrics.model import (
     Point,
     dimensions_of,
 )
-from mayfly.services.metrics.settling import Settle
 from mayfly.store.api import Reader, Row, Store
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import type_defs as cw
+
+# What readers wait for, so that they see what was measured before they asked.
+Settle = Callable[[], Awaitable[None]]
 
 
 class DataOperations:
@@ -46,7 +49,7 @@ class DataOperations:
         since = int(self._clock.now()) - (ACTIVE_S if "RecentlyActive" in request else FORGOTTEN_S)
         wanted = [(one["Name"], one.get("Value")) for one in request.get("Dimensions", ())]
         only = request.get("Namespace")
-        after = tokens.decode(request["NextToken"], 3) if "NextToken" in request else ["", "", ""]
+        after = tokens.decode(request.get("NextToken"), 3)
 
         def fits(row: Row) -> bool:
             has = dict(json.loads(row[2]))
@@ -108,7 +111,7 @@ class DataOperations:
         asked = reading.queries(request["MetricDataQueries"])
         since, until = reading.data_span(request["StartTime"], request["EndTime"])
         limit = min(request.get("MaxDatapoints", MAX_DATA_POINTS), MAX_DATA_POINTS)
-        begin = int(tokens.decode(request["NextToken"], 1)[0]) if "NextToken" in request else 0
+        begin = tokens.decode_number(request.get("NextToken"), 0)
         await self._settle()
         found = await self._store.read(lambda reader: questions.answer(reader, asked, since, until))
         descending = request.get("ScanBy", "TimestampDescending") == "TimestampDescending"

@@ -1,12 +1,11 @@
 """Operations on pipes."""
 
-import base64
-import binascii
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mayfly.clock import Clock, utc
+from mayfly.services import page_tokens
 from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.execution_roles import ExecutionRoles
 from mayfly.services.pipes import catalog, faults, statements, validation
@@ -161,7 +160,7 @@ class PipeOperations:
         )
         reply: dict[str, Any] = {"Pipes": [self._summary(pipe) for pipe in found[:limit]]}
         if len(found) > limit:
-            reply["NextToken"] = base64.urlsafe_b64encode(found[limit - 1].name.encode()).decode()
+            reply["NextToken"] = page_tokens.encode(found[limit - 1].name)
         return reply
 
     async def _check(self, pipe: Pipe) -> None:
@@ -252,6 +251,6 @@ def _decoded(token: str | None) -> str:
     if token is None:
         return ""
     try:
-        return base64.b64decode(token.encode(), b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError):
+        return page_tokens.decode(token, 1)[0]
+    except ValueError:
         raise faults.invalid("Invalid NextToken.") from None

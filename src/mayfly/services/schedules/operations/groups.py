@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mayfly.clock import Clock, utc
+from mayfly.services import page_tokens
 from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.schedules import catalog, faults, tokens
 from mayfly.services.schedules import statements as sql
@@ -81,7 +82,7 @@ class GroupOperations:
         found = await self._store.read(lambda reader: catalog.page_of_groups(reader, prefix, after, limit + 1))
         reply: dict[str, Any] = {"ScheduleGroups": [self._described(group) for group in found[:limit]]}
         if len(found) > limit:
-            reply["NextToken"] = tokens.encode_page(found[limit - 1].name)
+            reply["NextToken"] = page_tokens.encode(found[limit - 1].name)
         return reply
 
     def _described(self, group: Group) -> dict[str, Any]:

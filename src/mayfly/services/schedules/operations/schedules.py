@@ -6,6 +6,7 @@ import msgspec
 
 from mayfly import ids
 from mayfly.clock import Clock, utc
+from mayfly.services import page_tokens
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.execution_roles import ExecutionRoles
 from mayfly.services.ports import SdkOperations
@@ -110,7 +111,7 @@ class ScheduleOperations:
         )
         reply: dict[str, Any] = {"Schedules": [self._summary(schedule) for schedule in found[:limit]]}
         if len(found) > limit:
-            reply["NextToken"] = tokens.encode_page(found[limit - 1].group, found[limit - 1].name)
+            reply["NextToken"] = page_tokens.encode(found[limit - 1].group, found[limit - 1].name)
         return reply
 
     async def _wanted(self, request: "CreateScheduleInputTypeDef | UpdateScheduleInputTypeDef") -> Schedule:
