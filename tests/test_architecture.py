@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION | {"app", "sandbox", "simulator"},
 }
 # What every service may use of the package that all of them live in.
-SHARED_BY_SERVICES = {"checksums", "contract", "execution_roles", "page_tokens", "ports"}
+SHARED_BY_SERVICES = {"checksums", "contract", "denials", "execution_roles", "page_tokens", "ports"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from mayfly import ids
 from mayfly.services.contract import ServiceError
+from mayfly.services.denials import Attempt, denies
 from mayfly.services.ports import PLAIN, QueueMessage, SentMessage, Source, TargetOptions
 from mayfly.services.queues import drafting, resource_policy
 from mayfly.services.queues.catalog import Catalog
 from mayfly.services.queues.errors import NoQueueError
 from mayfly.services.queues.model import Queue, sequence_number
 from mayfly.services.queues.operations.sending import packed, unpacked
-from mayfly.services.queues.resource_policy import Attempt
 from mayfly.services.queues.sending import Sending
 from mayfly.store.api import Reader, Store, Tx
 
@@ -67,7 +67,8 @@ class QueueDoors:
 
 def _admit(queue: Queue, source: Source) -> None:
     """`ServiceError` where the queue's policy denies a source to send."""
-    if resource_policy.denies(queue.policy, Attempt(queue.arn, source.principal, source.arn, source.account)):
+    attempt = Attempt(resource_policy.SEND, queue.arn, source.principal, source.arn, source.account)
+    if denies(queue.policy, attempt):
         raise ServiceError(
             "AccessDenied",
             f"The policy of {queue.arn} does not let {source.principal} send messages to it on behalf of {source.arn}.",

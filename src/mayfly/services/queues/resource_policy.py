@@ -1,16 +1,12 @@
-"""The policy of a queue: its form, the statements of AddPermission, and whether it denies a source of events.
+"""The policy of a queue: its form, and the statements of AddPermission. What it denies, `services.denials` says."""
 
-Permission policies of callers are not evaluated yet (docs/design.md); within one account what counts here is an
-explicit Deny, which binds the services that deliver events on a user's behalf.
-"""
-
-import fnmatch
 import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
 from mayfly.services.contract import ServiceError
+from mayfly.services.denials import listed
 from mayfly.services.queues.errors import MissingError, invalid, invalid_attribute
 
 SEND: Final = "SQS:SendMessage"
@@ -24,22 +20,13 @@ _ACTIONS: Final = frozenset(
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
 
 
-class Attempt(NamedTuple):
-    """What somebody is about to do to a queue."""
-
-    queue_arn: str
-    principal: str  # a service, "sns.amazonaws.com", or an ARN
-    source_arn: str
-    source_account: str
-
-
 def check(text: str) -> None:
     """`ServiceError` unless `text` has the form of a policy."""
     try:
         policy = json.loads(text) if len(text) <= MAX_CHARACTERS else None
     except (ValueError, RecursionError):
         policy = None
-    statements = _list(policy.get("Statement")) if isinstance(policy, dict) else []
+    statements = listed(policy.get("Statement")) if isinstance(policy, dict) else []
     fine = bool(statements) and all(
         isinstance(each, dict) and each.get("Effect") in {"Allow", "Deny"} and ("Action" in each or "NotAction" in each)
         for each in statements
@@ -57,7 +44,7 @@ def with_permission(policy: str, arn: str, label: str, accounts: Sequence[str], 
     document = (
         json.loads(policy) if policy else {"Version": "2012-10-17", "Id": f"{arn}/SQSDefaultPolicy", "Statement": []}
     )
-    statements = _list(document["Statement"])
+    statements = listed(document["Statement"])
     if any(each.get("Sid") == label for each in statements):
         raise invalid(label, "Label", "Already exists.")
     if len(statements) >= MAX_STATEMENTS:
@@ -91,7 +78,7 @@ def with_permission(policy: str, arn: str, label: str, accounts: Sequence[str], 
 def without_permission(policy: str, label: str) -> str:
     """The policy without the statement of that label, empty if it was the last; `ServiceError`."""
     document = json.loads(policy) if policy else {"Statement": []}
-    statements = _list(document["Statement"])
+    statements = listed(document["Statement"])
     kept = [each for each in statements if each.get("Sid") != label]
     if len(kept) == len(statements):
         raise invalid(label, "Label", "can't find label.")
@@ -99,80 +86,3 @@ def without_permission(policy: str, label: str) -> str:
         return ""
     document["Statement"] = kept
     return json.dumps(document, separators=(",", ":"))
-
-
-def denies(policy: str, attempt: Attempt) -> bool:
-    """Whether a statement of the policy forbids sending to the queue.
-
-    A Deny whose conditions cannot be judged here holds: it is somebody's precaution.
-    """
-    if "Deny" not in policy:
-        return False
-    return any(
-        each.get("Effect") == "Deny" and _applies(each, attempt) for each in _list(json.loads(policy)["Statement"])
-    )
-
-
-def _applies(statement: dict[str, Any], attempt: Attempt) -> bool:
-    if "Action" in statement:
-        about = _matches(_list(statement["Action"]), SEND)
-    else:
-        about = not _matches(_list(statement["NotAction"]), SEND)
-    if not about:
-        return False
-    if "Resource" in statement and not _matches(_list(statement["Resource"]), attempt.queue_arn):
-        return False
-    if "Principal" in statement and not _names(statement["Principal"], attempt.principal):
-        return False
-    if "NotPrincipal" in statement and _names(statement["NotPrincipal"], attempt.principal):
-        return False
-    conditions = statement.get("Condition", {})
-    return all(
-        _holds(operator, key, _list(wanted), attempt)
-        for operator, by_key in conditions.items()
-        for key, wanted in by_key.items()
-    )
-
-
-def _holds(operator: str, key: str, wanted: Iterable[Any], attempt: Attempt) -> bool:
-    known = {
-        "aws:sourcearn": attempt.source_arn,
-        "aws:sourceaccount": attempt.source_account,
-        "aws:principalservicename": attempt.principal,
-        "aws:securetransport": "true",  # it never leaves the platform
-    }
-    value = known.get(key.lower())
-    if value is None:
-        return True
-    name = operator.removesuffix("IfExists")
-    patterns = [str(each).lower() if isinstance(each, bool) else str(each) for each in wanted]
-    if name in {"ArnEquals", "ArnLike", "StringLike"}:
-        return _matches(patterns, value, exact_case=True)
-    if name in {"ArnNotEquals", "ArnNotLike", "StringNotLike"}:
-        return not _matches(patterns, value, exact_case=True)
-    if name in {"StringEquals", "Bool"}:
-        return value in patterns
-    if name == "StringNotEquals":
-        return value not in patterns
-    return True
-
-
-def _names(principal: Any, who: str) -> bool:
-    if principal == "*":
-        return True
-    return any(each in {"*", who} for values in principal.values() for each in _list(values))
-
-
-def _matches(patterns: Iterable[Any], value: str, *, exact_case: bool = False) -> bool:
-    if not exact_case:
-        value = value.lower()
-    return any(
-        fnmatch.fnmatchcase(value, re.sub(r"[\[\]]", "?", str(each) if exact_case else str(each).lower()))
-        for each in patterns
-    )
-
-
-def _list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]

@@ -3,8 +3,9 @@
 from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import ServiceError
+from mayfly.services.denials import Attempt, denies
 from mayfly.services.ports import PLAIN, TargetOptions
-from mayfly.services.topics import faults, messages, resource_policy
+from mayfly.services.topics import faults, messages
 from mayfly.services.topics.catalog import Catalog
 from mayfly.services.topics.messages import Origin
 from mayfly.services.topics.publishing import Publisher
@@ -26,7 +27,7 @@ class TopicEventTargets:
         if found is None:
             raise faults.no_topic()
         policy = found.topic.attributes.get("Policy")
-        if resource_policy.denies(policy, principal, "Publish", source_arn, source_account):
+        if denies(policy, Attempt("SNS:Publish", None, principal, source_arn, source_account)):
             raise faults.denied(f"The policy of {arn} denies {principal} to publish on behalf of {source_arn}.")
 
     def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:

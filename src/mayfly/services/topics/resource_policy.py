@@ -1,11 +1,10 @@
-"""Access policies of topics: the one that every topic begins with, its statements by label, and what is denied. Pure.
+"""Access policies of topics: the one that every topic begins with, and its statements by label. Pure.
 
-Within one account everybody may publish whom no statement denies it, so only `Deny` is evaluated.
+What a policy denies, `services.denials` says.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mayfly.services.contract import ServiceError
@@ -23,13 +22,6 @@ _ACTIONS = (
     "Publish",
 )
 _MORE_ACTIONS = ("Receive", "Unsubscribe", "GetDataProtectionPolicy", "PutDataProtectionPolicy")
-_OPERATORS: dict[str, Callable[[str, str], bool]] = {
-    "StringEquals": str.__eq__,
-    "StringLike": fnmatchcase,
-    "Bool": str.__eq__,
-    "ArnEquals": fnmatchcase,
-    "ArnLike": fnmatchcase,
-}
 
 
 def default(topic_arn: str, account: str) -> str:
@@ -98,70 +90,9 @@ def without_permission(text: str, label: str) -> str:
     return _text({**document, "Statement": kept})
 
 
-def denies(text: str | None, principal: str, action: str, source_arn: str, source_account: str) -> bool:
-    """Whether a statement denies `principal` (a service, or an ARN) `action` on behalf of `source_arn`."""
-    if text is None or "Deny" not in text:
-        return False
-    facts = {
-        "aws:sourcearn": source_arn,
-        "aws:sourceaccount": source_account,
-        "aws:sourceowner": source_account,
-        "aws:principalservicename": principal,
-        "aws:securetransport": "true",  # it never leaves the platform
-    }
-    return any(
-        isinstance(statement, dict)
-        and statement.get("Effect") == "Deny"
-        and _names(statement, "Principal", lambda value: _is_principal(value, principal))
-        and _names(statement, "Action", lambda value: _is_action(value, action))
-        and _conditions_hold(statement.get("Condition"), facts)
-        for statement in _statements(_document(text))
-    )
-
-
-def _names(statement: Mapping[str, Any], member: str, holds: Any) -> bool:
-    if member in statement:
-        return bool(holds(statement[member]))
-    return f"Not{member}" in statement and not holds(statement[f"Not{member}"])
-
-
-def _is_principal(value: Any, principal: str) -> bool:
-    if value == "*":
-        return True
-    if not isinstance(value, dict):
-        return False
-    return any(one in ("*", principal) for group in value.values() for one in _list(group))
-
-
-def _is_action(value: Any, action: str) -> bool:
-    return any(fnmatchcase(f"sns:{action}".lower(), str(one).lower()) for one in _list(value))
-
-
-def _conditions_hold(conditions: Any, facts: Mapping[str, str]) -> bool:
-    """Whether all conditions hold. One that cannot be judged here does: a Deny is somebody's precaution."""
-    if not isinstance(conditions, dict):
-        return True
-    return all(
-        _holds(str(operator), facts.get(str(key).lower()), _list(wanted))
-        for operator, tests in conditions.items()
-        for key, wanted in (tests.items() if isinstance(tests, dict) else ())
-    )
-
-
-def _holds(operator: str, fact: str | None, wanted: list[Any]) -> bool:
-    same = _OPERATORS.get(operator.removesuffix("IfExists").replace("Not", ""))
-    if fact is None or same is None:
-        return True
-    texts = [str(one).lower() if isinstance(one, bool) else str(one) for one in wanted]
-    return any(same(fact, text) for text in texts) != ("Not" in operator)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
 def _statements(document: Mapping[str, Any]) -> list[Any]:
-    return _list(document.get("Statement", []))
+    found = document.get("Statement", [])
+    return found if isinstance(found, list) else [found]
 
 
 def _document(text: str) -> dict[str, Any]:
