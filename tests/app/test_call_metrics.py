@@ -108,3 +108,16 @@ async def test_a_ledger_whose_old_records_were_dropped_does_not_hold_metrics_up(
     await made.metrics.settle()
     (calls,) = await made.read("Invocations")
     assert calls.total >= 1
+
+
+async def test_what_is_only_counted_is_there_once_it_is_settled_and_counts_once(
+    open_store: OpenStore, clock: ManualClock
+) -> None:
+    at = await scene(open_store, clock)
+    where = (("EventSourceMappingUUID", "u1"),)
+    at.metrics.count("PolledEventCount", where, 10.0)
+    at.metrics.count("PolledEventCount", where, 5.0)
+    await at.metrics.settle()
+    await at.metrics.settle()
+    (found,) = await at.read("PolledEventCount", *where)
+    assert (found.samples, found.total) == (2.0, 15.0)

@@ -2,15 +2,18 @@
 
 Read from the ledger, behind the calls and off their path: whoever asks for metrics, and whoever looks at alarms, has
 them settled first. Each record counts once, because what it adds and how far was read are one commit. Calls that were
-throttled leave no record; they are counted in memory until the next settling, so a crash may lose the last of them.
+throttled leave no record; they, and what else is only counted, are kept in memory until the next settling or second, so
+a crash may lose the last of them.
 """
 
 import asyncio
+import logging
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from mayfly.clock import Clock
+from mayfly.errors import MayflyError
 from mayfly.ids import Arn
 from mayfly.metering.ledger import Ledger
 from mayfly.policy.quantiles import Sketch, bucket, merge
@@ -23,6 +26,9 @@ NAMESPACE: Final = "AWS/Lambda"
 SOURCE: Final = "mayfly.functions"
 BATCHES: Final = 50  # of the ledger in one transaction
 OUT_OF_MEMORY: Final = "out-of-memory"
+COUNT_EVERY_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 class CallMetrics:
@@ -38,20 +44,43 @@ class CallMetrics:
         self._clock = clock
         self._settling = asyncio.Lock()
         self._throttled: Counter[str] = Counter()
+        self._counted: defaultdict[tuple[str, Dimensions], list[float]] = defaultdict(list)
 
     def throttled(self, function: str) -> None:
         """A call of the function of that name was refused because of a limit."""
         self._throttled[function] += 1
 
+    def count(self, metric: str, dimensions: Sequence[tuple[str, str]], amount: float = 1.0) -> None:
+        """See `ports.FunctionCounts`."""
+        self._counted[metric, tuple(sorted(dimensions))].append(amount)
+
+    async def run(self) -> None:
+        """Bring what is only counted into the metrics every second, until cancelled."""
+        while True:
+            await asyncio.sleep(COUNT_EVERY_S)
+            try:
+                async with self._settling:
+                    await self._settle_counts()
+            except MayflyError as error:
+                _log.warning("numbers of functions were not counted this time: %s", error)
+
     async def settle(self) -> None:
         """Return when everything that was recorded before the call is in the metrics."""
         await self._flush()
         async with self._settling:
-            if self._throttled:
-                taken, self._throttled = self._throttled, Counter()
-                await self._store.write(lambda tx: self._count_throttles(tx, taken))
+            await self._settle_counts()
             while await self._store.read(self._behind):
                 await self._store.write(self._catch_up)
+
+    async def _settle_counts(self) -> None:
+        if self._throttled:
+            throttled, self._throttled = self._throttled, Counter()
+            await self._store.write(lambda tx: self._count_throttles(tx, throttled))
+        if self._counted:
+            counted, self._counted = self._counted, defaultdict(list)
+            now = int(self._clock.now())
+            data = [_datum(metric, "Count", now, found, where) for (metric, where), found in counted.items()]
+            await self._store.write(lambda tx: series.record(tx, data))
 
     def _behind(self, reader: Reader) -> bool:
         return sources.position(reader, SOURCE) != self._ledger.position(reader)
@@ -100,21 +129,25 @@ def measured(usages: Iterable[UsageRecord]) -> Iterator[Datum]:
 
 
 def _data(function: str, name: str, unit: str, at: int, values: list[float]) -> Iterator[Datum]:
+    either: tuple[Dimensions, ...] = ((), (("FunctionName", function),))
+    for dimensions in either:
+        yield _datum(name, unit, at, values, dimensions)
+
+
+def _datum(name: str, unit: str, at: int, values: list[float], dimensions: Dimensions) -> Datum:
     sketch: Sketch = {}
     for value, count in Counter(values).items():
         merge(sketch, {bucket(value): float(count)})
-    either: tuple[Dimensions, ...] = ((), (("FunctionName", function),))
-    for dimensions in either:
-        yield Datum(
-            NAMESPACE,
-            name,
-            dimensions,
-            unit,
-            at,
-            False,
-            float(len(values)),
-            sum(values),
-            min(values),
-            max(values),
-            sketch,
-        )
+    return Datum(
+        NAMESPACE,
+        name,
+        dimensions,
+        unit,
+        at,
+        False,
+        float(len(values)),
+        sum(values),
+        min(values),
+        max(values),
+        sketch,
+    )

@@ -1,6 +1,7 @@
 """What runs code, built: levels of isolation, the engine, images, functions, and sandboxes without functions."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mayfly import ids
@@ -14,7 +15,6 @@ from mayfly.app.options import engine_limits, memory_budget_mb, most_spares, tem
 from mayfly.app.remembering import Remembering
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.starts import StartBook
-from mayfly.app.watching import Watching
 from mayfly.app.workers import Workers
 from mayfly.egress.book import Book
 from mayfly.egress.outlets import Outlets
@@ -29,9 +29,9 @@ from mayfly.sandboxes.service import Sandboxes
 from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.parts import Outside
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.service import FunctionsService, image_architecture
-from mayfly.services.ports import PlatformEvents
 
 ENGINE_GRACE_S = 5.0
 SANDBOXES_SHARE = 4  # sandboxes without functions may use this part of what instances may
@@ -64,15 +64,16 @@ class Compute:
 
     @classmethod
     async def build(
-        cls, base: Foundations, machine: Machine, watching: Watching, events: PlatformEvents, life: Life
+        cls, base: Foundations, machine: Machine, throttled: Callable[[str], None], outside: Outside, life: Life
     ) -> "Compute":
-        """Everything but what is served by it: the services are started by the root."""
+        """Everything but what is served by it: the services are started by the root. `throttled` hears of calls that
+        were refused because of a limit."""
         settings, clock = base.settings, base.clock
         endpoints, objects = Endpoints(), LateObjects()
         home, streams = Home(settings.account, settings.region), Streams(clock)
         held = Held(base.records, asyncio.get_running_loop().call_later)
         life.at_end(held.write_all)
-        recorder = Recorder(held, home, streams, clock, watching.calls.throttled)
+        recorder = Recorder(held, home, streams, clock, throttled)
         book = StartBook(recorder, clock)
         traffic = Book(clock)
         outlets = Outlets(traffic)
@@ -99,7 +100,7 @@ class Compute:
             signatures=base.signed,
             obstacle=levels.obstacle,
             sandboxes=levels.start,
-            platform_events=events,
+            outside=outside,
         )
         sandboxes = Sandboxes(
             levels,

@@ -11,6 +11,7 @@ from mayfly.app.options import ServerOptions
 from mayfly.app.workers import front_names
 from mayfly.clock import Clock, SystemClock
 from mayfly.metering.ledger import Ledger
+from mayfly.services.functions import features
 from mayfly.services.identity.service import IdentityService, Secrets
 from mayfly.services.telemetry.service import LogsService
 from mayfly.settings import Settings
@@ -25,7 +26,7 @@ MIGRATED = (
     "mayfly.metering",
     "mayfly.sandboxes",
     "mayfly.services.events",
-    "mayfly.services.functions",
+    *features.MIGRATED,
     "mayfly.services.identity",
     "mayfly.services.metrics",
     "mayfly.services.objects",

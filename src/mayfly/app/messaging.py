@@ -12,7 +12,6 @@ from mayfly.app.destinations import DestinationCalls
 from mayfly.app.event_pages import EventPages
 from mayfly.app.links import LateSdkOperations
 from mayfly.app.targets import Targets
-from mayfly.app.vault import FileVault
 from mayfly.app.webhook_pages import WebhookPages
 from mayfly.clock import Clock
 from mayfly.outgoing.api import Sender
@@ -23,7 +22,7 @@ from mayfly.services.events.webhook_desk import WebhookDesk
 from mayfly.services.identity.service import IdentityService
 from mayfly.services.pipes.names import Home as PipeHome
 from mayfly.services.pipes.service import PipesService
-from mayfly.services.ports import CallRecords
+from mayfly.services.ports import CallRecords, Vault
 from mayfly.services.queues.service import QueuesService
 from mayfly.services.schedules.names import Home as ScheduleHome
 from mayfly.services.schedules.service import SchedulesService
@@ -48,12 +47,12 @@ class Messaging:
         url: str,
         outgoing: Sender,
         records: CallRecords,
+        vault: Vault,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self.queues = QueuesService(store, clock)
         targets.add("sqs", self.queues.event_targets)
-        vault = FileVault(settings.data / "secrets.key")
         self._destinations = ApiDestinations(store, vault, outgoing, clock, lambda: str(uuid.uuid4()))
         self.events = EventsService(
             store,

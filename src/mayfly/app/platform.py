@@ -21,6 +21,7 @@ from mayfly.app.messaging import Messaging
 from mayfly.app.options import ServerOptions
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.targets import Targets
+from mayfly.app.vault import FileVault
 from mayfly.app.watching import Watching
 from mayfly.app.workers import Workers
 from mayfly.engine.api import Engine
@@ -31,8 +32,10 @@ from mayfly.policy.outgoing import parse as reach_of
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.denials import Denials
 from mayfly.services.contract import Service
+from mayfly.services.functions.parts import Outside
 from mayfly.services.identity.access import guarded
 from mayfly.services.objects.service import ObjectsService
+from mayfly.services.ports import Vault
 from mayfly.services.queues.service import QueuesService
 from mayfly.services.stacks.service import StacksService
 from mayfly.services.tables.service import TablesService
@@ -127,10 +130,13 @@ async def _built(
 ) -> "tuple[FrontDoor, Workers | None, Engine, QueuesService]":
     """Everything, started; the front door, which listens nowhere yet, the workers, the engine and queues behind it."""
     targets, sdk_calls = Targets(), LateSdkOperations()
-    messaging = _messaging(base, targets, sdk_calls, life)
+    vault = FileVault(base.settings.data / "secrets.key")
+    messaging = _messaging(base, targets, sdk_calls, vault, life)
     events = messaging.events.platform_events
     watching = Watching(base.settings, base.store, base.clock, base.ledger, base.records.flush, targets, events)
-    compute = await Compute.build(base, machine, watching, events, life)
+    queues = messaging.queues
+    outside = Outside(targets, queues.source, queues.sink, vault, events, watching.calls)
+    compute = await Compute.build(base, machine, watching.calls.throttled, outside, life)
     targets.add("lambda", compute.functions.event_targets)
     targets.add("logs", base.logs.event_targets)
     objects = ObjectsService(base.store, base.blobs, targets, base.clock, events)
@@ -167,10 +173,12 @@ async def _built(
     life.background(asyncio.to_thread(_warm, gateway), "warm-gateway")
     if workers is not None:
         life.await_at_end(workers.close)
-    return door, workers, compute.engine, messaging.queues
+    return door, workers, compute.engine, queues
 
 
-def _messaging(base: Foundations, targets: Targets, sdk_calls: LateSdkOperations, life: Life) -> Messaging:
+def _messaging(
+    base: Foundations, targets: Targets, sdk_calls: LateSdkOperations, vault: Vault, life: Life
+) -> Messaging:
     outgoing = Outgoing(reach_of(base.settings.outgoing.allow))
     life.await_at_end(outgoing.close)
     return Messaging(
@@ -184,6 +192,7 @@ def _messaging(base: Foundations, targets: Targets, sdk_calls: LateSdkOperations
         base.info.url,
         outgoing,
         base.records,
+        vault,
     )
 
 

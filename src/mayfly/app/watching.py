@@ -39,4 +39,5 @@ class Watching:
         """Look after alarms, old metrics and the disk until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.metrics.run(), name="metrics")
+            tasks.create_task(self.calls.run(), name="call-metrics")
             tasks.create_task(self._disk.run(), name="disk")

@@ -273,6 +273,14 @@ class CallRecords(Protocol):
         """
 
 
+class FunctionCounts(Protocol):
+    """Given by the composition root, used by functions: numbers for the metrics of `AWS/Lambda` that no record of a
+    call holds."""
+
+    def count(self, metric: str, dimensions: Sequence[tuple[str, str]], amount: float = 1.0) -> None:
+        """Add to a metric, now. What was counted within a second of a crash may be lost; it says nothing of work."""
+
+
 class Vault(Protocol):
     """Given by the composition root, used by services that keep secrets of others: what they are at rest."""
 
@@ -312,6 +320,7 @@ __all__ = [
     "Credentials",
     "DestinationCalls",
     "EventTargets",
+    "FunctionCounts",
     "HeldMessage",
     "KeySource",
     "LogLines",

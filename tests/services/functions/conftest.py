@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.clock import ManualClock
+from mayfly.services.functions.features import MIGRATED
 from mayfly.settings import FunctionLimits
 from tests.conftest import OpenStore
 from tests.services.functions.stage import Stage
@@ -18,7 +19,7 @@ async def open_stage(tmp_path: Path, clock: ManualClock, open_store: OpenStore) 
     stages: list[Stage] = []
 
     async def open_(limits: FunctionLimits | None = None) -> Stage:
-        stage = Stage(tmp_path, await open_store("mayfly.services.functions", "mayfly.images"), clock, limits)
+        stage = Stage(tmp_path, await open_store(*MIGRATED, "mayfly.images", "mayfly.services.queues"), clock, limits)
         await stage.functions.start()
         stages.append(stage)
         return stage

@@ -14,6 +14,8 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from mayfly import ids
+from mayfly.app.targets import Targets
+from mayfly.app.vault import FileVault
 from mayfly.clock import ManualClock, SystemClock, utc
 from mayfly.engine.api import (
     Call,
@@ -34,10 +36,12 @@ from mayfly.services.functions.asynchronous import QUEUE
 from mayfly.services.functions.engine_targets import Streams
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.parts import Outside
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.runtimes import RuntimeAbsent, RuntimeChoice
 from mayfly.services.functions.service import FunctionsService, image_architecture
-from mayfly.services.ports import Credentials, LogLines, UsageRecord
+from mayfly.services.ports import UNHEARD, Credentials, LogLines, UsageRecord
+from mayfly.services.queues.service import QueuesService
 from mayfly.settings import FunctionLimits, ImageSettings, Settings
 from mayfly.store.api import Claim, NewItem, Tx
 from mayfly.store.files import FileBlobs
@@ -296,6 +300,16 @@ class WatchedQueue(SqlReadyQueue):
         self._changed.set()
 
 
+class Counts:
+    """`ports.FunctionCounts` that adds up."""
+
+    def __init__(self) -> None:
+        self.totals: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+
+    def count(self, metric: str, dimensions: Sequence[tuple[str, str]], amount: float = 1.0) -> None:
+        self.totals[metric, tuple(dimensions)] += int(amount)
+
+
 class Stage:
     """Everything a test needs: call operations, script the engine, look at records."""
 
@@ -313,6 +327,10 @@ class Stage:
         self.bucket = Bucket()
         self.queue = WatchedQueue(store, clock)
         self.blobs = FileBlobs(data / "blobs", store, clock)
+        self.counts = Counts()
+        self.queues = QueuesService(store, clock)
+        self.targets = Targets()
+        self.targets.add("sqs", self.queues.event_targets)
         recorder = Recorder(Held(self.records, lambda *_: None), home, streams, clock)
         self.engine = ScriptedEngine(recorder)
         allowed = ImageSettings(directories=(data / "allowed",))
@@ -335,7 +353,16 @@ class Stage:
             endpoint="http://127.0.0.1:4566",
             host="x86_64",
             async_concurrency=EVENTS_AT_ONCE,
+            outside=Outside(
+                self.targets,
+                self.queues.source,
+                self.queues.sink,
+                FileVault(data / "secrets.key"),
+                UNHEARD,
+                self.counts,
+            ),
         )
+        self.targets.add("lambda", self.functions.event_targets)
 
     async def _obstacle(self, level: str) -> str | None:
         return None if level in self.levels else f"{level} needs a program that is not installed"

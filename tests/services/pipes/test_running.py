@@ -155,18 +155,20 @@ async def test_a_process_that_dies_in_the_middle_loses_nothing(stage: Stage) -> 
 
 
 async def test_records_are_held_for_as_long_as_a_function_takes(stage: Stage) -> None:
-    source = await stage.make_queue("in", VisibilityTimeout="3")
-    release = asyncio.Event()
+    source = await stage.make_queue("in", VisibilityTimeout="4")
+    entered, release = asyncio.Event(), asyncio.Event()
     original = stage.operations.call_json
 
     async def slow(*arguments: Any) -> dict[str, Any]:
+        entered.set()
         await release.wait()
         return await original(*arguments)
 
     stage.operations.call_json = slow  # type: ignore[method-assign,assignment]
     await stage.create(Target=FUNCTION)
     await stage.send(source, "one")
-    waited = await stage.sqs("ReceiveMessage", QueueUrl=source, WaitTimeSeconds=5)
+    await entered.wait()  # before, it could be received by whoever asks
+    waited = await stage.sqs("ReceiveMessage", QueueUrl=source, WaitTimeSeconds=6)
     assert waited == {}
     release.set()
     await stage.drained(source)

@@ -42,6 +42,7 @@ from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.engine_targets import Streams, TargetFactory
 from mayfly.services.functions.events import FunctionEventTargets
+from mayfly.services.functions.features import features
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.levels import FunctionLevels, Obstacle
@@ -60,13 +61,14 @@ from mayfly.services.functions.operations.streaming import StreamingOperations
 from mayfly.services.functions.operations.tags import TagOperations
 from mayfly.services.functions.operations.urls import UrlOperations
 from mayfly.services.functions.operations.versions import VersionOperations
+from mayfly.services.functions.parts import Outside, Parts
 from mayfly.services.functions.provisioning import Provisioner
 from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.roles import RoleCheck
 from mayfly.services.functions.settling import Settler
 from mayfly.services.functions.web.handler import Signatures, UrlHandler
-from mayfly.services.ports import UNHEARD, CodeSource, PlatformEvents, Roles
+from mayfly.services.ports import CodeSource, Roles
 from mayfly.settings import Settings
 from mayfly.store.api import Blobs, ReadyQueue, Store
 
@@ -112,6 +114,7 @@ class FunctionsService:
     `levels` says and changes what is required of isolation; `obstacle` is what it asks, by default one that knows of
     no level but the server's own.
     `sandboxes` starts sandboxes in which code is compiled; None: code that would need one is not.
+    `outside`: other services.
     `async_concurrency`: how many events run at once; None: as many as suit the machine's processors.
     """
 
@@ -137,7 +140,7 @@ class FunctionsService:
         async_concurrency: int | None = None,
         obstacle: Obstacle | None = None,
         sandboxes: Start | None = None,
-        platform_events: PlatformEvents = UNHEARD,
+        outside: Outside,
     ) -> None:
         limits = settings.limits
         host = host or host_architecture()
@@ -176,7 +179,7 @@ class FunctionsService:
         )
         self._provisioner = provisioner = Provisioner(store, catalog, engine)
         self._publisher = publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock, image_source)
-        editor = Editor(store, blobs, catalog, publisher, home, limits, clock, platform_events)
+        editor = Editor(store, blobs, catalog, publisher, home, limits, clock, outside.events)
         self._settler = settler = Settler(store, editor, image_source)
         sources = CodeSources(self._library, image_source, objects)
         self.calls = calls = Invoker(engine, recorder, limits, clock)
@@ -194,6 +197,25 @@ class FunctionsService:
         self.code_links = CodeLinks(blobs, clock)
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
         self.event_targets = FunctionEventTargets(home, catalog, events)
+        parts = Parts(
+            settings,
+            clock,
+            store,
+            queue,
+            blobs,
+            home,
+            roles,
+            engine,
+            self._library,
+            sources,
+            editor,
+            publisher,
+            catalog,
+            calls,
+            events,
+            outside,
+        )
+        self._features = features(parts)
         self.service = Lambda(
             FunctionOperations(
                 home,
@@ -223,6 +245,7 @@ class FunctionsService:
             ScalingOperations(home, editor, provisioner, settings.limits),
             InvocationOperations(home, catalog, calls, EventIntake(store, events, clock), limits),
             StreamingOperations(home, catalog, calls, limits),
+            *(group for feature in self._features for group in feature.operations),
         )
 
     async def level_of_each(self) -> dict[str, str]:
@@ -264,12 +287,16 @@ class FunctionsService:
             asyncio.create_task(self._settler.run(), name="awaited images"),
             asyncio.create_task(self._provisioner.run(), name="provisioned concurrency"),
         ]
+        for feature in self._features:
+            await feature.start()
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Claim no more events, see those under way to their end for `grace_s`, then end the tasks.
 
         An event that was cut short is delivered again by the next server.
         """
+        for feature in reversed(self._features):
+            await feature.stop(grace_s)
         self._deliveries.finish()
         if self._tasks:
             await asyncio.wait(self._tasks[:1], timeout=grace_s)

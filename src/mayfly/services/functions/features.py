@@ -1,0 +1,14 @@
+"""The features of functions, a line each in both lists: what they keep, and what they are. Called by `service`."""
+
+from collections.abc import Sequence
+
+from mayfly.services.functions.parts import Feature, Parts
+
+# The packages with migrations.
+MIGRATED = ("mayfly.services.functions",)
+
+
+def features(parts: Parts) -> Sequence[Feature]:
+    """Every feature, in the order in which they start; they stop in reverse."""
+    del parts
+    return ()

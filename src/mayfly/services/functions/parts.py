@@ -1,0 +1,75 @@
+"""What the features of functions stand on: handed by `service` to `features`, each of which takes what it needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mayfly.clock import Clock
+from mayfly.engine.api import Engine
+from mayfly.services.functions.asynchronous import EventQueue
+from mayfly.services.functions.catalog import Catalog
+from mayfly.services.functions.code.library import CodeLibrary
+from mayfly.services.functions.code.sources import CodeSources
+from mayfly.services.functions.editing import Editor
+from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.names import Home
+from mayfly.services.functions.publishing import Publisher
+from mayfly.services.ports import (
+    EventTargets,
+    FunctionCounts,
+    PlatformEvents,
+    QueueSink,
+    QueueSource,
+    Roles,
+    Vault,
+)
+from mayfly.settings import Settings
+from mayfly.store.api import Blobs, ReadyQueue, Store
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Other services, as functions know them."""
+
+    targets: EventTargets  # everything that an event can be sent to
+    queue_source: QueueSource
+    queue_sink: QueueSink
+    vault: Vault
+    events: PlatformEvents
+    counts: FunctionCounts
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The service without its features."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    queue: ReadyQueue
+    blobs: Blobs
+    home: Home
+    roles: Roles
+    engine: Engine
+    library: CodeLibrary
+    sources: CodeSources
+    editor: Editor
+    publisher: Publisher
+    catalog: Catalog
+    calls: Invoker
+    events: EventQueue
+    outside: Outside
+
+
+class Feature(Protocol):
+    """Some operations, and what goes on behind them."""
+
+    @property
+    def operations(self) -> Sequence[object]:
+        """Groups of operations, as `contract.operations_of` takes them."""
+
+    async def start(self) -> None:
+        """Begin background work. After functions can be invoked."""
+
+    async def stop(self, grace_s: float) -> None:
+        """End it. Before functions can be invoked no more; what takes longer than `grace_s` is cut short."""
