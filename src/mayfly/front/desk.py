@@ -187,7 +187,7 @@ class Desk:
             self._core.leases.lost(self)
             return
         assert isinstance(lent.target, FunctionTarget)
-        stream = self._core.streams.of(lent.instance, lent.target.version)
+        stream = self._core.streams.of(lent.instance, lent.target.version, lent.target.log_owner)
         descriptors = (lent.control, lent.output) + ((lent.peak,) if lent.peak is not None else ())
         term_s = self._core.leases.term_s
         self.send(
@@ -200,7 +200,7 @@ class Desk:
             self.send(messages.Leased(asked.number))
             return
         assert isinstance(lent.target, FunctionTarget)
-        stream = self._core.streams.of(lent.instance, lent.target.version)
+        stream = self._core.streams.of(lent.instance, lent.target.version, lent.target.log_owner)
         answer = messages.Leased(asked.number, lent.lease, lent.instance, stream, term_s=math.inf, places=lent.places)
         if lent.end is None:
             self.send(answer)

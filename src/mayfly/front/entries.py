@@ -179,6 +179,9 @@ def _view(target: FunctionTarget) -> messages.TargetView:
         account=target.account,
         runtime=target.runtime,
         concurrency=target.concurrency,
+        logs=target.logs,
+        log_owner=target.log_owner,
+        initialization=target.initialization,
     )
 
 
@@ -198,6 +201,9 @@ def _target(view: messages.TargetView, *, local: bool) -> FrontTarget:
         account=view.account,
         runtime=view.runtime,
         concurrency=view.concurrency,
+        logs=view.logs,
+        log_owner=view.log_owner,
+        initialization=view.initialization,
         local=local,
     )
 

@@ -12,6 +12,7 @@ from mayfly.engine.api import FailureKind
 from mayfly.sandbox.api import Exit
 from mayfly.services.contract import Principal
 from mayfly.services.functions.asked import Asked
+from mayfly.services.functions.model import JsonLogs
 from mayfly.settings import FunctionLimits, HttpSettings
 
 
@@ -163,6 +164,9 @@ class TargetView(msgspec.Struct, frozen=True, array_like=True):
     account: str
     runtime: str
     concurrency: int
+    logs: JsonLogs | None = None
+    log_owner: str = ""
+    initialization: str = "on-demand"
 
 
 class Key(Message, frozen=True):

@@ -71,7 +71,7 @@ def log_line(failure: dict[str, Any]) -> str:
 def report(failure: dict[str, Any]) -> None:
     """Into the function's log, as AWS does it."""
     if logs.wants_json(os.environ):
-        now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         sys.stdout.write(json.dumps({"timestamp": now, "level": "ERROR", **failure}, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(log_line(failure))

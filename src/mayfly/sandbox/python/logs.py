@@ -56,10 +56,11 @@ class _Text(logging.Formatter):
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         seconds = time.strftime(_TIME, time.gmtime(record.created))
+        plain = isinstance(record.msg, dict) and not record.args  # an object stays one
         fields: dict[str, Any] = {
             "timestamp": f"{seconds}.{int(record.msecs):03d}Z",
             "level": record.levelname,
-            "message": record.getMessage(),
+            "message": record.msg if plain else record.getMessage(),
             "logger": record.name,
             "requestId": getattr(record, "aws_request_id", ""),
         }
@@ -69,7 +70,7 @@ class _Json(logging.Formatter):
             fields["errorMessage"] = str(record.exc_info[1])
             fields["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
         for name, value in vars(record).items():
-            if name not in _KNOWN and name not in fields:
+            if name not in _KNOWN and name not in fields and value is not None:
                 fields[name] = value
         return json.dumps(fields, ensure_ascii=False, default=str)
 

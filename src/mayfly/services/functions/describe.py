@@ -1,12 +1,12 @@
 """From domain types to the dicts of replies. Pure."""
 
 import base64
-from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from mayfly.clock import iso_millis, utc
-from mayfly.services.functions import capacity
+from mayfly.services.functions import capacity, runtimes
 from mayfly.services.functions.fitness import Unfit
+from mayfly.services.functions.logs import settings as log_settings
 from mayfly.services.functions.model import (
     LATEST,
     Alias,
@@ -83,7 +83,7 @@ def configuration(
             "ApplyOn": "PublishedVersions" if chosen.snap_start else "None",
             "OptimizationStatus": "On" if version and version.optimized else "Off",
         },
-        "LoggingConfig": {"LogFormat": "Text", "LogGroup": shown_of.log_group},
+        "LoggingConfig": log_settings.shown(chosen.logs, shown_of.log_group),
     }
     _add_what_runs(shown, chosen, home)
     if chosen.environment is not None:
@@ -100,10 +100,9 @@ def configuration(
 
 def _add_what_runs(shown: "FunctionConfigurationTypeDef", chosen: Configuration, home: Home) -> None:
     if chosen.package == "Zip":
-        version = sha256(chosen.runtime.encode()).hexdigest()
         shown["Runtime"] = cast("RuntimeType", chosen.runtime)
         shown["Handler"] = chosen.handler
-        shown["RuntimeVersionConfig"] = {"RuntimeVersionArn": f"arn:aws:lambda:{home.region}::runtime:{version}"}
+        shown["RuntimeVersionConfig"] = {"RuntimeVersionArn": runtimes.runtime_version_arn(chosen.runtime, home.region)}
     elif chosen.image is not None:
         config: ImageConfigOutputTypeDef = {}
         if chosen.image.entry_point is not None:

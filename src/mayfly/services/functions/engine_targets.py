@@ -23,7 +23,8 @@ from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.levels import FunctionLevels
-from mayfly.services.functions.model import LATEST, Configuration, Function, Version, VersionState
+from mayfly.services.functions.logs import settings as log_settings
+from mayfly.services.functions.model import LATEST, Configuration, Function, JsonLogs, Version, VersionState
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import RoleUnusableError
 from mayfly.services.ports import Credentials, Roles
@@ -51,11 +52,15 @@ class FunctionTarget(Target):
     runtime: str = ""
     notice: str | None = None  # about the runtime, shown once an instance
     state: VersionState = "Active"  # of the version; only active ones can be invoked
+    logs: JsonLogs | None = None  # None: text
+    log_owner: str = ""  # in the names of log streams, where functions may share the group
+    initialization: str = "on-demand"  # how its instances come to be
 
 
-def log_stream(instance: str, started_at: float, version: str = LATEST) -> str:
-    """The log stream of an instance: `2026/01/31/[$LATEST]` and 32 hexadecimal digits."""
-    return f"{utc(started_at):%Y/%m/%d}/[{version}]{sha256(instance.encode()).hexdigest()[:32]}"
+def log_stream(instance: str, started_at: float, version: str = LATEST, owner: str = "") -> str:
+    """The log stream of an instance: `2026/01/31/[$LATEST]` and 32 hexadecimal digits; in a group that functions may
+    share, with the name of the `owner`: `2026/01/31/name[$LATEST]…`."""
+    return f"{utc(started_at):%Y/%m/%d}/{owner}[{version}]{sha256(instance.encode()).hexdigest()[:32]}"
 
 
 def cpus(memory_mb: int, memory_gib_per_cpu: float | None = None) -> float:
@@ -80,11 +85,11 @@ class Streams:
         self._clock = clock
         self._names: dict[str, str] = {}
 
-    def of(self, instance: str, version: str = LATEST) -> str:
+    def of(self, instance: str, version: str = LATEST, owner: str = "") -> str:
         """The stream of an instance of `version`, the same until `forget`."""
         name = self._names.get(instance)
         if name is None:
-            name = self._names[instance] = log_stream(instance, self._clock.now(), version)
+            name = self._names[instance] = log_stream(instance, self._clock.now(), version, owner)
         return name
 
     def adopt(self, instance: str, name: str) -> None:
@@ -158,13 +163,14 @@ class TargetFactory:
         if ahead and version is not None and configuration.capacity is not None and version.scaling is not None:
             ahead = False  # all of its instances are of one kind
         initialization = "provisioned-concurrency" if ahead else "snap-start" if snap_start else usual
+        owner = function.name if runs.log_group != f"/aws/lambda/{function.name}" else ""
 
         async def environment(instance: str) -> Mapping[str, str]:
             own = {
                 **egress_variables(reached),
                 **self._environment(function.name, runs, choice),
                 "AWS_LAMBDA_FUNCTION_VERSION": label,
-                "AWS_LAMBDA_LOG_STREAM_NAME": self._streams.of(instance, label),
+                "AWS_LAMBDA_LOG_STREAM_NAME": self._streams.of(instance, label, owner),
                 "AWS_LAMBDA_INITIALIZATION_TYPE": initialization,
             }
             if choice.template == artifacts.NAME:
@@ -204,6 +210,9 @@ class TargetFactory:
             runtime=configuration.runtime,
             notice=choice.warning,
             state=runs.standing,
+            logs=configuration.logs,
+            log_owner=owner,
+            initialization=initialization,
         )
 
     def _chosen(self, runs: Function | Version) -> runtimes.RuntimeChoice:
@@ -266,6 +275,7 @@ class TargetFactory:
         return {
             **self._of_package(runs, choice),
             **(configuration.environment or {}),
+            **log_settings.variables(configuration.logs),
             **({"_HANDLER": configuration.handler} if configuration.package == "Zip" else {}),
             "AWS_REGION": self._home.region,
             "AWS_DEFAULT_REGION": self._home.region,

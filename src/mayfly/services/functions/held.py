@@ -58,7 +58,8 @@ class Held:
             begun.events.extend(events)
         else:
             begun = LogLines(group, stream, events)
-        self._lines.append(begun)
+        if begun.events:
+            self._lines.append(begun)
         self._records.append(record)
         if not self._waits:
             self._wait()
@@ -68,7 +69,7 @@ class Held:
 
         What cannot be written is lost, and logged: the calls that it belongs to have ended.
         """
-        if not self._lines:
+        if not self._lines and not self._records:
             return
         lines, records = self._lines, self._records
         self._lines, self._records, self._size = [], [], 0

@@ -17,6 +17,8 @@ LATEST = "$LATEST"
 AuthType = Literal["NONE", "AWS_IAM"]
 Architecture = Literal["x86_64", "arm64"]
 PackageType = Literal["Zip", "Image"]
+LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+SystemLogLevel = Literal["DEBUG", "INFO", "WARN"]
 VersionState = Literal["Pending", "Active", "Failed", "Deactivated"]
 
 
@@ -68,6 +70,13 @@ class Capacity(msgspec.Struct, frozen=True, omit_defaults=True):
     memory_gib_per_cpu: float | None = None
 
 
+class JsonLogs(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That a function logs JSON, and what is kept of it."""
+
+    application: LogLevel = "INFO"  # of what the function writes
+    system: SystemLogLevel = "INFO"  # of what the platform does
+
+
 class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a function's author chooses. Limits are checked by `validation` before one is made."""
 
@@ -81,6 +90,7 @@ class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     architecture: Architecture = "x86_64"
     environment: dict[str, str] | None = None  # None: never set, which replies tell apart from empty
     log_group: str | None = None  # None: /aws/lambda/<name>
+    logs: JsonLogs | None = None  # None: text
     snap_start: bool = False  # of the versions that are published from now on
     capacity: Capacity | None = None  # None: one call at a time
     package: PackageType = "Zip"

@@ -6,7 +6,6 @@ function travels in the `FunctionTarget`.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import Literal, Self
 
 from mayfly.clock import Clock
@@ -14,7 +13,9 @@ from mayfly.engine.api import Call, Failure, Outcome, Target
 from mayfly.services.functions import report
 from mayfly.services.functions.engine_targets import FunctionTarget, Streams
 from mayfly.services.functions.held import Held
+from mayfly.services.functions.logs import records
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.runtimes import runtime_version_arn
 from mayfly.services.ports import LogLines, UsageRecord
 
 TAIL_BYTES = 4096
@@ -98,8 +99,14 @@ class Recorder:
         self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
     ) -> None:
         assert isinstance(target, FunctionTarget)
-        text = (report.restore_report if restored else report.init_report)(took_ms, failure)
-        self._held.add(None, self._lines(target, instance, [(int(self._clock.now() * 1000), text)]))
+        now = self._clock.now()
+        if target.logs is None:
+            text = (report.restore_report if restored else report.init_report)(took_ms, failure)
+            events = [(int(now * 1000), text)]
+        else:
+            events = records.init_report(target, took_ms, failure, now, restored=restored)
+        if events:
+            self._held.add(None, self._lines(target, instance, events))
 
     def started(self, target: Target, instance: str, call: Call) -> None:
         assert isinstance(target, FunctionTarget)
@@ -107,28 +114,49 @@ class Recorder:
         self._started[request_id] = now
         if instance not in self._introduced:
             self._introduce(target, instance, now)
-        text = report.start(request_id, target.version)
+        if target.logs is None:
+            events = [(int(now * 1000), report.start(request_id, target.version))]
+        elif not (events := records.start(target, call, now)):
+            return
         if self._watches and (watch := self._watches.get(request_id)):
-            watch.add([text])
-        self._held.begin(request_id, self._lines(target, instance, [(int(now * 1000), text)]))
+            watch.add([text for _, text in events])
+        self._held.begin(request_id, self._lines(target, instance, events))
 
     def output(self, target: Target, instance: str, call: Call | None, lines: list[tuple[float, str]]) -> None:
         assert isinstance(target, FunctionTarget)
         if instance not in self._introduced:
             self._introduce(target, instance, lines[0][0] if lines else self._clock.now())
-        events = [(int(time * 1000), f"{text}\n") for time, text in lines]
+        if target.logs is None:
+            events = [(int(time * 1000), f"{text}\n") for time, text in lines]
+        elif not (events := records.printed(target, lines)):
+            return
         if call is not None and (watch := self._watches.get(call.request_id)):
             watch.add([text for _, text in events])
         self._held.add(call.request_id if call is not None else None, self._lines(target, instance, events))
 
     def finished(self, target: Target, call: Call, outcome: Outcome) -> None:
         assert isinstance(target, FunctionTarget)
-        now, request_id, failure = self._clock.now(), call.request_id, outcome.failure
-        now_ms, memory_mb = int(now * 1000), target.sandbox.memory_mb
-        took = report.figures(outcome, target.timeout_s, memory_mb)
+        now, request_id = self._clock.now(), call.request_id
+        took = report.figures(outcome, target.timeout_s, target.sandbox.memory_mb)
+        if target.logs is None:
+            events = self._last_lines(target, request_id, outcome, took, now)
+        else:
+            events = records.endings(target, call, outcome, took, now)
+        watch = self._watches.get(request_id) if self._watches else None
+        if watch is not None:
+            watch.add([text for _, text in events])
+        record = self._record(target, call, outcome, took, now)
+        stream = self._streams.of(outcome.instance, target.version, target.log_owner)
+        self._held.end(request_id, target.log_group, stream, events, record)
+
+    def _last_lines(
+        self, target: FunctionTarget, request_id: str, outcome: Outcome, took: report.Figures, now: float
+    ) -> list[tuple[int, str]]:
+        """What ends the log of a call, as text."""
+        now_ms, failure = int(now * 1000), outcome.failure
         events = [
             (now_ms, report.end(request_id)),
-            (now_ms, report.report(request_id, took, memory_mb, failure)),
+            (now_ms, report.report(request_id, took, target.sandbox.memory_mb, failure)),
         ]
         if failure is not None:
             if failure.kind in ("restore-raised", "restore-timeout"):
@@ -136,12 +164,7 @@ class Recorder:
             death = report.cause_of_death(request_id, failure, target.timeout_s, now)
             if death is not None:
                 events.insert(0, (now_ms, death))
-        watch = self._watches.get(request_id) if self._watches else None
-        if watch is not None:
-            watch.add([text for _, text in events])
-        record = self._record(target, call, outcome, took, now)
-        stream = self._streams.of(outcome.instance, target.version)
-        self._held.end(request_id, target.log_group, stream, events, record)
+        return events
 
     def terminated(self, target: Target, instance: str, reason: str) -> None:
         self.forget(instance)
@@ -151,20 +174,21 @@ class Recorder:
         self._introduced.add(instance)
         now_ms = int(now * 1000)
         events = []
-        if target.runtime:  # an image brings its own
-            version = sha256(target.runtime.encode()).hexdigest()
-            first = report.init_start(
-                target.sandbox.runtime or target.runtime, self._home.region, version, restored=restored
-            )
-            events.append((now_ms, first))
-        if target.notice:
-            events.append((now_ms, f"MAYFLY {target.notice}\n"))
-        if not events:
-            return
-        self._held.add(None, self._lines(target, instance, events))
+        version = runtime_version_arn(target.runtime, self._home.region) if target.runtime else ""
+        if target.logs is not None:
+            stream = self._streams.of(instance, target.version, target.log_owner)
+            events = records.introduction(target, stream, version, now, restored=restored)
+        else:
+            if version:  # an image brings its own
+                first = report.init_start(target.sandbox.runtime or target.runtime, version, restored=restored)
+                events.append((now_ms, first))
+            if target.notice:
+                events.append((now_ms, f"MAYFLY {target.notice}\n"))
+        if events:
+            self._held.add(None, self._lines(target, instance, events))
 
     def _lines(self, target: FunctionTarget, instance: str, events: list[tuple[int, str]]) -> LogLines:
-        return LogLines(target.log_group, self._streams.of(instance, target.version), events)
+        return LogLines(target.log_group, self._streams.of(instance, target.version, target.log_owner), events)
 
     def _record(
         self,

@@ -42,11 +42,8 @@ def figures(outcome: Outcome, timeout_s: float, memory_mb: int) -> Figures:
     return Figures(duration_ms, outcome.init_ms, billed_ms, peak_memory_mb)
 
 
-def init_start(runtime: str, region: str, runtime_version: str, *, restored: bool = False) -> str:
-    return (
-        f"{'RESTORE' if restored else 'INIT'}_START Runtime Version: {runtime}\t"
-        f"Runtime Version ARN: arn:aws:lambda:{region}::runtime:{runtime_version}\n"
-    )
+def init_start(runtime: str, version_arn: str, *, restored: bool = False) -> str:
+    return f"{'RESTORE' if restored else 'INIT'}_START Runtime Version: {runtime}\tRuntime Version ARN: {version_arn}\n"
 
 
 def restore_report(took_ms: float, failure: Failure | None) -> str:
@@ -90,10 +87,10 @@ def _status(failure: Failure | None) -> str:
         return ""
     if failure.kind in ("timeout", "init-timeout", "restore-timeout"):
         return "Status: timeout"
-    return f"Status: error\tError Type: {_named_type(failure)}"
+    return f"Status: error\tError Type: {named_type(failure)}"
 
 
-def _named_type(failure: Failure) -> str:
+def named_type(failure: Failure) -> str:
     """The runtime's own name of the error where it gave one."""
     if failure.payload:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +33,11 @@ _ELSEWHERE = (
 
 # What answers calls is an executable that the package brings.
 PROVIDED = ("provided.al2", "provided.al2023")
+
+
+def runtime_version_arn(identifier: str, region: str) -> str:
+    """What stands for the version of a runtime: this machine has one of each, which goes by its identifier."""
+    return f"arn:aws:lambda:{region}::runtime:{sha256(identifier.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import msgspec
 
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.functions import capacity, faults, image_process
+from mayfly.services.functions.logs import settings as log_settings
 from mayfly.services.functions.model import Architecture, Configuration, PackageType
 from mayfly.settings import FunctionLimits
 
@@ -87,6 +88,7 @@ def changed(
         changes["capacity"] = capacity.of(params["CapacityProviderConfig"])
     if "LoggingConfig" in params:
         changes["log_group"] = params["LoggingConfig"].get("LogGroup") or base.log_group
+        changes["logs"] = log_settings.json_of(params["LoggingConfig"], base.logs)
     changes["architecture"] = architecture(params, base.architecture, host)
     configuration = msgspec.structs.replace(base, **changes)
     if configuration.snap_start and configuration.runtime == artifacts.NAME:
@@ -155,7 +157,6 @@ def refuse_of_other_package(params: Mapping[str, Any], package: PackageType) -> 
 def refuse_unbuilt(params: Mapping[str, Any]) -> None:
     """`ServiceError` for a parameter that asks for something that is not there."""
     vpc = params.get("VpcConfig", {})
-    logging = params.get("LoggingConfig", {})
     asked = {
         "Layers": bool(params.get("Layers")),
         "VpcConfig with subnets": bool(vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")),
@@ -163,8 +164,6 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
         "KMSKeyArn": bool(params.get("KMSKeyArn")),
         "DeadLetterConfig": bool(params.get("DeadLetterConfig", {}).get("TargetArn")),
         "TracingConfig with Mode Active": params.get("TracingConfig", {}).get("Mode", "PassThrough") != "PassThrough",
-        "LogFormat JSON": logging.get("LogFormat", "Text") != "Text",
-        "log levels, which need LogFormat JSON": "ApplicationLogLevel" in logging or "SystemLogLevel" in logging,
         "CodeSigningConfigArn": bool(params.get("CodeSigningConfigArn")),
         "TenancyConfig": "TenancyConfig" in params,
         "DurableConfig": "DurableConfig" in params,

@@ -1,0 +1,1 @@
+"""How functions log: LoggingConfig, the platform's records as JSON, and which records are kept."""
