@@ -20,6 +20,7 @@ from mayfly.sandbox.wasm import artifacts
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import capacity, image_process, runtimes
 from mayfly.services.functions.code.library import CodeLibrary
+from mayfly.services.functions.development.substitutes import Substitutes
 from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.levels import FunctionLevels
@@ -126,8 +127,11 @@ class TargetFactory:
         compiled: Callable[[str], str],
         levels: FunctionLevels,
         egress: FunctionEgress,
+        substitutes: Substitutes,
     ) -> None:
-        """`compiled`: where a module of WebAssembly lies in its package when it is compiled."""
+        """`compiled`: where a module of WebAssembly lies in its package when it is compiled. `substitutes`: what $LATEST
+        runs on that somebody works on."""
+        self._substitutes = substitutes
         self._home = home
         self._library = library
         self._images = images
@@ -143,6 +147,7 @@ class TargetFactory:
 
     def key(self, function: Function, version: Version | None = None) -> str:
         """The key of the target of $LATEST, or of a version."""
+        function = self._substitutes.of(function)
         mark = self._levels.mark(function.tags) + self._egress.mark(function.tags)
         return f"{self._home.arn(function.name)}:{(version or function).deployment_id}{mark}"
 
@@ -152,7 +157,9 @@ class TargetFactory:
 
         `ahead`: for instances that are provisioned, which are told so.
         """
-        runs = version or function
+        substitute = self._substitutes.for_(function) if version is None else None
+        key = self.key(function, version)
+        runs = version or self._substitutes.of(function)
         configuration = runs.configuration
         choice = self._chosen(runs)
         label = version.label if version else LATEST
@@ -184,7 +191,7 @@ class TargetFactory:
             }
 
         return FunctionTarget(
-            key=self.key(function, version),
+            key=key,
             function=self._home.arn(function.name),
             sandbox=dataclasses.replace(
                 self._sandbox(function.name, runs, choice, self._levels.of(function.tags)), egress=reached

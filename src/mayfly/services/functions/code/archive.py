@@ -103,7 +103,7 @@ def plan(archive: zipfile.ZipFile, limit: int) -> Plan:
 
 
 def _entry(info: zipfile.ZipInfo) -> Entry:
-    parts = _parts(info.filename)
+    parts = parts_of(info.filename)
     mode = info.external_attr >> 16
     kind = stat.S_IFMT(mode) or (stat.S_IFDIR if info.is_dir() else stat.S_IFREG)
     if info.is_dir() and kind != stat.S_IFDIR:
@@ -121,7 +121,8 @@ def _entry(info: zipfile.ZipInfo) -> Entry:
     return Entry(parts, info, kind, bool(mode & 0o111))
 
 
-def _parts(name: str) -> tuple[str, ...]:
+def parts_of(name: str) -> tuple[str, ...]:
+    """The path that a name means below the root; `BadArchiveError`."""
     if not name or name.startswith("/") or "\0" in name or len(name.encode("utf-8", "surrogatepass")) > _MAX_PATH:
         raise BadArchiveError(f"{name[:80]!r} is no path inside a package")
     parts = tuple(part for part in name.split("/") if part not in ("", "."))

@@ -30,11 +30,11 @@ def unpack(archive: zipfile.ZipFile, plan: Plan, root: Path) -> None:
         path = root.joinpath(*entry.path)
         _make_directories(root, path if entry.kind == stat.S_IFDIR else path.parent, directories)
         if entry.kind == stat.S_IFREG:
-            budget -= _write(archive, entry, path)
+            budget -= write_file(archive, entry, path)
             if budget < 0:
                 raise ArchiveTooLargeError("the zip holds more than its directory says")
         elif entry.kind == stat.S_IFLNK:
-            _link(archive, entry, path)
+            write_link(archive, entry, path)
     for directory in directories:
         sync_directory(directory)
 
@@ -48,8 +48,8 @@ def _make_directories(root: Path, directory: Path, made: set[Path]) -> None:
     made.add(directory)
 
 
-def _write(archive: zipfile.ZipFile, entry: Entry, path: Path) -> int:
-    """Write one file through to the disk; its size."""
+def write_file(archive: zipfile.ZipFile, entry: Entry, path: Path, *, durable: bool = True) -> int:
+    """Write one file, which must not exist, through to the disk where it is to be `durable`; its size."""
     mode = _PROGRAM if entry.executable else _FILE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as target:
@@ -60,11 +60,13 @@ def _write(archive: zipfile.ZipFile, entry: Entry, path: Path) -> int:
         except _DAMAGE as error:
             raise BadArchiveError(f"{entry.info.filename!r} cannot be unpacked: {error}") from error
         target.flush()
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
         return target.tell()
 
 
-def _link(archive: zipfile.ZipFile, entry: Entry, path: Path) -> None:
+def write_link(archive: zipfile.ZipFile, entry: Entry, path: Path) -> None:
+    """Make one symbolic link; `BadArchiveError` when it would lead out."""
     try:
         target = archive.read(entry.info).decode()
     except _DAMAGE as error:
