@@ -1,9 +1,10 @@
 """What a platform answers with, built: the gateway of the AWS protocols and Mayfly's own pages, behind one router."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from mayfly.app.asking import Asking
 from mayfly.app.compute import Compute
+from mayfly.app.development_pages import DevelopmentPages
 from mayfly.app.foundations import Foundations
 from mayfly.app.function_view import FunctionView
 from mayfly.app.image_pages import ImagePages
@@ -60,8 +61,9 @@ def routes(
     gateway: Gateway,
     objects: ObjectsService,
     own: Pages,
+    settled: Callable[[], Awaitable[None]],
 ) -> Routes:
-    """Who answers a request, by its host and path."""
+    """Who answers a request, by its host and path. `settled` returns when all processes know of what changed."""
     functions, signed = compute.functions, base.signed
     return Routes(
         CrossOrigin(gateway.handle, objects.cors_rules).handle,
@@ -70,6 +72,7 @@ def routes(
             **own.table(),
             **ImagePages(signed, compute.images).table(),
             "level": LevelPage(signed, functions).answer,
+            **DevelopmentPages(signed, functions.development, settled).table(),
             **SandboxPages(signed, compute.sandboxes).table(),
             **messaging.pages(signed),
             "code": functions.code_links.handle,

@@ -18,6 +18,22 @@ class AlteredBodyError(CallerError):
     """What arrived is not what was signed."""
 
 
+class BodyTooLargeError(CallerError):
+    """More was sent than the page takes."""
+
+
+async def small_body(request: HttpRequest, most: int) -> bytes:
+    """All of the body; `BodyTooLargeError` beyond `most` bytes."""
+    if request.content is not None:
+        return request.content
+    body = bytearray()
+    async for chunk in request.body:
+        body += chunk
+        if len(body) > most:
+            raise BodyTooLargeError(f"a body is at most {most} bytes here")
+    return bytes(body)
+
+
 async def refusal(signed: SignedRequests, request: HttpRequest, body: bytes | None) -> HttpResponse | None:
     """None for a request of the root key's owner; else the answer. `body` None: `verified` checks it later."""
     try:

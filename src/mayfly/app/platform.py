@@ -7,7 +7,7 @@ the same things in the same, reverse order.
 
 import asyncio
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
 from mayfly.app import faces, garbage
@@ -157,7 +157,9 @@ async def _built(
     gateway = Gateway(services, base.identity.keys, base.settings, base.clock, models)
     fronts = workers.views if workers is not None else list[FrontView]
     own = faces.pages(base, compute, operations, list(services), fronts)
-    door = FrontDoor(faces.routes(base, compute, messaging, gateway, objects, own).answer, base.settings.http)
+    door = FrontDoor(
+        faces.routes(base, compute, messaging, gateway, objects, own, _settled(workers)).answer, base.settings.http
+    )
     life.await_at_end(door.close)
     compute.endpoints.bind(door)
 
@@ -174,6 +176,13 @@ async def _built(
     if workers is not None:
         life.await_at_end(workers.close)
     return door, workers, compute.engine, queues
+
+
+def _settled(workers: "Workers | None") -> Callable[[], Awaitable[None]]:
+    async def alone() -> None:
+        """There is no other process to tell."""
+
+    return workers.settled if workers is not None else alone
 
 
 def _messaging(

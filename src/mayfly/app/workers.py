@@ -91,6 +91,11 @@ class Workers:
         handlers = {name: settle(handler) for name, handler in service.operations.items()}
         return SettlingService(service.name, handlers)
 
+    async def settled(self) -> None:
+        """Return when every front has forgotten what it was to forget."""
+        if self._fronts.unsettled:
+            await self._fronts.settled()
+
     async def open(self, door: FrontDoor, listener: socket.socket) -> None:
         """Accept at the address of `listener`, which is theirs from now on; at once, by the core until fronts do."""
         assert self._core is not None, "told what to serve before"

@@ -31,6 +31,14 @@ class NoServerError(PlatformError):
     """Nothing runs on the data directory."""
 
 
+class RefusedError(PlatformError):
+    """A page of Mayfly's own refuses; the message is its own."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 @dataclass(frozen=True)
 class Connection:
     """A server and the key to sign with."""
@@ -76,7 +84,7 @@ class Connection:
             try:
                 reply = urllib.request.urlopen(plain, timeout=timeout_s)  # noqa: S310  # our server
             except urllib.error.HTTPError as error:
-                raise PlatformError(_complaint(path, error.code, error.read())) from error
+                raise RefusedError(_complaint(path, error.code, error.read()), error.code) from error
             except OSError as error:
                 raise PlatformError(f"{self.url} does not answer: {error}") from error
             yield cleanup.enter_context(reply)
@@ -104,7 +112,7 @@ def _answered(request: urllib.request.Request, path: str, url: str, timeout_s: f
         with urllib.request.urlopen(request, timeout=timeout_s) as reply:  # noqa: S310  # our server
             return json.load(reply)
     except urllib.error.HTTPError as error:
-        raise PlatformError(_complaint(path, error.code, error.read())) from error
+        raise RefusedError(_complaint(path, error.code, error.read()), error.code) from error
     except OSError as error:
         raise PlatformError(f"{url} does not answer: {error}") from error
 

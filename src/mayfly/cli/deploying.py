@@ -34,18 +34,30 @@ def deploy(
 ) -> None:
     """Bring an application: package local code, then create or update its stack."""
     name = stack_name or default_name(template)
-    values = dict(_key_value(item) for item in parameter or [])
+    values = parameters(parameter)
     progress = StackProgress(complaints)
     with failures_in_one_line():
         connection = connect(data)
-        body = templates.load(template)
-        with progress.shown():
-            prepared = _upload(connection, body, template, progress)
-            changed, status = _apply(connection.client("cloudformation"), name, prepared, values, progress)
-        _conclude(name, status, changed, progress)
+        changed, status = bring(connection, templates.load(template), template, name, values, progress)
+        conclude(name, status, changed, progress)
         stack = connection.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-        _print_warnings(connection, name)
+        print_warnings(connection, name)
     _print_outputs(stack, json_output)
+
+
+def bring(
+    connection: Connection,
+    body: dict[str, Any],
+    template: Path,
+    name: str,
+    values: dict[str, str],
+    progress: StackProgress,
+) -> tuple[bool, str]:
+    """Package the local code of a template, whose file is `template`, and make the stack what it says; whether
+    anything changed, and the stack's last status. `MayflyError`, botocore's errors."""
+    with progress.shown():
+        prepared = _upload(connection, body, template, progress)
+        return _apply(connection.client("cloudformation"), name, prepared, values, progress)
 
 
 def delete(
@@ -134,7 +146,8 @@ def _existing(client: Any, name: str) -> dict[str, Any] | None:
     return stack
 
 
-def _conclude(name: str, status: str, changed: bool, progress: StackProgress) -> None:
+def conclude(name: str, status: str, changed: bool, progress: StackProgress) -> None:
+    """Say how a deployment ended; one that failed ends the command."""
     if not changed:
         complaints.print(f"stack {name} is up to date")
     elif status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
@@ -149,13 +162,18 @@ def _explain_failure(summary: str, progress: StackProgress) -> NoReturn:
     fail(summary)
 
 
-def _print_warnings(connection: Connection, stack: str) -> None:
+def print_warnings(connection: Connection, stack: str) -> None:
     """What the platform has to say of the stack's functions: for example, that another Python runs them."""
     resources = connection.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
     names = {one.get("PhysicalResourceId") for one in resources if one["ResourceType"] == "AWS::Lambda::Function"}
     for function in connection.get("/_mayfly/status")["functions"] if names else []:
         for warning in function["warnings"] if function["name"] in names else []:
             complaints.print(f"[yellow]{escape(function['name'])}[/]: {escape(warning)}")
+
+
+def parameters(given: list[str] | None) -> dict[str, str]:
+    """What `--parameter` was given."""
+    return dict(_key_value(item) for item in given or [])
 
 
 def _print_outputs(stack: dict[str, Any], as_json: bool) -> None:

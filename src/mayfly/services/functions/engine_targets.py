@@ -20,7 +20,7 @@ from mayfly.sandbox.wasm import artifacts
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import capacity, image_process, runtimes
 from mayfly.services.functions.code.library import CodeLibrary
-from mayfly.services.functions.development.substitutes import Substitutes
+from mayfly.services.functions.development.substitutes import Substitute, Substitutes
 from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.levels import FunctionLevels
@@ -110,6 +110,13 @@ def serves_web(configuration: Configuration) -> bool:
     return variables.get("AWS_LAMBDA_EXEC_WRAPPER") == WEB_ADAPTER or variables.get("MAYFLY_WEB", "").lower() == "on"
 
 
+def _most_instances(version: Version | None, substitute: Substitute | None) -> int | None:
+    """One where somebody looks at an instance."""
+    if version is not None:
+        return version.scaling.most if version.scaling is not None else None
+    return 1 if substitute is not None and substitute.probe is not None else None
+
+
 class TargetFactory:
     """Builds targets. `endpoint` is where code in a sandbox reaches Mayfly, `isolation` what the sandboxes are."""
 
@@ -129,8 +136,8 @@ class TargetFactory:
         egress: FunctionEgress,
         substitutes: Substitutes,
     ) -> None:
-        """`compiled`: where a module of WebAssembly lies in its package when it is compiled. `substitutes`: what $LATEST
-        runs on that somebody works on."""
+        """`compiled`: where a module of WebAssembly lies in its package when it is compiled. `substitutes`: what
+        $LATEST runs on that somebody works on."""
         self._substitutes = substitutes
         self._home = home
         self._library = library
@@ -200,7 +207,7 @@ class TargetFactory:
             timeout_s=float(configuration.timeout_s),
             environment=environment,
             reserved_concurrency=function.reserved_concurrency,
-            most_instances=version.scaling.most if version is not None and version.scaling is not None else None,
+            most_instances=_most_instances(version, substitute),
             concurrency=capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb),
             snap_start=snap_start,
             optimized=version is not None and version.optimized,

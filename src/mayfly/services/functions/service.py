@@ -38,6 +38,8 @@ from mayfly.services.functions.code.modules import Modules
 from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.deployments import Deployments
+from mayfly.services.functions.development.sessions import Development
+from mayfly.services.functions.development.substitutes import Substitutes
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.engine_targets import Streams, TargetFactory
@@ -109,8 +111,8 @@ class FunctionsService:
 
     `service` answers lambda's operations, `urls` answers function URLs, `code_links` answers below `/_mayfly/code/`,
     `event_targets` is for services whose events invoke functions, `deployments` for who shows functions, `catalog` and
-    `calls` for front processes. `endpoint` is where code inside a sandbox reaches Mayfly: `SANDBOX_ENDPOINT` where
-    sandboxes have a network of their own, else the server's URL.
+    `calls` for front processes, `development` for who works on functions. `endpoint` is where code inside a sandbox
+    reaches Mayfly: `SANDBOX_ENDPOINT` where sandboxes have a network of their own, else the server's URL.
     `levels` says and changes what is required of isolation; `obstacle` is what it asks, by default one that knows of
     no level but the server's own.
     `sandboxes` starts sandboxes in which code is compiled; None: code that would need one is not.
@@ -159,6 +161,7 @@ class FunctionsService:
         caches = CompileCaches(self._library, sandboxes, home.region)
         self._preparing = preparing = Preparing(self._library, modules, caches, levels, choose)
         self.egress = egress = FunctionEgress(parse_egress(settings.engine.egress), levels)
+        substitutes = Substitutes()
         targets = TargetFactory(
             home,
             self._library,
@@ -172,6 +175,7 @@ class FunctionsService:
             modules.place,
             levels,
             egress,
+            substitutes,
         )
         self.deployments = Deployments(store, targets, image_source)
         self.catalog = catalog = Catalog(
@@ -180,6 +184,9 @@ class FunctionsService:
         self._provisioner = provisioner = Provisioner(store, catalog, engine)
         self._publisher = publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock, image_source)
         editor = Editor(store, blobs, catalog, publisher, home, limits, clock, outside.events)
+        self.development = Development(
+            self._library, substitutes, engine, limits.unzipped_bytes, editor.find, catalog.renew, targets.key
+        )
         self._settler = settler = Settler(store, editor, image_source)
         sources = CodeSources(self._library, image_source, objects)
         self.calls = calls = Invoker(engine, recorder, limits, clock)
@@ -305,6 +312,7 @@ class FunctionsService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         await self._preparing.close()
+        await self.development.close()
         await self._images.close()
         self._library.close()
 

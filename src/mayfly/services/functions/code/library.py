@@ -122,6 +122,13 @@ class CodeLibrary:
                 await self.in_thread(partial(self._remove, name, trash))
         return len(doomed)
 
+    async def discard(self, name: str) -> None:
+        """Remove a tree that is no package, and that nothing runs from."""
+        with suppress(FileNotFoundError):
+            trash = self.draft()
+            self.directory(name).rename(trash)
+            await self.in_thread(partial(self._remove, name, trash))
+
     def _removable(self, name: str) -> bool:
         return not self._pins[name] and name not in self._arrived
 

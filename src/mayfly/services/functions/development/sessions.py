@@ -8,7 +8,6 @@ does the end of the server. Instances see a tree as they see a package: read-onl
 """
 
 import asyncio
-import logging
 import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
@@ -22,15 +21,12 @@ from mayfly import ids
 from mayfly.engine.api import Engine
 from mayfly.errors import CallerError
 from mayfly.sandbox.wasm import artifacts
-from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults
 from mayfly.services.functions.code.archive import ArchiveTooLargeError, BadArchiveError
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.development import trees
 from mayfly.services.functions.development.substitutes import Substitute, Substitutes
 from mayfly.services.functions.model import Code, Function
-
-_log = logging.getLogger(__name__)
 
 
 class UnswappableError(CallerError):
@@ -73,7 +69,7 @@ class _Session:
 
 
 class Development:
-    """All of them. `find` reads a function, `renew` makes the catalog look at one again, `key` is that of its target."""
+    """All of them. `find` reads a function, `renew` makes the catalog look at one again, `key` is its target's."""
 
     def __init__(
         self,
@@ -149,7 +145,7 @@ class Development:
         """A tree of the library: the current one, changed."""
         ready, session.ahead = session.ahead or self._copy(session.current.sha256), None
         tree = await ready
-        room = self._limit_bytes - session.current.unzipped_size
+        room = self._limit_bytes - session.current.unzipped
         try:
             grown = await self._library.in_thread(
                 partial(trees.amend, tree, change.archive, change.removed, self._limit_bytes)
@@ -166,7 +162,7 @@ class Development:
             if isinstance(error, BadArchiveError):
                 raise faults.not_a_zip() from error
             raise
-        return Code(name, session.current.size, session.current.unzipped_size + grown)
+        return Code(name, session.current.size, session.current.unzipped + grown)
 
     async def _use(self, name: str, function: Function, session: _Session, code: Code) -> None:
         before = session.current.sha256, self._key(function)
@@ -185,9 +181,10 @@ class Development:
     async def _tidy(self, session: _Session) -> None:
         """Remove trees that no instance runs from. One that somebody begins to use meanwhile there cannot be."""
         used = {pool.key for pool in self._engine.snapshot()}
-        session.left, idle = [one for one in session.left if one[1] in used], [
-            tree for tree, key in session.left if key not in used
-        ]
+        session.left, idle = (
+            [one for one in session.left if one[1] in used],
+            [tree for tree, key in session.left if key not in used],
+        )
         for tree in idle:
             await self._library.discard(tree)
 
@@ -227,8 +224,3 @@ def _check(function: Function) -> None:
         raise UnswappableError(f"{function.name} is a container image: build it again, and deploy that")
     if function.configuration.runtime == artifacts.NAME:
         raise UnswappableError(f"{function.name} is WebAssembly, which is compiled when it arrives: deploy it again")
-
-
-def refused(error: ServiceError) -> bool:
-    """Whether there is no such function."""
-    return error.code == "ResourceNotFoundException"

@@ -1,0 +1,186 @@
+"""Code that is swapped on a running platform."""
+
+import io
+import json
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from mayfly.cli.connection import Connection, RefusedError
+from mayfly.cli.swapping import Swapper
+from tests.conftest import PlatformProcess
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+RUNTIME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def says(text: str) -> str:
+    return f"import words\ndef handler(event, context):\n    return [{text!r}, words.WORDS]\n"
+
+
+def zipped(root: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(root.rglob("*.py")):
+            archive.write(path, path.relative_to(root))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def connection(platform: PlatformProcess) -> Connection:
+    return Connection(
+        platform.url, platform.region, platform.account, platform.access_key_id, platform.secret_access_key
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(says("first"))
+    (tmp_path / "words.py").write_text("WORDS = 1\n")
+    return tmp_path
+
+
+@pytest.fixture
+def function(platform: PlatformProcess, root: Path) -> str:
+    role = platform.client("iam").create_role(
+        RoleName=f"dev-{uuid4().hex[:8]}", AssumeRolePolicyDocument=json.dumps(TRUST)
+    )
+    name = f"dev-{uuid4().hex[:8]}"
+    functions = platform.client("lambda")
+    functions.create_function(
+        FunctionName=name,
+        Runtime=RUNTIME,
+        Handler="app.handler",
+        Role=role["Role"]["Arn"],
+        Code={"ZipFile": zipped(root)},
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName=name)
+    return name
+
+
+def call(platform: PlatformProcess, name: str, **more: Any) -> Any:
+    return json.load(platform.client("lambda").invoke(FunctionName=name, Payload=b"{}", **more)["Payload"])
+
+
+def test_the_next_call_runs_what_was_swapped_in(
+    platform: PlatformProcess, connection: Connection, function: str, root: Path
+) -> None:
+    assert call(platform, function) == ["first", 1]
+    swapper = Swapper.begin(connection, function, root)
+    (root / "app.py").write_text(says("second"))
+    assert swapper.swap([root / "app.py"]) == ["app.py"]
+    assert call(platform, function) == ["second", 1]
+    (root / "words.py").write_text("import other\nWORDS = other.OTHER\n")
+    (root / "other.py").write_text("OTHER = 2\n")
+    assert swapper.swap([root / "words.py", root / "other.py"]) == ["other.py", "words.py"]
+    assert call(platform, function) == ["second", 2]
+    (root / "other.py").unlink()
+    assert swapper.swap([root / "other.py"]) == ["other.py"]
+    assert "No module named 'other'" in call(platform, function)["errorMessage"]
+
+
+def test_versions_keep_their_code_and_the_function_its_package(
+    platform: PlatformProcess, connection: Connection, function: str, root: Path
+) -> None:
+    functions = platform.client("lambda")
+    before = functions.publish_version(FunctionName=function)
+    functions.get_waiter("published_version_active").wait(FunctionName=function, Qualifier="1")
+    (root / "app.py").write_text(says("second"))
+    Swapper.begin(connection, function, root).swap([root / "app.py"])
+    assert call(platform, function) == ["second", 1]
+    assert call(platform, function, Qualifier="1") == ["first", 1]
+    assert functions.get_function_configuration(FunctionName=function)["CodeSha256"] == before["CodeSha256"]
+
+
+def test_a_deployment_wins_over_what_was_swapped_in(
+    platform: PlatformProcess, connection: Connection, function: str, root: Path
+) -> None:
+    swapper = Swapper.begin(connection, function, root)
+    (root / "app.py").write_text(says("swapped"))
+    swapper.swap([root / "app.py"])
+    (root / "app.py").write_text(says("deployed"))
+    platform.client("lambda").update_function_code(FunctionName=function, ZipFile=zipped(root))
+    assert call(platform, function) == ["deployed", 1]
+    with pytest.raises(RefusedError) as refused:
+        swapper.swap([root / "app.py"])
+    assert refused.value.status == 409
+    assert call(platform, function) == ["deployed", 1]
+
+
+def test_at_the_end_it_runs_its_package_again(
+    platform: PlatformProcess, connection: Connection, function: str, root: Path
+) -> None:
+    swapper = Swapper.begin(connection, function, root)
+    (root / "app.py").write_text(says("swapped"))
+    swapper.swap([root / "app.py"])
+    assert call(platform, function) == ["swapped", 1]
+    swapper.end()
+    assert call(platform, function) == ["first", 1]
+    swapper.end()
+
+
+def test_a_configuration_that_changes_meanwhile_goes_with_the_swapped_code(
+    platform: PlatformProcess, connection: Connection, function: str, root: Path
+) -> None:
+    (root / "app.py").write_text("import os\ndef handler(event, context):\n    return os.environ['COLOUR']\n")
+    Swapper.begin(connection, function, root).swap([root / "app.py"])
+    platform.client("lambda").update_function_configuration(
+        FunctionName=function, Environment={"Variables": {"COLOUR": "green"}}
+    )
+    assert call(platform, function) == "green"
+
+
+def test_trees_of_former_swaps_do_not_pile_up(
+    platform: PlatformProcess, connection: Connection, function: str, root: Path
+) -> None:
+    def trees() -> int:
+        return sum(1 for path in (platform.data / "code").iterdir() if path.name.startswith("dev-"))
+
+    swapper = Swapper.begin(connection, function, root)
+    before = trees()
+    for number in range(6):
+        (root / "app.py").write_text(says(str(number)))
+        swapper.swap([root / "app.py"])
+        assert call(platform, function)[0] == str(number)
+    deadline = time.monotonic() + 30
+    while trees() - before > 3:  # one that runs, one that ends, one whose end was not seen yet
+        assert time.monotonic() < deadline
+        swapper.swap([root / "app.py"])
+
+
+def test_code_of_nobody_cannot_be_swapped(connection: Connection, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="Function not found") as refused:
+        Swapper.begin(connection, "nobody", tmp_path)
+    assert refused.value.status == 404
+
+
+def test_only_the_root_key_may_swap(platform: PlatformProcess, function: str, root: Path) -> None:
+    iam = platform.client("iam")
+    user = f"dev-{uuid4().hex[:8]}"
+    iam.create_user(UserName=user)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    other = Connection(platform.url, platform.region, platform.account, key["AccessKeyId"], key["SecretAccessKey"])
+    with pytest.raises(RefusedError, match="Access denied") as refused:
+        Swapper.begin(other, function, root)
+    assert refused.value.status == 403
+
+
+def test_what_is_no_zip_is_refused_and_nothing_changes(
+    platform: PlatformProcess, connection: Connection, function: str, root: Path
+) -> None:
+    base = connection.get(f"/_mayfly/dev/{function}")["base"]
+    body = json.dumps({"base": base, "archive": "bm8gemlw"}).encode()
+    with (
+        pytest.raises(RefusedError, match="Could not unzip"),
+        connection.open("POST", f"/_mayfly/dev/{function}", body),
+    ):
+        pass
+    assert call(platform, function) == ["first", 1]
