@@ -10,7 +10,7 @@ from mayfly.app.known_templates import KnownTemplates
 from mayfly.app.lending import Lending
 from mayfly.app.levels import Levels
 from mayfly.app.life import Life
-from mayfly.app.links import Endpoints, LateObjects
+from mayfly.app.links import Endpoints
 from mayfly.app.options import engine_limits, memory_budget_mb, most_spares, template_budget_mb
 from mayfly.app.remembering import Remembering
 from mayfly.app.sandboxes import Interpreters
@@ -32,6 +32,7 @@ from mayfly.services.functions.names import Home
 from mayfly.services.functions.parts import Outside
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.service import FunctionsService, image_architecture
+from mayfly.services.ports import CodeSource
 
 ENGINE_GRACE_S = 5.0
 SANDBOXES_SHARE = 4  # sandboxes without functions may use this part of what instances may
@@ -48,7 +49,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Compute:
-    """Made by `build`. `endpoints` and `objects` are bound by the root."""
+    """Made by `build`. `endpoints` are bound by the root."""
 
     machine: Machine
     levels: Levels
@@ -60,16 +61,21 @@ class Compute:
     sandboxes: Sandboxes
     streams: Streams
     endpoints: Endpoints
-    objects: LateObjects
 
     @classmethod
     async def build(
-        cls, base: Foundations, machine: Machine, throttled: Callable[[str], None], outside: Outside, life: Life
+        cls,
+        base: Foundations,
+        machine: Machine,
+        throttled: Callable[[str], None],
+        objects: CodeSource,
+        outside: Outside,
+        life: Life,
     ) -> "Compute":
         """Everything but what is served by it: the services are started by the root. `throttled` hears of calls that
         were refused because of a limit."""
         settings, clock = base.settings, base.clock
-        endpoints, objects = Endpoints(), LateObjects()
+        endpoints = Endpoints()
         home, streams = Home(settings.account, settings.region), Streams(clock)
         held = Held(base.records, asyncio.get_running_loop().call_later)
         life.at_end(held.write_all)
@@ -112,7 +118,7 @@ class Compute:
             memory_budget_mb(settings) // SANDBOXES_SHARE,
             clock,
         )
-        return cls(machine, levels, engine, book, traffic, images, functions, sandboxes, streams, endpoints, objects)
+        return cls(machine, levels, engine, book, traffic, images, functions, sandboxes, streams, endpoints)
 
     def workers(self, base: Foundations) -> Workers | None:
         """The front processes, if there are to be any; not started."""

@@ -2,32 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mayfly.engine.api import Target
 from mayfly.http.server import FrontDoor
 from mayfly.services.contract import RequestContext
-from mayfly.services.ports import CodeSource, SdkOperations
+from mayfly.services.ports import SdkOperations
 
 # To the platform from inside one sandbox at a time. AWS SDKs keep some ten open.
 MAX_CONNECTIONS = 256
-
-
-class LateObjects:
-    """`ports.CodeSource` for functions, which are built before the objects that they read their code from."""
-
-    def __init__(self) -> None:
-        self._objects: CodeSource | None = None
-
-    def bind(self, objects: CodeSource) -> None:
-        """Say where objects are."""
-        self._objects = objects
-
-    async def open(self, bucket: str, key: str, version: str | None) -> AsyncIterator[bytes]:
-        """See `ports.CodeSource`."""
-        assert self._objects is not None, "bound before anything is served"
-        return await self._objects.open(bucket, key, version)
 
 
 class LateSdkOperations:

@@ -135,12 +135,11 @@ async def _built(
     events = messaging.events.platform_events
     watching = Watching(base.settings, base.store, base.clock, base.ledger, base.records.flush, targets, events)
     queues = messaging.queues
-    outside = Outside(targets, queues.source, queues.sink, vault, events, watching.calls)
-    compute = await Compute.build(base, machine, watching.calls.throttled, outside, life)
+    objects = ObjectsService(base.store, base.blobs, targets, base.clock, events)
+    outside = Outside(targets, queues.source, queues.sink, vault, events, watching.calls, objects)
+    compute = await Compute.build(base, machine, watching.calls.throttled, objects, outside, life)
     targets.add("lambda", compute.functions.event_targets)
     targets.add("logs", base.logs.event_targets)
-    objects = ObjectsService(base.store, base.blobs, targets, base.clock, events)
-    compute.objects.bind(objects)
     tables = TablesService(base.store, base.clock)
     workers = compute.workers(base)
     below: list[Service] = [compute.functions.service, objects, tables, base.logs]

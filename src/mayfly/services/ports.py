@@ -62,6 +62,24 @@ class CodeSource(Protocol):
         """`ServiceError` NoSuchBucket, NoSuchKey or NoSuchVersion."""
 
 
+class ObjectSink(Protocol):
+    """Given by objects, used by functions: objects that the platform itself writes."""
+
+    async def has_bucket(self, bucket: str) -> bool:
+        """Whether there is such a bucket."""
+
+    async def put(self, bucket: str, key: str, body: bytes, content_type: str, source: "Source") -> None:
+        """Write an object on behalf of `source`; durable on return. `ServiceError` NoSuchBucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAttribute:
+    """One attribute of a message of queues and topics."""
+
+    data_type: str  # "String", "Number", "Binary", each with an optional ".suffix"
+    value: str | bytes  # bytes where the type is binary
+
+
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
     """What some kinds of target are told besides the event; the others ignore it."""
@@ -73,6 +91,7 @@ class TargetOptions:
     resources: tuple[str, ...] = ()  # of event buses, likewise
     subject: str | None = None  # of topics
     trace_header: str | None = None  # of functions and queues: the trace that the event is part of
+    attributes: Mapping[str, MessageAttribute] = field(default_factory=dict)  # of queues and topics
 
 
 PLAIN = TargetOptions()
@@ -92,14 +111,6 @@ class EventTargets(Protocol):
         `ServiceError` when the target cannot take it (`arn` names nothing here; a FIFO queue without a group);
         nothing was written then.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class MessageAttribute:
-    """One attribute of a message of queues and topics."""
-
-    data_type: str  # "String", "Number", "Binary", each with an optional ".suffix"
-    value: str | bytes  # bytes where the type is binary
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +336,7 @@ __all__ = [
     "KeySource",
     "LogLines",
     "MessageAttribute",
+    "ObjectSink",
     "Operations",
     "PlatformEvents",
     "QueueMessage",

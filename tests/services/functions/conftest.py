@@ -19,7 +19,12 @@ async def open_stage(tmp_path: Path, clock: ManualClock, open_store: OpenStore) 
     stages: list[Stage] = []
 
     async def open_(limits: FunctionLimits | None = None) -> Stage:
-        stage = Stage(tmp_path, await open_store(*MIGRATED, "mayfly.images", "mayfly.services.queues"), clock, limits)
+        stage = Stage(
+            tmp_path,
+            await open_store(*MIGRATED, "mayfly.images", "mayfly.services.queues", "mayfly.services.objects"),
+            clock,
+            limits,
+        )
         await stage.functions.start()
         stages.append(stage)
         return stage

@@ -40,7 +40,8 @@ from mayfly.services.functions.parts import Outside
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.runtimes import RuntimeAbsent, RuntimeChoice
 from mayfly.services.functions.service import FunctionsService, image_architecture
-from mayfly.services.ports import UNHEARD, Credentials, LogLines, UsageRecord
+from mayfly.services.objects.service import ObjectsService
+from mayfly.services.ports import PLAIN, UNHEARD, Credentials, LogLines, TargetOptions, UsageRecord
 from mayfly.services.queues.service import QueuesService
 from mayfly.settings import FunctionLimits, ImageSettings, Settings
 from mayfly.store.api import Claim, NewItem, Tx
@@ -310,6 +311,25 @@ class Counts:
         self.totals[metric, tuple(dimensions)] += int(amount)
 
 
+@dataclass
+class Recording:
+    """`ports.EventTargets` that keeps what it takes; it knows every ARN but those that end in "gone", or are."""
+
+    accepted: list[tuple[str, bytes, TargetOptions]] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+
+    async def check(self, arn: str, principal: str, source_arn: str, source_account: str) -> None:
+        self._find(arn)
+
+    def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
+        self._find(arn)
+        tx.after_commit(lambda: self.accepted.append((arn, event, options)))
+
+    def _find(self, arn: str) -> None:
+        if arn.endswith("gone") or arn in self.gone:
+            raise ServiceError("NotFound", f"{arn} does not exist.", status=404)
+
+
 class Stage:
     """Everything a test needs: call operations, script the engine, look at records."""
 
@@ -331,6 +351,11 @@ class Stage:
         self.queues = QueuesService(store, clock)
         self.targets = Targets()
         self.targets.add("sqs", self.queues.event_targets)
+        self.topics = Recording()
+        self.targets.add("sns", self.topics)
+        self.buses = Recording()
+        self.targets.add("events", self.buses)
+        self.objects = ObjectsService(store, self.blobs, self.targets, clock)
         recorder = Recorder(Held(self.records, lambda *_: None), home, streams, clock)
         self.engine = ScriptedEngine(recorder)
         allowed = ImageSettings(directories=(data / "allowed",))
@@ -360,6 +385,7 @@ class Stage:
                 FileVault(data / "secrets.key"),
                 UNHEARD,
                 self.counts,
+                self.objects,
             ),
         )
         self.targets.add("lambda", self.functions.event_targets)

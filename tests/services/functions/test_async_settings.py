@@ -30,7 +30,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({}, "You must specify at least one of error handling or destination setting."),
     ({"DestinationConfig": {"OnFailure": {"Destination": f"{ARN}f"}}}, "You can't specify the function as a dest"),
     ({"DestinationConfig": {"OnFailure": {"Destination": f"{ARN}nope"}}}, "The destination ARN"),
-    ({"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:1:q"}}}, "other than functions"),
+    ({"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:q"}}}, "is invalid. The"),
+    (
+        {"DestinationConfig": {"OnSuccess": {"Destination": "arn:aws:events:us-east-1:000000000000:gone"}}},
+        "gone is inv",
+    ),
+    ({"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:s3:::nothing"}}}, "arn:aws:s3:::nothing is invalid"),
+    (
+        {"DestinationConfig": {"OnSuccess": {"Destination": "arn:aws:s3:::b"}}},
+        "DestinationConfig(onSuccess=OnSuccess(destination=arn:aws:s3:::b), onFailure=null) is invalid.",
+    ),
+    ({"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:states:us-east-1:0:x"}}}, "onSuccess=null, onFail"),
 ]
 
 

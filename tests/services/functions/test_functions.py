@@ -98,7 +98,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "InvalidParameterValueException",
         "ephemeral storage larger than 512 MB",
     ),
-    ({"DeadLetterConfig": {"TargetArn": "arn"}}, "InvalidParameterValueException", "DeadLetterConfig"),
+    ({"DeadLetterConfig": {"TargetArn": "arn"}}, "InvalidParameterValueException", "dead letters go to"),
     ({"KMSKeyArn": "arn"}, "InvalidParameterValueException", "KMSKeyArn"),
     ({"Architectures": ["arm64"]}, "InvalidParameterValueException", "x86_64"),
     ({"Code": {}}, "InvalidParameterValueException", "Please provide a source for function code."),

@@ -18,11 +18,13 @@ from mayfly.clock import Clock
 from mayfly.engine.api import EngineClosedError, ThrottledError
 from mayfly.errors import PlatformError
 from mayfly.services.contract import ServiceError
-from mayfly.services.functions import delivery
+from mayfly.services.functions import dead_letters, delivery
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Catalog, Entry
 from mayfly.services.functions.delivery import AsyncEvent, Attempted, Done, TryAgain
+from mayfly.services.functions.destinations import Destinations, Letter, metric_of
 from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.model import LATEST
 from mayfly.services.functions.names import Home, Reference
 from mayfly.store.api import Claim, NewItem, ReadyQueue, StaleClaimError, Store, StoreClosedError, Tx
 
@@ -108,6 +110,7 @@ class AsyncInvocations:
         invoker: Invoker,
         home: Home,
         clock: Clock,
+        destinations: Destinations,
         concurrency: int,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -118,6 +121,7 @@ class AsyncInvocations:
         self._invoker = invoker
         self._home = home
         self._clock = clock
+        self._destinations = destinations
         self._jitter = jitter
         self._concurrency = concurrency
         self._free = asyncio.Semaphore(concurrency)
@@ -235,21 +239,53 @@ class AsyncInvocations:
     async def _conclude(
         self, claim: Claim, event: AsyncEvent, entry: Entry, done: Done, last: Attempted | None
     ) -> None:
-        """No further attempt: hand the record to the destination, else keep a failed event among the dead."""
-        arn = self._home.arn(event.name)
-        attempts = event.failures + (last is not None)
-        target = delivery.destination(entry.settings, done.condition)
-        record = delivery.record(event, arn, done.condition, last, attempts, self._clock.now()) if target else b""
+        """No further attempt: hand the record over. What nobody took, or was to take, is kept among the dead."""
+        letter = self._letter(event, entry, done, last)
+        ahead = await self._destinations.ahead(letter)
 
-        def body(tx: Tx) -> None:
-            if target:
-                self._events.put_new(tx, self._home.parse(target), record)
-            if done.condition == "Success" or target:
+        def body(tx: Tx) -> list[str]:
+            refused = self._destinations.hand(tx, letter)
+            if ahead is not None:
+                refused.append(ahead)
+            taken = letter.destination is not None or letter.dead_letters is not None
+            if refused:
+                self._queue.bury(tx, claim, f"{done.condition}; {'; '.join(refused)}")
+            elif done.condition == "Success" or taken:
                 self._queue.complete(tx, claim)
             else:
                 self._queue.bury(tx, claim, done.condition)
+            return refused
 
-        await self._store.write(body)
+        for refusal in await self._store.write(body):
+            self._destinations.count(event.name, metric_of(refusal, letter))
+            _log.warning("%s: %s; it is kept among the dead", event.request_id, refusal)
+
+    def _letter(self, event: AsyncEvent, entry: Entry, done: Done, last: Attempted | None) -> Letter:
+        arn, now, condition = self._home.arn(event.name), self._clock.now(), done.condition
+        attempts = event.failures + (last is not None)
+        destination = delivery.destination(entry.settings, condition)
+        succeeded = condition == "Success"
+        dead = None if succeeded else entry.target.dead_letters
+        record = brief = b""
+        if destination is not None:
+            record = delivery.record(event, arn, condition, last, attempts, now)
+            brief = delivery.record(event, arn, condition, last, attempts, now, payloads=False)
+        message = dead_letters.message_of(last.result.payload) if dead and last else condition
+        code = 200 if last is not None else 429
+        return Letter(
+            event.name,
+            f"{arn}:{event.qualifier or LATEST}",
+            event.request_id,
+            succeeded,
+            record,
+            brief,
+            now,
+            destination,
+            event.payload,
+            dead,
+            code,
+            message,
+        )
 
     async def _bury(self, claim: Claim, reason: str) -> None:
         await self._store.write(lambda tx: self._queue.bury(tx, claim, reason))

@@ -86,9 +86,17 @@ class Attempted:
 
 
 def record(
-    event: AsyncEvent, arn: str, condition: Condition, last: Attempted | None, attempts: int, now: float
+    event: AsyncEvent,
+    arn: str,
+    condition: Condition,
+    last: Attempted | None,
+    attempts: int,
+    now: float,
+    *,
+    payloads: bool = True,
 ) -> bytes:
-    """The record for a destination; `arn` is the function's, unqualified; `last` is None when no attempt ran."""
+    """The record for a destination; `arn` is the function's, unqualified; `last` is None when no attempt ran. Without
+    `payloads`, it is short enough for everybody."""
     shown: dict[str, Any] = {
         "version": "1.0",
         "timestamp": iso_millis(now),
@@ -98,14 +106,16 @@ def record(
             "condition": condition,
             "approximateInvokeCount": attempts,
         },
-        "requestPayload": msgspec.Raw(event.payload),
     }
+    if payloads:
+        shown["requestPayload"] = msgspec.Raw(event.payload)
     if last is not None:
         context: dict[str, Any] = {"statusCode": 200, "executedVersion": last.version}
         if last.result.failed:
             context["functionError"] = "Unhandled"
         shown["responseContext"] = context
-        shown["responsePayload"] = _embedded(last.result.payload)
+        if payloads:
+            shown["responsePayload"] = _embedded(last.result.payload)
     return msgspec.json.encode(shown)
 
 

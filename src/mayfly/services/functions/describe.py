@@ -90,6 +90,8 @@ def configuration(
         shown["Environment"] = {"Variables": dict(chosen.environment)}
     if chosen.capacity is not None:
         shown["CapacityProviderConfig"] = capacity.shown(chosen.capacity)
+    if chosen.dead_letters is not None:
+        shown["DeadLetterConfig"] = {"TargetArn": chosen.dead_letters}
     _add_state(shown, shown_of)
     if unfit is not None:
         shown["State"] = "Failed"

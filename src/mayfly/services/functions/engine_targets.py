@@ -56,6 +56,7 @@ class FunctionTarget(Target):
     logs: JsonLogs | None = None  # None: text
     log_owner: str = ""  # in the names of log streams, where functions may share the group
     initialization: str = "on-demand"  # how its instances come to be
+    dead_letters: str | None = None  # ARN of what gets events that are given up
 
 
 def log_stream(instance: str, started_at: float, version: str = LATEST, owner: str = "") -> str:
@@ -227,6 +228,7 @@ class TargetFactory:
             logs=configuration.logs,
             log_owner=owner,
             initialization=initialization,
+            dead_letters=configuration.dead_letters,
         )
 
     def _chosen(self, runs: Function | Version) -> runtimes.RuntimeChoice:

@@ -95,6 +95,7 @@ class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     capacity: Capacity | None = None  # None: one call at a time
     package: PackageType = "Zip"
     image: ImageConfig | None = None
+    dead_letters: str | None = None  # ARN of the queue or topic that events go to which are given up
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -139,8 +140,8 @@ class AsyncSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     modified_at: float
     max_retries: int | None = None  # 0 to 2; default 2
     max_age_s: int | None = None  # 60 to 21,600; default 21,600
-    on_success: str | None = None  # ARN of a function
-    on_failure: str | None = None
+    on_success: str | None = None  # ARN of a function, queue, topic or bus
+    on_failure: str | None = None  # or of a bucket
 
 
 class ProvisionedSettings(msgspec.Struct, frozen=True, omit_defaults=True):

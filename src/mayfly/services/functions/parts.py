@@ -17,6 +17,7 @@ from mayfly.services.functions.publishing import Publisher
 from mayfly.services.ports import (
     EventTargets,
     FunctionCounts,
+    ObjectSink,
     PlatformEvents,
     QueueSink,
     QueueSource,
@@ -37,6 +38,7 @@ class Outside:
     vault: Vault
     events: PlatformEvents
     counts: FunctionCounts
+    objects: ObjectSink
 
 
 @dataclass(frozen=True)

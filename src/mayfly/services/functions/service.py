@@ -38,6 +38,7 @@ from mayfly.services.functions.code.modules import Modules
 from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.deployments import Deployments
+from mayfly.services.functions.destinations import Destinations
 from mayfly.services.functions.development.sessions import Development
 from mayfly.services.functions.development.substitutes import Substitutes
 from mayfly.services.functions.editing import Editor
@@ -191,6 +192,7 @@ class FunctionsService:
         sources = CodeSources(self._library, image_source, objects)
         self.calls = calls = Invoker(engine, recorder, limits, clock)
         events = EventQueue(queue, home, clock)
+        destinations = Destinations(home, store, outside.targets, outside.objects, outside.counts)
         self._deliveries = AsyncInvocations(
             store,
             queue,
@@ -199,6 +201,7 @@ class FunctionsService:
             calls,
             home,
             clock,
+            destinations,
             async_concurrency or default_concurrency(os.cpu_count() or 1),
         )
         self.code_links = CodeLinks(blobs, clock)
@@ -239,13 +242,14 @@ class FunctionsService:
                 settler,
                 levels,
                 egress,
+                destinations,
             ),
             CodeOperations(home, editor, sources, choose, host, preparing, settler),
             ConcurrencyOperations(home, editor, store, limits),
             TagOperations(home, editor, levels, egress, provisioner),
             PermissionOperations(home, editor),
             UrlOperations(home, editor, store, clock),
-            AsyncSettingsOperations(home, editor, store, clock),
+            AsyncSettingsOperations(home, editor, store, clock, destinations),
             VersionOperations(home, editor, publisher, store, limits),
             AliasOperations(home, store, catalog, provisioner),
             ProvisionedOperations(home, editor, store, provisioner, limits, clock),

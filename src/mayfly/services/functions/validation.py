@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from mayfly.sandbox.wasm import artifacts
-from mayfly.services.functions import capacity, faults, image_process
+from mayfly.services.functions import capacity, dead_letters, faults, image_process
 from mayfly.services.functions.logs import settings as log_settings
 from mayfly.services.functions.model import Architecture, Configuration, PackageType
 from mayfly.settings import FunctionLimits
@@ -89,6 +89,8 @@ def changed(
     if "LoggingConfig" in params:
         changes["log_group"] = params["LoggingConfig"].get("LogGroup") or base.log_group
         changes["logs"] = log_settings.json_of(params["LoggingConfig"], base.logs)
+    if "DeadLetterConfig" in params:
+        changes["dead_letters"] = dead_letters.target_of(params["DeadLetterConfig"])
     changes["architecture"] = architecture(params, base.architecture, host)
     configuration = msgspec.structs.replace(base, **changes)
     if configuration.snap_start and configuration.runtime == artifacts.NAME:
@@ -162,7 +164,6 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
         "VpcConfig with subnets": bool(vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")),
         "FileSystemConfigs": bool(params.get("FileSystemConfigs")),
         "KMSKeyArn": bool(params.get("KMSKeyArn")),
-        "DeadLetterConfig": bool(params.get("DeadLetterConfig", {}).get("TargetArn")),
         "TracingConfig with Mode Active": params.get("TracingConfig", {}).get("Mode", "PassThrough") != "PassThrough",
         "CodeSigningConfigArn": bool(params.get("CodeSigningConfigArn")),
         "TenancyConfig": "TenancyConfig" in params,

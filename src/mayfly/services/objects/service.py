@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 
+from mayfly import ids
 from mayfly.clock import Clock
-from mayfly.services.contract import Handler, operations_of
+from mayfly.ids import Arn
+from mayfly.services.contract import Handler, Principal, RequestContext, operations_of
 from mayfly.services.objects import access, catalog, collection, content
 from mayfly.services.objects.cors import CorsRule
 from mayfly.services.objects.errors import error
@@ -25,14 +27,15 @@ from mayfly.services.objects.operations.uploads import UploadOperations
 from mayfly.services.objects.operations.versions import VersionOperations
 from mayfly.services.objects.publishing import Publisher
 from mayfly.services.objects.ranges import Span
-from mayfly.services.ports import UNHEARD, EventTargets, PlatformEvents
+from mayfly.services.ports import UNHEARD, EventTargets, PlatformEvents, Source
 from mayfly.store.api import Blobs, Reader, Store
 
 PACKAGE = "mayfly.services.objects"  # for the store: where the migrations are
 
 
 class ObjectsService:
-    """S3. `CodeSource` for functions and stacks. Holds nothing in memory that must outlive the process."""
+    """S3. `CodeSource` for functions and stacks, `ObjectSink` for functions. Holds nothing in memory that
+    must outlive the process."""
 
     name = "s3"
 
@@ -48,9 +51,10 @@ class ObjectsService:
         self._blobs = blobs
         self._clock = clock
         publisher = Publisher(blobs, targets, clock, events)
+        self._writes = writes = ObjectOperations(store, blobs, publisher, clock)
         self._operations = operations_of(
             BucketOperations(store, clock),
-            ObjectOperations(store, blobs, publisher, clock),
+            writes,
             DeletionOperations(store, publisher),
             CopyOperations(store, blobs, publisher, clock),
             ListingOperations(store),
@@ -81,6 +85,17 @@ class ObjectsService:
 
         stored = await self._store.read(look)
         return content.stream(self._store, self._blobs, stored, Span(0, stored.size))
+
+    async def has_bucket(self, bucket: str) -> bool:
+        """See `ports.ObjectSink`."""
+        return await self._store.read(lambda reader: catalog.find_bucket(reader, bucket)) is not None
+
+    async def put(self, bucket: str, key: str, body: bytes, content_type: str, source: Source) -> None:
+        """See `ports.ObjectSink`."""
+        who = Principal("service", source.account, source.arn, source.principal)
+        region = Arn.parse(source.arn).region
+        context = RequestContext(ids.request_id(), source.account, region, who, "")
+        await self._writes.put(context, {"Bucket": bucket, "Key": key, "Body": body, "ContentType": content_type})
 
     async def cors_rules(self, bucket: str) -> tuple[CorsRule, ...]:
         """The bucket's cross-origin rules, for the front door to apply with `cors.match`; none for no bucket."""

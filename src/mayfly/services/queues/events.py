@@ -41,6 +41,7 @@ class QueueDoors:
             raise ServiceError("InvalidMessageContents", "An event for a queue is UTF-8 text.") from None
         message = QueueMessage(
             body,
+            options.attributes,
             group_id=options.group_id,
             deduplication_id=options.deduplication_id,
             trace_header=options.trace_header,

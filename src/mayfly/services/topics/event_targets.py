@@ -1,5 +1,7 @@
 """`ports.EventTargets`: how other services publish, within their own transactions."""
 
+from typing import Any
+
 from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import ServiceError
@@ -36,7 +38,7 @@ class TopicEventTargets:
         if found is None:
             raise faults.no_topic()
         try:
-            request = {"Message": event.decode()}
+            request: dict[str, Any] = {"Message": event.decode()}
         except UnicodeDecodeError as error:
             raise ServiceError("InvalidParameterException", "Invalid parameter: Message is no text") from error
         if options.subject is not None:
@@ -45,5 +47,13 @@ class TopicEventTargets:
             request["MessageGroupId"] = options.group_id
         if options.deduplication_id is not None and found.topic.fifo:
             request["MessageDeduplicationId"] = options.deduplication_id
+        if options.attributes:
+            request["MessageAttributes"] = {
+                name: {
+                    "DataType": one.data_type,
+                    ("StringValue" if isinstance(one.value, str) else "BinaryValue"): one.value,
+                }
+                for name, one in options.attributes.items()
+            }
         draft = messages.drafted(request, Origin(ids.request_id(), self._clock.now(), ""))
         self._publisher.publish(tx, found, draft)

@@ -8,6 +8,7 @@ import msgspec
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.functions import describe, faults, repository, version_repository
+from mayfly.services.functions.destinations import Destinations
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import LATEST, AsyncSettings, Subject, Version
 from mayfly.services.functions.names import Home, Reference
@@ -30,11 +31,12 @@ _PAGE = 50
 class AsyncSettingsOperations:
     """Handlers; see the module."""
 
-    def __init__(self, home: Home, editor: Editor, store: Store, clock: Clock) -> None:
+    def __init__(self, home: Home, editor: Editor, store: Store, clock: Clock, destinations: Destinations) -> None:
         self._home = home
         self._editor = editor
         self._store = store
         self._clock = clock
+        self._destinations = destinations
 
     @operation("PutFunctionEventInvokeConfig")
     async def put(
@@ -105,6 +107,14 @@ class AsyncSettingsOperations:
         if not {"MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig"} & params.keys():
             raise faults.invalid_parameter("You must specify at least one of error handling or destination setting.")
         now = self._clock.now()
+        given = params.get("DestinationConfig", {})
+        named: dict[str, str | None] = {
+            field: given[member].get("Destination") or None
+            for member, field in (("OnSuccess", "on_success"), ("OnFailure", "on_failure"))
+            if member in given
+        }
+        await self._editor.resolve(reference, _no_function())
+        await self._destinations.check(reference, named.get("on_success"), named.get("on_failure"))
 
         def change(subject: Subject, tx: Tx) -> Subject:
             base = subject.asynchronous if keep else AsyncSettings(now)
@@ -115,28 +125,12 @@ class AsyncSettingsOperations:
                 changes["max_retries"] = params["MaximumRetryAttempts"]
             if "MaximumEventAgeInSeconds" in params:
                 changes["max_age_s"] = params["MaximumEventAgeInSeconds"]
-            for member, field in (("OnSuccess", "on_success"), ("OnFailure", "on_failure")):
-                if member in params.get("DestinationConfig", {}):
-                    changes[field] = self._destination(tx, reference, params["DestinationConfig"][member])
+            changes.update(named)
             return msgspec.structs.replace(subject, asynchronous=msgspec.structs.replace(base, **changes))
 
         subject = await self._editor.change_subject(reference, change, missing=_no_function())
         assert subject.asynchronous is not None
         return describe.async_settings(reference.name, reference.qualifier, subject.asynchronous, self._home)
-
-    def _destination(self, tx: Tx, source: Reference, given: Mapping[str, str]) -> str | None:
-        """The ARN of the function that records go to; None when the request clears it."""
-        arn = given.get("Destination")
-        if not arn:
-            return None
-        if arn.split(":")[2:3] != ["lambda"] or ":function:" not in arn:
-            raise faults.not_built(f"destinations other than functions ({arn})")
-        target = self._home.parse(arn)
-        if target.name == source.name:
-            raise faults.invalid_parameter("You can't specify the function as a destination for itself.")
-        if version_repository.resolve(tx, target.name, target.qualifier) is None:
-            raise faults.invalid_parameter(f"The destination ARN {arn} is invalid.")
-        return arn
 
     def _configured(self, params: Mapping[str, Any]) -> tuple[Reference, ServiceError]:
         """What was named, and the error for when it has no settings."""

@@ -11,6 +11,7 @@ from mayfly.services.functions import capacity, describe, faults, runtimes, vali
 from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
+from mayfly.services.functions.destinations import Destinations
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.fitness import Fitness
@@ -57,6 +58,7 @@ class FunctionOperations:
         settler: Settler,
         levels: FunctionLevels,
         egress: FunctionEgress,
+        destinations: Destinations,
     ) -> None:
         self._home = home
         self._editor = editor
@@ -73,6 +75,7 @@ class FunctionOperations:
         self._levels = levels
         self._fitness = Fitness(levels, choose)
         self._egress = egress
+        self._destinations = destinations
 
     @operation("CreateFunction")
     async def create(
@@ -90,7 +93,7 @@ class FunctionOperations:
             raise faults.invalid_parameter("Please provide a source for function code.")
         await self._levels.check(tags)
         self._egress.of(tags, configuration.runtime)
-        choice = await self._check_outside(configuration)
+        choice = await self._check_outside(name, configuration)
         async with self._sources.ingest(params["Code"]) as code:
             if choice is not None:
                 await self._preparing.arrived(code.sha256, choice, configuration, tags)
@@ -176,7 +179,7 @@ class FunctionOperations:
         await self._levels.check(current.tags)
         wanted = validation.changed(current.configuration, params, self._limits, self._host)
         self._egress.of(current.tags, wanted.runtime)
-        choice = await self._check_outside(wanted)
+        choice = await self._check_outside(name, wanted)
         if choice is not None:
             await self._preparing.configured(current.code.sha256, choice, wanted, current.tags)
 
@@ -201,7 +204,7 @@ class FunctionOperations:
             await self._editor.delete(reference.name)
         return {"StatusCode": 204}
 
-    async def _check_outside(self, configuration: Configuration) -> runtimes.RuntimeChoice | None:
+    async def _check_outside(self, name: str, configuration: Configuration) -> runtimes.RuntimeChoice | None:
         """What only the rest of the platform knows: whether runtime and machine are here, and the role can be used.
 
         What runs a package; None for an image.
@@ -210,4 +213,5 @@ class FunctionOperations:
         zipped = configuration.package == "Zip"
         choice = runtimes.choose(self._choose, configuration.runtime) if zipped else None
         await self._roles.check(configuration.role)
+        await self._destinations.check_dead_letters(name, configuration.dead_letters)
         return choice
