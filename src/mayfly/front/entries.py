@@ -134,13 +134,21 @@ def entry_message(number: int, entry: Entry) -> messages.Entry:
     local = lends and entry.canary is None and target.state == "Active" and target.reserved_concurrency != 0
     return messages.Entry(
         number,
-        function=msgspec.msgpack.encode(entry.function),
-        subject=None if subject is entry.function else msgspec.msgpack.encode(subject),
+        function=msgspec.msgpack.encode(_without_variables(entry.function)),
+        subject=None if subject is entry.function else msgspec.msgpack.encode(_without_variables(subject)),
         subject_kind="function" if isinstance(subject, Function) else _kind(subject),
         qualifier=entry.qualifier,
         target=msgspec.msgpack.encode(_view(target)),
         local=local,
     )
+
+
+def _without_variables(subject: Subject) -> Subject:
+    """What a function keeps secret is of no use to a front, whose instances are made by the core."""
+    if isinstance(subject, Alias):
+        return subject
+    configuration = msgspec.structs.replace(subject.configuration, environment=None)
+    return msgspec.structs.replace(subject, configuration=configuration)
 
 
 def entry_of(said: messages.Entry) -> Entry | None:

@@ -344,6 +344,7 @@ class Stage:
         self.data = data
         self.records = Records()
         self.roles = KnownRoles()
+        self.vault = FileVault(data / "secrets.key")
         self.bucket = Bucket()
         self.queue = WatchedQueue(store, clock)
         self.blobs = FileBlobs(data / "blobs", store, clock)
@@ -382,7 +383,7 @@ class Stage:
                 self.targets,
                 self.queues.source,
                 self.queues.sink,
-                FileVault(data / "secrets.key"),
+                self.vault,
                 UNHEARD,
                 self.counts,
                 self.objects,

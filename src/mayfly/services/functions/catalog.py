@@ -17,6 +17,7 @@ from mayfly.services.functions.engine_targets import FunctionTarget, TargetFacto
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.model import LATEST, Alias, AsyncSettings, Function, FunctionUrl, Subject, Version
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.version_repository import Found
 from mayfly.store.api import Reader, Store, Tx
 
@@ -63,7 +64,9 @@ class Catalog:
         targets: TargetFactory,
         engine: Engine,
         start_at: Callable[[], int],
+        variables: Variables,
     ) -> None:
+        self._variables = variables
         self._store = store
         self._home = home
         self._preparing = preparing
@@ -119,6 +122,8 @@ class Catalog:
         found, second = await self._store.read(body)
         if found is None:
             raise faults.function_not_found(self._home.arn(name, qualifier))
+        found = self._variables.of_found(found)
+        second = self._variables.opened(second) if second is not None else None
         for runs in (found.runs, second):
             if runs is not None:
                 await self._ensure(runs, found.function.tags)
@@ -155,7 +160,8 @@ class Catalog:
 
     def written(self, tx: Tx, function: Function) -> None:
         """Take over `function` once the transaction is durable."""
-        tx.after_commit(lambda: self._replace(function))
+        opened = self._variables.opened(function)
+        tx.after_commit(lambda: self._replace(opened))
 
     def changed(self, tx: Tx, subject: Version | Alias) -> None:
         """A version or an alias is another one, or gone, once the transaction is durable."""

@@ -88,6 +88,9 @@ def configuration(
     _add_what_runs(shown, chosen, home)
     if chosen.environment is not None:
         shown["Environment"] = {"Variables": dict(chosen.environment)}
+    elif chosen.sealed is not None:
+        lost = "The variables cannot be decrypted with the key of this platform. Set them again."
+        shown["Environment"] = {"Error": {"ErrorCode": "KMSInvalidStateException", "Message": lost}}
     if chosen.capacity is not None:
         shown["CapacityProviderConfig"] = capacity.shown(chosen.capacity)
     if chosen.dead_letters is not None:

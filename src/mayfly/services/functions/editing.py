@@ -15,6 +15,7 @@ from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.model import Code, Function, Subject, Version
 from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.publishing import Publisher, Publishing, blob_owner
+from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.version_repository import Found
 from mayfly.services.ports import UNHEARD, PlatformEvents
 from mayfly.settings import FunctionLimits
@@ -41,8 +42,10 @@ class Editor:
         home: Home,
         limits: FunctionLimits,
         clock: Clock,
+        variables: Variables,
         events: PlatformEvents = UNHEARD,
     ) -> None:
+        self._variables = variables
         self._events = events
         self._store = store
         self._blobs = blobs
@@ -55,7 +58,7 @@ class Editor:
     async def find(self, name: str, missing: ServiceError | None = None) -> Function:
         """The function; `missing`, by default ResourceNotFoundException, when there is none."""
         function = await self._store.read(lambda reader: repository.find(reader, name))
-        return self._there(function, name, missing)
+        return self._variables.opened(self._there(function, name, missing))
 
     async def resolve(self, reference: Reference, missing: ServiceError | None = None) -> Found:
         """What `reference` leads to; `missing`, by default ResourceNotFoundException, when it is not there."""
@@ -64,7 +67,7 @@ class Editor:
         )
         if found is None:
             raise missing or faults.function_not_found(self._home.arn(reference.name, reference.qualifier))
-        return found
+        return self._variables.of_found(found)
 
     async def create(self, function: Function, publish: Publishing | None = None) -> Version | None:
         """Add a function, and publish it where that is asked for; the version.
@@ -73,7 +76,7 @@ class Editor:
         """
 
         def body(tx: Tx) -> Version | None:
-            if not repository.insert(tx, function):
+            if not repository.insert(tx, self._variables.sealed(function)):
                 raise faults.conflict(f"Function already exist: {function.name}")
             self._link(tx, function.code, function.name)
             version = self._publisher.publish(tx, function, publish) if publish else None
@@ -117,7 +120,7 @@ class Editor:
         revision_id, deployment_id, now = ids.request_id(), ids.token(16), self._clock.now()
 
         def body(tx: Tx) -> tuple[Function, Version | None]:
-            old = self._there(repository.find(tx, name), name, missing)
+            old = self._variables.opened(self._there(repository.find(tx, name), name, missing))
             if revision is not None and revision != old.revision_id:
                 raise faults.stale_revision(revision_call)
             new = msgspec.structs.replace(change(old, tx), revision_id=revision_id)
@@ -128,7 +131,7 @@ class Editor:
             if new.code.sha256 != old.code.sha256:
                 self._link(tx, new.code, name)
                 self._blobs.unlink(tx, old.code.sha256, blob_owner(name))
-            repository.update(tx, new)
+            repository.update(tx, self._variables.sealed(new))
             version = self._publisher.publish(tx, _next(new), publish) if publish else None
             if version is not None or new.code.size > old.code.size:
                 self._check_storage(tx)
@@ -197,16 +200,18 @@ class Editor:
             return repository.page(reader, after, limit + 1)
 
         found = await self._store.read(body)
-        return found[:limit], found[limit - 1].name if len(found) > limit else None
+        shown = [self._variables.opened(function) for function in found[:limit]]
+        return shown, found[limit - 1].name if len(found) > limit else None
 
     async def page_of_versions(self, name: str, number: int, limit: int) -> tuple[list[Function | Version], str | None]:
         """The same over every version of every function, $LATEST (as number 0) first."""
         found = await self._store.read(lambda reader: version_repository.everything(reader, name, number, limit + 1))
+        shown = [self._variables.opened(each) for each in found[:limit]]
         if len(found) <= limit:
-            return found, None
+            return shown, None
         last = found[limit - 1]
         marker = f"{last.function_name}:{last.number}" if isinstance(last, Version) else f"{last.name}:0"
-        return found[:limit], marker
+        return shown, marker
 
     def _link(self, tx: Tx, code: Code, name: str) -> None:
         """Keep the package of a function; images are kept by who unpacks them."""

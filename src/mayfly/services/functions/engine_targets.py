@@ -18,7 +18,7 @@ from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.java import launch
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.contract import ServiceError
-from mayfly.services.functions import capacity, image_process, runtimes
+from mayfly.services.functions import capacity, image_process, runtimes, variables
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.development.substitutes import Substitute, Substitutes
 from mayfly.services.functions.egress import FunctionEgress
@@ -107,8 +107,8 @@ def serves_web(configuration: Configuration) -> bool:
 
     It is where it would have the AWS Lambda Web Adapter started in front of it, which Mayfly does not need.
     """
-    variables = configuration.environment or {}
-    return variables.get("AWS_LAMBDA_EXEC_WRAPPER") == WEB_ADAPTER or variables.get("MAYFLY_WEB", "").lower() == "on"
+    own = configuration.environment or {}
+    return own.get("AWS_LAMBDA_EXEC_WRAPPER") == WEB_ADAPTER or own.get("MAYFLY_WEB", "").lower() == "on"
 
 
 def _most_instances(version: Version | None, substitute: Substitute | None) -> int | None:
@@ -252,12 +252,12 @@ class TargetFactory:
 
     def _java(self, runs: Function | Version, java: Path, launcher: Path) -> tuple[str, ...]:
         """What runs a function of Java; a wrapper of its own, as on AWS, starts it."""
-        variables = runs.configuration.environment or {}
+        own = runs.configuration.environment or {}
         shown = str(launcher) if self._isolation == "process" else launch.LAYERS
         command = launch.command(
-            java, runs.configuration.memory_mb, self._task_root(runs), f"{shown}/{launch.DIRECTORY}", variables
+            java, runs.configuration.memory_mb, self._task_root(runs), f"{shown}/{launch.DIRECTORY}", own
         )
-        wrapper = variables.get("AWS_LAMBDA_EXEC_WRAPPER")
+        wrapper = own.get("AWS_LAMBDA_EXEC_WRAPPER")
         return (wrapper, *command) if wrapper else command
 
     def _handler(self, configuration: Configuration, template: str) -> str:
@@ -290,7 +290,7 @@ class TargetFactory:
         calls = capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb)
         return {
             **self._of_package(runs, choice),
-            **(configuration.environment or {}),
+            **variables.checked(configuration, name),
             **log_settings.variables(configuration.logs),
             **({"_HANDLER": configuration.handler} if configuration.package == "Zip" else {}),
             "AWS_REGION": self._home.region,

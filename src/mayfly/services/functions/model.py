@@ -88,7 +88,9 @@ class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     memory_mb: int = 128
     ephemeral_mb: int = 512
     architecture: Architecture = "x86_64"
-    environment: dict[str, str] | None = None  # None: never set, which replies tell apart from empty
+    # None: never set, which replies tell apart from empty; or at rest, where they are `sealed` (see `variables`).
+    environment: dict[str, str] | None = None
+    sealed: bytes | None = None
     log_group: str | None = None  # None: /aws/lambda/<name>
     logs: JsonLogs | None = None  # None: text
     snap_start: bool = False  # of the versions that are published from now on

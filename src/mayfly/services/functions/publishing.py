@@ -24,6 +24,7 @@ from mayfly.services.functions.image_code import ImageSource, Refusal, ready_or_
 from mayfly.services.functions.model import Code, Function, Version
 from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.provisioning import Provisioner
+from mayfly.services.functions.variables import Variables
 from mayfly.store.api import Blobs, Store, StoreClosedError, Tx
 
 CREATING = "The function is being created."
@@ -109,7 +110,9 @@ class Publisher:
         home: Home,
         clock: Clock,
         images: ImageSource,
+        variables: Variables,
     ) -> None:
+        self._variables = variables
         self._store = store
         self._blobs = blobs
         self._catalog = catalog
@@ -129,11 +132,13 @@ class Publisher:
                 "Please try again with the CodeSHA256 in $LATEST."
             )
         number = version_repository.last_number(tx, function.name)
+        function = self._variables.opened(function)
         last = version_repository.find_version(tx, function.name, str(number))
+        last = self._variables.opened(last) if last is not None else None
         if last is not None and unchanged(function, last):
             return last
         version = self._version(function, number + 1, wanted.description)
-        version_repository.insert_version(tx, version)
+        version_repository.insert_version(tx, self._variables.sealed(version))
         if version.code.image is None:
             self._blobs.link(tx, version.code.sha256, blob_owner(function.name, version.label))
         if version.state == "Pending":

@@ -70,6 +70,7 @@ from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.roles import RoleCheck
 from mayfly.services.functions.settling import Settler
+from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.web.handler import Signatures, UrlHandler
 from mayfly.services.ports import CodeSource, Roles
 from mayfly.settings import Settings
@@ -179,12 +180,15 @@ class FunctionsService:
             substitutes,
         )
         self.deployments = Deployments(store, targets, image_source)
+        self._variables = variables = Variables(outside.vault)
         self.catalog = catalog = Catalog(
-            store, home, preparing, image_source, targets, engine, lambda: secrets.randbits(64)
+            store, home, preparing, image_source, targets, engine, lambda: secrets.randbits(64), variables
         )
         self._provisioner = provisioner = Provisioner(store, catalog, engine)
-        self._publisher = publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock, image_source)
-        editor = Editor(store, blobs, catalog, publisher, home, limits, clock, outside.events)
+        self._publisher = publisher = Publisher(
+            store, blobs, catalog, engine, provisioner, home, clock, image_source, variables
+        )
+        editor = Editor(store, blobs, catalog, publisher, home, limits, clock, variables, outside.events)
         self.development = Development(
             self._library, substitutes, engine, limits.unzipped_bytes, editor.find, catalog.renew, targets.key
         )
@@ -250,7 +254,7 @@ class FunctionsService:
             PermissionOperations(home, editor),
             UrlOperations(home, editor, store, clock),
             AsyncSettingsOperations(home, editor, store, clock, destinations),
-            VersionOperations(home, editor, publisher, store, limits),
+            VersionOperations(home, editor, publisher, store, limits, variables),
             AliasOperations(home, store, catalog, provisioner),
             ProvisionedOperations(home, editor, store, provisioner, limits, clock),
             ScalingOperations(home, editor, provisioner, settings.limits),
@@ -286,6 +290,8 @@ class FunctionsService:
 
     async def start(self) -> None:
         """Make the code directory ready and begin delivering events."""
+        if sealed := await self._variables.seal_all(self._store):
+            _log.info("the variables of %d functions and versions are encrypted from now on", sealed)
         await self._library.open()
         await self._images.open()
         await self.levels.open()

@@ -82,6 +82,7 @@ def changed(
         )
     if "Environment" in params:
         changes["environment"] = environment(params["Environment"].get("Variables", {}), limits)
+        changes["sealed"] = None
     if "SnapStart" in params:
         changes["snap_start"] = params["SnapStart"].get("ApplyOn", "None") == "PublishedVersions"
     if "CapacityProviderConfig" in params:
@@ -127,7 +128,8 @@ def environment(variables: Mapping[str, str], limits: FunctionLimits) -> dict[st
     if len(measured.encode()) > limits.environment_bytes:
         raise faults.invalid_parameter(
             "Lambda was unable to configure your environment variables because the environment variables you have "
-            f"provided exceeded the {limits.environment_bytes // 1024}KB limit. String measured: {measured}"
+            f"provided exceeded the {limits.environment_bytes // 1024}KB limit. "
+            f"String measured: {len(measured.encode())} bytes"  # AWS shows them; errors go where secrets must not
         )
     if bad := [name for name, value in variables.items() if "\0" in value]:
         raise faults.invalid_parameter(f"The environment variable {bad[0]} contains a null byte.")
@@ -158,12 +160,16 @@ def refuse_of_other_package(params: Mapping[str, Any], package: PackageType) -> 
 
 def refuse_unbuilt(params: Mapping[str, Any]) -> None:
     """`ServiceError` for a parameter that asks for something that is not there."""
+    if params.get("KMSKeyArn"):
+        raise faults.invalid_parameter(
+            "KMSKeyArn names a key of a key management service, which Mayfly does not have. Environment variables are "
+            "encrypted with the platform's own key; leave KMSKeyArn out."
+        )
     vpc = params.get("VpcConfig", {})
     asked = {
         "Layers": bool(params.get("Layers")),
         "VpcConfig with subnets": bool(vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")),
         "FileSystemConfigs": bool(params.get("FileSystemConfigs")),
-        "KMSKeyArn": bool(params.get("KMSKeyArn")),
         "TracingConfig with Mode Active": params.get("TracingConfig", {}).get("Mode", "PassThrough") != "PassThrough",
         "CodeSigningConfigArn": bool(params.get("CodeSigningConfigArn")),
         "TenancyConfig": "TenancyConfig" in params,

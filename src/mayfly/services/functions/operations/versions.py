@@ -8,6 +8,7 @@ from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import LATEST, Version
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.publishing import Publisher, Publishing
+from mayfly.services.functions.variables import Variables
 from mayfly.settings import FunctionLimits
 from mayfly.store.api import Reader, Store
 
@@ -25,7 +26,16 @@ _PAGE = 50
 class VersionOperations:
     """Handlers; see the module."""
 
-    def __init__(self, home: Home, editor: Editor, publisher: Publisher, store: Store, limits: FunctionLimits) -> None:
+    def __init__(
+        self,
+        home: Home,
+        editor: Editor,
+        publisher: Publisher,
+        store: Store,
+        limits: FunctionLimits,
+        variables: Variables,
+    ) -> None:
+        self._variables = variables
         self._home = home
         self._editor = editor
         self._publisher = publisher
@@ -59,7 +69,7 @@ class VersionOperations:
         def body(reader: Reader) -> list[Version]:
             return version_repository.versions(reader, function.name, int(marker or 0), room + 1)
 
-        found = await self._store.read(body)
+        found = [self._variables.opened(version) for version in await self._store.read(body)]
         shown = [] if marker is not None else [describe.listed(function, self._home, qualifier=LATEST)]
         shown += [describe.listed(each, self._home, qualifier=each.label) for each in found[:room]]
         if len(found) <= room:
