@@ -193,7 +193,7 @@ class QueueSource(Protocol):
 
     def delete(self, tx: Tx, queue_arn: str, handles: Sequence[str]) -> int:
         """Delete messages that are held, as part of the caller's transaction; how many were. Fewer than there are
-        handles: the others are held no more, and may have been received again. FIFO queues raise `ServiceError`."""
+        handles: the others are held no more, and may have been received again."""
 
     def hold(self, tx: Tx, queue_arn: str, handles: Sequence[str], visibility_s: int) -> int:
         """Hold messages until `visibility_s` from now, 0 to give them back; of how many that was possible."""
