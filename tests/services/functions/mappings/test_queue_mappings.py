@@ -195,11 +195,13 @@ async def test_groups_of_a_fifo_queue_are_worked_on_side_by_side(at: MappingStag
 async def test_no_more_batches_are_under_way_than_the_maximum_concurrency(at: MappingStage) -> None:
     await at.send(*(str(number) for number in range(20)))
     under_way = most = 0
+    pair = asyncio.Barrier(2)
 
     async def before() -> None:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
+        await pair.wait()
         for _ in range(20):
             await asyncio.sleep(0)
         under_way -= 1
