@@ -74,6 +74,8 @@ class Conversation(Protocol):
 def init_frame(target: Target, environment: dict[str, str], task_root: str) -> bytes:
     """What a managed runtime hears first."""
     meta: dict[str, Any] = {"handler": target.handler, "environment": environment, "task_root": task_root}
+    if target.sandbox.layers:
+        meta["layers"] = "-".join(tree.name for tree in target.sandbox.layers)
     if target.concurrency > 1:
         meta["concurrency"] = target.concurrency
     return frames.encode(frames.INIT, meta)

@@ -32,7 +32,8 @@ MAX_HEAD = 1 << 20
 MAX_PAYLOAD = 64 << 20
 
 # Server to runtime.
-# JSON: {"handler", "environment": {str: str}, "task_root": str, "concurrency"?: calls at a time, 1 if not there}
+# JSON: {"handler", "environment": {str: str}, "task_root": str, "concurrency"?: calls at a time, 1 if not there,
+# "layers"?: what tells the function's layers from others'}
 INIT = 1
 INVOKE = 2  # number; fields of `call_head`; event
 # To a shared template, once, on a socket of its own: what to load ahead. JSON: {"environment", "task_root",

@@ -90,7 +90,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException", "request: AWS_REGION"),
     ({"Environment": {"Variables": {"BIG": "x" * 4096}}}, "InvalidParameterValueException", "exceeded the 4KB limit"),
     ({"PackageType": "Image"}, "InvalidParameterValueException", "created with container images"),
-    ({"Layers": ["arn"]}, "InvalidParameterValueException", "Layers"),
     ({"VpcConfig": {"SubnetIds": ["s"]}}, "InvalidParameterValueException", "VpcConfig"),
     ({"TracingConfig": {"Mode": "Active"}}, "InvalidParameterValueException", "TracingConfig"),
     (

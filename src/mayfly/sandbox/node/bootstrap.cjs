@@ -31,7 +31,7 @@ function setUp(meta, logs) {
   process.chdir(meta.task_root);
   loader.useSearchPath();
   streaming.provide(environment);
-  if (places === INSIDE) compiling.use(meta.task_root, meta.handler);
+  if (places === INSIDE) compiling.use(meta.task_root, meta.handler, meta.layers);
   return generation;
 }
 

@@ -17,14 +17,14 @@ const OWN = '/dev/shm/.node'; // of the instance
 const PATIENCE_MS = 3000; // with an init that waits for what it cannot reach
 
 /** Have the function's modules come from its package's cache, where it has one. */
-function use(taskRoot, handler) {
+function use(taskRoot, handler, layers) {
   const kept = path.join(taskRoot, KEPT);
   if (!fs.existsSync(kept)) return;
   try {
     const directory = enable();
     if (directory === undefined) return;
     fs.rmdirSync(directory);
-    fs.symlinkSync(path.join(kept, keyOf(directory), placeOf(handler)), directory);
+    fs.symlinkSync(path.join(kept, keyOf(directory), placeOf(handler, layers)), directory);
   } catch {
     // as if there were none
   }
@@ -78,9 +78,10 @@ function keyOf(directory) {
   return path.basename(directory).replace(/-\d+$/, '');
 }
 
-/** Below that, one directory a handler: which modules are loaded follows from it. */
-function placeOf(handler) {
-  return Buffer.from(handler).toString('base64url');
+/** Below that, one directory a handler, and layers beside it: which modules are loaded follows from these. */
+function placeOf(handler, layers) {
+  const named = Buffer.from(handler).toString('base64url');
+  return layers ? `${named}.${layers}` : named;
 }
 
 module.exports = { use, compile };

@@ -30,8 +30,14 @@ class Entry:
     subject: Subject  # what was named
     qualifier: str | None  # how; None stands for $LATEST too
     target: FunctionTarget
+    version: Version | None = None  # that `target` runs; None: $LATEST
     second: FunctionTarget | None = None  # of an alias that shares its calls between two versions
     canary: Canary | None = None
+
+    @property
+    def runs(self) -> Function | Version:
+        """What was named, or what it leads to."""
+        return self.version or self.function
 
     def pick(self) -> FunctionTarget:
         """What the next call runs on."""
@@ -142,7 +148,7 @@ class Catalog:
         target = self._build(found.function, found.version)
         second = self._build(found.function, other) if other else None
         canary = Canary(found.alias.weight, self._start_at()) if found.alias and second else None
-        entry = Entry(found.function, found.subject, qualifier, target, second, canary)
+        entry = Entry(found.function, found.subject, qualifier, target, found.version, second, canary)
         # One that is pending is looked up each time: nobody may see it active, call it, and hear that it is pending.
         if writes == self._writes and all(one.state == "Active" for one in (target, second) if one is not None):
             self._put(entry)

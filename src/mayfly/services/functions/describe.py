@@ -91,6 +91,8 @@ def configuration(
     elif chosen.sealed is not None:
         lost = "The variables cannot be decrypted with the key of this platform. Set them again."
         shown["Environment"] = {"Error": {"ErrorCode": "KMSInvalidStateException", "Message": lost}}
+    if chosen.layers:
+        shown["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.size} for layer in chosen.layers]
     if chosen.capacity is not None:
         shown["CapacityProviderConfig"] = capacity.shown(chosen.capacity)
     if chosen.dead_letters is not None:

@@ -12,6 +12,7 @@ from mayfly.clock import Clock
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults, repository, state_events, version_repository
 from mayfly.services.functions.catalog import Catalog
+from mayfly.services.functions.layers import uses
 from mayfly.services.functions.model import Code, Function, Subject, Version
 from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.publishing import Publisher, Publishing, blob_owner
@@ -79,6 +80,7 @@ class Editor:
             if not repository.insert(tx, self._variables.sealed(function)):
                 raise faults.conflict(f"Function already exist: {function.name}")
             self._link(tx, function.code, function.name)
+            uses.put(tx, self._blobs, function.name, function.configuration.layers)
             version = self._publisher.publish(tx, function, publish) if publish else None
             self._check_storage(tx)
             self._catalog.written(tx, function)
@@ -131,6 +133,8 @@ class Editor:
             if new.code.sha256 != old.code.sha256:
                 self._link(tx, new.code, name)
                 self._blobs.unlink(tx, old.code.sha256, blob_owner(name))
+            if new.configuration.layers != old.configuration.layers:
+                uses.put(tx, self._blobs, name, new.configuration.layers)
             repository.update(tx, self._variables.sealed(new))
             version = self._publisher.publish(tx, _next(new), publish) if publish else None
             if version is not None or new.code.size > old.code.size:
@@ -185,6 +189,7 @@ class Editor:
             self._blobs.unlink(tx, old.code.sha256, blob_owner(name))
             for label, sha256 in version_repository.packages(tx, name).items():
                 self._blobs.unlink(tx, sha256, blob_owner(name, label))
+            uses.forget(tx, self._blobs, name)
             version_repository.delete_all(tx, name)
             repository.delete(tx, name)
             self._publisher.forget(tx, name)

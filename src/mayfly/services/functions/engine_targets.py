@@ -23,6 +23,7 @@ from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.development.substitutes import Substitute, Substitutes
 from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.image_code import ImageSource
+from mayfly.services.functions.layers.contents import SEEN_AT, LayerContents
 from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.logs import settings as log_settings
 from mayfly.services.functions.model import LATEST, Configuration, Function, JsonLogs, Version, VersionState
@@ -125,6 +126,7 @@ class TargetFactory:
         self,
         home: Home,
         library: CodeLibrary,
+        layers: LayerContents,
         images: ImageSource,
         roles: Roles,
         choose: runtimes.Runtimes,
@@ -142,6 +144,7 @@ class TargetFactory:
         self._substitutes = substitutes
         self._home = home
         self._library = library
+        self._layers = layers
         self._images = images
         self._roles = roles
         self._choose = choose
@@ -269,6 +272,7 @@ class TargetFactory:
             runtime=choice.template,
             program=choice.contract == "program",
             code=self._library.directory(runs.code.sha256),
+            layers=() if (tree := self._layers.tree(configuration.layers)) is None else (tree,),
             root=self._images.root(runs.code) if runs.code.image is not None else None,
             memory_mb=configuration.memory_mb,
             ephemeral_mb=configuration.ephemeral_mb,
@@ -316,18 +320,24 @@ class TargetFactory:
 
     def _of_processes(self, runs: Function | Version, choice: runtimes.RuntimeChoice) -> dict[str, str]:
         """What a function is told that has a file system and can reach the platform."""
-        path = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"
+        layers = self._layers_root(runs)
+        path = f"/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:{layers}/bin"
         if choice.contract == "program" and choice.interpreter is not None:
             path = f"{choice.interpreter.parent}:{path}"  # of its own version, by its own names
         return {
             "AWS_ENDPOINT_URL": self._endpoint,
             "PATH": path,
             "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
-            "/var/task/lib:/opt/lib",
+            f"/var/task/lib:{layers}/lib",
             **({"PYTHONPATH": "/var/runtime"} if runs.configuration.runtime.startswith("python") else {}),
             "LAMBDA_TASK_ROOT": self._task_root(runs),
             "LAMBDA_RUNTIME_DIR": "/var/runtime",
         }
+
+    def _layers_root(self, runs: Function | Version) -> str:
+        """The same of its layers."""
+        tree = self._layers.tree(runs.configuration.layers)
+        return str(tree) if tree is not None and self._isolation == "process" else SEEN_AT
 
     def _task_root(self, runs: Function | Version) -> str:
         """Where an instance sees its code: only a sandbox with a root of its own can show it elsewhere."""

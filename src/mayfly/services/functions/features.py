@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 
+from mayfly.services.functions.layers.feature import Layers
 from mayfly.services.functions.mappings.feature import Mappings
 from mayfly.services.functions.parts import Feature, Parts
 
 # The packages with migrations.
-MIGRATED = ("mayfly.services.functions", "mayfly.services.functions.mappings")
+MIGRATED = (
+    "mayfly.services.functions",
+    "mayfly.services.functions.layers",
+    "mayfly.services.functions.mappings",
+)
 
 
 def features(parts: Parts) -> Sequence[Feature]:
     """Every feature, in the order in which they start; they stop in reverse."""
-    return (Mappings(parts),)
+    return (
+        Layers(parts),
+        Mappings(parts),
+    )

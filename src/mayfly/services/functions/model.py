@@ -53,6 +53,15 @@ class Code(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.sha256 == other.sha256 and uris[0] == uris[1]
 
 
+class Layer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A version of a layer as a function uses it: by its content, which outlives it."""
+
+    arn: str
+    sha256: str  # of the zip, hexadecimal
+    size: int  # bytes of the zip
+    unzipped: int  # bytes of all files in it
+
+
 class Update(msgspec.Struct, frozen=True, omit_defaults=True):
     """An image that is to become a function's code once it is ready; or that could not."""
 
@@ -98,6 +107,7 @@ class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     package: PackageType = "Zip"
     image: ImageConfig | None = None
     dead_letters: str | None = None  # ARN of the queue or topic that events go to which are given up
+    layers: tuple[Layer, ...] = ()  # in the order in which they are laid over one another
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):

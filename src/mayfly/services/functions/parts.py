@@ -9,9 +9,11 @@ from mayfly.engine.api import Engine
 from mayfly.services.functions.asynchronous import EventQueue
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.code.library import CodeLibrary
+from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.layers.contents import LayerContents
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.publishing import Publisher
 from mayfly.services.ports import (
@@ -61,6 +63,9 @@ class Parts:
     calls: Invoker
     events: EventQueue
     outside: Outside
+    links: CodeLinks
+    layers: LayerContents
+    layer_sources: CodeSources  # into the library of `layers`
 
 
 class Feature(Protocol):

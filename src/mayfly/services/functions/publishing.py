@@ -21,6 +21,7 @@ from mayfly.services.functions import faults, repository, version_repository
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.describe import code_sha256
 from mayfly.services.functions.image_code import ImageSource, Refusal, ready_or_refused
+from mayfly.services.functions.layers import uses
 from mayfly.services.functions.model import Code, Function, Version
 from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.provisioning import Provisioner
@@ -141,6 +142,7 @@ class Publisher:
         version_repository.insert_version(tx, self._variables.sealed(version))
         if version.code.image is None:
             self._blobs.link(tx, version.code.sha256, blob_owner(function.name, version.label))
+        uses.put(tx, self._blobs, function.name, version.configuration.layers, version.label)
         if version.state == "Pending":
             tx.after_commit(lambda: self._pending.put_nowait((version.function_name, version.label)))
         return version
@@ -192,6 +194,7 @@ class Publisher:
                 names = ", ".join(alias.name for alias in aliases)
                 raise faults.conflict(f"Unable to delete version because the following aliases reference it: [{names}]")
             self._blobs.unlink(tx, version.code.sha256, blob_owner(reference.name, version.label))
+            uses.put(tx, self._blobs, reference.name, (), version.label)
             version_repository.delete_version(tx, version)
             self._catalog.unpublished(tx, version)
             self._provisioner.touch(tx, reference.name)

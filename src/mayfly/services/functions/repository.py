@@ -90,7 +90,7 @@ def reservations(reader: Reader) -> dict[str, int]:
 
 
 def usage(reader: Reader) -> tuple[int, int]:
-    """How many functions there are, and the bytes of their packages together."""
+    """How many functions there are, and the bytes of their packages and of all layers together."""
     row = reader.one(statements.USAGE)
     return (int(row[0]), int(row[1])) if row else (0, 0)
 

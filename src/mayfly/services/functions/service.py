@@ -18,8 +18,7 @@ import os
 import platform
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack
 
 from mayfly.clock import Clock
 from mayfly.engine.api import Engine
@@ -48,6 +47,8 @@ from mayfly.services.functions.events import FunctionEventTargets
 from mayfly.services.functions.features import features
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.layers.attaching import Attaching
+from mayfly.services.functions.layers.contents import LayerContents
 from mayfly.services.functions.levels import FunctionLevels, Obstacle
 from mayfly.services.functions.model import Architecture
 from mayfly.services.functions.names import Home
@@ -151,6 +152,7 @@ class FunctionsService:
         self._store = store
         self._home = home
         self._library = CodeLibrary(settings.data, blobs, limits, clock)
+        self._layers = contents = LayerContents(settings.data, store, blobs, limits, clock, choose)
         modules = Modules(self._library)
         self._max_timeout_s = limits.timeout_s
         self._tasks: list[asyncio.Task[None]] = []
@@ -161,12 +163,13 @@ class FunctionsService:
             store, home.account, isolation, settings.engine.require_level, obstacle or _only(isolation)
         )
         caches = CompileCaches(self._library, sandboxes, home.region)
-        self._preparing = preparing = Preparing(self._library, modules, caches, levels, choose)
+        self._preparing = preparing = Preparing(self._library, contents, modules, caches, levels, choose)
         self.egress = egress = FunctionEgress(parse_egress(settings.engine.egress), levels)
         substitutes = Substitutes()
         targets = TargetFactory(
             home,
             self._library,
+            contents,
             image_source,
             roles,
             choose,
@@ -228,6 +231,9 @@ class FunctionsService:
             calls,
             events,
             outside,
+            self.code_links,
+            contents,
+            CodeSources(contents.library, image_source, objects),
         )
         self._features = features(parts)
         self.service = Lambda(
@@ -247,8 +253,9 @@ class FunctionsService:
                 levels,
                 egress,
                 destinations,
+                Attaching(store, home),
             ),
-            CodeOperations(home, editor, sources, choose, host, preparing, settler),
+            CodeOperations(home, editor, sources, choose, host, preparing, settler, limits),
             ConcurrencyOperations(home, editor, store, limits),
             TagOperations(home, editor, levels, egress, provisioner),
             PermissionOperations(home, editor),
@@ -279,8 +286,14 @@ class FunctionsService:
         what callers say; `ServiceError`."""
         reference = self._home.parse(name, None)
         entry = await self.catalog.get(reference.name, reference.qualifier)
-        spec = entry.target.sandbox
-        return spec, partial(self._library.pinned, spec.code.name)
+        spec, layers = entry.target.sandbox, entry.runs.configuration.layers
+
+        def pinned() -> ExitStack:
+            pins = self._layers.pinned(layers)
+            pins.enter_context(self._library.pinned(spec.code.name))
+            return pins
+
+        return spec, pinned
 
     async def require_level(self, level: str | None) -> None:
         """Have the account require a level of isolation of all its functions, or none; `ServiceError`."""
@@ -293,6 +306,7 @@ class FunctionsService:
         if sealed := await self._variables.seal_all(self._store):
             _log.info("the variables of %d functions and versions are encrypted from now on", sealed)
         await self._library.open()
+        await self._layers.open()
         await self._images.open()
         await self.levels.open()
         await self.catalog.open()
@@ -325,14 +339,16 @@ class FunctionsService:
         await self.development.close()
         await self._images.close()
         self._library.close()
+        await self._layers.close()
 
     async def sweep(self, grace_s: float) -> int:
-        """Remove packages and images that no function has used for `grace_s`; how many."""
+        """Remove packages, layers and images that no function has used for `grace_s`; how many."""
 
         async def used() -> frozenset[str]:
             return await self._store.read(repository.code_in_use)
 
-        return await self._library.sweep(used, grace_s) + await self._images.sweep(used, grace_s)
+        swept = await self._library.sweep(used, grace_s) + await self._images.sweep(used, grace_s)
+        return swept + await self._layers.sweep(grace_s)
 
     async def _sweep_now_and_then(self) -> None:
         while True:

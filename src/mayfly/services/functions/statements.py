@@ -40,11 +40,12 @@ RESERVATIONS = """
 SELECT name, reserved_concurrency FROM functions_function WHERE reserved_concurrency IS NOT NULL
 """
 
-# The packages of versions are kept, and counted, beside that of $LATEST.
+# The packages of versions are kept, and counted, beside that of $LATEST; and so is what layers hold.
 USAGE = """
 SELECT (SELECT COUNT(*) FROM functions_function),
     (SELECT COALESCE(SUM(code_size), 0) FROM functions_function)
     + (SELECT COALESCE(SUM(code_size), 0) FROM functions_version)
+    + (SELECT COALESCE(SUM(content_size), 0) FROM functions_layer_version)
 """
 
 CODE_IN_USE = """

@@ -167,7 +167,6 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
         )
     vpc = params.get("VpcConfig", {})
     asked = {
-        "Layers": bool(params.get("Layers")),
         "VpcConfig with subnets": bool(vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")),
         "FileSystemConfigs": bool(params.get("FileSystemConfigs")),
         "TracingConfig with Mode Active": params.get("TracingConfig", {}).get("Mode", "PassThrough") != "PassThrough",

@@ -33,10 +33,11 @@ _log = logging.getLogger(__name__)
 
 
 class Bytecode:
-    """Compiles packages of the library, one at a time."""
+    """Compiles packages of the library, one at a time. `seen_at`: where instances see what is in one."""
 
-    def __init__(self, library: CodeLibrary) -> None:
+    def __init__(self, library: CodeLibrary, seen_at: str = "/var/task") -> None:
         self._library = library
+        self._seen_at = seen_at
         self._one_at_a_time = asyncio.Lock()
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -63,7 +64,7 @@ class Bytecode:
         """The boundary around one compilation."""
         try:
             with self._library.pinned(sha256):
-                package = _Package(self._library, sha256, template, interpreter)
+                package = _Package(self._library, sha256, template, interpreter, self._seen_at)
                 try:
                     async with self._one_at_a_time, asyncio.timeout(_TIMEOUT_S):
                         await package.compile()
@@ -78,8 +79,9 @@ class Bytecode:
 class _Package:
     """One package while it is compiled for one interpreter."""
 
-    def __init__(self, library: CodeLibrary, sha256: str, template: str, interpreter: Path) -> None:
+    def __init__(self, library: CodeLibrary, sha256: str, template: str, interpreter: Path, seen_at: str) -> None:
         self._library = library
+        self._seen_at = seen_at
         self._tree = library.directory(sha256)
         self._template = template
         self._interpreter = interpreter
@@ -102,7 +104,7 @@ class _Package:
         done = 0
         for _ in range(_MOST_DEATHS):
             try:
-                async for path, code in _compiled(self._interpreter, self._tree, part, parts, done):
+                async for path, code in _compiled(self._interpreter, self._tree, part, parts, done, self._seen_at):
                     done += 1
                     await self._keep(path, code)
             except asyncio.IncompleteReadError:
@@ -120,13 +122,14 @@ class _Package:
 
 
 async def _compiled(
-    interpreter: Path, tree: Path, part: int, parts: int, left_out: int
+    interpreter: Path, tree: Path, part: int, parts: int, left_out: int, seen_at: str
 ) -> AsyncIterator[tuple[str, bytes]]:
     """What a compiler sends for a part of the package at `tree`: `asyncio.IncompleteReadError` when it dies of a file,
     ValueError when it sends nonsense, or dies of none."""
     child = await asyncio.create_subprocess_exec(
         str(interpreter),
-        *("-I", "-S", "-B", "-X", "utf8", compile_child.__file__, str(part), str(parts), str(left_out)),
+        *("-I", "-S", "-B", "-X", "utf8", compile_child.__file__),
+        *(str(part), str(parts), str(left_out), seen_at),
         cwd=tree,
         env={},
         stdin=asyncio.subprocess.DEVNULL,

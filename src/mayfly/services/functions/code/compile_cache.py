@@ -2,14 +2,14 @@
 
 Theory of operation. Bytecode is believed by who loads it, so no instance that has served a call may write any. It is
 made by a sandbox that does nothing else, at the function's own level: it loads the handler, as init does, tells what
-the engine has compiled, and is ended. It can reach nothing, and knows nothing of the function but its package and its
-handler, with the memory, which decides about the engine's flags. So what it tells follows from what those bring who use
-the same package with the same handler, whosever function was first, and holds nothing that code of the package could
-not do in every instance anyway.
+the engine has compiled, and is ended. It can reach nothing, and knows nothing of the function but its package, its
+layers and its handler, with the memory, which decides about the engine's flags. So what it tells follows from what
+those bring who use the same package and layers with the same handler, whosever function was first, and holds nothing
+that code of theirs could not do in every instance anyway.
 
 It lies in the package, read-only for instances, under what Node.js says that it is good for (its version and flags) and
-the handler. Everything works without it, only slower, so nothing here fails a request: what goes wrong is logged. Files
-carry checksums of their own and of their module, which Node.js compares; a stale one is not used.
+the handler with the layers. Everything works without it, only slower, so nothing here fails a request: what goes wrong
+is logged. Files carry checksums of their own and of their module, which Node.js compares; a stale one is not used.
 """
 
 import asyncio
@@ -61,19 +61,22 @@ class CompileCaches:
         self._storing = asyncio.Lock()
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    async def prepare(self, sha256: str, choice: RuntimeChoice, configuration: Configuration, level: str) -> None:
+    async def prepare(
+        self, sha256: str, choice: RuntimeChoice, configuration: Configuration, level: str, layers: Path | None = None
+    ) -> None:
         """Return when the package has its cache, or after `PATIENCE_S` while it is made."""
-        task = self.expect(sha256, choice, configuration, level)
+        task = self.expect(sha256, choice, configuration, level, layers)
         if task is not None:
             await asyncio.wait({task}, timeout=PATIENCE_S)
 
     def expect(
-        self, sha256: str, choice: RuntimeChoice, configuration: Configuration, level: str
+        self, sha256: str, choice: RuntimeChoice, configuration: Configuration, level: str, layers: Path | None = None
     ) -> "asyncio.Task[None] | None":
-        """Have it made in the background; None when it is there, or there can be none."""
+        """Have it made in the background, with the tree of the function's layers, if any, in sight; None when it is
+        there, or there can be none."""
         if self._start is None or choice.compiles_as is None or level == "process":
             return None
-        key = sha256, _mark(choice.compiles_as, configuration)
+        key = sha256, _mark(choice.compiles_as, configuration, layers)
         if self._library.marked(*key):
             return None
         task = self._under_way.get(key)
@@ -81,6 +84,7 @@ class CompileCaches:
             spec = SandboxSpec(
                 runtime=choice.template,
                 code=self._library.directory(sha256),
+                layers=(layers,) if layers is not None else (),
                 memory_mb=min(configuration.memory_mb, MOST_MEMORY_MB),
                 label="compile",
                 level=level,
@@ -107,7 +111,8 @@ class CompileCaches:
                 async with self._turn:
                     key = await self._fill(draft, await start(spec), configuration)
                 if key:
-                    await self._keep(sha256, key, configuration.handler, draft)
+                    where = place(configuration.handler, spec.layers[0].name if spec.layers else "")
+                    await self._keep(sha256, f"{key}/{where}", draft)
                 await self._library.mark(sha256, mark)
             except (PlatformError, OSError) as error:
                 _log.info("the modules of %s are not compiled ahead: %s", sha256, error)
@@ -157,18 +162,19 @@ class CompileCaches:
             "LAMBDA_RUNTIME_DIR": "/var/runtime",
         }
 
-    async def _keep(self, sha256: str, key: str, handler: str, draft: Path) -> None:
+    async def _keep(self, sha256: str, where: str, draft: Path) -> None:
         tree = self._library.directory(sha256)
         async with self._storing:
             if not self._library.marked(sha256, _CLEARED):
                 await self._library.in_thread(partial(clear, tree))
                 await self._library.mark(sha256, _CLEARED)
-            await self._library.in_thread(partial(store, tree, f"{key}/{place(handler)}", draft, self._library.draft()))
+            await self._library.in_thread(partial(store, tree, where, draft, self._library.draft()))
 
 
-def place(handler: str) -> str:
-    """The name of a handler's directory."""
-    return base64.urlsafe_b64encode(handler.encode(errors="surrogatepass")).decode().rstrip("=")
+def place(handler: str, layers: str = "") -> str:
+    """The name of a handler's directory, beside layers whose tree has this name."""
+    named = base64.urlsafe_b64encode(handler.encode(errors="surrogatepass")).decode().rstrip("=")
+    return f"{named}.{layers}" if layers else named
 
 
 def store(tree: Path, name: str, draft: Path, trash: Path) -> None:
@@ -194,9 +200,10 @@ def clear(tree: Path) -> None:
         at.unlink(missing_ok=True)
 
 
-def _mark(compiles_as: str, configuration: Configuration) -> str:
+def _mark(compiles_as: str, configuration: Configuration, layers: Path | None) -> str:
     """The mark of a package whose modules were compiled for functions like this one."""
-    handler = hashlib.sha256(configuration.handler.encode(errors="surrogatepass")).hexdigest()[:32]
+    seen = configuration.handler if layers is None else f"{configuration.handler}\0{layers.name}"
+    handler = hashlib.sha256(seen.encode(errors="surrogatepass")).hexdigest()[:32]
     return f"{configuration.runtime}-{compiles_as}-{configuration.memory_mb}-{handler}"
 
 

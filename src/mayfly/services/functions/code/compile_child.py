@@ -6,9 +6,10 @@ no network and no user's rights, and may start nothing; nothing that it writes i
 own sandbox. A server that is not root can take away less: the limits hold, files and network stay. Python 3.9 and
 later.
 
-Arguments: which part of the files, of how many parts, and how many files of it to leave out. Output: for each file its
-path, then its bytecode, empty where there can be none; each preceded by its length (unsigned 32 bits, big-endian). The
-path is out before the file is looked at, so that who reads knows which file a compiler dies of.
+Arguments: which part of the files, of how many parts, how many files of it to leave out, and where instances see them.
+Output: for each file its path, then its bytecode, empty where there can be none; each preceded by its length (unsigned
+32 bits, big-endian). The path is out before the file is looked at, so that who reads knows which file a compiler dies
+of.
 """
 
 import ctypes
@@ -22,7 +23,6 @@ import struct
 import sys
 import warnings
 
-TASK_ROOT = "/var/task"
 NOBODY = 65534
 MAX_SOURCE = 4 << 20
 MEMORY = 2 << 30
@@ -70,13 +70,13 @@ def shut_in() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def compiled(path: str) -> bytes:
+def compiled(path: str, seen_at: str) -> bytes:
     """Bytecode that is never checked against its source: packages do not change, and packagers' dates mean nothing."""
     with open(path, "rb") as file:
         source = file.read(MAX_SOURCE + 1)
     if len(source) > MAX_SOURCE:
         raise ValueError("too large")
-    code = compile(source, f"{TASK_ROOT}/{path}", "exec", dont_inherit=True)
+    code = compile(source, f"{seen_at}/{path}", "exec", dont_inherit=True)
     to_pyc = getattr(external, "_code_to_hash_pyc")  # noqa: B009 - what py_compile uses; no stub declares it
     return bytes(to_pyc(code, importlib.util.source_hash(source), False))
 
@@ -100,13 +100,14 @@ def put(part: bytes) -> None:
 
 def main() -> None:
     """Compile what can be compiled; what cannot will say so when it is imported."""
-    part, parts, left_out = (int(argument) for argument in sys.argv[1:])
+    part, parts, left_out = (int(argument) for argument in sys.argv[1:4])
+    seen_at = sys.argv[4]
     warnings.simplefilter("ignore")
     shut_in()
     for path in sources()[part::parts][left_out:]:
         put(os.fsencode(path))
         try:
-            code = compiled(path)
+            code = compiled(path, seen_at)
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError, LookupError, OSError):
             code = b""
         put(code)

@@ -1,4 +1,5 @@
 """The packages of all functions: each zip kept as a blob, its content unpacked once under `<data>/code/<sha256>`.
+Layers have a library of their own, `<data>/layers`.
 
 Theory of operation. A package is named by the SHA-256 of its zip. It is received and unpacked under `incoming/`, then
 renamed into place: a directory with a package's name is always complete. The blob is the truth; a directory that is
@@ -34,10 +35,10 @@ T = TypeVar("T")
 
 
 class CodeLibrary:
-    """Owns `<data>/code`. `open` before the first use, `close` after the last."""
+    """Owns `<data>/code`, or what `name` says. `open` before the first use, `close` after the last."""
 
-    def __init__(self, data: Path, blobs: Blobs, limits: FunctionLimits, clock: Clock) -> None:
-        self._root = data / "code"
+    def __init__(self, data: Path, blobs: Blobs, limits: FunctionLimits, clock: Clock, name: str = "code") -> None:
+        self._root = data / name
         self._incoming = self._root / "incoming"
         self._marks = self._root / "compiled"
         self._blobs = blobs
@@ -163,23 +164,29 @@ class CodeLibrary:
         except BadArchiveError as error:
             raise faults.not_a_zip() from error
 
+    async def make(self, name: str, fill: Callable[[Path], None]) -> None:
+        """Have a directory of another name than a zip's, complete or not at all; `fill` makes it, in a thread."""
+        await self.in_thread(lambda: self._make_blocking(name, fill))
+
+    def _make_blocking(self, name: str, fill: Callable[[Path], None]) -> None:
+        target, temporary = self.directory(name), self._incoming / ids.token(16)
+        try:
+            for mark in self._marks.glob(f"{name}.*"):
+                mark.unlink()
+            fill(temporary)
+            with suppress(FileExistsError, OSError):  # another one was faster
+                temporary.rename(target)
+            if not target.is_dir():
+                raise OSError(f"{temporary} could not be moved to {target}")
+            sync_directory(self._root)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
     def _unpack_blocking(self, sha256: str, source: Callable[[], BinaryIO]) -> int:
         with source() as file, open_archive(file) as archive:
             todo = plan(archive, self._limits.unzipped_bytes)
-            target = self.directory(sha256)
-            if not target.is_dir():
-                temporary = self._incoming / ids.token(16)
-                try:
-                    for mark in self._marks.glob(f"{sha256}.*"):
-                        mark.unlink()
-                    unpack(archive, todo, temporary)
-                    with suppress(FileExistsError, OSError):  # another ingest of the same zip was faster
-                        temporary.rename(target)
-                    if not target.is_dir():
-                        raise OSError(f"{temporary} could not be moved to {target}")
-                    sync_directory(self._root)
-                finally:
-                    shutil.rmtree(temporary, ignore_errors=True)
+            if not self.directory(sha256).is_dir():
+                self._make_blocking(sha256, lambda temporary: unpack(archive, todo, temporary))
             return todo.size
 
     async def _read(self, path: Path) -> AsyncIterator[bytes]:

@@ -10,10 +10,12 @@ from mayfly.services.functions import describe, faults, runtimes, validation
 from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.editing import Editor
+from mayfly.services.functions.layers import attaching
 from mayfly.services.functions.model import Architecture, Code, Function, Update
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.publishing import CREATING, Publishing, check_settled
 from mayfly.services.functions.settling import Settler
+from mayfly.settings import FunctionLimits
 from mayfly.store.api import Tx
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class CodeOperations:
         host: Architecture,
         preparing: Preparing,
         settler: Settler,
+        limits: FunctionLimits,
     ) -> None:
         self._home = home
         self._editor = editor
@@ -40,6 +43,7 @@ class CodeOperations:
         self._host = host
         self._preparing = preparing
         self._settler = settler
+        self._limits = limits
 
     @operation("UpdateFunctionCode")
     async def update(
@@ -55,9 +59,11 @@ class CodeOperations:
         if revision is not None and revision != current.revision_id:  # before an upload is unpacked for nothing
             raise faults.stale_revision("GetFunction/GetAlias")
         async with self._sources.ingest(params) as code:
+            attaching.check_size(code, current.configuration, self._limits)
 
             def change(function: Function, tx: Tx) -> Function:
                 check_settled(function, self._home)
+                attaching.check_size(code, function.configuration, self._limits)
                 configuration = msgspec.structs.replace(function.configuration, architecture=architecture)
                 function = msgspec.structs.replace(function, configuration=configuration)
                 return _with_code(function, code)

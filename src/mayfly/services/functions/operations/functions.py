@@ -15,6 +15,8 @@ from mayfly.services.functions.destinations import Destinations
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.fitness import Fitness
+from mayfly.services.functions.layers import attaching
+from mayfly.services.functions.layers.attaching import Attaching
 from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import LATEST, Architecture, Configuration, Function, Version
 from mayfly.services.functions.names import MAX_NAME, Home
@@ -59,6 +61,7 @@ class FunctionOperations:
         levels: FunctionLevels,
         egress: FunctionEgress,
         destinations: Destinations,
+        layers: Attaching,
     ) -> None:
         self._home = home
         self._editor = editor
@@ -76,6 +79,7 @@ class FunctionOperations:
         self._fitness = Fitness(levels, choose)
         self._egress = egress
         self._destinations = destinations
+        self._layers = layers
 
     @operation("CreateFunction")
     async def create(
@@ -87,7 +91,9 @@ class FunctionOperations:
                 f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: "
                 f"Member must have length less than or equal to {MAX_NAME}"
             )
-        configuration = validation.new_configuration(params, self._limits, self._host)
+        configuration = attaching.applied(
+            validation.new_configuration(params, self._limits, self._host), await self._layers.asked(params, context)
+        )
         tags = validation.tags(params.get("Tags", {}))
         if (configuration.package == "Image") != ("ImageUri" in params["Code"]):
             raise faults.invalid_parameter("Please provide a source for function code.")
@@ -95,6 +101,7 @@ class FunctionOperations:
         self._egress.of(tags, configuration.runtime)
         choice = await self._check_outside(name, configuration)
         async with self._sources.ingest(params["Code"]) as code:
+            attaching.check_size(code, configuration, self._limits)
             if choice is not None:
                 await self._preparing.arrived(code.sha256, choice, configuration, tags)
             function = Function(
@@ -177,18 +184,26 @@ class FunctionOperations:
         current = await self._editor.find(name)
         check_settled(current, self._home)
         await self._levels.check(current.tags)
-        wanted = validation.changed(current.configuration, params, self._limits, self._host)
+        layers = await self._layers.asked(params, context)
+
+        def changed(function: Function) -> Configuration:
+            plain = validation.changed(function.configuration, params, self._limits, self._host)
+            configuration = attaching.applied(plain, layers)
+            attaching.check_size(function.code, configuration, self._limits)
+            return configuration
+
+        wanted = changed(current)
         self._egress.of(current.tags, wanted.runtime)
         choice = await self._check_outside(name, wanted)
-        if choice is not None:
-            await self._preparing.configured(current.code.sha256, choice, wanted, current.tags)
 
         def change(function: Function, tx: Tx) -> Function:
             check_settled(function, self._home)
-            configuration = validation.changed(function.configuration, params, self._limits, self._host)
-            return msgspec.structs.replace(function, configuration=configuration)
+            return msgspec.structs.replace(function, configuration=changed(function))
 
-        function = await self._editor.change(name, change, revision=params.get("RevisionId"))
+        with self._preparing.pinned(wanted):
+            if choice is not None:
+                await self._preparing.configured(current.code.sha256, choice, wanted, current.tags)
+            function = await self._editor.change(name, change, revision=params.get("RevisionId"))
         return describe.configuration(function, self._home)
 
     @operation("DeleteFunction")

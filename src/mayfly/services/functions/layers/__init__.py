@@ -1,0 +1,1 @@
+"""Layers: zips that several functions share, published in versions, and shown to instances below `/opt`."""
