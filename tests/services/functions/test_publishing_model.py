@@ -36,7 +36,7 @@ class Publishing(RuleBasedStateMachine):
     async def opened(self, data: Path) -> Stage:
         clock = ManualClock()
         stage = Stage(
-            data, await SqliteStore.open(data / "db", ["mayfly.services.functions", "mayfly.images"], clock), clock
+            data, await SqliteStore.open(data / "db", [*MIGRATED, "mayfly.images", "mayfly.services.queues"], clock), clock
         )
         await stage.functions.start()
         await stage.create()
