@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from mayfly.clock import ManualClock
 from mayfly.services.contract import ServiceError
+from mayfly.services.functions.features import MIGRATED
 from mayfly.store.sqlite import SqliteStore
 from tests.services.functions.stage import Stage
 
@@ -36,7 +37,9 @@ class Publishing(RuleBasedStateMachine):
     async def opened(self, data: Path) -> Stage:
         clock = ManualClock()
         stage = Stage(
-            data, await SqliteStore.open(data / "db", [*MIGRATED, "mayfly.images", "mayfly.services.queues"], clock), clock
+            data,
+            await SqliteStore.open(data / "db", [*MIGRATED, "mayfly.images", "mayfly.services.queues"], clock),
+            clock,
         )
         await stage.functions.start()
         await stage.create()
