@@ -15,6 +15,7 @@ from benchmarks.idle import idle, memory
 from benchmarks.levels import levels
 from benchmarks.long_queue import long_queue
 from benchmarks.many import many
+from benchmarks.mappings import mappings
 from benchmarks.matching import matching
 from benchmarks.node import node
 from benchmarks.platform import Running, make_function
@@ -119,6 +120,7 @@ CASES = {
     "topics": topics,
     "schedules": schedules,
     "queues": queues,
+    "mappings": mappings,
     "long-queue": long_queue,
     "many": many,
 }

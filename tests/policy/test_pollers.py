@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.policy.pollers import MOST, Bounds, Pollers, Seen, begin, bounds, step
+from mayfly.policy.pollers import MOST, MOST_AHEAD, Bounds, Pollers, Seen, ahead, begin, bounds, step
 
 BUSY = Seen(1.0, busy=True, throttles=0, failing=False, mean_s=0.1)
 IDLE = BUSY._replace(busy=False)
@@ -100,3 +100,11 @@ def test_there_is_always_room_for_one_batch_and_never_for_more_than_may_be(
     after = step(Pollers(min(allowed, limits.most), best_s), Seen(elapsed_s, busy, throttles, failing, mean_s), limits)
     assert 1 <= after.allowed <= limits.most
     assert after.best_s is None or mean_s is None or after.best_s <= max(mean_s, best_s or 0)
+
+
+def test_short_batches_are_read_ahead_and_long_ones_are_not() -> None:
+    assert ahead(5.0, None) == 0
+    assert ahead(5.0, 0.2) == 0
+    assert ahead(5.0, 0.05) == 5
+    assert ahead(5.0, 0.01) == 25
+    assert ahead(1250.0, 0.0) == MOST_AHEAD

@@ -15,6 +15,8 @@ GROWTH_PER_S: Final = 300 / 60
 PROVISIONED_GROWTH_PER_S: Final = 1000 / 60
 BATCHES_PER_POLLER: Final = 10
 CROWDED: Final = 3.0  # times as long as they took at best
+AHEAD_S: Final = 0.05
+MOST_AHEAD: Final = 50
 _DRIFT: Final = 0.02  # by how much of the difference the best is brought up to what is seen, each time
 
 
@@ -72,6 +74,14 @@ def step(before: Pollers, seen: Seen, limits: Bounds) -> Pollers:
     else:
         allowed = max(float(limits.least), allowed - limits.growth_per_s * seen.elapsed_s)
     return Pollers(min(allowed, float(limits.most)), best_s)
+
+
+def ahead(allowed: float, mean_s: float | None) -> int:
+    """How many batches to read before there is room for them: what is done within `AHEAD_S`, because reading many at
+    once costs little more than reading one. None where batches take so long that what was read would wait."""
+    if mean_s is None or mean_s > AHEAD_S:
+        return 0
+    return min(MOST_AHEAD, int(allowed * AHEAD_S / max(mean_s, 0.001)))
 
 
 def _best(before: float | None, mean_s: float | None) -> float | None:

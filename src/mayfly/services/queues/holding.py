@@ -1,6 +1,6 @@
 """What a receiver does with a message it holds: delete it, or hold it longer or shorter. Within a transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mayfly.clock import Clock
@@ -46,6 +46,15 @@ class Holding:
         tx.run(statements.DELETE_BODY, {"id": handle.id})
         outcome.deleted += 1
         outcome.groups.add(group_no)
+
+    def delete_all(self, tx: Tx, queue: Queue, handles: Sequence[Handle], outcome: Outcome) -> None:
+        """Delete those messages of a standard queue that the handles still fit, in few statements."""
+        mine = [handle for handle in handles if handle.store == queue.store]
+        outcome.deleted += sum(
+            tx.run(statements.DELETE_HELD, {"id": each.id, "store": each.store, "receives": each.receives})
+            for each in mine
+        )
+        tx.many(statements.DELETE_UNOWNED_BODY, [{"id": each.id} for each in mine])
 
     def change(self, tx: Tx, queue: Queue, handle: Handle, text: str, visibility_s: int, outcome: Outcome) -> None:
         """Make the message visible in `visibility_s`; `ServiceError`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mayfly.ids import Arn
 from mayfly.services.contract import ServiceError
 from mayfly.services.ports import HeldMessage
 from mayfly.services.queues import handles
@@ -9,7 +10,7 @@ from mayfly.services.queues.catalog import Catalog
 from mayfly.services.queues.errors import NoQueueError
 from mayfly.services.queues.handles import Handle
 from mayfly.services.queues.holding import Holding, Outcome
-from mayfly.services.queues.model import Queue
+from mayfly.services.queues.model import Queue, QueueKey
 from mayfly.services.queues.operations.receiving import ReceiveOperations, Shown
 from mayfly.services.queues.receiving import Wanted
 from mayfly.store.api import Reader, Store, Tx
@@ -31,17 +32,18 @@ class QueueTaps:
         return (await self._store.read(lambda reader: self._find(reader, queue_arn))).visibility_s
 
     async def receive(self, queue_arn: str, most: int, wait_s: float) -> Sequence[HeldMessage]:
-        queue = await self._store.read(lambda reader: self._find(reader, queue_arn))
-        received = await self._receiving.receive(queue.key, Wanted(most), wait_s)
+        received = await self._receiving.receive(_key(queue_arn), Wanted(most), wait_s)
         found = [self._shown.message(received.queue, row, received.at) for row in received.messages]
         return [HeldMessage(message["ReceiptHandle"], message) for message in found]
 
     def delete(self, tx: Tx, queue_arn: str, handles: Sequence[str]) -> int:
         queue, outcome = self._find(tx, queue_arn), Outcome()
-        for handle, text in _read(handles):
+        if not queue.fifo:
+            self._holding.delete_all(tx, queue, [handle for handle, _ in _read(handles)], outcome)
+        for handle, text in _read(handles) if queue.fifo else ():
             try:
                 self._holding.delete(tx, queue, handle, text, outcome)
-            except ServiceError:  # of a FIFO queue, and held no more: it comes again
+            except ServiceError:  # it is held no more, and comes again
                 continue
         self._holding.settle(tx, queue, outcome)
         return outcome.deleted
@@ -62,6 +64,15 @@ class QueueTaps:
         if queue is None:
             raise NoQueueError
         return queue
+
+
+def _key(arn: str) -> QueueKey:
+    """What the queue of an ARN is called; `ServiceError` where that is none."""
+    try:
+        parsed = Arn.parse(arn)
+    except ValueError:
+        raise NoQueueError from None
+    return QueueKey(parsed.account, parsed.region, parsed.resource)
 
 
 def _read(texts: Sequence[str]) -> list[tuple[Handle, str]]:

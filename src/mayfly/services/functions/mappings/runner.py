@@ -8,6 +8,7 @@ batch, what is told of the mapping. Whatever goes wrong, a batch that was not se
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -74,6 +75,8 @@ class Runner:
         self._pollers = pollers.begin(parts.limits)
         self._period = _Period(self._clock.monotonic())
         self._under_way = 0
+        self._ready: deque[Batch] = deque()  # taken ahead, where batches are so short that they hardly wait
+        self._mean_s: float | None = None  # that a batch took lately
         self._failures = 0  # of reading the source, in a row
         self._freed = asyncio.Event()
         self._finishing = asyncio.Event()
@@ -84,16 +87,25 @@ class Runner:
         try:
             async with asyncio.TaskGroup() as batches:
                 taking = batches.create_task(self._take(batches))
-                pacing = batches.create_task(self._pace())
+                pacing = batches.create_task(self._pace(batches))
                 await self._finishing.wait()
                 taking.cancel()
                 pacing.cancel()
+                ready, self._ready = self._ready, deque()
+                for batch in ready:
+                    batches.create_task(self._give_back(batch))
         finally:
             await self._close()
 
     def finish(self) -> None:
         """Take no more batches."""
         self._finishing.set()
+
+    async def _give_back(self, batch: Batch) -> None:
+        try:
+            await self._driver.give_back(batch)
+        except (ServiceError, PlatformError) as error:
+            _log.info("a batch of %s was not given back, it comes again later: %s", self._mapping.uuid, error)
 
     async def _close(self) -> None:
         try:
@@ -121,20 +133,29 @@ class Runner:
                 self._tell(f"PROBLEM: {error.message if isinstance(error, ServiceError) else error}")
                 _log.warning("the source of %s cannot be read now: %s", self._mapping.uuid, error)
                 continue
-            self._period.busy |= len(found) >= room
-            for batch in found:
-                self._under_way += 1
-                batches.create_task(self._work_on(batch))
+            self._ready.extend(found)
+            self._begin(batches)
 
     async def _room(self) -> int:
-        """For how many more batches there is room; at least one."""
-        while (room := int(self._pollers.allowed) - self._under_way) < 1:
-            self._period.busy = True
+        """How many more batches may be taken; at least one, and many at once where many are taken ahead."""
+        while True:
+            allowed, ahead = int(self._pollers.allowed), pollers.ahead(self._pollers.allowed, self._mean_s)
+            taken = self._under_way + len(self._ready)
+            if taken < allowed or taken <= allowed + ahead // 2:
+                return max(1, allowed + ahead - taken)
             self._freed.clear()
             await self._freed.wait()
-        return room
 
-    async def _pace(self) -> None:
+    def _begin(self, batches: asyncio.TaskGroup) -> None:
+        """Work on what was taken, as far as may be."""
+        while self._ready and not self._finishing.is_set():
+            if self._under_way >= int(self._pollers.allowed):
+                self._period.busy = True
+                return
+            self._under_way += 1
+            batches.create_task(self._work_on(self._ready.popleft(), batches))
+
+    async def _pace(self, batches: asyncio.TaskGroup) -> None:
         while True:
             await asyncio.sleep(PACE_S)
             now, period = self._clock.monotonic(), self._period
@@ -148,9 +169,10 @@ class Runner:
                 mean_s=sum(taken) / len(taken) if taken else None,
             )
             self._pollers = pollers.step(self._pollers, seen, self._parts.limits)
+            self._begin(batches)
             self._freed.set()
 
-    async def _work_on(self, batch: Batch) -> None:
+    async def _work_on(self, batch: Batch, batches: asyncio.TaskGroup) -> None:
         """The boundary around one batch."""
         try:
             await self._process(batch)
@@ -160,6 +182,7 @@ class Runner:
             _log.exception("a batch of %s (%s) failed; it will come again", self._mapping.uuid, batch.name)
         finally:
             self._under_way -= 1
+            self._begin(batches)
             self._freed.set()
 
     async def _process(self, batch: Batch) -> None:
@@ -171,7 +194,7 @@ class Runner:
             raise
         if ran is None:
             return
-        self._period.durations.append(self._clock.monotonic() - began)
+        self._took(self._clock.monotonic() - began)
         failed = await self._driver.settle(batch, ran)
         self._parts.meter.add("InvokedEventCount", len(batch.records))
         if failed:
@@ -179,6 +202,11 @@ class Runner:
         if failed == len(batch.records):
             self._period.failed += 1
         self._tell(FUNCTION_FAILED if ran.failed else OK)
+
+    def _took(self, duration_s: float) -> None:
+        self._period.durations.append(duration_s)
+        mean_s = self._mean_s
+        self._mean_s = duration_s if mean_s is None else mean_s + (duration_s - mean_s) / 8
 
     async def _call(self, batch: Batch) -> Ran | None:
         """Run the function, once it may run; None when the source holds the batch no longer."""
