@@ -1,12 +1,15 @@
 """What an instance of a small function has of its own: copies of pages, and no modules but the template's."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from mayfly.sandbox.python import preload
 
+from . import parcels
 from .talk import Talks
+from .test_templates import fork, prepare
 
 pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module")]
 
@@ -45,4 +48,11 @@ async def test_an_instance_has_the_standard_library_and_the_packages_of_the_runt
 
 async def test_a_function_that_forks_has_the_hooks_that_its_own_start_was_spared(isolated: Talks) -> None:
     talk = await isolated.ready()
+    assert await talk.run(FORK) == [True, True, True]
+
+
+async def test_so_has_a_function_whose_packages_were_loaded_ahead(isolated: Talks, tmp_path: Path) -> None:
+    code = parcels.make(tmp_path, "import concurrent.futures, logging, threading\n")
+    await prepare(isolated, code)
+    talk = await fork(isolated, code)
     assert await talk.run(FORK) == [True, True, True]

@@ -2,7 +2,7 @@
 
 Python tells modules when it forks. `threading`, `logging` and `concurrent.futures` then make locks anew, because a
 thread that is not in the child may have held them. A template has one thread, which holds none of them when it clones;
-and their hooks wrote to some 90 pages of each clone, which is as many copies. So what these modules register is
+and their hooks wrote to some 60 to 90 pages of each clone, which is as many copies. So what these modules register is
 gathered while they are imported, and is run for every fork but those clones: a function that forks has all of it.
 
 Used by the program of templates, before anything imports those modules.

@@ -33,7 +33,7 @@ import socket
 import sys
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
-from mayfly.sandbox.agent import channel, isolate, keeper, kernel, powers, root, shared
+from mayfly.sandbox.agent import channel, forks, isolate, keeper, kernel, powers, root, shared
 
 _CLONE_NEWCGROUP = 0x02000000
 # What a shared template takes from the keeper; its pid namespace it was born in.
@@ -66,7 +66,7 @@ def build(message: dict[str, Any], descriptors: list[int], code: BinaryIO) -> in
     return pid
 
 
-def hatch(message: dict[str, Any], descriptors: list[int], filters: Filters) -> int:
+def hatch(message: dict[str, Any], descriptors: list[int], filters: Filters, hooks: forks.Hooks) -> int:
     """Clone the shared template of a nest; its process id.
 
     `descriptors`: a pidfd of the keeper, the socket for forks, that for reports, and the doors of its
@@ -79,7 +79,7 @@ def hatch(message: dict[str, Any], descriptors: list[int], filters: Filters) -> 
         try:
             pid = kernel.clone(kernel.CLONE_PARENT)
             if pid == 0:
-                _alone(lambda: _share(message, descriptors, filters))
+                _alone(lambda: _share(message, descriptors, filters, hooks))
             return pid
         finally:
             powers.enter(myself, kernel.CLONE_NEWPID)
@@ -140,9 +140,9 @@ def _skip_a_process_id() -> None:
 # The shared template.
 
 
-def _share(message: dict[str, Any], descriptors: list[int], filters: Filters) -> None:
+def _share(message: dict[str, Any], descriptors: list[int], filters: Filters, hooks: forks.Hooks) -> None:
     """Become an unprivileged process of the nest, and then whatever the packages make of it."""
-    keepers, forks, report, *entrances = descriptors
+    keepers, requests, report, *entrances = descriptors
     numbers = range(REPORT, REPORT + 2 + len(entrances))
     kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
     for entrance in entrances:
@@ -160,7 +160,7 @@ def _share(message: dict[str, Any], descriptors: list[int], filters: Filters) ->
     kernel.prctl_name(f"tp:{message['label']}")
     os.chdir(isolate.TASK_ROOT)
     # All first out of the way of the numbers that they will have.
-    away = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, numbers.stop) for one in (report, forks, *entrances)]
+    away = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, numbers.stop) for one in (report, requests, *entrances)]
     for number, descriptor in zip(numbers, away):  # noqa: B905 (runs on Python 3.9 too)
         os.dup2(descriptor, number, inheritable=False)
     kernel.close_from(numbers.stop)
@@ -168,4 +168,4 @@ def _share(message: dict[str, Any], descriptors: list[int], filters: Filters) ->
     ears = filters.shared.install_heard()  # of denials; no code of the user may have it, here or in a fork
     channel.send(forks_socket, {"op": channel.HEARD}, [ears] if ears >= 0 else [])
     kernel.close_from(numbers.stop)
-    shared.serve(report_socket, forks_socket, list(numbers[2:]), filters.denial, message["label"])
+    shared.serve(report_socket, forks_socket, list(numbers[2:]), filters.denial, message["label"], hooks)

@@ -11,32 +11,38 @@ import json
 import os
 import select
 import socket
+import sys
 import time
 from typing import Any, NamedTuple, NoReturn
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.agent import channel, isolate, keeper, kernel, pages, powers
+from mayfly.sandbox.agent import channel, forks, isolate, keeper, kernel, pages, powers
 from mayfly.sandbox.python import ahead, bootstrap, rehearsal, settle
 
 _HERE = b"\1"
 
 
 def serve(
-    report: socket.socket, forks: socket.socket, home: list[int], denial: kernel.SystemCallFilter, label: str
+    report: socket.socket,
+    requests: socket.socket,
+    home: list[int],
+    denial: kernel.SystemCallFilter,
+    label: str,
+    hooks: forks.Hooks,
 ) -> NoReturn:
-    """Never returns. `report` is the server's, `forks` the agent's; `home` are the doors of this process's control
+    """Never returns. `report` is the server's, `requests` the agent's; `home` are the doors of this process's control
     group; `denial` takes away what only a template may."""
     try:
         with open(pages.MAPS) as maps:
             inherited = pages.places(maps)
-        ready = _prepare(report, frozenset((forks.fileno(), report.fileno(), *home)))
+        ready = _prepare(report, frozenset((requests.fileno(), report.fileno(), *home)))
         report.close()
         if ready is not None:
             ready.listen()
             _plugs = settle.settle(lambda: rehearsal.warm_shared(ready))
             with open(pages.MAPS) as maps:
                 pages.collapse(pages.places(maps) - inherited)
-            _fork_on_request(forks, _Kit(ready, home, denial, label))
+            _fork_on_request(requests, _Kit(ready, home, denial, label, hooks))
     finally:
         os._exit(1)
 
@@ -44,12 +50,23 @@ def serve(
 class _Kit:
     """What every fork of a template needs."""
 
-    def __init__(self, ready: ahead.Ready, home: list[int], denial: kernel.SystemCallFilter, label: str) -> None:
+    def __init__(
+        self, ready: ahead.Ready, home: list[int], denial: kernel.SystemCallFilter, label: str, hooks: forks.Hooks
+    ) -> None:
         self.ready = ready
         self.home = home
         self.denial = denial
         self.label = label
         self.renounces = powers.Renunciation()
+        self._hooks = hooks
+
+    def clone(self) -> int:
+        """`kernel.clone`. Where packages left threads of Python's behind, one of them may hold a lock."""
+        self._hooks.spared = len(sys._current_frames()) == 1  # noqa: SLF001 (documented)
+        try:
+            return kernel.clone(kernel.CLONE_PARENT)
+        finally:
+            self._hooks.spared = False  # in the clone, too
 
 
 def _prepare(report: socket.socket, kept: frozenset[int]) -> ahead.Ready | None:
@@ -97,7 +114,7 @@ class _Room(NamedTuple):
             os.close(descriptor)
 
 
-def _fork_on_request(forks: socket.socket, kit: _Kit) -> None:
+def _fork_on_request(requests: socket.socket, kit: _Kit) -> None:
     """ENTER comes with the descriptors of a room, START with control socket and output pipe of the instance in it.
 
     This process forks from within the control group of its fork, so that the memory that forking takes, tables of pages
@@ -108,22 +125,22 @@ def _fork_on_request(forks: socket.socket, kit: _Kit) -> None:
     What is drawn for the next fork, it draws before, at home, unless somebody waits for that fork already.
     """
     room: _Room | None = None
-    while (received := channel.receive(forks)) is not None:
+    while (received := channel.receive(requests)) is not None:
         message, descriptors = received
         if message["op"] == channel.ENTER:
             if room is not None:
                 room.close()
-            elif not _is_awaited(forks):
+            elif not _is_awaited(requests):
                 kit.ready.freshen()
             agent, *rest = descriptors
             room = _Room(agent, rest[: len(keeper.ROOM)], rest[len(keeper.ROOM) :])
             room.enter()
             continue
         assert room is not None
-        pid = kernel.clone(kernel.CLONE_PARENT)
+        pid = kit.clone()
         if pid == 0:
             _become_instance(message, room, descriptors, kit)
-        if not _is_awaited(forks):
+        if not _is_awaited(requests):
             _go_through(kit.home)
         kit.ready.forked()
         room.close()
@@ -132,9 +149,9 @@ def _fork_on_request(forks: socket.socket, kit: _Kit) -> None:
             os.close(descriptor)
 
 
-def _is_awaited(forks: socket.socket) -> bool:
+def _is_awaited(requests: socket.socket) -> bool:
     """Whether the next message is here already."""
-    return bool(select.select([forks], [], [], 0)[0])
+    return bool(select.select([requests], [], [], 0)[0])
 
 
 def _become_instance(message: dict[str, Any], room: _Room, descriptors: list[int], kit: _Kit) -> NoReturn:

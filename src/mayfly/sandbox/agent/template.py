@@ -182,7 +182,7 @@ class _Clones:
             if message["op"] == channel.NEST:
                 report["pid"] = nest.build(message, descriptors, self._keeper)
             else:
-                report["pid"] = nest.hatch(message, descriptors, self._filters)
+                report["pid"] = nest.hatch(message, descriptors, self._filters, self._hooks)
         except OSError as error:
             report = {"op": channel.NOT_CLONED, "id": message["id"], "error": str(error)}
         for descriptor in descriptors:
