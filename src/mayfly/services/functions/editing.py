@@ -16,6 +16,7 @@ from mayfly.services.functions.layers import uses
 from mayfly.services.functions.model import Code, Function, Subject, Version
 from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.publishing import Publisher, Publishing, blob_owner
+from mayfly.services.functions.signing import repository as signing
 from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.version_repository import Found
 from mayfly.services.ports import UNHEARD, PlatformEvents
@@ -70,8 +71,11 @@ class Editor:
             raise missing or faults.function_not_found(self._home.arn(reference.name, reference.qualifier))
         return self._variables.of_found(found)
 
-    async def create(self, function: Function, publish: Publishing | None = None) -> Version | None:
-        """Add a function, and publish it where that is asked for; the version.
+    async def create(
+        self, function: Function, publish: Publishing | None = None, beside: Callable[[Tx], None] | None = None
+    ) -> Version | None:
+        """Add a function, and publish it where that is asked for; the version. What `beside` writes is written too, or
+        nothing is.
 
         `ServiceError` ResourceConflictException when its name is taken.
         """
@@ -81,6 +85,8 @@ class Editor:
                 raise faults.conflict(f"Function already exist: {function.name}")
             self._link(tx, function.code, function.name)
             uses.put(tx, self._blobs, function.name, function.configuration.layers)
+            if beside is not None:
+                beside(tx)
             version = self._publisher.publish(tx, function, publish) if publish else None
             self._check_storage(tx)
             self._catalog.written(tx, function)
@@ -190,6 +196,7 @@ class Editor:
             for label, sha256 in version_repository.packages(tx, name).items():
                 self._blobs.unlink(tx, sha256, blob_owner(name, label))
             uses.forget(tx, self._blobs, name)
+            signing.unbind(tx, name)
             version_repository.delete_all(tx, name)
             repository.delete(tx, name)
             self._publisher.forget(tx, name)

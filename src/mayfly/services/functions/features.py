@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from mayfly.services.functions.layers.feature import Layers
 from mayfly.services.functions.mappings.feature import Mappings
 from mayfly.services.functions.parts import Feature, Parts
+from mayfly.services.functions.signing.feature import Signing
 
 # The packages with migrations.
 MIGRATED = (
     "mayfly.services.functions",
     "mayfly.services.functions.layers",
     "mayfly.services.functions.mappings",
+    "mayfly.services.functions.signing",
 )
 
 
@@ -19,4 +21,5 @@ def features(parts: Parts) -> Sequence[Feature]:
     return (
         Layers(parts),
         Mappings(parts),
+        Signing(parts),
     )

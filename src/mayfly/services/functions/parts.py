@@ -16,6 +16,8 @@ from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.layers.contents import LayerContents
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.publishing import Publisher
+from mayfly.services.functions.signing.checking import SigningCheck
+from mayfly.services.functions.signing.configs import SigningConfigOperations
 from mayfly.services.ports import (
     EventTargets,
     FunctionCounts,
@@ -66,6 +68,8 @@ class Parts:
     links: CodeLinks
     layers: LayerContents
     layer_sources: CodeSources  # into the library of `layers`
+    signing: SigningCheck
+    signing_configs: SigningConfigOperations
 
 
 class Feature(Protocol):

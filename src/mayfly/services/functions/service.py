@@ -71,6 +71,9 @@ from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.roles import RoleCheck
 from mayfly.services.functions.settling import Settler
+from mayfly.services.functions.signing.checking import SigningCheck
+from mayfly.services.functions.signing.configs import SigningConfigOperations
+from mayfly.services.functions.signing.names import KIND
 from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.web.handler import Signatures, UrlHandler
 from mayfly.services.ports import CodeSource, Roles
@@ -214,6 +217,7 @@ class FunctionsService:
         self.code_links = CodeLinks(blobs, clock)
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
         self.event_targets = FunctionEventTargets(home, catalog, events)
+        signing, signing_configs = SigningCheck(home, outside.counts), SigningConfigOperations(home, store, clock)
         parts = Parts(
             settings,
             clock,
@@ -234,6 +238,8 @@ class FunctionsService:
             self.code_links,
             contents,
             CodeSources(contents.library, image_source, objects),
+            signing,
+            signing_configs,
         )
         self._features = features(parts)
         self.service = Lambda(
@@ -254,10 +260,11 @@ class FunctionsService:
                 egress,
                 destinations,
                 Attaching(store, home),
+                signing,
             ),
-            CodeOperations(home, editor, sources, choose, host, preparing, settler, limits),
+            CodeOperations(home, editor, sources, choose, host, preparing, settler, limits, signing, store),
             ConcurrencyOperations(home, editor, store, limits),
-            TagOperations(home, editor, levels, egress, provisioner),
+            TagOperations(home, editor, levels, egress, provisioner, {KIND: signing_configs}),
             PermissionOperations(home, editor),
             UrlOperations(home, editor, store, clock),
             AsyncSettingsOperations(home, editor, store, clock, destinations),

@@ -170,7 +170,6 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
         "VpcConfig with subnets": bool(vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")),
         "FileSystemConfigs": bool(params.get("FileSystemConfigs")),
         "TracingConfig with Mode Active": params.get("TracingConfig", {}).get("Mode", "PassThrough") != "PassThrough",
-        "CodeSigningConfigArn": bool(params.get("CodeSigningConfigArn")),
         "TenancyConfig": "TenancyConfig" in params,
         "DurableConfig": "DurableConfig" in params,
         "RuntimeConfig": "RuntimeConfig" in params,

@@ -15,8 +15,9 @@ from mayfly.services.functions.model import Architecture, Code, Function, Update
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.publishing import CREATING, Publishing, check_settled
 from mayfly.services.functions.settling import Settler
+from mayfly.services.functions.signing.checking import SigningCheck
 from mayfly.settings import FunctionLimits
-from mayfly.store.api import Tx
+from mayfly.store.api import Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import FunctionConfigurationTypeDef, UpdateFunctionCodeRequestTypeDef
@@ -35,6 +36,8 @@ class CodeOperations:
         preparing: Preparing,
         settler: Settler,
         limits: FunctionLimits,
+        signing: SigningCheck,
+        store: Store,
     ) -> None:
         self._home = home
         self._editor = editor
@@ -44,6 +47,8 @@ class CodeOperations:
         self._preparing = preparing
         self._settler = settler
         self._limits = limits
+        self._signing = signing
+        self._store = store
 
     @operation("UpdateFunctionCode")
     async def update(
@@ -58,12 +63,14 @@ class CodeOperations:
         revision = params.get("RevisionId")
         if revision is not None and revision != current.revision_id:  # before an upload is unpacked for nothing
             raise faults.stale_revision("GetFunction/GetAlias")
+        await self._store.read(lambda reader: self._signing.refuse(reader, name))
         async with self._sources.ingest(params) as code:
             attaching.check_size(code, current.configuration, self._limits)
 
             def change(function: Function, tx: Tx) -> Function:
                 check_settled(function, self._home)
                 attaching.check_size(code, function.configuration, self._limits)
+                self._signing.deployed(tx, name)
                 configuration = msgspec.structs.replace(function.configuration, architecture=architecture)
                 function = msgspec.structs.replace(function, configuration=configuration)
                 return _with_code(function, code)

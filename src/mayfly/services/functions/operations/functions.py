@@ -23,6 +23,8 @@ from mayfly.services.functions.names import MAX_NAME, Home
 from mayfly.services.functions.publishing import CREATING, Publisher, Publishing, check_settled
 from mayfly.services.functions.roles import RoleCheck
 from mayfly.services.functions.settling import Settler
+from mayfly.services.functions.signing import repository as signing_repository
+from mayfly.services.functions.signing.checking import SigningCheck, refuse_for_image
 from mayfly.settings import FunctionLimits
 from mayfly.store.api import Tx
 
@@ -62,6 +64,7 @@ class FunctionOperations:
         egress: FunctionEgress,
         destinations: Destinations,
         layers: Attaching,
+        signing: SigningCheck,
     ) -> None:
         self._home = home
         self._editor = editor
@@ -80,6 +83,7 @@ class FunctionOperations:
         self._egress = egress
         self._destinations = destinations
         self._layers = layers
+        self._signing = signing
 
     @operation("CreateFunction")
     async def create(
@@ -100,6 +104,16 @@ class FunctionOperations:
         await self._levels.check(tags)
         self._egress.of(tags, configuration.runtime)
         choice = await self._check_outside(name, configuration)
+        arn = params.get("CodeSigningConfigArn")
+        if arn and configuration.package == "Image":
+            raise refuse_for_image()
+
+        def sign(tx: Tx) -> None:
+            if arn:
+                config = self._signing.named(tx, arn)
+                self._signing.deployed(tx, name, config)
+                signing_repository.bind(tx, name, config)
+
         async with self._sources.ingest(params["Code"]) as code:
             attaching.check_size(code, configuration, self._limits)
             if choice is not None:
@@ -117,7 +131,7 @@ class FunctionOperations:
                 function = msgspec.structs.replace(
                     function, state="Pending", state_reason=CREATING, state_reason_code="Creating"
                 )
-            version = await self._editor.create(function, Publishing() if params.get("Publish") else None)
+            version = await self._editor.create(function, Publishing() if params.get("Publish") else None, sign)
         if function.awaited is not None:
             self._settler.expect(name)
         return describe.configuration(version or function, self._home)
@@ -198,6 +212,8 @@ class FunctionOperations:
 
         def change(function: Function, tx: Tx) -> Function:
             check_settled(function, self._home)
+            if layers:
+                self._signing.deployed(tx, name)
             return msgspec.structs.replace(function, configuration=changed(function))
 
         with self._preparing.pinned(wanted):

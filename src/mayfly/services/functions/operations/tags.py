@@ -1,7 +1,7 @@
-"""Tags of functions."""
+"""Tags of functions, and of whatever else can be tagged."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -23,12 +23,28 @@ if TYPE_CHECKING:
     )
 
 
+class Taggable(Protocol):
+    """Resources of one kind, by ARN; `ServiceError` where there is none."""
+
+    async def tags(self, arn: str) -> Mapping[str, str]: ...
+
+    async def retag(self, arn: str, change: Callable[[Mapping[str, str]], dict[str, str]]) -> None: ...
+
+
 class TagOperations:
     """Handlers; see the module."""
 
     def __init__(
-        self, home: Home, editor: Editor, levels: FunctionLevels, egress: FunctionEgress, provisioner: Provisioner
+        self,
+        home: Home,
+        editor: Editor,
+        levels: FunctionLevels,
+        egress: FunctionEgress,
+        provisioner: Provisioner,
+        others: Mapping[str, Taggable],
     ) -> None:
+        """`others`: what is no function, by the word for it in ARNs."""
+        self._others = others
         self._home = home
         self._editor = editor
         self._levels = levels
@@ -44,6 +60,9 @@ class TagOperations:
         def change(function: Function, tx: Tx) -> Function:
             return self._retag(function, validation.tags({**function.tags, **added}), tx)
 
+        if (other := self._other(params["Resource"])) is not None:
+            await other.retag(params["Resource"], lambda tags: validation.tags({**tags, **added}))
+            return {}
         name = self._function(params["Resource"])
         await self._check(name, lambda tags: {**tags, **added})
         await self._editor.change(name, change)
@@ -54,11 +73,16 @@ class TagOperations:
         removed = frozenset(params["TagKeys"])
 
         def change(function: Function, tx: Tx) -> Function:
-            kept = {key: value for key, value in function.tags.items() if key not in removed}
-            return self._retag(function, kept, tx)
+            return self._retag(function, kept(function.tags), tx)
 
+        def kept(tags: Mapping[str, str]) -> dict[str, str]:
+            return {key: value for key, value in tags.items() if key not in removed}
+
+        if (other := self._other(params["Resource"])) is not None:
+            await other.retag(params["Resource"], kept)
+            return {}
         name = self._function(params["Resource"])
-        await self._check(name, lambda tags: {key: value for key, value in tags.items() if key not in removed})
+        await self._check(name, kept)
         await self._editor.change(name, change)
         return {}
 
@@ -80,12 +104,20 @@ class TagOperations:
 
     @operation("ListTags")
     async def list(self, context: RequestContext, params: "ListTagsRequestTypeDef") -> dict[str, object]:
+        if (other := self._other(params["Resource"])) is not None:
+            return {"Tags": dict(await other.tags(params["Resource"]))}
         function = await self._editor.find(self._function(params["Resource"]))
         return {"Tags": dict(function.tags)}
 
+    def _other(self, arn: str) -> Taggable | None:
+        """What knows a resource that is no function."""
+        parts = arn.split(":", 6)
+        return self._others.get(parts[5]) if len(parts) == 7 else None
+
     def _function(self, arn: str) -> str:
         if ":function:" not in arn:
-            raise faults.resource_not_found(f"There is no resource {arn}: only functions can be tagged.")
+            kinds = ", ".join(("function", *self._others))
+            raise faults.resource_not_found(f"There is no resource {arn} that can be tagged: what can be is {kinds}.")
         reference = self._home.parse(arn)
         if reference.qualifier:
             raise faults.invalid_parameter(
