@@ -35,7 +35,8 @@ class Calls:
         assert isinstance(ran, messages.Ran)
         if ran.refusal is not None:
             raise error_of(ran.refusal, target)
-        return Invocation(Result(ran.payload, failed=ran.failed), ran.tail, ran.version, ran.failure)
+        result = Result(ran.payload, failed=ran.failed)
+        return Invocation(result, ran.tail, ran.version, ran.failure, durable_arn=ran.durable_arn)
 
     def new_trace(self) -> str:
         """See `Invoker.new_trace`."""

@@ -227,4 +227,14 @@ class Desk:
         entry = await self._core.catalog.get(asked.name, asked.qualifier)
         ran = await self._core.calls.invoke(entry, asked.asked)
         result = ran.result
-        self.send(messages.Ran(asked.number, result.payload, result.failed, ran.tail, ran.version, failure=ran.failure))
+        self.send(
+            messages.Ran(
+                asked.number,
+                result.payload,
+                result.failed,
+                ran.tail,
+                ran.version,
+                failure=ran.failure,
+                durable_arn=ran.durable_arn,
+            )
+        )

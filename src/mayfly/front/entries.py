@@ -131,6 +131,7 @@ def entry_message(number: int, entry: Entry) -> messages.Entry:
     """What the core says of an entry. Calls that share a name, or cannot run, stay with it."""
     subject, target = entry.subject, entry.target
     lends = target.contract == "frames"  # what is spoken with others stays in the core's process
+    lends = lends and entry.function.configuration.durable is None  # nor are executions anybody else's
     local = lends and entry.canary is None and target.state == "Active" and target.reserved_concurrency != 0
     return messages.Entry(
         number,

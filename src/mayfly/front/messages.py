@@ -210,6 +210,7 @@ class Ran(Message, frozen=True):
     version: str = ""
     failure: FailureKind | None = None
     refusal: Refusal | None = None
+    durable_arn: str | None = None
 
 
 class Revoke(Message, frozen=True):

@@ -15,3 +15,5 @@ class Asked(msgspec.Struct, frozen=True):
     tail: bool = False  # the end of its log is wanted
     client_context: str | None = None
     trace_id: str | None = None  # None: it came without one
+    durable_name: str | None = None  # of the execution of a durable function; None: any
+    waits: bool = True  # whether for the end of that execution

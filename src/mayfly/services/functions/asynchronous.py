@@ -205,6 +205,7 @@ class AsyncInvocations:
             "event",
             client_context=event.client_context,
             trace_id=event.trace_id,
+            waits=False,
         )
         call = asyncio.create_task(self._invoker.invoke(entry, asked))
         try:

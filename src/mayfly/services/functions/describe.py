@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from mayfly.clock import iso_millis, utc
 from mayfly.services.functions import capacity, runtimes
+from mayfly.services.functions.durable import config as durable_config
 from mayfly.services.functions.fitness import Unfit
 from mayfly.services.functions.logs import settings as log_settings
 from mayfly.services.functions.model import (
@@ -97,6 +98,8 @@ def configuration(
         shown["CapacityProviderConfig"] = capacity.shown(chosen.capacity)
     if chosen.dead_letters is not None:
         shown["DeadLetterConfig"] = {"TargetArn": chosen.dead_letters}
+    if chosen.durable is not None:
+        shown["DurableConfig"] = durable_config.shown(chosen.durable)
     _add_state(shown, shown_of)
     if unfit is not None:
         shown["State"] = "Failed"

@@ -3,6 +3,7 @@
 from mayfly.services.functions import faults, resource_policy, version_repository
 from mayfly.services.functions.asynchronous import EventQueue
 from mayfly.services.functions.catalog import Catalog
+from mayfly.services.functions.durable.config import UNQUALIFIED
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.resource_policy import INVOKE, Attempt
 from mayfly.services.ports import PLAIN, TargetOptions
@@ -32,8 +33,10 @@ class FunctionEventTargets:
     def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
         """Accept one invocation; `ServiceError` ResourceNotFoundException for a function that is not there."""
         named = self._home.parse(arn)
-        if self._catalog.peek(named.name, named.qualifier) is None and (
-            version_repository.resolve(tx, named.name, named.qualifier) is None
-        ):
+        entry = self._catalog.peek(named.name, named.qualifier)
+        found = entry or version_repository.resolve(tx, named.name, named.qualifier)
+        if found is None:
             raise faults.function_not_found(self._home.arn(named.name, named.qualifier))
+        if found.function.configuration.durable is not None and named.qualifier is None:
+            raise faults.invalid_parameter(UNQUALIFIED)
         self._events.put_new(tx, named, event, options.trace_header)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mayfly.services.functions.durable.feature import DurableFunctions
 from mayfly.services.functions.layers.feature import Layers
 from mayfly.services.functions.mappings.feature import Mappings
 from mayfly.services.functions.parts import Feature, Parts
@@ -10,6 +11,7 @@ from mayfly.services.functions.signing.feature import Signing
 # The packages with migrations.
 MIGRATED = (
     "mayfly.services.functions",
+    "mayfly.services.functions.durable",
     "mayfly.services.functions.layers",
     "mayfly.services.functions.mappings",
     "mayfly.services.functions.signing",
@@ -20,6 +22,7 @@ def features(parts: Parts) -> Sequence[Feature]:
     """Every feature, in the order in which they start; they stop in reverse."""
     return (
         Layers(parts),
+        DurableFunctions(parts),
         Mappings(parts),
         Signing(parts),
     )

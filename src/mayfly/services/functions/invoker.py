@@ -56,6 +56,7 @@ class Invocation(msgspec.Struct, frozen=True):
     version: str  # that ran
     failure: FailureKind | None = None
     content_type: str = ""  # of an answer that came in parts and was put together, as the function said
+    durable_arn: str | None = None  # of the execution that the call started or found
 
 
 class Flow:
@@ -102,8 +103,14 @@ class Runs(Protocol):
     async def invoke(self, target: Target, call: Call, into: Streamed | None = None) -> Outcome: ...
 
 
+class Durables(Protocol):
+    """Those who call a durable function; see `durable.calls`."""
+
+    async def invoke(self, entry: Entry, asked: Asked) -> Invocation: ...
+
+
 class Invoker:
-    """Runs functions on the engine."""
+    """Runs functions on the engine, durable ones through what `bind_durable` was given."""
 
     def __init__(self, engine: Runs, recorder: Recorder, limits: FunctionLimits, clock: Clock) -> None:
         self._engine = engine
@@ -111,9 +118,25 @@ class Invoker:
         self._limits = limits
         self._clock = clock
         self._streaming: set[asyncio.Task[Invocation]] = set()  # held, so that they run to their end
+        self._durables: Durables | None = None
+
+    def bind_durable(self, durables: Durables) -> None:
+        """Have calls of durable functions made by `durables`."""
+        self._durables = durables
 
     async def invoke(self, entry: Entry, asked: Asked) -> Invocation:
-        """Run the function to its end; `ThrottledError`, `NotInvocableError`, other `PlatformError`s."""
+        """Run the function to its end; `ThrottledError`, `NotInvocableError`, other `PlatformError`s.
+
+        Of a durable function: start an execution, or find it; `ServiceError` when that cannot be.
+        """
+        if self._durables is not None and entry.function.configuration.durable is not None:
+            return await self._durables.invoke(entry, asked)
+        if asked.durable_name is not None:
+            raise faults.invalid_parameter("DurableExecutionName is for durable functions, and this is none.")
+        return await self.run(entry, asked)
+
+    async def run(self, entry: Entry, asked: Asked) -> Invocation:
+        """Run the function once, whatever it is; raises as `invoke` does."""
         target = self._ready(entry.pick())
         call = self._call(asked)
         try:
@@ -135,6 +158,10 @@ class Invoker:
 
         Whoever stops reading leaves the call running, as on AWS. With `tunnel`, the caller asks for another protocol.
         """
+        if self._durables is not None and entry.function.configuration.durable is not None:
+            ended = asyncio.create_task(self._durables.invoke(entry, asked), name=f"stream-{asked.request_id}")
+            whole = await ended
+            return Flow(whole.version, whole, ended)
         target = self._ready(entry.pick())
         streamed = Streamed(sys.maxsize, Upstream()) if tunnel else Streamed(self._limits.stream_bytes)
         task = asyncio.create_task(

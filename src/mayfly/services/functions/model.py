@@ -86,6 +86,13 @@ class JsonLogs(msgspec.Struct, frozen=True, omit_defaults=True):
     system: SystemLogLevel = "INFO"  # of what the platform does
 
 
+class Durable(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That calls of a function are executions that outlive them; see `durable`."""
+
+    timeout_s: int  # of an execution, whatever its calls take
+    retention_days: int = 14  # how long it can be looked at once it has ended
+
+
 class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a function's author chooses. Limits are checked by `validation` before one is made."""
 
@@ -108,6 +115,7 @@ class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     image: ImageConfig | None = None
     dead_letters: str | None = None  # ARN of the queue or topic that events go to which are given up
     layers: tuple[Layer, ...] = ()  # in the order in which they are laid over one another
+    durable: Durable | None = None  # from its creation on, or never
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):

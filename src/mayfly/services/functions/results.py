@@ -6,6 +6,7 @@ import signal
 from msgspec import Struct
 
 from mayfly.engine.api import Failure, Outcome
+from mayfly.services.contract import ServiceError
 
 # A reply may be this much larger than a request: AWS refuses above 6,291,556 bytes.
 REPLY_ALLOWANCE = 100
@@ -26,6 +27,11 @@ def result(outcome: Outcome, request_id: str, timeout_s: float, limit_bytes: int
     if len(outcome.payload) > most:
         return too_large(most)
     return Result(outcome.payload, failed=False)
+
+
+def refused(error: ServiceError) -> Result:
+    """The result of a call that could not be, for those who only take results."""
+    return Result(_encode(error.code, error.message), failed=True)
 
 
 def too_large(most: int) -> Result:

@@ -13,6 +13,7 @@ import msgspec
 
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.functions import capacity, dead_letters, faults, image_process
+from mayfly.services.functions.durable import config as durable_config
 from mayfly.services.functions.logs import settings as log_settings
 from mayfly.services.functions.model import Architecture, Configuration, PackageType
 from mayfly.settings import FunctionLimits
@@ -48,13 +49,15 @@ RESERVED_VARIABLES = frozenset(
 def new_configuration(params: Mapping[str, Any], limits: FunctionLimits, host: Architecture) -> Configuration:
     """The configuration of a function to create; `host` is what this machine can run."""
     refuse_unbuilt(params)
+    durable = durable_config.created(params)
     if params.get("PackageType", "Zip") == "Image":
-        return changed(Configuration("", "", params["Role"], architecture=host, package="Image"), params, limits, host)
+        base = Configuration("", "", params["Role"], architecture=host, package="Image", durable=durable)
+        return changed(base, params, limits, host)
     if "Runtime" not in params or "Handler" not in params:
         raise faults.invalid_parameter(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
         )
-    base = Configuration(params["Runtime"], params["Handler"], params["Role"], architecture=host)
+    base = Configuration(params["Runtime"], params["Handler"], params["Role"], architecture=host, durable=durable)
     return changed(base, params, limits, host)
 
 
@@ -92,6 +95,8 @@ def changed(
         changes["logs"] = log_settings.json_of(params["LoggingConfig"], base.logs)
     if "DeadLetterConfig" in params:
         changes["dead_letters"] = dead_letters.target_of(params["DeadLetterConfig"])
+    if "DurableConfig" in params:
+        changes["durable"] = durable_config.changed(base.durable, params["DurableConfig"])
     changes["architecture"] = architecture(params, base.architecture, host)
     configuration = msgspec.structs.replace(base, **changes)
     if configuration.snap_start and configuration.runtime == artifacts.NAME:
@@ -171,7 +176,6 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
         "FileSystemConfigs": bool(params.get("FileSystemConfigs")),
         "TracingConfig with Mode Active": params.get("TracingConfig", {}).get("Mode", "PassThrough") != "PassThrough",
         "TenancyConfig": "TenancyConfig" in params,
-        "DurableConfig": "DurableConfig" in params,
         "RuntimeConfig": "RuntimeConfig" in params,
         "AcceleratorConfig": "AcceleratorConfig" in params,
         "PublishTo, which is for capacity providers": "PublishTo" in params,

@@ -13,6 +13,7 @@ from mayfly.services.functions import faults, invoker
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Calls, Entries, Intake
 from mayfly.services.functions.delivery import AsyncEvent
+from mayfly.services.functions.durable.config import UNQUALIFIED
 from mayfly.services.functions.invoker import Invocation
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import CANNOT_ASSUME, RoleUnusableError
@@ -52,21 +53,39 @@ class InvocationOperations:
         limit = self._limits.async_payload_bytes if kind == "Event" else self._limits.payload_bytes
         if len(payload) > limit:
             raise faults.request_too_large(limit)
-        if "DurableExecutionName" in params or "TenantId" in params:
-            raise faults.not_built("durable executions and tenant isolation")
+        if "TenantId" in params:
+            raise faults.not_built("tenant isolation")
         client_context = read_client_context(params.get("ClientContext"))
         entry = self._catalog.peek(name, qualifier) or await self._catalog.get(name, qualifier)
+        durable = entry.function.configuration.durable is not None
+        if durable and qualifier is None:
+            raise faults.invalid_parameter(UNQUALIFIED)
         if kind == "DryRun":
             return {"StatusCode": 204}
+        durable_name = params.get("DurableExecutionName")
         arn, trace_id = self._home.arn(name, qualifier), context.headers.get(TRACE_HEADER)
         payload = invoker.check_json(payload)
+        if kind == "Event" and (durable or durable_name is not None):
+            asked = Asked(
+                payload,
+                context.request_id,
+                arn,
+                "event",
+                client_context=client_context,
+                trace_id=trace_id,
+                durable_name=durable_name,
+                waits=False,
+            )
+            with refusals():
+                started = await self._calls.invoke(entry, asked)
+            return {"StatusCode": 202, "DurableExecutionArn": started.durable_arn}
         if kind == "Event":
             now = self._intake.now()
             event = AsyncEvent(context.request_id, name, arn, payload, now, 0, client_context, trace_id, qualifier)
             await self._intake.accept(event)
             return {"StatusCode": 202}
         tail = params.get("LogType") == "Tail"
-        asked = Asked(payload, context.request_id, arn, "request", tail, client_context, trace_id)
+        asked = Asked(payload, context.request_id, arn, "request", tail, client_context, trace_id, durable_name)
         with refusals():
             invocation = await self._calls.invoke(entry, asked)
         return _reply(invocation, tail=tail)
@@ -98,6 +117,8 @@ def _reply(invocation: Invocation, *, tail: bool) -> dict[str, object]:
     }
     if invocation.result.failed:
         reply["FunctionError"] = "Unhandled"
+    if invocation.durable_arn is not None:
+        reply["DurableExecutionArn"] = invocation.durable_arn
     if tail:
         reply["LogResult"] = base64.b64encode(invocation.tail).decode()
     return reply

@@ -1,0 +1,1 @@
+"""Operations of durable executions, by who calls them: functions, callers outside, people."""
