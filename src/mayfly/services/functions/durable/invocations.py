@@ -19,7 +19,7 @@ from mayfly.store.api import Claim, Reader, ReadyQueue, Tx
 # AWS publishes no figures for these; the first two are those of its own tools for tests.
 MAX_FAILURES = 5  # of invocations, one after the other
 MAX_IDLE = 3  # invocations that said that they wait, for nothing
-RETRY_FIRST_S, RETRY_MOST_S = 1.0, 60.0
+RETRY_FIRST_S, RETRY_MOST_S = 0.5, 60.0
 IDLE = "Cannot return PENDING status with no pending operations."
 
 
