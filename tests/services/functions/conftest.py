@@ -21,7 +21,9 @@ async def open_stage(tmp_path: Path, clock: ManualClock, open_store: OpenStore) 
     async def open_(limits: FunctionLimits | None = None) -> Stage:
         stage = Stage(
             tmp_path,
-            await open_store(*MIGRATED, "mayfly.images", "mayfly.services.queues", "mayfly.services.objects"),
+            await open_store(
+                *MIGRATED, "mayfly.images", "mayfly.services.queues", "mayfly.services.objects", "mayfly.ticker"
+            ),
             clock,
             limits,
         )

@@ -38,7 +38,9 @@ class Publishing(RuleBasedStateMachine):
         clock = ManualClock()
         stage = Stage(
             data,
-            await SqliteStore.open(data / "db", [*MIGRATED, "mayfly.images", "mayfly.services.queues"], clock),
+            await SqliteStore.open(
+                data / "db", [*MIGRATED, "mayfly.images", "mayfly.services.queues", "mayfly.ticker"], clock
+            ),
             clock,
         )
         await stage.functions.start()

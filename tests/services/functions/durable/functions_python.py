@@ -3,6 +3,7 @@ by them: `do` in the event says which of the operations a handler uses."""
 
 import os
 import time
+from typing import Any
 
 import boto3
 from aws_durable_execution_sdk_python import (
@@ -30,10 +31,10 @@ QUICKLY = create_retry_strategy(
 )
 
 
-def mark(event, key):
+def mark(event: Any, key: str) -> int:
     """Leave a mark where no instance can lose it; how many there are."""
     table = boto3.resource("dynamodb").Table(event["table"])
-    changed = table.update_item(
+    changed: Any = table.update_item(
         Key={"id": key},
         UpdateExpression="ADD marks :one",
         ExpressionAttributeValues={":one": 1},
@@ -42,7 +43,7 @@ def mark(event, key):
     return int(changed["Attributes"]["marks"])
 
 
-def marked(event, key):
+def marked(event: Any, key: str) -> bool:
     return "Item" in boto3.resource("dynamodb").Table(event["table"]).get_item(Key={"id": key})
 
 
@@ -52,14 +53,14 @@ def add(step: StepContext, a: int, b: int) -> int:
     return a + b
 
 
-def three_steps(event, context: DurableContext):
+def three_steps(event: Any, context: DurableContext) -> Any:
     total = context.step(add(1, 2))
     total = context.step(add(total, 3))
     return context.step(add(total, event.get("last", 4)))
 
 
-def flaky(event, context: DurableContext):
-    def attempt(step: StepContext):
+def flaky(event: Any, context: DurableContext) -> Any:
+    def attempt(step: StepContext) -> int:
         count = mark(event, event["key"])
         if count < event["until"]:
             raise ValueError(f"attempt {count}")
@@ -68,15 +69,15 @@ def flaky(event, context: DurableContext):
     return context.step(attempt, name="flaky", config=StepConfig(retry_strategy=QUICKLY))
 
 
-def waiting(event, context: DurableContext):
+def waiting(event: Any, context: DurableContext) -> Any:
     context.logger.warning(f"before the wait {event.get('mark')}")
     context.wait(Duration.from_seconds(event["seconds"]), name="rest")
     context.logger.warning(f"after the wait {event.get('mark')}")
     return "rested"
 
 
-def approval(event, context: DurableContext):
-    def submit(callback_id, step):
+def approval(event: Any, context: DurableContext) -> Any:
+    def submit(callback_id: str, step: Any) -> None:
         step.logger.info(f"callback {callback_id}")
 
     config = WaitForCallbackConfig(
@@ -86,11 +87,11 @@ def approval(event, context: DurableContext):
     return context.wait_for_callback(submit, name="approval", config=config)
 
 
-def polling(event, context: DurableContext):
-    def check(state, step):
+def polling(event: Any, context: DurableContext) -> Any:
+    def check(state: int, step: Any) -> int:
         return state + 1
 
-    strategy = create_wait_strategy(
+    strategy: Any = create_wait_strategy(
         WaitStrategyConfig(
             should_continue_polling=lambda state: state < 3,
             initial_delay=Duration.from_seconds(1),
@@ -101,59 +102,59 @@ def polling(event, context: DurableContext):
     return context.wait_for_condition(check, config=config, name="poll")
 
 
-def branches(event, context: DurableContext):
-    def slow(branch: DurableContext):
+def branches(event: Any, context: DurableContext) -> Any:
+    def slow(branch: DurableContext) -> str:
         branch.wait(Duration.from_seconds(1))
         return branch.step(lambda step: "slow", name="slow")
 
-    def quick(branch: DurableContext):
+    def quick(branch: DurableContext) -> str:
         return branch.step(lambda step: "quick", name="quick")
 
-    result: BatchResult = context.parallel([slow, quick], name="both")
+    result: BatchResult[Any] = context.parallel([slow, quick], name="both")
     return result.get_results()
 
 
-def mapping(event, context: DurableContext):
-    def square(item: DurableContext, value, index, items):
+def mapping(event: Any, context: DurableContext) -> Any:
+    def square(item: DurableContext, value: int, index: int, items: Any) -> int:
         return item.step(lambda step: value * value, name=f"square-{index}")
 
-    result = context.map(event["values"], square, name="squares", config=MapConfig(max_concurrency=3))
+    result: BatchResult[Any] = context.map(event["values"], square, name="squares", config=MapConfig(max_concurrency=3))
     return result.get_results()
 
 
-def nested(event, context: DurableContext):
-    def child(inner: DurableContext):
+def nested(event: Any, context: DurableContext) -> Any:
+    def child(inner: DurableContext) -> int:
         return inner.step(lambda step: 20, name="twenty") + inner.step(lambda step: 22, name="twenty-two")
 
     return context.run_in_child_context(child, name="child")
 
 
-def chained(event, context: DurableContext):
+def chained(event: Any, context: DurableContext) -> Any:
     return context.invoke(event["function"], event["payload"], name="chained")
 
 
-def raising(event, context: DurableContext):
+def raising(event: Any, context: DurableContext) -> Any:
     raise KeyError("nothing here")
 
 
-def crashing(event, context: DurableContext):
+def crashing(event: Any, context: DurableContext) -> Any:
     context.step(lambda step: 1, name="one")
     os._exit(3)
 
 
-def large(event, context: DurableContext):
+def large(event: Any, context: DurableContext) -> Any:
     """More state than one invocation is given."""
     sizes = [len(context.step(lambda step: "x" * 700_000, name=f"large-{at}")) for at in range(event["steps"])]
     context.wait(Duration.from_seconds(1))
     return sum(sizes)
 
 
-def held(event, context: DurableContext):
+def held(event: Any, context: DurableContext) -> Any:
     """Steps that leave marks; the second waits for a mark of somebody else, who may kill the server meanwhile."""
     key = event["key"]
     context.step(lambda step: mark(event, f"{key}-first"), name="first")
 
-    def wait_for_mark(step):
+    def wait_for_mark(step: Any) -> str:
         mark(event, f"{key}-second")
         while not marked(event, f"{key}-go"):
             time.sleep(0.05)
@@ -185,11 +186,11 @@ WORK = {
 
 
 @durable_execution
-def handler(event, context: DurableContext):
+def handler(event: Any, context: DurableContext) -> Any:
     return WORK[event["do"]](event, context)
 
 
-def plain(event, context):
+def plain(event: Any, context: Any) -> Any:
     """Not durable: what others chain to."""
     if event.get("raise"):
         raise RuntimeError(event["raise"])
