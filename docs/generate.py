@@ -84,8 +84,8 @@ def operations() -> str:
     ]
     for folder, (name, title) in NAMES.items():
         package, _, module = folder.partition("/")
-        folders = (SERVICES / package).rglob("operations*")
-        paths = sorted(path for folder in folders for path in (folder.glob("*.py") if folder.is_dir() else [folder]))
+        modules = (path for path in (SERVICES / package).rglob("*.py") if "operations" in (path.parent.name, path.stem))
+        paths = sorted(modules)
         chosen = [path for path in paths if (path.stem == module if module else path.stem != "sts")]
         names = sorted(name for path in chosen for name in operations_in(path))
         lines += [f"## {title} (`{name}`): {len(names)}", "", ", ".join(f"`{name}`" for name in names) + ".", ""]
