@@ -50,6 +50,7 @@ from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.layers.attaching import Attaching
 from mayfly.services.functions.layers.contents import LayerContents
 from mayfly.services.functions.levels import FunctionLevels, Obstacle
+from mayfly.services.functions.mappings import tagging
 from mayfly.services.functions.model import Architecture
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.operations.aliases import AliasOperations
@@ -264,7 +265,14 @@ class FunctionsService:
             ),
             CodeOperations(home, editor, sources, choose, host, preparing, settler, limits, signing, store),
             ConcurrencyOperations(home, editor, store, limits),
-            TagOperations(home, editor, levels, egress, provisioner, {KIND: signing_configs}),
+            TagOperations(
+                home,
+                editor,
+                levels,
+                egress,
+                provisioner,
+                {KIND: signing_configs, tagging.KIND: tagging.MappingTags(store)},
+            ),
             PermissionOperations(home, editor),
             UrlOperations(home, editor, store, clock),
             AsyncSettingsOperations(home, editor, store, clock, destinations),

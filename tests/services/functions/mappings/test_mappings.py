@@ -257,3 +257,12 @@ async def test_a_mapping_reads_for_an_alias_where_it_names_one(at: MappingStage)
     assert (await at.map(FunctionName="f:live"))["FunctionArn"] == f"{ARN}f:live"
     assert (await at.map(FunctionName=f"{ARN}f:1"))["FunctionArn"] == f"{ARN}f:1"
     assert len((await at.stage.call("ListEventSourceMappings", FunctionName="f"))["EventSourceMappings"]) == 2
+
+
+async def test_a_mapping_has_tags(at: MappingStage) -> None:
+    arn = (await at.map(Tags={"a": "1", "b": "2"}))["EventSourceMappingArn"]
+    await at.stage.call("TagResource", Resource=arn, Tags={"c": "3"})
+    await at.stage.call("UntagResource", Resource=arn, TagKeys=["a"])
+    assert (await at.stage.call("ListTags", Resource=arn))["Tags"] == {"b": "2", "c": "3"}
+    absent = arn.rpartition(":")[0] + ":00000000-0000-0000-0000-000000000000"
+    assert (await at.stage.refusal("ListTags", Resource=absent)).code == "ResourceNotFoundException"

@@ -26,6 +26,8 @@ MACHINE = {
         "PerExecutionEnvironmentMaxConcurrency": "16",
     }
 }
+QUEUE_URL = f"http://127.0.0.1:4566/{ACCOUNT}/contract"
+QUEUE_POLICY = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}
 TAG = [{"Key": "k", "Value": "v"}]
 Client = Callable[..., Any]
 
@@ -119,6 +121,18 @@ def cases(role: str, role_arn: str, function: str) -> list[Case]:
             },
             {"TimeToLiveSpecification": {"Enabled": "false", "AttributeName": "end"}, "Tags": []},
         ),
+        Case(
+            "AWS::SQS::Queue",
+            {"VisibilityTimeout": "60", "FifoQueue": "true", "Tags": TAG},
+            {"VisibilityTimeout": 90, "ContentBasedDeduplication": "true", "Tags": []},
+        ),
+        Case("AWS::SQS::QueuePolicy", {"PolicyDocument": QUEUE_POLICY, "Queues": [QUEUE_URL]},
+             {"PolicyDocument": {**QUEUE_POLICY, "Id": "other"}}),
+        Case(
+            "AWS::Lambda::EventSourceMapping",
+            {"FunctionName": function, "EventSourceArn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:contract", "Tags": TAG},
+            {"BatchSize": "5", "ScalingConfig": {"MaximumConcurrency": "3"}, "Tags": []},
+        ),
         Case("AWS::Logs::LogGroup", {"RetentionInDays": "7", "Tags": TAG}, {"RetentionInDays": 14, "Tags": []}),
     ]  # fmt: skip
 
@@ -147,6 +161,7 @@ async def test_every_step_may_be_repeated(client: Client, number: int) -> None:
     base = cases(role.physical_id, role.attributes["Arn"], "")[1].properties
     function_properties = shape(base, function_type.schema)
     function = await function_type.create(call, target("Code"), function_properties)
+    await call("sqs", "CreateQueue", QueueName="contract")
     case = cases(role.physical_id, role.attributes["Arn"], function.attributes["Arn"])[number]
 
     kind, mine = types[case.type], target("Mine")

@@ -8,12 +8,15 @@ from mayfly.services.stacks.resources.iam_policy import InlinePolicy, ManagedPol
 from mayfly.services.stacks.resources.iam_role import Role
 from mayfly.services.stacks.resources.lambda_alias import Alias
 from mayfly.services.stacks.resources.lambda_event_invoke_config import EventInvokeConfig
+from mayfly.services.stacks.resources.lambda_event_source_mapping import EventSourceMapping
 from mayfly.services.stacks.resources.lambda_function import Function
 from mayfly.services.stacks.resources.lambda_permission import Permission
 from mayfly.services.stacks.resources.lambda_url import Url
 from mayfly.services.stacks.resources.lambda_version import Version
 from mayfly.services.stacks.resources.logs_log_group import LogGroup
 from mayfly.services.stacks.resources.s3_bucket import Bucket
+from mayfly.services.stacks.resources.sqs_queue import Queue
+from mayfly.services.stacks.resources.sqs_queue_policy import QueuePolicy
 
 
 def resource_types() -> Mapping[str, ResourceType]:
@@ -22,11 +25,14 @@ def resource_types() -> Mapping[str, ResourceType]:
         Alias(),
         Bucket(),
         EventInvokeConfig(),
+        EventSourceMapping(),
         Function(),
         InlinePolicy(),
         LogGroup(),
         ManagedPolicy(),
         Permission(),
+        Queue(),
+        QueuePolicy(),
         Role(),
         Table(),
         Url(),
