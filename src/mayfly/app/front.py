@@ -8,6 +8,7 @@ go to journals that the core folds. Secrets reach it over its link alone, and it
 import asyncio
 import logging
 import os
+import random
 import signal
 import socket
 import sys
@@ -40,6 +41,7 @@ from mayfly.services.functions.invoker import Flow, Invoker
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.operations.invocations import InvocationOperations
 from mayfly.services.functions.recorder import Recorder
+from mayfly.services.functions.tracing import Traces
 from mayfly.services.functions.web.handler import UrlHandler
 from mayfly.services.identity.access import ActingKeys, guarded
 from mayfly.settings import Settings
@@ -139,7 +141,7 @@ class _Front:
         recorder = Recorder(held, home, streams, clock)
         entries, keys = RemoteEntries(talk.ask), RemoteKeys(talk.ask, clock)
         self._leases = Leases(talk.send, talk.questions, recorder, _Journaled(streams, recorder), clock)
-        calls = Calls(Invoker(self._leases, recorder, told.limits, clock), talk.ask)
+        calls = Calls(Invoker(self._leases, recorder, told.limits, Traces(clock, random.random)), talk.ask)
         operations = InvocationOperations(home, entries, calls, Elsewhere(clock), told.limits)
         gateway = Gateway({"lambda": guarded(_Invoke(operations))}, keys, settings, clock, Models())
         gateway.warm()

@@ -10,10 +10,12 @@ from mayfly.front import messages
 from mayfly.front.entries import Ask, FrontTarget
 from mayfly.front.leases import NoLeaseError
 from mayfly.front.refusals import error_of
+from mayfly.http.api import ElsewhereError
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.invoker import Invocation, Invoker
 from mayfly.services.functions.results import Result
+from mayfly.services.functions.tracing import undecided
 
 
 class Calls:
@@ -26,7 +28,8 @@ class Calls:
     async def invoke(self, entry: Entry, asked: Asked) -> Invocation:
         """See `Invoker.invoke`."""
         target = entry.target
-        if isinstance(target, FrontTarget) and target.local and not asked.tail:
+        mine = not asked.tail and not (target.traced and undecided(asked.trace_id))
+        if isinstance(target, FrontTarget) and target.local and mine:
             try:
                 return await self._invoker.invoke(entry, asked)
             except NoLeaseError:
@@ -36,8 +39,12 @@ class Calls:
         if ran.refusal is not None:
             raise error_of(ran.refusal, target)
         result = Result(ran.payload, failed=ran.failed)
-        return Invocation(result, ran.tail, ran.version, ran.failure, durable_arn=ran.durable_arn)
+        return Invocation(
+            result, ran.tail, ran.version, ran.failure, durable_arn=ran.durable_arn, trace_id=ran.trace_id
+        )
 
-    def new_trace(self) -> str:
-        """See `Invoker.new_trace`."""
-        return self._invoker.new_trace()
+    def trace_of(self, entry: Entry, header: str | None) -> str:
+        """See `Invoker.trace_of`. Whether to sample is decided in one place, so that it is once a second."""
+        if entry.target.traced and undecided(header):
+            raise ElsewhereError
+        return self._invoker.trace_of(entry, header)

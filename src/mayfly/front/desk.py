@@ -235,6 +235,7 @@ class Desk:
                 ran.tail,
                 ran.version,
                 failure=ran.failure,
+                trace_id=ran.trace_id,
                 durable_arn=ran.durable_arn,
             )
         )

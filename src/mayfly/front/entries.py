@@ -191,6 +191,7 @@ def _view(target: FunctionTarget) -> messages.TargetView:
         logs=target.logs,
         log_owner=target.log_owner,
         initialization=target.initialization,
+        traced=target.traced,
     )
 
 
@@ -213,6 +214,7 @@ def _target(view: messages.TargetView, *, local: bool) -> FrontTarget:
         logs=view.logs,
         log_owner=view.log_owner,
         initialization=view.initialization,
+        traced=view.traced,
         local=local,
     )
 

@@ -167,6 +167,7 @@ class TargetView(msgspec.Struct, frozen=True, array_like=True):
     logs: JsonLogs | None = None
     log_owner: str = ""
     initialization: str = "on-demand"
+    traced: bool = False
 
 
 class Key(Message, frozen=True):
@@ -209,6 +210,7 @@ class Ran(Message, frozen=True):
     tail: bytes = b""
     version: str = ""
     failure: FailureKind | None = None
+    trace_id: str = ""
     refusal: Refusal | None = None
     durable_arn: str | None = None
 

@@ -90,6 +90,9 @@ class Client(Protocol):
         """
 
 
+MAX_TRACE = 512  # characters of a trace header that are believed
+
+
 class RequestContext(Struct, frozen=True):
     """What a handler may know of a request besides its input."""
 
@@ -103,9 +106,23 @@ class RequestContext(Struct, frozen=True):
     headers: Mapping[str, str] = {}  # lower-case names; for what no model member carries
     client: Client | None = None  # None for calls from inside the platform
 
+    @property
+    def trace(self) -> str | None:
+        """The trace that the request is part of, as X-Amzn-Trace-Id says it."""
+        header = self.headers.get("x-amzn-trace-id")
+        return header if header is not None and "Root=1-" in header and len(header) <= MAX_TRACE else None
+
     def arn(self, service: str, resource: str) -> str:
         """The ARN of `resource` in the caller's region and account."""
         return str(Arn(service, self.region, self.account, resource, PARTITION))
+
+
+class Reply(dict[str, Any]):
+    """The dict of a reply with headers that no model knows, their names in lower case."""
+
+    def __init__(self, members: Mapping[str, Any], headers: Sequence[tuple[str, str]]) -> None:
+        super().__init__(members)
+        self.headers = headers
 
 
 class ByteStream(Protocol):

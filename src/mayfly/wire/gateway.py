@@ -20,6 +20,7 @@ from mayfly.services.contract import (
     HttpResponse,
     NotImplementedOperationError,
     Principal,
+    Reply,
     RequestContext,
     Service,
     ServiceError,
@@ -132,7 +133,10 @@ class Gateway:
             fill_tokens(operation, params)
         operation.validate(params)
         result = await handler(self._context(incoming, principal), params)
-        return operation.serialise(result or {}, incoming.http.request_id)
+        response = operation.serialise(result or {}, incoming.http.request_id)
+        if type(result) is Reply:
+            return replace(response, headers=[*response.headers, *result.headers])
+        return response
 
     def _resolve(self, incoming: _Incoming, scope: str | None) -> Target:
         http = incoming.http

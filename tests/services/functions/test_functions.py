@@ -91,7 +91,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"Environment": {"Variables": {"BIG": "x" * 4096}}}, "InvalidParameterValueException", "exceeded the 4KB limit"),
     ({"PackageType": "Image"}, "InvalidParameterValueException", "created with container images"),
     ({"VpcConfig": {"SubnetIds": ["s"]}}, "InvalidParameterValueException", "VpcConfig"),
-    ({"TracingConfig": {"Mode": "Active"}}, "InvalidParameterValueException", "TracingConfig"),
     (
         {"SnapStart": {"ApplyOn": "PublishedVersions"}, "EphemeralStorage": {"Size": 1024}},
         "InvalidParameterValueException",

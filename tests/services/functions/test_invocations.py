@@ -14,6 +14,8 @@ from mayfly.settings import FunctionLimits
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.stage import ARN, Stage, failed, ok
 
+TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793"
+
 
 async def test_a_result_comes_back_as_it_is(stage: Stage) -> None:
     await stage.create()
@@ -158,10 +160,10 @@ async def test_the_client_context_reaches_the_function_as_json(stage: Stage) -> 
 
 async def test_the_call_carries_the_callers_trace_and_the_arn_it_used(stage: Stage) -> None:
     await stage.create()
-    await stage.call("Invoke", {"x-amzn-trace-id": "Root=1-2-3"}, FunctionName="f", Qualifier="$LATEST")
+    await stage.call("Invoke", {"x-amzn-trace-id": TRACE}, FunctionName="f", Qualifier="$LATEST")
     await stage.call("Invoke", FunctionName="f")
     (_, first), (_, second) = stage.engine.calls
-    assert (first.trace_id, first.arn) == ("Root=1-2-3", f"{ARN}f:$LATEST")
+    assert (first.trace_id, first.arn) == (TRACE, f"{ARN}f:$LATEST")
     assert second.arn == f"{ARN}f"
     assert second.trace_id is not None
     assert second.trace_id.startswith("Root=1-6553f100-")

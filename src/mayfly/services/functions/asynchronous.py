@@ -286,6 +286,7 @@ class AsyncInvocations:
             dead,
             code,
             message,
+            trace=event.trace_id,
         )
 
     async def _bury(self, claim: Claim, reason: str) -> None:

@@ -74,7 +74,7 @@ def configuration(
         "LastModified": lambda_time(version.published_at if version else cast("Function", shown_of).modified_at),
         "CodeSha256": code_sha256(code),
         "Version": version.label if version else LATEST,
-        "TracingConfig": {"Mode": "PassThrough"},
+        "TracingConfig": {"Mode": "Active" if chosen.tracing else "PassThrough"},
         "RevisionId": shown_of.revision_id,
         "State": shown_of.standing,
         "PackageType": chosen.package,

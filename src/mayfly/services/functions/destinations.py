@@ -37,6 +37,7 @@ class Letter:
     dead_letters: str | None = None
     code: int = 200
     message: str = ""
+    trace: str | None = None  # that the event was part of
 
 
 class Destinations:
@@ -119,6 +120,7 @@ class Destinations:
                 source="lambda",
                 detail_type=f"Lambda Function Invocation Result - {'Success' if letter.succeeded else 'Failure'}",
                 resources=(letter.function_arn, arn),
+                trace_header=letter.trace,
             )
             refusal = self._hand(tx, arn, letter.record, options)
             if refusal is not None and len(letter.brief) < len(letter.record):
@@ -127,7 +129,9 @@ class Destinations:
                 refused.append(refusal)
         if letter.dead_letters is not None:
             said = dead_letters.attributes(letter.request_id, letter.code, letter.message)
-            refusal = self._hand(tx, letter.dead_letters, letter.event, TargetOptions(attributes=said))
+            refusal = self._hand(
+                tx, letter.dead_letters, letter.event, TargetOptions(attributes=said, trace_header=letter.trace)
+            )
             if refusal is not None:
                 refused.append(refusal)
         return refused

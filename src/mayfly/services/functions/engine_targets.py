@@ -18,7 +18,7 @@ from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.java import launch
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.contract import ServiceError
-from mayfly.services.functions import capacity, image_process, runtimes, variables
+from mayfly.services.functions import capacity, image_process, runtimes, tracing, variables
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.development.substitutes import Substitute, Substitutes
 from mayfly.services.functions.egress import FunctionEgress
@@ -57,6 +57,7 @@ class FunctionTarget(Target):
     logs: JsonLogs | None = None  # None: text
     log_owner: str = ""  # in the names of log streams, where functions may share the group
     initialization: str = "on-demand"  # how its instances come to be
+    traced: bool = False  # TracingConfig Active
     dead_letters: str | None = None  # ARN of what gets events that are given up
 
 
@@ -231,6 +232,7 @@ class TargetFactory:
             logs=configuration.logs,
             log_owner=owner,
             initialization=initialization,
+            traced=configuration.tracing,
             dead_letters=configuration.dead_letters,
         )
 
@@ -294,6 +296,7 @@ class TargetFactory:
         calls = capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb)
         return {
             **self._of_package(runs, choice),
+            **tracing.VARIABLES,
             **variables.checked(configuration, name),
             **log_settings.variables(configuration.logs),
             **({"_HANDLER": configuration.handler} if configuration.package == "Zip" else {}),

@@ -11,8 +11,6 @@ from typing import Protocol
 
 import msgspec
 
-from mayfly import ids
-from mayfly.clock import Clock
 from mayfly.engine.api import Call, FailureKind, Outcome, Target, ThrottledError
 from mayfly.engine.streamed import Streamed, Upstream
 from mayfly.errors import PlatformError
@@ -23,6 +21,7 @@ from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.engine_targets import FunctionTarget
 from mayfly.services.functions.recorder import Recorder
+from mayfly.services.functions.tracing import Traces
 from mayfly.settings import FunctionLimits
 
 # AWS does not publish which reason it gives when a function grows too fast; its concurrency is what cannot rise then.
@@ -57,14 +56,18 @@ class Invocation(msgspec.Struct, frozen=True):
     failure: FailureKind | None = None
     content_type: str = ""  # of an answer that came in parts and was put together, as the function said
     durable_arn: str | None = None  # of the execution that the call started or found
+    trace_id: str = ""  # the header of the call's trace
 
 
 class Flow:
     """A call that answers. Its parts are read once, and `end` tells what came of it."""
 
-    def __init__(self, version: str, came: Invocation | Streamed, running: asyncio.Task[Invocation]) -> None:
+    def __init__(
+        self, version: str, came: Invocation | Streamed, running: asyncio.Task[Invocation], trace_id: str
+    ) -> None:
         """`came` in parts, or whole, where the call has ended."""
         self.version = version  # that runs
+        self.trace_id = trace_id
         self.whole = came if isinstance(came, Invocation) else None
         self._streamed = came if isinstance(came, Streamed) else None
         self._running = running
@@ -112,11 +115,11 @@ class Durables(Protocol):
 class Invoker:
     """Runs functions on the engine, durable ones through what `bind_durable` was given."""
 
-    def __init__(self, engine: Runs, recorder: Recorder, limits: FunctionLimits, clock: Clock) -> None:
+    def __init__(self, engine: Runs, recorder: Recorder, limits: FunctionLimits, traces: Traces) -> None:
         self._engine = engine
         self._recorder = recorder
         self._limits = limits
-        self._clock = clock
+        self._traces = traces
         self._streaming: set[asyncio.Task[Invocation]] = set()  # held, so that they run to their end
         self._durables: Durables | None = None
 
@@ -138,7 +141,7 @@ class Invoker:
     async def run(self, entry: Entry, asked: Asked) -> Invocation:
         """Run the function once, whatever it is; raises as `invoke` does."""
         target = self._ready(entry.pick())
-        call = self._call(asked)
+        call = self._call(target, asked)
         try:
             if not asked.tail:
                 outcome = await self._engine.invoke(target, call)
@@ -161,11 +164,12 @@ class Invoker:
         if self._durables is not None and entry.function.configuration.durable is not None:
             ended = asyncio.create_task(self._durables.invoke(entry, asked), name=f"stream-{asked.request_id}")
             whole = await ended
-            return Flow(whole.version, whole, ended)
+            return Flow(whole.version, whole, ended, whole.trace_id)
         target = self._ready(entry.pick())
+        call = self._call(target, asked)
         streamed = Streamed(sys.maxsize, Upstream()) if tunnel else Streamed(self._limits.stream_bytes)
         task = asyncio.create_task(
-            self._run(target, self._call(asked), streamed, tail=asked.tail), name=f"stream-{asked.request_id}"
+            self._run(target, call, streamed, tail=asked.tail), name=f"stream-{asked.request_id}"
         )
         self._streaming.add(task)
         task.add_done_callback(self._streaming.discard)
@@ -175,8 +179,8 @@ class Invoker:
             streamed.abandon()  # nobody will read it
             raise
         if not begun:
-            return Flow(target.version, await task, task)
-        return Flow(target.version, streamed, task)
+            return Flow(target.version, await task, task, call.trace_id or "")
+        return Flow(target.version, streamed, task, call.trace_id or "")
 
     async def _run(self, target: FunctionTarget, call: Call, into: Streamed, *, tail: bool) -> Invocation:
         try:
@@ -194,12 +198,12 @@ class Invoker:
             return msgspec.structs.replace(invocation, result=results.too_large(self._limits.stream_bytes))
         return invocation
 
-    def _call(self, asked: Asked) -> Call:
+    def _call(self, target: FunctionTarget, asked: Asked) -> Call:
         return Call(
             asked.request_id,
             asked.payload,
             asked.arn,
-            asked.trace_id or self.new_trace(),
+            self._traces.of(asked.trace_id, target.name, active=target.traced),
             asked.client_context,
             rated=asked.source != "event",
             source=asked.source,
@@ -216,12 +220,11 @@ class Invoker:
     def _invocation(self, target: FunctionTarget, call: Call, outcome: Outcome, tail: bytes) -> Invocation:
         result = results.result(outcome, call.request_id, target.timeout_s, self._limits.payload_bytes)
         failure = outcome.failure.kind if outcome.failure is not None else None
-        return Invocation(result, tail, target.version, failure, outcome.content_type)
+        return Invocation(result, tail, target.version, failure, outcome.content_type, trace_id=call.trace_id or "")
 
-    def new_trace(self) -> str:
-        """A trace header for a call that came without one: unsampled, as nobody asked for it."""
-        digits = ids.digits(40)
-        return f"Root=1-{int(self._clock.now()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
+    def trace_of(self, entry: Entry, header: str | None) -> str:
+        """The trace of a call that came with `header`, for whoever needs to know it before the call."""
+        return self._traces.of(header, entry.target.name, active=entry.target.traced)
 
 
 def throttle_fault(error: ThrottledError) -> ServiceError:

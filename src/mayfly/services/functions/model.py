@@ -109,6 +109,7 @@ class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     sealed: bytes | None = None
     log_group: str | None = None  # None: /aws/lambda/<name>
     logs: JsonLogs | None = None  # None: text
+    tracing: bool = False  # TracingConfig Active: it decides about calls that nobody has decided about, see `tracing`
     snap_start: bool = False  # of the versions that are published from now on
     capacity: Capacity | None = None  # None: one call at a time
     package: PackageType = "Zip"

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from mayfly.clock import Clock
 from mayfly.engine.api import Call, Failure, Outcome, Target
-from mayfly.services.functions import report
+from mayfly.services.functions import report, tracing
 from mayfly.services.functions.engine_targets import FunctionTarget, Streams
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.logs import records
@@ -139,7 +139,7 @@ class Recorder:
         now, request_id = self._clock.now(), call.request_id
         took = report.figures(outcome, target.timeout_s, target.sandbox.memory_mb)
         if target.logs is None:
-            events = self._last_lines(target, request_id, outcome, took, now)
+            events = self._last_lines(target, call, outcome, took, now)
         else:
             events = records.endings(target, call, outcome, took, now)
         watch = self._watches.get(request_id) if self._watches else None
@@ -150,14 +150,14 @@ class Recorder:
         self._held.end(request_id, target.log_group, stream, events, record)
 
     def _last_lines(
-        self, target: FunctionTarget, request_id: str, outcome: Outcome, took: report.Figures, now: float
+        self, target: FunctionTarget, call: Call, outcome: Outcome, took: report.Figures, now: float
     ) -> list[tuple[int, str]]:
         """What ends the log of a call, as text."""
-        now_ms, failure = int(now * 1000), outcome.failure
-        events = [
-            (now_ms, report.end(request_id)),
-            (now_ms, report.report(request_id, took, target.sandbox.memory_mb, failure)),
-        ]
+        now_ms, failure, request_id = int(now * 1000), outcome.failure, call.request_id
+        last = report.report(request_id, took, target.sandbox.memory_mb, failure)
+        if target.traced:
+            last += tracing.report(call.trace_id)
+        events = [(now_ms, report.end(request_id)), (now_ms, last)]
         if failure is not None:
             if failure.kind in ("restore-raised", "restore-timeout"):
                 events.insert(0, (now_ms, report.restore_report(outcome.init_ms or 0.0, failure)))

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import os
 import platform
+import random
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
@@ -75,6 +76,7 @@ from mayfly.services.functions.settling import Settler
 from mayfly.services.functions.signing.checking import SigningCheck
 from mayfly.services.functions.signing.configs import SigningConfigOperations
 from mayfly.services.functions.signing.names import KIND
+from mayfly.services.functions.tracing import Traces
 from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.web.handler import Signatures, UrlHandler
 from mayfly.services.ports import CodeSource, Roles
@@ -201,7 +203,7 @@ class FunctionsService:
         )
         self._settler = settler = Settler(store, editor, image_source)
         sources = CodeSources(self._library, image_source, objects)
-        self.calls = calls = Invoker(engine, recorder, limits, clock)
+        self.calls = calls = Invoker(engine, recorder, limits, Traces(clock, random.random))
         events = EventQueue(queue, home, clock)
         destinations = Destinations(home, store, outside.targets, outside.objects, outside.counts)
         self._deliveries = AsyncInvocations(

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from mayfly.sandbox.wasm import artifacts
-from mayfly.services.functions import capacity, dead_letters, faults, image_process
+from mayfly.services.functions import capacity, dead_letters, faults, image_process, tracing
 from mayfly.services.functions.durable import config as durable_config
 from mayfly.services.functions.logs import settings as log_settings
 from mayfly.services.functions.model import Architecture, Configuration, PackageType
@@ -97,6 +97,8 @@ def changed(
         changes["dead_letters"] = dead_letters.target_of(params["DeadLetterConfig"])
     if "DurableConfig" in params:
         changes["durable"] = durable_config.changed(base.durable, params["DurableConfig"])
+    if "TracingConfig" in params:
+        changes["tracing"] = tracing.active_of(params["TracingConfig"], base.tracing)
     changes["architecture"] = architecture(params, base.architecture, host)
     configuration = msgspec.structs.replace(base, **changes)
     if configuration.snap_start and configuration.runtime == artifacts.NAME:
@@ -174,7 +176,6 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
     asked = {
         "VpcConfig with subnets": bool(vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")),
         "FileSystemConfigs": bool(params.get("FileSystemConfigs")),
-        "TracingConfig with Mode Active": params.get("TracingConfig", {}).get("Mode", "PassThrough") != "PassThrough",
         "TenancyConfig": "TenancyConfig" in params,
         "RuntimeConfig": "RuntimeConfig" in params,
         "AcceleratorConfig": "AcceleratorConfig" in params,

@@ -5,7 +5,7 @@ change that it tells of is kept in one place. Functions of a `Tx`: called inside
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -172,10 +172,13 @@ class Publisher:
             return
         now = self.clock.now()
         sequence = catalog.next_sequence(tx, bucket.name, now)
+        trace, options = context.trace, notifications.OPTIONS
+        if trace is not None:
+            options = replace(options, trace_header=trace)
         for rule in rules:
             event = notifications.record(bucket, rule, happening, context, now=now, sequence=sequence)
             try:
-                self.targets.accept(tx, rule.target, event, notifications.OPTIONS)
+                self.targets.accept(tx, rule.target, event, options)
             except ServiceError as refusal:
                 # Only a configuration put with SkipDestinationValidation names such a target. As in S3 the object is
                 # written all the same, and the event is nobody's.

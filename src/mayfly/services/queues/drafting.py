@@ -16,21 +16,25 @@ _ID = re.compile(r"[!-~]{1,128}\Z")
 _ALLOWED = "#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
 
 
-def draft(entry: Mapping[str, Any], sender: str, message_id: bytes) -> Draft:
-    """The draft of a SendMessage request or an entry of a batch; `ServiceError`."""
+def draft(entry: Mapping[str, Any], sender: str, message_id: bytes, trace: str | None = None) -> Draft:
+    """The draft of a SendMessage request or an entry of a batch; `ServiceError`.
+
+    `trace`: the X-Amzn-Trace-Id of the request, which counts where the entry names none.
+    """
     given = entry.get("MessageAttributes")
     attributes = message_attributes.checked(given) if given else {}
     system = entry.get("MessageSystemAttributes")
-    trace_header = message_attributes.checked_system(system) if system else None
+    said = message_attributes.checked_system(system) if system else None
     return _draft(
         entry["MessageBody"],
         attributes,
-        trace_header,
+        said,
         entry.get("MessageGroupId"),
         entry.get("MessageDeduplicationId"),
         entry.get("DelaySeconds"),
         sender,
         message_id,
+        trace,
     )
 
 
@@ -67,6 +71,7 @@ def _draft(
     delay_s: int | None,
     sender: str,
     message_id: bytes,
+    trace: str | None = None,
 ) -> Draft:
     if not body:
         raise MissingError("MessageBody")
@@ -84,15 +89,15 @@ def _draft(
                 value, name, f"{name} can only include alphanumeric and punctuation characters. 1 to 128 in length."
             )
     encoded = body.encode()
-    trace: dict[str, Value] = {message_attributes.TRACE_HEADER: ("String", trace_header)} if trace_header else {}
+    system: dict[str, Value] = {message_attributes.TRACE_HEADER: ("String", trace_header)} if trace_header else {}
     return Draft(
         body=body,
         body_md5=hashlib.md5(encoded, usedforsecurity=False).hexdigest(),
         size=len(encoded) + (message_attributes.size(attributes) if attributes else 0),
-        details=Details(sender, attributes or None, trace_header, group, deduplication_id),
+        details=Details(sender, attributes or None, trace_header or trace, group, deduplication_id),
         delay_s=delay_s,
         attributes_md5=message_attributes.digest(attributes) if attributes else None,
-        system_md5=message_attributes.digest(trace) if trace else None,
+        system_md5=message_attributes.digest(system) if system else None,
         message_id=message_id,
     )
 

@@ -12,7 +12,15 @@ from msgspec.structs import replace
 
 from mayfly.clock import Clock
 from mayfly.services.contract import ServiceError
-from mayfly.services.ports import EventTargets, MessageAttribute, QueueMessage, QueueSink, Source
+from mayfly.services.ports import (
+    PLAIN,
+    EventTargets,
+    MessageAttribute,
+    QueueMessage,
+    QueueSink,
+    Source,
+    TargetOptions,
+)
 from mayfly.services.topics import statements as sql
 from mayfly.services.topics.model import PRINCIPAL, Attribute, Delivery, Message, Subscription, Topic, lane_queue
 from mayfly.services.topics.plans import Planned
@@ -92,7 +100,8 @@ class Dispatch:
 
     def _local(self, tx: Tx, rendering: Rendering, subscription: Subscription) -> str:
         if subscription.protocol == "lambda":
-            self._targets.accept(tx, subscription.endpoint, rendering.event(subscription))
+            options = PLAIN if rendering.message.trace is None else TargetOptions(trace_header=rendering.message.trace)
+            self._targets.accept(tx, subscription.endpoint, rendering.event(subscription), options)
             return "accepted"
         message = rendering.message
         attributes = message.attributes if subscription.raw else ()
@@ -122,6 +131,7 @@ def queue_message(
         {one.name: MessageAttribute(one.type, _value(one)) for one in attributes},
         group_id=message.group_id,
         deduplication_id=message.deduplication_id if queue_arn.endswith(".fifo") else None,
+        trace_header=message.trace,
         sender_id=message.sender,
         source=Source(PRINCIPAL, topic.arn, topic.account),
     )

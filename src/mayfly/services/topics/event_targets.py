@@ -55,5 +55,5 @@ class TopicEventTargets:
                 }
                 for name, one in options.attributes.items()
             }
-        draft = messages.drafted(request, Origin(ids.request_id(), self._clock.now(), ""))
+        draft = messages.drafted(request, Origin(ids.request_id(), self._clock.now(), "", options.trace_header))
         self._publisher.publish(tx, found, draft)

@@ -27,6 +27,7 @@ class Origin(NamedTuple):
     message_id: str
     now: float
     sender: str
+    trace: str | None = None  # X-Amzn-Trace-Id
 
 
 class Draft(NamedTuple):
@@ -66,6 +67,7 @@ def drafted(request: Mapping[str, Any], origin: Origin) -> Draft:
         group_id=group_id,
         deduplication_id=deduplication_id,
         sender=origin.sender,
+        trace=origin.trace,
     )
     return Draft(message, size, text)
 

@@ -126,6 +126,7 @@ class Message(Struct, frozen=True, omit_defaults=True):
     sequence: int | None = None  # of FIFO topics
     sender: str = ""
     replayed: bool = False
+    trace: str | None = None  # that the publish is part of
 
     def text_for(self, protocol: str) -> str:
         return self.texts.get(protocol, self.text)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from mayfly.clock import iso_millis
 from mayfly.engine.api import Call, Failure, Outcome
-from mayfly.services.functions import report, results
+from mayfly.services.functions import report, results, tracing
 from mayfly.services.functions.engine_targets import FunctionTarget
 from mayfly.services.functions.logs import levels
 
@@ -152,4 +152,4 @@ def _fault(failure: Failure, request_id: str, timeout_s: float) -> str | None:
 
 
 def _tracing(target: FunctionTarget, call: Call) -> Mapping[str, object]:
-    return {}
+    return tracing.record(call.trace_id) if target.traced else {}

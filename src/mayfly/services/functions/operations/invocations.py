@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mayfly.engine.api import ThrottledError
 from mayfly.errors import PlatformError
-from mayfly.services.contract import RequestContext, operation
-from mayfly.services.functions import faults, invoker
+from mayfly.services.contract import Reply, RequestContext, operation
+from mayfly.services.functions import faults, invoker, tracing
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Calls, Entries, Intake
 from mayfly.services.functions.delivery import AsyncEvent
@@ -63,7 +63,7 @@ class InvocationOperations:
         if kind == "DryRun":
             return {"StatusCode": 204}
         durable_name = params.get("DurableExecutionName")
-        arn, trace_id = self._home.arn(name, qualifier), context.headers.get(TRACE_HEADER)
+        arn, trace_id = self._home.arn(name, qualifier), context.headers.get(tracing.HEADER)
         payload = invoker.check_json(payload)
         if kind == "Event" and (durable or durable_name is not None):
             asked = Asked(
@@ -80,10 +80,10 @@ class InvocationOperations:
                 started = await self._calls.invoke(entry, asked)
             return {"StatusCode": 202, "DurableExecutionArn": started.durable_arn}
         if kind == "Event":
-            now = self._intake.now()
+            trace_id, now = self._calls.trace_of(entry, trace_id), self._intake.now()
             event = AsyncEvent(context.request_id, name, arn, payload, now, 0, client_context, trace_id, qualifier)
             await self._intake.accept(event)
-            return {"StatusCode": 202}
+            return Reply({"StatusCode": 202}, ((tracing.HEADER, trace_id),))
         tail = params.get("LogType") == "Tail"
         asked = Asked(payload, context.request_id, arn, "request", tail, client_context, trace_id, durable_name)
         with refusals():
@@ -121,7 +121,7 @@ def _reply(invocation: Invocation, *, tail: bool) -> dict[str, object]:
         reply["DurableExecutionArn"] = invocation.durable_arn
     if tail:
         reply["LogResult"] = base64.b64encode(invocation.tail).decode()
-    return reply
+    return Reply(reply, ((tracing.HEADER, invocation.trace_id),)) if invocation.trace_id else reply
 
 
 def read_client_context(encoded: str | None) -> str | None:

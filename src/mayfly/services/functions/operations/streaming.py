@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from mayfly.errors import PlatformError
-from mayfly.services.contract import RequestContext, operation
-from mayfly.services.functions import faults, invoker
+from mayfly.services.contract import Reply, RequestContext, operation
+from mayfly.services.functions import faults, invoker, tracing
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Entries, Streams
 from mayfly.services.functions.invoker import Flow
 from mayfly.services.functions.names import Home
-from mayfly.services.functions.operations.invocations import TRACE_HEADER, read_client_context, refusals
+from mayfly.services.functions.operations.invocations import read_client_context, refusals
 from mayfly.settings import FunctionLimits
 
 if TYPE_CHECKING:
@@ -55,13 +55,14 @@ class StreamingOperations:
             "request",
             tail,
             client_context,
-            context.headers.get(TRACE_HEADER),
+            context.headers.get(tracing.HEADER),
         )
         with refusals():
             flow = await self._calls.stream(entry, asked)
         if flow.whole is not None and (fault := invoker.restore_fault(flow.whole.failure)):
             raise fault
-        return {"StatusCode": 200, "ExecutedVersion": flow.version, "EventStream": _events(flow, tail=tail)}
+        reply = {"StatusCode": 200, "ExecutedVersion": flow.version, "EventStream": _events(flow, tail=tail)}
+        return Reply(reply, ((tracing.HEADER, flow.trace_id),))
 
 
 async def _nothing() -> AsyncIterator[Event]:

@@ -16,7 +16,7 @@ from mayfly.clock import Clock
 from mayfly.engine.api import ThrottledError
 from mayfly.errors import CallerError, PlatformError
 from mayfly.services.contract import HttpRequest, HttpResponse, Principal, ServiceError
-from mayfly.services.functions import invoker, resource_policy
+from mayfly.services.functions import invoker, resource_policy, tracing
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Calls, Entries, Streams
 from mayfly.services.functions.catalog import Entry
@@ -96,7 +96,7 @@ class UrlHandler:
             principal = await self._signer(request, body)
             if principal is None or not self._allowed(entry, url, principal):
                 return _failure(403, "AccessDeniedException", FORBIDDEN)
-        trace_id = request.header("x-amzn-trace-id") or self._calls.new_trace()
+        trace_id = self._calls.trace_of(entry, request.header(tracing.HEADER))
         arrival = events.Arrival(url.url_id, self._clock.now(), trace_id, principal)
         event = events.event(request, body, arrival)
         if len(event) > self._limits.payload_bytes:

@@ -31,7 +31,7 @@ class SendOperations:
         """Send one message."""
         key = names.key_of(context, request["QueueUrl"])
         message_id = self._ids.next()
-        draft = drafting.draft(request, sender_of(context.principal), packed(message_id))
+        draft = drafting.draft(request, sender_of(context.principal), packed(message_id), context.trace)
 
         def body(tx: Tx) -> Sent:
             queue = self._catalog.require(tx, key)
@@ -48,13 +48,13 @@ class SendOperations:
         """Send up to ten messages; each may fail by itself."""
         key = names.key_of(context, request["QueueUrl"])
         entries = checked_entries(request["Entries"], "SendMessageBatchRequestEntry")
-        sender = sender_of(context.principal)
+        sender, trace = sender_of(context.principal), context.trace
         drafts: list[tuple[str, str, Draft]] = []
         failures: dict[str, dict[str, Any]] = {}
         for entry in entries:
             message_id = self._ids.next()
             try:
-                drafts.append((entry["Id"], message_id, drafting.draft(entry, sender, packed(message_id))))
+                drafts.append((entry["Id"], message_id, drafting.draft(entry, sender, packed(message_id), trace)))
             except ServiceError as error:
                 failures[entry["Id"]] = failed(entry["Id"], error)
         drafting.check_total(sum(draft.size for _, _, draft in drafts))

@@ -89,7 +89,7 @@ class PublishOperations:
         }
 
     def _origin(self, context: RequestContext) -> Origin:
-        return Origin(ids.request_id(), self._clock.now(), context.principal.user_id)
+        return Origin(ids.request_id(), self._clock.now(), context.principal.user_id, context.trace)
 
 
 def _check_entries(names: list[str]) -> None:
