@@ -35,7 +35,7 @@ def main(frames_directory: str, control: int) -> None:
                 connection.sendall(frames.encode(frames.READY, {"init_ms": (time.monotonic() - began) * 1000}))
                 continue
             number = frame.number
-            names = ("request_id", "deadline_ms", "arn", "trace_id", "client_context", "identity")
+            names = ("request_id", "deadline_ms", "arn", "trace_id", "client_context", "identity", "tenant")
             fields = frames.call_fields(frame.head)
             meta = {name: field for name, field in zip(names, fields, strict=True) if field}
             meta["deadline_ms"] = int(meta["deadline_ms"])

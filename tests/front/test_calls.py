@@ -7,6 +7,7 @@ import http.client
 import json
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -438,3 +439,28 @@ def test_an_answer_that_is_streamed_comes_from_the_core_on_the_same_connection(c
                     assert reply.status == 200
                     assert (reply.headers["transfer-encoding"] == "chunked") is (mode == "RESPONSE_STREAM")
                     assert len(json.loads(reply.read())["body"]) == 600_000
+
+
+async def test_fronts_run_calls_of_a_tenant_on_the_instances_of_that_tenant(crowd: PlatformProcess) -> None:
+    source = (
+        "import uuid\ninstance, served = uuid.uuid4().hex, set()\n"
+        "def handler(event, context):\n    served.add(context.tenant_id)\n    return [instance, sorted(served)]\n"
+    )
+    name = make_function(crowd, "of-tenants", source, TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
+    with pytest.raises(ClientError, match="Add a valid tenant ID"):
+        invoke(crowd, name)
+
+    def several(number: int) -> list[Any]:
+        functions = crowd.client("lambda")
+        tenant = f"t{number % 4}"
+        answers = [functions.invoke(FunctionName=name, TenantId=tenant, Payload=b"{}") for _ in range(25)]
+        return [(tenant, *json.loads(answer["Payload"].read())) for answer in answers]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [answer for found in pool.map(several, range(8)) for answer in found]
+
+    assert all(served == [tenant] for tenant, _, served in answers)
+    owners: dict[str, set[str]] = {}
+    for tenant, instance, _ in answers:
+        owners.setdefault(instance, set()).add(tenant)
+    assert all(len(found) == 1 for found in owners.values())

@@ -107,3 +107,18 @@ def test_a_price_book_that_cannot_be_read_names_its_file(tmp_path: Path) -> None
     book.write_text("currency = 3\n")
     with pytest.raises(PriceBookError, match=str(book)):
         load_price_book(book)
+
+
+async def test_what_was_used_for_tenants_adds_up_for_each_and_is_part_of_their_functions(
+    ledger: Metered, clock: ManualClock
+) -> None:
+    ledger.record(record(clock, tenant="blue"), record(clock, tenant="blue", billed_ms=50), record(clock, tenant="red"))
+    ledger.record(record(clock, tenant="blue"), record(clock))
+
+    of_tenants = await ledger.sums("000000000000", 0, clock.now() + 1, by_tenant=True)
+    all_ = await ledger.sums("000000000000", 0, clock.now() + 1)
+
+    assert [(one.tenant, one.requests, one.billed_ms) for one in of_tenants] == [("blue", 3, 250), ("red", 1, 100)]
+    assert [(one.tenant, one.requests, one.billed_ms) for one in all_] == [("", 5, 450)]
+    lines = report(of_tenants, load_price_book(None), 0, clock.now()).functions
+    assert [(line.function, line.tenant) for line in lines] == [("hello", "blue"), ("hello", "red")]

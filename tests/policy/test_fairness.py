@@ -5,6 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mayfly.policy import fairness
 from mayfly.policy.fairness import HALF_LIFE_S, Claim, Had, dominant, gives_way, had, most_for_one, shares, turn
 
 demands = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0, 1e6), min_size=1)
@@ -103,3 +104,20 @@ def test_nobody_starves_whatever_sizes_and_durations_the_others_have(kinds: list
             last_started[name] = now
     assert all(total[name] > 0 for name in sizes)
     assert max(longest.values()) <= 20 * len(sizes) * 10
+
+
+@given(st.integers(1, 20), st.integers(0, 20), st.floats(0, 100), st.floats(0, 100), st.floats(0, 100))
+def test_two_tenants_never_end_instances_for_each_other_at_the_same_time(
+    mine: int, theirs: int, my_since: float, their_since: float, now: float
+) -> None:
+    gives = fairness.tenant_gives_way(mine, theirs, my_since, their_since, now)
+    assert not (gives and fairness.tenant_gives_way(theirs + 1, mine - 1, their_since, now, now) and theirs + 1 < mine)
+    if gives:
+        assert theirs < mine
+
+
+def test_a_tenants_only_instance_goes_to_one_who_has_waited_for_longer_and_long_enough() -> None:
+    assert not fairness.tenant_gives_way(1, 0, my_since=1.0, their_since=0.9, now=1.0)
+    assert fairness.tenant_gives_way(1, 0, my_since=1.0, their_since=0.9, now=1.5)
+    assert not fairness.tenant_gives_way(1, 0, my_since=0.8, their_since=0.9, now=1.5)
+    assert fairness.tenant_gives_way(2, 0, my_since=0.0, their_since=0.9, now=0.9)

@@ -40,23 +40,31 @@ def test_while_frames_are_taken_the_decoder_knows_what_is_left(payloads: list[by
         assert decoder.buffered == left
 
 
-@given(TEXT, st.integers(0, 2**53), TEXT, TEXT, TEXT, TEXT, NUMBERS, st.binary(max_size=100))
+@given(TEXT, st.integers(0, 2**53), TEXT, TEXT, TEXT, TEXT, TEXT, NUMBERS, st.binary(max_size=100))
 def test_a_call_says_what_it_was_made_with(
-    request_id: str, deadline_ms: int, arn: str, trace: str, client: str, identity: str, number: int, payload: bytes
+    request_id: str,
+    deadline_ms: int,
+    arn: str,
+    trace: str,
+    client: str,
+    identity: str,
+    tenant: str,
+    number: int,
+    payload: bytes,
 ) -> None:
-    head = frames.call_head(request_id, deadline_ms, arn, trace, client, identity)
+    head = frames.call_head(request_id, deadline_ms, arn, trace, client, identity, tenant)
     (frame,) = frames.Decoder().feed(frames.encode_call(number, head, payload))
     assert (frame.kind, frame.number, frame.payload) == (frames.INVOKE, number, payload)
-    assert frames.call_fields(frame.head) == [request_id, str(deadline_ms), arn, trace, client, identity]
+    assert frames.call_fields(frame.head) == [request_id, str(deadline_ms), arn, trace, client, identity, tenant]
 
 
 @given(st.text(), st.text())
 def test_no_field_of_a_call_can_become_two(arn: str, client: str) -> None:
     fields = frames.call_fields(frames.call_head("r", 1, arn, "", client))
-    assert fields == ["r", "1", arn.replace("\0", ""), "", client.replace("\0", ""), ""]
+    assert fields == ["r", "1", arn.replace("\0", ""), "", client.replace("\0", ""), "", ""]
 
 
-@pytest.mark.parametrize("head", [b"", b"a\0b", b"\0" * 6])
+@pytest.mark.parametrize("head", [b"", b"a\0b", b"\0" * 5, b"\0" * 7])
 def test_a_call_without_its_fields_is_refused(head: bytes) -> None:
     with pytest.raises(frames.FrameError):
         frames.call_fields(head)

@@ -50,7 +50,7 @@ def interrupted(event, context):
 def about(event, context):
     return {name: getattr(context, name) for name in (
         "aws_request_id", "function_name", "function_version", "invoked_function_arn", "memory_limit_in_mb",
-        "log_group_name", "log_stream_name")} | {
+        "log_group_name", "log_stream_name", "tenant_id")} | {
         "remaining": context.get_remaining_time_in_millis(),
         "identity": [context.identity.cognito_identity_id, context.identity.cognito_identity_pool_id],
         "client": context.client_context and [
@@ -321,6 +321,7 @@ async def test_the_context_has_what_aws_documents(talks: Talks, code: Path) -> N
         client_context=json.dumps(client),
         identity=json.dumps(identity),
         trace_id="Root=1",
+        tenant="blue",
     )
     about = json.loads(frame.payload)
     assert 25_000 < about.pop("remaining") <= 30_000
@@ -332,12 +333,14 @@ async def test_the_context_has_what_aws_documents(talks: Talks, code: Path) -> N
         "memory_limit_in_mb": "128",
         "log_group_name": None,
         "log_stream_name": None,
+        "tenant_id": "blue",
         "identity": ["id", "pool"],
         "client": [{"a": 1}, {"b": 2}, "App"],
         "trace": "Root=1",
     }
     plain = json.loads((await talk.invoke(None)).payload)
     assert (plain["identity"], plain["client"], plain["trace"]) == ([None, None], None, None)
+    assert plain["tenant_id"] is None
 
 
 async def test_a_client_context_that_is_no_json(talks: Talks, code: Path) -> None:

@@ -65,7 +65,7 @@ class Pages:
         return own.shown(await self._overview.report())
 
     async def usage(self, request: HttpRequest) -> HttpResponse:
-        """What `mayfly usage` shows: `?since=` and `&until=` are Unix seconds."""
+        """What `mayfly usage` shows: `?since=` and `&until=` are Unix seconds; `&by=tenant`, of tenants each."""
         if refused := await own.refusal(self._signed, request, b""):
             return refused
         query = parse_qs(request.query)
@@ -75,7 +75,10 @@ class Pages:
             until = float(query.get("until", [str(now + 1)])[0])
         except ValueError:
             return own.said(400, "since and until are Unix times in seconds")
-        sums = await self._ledger.sums(self._settings.account, since, until)
+        by = query.get("by", ["function"])[0]
+        if by not in ("function", "tenant"):
+            return own.said(400, f"usage is shown by function or by tenant, not by {by!r}")
+        sums = await self._ledger.sums(self._settings.account, since, until, by_tenant=by == "tenant")
         return own.shown(report(sums, self._prices, since, until))
 
     async def starts(self, request: HttpRequest) -> HttpResponse:

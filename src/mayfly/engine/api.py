@@ -67,6 +67,15 @@ class Target:
     contract: Literal["frames", "program"] = "frames"
     command: tuple[str, ...] = ()  # of a program: what to execute; empty: the `bootstrap` that the code or a layer has
     directory: str = ""  # of a program: where it begins; empty: where the code is
+    # Whose calls its instances serve, where they serve those of one tenant alone; part of `key` then.
+    tenant: str = ""
+    # The key of what targets share that differ in their tenant: templates, which no call has seen. Empty: `key`.
+    family: str = ""
+
+    @property
+    def shared_key(self) -> str:
+        """What templates and spares are kept by, and what `Engine.retire` is told."""
+        return self.family or self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +113,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     trace_id: str | None = None
     client_context: str | None = None  # JSON text
     identity: str | None = None  # JSON text
-    tenant: str | None = None  # only programs are told
+    tenant: str | None = None  # on whose behalf
     rated: bool = True  # whether it counts against limits on calls a second: somebody waits for the answer
     source: str = ""  # whatever the observer is to know of where it comes from
 
@@ -237,10 +246,11 @@ class InstanceView:
 class PoolView:
     """The instances of one target at a moment."""
 
-    key: str
+    key: str  # that of its family
     function: str
     waiting: int  # calls queued for an instance
     instances: tuple[InstanceView, ...]
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +297,10 @@ class Engine(Protocol):
         """
 
     def retire(self, key: str) -> None:
-        """No new call for this target's instances: idle ones end now, busy ones after their call. Idempotent."""
+        """No new call for this target's instances: idle ones end now, busy ones after their call. Idempotent.
+
+        Where `key` is that of a family, it is about the targets of all its tenants.
+        """
 
     def reserve(self, function: str, concurrency: int | None) -> None:
         """Set a function's own limit, taken out of the account's; None: it shares what the account has left.

@@ -53,6 +53,8 @@ class Books:
                 pool.wake.cancel()
                 pool.wake = None
             del self.pools[pool.target.key]
+            if pool.target.tenant and self._habits is not None:
+                self._habits.emptied(pool.target.key)
 
     def instances(self) -> list[Instance]:
         """All that are not gone."""

@@ -120,6 +120,7 @@ class Frames:
             call.trace_id or "",
             call.client_context or "",
             call.identity or "",
+            call.tenant or "",
         )
         frame = frames.encode_call(number, head, call.payload, frames.AHEAD if ahead else 0)
         if soon:

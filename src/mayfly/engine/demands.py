@@ -72,7 +72,7 @@ class Demands:
             standing_mb=self._standby.memory_mb,
             turn=first and not self._line.full_for(function),
             most_starting=limits.starts_at_once,
-            places=self._line.places(function),
+            places=self._line.places(function, job.target.tenant),
             memory_patience_s=limits.queue_s - waited_s,
             start_patience_s=limits.start_patience_s - waited_s,
         )

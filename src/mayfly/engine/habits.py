@@ -11,6 +11,8 @@ when a call comes before its time. It is looked at again when it falls due: the 
 planned then, and the plan moves.
 
 What was learnt of a target is handed on to the next target of the same function: new code does not change who calls it.
+Where a function has a target for each tenant, a new one begins with what the latest one has shown. There may be any
+number of tenants, so of those without instances only as many are known as `REMEMBERED` says.
 `told` and `recall` carry it over a restart, for whoever stores it (`app/remembering.py`): then it is known from a
 function's first call on when the next one is due.
 """
@@ -33,7 +35,8 @@ from mayfly.policy.windows import Decision, Rule, State, Subject, keep_alive
 LEAST_START_MS = 100.0
 # By how much a start must differ from what was known for the rule to think again.
 TOLD_APART = 1.25
-# Of how many functions something is remembered after their last target was retired.
+# Of how many functions something is remembered after their last target was retired; and of how many tenants, all in
+# all, after their last instance has gone.
 REMEMBERED = 10_000
 
 
@@ -84,6 +87,7 @@ class Habits(Generic[State]):
         self._on_due = on_due
         self._habits: dict[str, _Habit[State]] = {}  # by key of the target
         self._latest: dict[str, _Habit[State]] = {}  # by function; may be retired
+        self._empty: dict[str, None] = {}  # keys of tenants' targets without instances, the longest so first
         self._recalled: dict[str, tuple[Remembered[State], float]] = {}  # by function, and when; until its first call
         self._changed: set[str] = set()  # functions that were called since `told`
         self._plans: list[tuple[float, int, _Habit[State]]] = []  # a heap
@@ -99,6 +103,8 @@ class Habits(Generic[State]):
         habit = self._habits.get(target.key)
         if habit is None:
             habit = self._made(target)
+        if target.tenant:
+            self._empty.pop(target.key, None)
         habit.running += 1
         habit.untold += 1
         if habit.running > 1:
@@ -176,9 +182,24 @@ class Habits(Generic[State]):
         habit = self._habits.get(key)
         if habit is None:
             return
+        self._empty.pop(key, None)
         habit.retired = True
         if not habit.running:
             del self._habits[key]
+
+    def retire_family(self, key: str) -> None:
+        """The same for the targets of all its tenants."""
+        for tenant in [habit.target.key for habit in self._habits.values() if habit.target.family == key]:
+            self.retire(tenant)
+
+    def emptied(self, key: str) -> None:
+        """A tenant's target has neither instances nor calls."""
+        if key not in self._habits:
+            return
+        self._empty.pop(key, None)
+        self._empty[key] = None
+        if len(self._empty) > REMEMBERED:
+            self.retire(next(iter(self._empty)))
 
     def close(self) -> None:
         """Make nothing more."""
@@ -207,6 +228,7 @@ class Habits(Generic[State]):
         if begins_at > now:
             self._plan(habit, begins_at)
         elif (instance := self._start(habit.target)) is not None:
+            self._empty.pop(habit.target.key, None)
             habit.ahead, habit.ahead_until = instance.id, ends_at
 
     # What is known.
@@ -219,7 +241,8 @@ class Habits(Generic[State]):
             habit = self._recollected(target, subject)
         else:
             habit = _Habit(target, before.subject, before.state)
-            habit.idle_since = None if before.running else before.idle_since
+            if not target.tenant:  # else it is another one that was idle
+                habit.idle_since = None if before.running else before.idle_since
             if before.subject.memory_mb != subject.memory_mb:
                 self._retell(habit, before.subject._replace(memory_mb=subject.memory_mb))
         self._habits[target.key] = self._latest[target.function] = habit
@@ -234,7 +257,7 @@ class Habits(Generic[State]):
             return _Habit(target, subject, self._rule.start(subject))
         before, at = recalled
         habit = _Habit(target, before.subject, before.state)
-        if before.idle_s is not None:
+        if before.idle_s is not None and not target.tenant:
             habit.idle_since = at - before.idle_s
         if before.subject.memory_mb != subject.memory_mb:
             self._retell(habit, before.subject._replace(memory_mb=subject.memory_mb))

@@ -72,15 +72,18 @@ class Line:
         """Those among them for which an instance could be started, if there were room."""
         return [pool for pool in self.waiting() if self._held_back_s(pool, now) <= 0]
 
-    def places(self, function: str) -> int:
+    def places(self, function: str, tenant: str = "") -> int:
         """How many more calls of a function may wait: as many as do, at most, as there are places left then.
 
-        So one function alone gets half of the places, two get a third each, and there is always one for another.
+        So one function alone gets half of the places, two get a third each, and there is always one for another. In
+        the same way its tenants share what it gets.
         """
         all_ = own = 0
         for pool in self.waiting():
-            all_ += len(pool.waiting)
-            own += len(pool.waiting) if pool.target.function == function else 0
+            waiting = len(pool.waiting)
+            all_ += waiting
+            if pool.target.function == function:
+                own += waiting * (2 if tenant and pool.target.tenant == tenant else 1)
         return max(0, self._ledger.limits.queue_calls - all_ - own)
 
     def room(self) -> None:
@@ -124,19 +127,23 @@ class Line:
     # Turns.
 
     def next_pool(self, now: float) -> Pool | None:
-        """The pool whose first call is next; None when nobody's turn has come."""
-        first: dict[str, Pool] = {}
+        """The pool whose first call is next; None when nobody's turn has come.
+
+        Of one function's, the one that has waited longest is; of its tenants', one of those that have least already.
+        """
+        first: dict[str, tuple[tuple[int, float], Pool]] = {}
         for pool in self.able(now):
-            other = first.get(pool.target.function)
-            if other is None or pool.waiting[0].accepted_at < other.waiting[0].accepted_at:
-                first[pool.target.function] = pool
+            held = self._working(pool) if pool.target.tenant else 0
+            place, other = (held, pool.waiting[0].accepted_at), first.get(pool.target.function)
+            if other is None or place < other[0]:
+                first[pool.target.function] = place, pool
         self._charge(now)
         claims = [
             Claim(function, self._had.get(function, Had()).used_s, pool.waiting[0].accepted_at, self._starts[function])
-            for function, pool in first.items()
+            for function, (_, pool) in first.items()
         ]
         chosen = fairness.turn(claims, len(self._starting), self._ledger.limits.starts_at_once)
-        return first[chosen.function] if chosen is not None else None
+        return first[chosen.function][1] if chosen is not None else None
 
     def block(self, pool: Pool) -> None:
         """It is the turn of `pool`, but there is no memory: what becomes free is for it."""
@@ -161,18 +168,28 @@ class Line:
 
     def gives_way(self, instance: Instance) -> bool:
         """Whether an instance that could take another call of its function is to end, for one that waits for memory."""
-        function, ledger = instance.target.function, self._ledger
-        if all(pool.target.function == function for pool in self._waiting):
+        function, ledger, tenant = instance.target.function, self._ledger, instance.target.tenant
+        if not tenant and all(pool.target.function == function for pool in self._waiting):
             return False
-        blocked = self.next_pool(self._clock.monotonic())
-        if blocked is None or blocked.target.function == function:
+        now = self._clock.monotonic()
+        blocked = self.next_pool(now)
+        if blocked is None or (blocked.target.function == function and blocked.target.tenant == tenant):
             return False
         if blocked.target.sandbox.memory_mb <= ledger.memory_mb - ledger.held_mb + ledger.idle_mb:
             return False  # enough have ended for it already
         self.block(blocked)
+        if blocked.target.function == function:
+            return self._gives_way_to_tenant(instance, blocked, now)
         mine, theirs = self._had.get(function, Had()), self._had.get(blocked.target.function, Had())
         self._yielded = fairness.gives_way(mine.used_s, theirs.used_s, begun=self._yielded)
         return self._yielded
+
+    def _gives_way_to_tenant(self, instance: Instance, blocked: Pool, now: float) -> bool:
+        own = next((pool for pool in self.waiting() if pool.target.key == instance.target.key), None)
+        if own is None:
+            return False
+        ours, theirs = own.waiting[0].accepted_at, blocked.waiting[0].accepted_at
+        return fairness.tenant_gives_way(self._working(own), self._working(blocked), ours, theirs, now)
 
     def _charge(self, now: float) -> None:
         """Add what every function had since the last time, if it is worth the while."""

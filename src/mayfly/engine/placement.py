@@ -97,6 +97,13 @@ class Placement(Owning):
 
     def retire(self, key: str) -> None:
         """See `engine.api.Engine.retire`."""
+        for tenant in [pool.target.key for pool in self.pools.values() if pool.target.family == key]:
+            self._retire(tenant)
+        if self._habits is not None:
+            self._habits.retire_family(key)
+        self._retire(key)
+
+    def _retire(self, key: str) -> None:
         self._books.bounds.pop(key, None)
         self._streaks.forget(key)
         if self._habits is not None:

@@ -108,7 +108,7 @@ class Pool:
 
     def view(self, now: float) -> PoolView:
         return PoolView(
-            self.target.key,
+            self.target.shared_key,
             self.target.function,
             self.waits,
             tuple(
@@ -122,4 +122,5 @@ class Pool:
                 )
                 for instance in self.instances.values()
             ),
+            self.target.tenant,
         )

@@ -33,7 +33,7 @@ class _Spare:
 
 @dataclass(slots=True)
 class _Shelf:
-    """The spares of one target."""
+    """The spares of one target, or of all that differ in their tenant: nobody has called them yet."""
 
     target: Target
     demand: policy.Demand
@@ -72,9 +72,9 @@ class Spares:
         if self._closed or not self._most:
             return None
         now = self._started_at = self._clock.monotonic()
-        shelf = self._shelves.get(target.key)
+        shelf = self._shelves.get(target.shared_key)
         if shelf is None:
-            shelf = self._shelves[target.key] = _Shelf(target, policy.started(None, now))
+            shelf = self._shelves[target.shared_key] = _Shelf(target, policy.started(None, now))
         else:
             shelf.target, shelf.demand = target, policy.started(shelf.demand, now)
         self._look_in(QUIET_S)
@@ -132,7 +132,9 @@ class Spares:
             if quiet_in > 0:
                 self._look_in(quiet_in)
             else:
-                self._making = self._loop.create_task(self._add(missing[0]), name=f"spare {missing[0].target.key}")
+                self._making = self._loop.create_task(
+                    self._add(missing[0]), name=f"spare {missing[0].target.shared_key}"
+                )
         changes = [policy.changes_at(shelf.demand, now) for shelf in self._shelves.values()]
         if changes:
             self._look_in(max(QUIET_S, min(changes) - now))
@@ -169,7 +171,7 @@ class Spares:
         if made is None:
             self._look_in(_RETRY_S)
             return
-        if self._closed or self._shelves.get(shelf.target.key) is not shelf or not shelf.allowed:
+        if self._closed or self._shelves.get(shelf.target.shared_key) is not shelf or not shelf.allowed:
             self._give_back(made)
             return
         spare = _Spare(made)

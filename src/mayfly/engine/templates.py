@@ -63,7 +63,7 @@ class _State:
 
 
 class Templates:
-    """By key of the target. `Instance` starts through it, and tells it what it learned."""
+    """By the key that targets share. `Instance` starts through it, and tells it what it learned."""
 
     def __init__(
         self,
@@ -106,12 +106,12 @@ class Templates:
         spec = dataclasses.replace(target.sandbox, ahead=ahead, greeting=greeting)
         if not ahead:
             await self._made_again(target)
-        state = self._states.get(target.key)
+        state = self._states.get(target.shared_key)
         if state is not None and state.state == "ready":
             self._note(state)
-            self.recipes.used(target.key)
+            self.recipes.used(target.shared_key)
             try:
-                return await self._factory.start(dataclasses.replace(spec, template=target.key))
+                return await self._factory.start(dataclasses.replace(spec, template=target.shared_key))
             except TemplateLostError as error:
                 self._lose(target, state, str(error))
                 if greeting is not None:
@@ -123,27 +123,27 @@ class Templates:
         if self._closed or start.path == "pool":
             return  # what waits for any function is spare enough
         if start.path == "process":
-            self._spares.allow(target.key)  # it cannot be forked, but it can wait
+            self._spares.allow(target.shared_key)  # it cannot be forked, but it can wait
             return
-        state = self._states.get(target.key)
+        state = self._states.get(target.shared_key)
         if state is not None and state.state == "dropped":
             self._note(state)
-        if start.path == "interpreter" and (state is None or self._may_retry(target.key, state)):
+        if start.path == "interpreter" and (state is None or self._may_retry(target.shared_key, state)):
             if target.snap_start:
                 self._make(target, lambda: self._snapshots.make(target))
                 return
             loaded = [policy.Loaded(one.module, one.own_us) for one in start.imports]
             if policy.worth_it(loaded, target.handler):
                 modules = tuple(one.name for one in loaded if _MODULE.fullmatch(one.name))
-                recipe = Recipe(target.key, modules, policy.saved_us(loaded, target.handler) / 1000)
+                recipe = Recipe(target.shared_key, modules, policy.saved_us(loaded, target.handler) / 1000)
                 self._make(target, lambda: self._with_packages(target, recipe, environment), recipe)
                 return
         if state is None or state.state != "making":
-            self._spares.allow(target.key)
+            self._spares.allow(target.shared_key)
 
     async def prepare(self, target: Target) -> Prepared:
         """See `Engine.prepare`."""
-        state = self._states.get(target.key)
+        state = self._states.get(target.shared_key)
         if state is not None and state.state == "ready":
             return Prepared(optimized=True)
         if state is None or state.task is None or state.task.done():
@@ -189,11 +189,11 @@ class Templates:
         the others. Where it is about packages, the start that has the template made goes without, beside it: it would
         gain nothing.
         """
-        recipe = self.recipes.get(target.key) if not target.snap_start else None
+        recipe = self.recipes.get(target.shared_key) if not target.snap_start else None
         if not target.optimized and recipe is None:
             return
-        state = self._states.get(target.key)
-        if not self._closed and (state is None or self._may_retry(target.key, state)):
+        state = self._states.get(target.shared_key)
+        if not self._closed and (state is None or self._may_retry(target.shared_key, state)):
             if recipe is not None:
                 self._make(target, lambda: self._as_before(target, recipe), recipe)
                 return
@@ -202,11 +202,11 @@ class Templates:
             await asyncio.wait([state.task], timeout=LONGEST_WAIT_S)
 
     def _make(self, target: Target, making: Callable[[], Awaitable[Prepared]], recipe: Recipe | None = None) -> _State:
-        before = self._states.get(target.key, _State())
+        before = self._states.get(target.shared_key, _State())
         starts = before.starts or policy.started(None, self._clock.monotonic())
-        state = self._states[target.key] = _State(losses=before.losses, starts=starts, recipe=recipe)
-        self._spares.hold(target.key)
-        state.task = asyncio.create_task(self._settle(target, state, making), name=f"template {target.key}")
+        state = self._states[target.shared_key] = _State(losses=before.losses, starts=starts, recipe=recipe)
+        self._spares.hold(target.shared_key)
+        state.task = asyncio.create_task(self._settle(target, state, making), name=f"template {target.shared_key}")
         return state
 
     async def _settle(self, target: Target, state: _State, making: Callable[[], Awaitable[Prepared]]) -> Prepared:
@@ -228,7 +228,7 @@ class Templates:
         if not prepared.optimized:
             _log.info("%s has no template: %s", target.function, prepared.reason)
         self._remember(state)
-        self._spares.allow(target.key)
+        self._spares.allow(target.shared_key)
         self._make_room()
         return prepared
 
@@ -260,7 +260,7 @@ class Templates:
 
     async def _with_packages(self, target: Target, recipe: Recipe, environment: dict[str, str]) -> Prepared:
         shared = {name: value for name, value in environment.items() if name not in target.per_instance}
-        await self._factory.prepare_packages(target.key, target.sandbox, recipe.modules, shared)
+        await self._factory.prepare_packages(target.shared_key, target.sandbox, recipe.modules, shared)
         return Prepared(optimized=True)
 
     def _lose(self, target: Target, state: _State, reason: str) -> None:
@@ -268,9 +268,9 @@ class Templates:
         if state.state != "ready":
             return
         _log.warning("the template of %s was lost: %s", target.function, reason)
-        self._factory.drop_template(target.key)
-        self._forget(target.key)
-        self._spares.hold(target.key)
+        self._factory.drop_template(target.shared_key)
+        self._forget(target.shared_key)
+        self._spares.hold(target.shared_key)
         state.state, state.reason = "lost", reason
         state.losses += 1
 

@@ -21,24 +21,32 @@ _NEXT_ID = "SELECT coalesce(max(id), 0) + 1 FROM usage_records"
 _INSERT_RECORDS = (
     "INSERT INTO usage_records (id, first_ms, last_ms, count, records) VALUES (:id, :first, :last, :count, :records)"
 )
-_ADD_TO_HOUR = (
-    "INSERT INTO usage_hours (account, function_arn, hour_ms, memory_mb, ephemeral_mb, architecture, requests, errors,"
-    " cold_starts, duration_us, billed_ms, init_us, peak_memory_mb)"
-    " VALUES (:account, :function_arn, :hour_ms, :memory_mb, :ephemeral_mb, :architecture, :requests, :errors,"
-    " :cold_starts, :duration_us, :billed_ms, :init_us, :peak_memory_mb)"
-    " ON CONFLICT (account, function_arn, hour_ms, memory_mb, ephemeral_mb, architecture) DO UPDATE SET"
-    " requests = usage_hours.requests + excluded.requests, errors = usage_hours.errors + excluded.errors,"
-    " cold_starts = usage_hours.cold_starts + excluded.cold_starts,"
-    " duration_us = usage_hours.duration_us + excluded.duration_us,"
-    " billed_ms = usage_hours.billed_ms + excluded.billed_ms, init_us = usage_hours.init_us + excluded.init_us,"
-    " peak_memory_mb = CASE WHEN excluded.peak_memory_mb > usage_hours.peak_memory_mb"
-    " THEN excluded.peak_memory_mb ELSE usage_hours.peak_memory_mb END"
+_ADD = (
+    "INSERT INTO {table} (account, function_arn, {tenant}hour_ms, memory_mb, ephemeral_mb, architecture, requests,"
+    " errors, cold_starts, duration_us, billed_ms, init_us, peak_memory_mb)"
+    " VALUES (:account, :function_arn, {of_tenant}:hour_ms, :memory_mb, :ephemeral_mb, :architecture, :requests,"
+    " :errors, :cold_starts, :duration_us, :billed_ms, :init_us, :peak_memory_mb)"
+    " ON CONFLICT (account, function_arn, {tenant}hour_ms, memory_mb, ephemeral_mb, architecture) DO UPDATE SET"
+    " requests = {table}.requests + excluded.requests, errors = {table}.errors + excluded.errors,"
+    " cold_starts = {table}.cold_starts + excluded.cold_starts,"
+    " duration_us = {table}.duration_us + excluded.duration_us,"
+    " billed_ms = {table}.billed_ms + excluded.billed_ms, init_us = {table}.init_us + excluded.init_us,"
+    " peak_memory_mb = CASE WHEN excluded.peak_memory_mb > {table}.peak_memory_mb"
+    " THEN excluded.peak_memory_mb ELSE {table}.peak_memory_mb END"
 )
+_ADD_TO_HOUR = _ADD.format(table="usage_hours", tenant="", of_tenant="")
+_ADD_TO_TENANTS_HOUR = _ADD.format(table="usage_tenant_hours", tenant="tenant, ", of_tenant=":tenant, ")
 _SUMS = (
     "SELECT function_arn, memory_mb, ephemeral_mb, architecture, sum(requests), sum(errors), sum(cold_starts),"
     " sum(duration_us), sum(billed_ms), sum(init_us), max(peak_memory_mb) FROM usage_hours"
     " WHERE account = :account AND hour_ms >= :since AND hour_ms < :until"
     " GROUP BY function_arn, memory_mb, ephemeral_mb, architecture ORDER BY function_arn, memory_mb"
+)
+_SUMS_OF_TENANTS = (
+    "SELECT function_arn, memory_mb, ephemeral_mb, architecture, sum(requests), sum(errors), sum(cold_starts),"
+    " sum(duration_us), sum(billed_ms), sum(init_us), max(peak_memory_mb), tenant FROM usage_tenant_hours"
+    " WHERE account = :account AND hour_ms >= :since AND hour_ms < :until"
+    " GROUP BY function_arn, tenant, memory_mb, ephemeral_mb, architecture ORDER BY function_arn, tenant, memory_mb"
 )
 _RECORDS_AFTER = "SELECT id, records FROM usage_records WHERE id > :after ORDER BY id LIMIT :limit"
 _LAST_ID = "SELECT coalesce(max(id), 0) FROM usage_records"
@@ -46,7 +54,7 @@ _DROP_OLD = "DELETE FROM usage_records WHERE last_ms < :before"
 
 
 class Sums(NamedTuple):
-    """What one function, at one size, used in a span of time."""
+    """What one function, at one size, used in a span of time; or what it used for one tenant."""
 
     function_arn: str
     memory_mb: int
@@ -59,6 +67,7 @@ class Sums(NamedTuple):
     billed_ms: int
     init_us: int
     peak_memory_mb: int
+    tenant: str = ""
 
 
 class Ledger:
@@ -83,6 +92,8 @@ class Ledger:
         kept = {"id": row[0], "first": min(times), "last": max(times), "count": len(usages)}
         tx.run(_INSERT_RECORDS, {**kept, "records": self._encoder.encode(usages)})
         tx.many(_ADD_TO_HOUR, _hour_rows(usages))
+        if for_tenants := [usage for usage in usages if usage.tenant]:
+            tx.many(_ADD_TO_TENANTS_HOUR, _tenants_rows(for_tenants))
         tx.run(_DROP_OLD, {"before": int(self._clock.now() * 1000) - RECORDS_KEPT_MS})
 
     def records_after(self, reader: Reader, position: int, limit: int) -> tuple[int, list[UsageRecord]]:
@@ -99,14 +110,17 @@ class Ledger:
         assert row is not None, "an aggregate has a row"
         return int(row[0])
 
-    async def sums(self, account: str, since: float, until: float) -> list[Sums]:
-        """Usage of the whole hours that begin in [since, until), Unix seconds, everything recorded so far included."""
+    async def sums(self, account: str, since: float, until: float, *, by_tenant: bool = False) -> list[Sums]:
+        """Usage of the whole hours that begin in [since, until), Unix seconds, everything recorded so far included.
+
+        With `by_tenant`, of the functions that keep their tenants apart, for each of these.
+        """
         assert self._flush is not None, "the ledger has no journal yet"
         await self._flush()
         span = {"account": account, "since": _hour_of(since), "until": int(until * 1000)}
 
         def body(reader: Reader) -> list[Sums]:
-            return [Sums(*row) for row in reader.all(_SUMS, span)]
+            return [Sums(*row) for row in reader.all(_SUMS_OF_TENANTS if by_tenant else _SUMS, span)]
 
         return await self._store.read(body)
 
@@ -125,6 +139,14 @@ def _hour_rows(usages: Iterable[UsageRecord]) -> list[dict[str, object]]:
         alike[place].append(usage)
     names = ("account", "function_arn", "hour_ms", "memory_mb", "ephemeral_mb", "architecture")
     return [{**dict(zip(names, place, strict=True)), **_sums(found)} for place, found in alike.items()]
+
+
+def _tenants_rows(usages: Iterable[UsageRecord]) -> list[dict[str, object]]:
+    """The same for each tenant."""
+    of_tenant: defaultdict[str, list[UsageRecord]] = defaultdict(list)
+    for usage in usages:
+        of_tenant[usage.tenant].append(usage)
+    return [{**row, "tenant": tenant} for tenant, found in of_tenant.items() for row in _hour_rows(found)]
 
 
 def _sums(usages: list[UsageRecord]) -> dict[str, object]:

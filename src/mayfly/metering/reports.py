@@ -37,6 +37,7 @@ class Line(msgspec.Struct, frozen=True):
     gb_seconds: float
     peak_memory_mb: int
     cost: float
+    tenant: str = ""
 
 
 class Total(msgspec.Struct, frozen=True):
@@ -80,7 +81,7 @@ def report(sums: Sequence[Sums], book: NamedPriceBook, since: float, until: floa
         total_usage[item.architecture] = total_usage.get(item.architecture, Usage()) + _usage(item)
     prices = {architecture: cost(usage, architecture, book) for architecture, usage in total_usage.items()}
     lines = [_line(item, total_usage[item.architecture], prices[item.architecture], book) for item in sums]
-    lines.sort(key=lambda line: (-line.cost, line.function))
+    lines.sort(key=lambda line: (-line.cost, line.function, line.tenant))
     return Report(
         since,
         until,
@@ -123,4 +124,5 @@ def _line(item: Sums, total: Usage, price: Cost, book: PriceBook) -> Line:
         gb_seconds=float(used.gb_seconds),
         peak_memory_mb=item.peak_memory_mb,
         cost=float(own),
+        tenant=item.tenant,
     )

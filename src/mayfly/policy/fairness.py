@@ -74,6 +74,18 @@ def gives_way(mine_s: float, theirs_s: float, *, begun: bool = False) -> bool:
     return mine_s > theirs_s + (0.0 if begun else SLICE_S)
 
 
+def tenant_gives_way(mine: int, theirs: int, my_since: float, their_since: float, now: float) -> bool:
+    """Whether a tenant of a function, with `mine` instances at work, ends one of them for another tenant of it, whose
+    call waits for memory since `their_since`.
+
+    As long as that one still has fewer afterwards, at once; for its only one more, when it has waited for longer than
+    the first call of `mine` that waits, and for long enough to be worth the start of an instance.
+    """
+    if theirs + 1 < mine:
+        return True
+    return theirs < mine and their_since < my_since and now - their_since >= SLICE_S
+
+
 def most_for_one(most_starting: int) -> int:
     """How many starts of one function may be under way at once."""
     return max(1, most_starting * 3 // 4)

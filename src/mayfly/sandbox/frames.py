@@ -165,25 +165,30 @@ def encode_result(number: int, payload: bytes, flags: int = 0) -> bytes:
 
 
 def call_head(
-    request_id: str, deadline_ms: int, arn: str, trace_id: str = "", client_context: str = "", identity: str = ""
+    request_id: str,
+    deadline_ms: int,
+    arn: str,
+    trace_id: str = "",
+    client_context: str = "",
+    identity: str = "",
+    tenant: str = "",
 ) -> bytes:
     """The head of an INVOKE: its fields between NULs, which none of them may hold. The empty one stands for none.
 
     `deadline_ms` is in Unix milliseconds; `client_context` and `identity` are JSON texts.
     """
-    fields = f"{request_id}\0{deadline_ms}\0{arn}\0{trace_id}\0{client_context}\0{identity}"
-    if fields.count("\0") != 5:
-        fields = "\0".join(
-            field.replace("\0", "") for field in (request_id, str(deadline_ms), arn, trace_id, client_context, identity)
-        )
+    fields = f"{request_id}\0{deadline_ms}\0{arn}\0{trace_id}\0{client_context}\0{identity}\0{tenant}"
+    if fields.count("\0") != 6:
+        given = (request_id, str(deadline_ms), arn, trace_id, client_context, identity, tenant)
+        fields = "\0".join(field.replace("\0", "") for field in given)
     return fields.encode("utf-8", "surrogatepass")
 
 
 def call_fields(head: bytes) -> list[str]:
-    """The six fields of an INVOKE's head, as texts; `FrameError`."""
+    """The seven fields of an INVOKE's head, as texts; `FrameError`."""
     fields = head.decode("utf-8", "surrogatepass").split("\0")
-    if len(fields) != 6:
-        raise FrameError("the head of a call has six fields")
+    if len(fields) != 7:
+        raise FrameError("the head of a call has seven fields")
     return fields
 
 

@@ -272,6 +272,7 @@ class UsageRecord(Struct, frozen=True, array_like=True, gc=False):
     architecture: str
     outcome: str  # "ok" | "error" | "timeout" | ...
     source: str  # "request" | "event" | "url"
+    tenant: str = ""  # on whose behalf, where the function keeps its tenants apart
 
 
 class CallRecords(Protocol):

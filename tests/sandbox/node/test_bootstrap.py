@@ -164,6 +164,7 @@ async def test_the_context_says_what_aws_documents(functions: Functions) -> None
             trace_id="Root=1-2-3",
             client_context='{"custom": {"a": 1}}',
             identity='{"cognitoIdentityId": "i"}',
+            tenant="blue",
         )
     )
     assert 0 < told.pop("left") <= 5000
@@ -178,11 +179,13 @@ async def test_the_context_says_what_aws_documents(functions: Functions) -> None
         "identity": {"cognitoIdentityId": "i"},
         "invokedFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:fn",
         "awsRequestId": "id-1",
+        "tenantId": "blue",
         "trace": "Root=1-2-3",
     }
     later = result(await talk.invoke({}))
     assert "trace" not in later
     assert "clientContext" not in later
+    assert "tenantId" not in later
 
 
 async def test_a_function_has_its_own_variables_and_no_others(functions: Functions) -> None:

@@ -16,6 +16,7 @@ function contextOf(fields) {
     identity: parsed(fields.identity, 'CognitoIdentity'),
     invokedFunctionArn: fields.arn,
     awsRequestId: fields.requestId,
+    tenantId: fields.tenant || undefined,
     getRemainingTimeInMillis() {
       return fields.deadlineMs - Date.now();
     },

@@ -83,8 +83,8 @@ function encode(kind, meta, payload, number = 0, flags = 0) {
 
 /** The fields of an INVOKE's head. Empty ones stand for none. */
 function callFields(head) {
-  const [requestId, deadlineMs, arn, traceId, clientContext, identity] = head.toString('utf8').split('\0');
-  return { requestId, deadlineMs: Number(deadlineMs), arn, traceId, clientContext, identity };
+  const [requestId, deadlineMs, arn, traceId, clientContext, identity, tenant] = head.toString('utf8').split('\0');
+  return { requestId, deadlineMs: Number(deadlineMs), arn, traceId, clientContext, identity, tenant };
 }
 
 /** The flags that say how long a handler ran. */

@@ -10,11 +10,13 @@ const METHODS = { trace: 'TRACE', debug: 'DEBUG', info: 'INFO', log: 'INFO', war
 
 class Logs {
   #requestId = undefined;
+  #tenantId = undefined;
   #json = false;
 
-  /** From here on, lines belong to this request; undefined: to none. */
-  follow(requestId) {
+  /** From here on, lines belong to this request, and to a tenant if there is one; undefined: to none. */
+  follow(requestId, tenant) {
     this.#requestId = requestId;
+    this.#tenantId = tenant || undefined;
   }
 
   /** Give `console` its methods, by the variables of the function. */
@@ -44,7 +46,7 @@ class Logs {
   }
 
   #asJson(timestamp, level, message) {
-    const entry = { timestamp, level, requestId: this.#requestId };
+    const entry = { timestamp, level, requestId: this.#requestId, tenantId: this.#tenantId };
     if (message.length === 1) {
       try {
         return JSON.stringify({ ...entry, message: message[0] }, showErrors);

@@ -92,7 +92,7 @@ class Runtime {
     this.#number = frame.number;
     this.#socket.unref();
     const fields = frames.callFields(frame.head);
-    this.#logs.follow(fields.requestId);
+    this.#logs.follow(fields.requestId, fields.tenant);
     if (fields.traceId) process.env._X_AMZN_TRACE_ID = fields.traceId;
     else delete process.env._X_AMZN_TRACE_ID;
     const began = performance.now();

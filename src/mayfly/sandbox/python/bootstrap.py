@@ -216,6 +216,7 @@ class Runtime:
         fields = frames.call_fields(frame.head)
         request_id, trace_id = fields[0], fields[3]
         self._current.request_id = request_id
+        self._current.tenant_id = fields[6]
         if trace_id:
             os.environ["_X_AMZN_TRACE_ID"] = trace_id
         else:

@@ -83,6 +83,7 @@ class LambdaContext:
         fixed: Fixed,
         client_context: ClientContext | None = None,
         identity: CognitoIdentity | None = None,
+        tenant_id: str | None = None,
     ) -> None:
         self.aws_request_id = request_id
         self.invoked_function_arn = arn
@@ -93,7 +94,7 @@ class LambdaContext:
             self.log_group_name,
             self.log_stream_name,
         ) = fixed
-        self.tenant_id: str | None = None
+        self.tenant_id = tenant_id
         self.client_context = client_context
         self.identity = identity if identity is not None else CognitoIdentity()
         self._deadline_ms = deadline_ms
@@ -112,9 +113,9 @@ class LambdaContext:
 
 def context_of(fields: list[str], fixed: Fixed) -> LambdaContext:
     """From the fields of an INVOKE; `RuntimeFault` when one of its JSON texts is none."""
-    request_id, deadline_ms, arn, _, client, identity = fields
+    request_id, deadline_ms, arn, _, client, identity, tenant = fields
     if not client and not identity:
-        return LambdaContext(request_id, arn, int(deadline_ms), fixed)
+        return LambdaContext(request_id, arn, int(deadline_ms), fixed, tenant_id=tenant or None)
     client_values, identity_values = _object(client, "Client Context"), _object(identity, "Cognito Identity") or {}
     return LambdaContext(
         request_id,
@@ -123,6 +124,7 @@ def context_of(fields: list[str], fixed: Fixed) -> LambdaContext:
         fixed,
         ClientContext(client_values) if client_values is not None else None,
         CognitoIdentity(identity_values.get("cognitoIdentityId"), identity_values.get("cognitoIdentityPoolId")),
+        tenant or None,
     )
 
 

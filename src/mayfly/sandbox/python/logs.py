@@ -17,13 +17,14 @@ from typing import Any, Optional
 _TEXT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
 _TIME = "%Y-%m-%dT%H:%M:%S"
 # Attributes of a record that are not the caller's `extra`.
-_KNOWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "aws_request_id", "taskName"}
+_KNOWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "aws_request_id", "tenant_id", "taskName"}
 
 
 class Current:
     """The invocation that records belong to."""
 
     request_id = ""
+    tenant_id = ""  # of an instance that serves one tenant alone
     find: Optional[Callable[[], str]] = None  # noqa: UP045 (where several run at a time; read at run time on 3.9)
 
     def now(self) -> str:
@@ -38,6 +39,7 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         record.aws_request_id = self.current.now()
+        record.tenant_id = self.current.tenant_id
         try:
             sys.stdout.write(self.format(record) + "\n")
         except Exception:  # logging must not fail the caller: the standard handlers do the same
@@ -64,6 +66,8 @@ class _Json(logging.Formatter):
             "logger": record.name,
             "requestId": getattr(record, "aws_request_id", ""),
         }
+        if tenant_id := getattr(record, "tenant_id", ""):
+            fields["tenantId"] = tenant_id
         if record.exc_info and record.exc_info[0]:
             fields["stackTrace"] = traceback.format_tb(record.exc_info[2])
             fields["errorType"] = record.exc_info[0].__name__

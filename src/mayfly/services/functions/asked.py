@@ -17,3 +17,4 @@ class Asked(msgspec.Struct, frozen=True):
     trace_id: str | None = None  # None: it came without one
     durable_name: str | None = None  # of the execution of a durable function; None: any
     waits: bool = True  # whether for the end of that execution
+    tenant: str | None = None  # on whose behalf; `tenancy.of_call` has looked at it

@@ -18,7 +18,7 @@ from mayfly.clock import Clock
 from mayfly.engine.api import EngineClosedError, ThrottledError
 from mayfly.errors import PlatformError
 from mayfly.services.contract import ServiceError
-from mayfly.services.functions import dead_letters, delivery
+from mayfly.services.functions import dead_letters, delivery, tenancy
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Catalog, Entry
 from mayfly.services.functions.delivery import AsyncEvent, Attempted, Done, TryAgain
@@ -174,6 +174,7 @@ class AsyncInvocations:
         try:
             event = _decode(claim.payload)
             entry = await self._catalog.get(event.name, event.qualifier)
+            tenancy.of_call(entry.function.configuration, event.tenant)
         except msgspec.DecodeError as error:
             return await self._bury(claim, f"not an event: {error}")
         except ServiceError as error:
@@ -206,6 +207,7 @@ class AsyncInvocations:
             client_context=event.client_context,
             trace_id=event.trace_id,
             waits=False,
+            tenant=event.tenant,
         )
         call = asyncio.create_task(self._invoker.invoke(entry, asked))
         try:

@@ -28,6 +28,7 @@ class AsyncEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     client_context: str | None = None
     trace_id: str | None = None
     qualifier: str | None = None  # the version or alias that the caller named; None: $LATEST
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import base64
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from mayfly.clock import iso_millis, utc
-from mayfly.services.functions import capacity, runtimes
+from mayfly.services.functions import capacity, runtimes, tenancy
 from mayfly.services.functions.durable import config as durable_config
 from mayfly.services.functions.fitness import Unfit
 from mayfly.services.functions.logs import settings as log_settings
@@ -100,6 +100,7 @@ def configuration(
         shown["DeadLetterConfig"] = {"TargetArn": chosen.dead_letters}
     if chosen.durable is not None:
         shown["DurableConfig"] = durable_config.shown(chosen.durable)
+    shown.update(cast("FunctionConfigurationTypeDef", tenancy.shown(chosen)))
     _add_state(shown, shown_of)
     if unfit is not None:
         shown["State"] = "Failed"

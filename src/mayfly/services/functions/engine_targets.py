@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 from mayfly.clock import Clock, utc
 from mayfly.engine.api import Target
@@ -59,6 +60,12 @@ class FunctionTarget(Target):
     initialization: str = "on-demand"  # how its instances come to be
     traced: bool = False  # TracingConfig Active
     dead_letters: str | None = None  # ARN of what gets events that are given up
+
+    def of_tenant(self, tenant: str) -> Self:
+        """The target of the instances that serve this tenant alone. What was run for nobody yet may be shared."""
+        return dataclasses.replace(
+            self, key=f"{self.key}\0{tenant}", family=self.key, tenant=tenant, snap_start=False, optimized=False
+        )
 
 
 def log_stream(instance: str, started_at: float, version: str = LATEST, owner: str = "") -> str:

@@ -1,6 +1,6 @@
 """`ports.EventTargets`: how other services invoke functions, asynchronously and within their own transactions."""
 
-from mayfly.services.functions import faults, resource_policy, version_repository
+from mayfly.services.functions import faults, resource_policy, tenancy, version_repository
 from mayfly.services.functions.asynchronous import EventQueue
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.durable.config import UNQUALIFIED
@@ -31,12 +31,14 @@ class FunctionEventTargets:
             )
 
     def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
-        """Accept one invocation; `ServiceError` ResourceNotFoundException for a function that is not there."""
+        """Accept one invocation; `ServiceError` ResourceNotFoundException for a function that is not there,
+        InvalidParameterValueException for one whose calls have to say who the tenant is."""
         named = self._home.parse(arn)
         entry = self._catalog.peek(named.name, named.qualifier)
         found = entry or version_repository.resolve(tx, named.name, named.qualifier)
         if found is None:
             raise faults.function_not_found(self._home.arn(named.name, named.qualifier))
+        tenancy.of_call(found.function.configuration, None)
         if found.function.configuration.durable is not None and named.qualifier is None:
             raise faults.invalid_parameter(UNQUALIFIED)
         self._events.put_new(tx, named, event, options.trace_header)

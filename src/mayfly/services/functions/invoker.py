@@ -140,7 +140,7 @@ class Invoker:
 
     async def run(self, entry: Entry, asked: Asked) -> Invocation:
         """Run the function once, whatever it is; raises as `invoke` does."""
-        target = self._ready(entry.pick())
+        target = self._ready(entry.pick(), asked)
         call = self._call(target, asked)
         try:
             if not asked.tail:
@@ -165,7 +165,7 @@ class Invoker:
             ended = asyncio.create_task(self._durables.invoke(entry, asked), name=f"stream-{asked.request_id}")
             whole = await ended
             return Flow(whole.version, whole, ended, whole.trace_id)
-        target = self._ready(entry.pick())
+        target = self._ready(entry.pick(), asked)
         call = self._call(target, asked)
         streamed = Streamed(sys.maxsize, Upstream()) if tunnel else Streamed(self._limits.stream_bytes)
         task = asyncio.create_task(
@@ -205,17 +205,18 @@ class Invoker:
             asked.arn,
             self._traces.of(asked.trace_id, target.name, active=target.traced),
             asked.client_context,
+            tenant=asked.tenant,
             rated=asked.source != "event",
             source=asked.source,
         )
 
-    def _ready(self, target: FunctionTarget) -> FunctionTarget:
+    def _ready(self, target: FunctionTarget, asked: Asked) -> FunctionTarget:
         if target.reserved_concurrency == 0:
             self._recorder.throttled(target.name)
             raise ThrottledError("function", 0)
         if target.state != "Active":
             raise NotInvocableError(target)
-        return target
+        return target.of_tenant(asked.tenant) if asked.tenant else target
 
     def _invocation(self, target: FunctionTarget, call: Call, outcome: Outcome, tail: bytes) -> Invocation:
         result = results.result(outcome, call.request_id, target.timeout_s, self._limits.payload_bytes)

@@ -117,6 +117,7 @@ class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     dead_letters: str | None = None  # ARN of the queue or topic that events go to which are given up
     layers: tuple[Layer, ...] = ()  # in the order in which they are laid over one another
     durable: Durable | None = None  # from its creation on, or never
+    per_tenant: bool = False  # an instance serves one tenant alone; never changes
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):

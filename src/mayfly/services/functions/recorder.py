@@ -213,6 +213,7 @@ class Recorder:
             architecture=target.architecture,
             outcome=outcome_name(outcome),
             source=call.source or "request",
+            tenant=target.tenant,
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from mayfly.sandbox.wasm import artifacts
-from mayfly.services.functions import capacity, dead_letters, faults, image_process, tracing
+from mayfly.services.functions import capacity, dead_letters, faults, image_process, tenancy, tracing
 from mayfly.services.functions.durable import config as durable_config
 from mayfly.services.functions.logs import settings as log_settings
 from mayfly.services.functions.model import Architecture, Configuration, PackageType
@@ -52,12 +52,13 @@ def new_configuration(params: Mapping[str, Any], limits: FunctionLimits, host: A
     durable = durable_config.created(params)
     if params.get("PackageType", "Zip") == "Image":
         base = Configuration("", "", params["Role"], architecture=host, package="Image", durable=durable)
-        return changed(base, params, limits, host)
+        return changed(msgspec.structs.replace(base, per_tenant=tenancy.asked(params)), params, limits, host)
     if "Runtime" not in params or "Handler" not in params:
         raise faults.invalid_parameter(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
         )
     base = Configuration(params["Runtime"], params["Handler"], params["Role"], architecture=host, durable=durable)
+    base = msgspec.structs.replace(base, per_tenant=tenancy.asked(params))
     return changed(base, params, limits, host)
 
 
@@ -101,6 +102,7 @@ def changed(
         changes["tracing"] = tracing.active_of(params["TracingConfig"], base.tracing)
     changes["architecture"] = architecture(params, base.architecture, host)
     configuration = msgspec.structs.replace(base, **changes)
+    tenancy.check(configuration)
     if configuration.snap_start and configuration.runtime == artifacts.NAME:
         raise faults.invalid_parameter(f"{artifacts.NAME} is not supported for SnapStart enabled functions.")
     if configuration.snap_start and configuration.runtime.startswith(("nodejs", "ruby")):
@@ -176,7 +178,6 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
     asked = {
         "VpcConfig with subnets": bool(vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")),
         "FileSystemConfigs": bool(params.get("FileSystemConfigs")),
-        "TenancyConfig": "TenancyConfig" in params,
         "RuntimeConfig": "RuntimeConfig" in params,
         "AcceleratorConfig": "AcceleratorConfig" in params,
         "PublishTo, which is for capacity providers": "PublishTo" in params,

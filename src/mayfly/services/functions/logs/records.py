@@ -65,7 +65,7 @@ def init_report(
 
 
 def start(target: FunctionTarget, call: Call, at: float) -> list[Event]:
-    about = {"requestId": call.request_id, "version": target.version, **_tracing(target, call)}
+    about = {"requestId": call.request_id, "version": target.version, **_tenant(target), **_tracing(target, call)}
     return _record(target, at, "platform.start", "INFO", about)
 
 
@@ -79,7 +79,7 @@ def endings(target: FunctionTarget, call: Call, outcome: Outcome, took: report.F
         found += init_report(target, took.init_ms, spoiled, at, restored=False)
     if failure is not None and (cause := _fault(failure, call.request_id, target.timeout_s)) is not None:
         found += _record(target, at, "platform.fault", "WARN", cause)
-    about = {"requestId": call.request_id, **_status(failure), **_tracing(target, call)}
+    about = {"requestId": call.request_id, **_status(failure), **_tenant(target), **_tracing(target, call)}
     done = {"durationMs": round(took.duration_ms, 3), "producedBytes": len(outcome.payload)}
     metrics: dict[str, object] = {
         "durationMs": round(took.duration_ms, 3),
@@ -149,6 +149,10 @@ def _fault(failure: Failure, request_id: str, timeout_s: float) -> str | None:
     if failure.kind in ("raised", "init-raised", "restore-raised") and not failure.error_type:
         return None
     return f"RequestId: {request_id} Error: {results.cause(failure, timeout_s)}"
+
+
+def _tenant(target: FunctionTarget) -> Mapping[str, object]:
+    return {"tenantId": target.tenant} if target.tenant else {}
 
 
 def _tracing(target: FunctionTarget, call: Call) -> Mapping[str, object]:

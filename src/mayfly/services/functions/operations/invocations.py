@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mayfly.engine.api import ThrottledError
 from mayfly.errors import PlatformError
 from mayfly.services.contract import Reply, RequestContext, operation
-from mayfly.services.functions import faults, invoker, tracing
+from mayfly.services.functions import faults, invoker, tenancy, tracing
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Calls, Entries, Intake
 from mayfly.services.functions.delivery import AsyncEvent
@@ -53,10 +53,9 @@ class InvocationOperations:
         limit = self._limits.async_payload_bytes if kind == "Event" else self._limits.payload_bytes
         if len(payload) > limit:
             raise faults.request_too_large(limit)
-        if "TenantId" in params:
-            raise faults.not_built("tenant isolation")
         client_context = read_client_context(params.get("ClientContext"))
         entry = self._catalog.peek(name, qualifier) or await self._catalog.get(name, qualifier)
+        tenant = tenancy.of_call(entry.function.configuration, params.get("TenantId"))
         durable = entry.function.configuration.durable is not None
         if durable and qualifier is None:
             raise faults.invalid_parameter(UNQUALIFIED)
@@ -81,11 +80,15 @@ class InvocationOperations:
             return {"StatusCode": 202, "DurableExecutionArn": started.durable_arn}
         if kind == "Event":
             trace_id, now = self._calls.trace_of(entry, trace_id), self._intake.now()
-            event = AsyncEvent(context.request_id, name, arn, payload, now, 0, client_context, trace_id, qualifier)
+            event = AsyncEvent(
+                context.request_id, name, arn, payload, now, 0, client_context, trace_id, qualifier, tenant
+            )
             await self._intake.accept(event)
             return Reply({"StatusCode": 202}, ((tracing.HEADER, trace_id),))
         tail = params.get("LogType") == "Tail"
-        asked = Asked(payload, context.request_id, arn, "request", tail, client_context, trace_id, durable_name)
+        asked = Asked(
+            payload, context.request_id, arn, "request", tail, client_context, trace_id, durable_name, tenant=tenant
+        )
         with refusals():
             invocation = await self._calls.invoke(entry, asked)
         return _reply(invocation, tail=tail)

@@ -7,7 +7,7 @@ import msgspec
 
 from mayfly.clock import Clock, utc
 from mayfly.services.contract import RequestContext, ServiceError, operation
-from mayfly.services.functions import allowance, faults, version_repository
+from mayfly.services.functions import allowance, faults, tenancy, version_repository
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import LATEST, Alias, Function, ProvisionedSettings, Subject, Version
 from mayfly.services.functions.names import Home, Reference
@@ -153,6 +153,8 @@ class ProvisionedOperations:
             if isinstance(other, Version) and other.label == label:
                 raise faults.version_provisioned()
         version = version_repository.find_version(reader, subject.function_name, label)
+        if version is not None:
+            tenancy.refuse(version.configuration, "Provisioned Concurrency")
         if version is not None and version.configuration.snap_start:
             raise faults.snap_start_provisioning()
         if version is not None and version.scaling is not None:

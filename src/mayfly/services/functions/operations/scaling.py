@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.functions import allowance, faults, version_repository
+from mayfly.services.functions import allowance, faults, tenancy, version_repository
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import Scaling, Subject, Version
 from mayfly.services.functions.names import Home, Reference
@@ -83,6 +83,7 @@ class ScalingOperations:
             labels = (other.label,) if isinstance(other, Version) else (other.version, other.second)
             if label in labels:
                 raise faults.provisioned_version(label)
+        tenancy.refuse(version.configuration, "FunctionScalingConfig")
         if not wanted.least:
             return
         if version.configuration.snap_start:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mayfly.errors import PlatformError
 from mayfly.services.contract import Reply, RequestContext, operation
-from mayfly.services.functions import faults, invoker, tracing
+from mayfly.services.functions import faults, invoker, tenancy, tracing
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Entries, Streams
 from mayfly.services.functions.invoker import Flow
@@ -40,10 +40,9 @@ class StreamingOperations:
         assert isinstance(payload, bytes), "the wire gives blobs as bytes"
         if len(payload) > self._limits.payload_bytes:
             raise faults.request_too_large(self._limits.payload_bytes)
-        if "TenantId" in params:
-            raise faults.not_built("tenant isolation")
         client_context = read_client_context(params.get("ClientContext"))
         entry = await self._catalog.get(reference.name, reference.qualifier)
+        tenant = tenancy.of_call(entry.function.configuration, params.get("TenantId"))
         if params.get("InvocationType") == "DryRun":
             return {"StatusCode": 204, "EventStream": _nothing()}
         payload = invoker.check_json(payload)
@@ -56,6 +55,7 @@ class StreamingOperations:
             tail,
             client_context,
             context.headers.get(tracing.HEADER),
+            tenant=tenant,
         )
         with refusals():
             flow = await self._calls.stream(entry, asked)

@@ -8,7 +8,7 @@ import msgspec
 from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.functions import describe, faults, repository, version_repository
+from mayfly.services.functions import describe, faults, repository, tenancy, version_repository
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import Cors, FunctionUrl, Subject, Version
 from mayfly.services.functions.names import Home, Reference
@@ -62,6 +62,9 @@ class UrlOperations:
                     f"Failed to create function url config for [functionArn = {arn}]. "
                     "Error message:  FunctionUrlConfig exists for this Lambda function"
                 )
+            function = repository.find(tx, reference.name)
+            assert function is not None, "it was found in this transaction"
+            tenancy.refuse(function.configuration, "A function URL")
             repository.link_url(tx, url.url_id, reference.name, reference.qualifier)
             return msgspec.structs.replace(subject, url=url)
 

@@ -40,7 +40,7 @@ _IMAGE_DEFAULTS: dict[str, Any] = {"ImageConfig": {}}
 _LOOK_EVERY_S = 0.2
 _CAPACITY = "CapacityProviderConfig"
 _PLAIN = ("Role", "Handler", "Runtime")
-_AT_CREATION = ("Architectures", "PackageType")
+_AT_CREATION = ("Architectures", "PackageType", "TenancyConfig")
 
 
 class Function:
@@ -67,6 +67,7 @@ class Function:
         ImageConfig=fields(EntryPoint=STRINGS, Command=STRINGS, WorkingDirectory=STRING),
         ReservedConcurrentExecutions=INTEGER,
         Tags=TAGS,
+        TenancyConfig=fields("TenantIsolationMode", TenantIsolationMode=STRING),
         CapacityProviderConfig=fields(
             "LambdaManagedInstancesCapacityProviderConfig",
             LambdaManagedInstancesCapacityProviderConfig=fields(
@@ -77,7 +78,7 @@ class Function:
             ),
         ),
     )
-    replaced_by = frozenset({"FunctionName", "PackageType"})
+    replaced_by = frozenset({"FunctionName", "PackageType", "TenancyConfig"})
     attributes = frozenset({"Arn"})
 
     def physical_id(self, target: Target, properties: Mapping[str, Any]) -> str:

@@ -16,7 +16,8 @@ $stderr.sync = true
 # What a handler is told of its call, under the name that it has on AWS.
 class LambdaContext
   attr_reader :aws_request_id, :invoked_function_arn, :deadline_ms, :identity, :client_context,
-              :function_name, :function_version, :memory_limit_in_mb, :log_group_name, :log_stream_name
+              :function_name, :function_version, :memory_limit_in_mb, :log_group_name, :log_stream_name,
+              :tenant_id
 
   def initialize(headers)
     @aws_request_id = headers['lambda-runtime-aws-request-id']
@@ -24,6 +25,7 @@ class LambdaContext
     @deadline_ms = headers['lambda-runtime-deadline-ms'].to_i
     @identity = parsed(headers['lambda-runtime-cognito-identity'])
     @client_context = parsed(headers['lambda-runtime-client-context'])
+    @tenant_id = headers['lambda-runtime-aws-tenant-id']
     @function_name = ENV['AWS_LAMBDA_FUNCTION_NAME']
     @function_version = ENV['AWS_LAMBDA_FUNCTION_VERSION']
     @memory_limit_in_mb = ENV['AWS_LAMBDA_FUNCTION_MEMORY_SIZE']
