@@ -17,6 +17,7 @@ SERVICES = ROOT / "src" / "mayfly" / "services"
 REFERENCE = ROOT / "docs" / "reference"
 NAMES = {
     "functions": ("lambda", "AWS Lambda"),
+    "functions/rollouts": ("codedeploy", "AWS CodeDeploy"),
     "objects": ("s3", "Amazon S3"),
     "tables": ("dynamodb", "Amazon DynamoDB"),
     "events": ("events", "Amazon EventBridge"),
@@ -71,6 +72,18 @@ def operations_in(path: Path) -> list[str]:
     return found
 
 
+def operation_modules() -> list[Path]:
+    """Every module that may hold handlers."""
+    return sorted(path for path in SERVICES.rglob("*.py") if "operations" in (path.parent.name, path.stem))
+
+
+def service_of(path: Path) -> str:
+    """The key of `NAMES` under which a module's operations are: the longest that names it."""
+    place = path.relative_to(SERVICES)
+    inside = [f"{place.parts[0]}/{part}" for part in (*place.parts[1:-1], place.stem)]
+    return next((key for key in inside if key in NAMES), place.parts[0])
+
+
 def operations() -> str:
     """The page of operations."""
     lines = [
@@ -83,10 +96,7 @@ def operations() -> str:
         "",
     ]
     for folder, (name, title) in NAMES.items():
-        package, _, module = folder.partition("/")
-        modules = (path for path in (SERVICES / package).rglob("*.py") if "operations" in (path.parent.name, path.stem))
-        paths = sorted(modules)
-        chosen = [path for path in paths if (path.stem == module if module else path.stem != "sts")]
+        chosen = [path for path in operation_modules() if service_of(path) == folder]
         names = sorted(name for path in chosen for name in operations_in(path))
         lines += [f"## {title} (`{name}`): {len(names)}", "", ", ".join(f"`{name}`" for name in names) + ".", ""]
     return "\n".join(lines)

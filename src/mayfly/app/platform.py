@@ -136,13 +136,15 @@ async def _built(
     watching = Watching(base.settings, base.store, base.clock, base.ledger, base.records.flush, targets, events)
     queues = messaging.queues
     objects = ObjectsService(base.store, base.blobs, targets, base.clock, events)
-    outside = Outside(targets, queues.source, queues.sink, vault, events, watching.calls, objects)
+    outside = Outside(
+        targets, queues.source, queues.sink, vault, events, watching.calls, objects, watching.metrics, base.ledger
+    )
     compute = await Compute.build(base, machine, watching.calls.throttled, objects, outside, life)
     targets.add("lambda", compute.functions.event_targets)
     targets.add("logs", base.logs.event_targets)
     tables = TablesService(base.store, base.clock)
     workers = compute.workers(base)
-    below: list[Service] = [compute.functions.service, objects, tables, base.logs]
+    below: list[Service] = [*compute.functions.services, objects, tables, base.logs]
     below += [base.identity.iam, base.identity.sts, *messaging.services, watching.metrics]
     if workers is not None:
         below = [workers.settling(service) for service in below]

@@ -110,13 +110,17 @@ class Ledger:
         assert row is not None, "an aggregate has a row"
         return int(row[0])
 
+    async def settle(self) -> None:
+        """Return when everything that was recorded before the call is in the database."""
+        assert self._flush is not None, "the ledger has no journal yet"
+        await self._flush()
+
     async def sums(self, account: str, since: float, until: float, *, by_tenant: bool = False) -> list[Sums]:
         """Usage of the whole hours that begin in [since, until), Unix seconds, everything recorded so far included.
 
         With `by_tenant`, of the functions that keep their tenants apart, for each of these.
         """
-        assert self._flush is not None, "the ledger has no journal yet"
-        await self._flush()
+        await self.settle()
         span = {"account": account, "since": _hour_of(since), "until": int(until * 1000)}
 
         def body(reader: Reader) -> list[Sums]:

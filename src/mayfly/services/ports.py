@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from mayfly.services.contract import Principal, RequestContext
-from mayfly.store.api import Tx
+from mayfly.store.api import Reader, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +293,26 @@ class FunctionCounts(Protocol):
         """Add to a metric, now. What was counted within a second of a crash may be lost; it says nothing of work."""
 
 
+class AlarmStates(Protocol):
+    """Given by metrics, used by functions: how alarms stand."""
+
+    def states(self, reader: Reader, names: Sequence[str]) -> Mapping[str, str]:
+        """ "OK", "ALARM" or "INSUFFICIENT_DATA" by name, of those that there are."""
+
+
+class CallLedger(Protocol):
+    """Given by the composition root, used by functions: the record of every call that ran."""
+
+    async def settle(self) -> None:
+        """Return when everything that was recorded before the call is in the database."""
+
+    def position(self, reader: Reader) -> int:
+        """The position after the last records."""
+
+    def records_after(self, reader: Reader, position: int, limit: int) -> tuple[int, list[UsageRecord]]:
+        """Up to `limit` batches of records that came after `position`, and the position after them."""
+
+
 class Vault(Protocol):
     """Given by the composition root, used by services that keep secrets of others: what they are at rest."""
 
@@ -327,6 +347,8 @@ class SdkOperations(Protocol):
 __all__ = [
     "PLAIN",
     "UNHEARD",
+    "AlarmStates",
+    "CallLedger",
     "CallRecords",
     "CodeSource",
     "Credentials",

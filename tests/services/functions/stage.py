@@ -44,7 +44,7 @@ from mayfly.services.objects.service import ObjectsService
 from mayfly.services.ports import PLAIN, UNHEARD, Credentials, LogLines, TargetOptions, UsageRecord
 from mayfly.services.queues.service import QueuesService
 from mayfly.settings import FunctionLimits, ImageSettings, Settings
-from mayfly.store.api import Claim, NewItem, Tx
+from mayfly.store.api import Claim, NewItem, Reader, Tx
 from mayfly.store.files import FileBlobs
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
@@ -224,6 +224,28 @@ class Records:
     def lines(self) -> list[str]:
         return [event.message for event in self.events]
 
+    # As `ports.CallLedger`.
+
+    async def settle(self) -> None:
+        """All of it is there at once."""
+
+    def position(self, reader: Reader) -> int:
+        return len(self.usage)
+
+    def records_after(self, reader: Reader, position: int, limit: int) -> tuple[int, list[UsageRecord]]:
+        found = self.usage[position : position + limit]
+        return position + len(found), found
+
+
+@dataclass
+class AlarmsAsSet:
+    """`ports.AlarmStates` that a test sets."""
+
+    known: dict[str, str] = field(default_factory=dict)
+
+    def states(self, reader: Reader, names: Sequence[str]) -> dict[str, str]:
+        return {name: self.known[name] for name in names if name in self.known}
+
 
 def choose(identifier: str) -> RuntimeChoice | RuntimeAbsent:
     if identifier in ("python3.15", "nodejs26.x"):
@@ -293,6 +315,13 @@ class WatchedQueue(SqlReadyQueue):
             await self._changed.wait()
             self._changed.clear()
 
+    async def more_than(self, times: int, *what: str) -> None:
+        """Return once these happened more than `times` times, together."""
+        async with asyncio.timeout(60):
+            while sum(self._happened[each] for each in what) <= times:
+                self._changed.clear()
+                await self._changed.wait()
+
     def happened(self, what: str) -> int:
         return self._happened[what]
 
@@ -349,6 +378,7 @@ class Stage:
         self.queue = WatchedQueue(store, clock)
         self.blobs = FileBlobs(data / "blobs", store, clock)
         self.counts = Counts()
+        self.alarms = AlarmsAsSet()
         self.queues = QueuesService(store, clock)
         self.targets = Targets()
         self.targets.add("sqs", self.queues.event_targets)
@@ -387,6 +417,8 @@ class Stage:
                 UNHEARD,
                 self.counts,
                 self.objects,
+                self.alarms,
+                self.records,
             ),
         )
         self.targets.add("lambda", self.functions.event_targets)

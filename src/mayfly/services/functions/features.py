@@ -6,6 +6,7 @@ from mayfly.services.functions.durable.feature import DurableFunctions
 from mayfly.services.functions.layers.feature import Layers
 from mayfly.services.functions.mappings.feature import Mappings
 from mayfly.services.functions.parts import Feature, Parts
+from mayfly.services.functions.rollouts.feature import Rollouts
 from mayfly.services.functions.signing.feature import Signing
 
 # The packages with migrations.
@@ -14,6 +15,7 @@ MIGRATED = (
     "mayfly.services.functions.durable",
     "mayfly.services.functions.layers",
     "mayfly.services.functions.mappings",
+    "mayfly.services.functions.rollouts",
     "mayfly.services.functions.signing",
 )
 
@@ -24,5 +26,6 @@ def features(parts: Parts) -> Sequence[Feature]:
         Layers(parts),
         DurableFunctions(parts),
         Mappings(parts),
+        Rollouts(parts),
         Signing(parts),
     )

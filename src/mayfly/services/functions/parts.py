@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mayfly.clock import Clock
 from mayfly.engine.api import Engine
+from mayfly.services.contract import Service
 from mayfly.services.functions.asynchronous import EventQueue
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.code.library import CodeLibrary
@@ -15,10 +16,13 @@ from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.layers.contents import LayerContents
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.provisioning import Provisioner
 from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.signing.checking import SigningCheck
 from mayfly.services.functions.signing.configs import SigningConfigOperations
 from mayfly.services.ports import (
+    AlarmStates,
+    CallLedger,
     EventTargets,
     FunctionCounts,
     ObjectSink,
@@ -43,6 +47,8 @@ class Outside:
     events: PlatformEvents
     counts: FunctionCounts
     objects: ObjectSink
+    alarms: AlarmStates
+    ledger: CallLedger
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class Parts:
     sources: CodeSources
     editor: Editor
     publisher: Publisher
+    provisioner: Provisioner
     catalog: Catalog
     calls: Invoker
     events: EventQueue
@@ -84,3 +91,11 @@ class Feature(Protocol):
 
     async def stop(self, grace_s: float) -> None:
         """End it. Before functions can be invoked no more; what takes longer than `grace_s` is cut short."""
+
+
+@runtime_checkable
+class Serving(Protocol):
+    """A feature that is a service of its own on the wire, besides."""
+
+    @property
+    def service(self) -> Service: ...

@@ -18,7 +18,7 @@ import os
 import platform
 import random
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
 from mayfly.clock import Clock
@@ -27,7 +27,7 @@ from mayfly.errors import PlatformError
 from mayfly.images.service import Images
 from mayfly.policy.egress import parse as parse_egress
 from mayfly.sandbox.api import SandboxSpec
-from mayfly.services.contract import Handler, ServiceError, operations_of
+from mayfly.services.contract import Handler, Service, ServiceError, operations_of
 from mayfly.services.functions import repository, runtimes
 from mayfly.services.functions.asynchronous import AsyncInvocations, EventIntake, EventQueue, default_concurrency
 from mayfly.services.functions.catalog import Catalog
@@ -67,7 +67,7 @@ from mayfly.services.functions.operations.streaming import StreamingOperations
 from mayfly.services.functions.operations.tags import TagOperations
 from mayfly.services.functions.operations.urls import UrlOperations
 from mayfly.services.functions.operations.versions import VersionOperations
-from mayfly.services.functions.parts import Outside, Parts
+from mayfly.services.functions.parts import Outside, Parts, Serving
 from mayfly.services.functions.provisioning import Provisioner
 from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.recorder import Recorder
@@ -234,6 +234,7 @@ class FunctionsService:
             sources,
             editor,
             publisher,
+            provisioner,
             catalog,
             calls,
             events,
@@ -285,6 +286,11 @@ class FunctionsService:
             InvocationOperations(home, catalog, calls, EventIntake(store, events, clock), limits),
             StreamingOperations(home, catalog, calls, limits),
             *(group for feature in self._features for group in feature.operations),
+        )
+        # On the wire: `lambda`, and what its features answer besides.
+        self.services: Sequence[Service] = (
+            self.service,
+            *(feature.service for feature in self._features if isinstance(feature, Serving)),
         )
 
     async def level_of_each(self) -> dict[str, str]:

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mayfly.clock import Clock
 from mayfly.errors import MayflyError
 from mayfly.services.contract import Handler, operations_of
-from mayfly.services.metrics import series
+from mayfly.services.metrics import alarms, series
 from mayfly.services.metrics import statements as sql
 from mayfly.services.metrics.alarms import Alarms
 from mayfly.services.metrics.evaluation import Evaluation
@@ -16,7 +16,7 @@ from mayfly.services.metrics.operations.alarms import AlarmOperations
 from mayfly.services.metrics.operations.data import DataOperations, Settle
 from mayfly.services.metrics.operations.tags import TagOperations
 from mayfly.services.ports import EventTargets, PlatformEvents
-from mayfly.store.api import Store, Tx
+from mayfly.store.api import Reader, Store, Tx
 
 TIDY_INTERVAL_S = 600.0
 PACKAGE = "mayfly.services.metrics"
@@ -41,13 +41,17 @@ class MetricsService:
     ) -> None:
         self._store = store
         self._clock = clock
-        alarms = Alarms(clock, targets, events, account, region)
-        self.evaluation = Evaluation(store, clock, alarms, settle)
+        changes = Alarms(clock, targets, events, account, region)
+        self.evaluation = Evaluation(store, clock, changes, settle)
         self.operations: Mapping[str, Handler] = operations_of(
             DataOperations(store, clock, settle),
-            AlarmOperations(store, clock, alarms),
-            TagOperations(store, alarms),
+            AlarmOperations(store, clock, changes),
+            TagOperations(store, changes),
         )
+
+    def states(self, reader: Reader, names: Sequence[str]) -> Mapping[str, str]:
+        """See `ports.AlarmStates`."""
+        return {name: alarm.state for name in names if (alarm := alarms.find(reader, name)) is not None}
 
     async def run(self) -> None:
         """Look at alarms and join old points, until cancelled."""

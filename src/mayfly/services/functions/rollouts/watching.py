@@ -1,0 +1,34 @@
+"""What the calls of a new version come to: read from the ledger of calls, each record once."""
+
+from mayfly.policy.quantiles import bucket, merge, quantile
+from mayfly.policy.rollouts import Observed
+from mayfly.services.functions.rollouts.model import Watched
+from mayfly.services.ports import CallLedger
+from mayfly.store.api import Reader
+
+SLOWEST = 0.95  # the percentile that latency is judged by
+_BATCHES = 50  # of the ledger in one transaction
+
+
+def begin(reader: Reader, ledger: CallLedger) -> Watched:
+    """Calls from now on."""
+    return Watched(ledger.position(reader))
+
+
+def read_on(reader: Reader, ledger: CallLedger, watched: Watched, version_arn: str) -> Watched:
+    """With what was recorded since."""
+    position, records = ledger.records_after(reader, watched.position, _BATCHES)
+    calls, errors = watched.calls, watched.errors
+    durations = dict(watched.durations)
+    for record in records:
+        if record.function_arn == version_arn:
+            calls += 1
+            errors += record.outcome != "ok"
+            merge(durations, {bucket(record.duration_ms): 1.0})
+    # What is older than the ledger keeps may be gone: then there is nothing before its end.
+    return Watched(position if records else ledger.position(reader), calls, errors, durations)
+
+
+def observed(watched: Watched) -> Observed:
+    """As policy wants it."""
+    return Observed(watched.calls, watched.errors, quantile(watched.durations, SLOWEST))
