@@ -23,6 +23,7 @@ from benchmarks.programs import programs
 from benchmarks.queues import queues
 from benchmarks.report import Report, Row
 from benchmarks.schedules import schedules
+from benchmarks.swaps import swaps
 from benchmarks.topics import topics
 from benchmarks.wasm import wasm
 from benchmarks.workers import workers
@@ -121,6 +122,7 @@ CASES = {
     "schedules": schedules,
     "queues": queues,
     "mappings": mappings,
+    "swaps": swaps,
     "long-queue": long_queue,
     "many": many,
 }

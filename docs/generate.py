@@ -38,6 +38,7 @@ COMMANDS = (
     "doctor",
     "env",
     "deploy",
+    "dev",
     "delete",
     "image",
     "image import",

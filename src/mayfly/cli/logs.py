@@ -1,5 +1,6 @@
 """`mayfly logs`: what a function wrote, and what it goes on writing."""
 
+import contextlib
 import json
 import sys
 import time
@@ -16,6 +17,7 @@ from mayfly.cli.output import console, escape, fail, failures_in_one_line, reada
 from mayfly.cli.spans import parse_span
 
 FOLLOW_INTERVAL_S = 0.4
+_OVERLAP_MS = 10_000
 _PLATFORM = ("START ", "END ", "REPORT ", "INIT_START ", "INIT_REPORT ", "RESTORE_START ", "RESTORE_REPORT ")
 
 
@@ -54,20 +56,32 @@ def _events(client: Any, group: str, start_ms: int, pattern: str) -> Iterator[di
 
 
 def _follow(client: Any, group: str, start_ms: int, pattern: str) -> Iterator[dict[str, Any]]:
-    """Events as they come. Overlapping reads catch late ones; ids keep each from being printed twice."""
-    seen: dict[str, int] = {}
-    newest = start_ms
+    tail = Tail(client, group, start_ms, pattern)
     while True:
-        try:
-            for event in _events(client, group, max(start_ms, newest - 10_000), pattern):
-                if event["eventId"] not in seen:
-                    seen[event["eventId"]] = event["timestamp"]
-                    newest = max(newest, event["timestamp"])
-                    yield event
-        except client.exceptions.ResourceNotFoundException:
-            pass  # the function has not run yet: its group appears with its first line
-        seen = {key: timestamp for key, timestamp in seen.items() if timestamp >= newest - 10_000}
+        yield from tail.fresh()
         time.sleep(FOLLOW_INTERVAL_S)
+
+
+class Tail:
+    """Events of a log group as they come. Overlapping reads catch late ones; ids keep each from being told twice."""
+
+    def __init__(self, client: Any, group: str, start_ms: int, pattern: str = "") -> None:
+        self._client = client
+        self._group = group
+        self._pattern = pattern
+        self._seen: dict[str, int] = {}
+        self._start = self._newest = start_ms
+
+    def fresh(self) -> Iterator[dict[str, Any]]:
+        """Those that were not told yet; none of a group that is not there yet, for it comes with its first line."""
+        since = max(self._start, self._newest - _OVERLAP_MS)
+        with contextlib.suppress(self._client.exceptions.ResourceNotFoundException):
+            for event in _events(self._client, self._group, since, self._pattern):
+                if event["eventId"] not in self._seen:
+                    self._seen[event["eventId"]] = event["timestamp"]
+                    self._newest = max(self._newest, event["timestamp"])
+                    yield event
+        self._seen = {key: at for key, at in self._seen.items() if at >= self._newest - _OVERLAP_MS}
 
 
 def _print_event(event: dict[str, Any], as_json: bool) -> None:

@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -22,7 +22,9 @@ import uv
 from mayfly.errors import CallerError
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date that a zip can hold
-SKIPPED_FOLDERS = frozenset((".git", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".aws-sam"))
+SKIPPED_FOLDERS = frozenset(
+    (".git", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".aws-sam", ".mayfly")
+)
 REQUIREMENTS = "requirements.txt"
 _CHUNK = 1 << 20
 
@@ -91,13 +93,13 @@ def _installed(requirements: Path, python: str, cache: Path, report: Report) -> 
     return target
 
 
-def _files(roots: list[Path]) -> Iterator[tuple[str, Path]]:
+def files(roots: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     """Names in the zip and the files they come from, sorted; a later root wins over an earlier one."""
     found: dict[str, Path] = {}
     for root in roots:
-        for folder, names, files in os.walk(root):
+        for folder, names, present in os.walk(root):
             names[:] = sorted(name for name in names if name not in SKIPPED_FOLDERS)
-            for file in files:
+            for file in present:
                 path = Path(folder) / file
                 if path.suffix != ".pyc" and path.is_file():
                     found[path.relative_to(root).as_posix()] = path
@@ -108,7 +110,7 @@ def _fingerprint(roots: list[Path]) -> str:
     """A digest of all names, modes and contents; installed distributions count by name and size, being immutable."""
     digest = hashlib.sha256()
     own = roots[-1]
-    for name, path in _files(roots):
+    for name, path in files(roots):
         facts = path.stat()
         content = file_digest(path) if own in path.parents else str(facts.st_size)
         digest.update(f"{name}\0{facts.st_mode & 0o111:o}\0{content}\n".encode())
@@ -119,7 +121,7 @@ def _write_zip(roots: list[Path], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, path in _files(roots):
+        for name, path in files(roots):
             entry = zipfile.ZipInfo(name, EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             mode = 0o755 if path.stat().st_mode & 0o111 else 0o644

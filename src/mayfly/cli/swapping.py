@@ -1,18 +1,19 @@
 """One function whose files change: what changed of its folder is sent, and its next call runs it. `mayfly dev` asks."""
 
 import base64
+import hashlib
 import io
 import json
 import stat
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from mayfly.cli.connection import Connection
-from mayfly.cli.packaging import EPOCH, SKIPPED_FOLDERS
+from mayfly.cli.packaging import EPOCH, SKIPPED_FOLDERS, files
 
 PAGE = "/_mayfly/dev"
 
@@ -28,52 +29,78 @@ def name_in_package(path: Path, root: Path) -> str | None:
     return relative.as_posix()
 
 
-def archived(files: Iterable[tuple[str, Path]]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Of one file, at one moment."""
+
+    data: bytes
+    executable: bool
+
+    @classmethod
+    def of(cls, path: Path) -> "Content | None":
+        """None where there is no file."""
+        try:
+            return cls(path.read_bytes(), bool(path.stat().st_mode & 0o111))
+        except OSError:
+            return None
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.data).digest() + bytes([self.executable])
+
+
+def archived(files: Mapping[str, Content]) -> bytes:
     """A zip of files under the names that they have in a package. Not compressed: it goes to this machine, or near."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, path in files:
+        for name, content in files.items():
             entry = zipfile.ZipInfo(name, EPOCH)
-            mode = 0o755 if path.stat().st_mode & 0o111 else 0o644
-            entry.external_attr = (stat.S_IFREG | mode) << 16
-            archive.writestr(entry, path.read_bytes())
+            entry.external_attr = (stat.S_IFREG | (0o755 if content.executable else 0o644)) << 16
+            archive.writestr(entry, content.data)
     return buffer.getvalue()
 
 
 @dataclass
 class Swapper:
-    """Of one function; `base` is what it runs on, as the server calls it."""
+    """Of one function; `base` is what it runs on, as the server calls it, `known` the files that are in that, with the
+    digests of those that were sent."""
 
     connection: Connection
     function: str
     root: Path
     base: str
+    known: dict[str, bytes]
 
     @classmethod
     def begin(cls, connection: Connection, function: str, root: Path) -> "Swapper":
         """`MayflyError` when its code cannot be swapped."""
-        return cls(connection, function, root, connection.get(f"{PAGE}/{quote(function, safe='')}")["base"])
+        base = connection.get(f"{PAGE}/{quote(function, safe='')}")["base"]
+        return cls(connection, function, root, base, {name: b"" for name, _ in files([root])})
 
     def swap(self, changed: Iterable[Path]) -> list[str]:
         """Have the next call run these files as they are now; their names, or an empty list if none is of the package.
 
         `RefusedError`, with status 409 when it does not run on what it did: deploy it again.
         """
-        present: list[tuple[str, Path]] = []
+        present: dict[str, Content] = {}
         removed: list[str] = []
         for path in sorted(set(changed)):
             name = name_in_package(path, self.root)
             if name is None or path.is_dir():
                 continue
-            if path.is_file():
-                present.append((name, path))
-            else:
-                removed.append(name)
+            if (content := Content.of(path)) is None:
+                if name in self.known:  # and not something that came and went
+                    removed.append(name)
+            elif content.digest != self.known.get(name):
+                present[name] = content
         if not present and not removed:
             return []
-        change = {"base": self.base, "removed": removed, "archive": _base64(archived(present)) if present else ""}
-        self.base = self._post(change)["base"]
-        return [*(name for name, _ in present), *removed]
+        archive = base64.b64encode(archived(present)).decode() if present else ""
+        self.base = self._post({"base": self.base, "removed": removed, "archive": archive})["base"]
+        self.known.update((name, content.digest) for name, content in present.items())
+        for name in removed:
+            del self.known[name]
+        return [*present, *removed]
 
     def end(self) -> None:
         """Have it run what is deployed."""
@@ -83,7 +110,3 @@ class Swapper:
         path = f"{PAGE}/{quote(self.function, safe='')}"
         with self.connection.open("POST", path, json.dumps(change).encode(), timeout_s=60) as reply:
             return json.load(reply)
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

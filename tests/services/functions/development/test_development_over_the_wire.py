@@ -153,6 +153,7 @@ def test_trees_of_former_swaps_do_not_pile_up(
     deadline = time.monotonic() + 30
     while trees() - before > 3:  # one that runs, one that ends, one whose end was not seen yet
         assert time.monotonic() < deadline
+        (root / "app.py").write_text(says(f"at {time.monotonic()}"))
         swapper.swap([root / "app.py"])
 
 

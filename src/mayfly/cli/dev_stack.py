@@ -1,0 +1,169 @@
+"""The application that `mayfly dev` works on: its template, and its stack's functions with what they are made of."""
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from mayfly.cli import deploying, templates
+from mayfly.cli.connection import Connection
+from mayfly.cli.output import complaints
+from mayfly.cli.stack_progress import StackProgress
+from mayfly.cli.swapping import Swapper, name_in_package
+from mayfly.errors import CallerError, MayflyError
+
+TEMPLATES = ("template.yaml", "template.yml", "template.json")
+# What decides about more than the file itself: dependencies are installed again, by a deployment.
+MANIFESTS = frozenset(
+    (
+        *("requirements.txt", "pyproject.toml", "uv.lock"),
+        *("package.json", "package-lock.json", "npm-shrinkwrap.json", "Makefile"),
+    )
+)
+LATEST = "$LATEST"
+
+
+class NoTemplateError(CallerError):
+    """There is nothing to work on."""
+
+
+class FailedError(MayflyError):
+    """The stack could not be brought to where its template is."""
+
+    def __init__(self, summary: str, reasons: list[str]) -> None:
+        super().__init__(summary)
+        self.reasons = reasons
+
+
+@dataclass
+class LocalFunction:
+    """A function whose code is below `root`."""
+
+    label: str  # its name in the template
+    name: str
+    root: Path
+    group: str
+    urls: tuple[str, ...] = ()
+    swapper: Swapper | None = None
+    fixed: str = ""  # why its code cannot be swapped, if it cannot
+
+    def has(self, path: Path) -> bool:
+        """Whether a file is of its package, or may be."""
+        return path == self.root or name_in_package(path, self.root) is not None
+
+
+@dataclass
+class Application:
+    """A template and its stack."""
+
+    connection: Connection
+    template: Path
+    name: str
+    values: dict[str, str]
+    functions: list[LocalFunction] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)
+    _aliases: dict[tuple[str, str], str] = field(default_factory=dict)  # of a function: the version that it led to
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """What to watch: directories, and files outside of them. The template's own directory, because editors replace
+        files."""
+        return tuple(sorted({self.template, *(function.root for function in self.functions)}))
+
+    def deploy(self) -> bool:
+        """Package everything and make the stack what the template says; whether anything changed. `FailedError`, and
+        `MayflyError` for a template or code that cannot be used."""
+        body = templates.load(self.template)
+        progress = StackProgress(complaints)
+        changed, status = deploying.bring(self.connection, body, self.template, self.name, self.values, progress)
+        if changed and status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+            reasons = [f"{name} ({kind}): {reason}" for name, kind, reason in progress.failures]
+            raise FailedError(f"stack {self.name} was not deployed ({status})", reasons)
+        self._look(body)
+        return changed
+
+    def follow(self) -> None:
+        """Have aliases that deployments move lead to what is worked on, until `settle`."""
+        functions = self.connection.client("lambda")
+        for function, alias in self._published():
+            with contextlib.suppress(ClientError):  # one that shares its calls between two versions stays as it is
+                leads_to = functions.get_alias(FunctionName=function, Name=alias)["FunctionVersion"]
+                if leads_to != LATEST:
+                    functions.update_alias(FunctionName=function, Name=alias, FunctionVersion=LATEST)
+                    self._aliases[function, alias] = leads_to
+
+    def settle(self) -> None:
+        """Deploy the code as it is now, and let nothing stand in for it any more."""
+        self.deploy()
+        functions = self.connection.client("lambda")
+        for (function, alias), version in self._aliases.items():
+            if functions.get_alias(FunctionName=function, Name=alias)["FunctionVersion"] == LATEST:
+                functions.update_alias(FunctionName=function, Name=alias, FunctionVersion=version)
+        self._aliases = {}
+        for local in self.functions:
+            if local.swapper is not None:
+                local.swapper.end()
+
+    def concerned(self, path: Path) -> list[LocalFunction]:
+        """The functions that a file is of."""
+        return [function for function in self.functions if function.has(path)]
+
+    def decides(self, path: Path) -> bool:
+        """Whether a change of that file takes a deployment."""
+        if path == self.template or path.name in MANIFESTS:
+            return True
+        return any(function.fixed for function in self.concerned(path))
+
+    def _look(self, body: dict[str, Any]) -> None:
+        """Find the functions of the stack, and what each runs on."""
+        cloudformation, functions = self.connection.client("cloudformation"), self.connection.client("lambda")
+        stack = cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
+        self.outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+        resources = cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
+        names = {
+            one["LogicalResourceId"]: one["PhysicalResourceId"]
+            for one in resources
+            if one["ResourceType"] == "AWS::Lambda::Function" and one.get("PhysicalResourceId")
+        }
+        codes = {code.logical_id: code.path for code in templates.local_code(body, self.template.parent)}
+        self.functions = [
+            self._local(functions, label, names[label], path) for label, path in codes.items() if label in names
+        ]
+
+    def _local(self, client: Any, label: str, name: str, root: Path) -> LocalFunction:
+        configuration = client.get_function_configuration(FunctionName=name)
+        group = configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}"
+        urls = tuple(
+            one["FunctionUrl"] for one in client.list_function_url_configs(FunctionName=name)["FunctionUrlConfigs"]
+        )
+        made = LocalFunction(label, name, root, group, urls)
+        if not root.is_dir():
+            made.fixed = "its code is one file"
+            return made
+        try:
+            made.swapper = Swapper.begin(self.connection, name, root)
+        except MayflyError as error:
+            made.fixed = str(error)
+        return made
+
+    def _published(self) -> Iterable[tuple[str, str]]:
+        """Functions, and the aliases that each deployment leads to a new version."""
+        body = templates.load(self.template)
+        shared = body.get("Globals", {}).get("Function", {}).get("AutoPublishAlias")
+        for function in self.functions:
+            alias = body["Resources"][function.label].get("Properties", {}).get("AutoPublishAlias", shared)
+            if isinstance(alias, str):
+                yield function.name, alias
+
+
+def find_template(place: Path) -> Path:
+    """The template that `place` is, or holds; `NoTemplateError`."""
+    if place.is_file():
+        return place.resolve()
+    for name in TEMPLATES:
+        if (place / name).is_file():
+            return (place / name).resolve()
+    raise NoTemplateError(f"there is no template at {place}: looked for {', '.join(TEMPLATES)}")
