@@ -35,10 +35,13 @@ class PackagingError(CallerError):
     """The code cannot be packaged; the message says what to mend."""
 
 
-def package(source: Path, python: str, cache: Path, report: Report) -> Path:
+def package(
+    source: Path, python: str, cache: Path, report: Report, *, below: str = "", requirements_below: str = ""
+) -> Path:
     """A zip of `source` (a folder, or a file that is one already) with its requirements; its path below `cache`.
 
-    `python` is the version to install for, as "3.11". `report` is told what takes long.
+    `python` is the version to install for, as "3.11". `report` is told what takes long. In the zip all of it is in the
+    folder `below`, and in there the requirements in `requirements_below`: layers have them elsewhere than functions.
     """
     if source.is_file():
         if not zipfile.is_zipfile(source):
@@ -46,13 +49,13 @@ def package(source: Path, python: str, cache: Path, report: Report) -> Path:
         return source
     if not source.is_dir():
         raise PackagingError(f"{source} does not exist")
-    installed = _installed(source / REQUIREMENTS, python, cache, report)
+    installed = _installed(source / REQUIREMENTS, python, cache, report, requirements_below)
     roots = [root for root in (installed, source) if root is not None]
-    key = _fingerprint(roots)
+    key = _fingerprint(roots, below)
     target = cache / "packages" / f"{key}.zip"
     if not target.exists():
         report("compressing")
-        _write_zip(roots, target)
+        _write_zip(roots, target, below)
     return target
 
 
@@ -62,14 +65,15 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _installed(requirements: Path, python: str, cache: Path, report: Report) -> Path | None:
-    """A folder with the distributions that `requirements` names; None when it names none."""
+def _installed(requirements: Path, python: str, cache: Path, report: Report, below: str) -> Path | None:
+    """A folder with the distributions that `requirements` names, in the folder `below`; None when it names none."""
     if not requirements.is_file():
         return None
     text = requirements.read_bytes()
     if not any(line.split(b"#")[0].strip() for line in text.splitlines()):
         return None
-    key = hashlib.sha256(f"{python} {sys.platform} {os.uname().machine}\n".encode() + text).hexdigest()[:32]
+    seed = f"{python} {sys.platform} {os.uname().machine}{f' {below}' if below else ''}\n"
+    key = hashlib.sha256(seed.encode() + text).hexdigest()[:32]
     target = cache / "requirements" / key
     if target.is_dir():
         return target
@@ -77,14 +81,23 @@ def _installed(requirements: Path, python: str, cache: Path, report: Report) -> 
     draft = target.with_name(f"{key}.{os.getpid()}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     draft.parent.mkdir(parents=True, exist_ok=True)
-    command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python-version", python, "--target", str(draft)]
+    command = [
+        uv.find_uv_bin(),
+        "pip",
+        "install",
+        "--quiet",
+        "--python-version",
+        python,
+        "--target",
+        str(draft / below),
+    ]
     command += ["--only-binary", ":all:", "--requirement", str(requirements)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         shutil.rmtree(draft, ignore_errors=True)
         raise PackagingError(f"{requirements} could not be installed for Python {python}:\n{done.stderr.strip()}")
     for folder in ("bin", ".lock"):  # scripts and a lock of the installer's: no function imports them
-        leftover = draft / folder
+        leftover = draft / below / folder
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
     try:
         draft.rename(target)
@@ -106,9 +119,9 @@ def files(roots: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     yield from sorted(found.items())
 
 
-def _fingerprint(roots: list[Path]) -> str:
+def _fingerprint(roots: list[Path], below: str) -> str:
     """A digest of all names, modes and contents; installed distributions count by name and size, being immutable."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(below.encode())
     own = roots[-1]
     for name, path in files(roots):
         facts = path.stat()
@@ -117,12 +130,12 @@ def _fingerprint(roots: list[Path]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _write_zip(roots: list[Path], target: Path) -> None:
+def _write_zip(roots: list[Path], target: Path, below: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, path in files(roots):
-            entry = zipfile.ZipInfo(name, EPOCH)
+            entry = zipfile.ZipInfo(f"{below}/{name}" if below else name, EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             mode = 0o755 if path.stat().st_mode & 0o111 else 0o644
             entry.external_attr = (stat.S_IFREG | mode) << 16

@@ -77,6 +77,10 @@ class Principal:
     access_key_id: str | None = None
 
 
+# A header by which a caller names what it wants made, where the model has no token for that: who says it again gets
+# what was made then. Operations that make something under a number or an id of their own heed it.
+ONCE = "x-mayfly-once"
+
 ANONYMOUS = Principal("anonymous", "", "", "ANONYMOUS")
 
 
@@ -111,6 +115,11 @@ class RequestContext(Struct, frozen=True):
         """The trace that the request is part of, as X-Amzn-Trace-Id says it."""
         header = self.headers.get("x-amzn-trace-id")
         return header if header is not None and "Root=1-" in header and len(header) <= MAX_TRACE else None
+
+    @property
+    def once(self) -> str | None:
+        """What the caller calls what it wants made; see `ONCE`."""
+        return self.headers.get(ONCE)
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of `resource` in the caller's region and account."""

@@ -19,7 +19,7 @@ from mayfly.services.functions.names import Home
 from mayfly.services.functions.provisioning import Provisioner
 from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.signing.checking import SigningCheck
-from mayfly.services.functions.signing.configs import SigningConfigOperations
+from mayfly.services.functions.signing.operations.configs import SigningConfigOperations
 from mayfly.services.ports import (
     AlarmStates,
     CallLedger,

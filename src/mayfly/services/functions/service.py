@@ -74,8 +74,8 @@ from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.roles import RoleCheck
 from mayfly.services.functions.settling import Settler
 from mayfly.services.functions.signing.checking import SigningCheck
-from mayfly.services.functions.signing.configs import SigningConfigOperations
 from mayfly.services.functions.signing.names import KIND
+from mayfly.services.functions.signing.operations.configs import SigningConfigOperations
 from mayfly.services.functions.tracing import Traces
 from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.web.handler import Signatures, UrlHandler

@@ -12,6 +12,7 @@ from mayfly.services.contract import Principal, RequestContext, ServiceError
 from mayfly.services.stacks.resources.base import Caller, Target
 from mayfly.services.stacks.resources.registry import resource_types
 from mayfly.services.stacks.resources.schema import PropertyError, shape
+from tests.services.functions.stage import zipped
 
 ACCOUNT = "000000000000"
 CONTEXT = RequestContext("r", ACCOUNT, "us-east-1", Principal("root", ACCOUNT, "", ""), "http://127.0.0.1:4566")
@@ -29,7 +30,19 @@ MACHINE = {
 QUEUE_URL = f"http://127.0.0.1:4566/{ACCOUNT}/contract"
 QUEUE_POLICY = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}
 TAG = [{"Key": "k", "Value": "v"}]
+PROFILE = f"arn:aws:signer:us-east-1:{ACCOUNT}:/signing-profiles/p/abcdefghij"
+LAYER = f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:contract-base"
 Client = Callable[..., Any]
+
+
+def published(client: Client) -> tuple[str, str]:
+    """A bucket with `l.zip` in it, and the ARN of a layer's version that was made of that."""
+    bucket, key = "contract-layers", "l.zip"
+    client("s3").create_bucket(Bucket=bucket)
+    client("s3").put_object(Bucket=bucket, Key=key, Body=zipped())
+    reply = client("lambda").publish_layer_version(LayerName=LAYER, Content={"S3Bucket": bucket, "S3Key": key})
+    arn: str = reply["LayerVersionArn"]
+    return bucket, arn
 
 
 class OverTheWire:
@@ -42,7 +55,9 @@ class OverTheWire:
         self, context: RequestContext, service: str, operation: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
         try:
-            reply: dict[str, Any] = getattr(self._client(service), xform_name(operation))(**params)
+            client = self._client(service)
+            client.meta.events.register("before-call", lambda params, **_: params["headers"].update(context.headers))
+            reply: dict[str, Any] = getattr(client, xform_name(operation))(**params)
         except ClientError as error:
             raise ServiceError(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
         return reply
@@ -54,7 +69,7 @@ class Case(NamedTuple):
     changes: dict[str, Any]  # in place
 
 
-def cases(role: str, role_arn: str, function: str) -> list[Case]:
+def cases(role: str, role_arn: str, function: str, bucket: str, layer: str) -> list[Case]:
     return [
         Case(
             "AWS::S3::Bucket",
@@ -87,6 +102,19 @@ def cases(role: str, role_arn: str, function: str) -> list[Case]:
         Case("AWS::Lambda::Version", {"FunctionName": function, "Description": "second",
              "FunctionScalingConfig": {"MinExecutionEnvironments": "1"}},
              {"FunctionScalingConfig": {"MaxExecutionEnvironments": 3}}),
+        Case("AWS::Lambda::LayerVersion", {"LayerName": "contract", "Content": {"S3Bucket": bucket, "S3Key": "l.zip"},
+             "CompatibleRuntimes": ["python3.11"]}, {}),
+        Case("AWS::Lambda::LayerVersionPermission", {"LayerVersionArn": layer, "Action": "lambda:GetLayerVersion",
+             "Principal": "*", "OrganizationId": "o-0123456789"}, {}),
+        Case(
+            "AWS::Lambda::CodeSigningConfig",
+            {
+                "AllowedPublishers": {"SigningProfileVersionArns": [PROFILE]},
+                "CodeSigningPolicies": {"UntrustedArtifactOnDeployment": "Enforce"},
+                "Tags": TAG,
+            },
+            {"CodeSigningPolicies": {"UntrustedArtifactOnDeployment": "Warn"}, "Description": "d", "Tags": []},
+        ),
         Case("AWS::Lambda::Alias", {"FunctionName": function, "FunctionVersion": "$LATEST", "Name": "live"},
              {"Description": "d"}),
         Case("AWS::Lambda::Url", {"TargetFunctionArn": function, "AuthType": "NONE"}, {"AuthType": "AWS_IAM"}),
@@ -137,7 +165,7 @@ def cases(role: str, role_arn: str, function: str) -> list[Case]:
     ]  # fmt: skip
 
 
-NAMES = [case.type for case in cases("", "", "")]
+NAMES = [case.type for case in cases("", "", "", "", "")]
 
 
 async def _repeated(act: Callable[[], Awaitable[Any]]) -> Any:
@@ -158,11 +186,12 @@ async def test_every_step_may_be_repeated(client: Client, number: int) -> None:
     role_type, function_type = types["AWS::IAM::Role"], types["AWS::Lambda::Function"]
     role_properties = {"AssumeRolePolicyDocument": TRUST}
     role = await role_type.create(call, target("Base"), role_properties)
-    base = cases(role.physical_id, role.attributes["Arn"], "")[1].properties
+    base = cases(role.physical_id, role.attributes["Arn"], "", "", "")[1].properties
     function_properties = shape(base, function_type.schema)
     function = await function_type.create(call, target("Code"), function_properties)
     await call("sqs", "CreateQueue", QueueName="contract")
-    case = cases(role.physical_id, role.attributes["Arn"], function.attributes["Arn"])[number]
+    bucket, layer = published(client)
+    case = cases(role.physical_id, role.attributes["Arn"], function.attributes["Arn"], bucket, layer)[number]
 
     kind, mine = types[case.type], target("Mine")
     old = shape(case.properties, kind.schema)
@@ -188,7 +217,7 @@ def test_there_is_a_case_for_every_type() -> None:
 
 @pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
 def test_every_type_has_names_within_aws_limits_that_are_its_own(number: int) -> None:
-    case = cases("role", "arn:aws:iam::000000000000:role/role", "function")[number]
+    case = cases("role", "arn:aws:iam::000000000000:role/role", "function", "bucket", f"{LAYER}:1")[number]
     kind = resource_types()[case.type]
     properties = shape(case.properties, kind.schema)
     long = Target("arn:stack/1", "s" * 128, "L" * 255, 1, ACCOUNT, "us-east-1")

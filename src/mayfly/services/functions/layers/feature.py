@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from mayfly.services.functions.layers.permissions import LayerPermissionOperations
-from mayfly.services.functions.layers.publishing import LayerOperations
+from mayfly.services.functions.layers.operations.permissions import LayerPermissionOperations
+from mayfly.services.functions.layers.operations.versions import LayerOperations
 from mayfly.services.functions.parts import Parts
 
 

@@ -19,13 +19,19 @@ def find(reader: Reader, name: str, number: int) -> LayerVersion | None:
     return _decode(row[0]) if row else None
 
 
+def find_made(reader: Reader, token: str) -> LayerVersion | None:
+    """What was published under a token of its publisher."""
+    row = reader.one(statements.FIND_MADE, {"token": token})
+    return _decode(row[0]) if row else None
+
+
 def last_number(reader: Reader, name: str) -> int:
     """The highest number that was ever given to a version of this layer; 0 when none was."""
     row = reader.one(statements.LAST_NUMBER, {"name": name})
     return int(row[0]) if row else 0
 
 
-def insert(tx: Tx, version: LayerVersion) -> None:
+def insert(tx: Tx, version: LayerVersion, token: str | None) -> None:
     tx.run(
         statements.INSERT,
         {
@@ -34,6 +40,7 @@ def insert(tx: Tx, version: LayerVersion) -> None:
             "content_size": version.content.size,
             "runtimes": _words(version.runtimes),
             "architectures": _words(version.architectures),
+            "token": token,
             "document": _encode(version).decode(),
         },
     )

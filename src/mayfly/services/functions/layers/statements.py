@@ -2,9 +2,11 @@
 
 FIND = "SELECT document FROM functions_layer_version WHERE name = :name AND number = :number"
 
+FIND_MADE = "SELECT document FROM functions_layer_version WHERE token = :token"
+
 INSERT = """
-INSERT INTO functions_layer_version (name, number, content_size, runtimes, architectures, document)
-VALUES (:name, :number, :content_size, :runtimes, :architectures, :document)
+INSERT INTO functions_layer_version (name, number, content_size, runtimes, architectures, token, document)
+VALUES (:name, :number, :content_size, :runtimes, :architectures, :token, :document)
 """
 
 UPDATE = "UPDATE functions_layer_version SET document = :document WHERE name = :name AND number = :number"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mayfly.services.functions.parts import Parts
-from mayfly.services.functions.signing.functions import FunctionSigningOperations
+from mayfly.services.functions.signing.operations.functions import FunctionSigningOperations
 
 
 class Signing:

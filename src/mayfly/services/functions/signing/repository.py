@@ -15,6 +15,12 @@ def find(reader: Reader, config_id: str) -> SigningConfig | None:
     return _decode(row[0]) if row else None
 
 
+def find_made(reader: Reader, token: str) -> SigningConfig | None:
+    """What was made under a token of its maker."""
+    row = reader.one(statements.FIND_MADE, {"token": token})
+    return _decode(row[0]) if row else None
+
+
 def of_function(reader: Reader, name: str) -> SigningConfig | None:
     """What deployments to a function must meet; None: nothing."""
     row = reader.one(statements.OF_FUNCTION, {"name": name})
@@ -32,8 +38,8 @@ def functions(reader: Reader, config_id: str, after: str, limit: int) -> list[st
     return [row[0] for row in rows]
 
 
-def insert(tx: Tx, config: SigningConfig) -> None:
-    tx.run(statements.INSERT, _row(config))
+def insert(tx: Tx, config: SigningConfig, token: str | None) -> None:
+    tx.run(statements.INSERT, {**_row(config), "token": token})
 
 
 def update(tx: Tx, config: SigningConfig) -> None:

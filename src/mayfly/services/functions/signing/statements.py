@@ -2,7 +2,9 @@
 
 FIND = "SELECT document FROM functions_signing_config WHERE id = :id"
 
-INSERT = "INSERT INTO functions_signing_config (id, document) VALUES (:id, :document)"
+FIND_MADE = "SELECT document FROM functions_signing_config WHERE token = :token"
+
+INSERT = "INSERT INTO functions_signing_config (id, token, document) VALUES (:id, :token, :document)"
 
 UPDATE = "UPDATE functions_signing_config SET document = :document WHERE id = :id"
 

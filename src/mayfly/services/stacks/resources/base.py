@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from mayfly.services.contract import RequestContext, ServiceError
+import msgspec
+
+from mayfly.services.contract import ONCE, RequestContext, ServiceError
 from mayfly.services.ports import Operations
 from mayfly.services.stacks.resources.schema import Fields
 
@@ -58,6 +60,13 @@ class Caller:
     async def __call__(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         """The reply; `ServiceError`."""
         return await self._operations.call(self._context, service, operation, params)
+
+    async def once(self, target: Target, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        """The reply of an operation that makes this resource under a number or an id that nobody can foresee: another
+        attempt gets what the first one made; `ServiceError`."""
+        token = hashlib.sha256(f"{target.stack_id}\0{target.logical_id}\0{target.generation}".encode()).hexdigest()
+        named = msgspec.structs.replace(self._context, headers={**self._context.headers, ONCE: token})
+        return await self._operations.call(named, service, operation, params)
 
     async def unless(self, codes: str, service: str, operation: str, **params: Any) -> dict[str, Any] | None:
         """The reply; None if the call fails with one of the error codes in `codes` (apart by blanks)."""

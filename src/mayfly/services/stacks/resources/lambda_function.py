@@ -40,7 +40,7 @@ _IMAGE_DEFAULTS: dict[str, Any] = {"ImageConfig": {}}
 _LOOK_EVERY_S = 0.2
 _CAPACITY = "CapacityProviderConfig"
 _PLAIN = ("Role", "Handler", "Runtime")
-_AT_CREATION = ("Architectures", "PackageType", "TenancyConfig")
+_AT_CREATION = ("Architectures", "PackageType", "TenancyConfig", "CodeSigningConfigArn")
 
 
 class Function:
@@ -57,6 +57,7 @@ class Function:
         MemorySize=INTEGER,
         Environment=fields(Variables=Entries(STRING)),
         Layers=STRINGS,
+        CodeSigningConfigArn=STRING,
         DeadLetterConfig=fields(TargetArn=STRING),
         TracingConfig=fields(Mode=STRING),
         EphemeralStorage=fields("Size", Size=INTEGER),
@@ -116,6 +117,7 @@ class Function:
         if changed(old, new, _CAPACITY):
             settings[_CAPACITY] = new.get(_CAPACITY) or _one_at_a_time(old[_CAPACITY])
         await self._ready(call, function, new, failed=False)  # an interrupted update may still be under way
+        await self._sign(call, function, old, new)
         if settings:
             await call("lambda", "UpdateFunctionConfiguration", FunctionName=function, **settings)
         if changed(old, new, "Code", "Architectures") or (changed(old, new, "Runtime") and "ZipFile" in new["Code"]):
@@ -150,6 +152,15 @@ class Function:
             if found["State"] != "Pending" and found.get("LastUpdateStatus") != "InProgress":
                 return
             await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _sign(self, call: Caller, function: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        name = "CodeSigningConfigArn"
+        if not changed(old, new, name):
+            return
+        if name in new:
+            await call("lambda", "PutFunctionCodeSigningConfig", FunctionName=function, **picked(new, name))
+        else:
+            await call("lambda", "DeleteFunctionCodeSigningConfig", FunctionName=function)
 
     async def _reserve(self, call: Caller, function: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         name = "ReservedConcurrentExecutions"

@@ -7,9 +7,12 @@ from mayfly.services.stacks.resources.dynamodb_table import Table
 from mayfly.services.stacks.resources.iam_policy import InlinePolicy, ManagedPolicy
 from mayfly.services.stacks.resources.iam_role import Role
 from mayfly.services.stacks.resources.lambda_alias import Alias
+from mayfly.services.stacks.resources.lambda_code_signing_config import CodeSigningConfig
 from mayfly.services.stacks.resources.lambda_event_invoke_config import EventInvokeConfig
 from mayfly.services.stacks.resources.lambda_event_source_mapping import EventSourceMapping
 from mayfly.services.stacks.resources.lambda_function import Function
+from mayfly.services.stacks.resources.lambda_layer_permission import LayerPermission
+from mayfly.services.stacks.resources.lambda_layer_version import LayerVersion
 from mayfly.services.stacks.resources.lambda_permission import Permission
 from mayfly.services.stacks.resources.lambda_url import Url
 from mayfly.services.stacks.resources.lambda_version import Version
@@ -24,10 +27,13 @@ def resource_types() -> Mapping[str, ResourceType]:
     known: tuple[ResourceType, ...] = (
         Alias(),
         Bucket(),
+        CodeSigningConfig(),
         EventInvokeConfig(),
         EventSourceMapping(),
         Function(),
         InlinePolicy(),
+        LayerPermission(),
+        LayerVersion(),
         LogGroup(),
         ManagedPolicy(),
         Permission(),

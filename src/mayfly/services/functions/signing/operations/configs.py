@@ -48,8 +48,14 @@ class SigningConfigOperations:
             params.get("Description", ""),
             validation.tags(params.get("Tags", {})),
         )
-        await self._store.write(lambda tx: repository.insert(tx, config))
-        return {"CodeSigningConfig": self._shown(config)}
+
+        def body(tx: Tx) -> SigningConfig:
+            if context.once is not None and (made := repository.find_made(tx, context.once)) is not None:
+                return made
+            repository.insert(tx, config, context.once)
+            return config
+
+        return {"CodeSigningConfig": self._shown(await self._store.write(body))}
 
     @operation("GetCodeSigningConfig")
     async def get(self, context: RequestContext, params: "GetCodeSigningConfigRequestTypeDef") -> dict[str, object]:

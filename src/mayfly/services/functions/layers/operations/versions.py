@@ -65,10 +65,14 @@ class LayerOperations:
         name = names.layer_name(self._home, params["LayerName"], context, "PublishLayerVersion")
         async with self._sources.ingest(params["Content"]) as content:
             await self._contents.compile(content.sha256, params.get("CompatibleRuntimes", ()))
-            version = await self._store.write(lambda tx: self._publish(tx, name, content, params))
+            version = await self._store.write(lambda tx: self._publish(tx, name, content, params, context.once))
         return self._described(version, context)
 
-    def _publish(self, tx: Tx, name: str, content: Code, params: "PublishLayerVersionRequestTypeDef") -> LayerVersion:
+    def _publish(
+        self, tx: Tx, name: str, content: Code, params: "PublishLayerVersionRequestTypeDef", token: str | None
+    ) -> LayerVersion:
+        if token is not None and (made := layers.find_made(tx, token)) is not None:
+            return made
         version = LayerVersion(
             name=name,
             number=layers.last_number(tx, name) + 1,
@@ -79,7 +83,7 @@ class LayerOperations:
             runtimes=tuple(params["CompatibleRuntimes"]) if "CompatibleRuntimes" in params else None,
             architectures=tuple(params["CompatibleArchitectures"]) if "CompatibleArchitectures" in params else None,
         )
-        layers.insert(tx, version)
+        layers.insert(tx, version, token)
         self._blobs.link(tx, content.sha256, blob_owner(name, version.number))
         if repository.usage(tx)[1] > self._limits.code_storage_bytes:
             raise faults.code_storage_exceeded()

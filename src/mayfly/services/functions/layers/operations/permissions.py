@@ -15,7 +15,7 @@ from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.functions import faults
 from mayfly.services.functions.layers import names, repository
 from mayfly.services.functions.layers.model import LayerVersion, Statement
-from mayfly.services.functions.layers.publishing import check_number
+from mayfly.services.functions.layers.operations.versions import check_number
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.resource_policy import MAX_POLICY_BYTES
 from mayfly.store.api import Reader, Store, Tx

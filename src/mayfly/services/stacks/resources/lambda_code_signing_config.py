@@ -1,0 +1,60 @@
+"""AWS::Lambda::CodeSigningConfig: whose code may be deployed. Everything of it can be changed in place."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, tag_changes
+from mayfly.services.stacks.resources.schema import STRING, STRINGS, TAGS, fields
+
+_SETTINGS = ("AllowedPublishers", "CodeSigningPolicies", "Description")
+_DEFAULTS = {"CodeSigningPolicies": {"UntrustedArtifactOnDeployment": "Warn"}, "Description": ""}
+
+
+class CodeSigningConfig:
+    name = "AWS::Lambda::CodeSigningConfig"
+    schema = fields(
+        "AllowedPublishers",
+        AllowedPublishers=fields("SigningProfileVersionArns", SigningProfileVersionArns=STRINGS),
+        CodeSigningPolicies=fields("UntrustedArtifactOnDeployment", UntrustedArtifactOnDeployment=STRING),
+        Description=STRING,
+        Tags=TAGS,
+    )
+    replaced_by: frozenset[str] = frozenset()
+    attributes: frozenset[str] = frozenset({"CodeSigningConfigArn", "CodeSigningConfigId"})
+
+    def physical_id(self, target: Target, properties: Mapping[str, Any]) -> str:
+        return target.name(100)
+
+    def custom_name(self, properties: Mapping[str, Any]) -> str | None:
+        return None
+
+    async def exists(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> bool:
+        return False  # its id is nobody else's
+
+    async def create(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> Made:
+        settings = {name: properties[name] for name in _SETTINGS if name in properties}
+        tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", ())}
+        reply = await call.once(target, "lambda", "CreateCodeSigningConfig", Tags=tags, **settings)
+        made = reply["CodeSigningConfig"]
+        arn = made["CodeSigningConfigArn"]
+        return Made(arn, {"CodeSigningConfigArn": arn, "CodeSigningConfigId": made["CodeSigningConfigId"]})
+
+    async def update(
+        self, call: Caller, target: Target, made: Made, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> Made:
+        named = {"CodeSigningConfigArn": made.physical_id}
+        settings = {name: new.get(name, _DEFAULTS.get(name)) for name in _SETTINGS if changed(old, new, name)}
+        if settings:
+            await call("lambda", "UpdateCodeSigningConfig", **named, **settings)
+        put, remove = tag_changes(old, new)
+        if put:
+            tags = {tag["Key"]: tag["Value"] for tag in put}
+            await call("lambda", "TagResource", Resource=made.physical_id, Tags=tags)
+        if remove:
+            await call("lambda", "UntagResource", Resource=made.physical_id, TagKeys=remove)
+        return made
+
+    async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
+        if made.attributes:  # else it was not made
+            named = {"CodeSigningConfigArn": made.physical_id}
+            await call.unless("ResourceNotFoundException", "lambda", "DeleteCodeSigningConfig", **named)
