@@ -226,6 +226,30 @@ def test_a_function_is_its_role(functions: Any, deploy: Deploy, role: str) -> No
     assert f"assumed-role/{role.rpartition('/')[2]}/" in arn
 
 
+def test_operations_whose_paths_are_unusual_are_found(functions: Any, deploy: Deploy) -> None:
+    name = deploy()
+    arn = functions.get_function_configuration(FunctionName=name)["FunctionArn"]
+    statement = {
+        "Sid": "a",
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": arn,
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    put = functions.put_resource_policy(ResourceArn=arn, Policy=document)
+    found = functions.get_resource_policy(ResourceArn=arn)
+    assert json.loads(found["Policy"])["Statement"] == [statement]
+    with pytest.raises(functions.exceptions.PreconditionFailedException):
+        functions.delete_resource_policy(ResourceArn=arn, RevisionId=str(uuid4()))
+    gone = functions.delete_resource_policy(ResourceArn=arn, RevisionId=put["RevisionId"])
+    assert gone["ResponseMetadata"]["HTTPStatusCode"] == 204
+    accepted = functions.invoke_async(FunctionName=name, InvokeArgs=b"{}")
+    assert (accepted["Status"], accepted["ResponseMetadata"]["HTTPStatusCode"]) == (202, 202)
+    functions.put_runtime_management_config(FunctionName=name, UpdateRuntimeOn="FunctionUpdate")
+    assert functions.get_runtime_management_config(FunctionName=name)["UpdateRuntimeOn"] == "FunctionUpdate"
+
+
 def test_the_environment_is_the_documented_one(functions: Any, deploy: Deploy) -> None:
     name = deploy(Environment={"Variables": {"MINE": "yes"}})
     seen = invoke(functions, name, {"do": "environment"})["Payload"]

@@ -61,6 +61,22 @@ def snap_start_timeout() -> ServiceError:
     )
 
 
+def policy_too_long(size: int, most: int) -> ServiceError:
+    return ServiceError(
+        "PolicyLengthExceededException",
+        f"The final policy size ({size}) is bigger than the limit ({most}).",
+        status=400,
+        members=_USER,
+    )
+
+
+def denied_by_policy(caller: str, action: str, arn: str) -> ServiceError:
+    return access_denied(
+        f"User: {caller} is not authorized to perform: {action} on resource: {arn} with an explicit deny in a "
+        "resource-based policy"
+    )
+
+
 def wrong_state(state: str) -> ServiceError:
     return conflict(
         f"The operation cannot be performed at this time. The function is currently in the following state: {state}"
@@ -127,11 +143,11 @@ def throttled(reason: str, retry_after_s: float | None = None, detail: str = "")
     return ServiceError("TooManyRequestsException", message, status=429, members=members)
 
 
-def request_too_large(limit_bytes: int) -> ServiceError:
+def request_too_large(limit_bytes: int, what: str = "InvokeFunction") -> ServiceError:
     """The payload of an invocation."""
     return ServiceError(
         "RequestTooLargeException",
-        f"Request must be smaller than {limit_bytes} bytes for the InvokeFunction operation",
+        f"Request must be smaller than {limit_bytes} bytes for the {what} operation",
         status=413,
         members=_USER,
     )

@@ -132,6 +132,7 @@ class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
     event_source_token: str | None = None
     url_auth_type: AuthType | None = None
     via_url: bool | None = None
+    document: str | None = None  # of one that PutResourcePolicy put: the whole of it; all else but `sid` is empty then
 
 
 class Cors(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -180,6 +181,13 @@ class Scaling(msgspec.Struct, frozen=True, omit_defaults=True):
     most: int | None = None  # None: as many as limits and memory allow; 0: it is deactivated
 
 
+class RuntimeUpdates(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When a runtime is updated, as somebody said it of `runtime`; another runtime begins anew with Auto."""
+
+    mode: Literal["Auto", "Manual", "FunctionUpdate"]
+    runtime: str
+
+
 class Function(msgspec.Struct, frozen=True, omit_defaults=True):
     """One function; its code and configuration are those of its version $LATEST."""
 
@@ -191,6 +199,8 @@ class Function(msgspec.Struct, frozen=True, omit_defaults=True):
     modified_at: float
     reserved_concurrency: int | None = None
     policy: tuple[Statement, ...] = ()
+    runtime_updates: RuntimeUpdates | None = None
+    policy_id: str = "default"
     tags: dict[str, str] = {}
     url: FunctionUrl | None = None
     asynchronous: AsyncSettings | None = None
@@ -234,6 +244,8 @@ class Version(msgspec.Struct, frozen=True, omit_defaults=True):
     optimized: bool = False  # whether instances start from after init
     unoptimized_because: str | None = None  # why not, where it was asked for
     policy: tuple[Statement, ...] = ()
+    runtime_updates: RuntimeUpdates | None = None
+    policy_id: str = "default"
     asynchronous: AsyncSettings | None = None
     provisioned: ProvisionedSettings | None = None
     scaling: Scaling | None = None
@@ -265,6 +277,7 @@ class Alias(msgspec.Struct, frozen=True, omit_defaults=True):
     second: str | None = None  # the version that gets `weight` of the calls
     weight: float = 0.0
     policy: tuple[Statement, ...] = ()
+    policy_id: str = "default"
     url: FunctionUrl | None = None
     asynchronous: AsyncSettings | None = None
     provisioned: ProvisionedSettings | None = None

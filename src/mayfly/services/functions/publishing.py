@@ -159,6 +159,7 @@ class Publisher:
             deployment_id=ids.token(16),
             published_at=self._clock.now(),
             source_description=source.description,
+            runtime_updates=function.runtime_updates,
         )
         if not source.snap_start and ready(function.code):
             return version

@@ -1,7 +1,8 @@
 """A function's resource policy: how a permission is shown, and whether it allows a call. Pure.
 
-The semantics are IAM's for the conditions that AddPermission can make: all conditions of a statement must hold, one
-statement that allows is enough, nothing allows by default.
+The semantics are IAM's: all conditions of a statement must hold, one statement that allows is enough unless another
+denies, nothing allows by default. Statements are those that AddPermission makes, or the ones of a whole document
+(`policy_statements`).
 """
 
 import json
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mayfly.ids import PARTITION
+from mayfly.services.functions import policy_statements
 from mayfly.services.functions.model import AuthType, Statement
 
 INVOKE = "lambda:InvokeFunction"
@@ -18,6 +20,7 @@ INVOKE_URL = "lambda:InvokeFunctionUrl"
 MAX_POLICY_BYTES = 20 * 1024
 
 _SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?")
+_SESSION = re.compile(r"arn:([^:]+):sts::(\d{12}):assumed-role/([^/]+)/.+")
 _ACCOUNT = re.compile(r"\d{12}")
 _IDENTITY = re.compile(r"arn:aws[a-zA-Z-]*:(iam|sts)::\d{12}:(root|(user|role|assumed-role|federated-user)/.+)")
 
@@ -41,6 +44,9 @@ def is_principal(text: str) -> bool:
 
 def statement(value: Statement, function_arn: str) -> dict[str, Any]:
     """A permission as IAM writes it, members in AWS's order."""
+    if value.document is not None:
+        whole: dict[str, Any] = json.loads(value.document)
+        return whole
     equals = {
         "AWS:SourceAccount": value.source_account,
         "lambda:FunctionUrlAuthType": value.url_auth_type,
@@ -64,10 +70,10 @@ def statement(value: Statement, function_arn: str) -> dict[str, Any]:
     return shown
 
 
-def document(statements: Iterable[Statement], function_arn: str) -> str:
+def document(statements: Iterable[Statement], function_arn: str, identifier: str = "default") -> str:
     """The whole policy as JSON text."""
     shown = [statement(value, function_arn) for value in statements]
-    return json.dumps({"Version": "2012-10-17", "Id": "default", "Statement": shown}, separators=(",", ":"))
+    return json.dumps({"Version": "2012-10-17", "Id": identifier, "Statement": shown}, separators=(",", ":"))
 
 
 def _principal(text: str) -> str | dict[str, str]:
@@ -79,33 +85,62 @@ def _principal(text: str) -> str | dict[str, str]:
 
 
 def allows(statements: Iterable[Statement], attempt: Attempt) -> bool:
-    """Whether one of `statements` allows `attempt`."""
-    for value in statements:  # noqa: SIM110 (a generator costs more than the statements that most functions have)
-        if _allows(value, attempt):
-            return True
+    """Whether one of `statements` allows `attempt`, and none denies it."""
+    allowed = False
+    for value in statements:
+        if value.document is not None:
+            said = json.loads(value.document)
+            if policy_statements.applies(said, _subject(attempt)):
+                if said["Effect"] == "Deny":
+                    return False
+                allowed = True
+        elif not allowed:
+            allowed = _allows(value, attempt)
+    return allowed
+
+
+def denies(statements: Iterable[Statement], attempt: Attempt) -> bool:
+    """Whether one of `statements` denies `attempt`, for those who may without being allowed."""
+    for value in statements:
+        if value.document is not None and '"Deny"' in value.document:
+            said = json.loads(value.document)
+            if said["Effect"] == "Deny" and policy_statements.applies(said, _subject(attempt)):
+                return True
     return False
+
+
+def _subject(attempt: Attempt) -> policy_statements.Subject:
+    who = attempt.principal
+    by_service = _SERVICE.fullmatch(who) is not None
+    account = who.split(":")[4] if who.startswith("arn:") and who.count(":") >= 5 else None
+    known = {
+        "aws:sourcearn": attempt.source_arn,
+        "aws:sourceaccount": attempt.source_account,
+        "aws:principalarn": _role_of(who) if account is not None else None,
+        "aws:principalaccount": account,
+        "aws:principalservicename": who if by_service else None,
+        "aws:principalisawsservice": str(by_service).lower(),
+        "lambda:functionurlauthtype": attempt.url_auth_type,
+        "lambda:invokedviafunctionurl": str(attempt.via_url).lower(),
+    }
+    facts = {key: value for key, value in known.items() if value is not None}
+    return policy_statements.Subject(attempt.action, who, facts)
+
+
+def _role_of(arn: str) -> str:
+    """A session acts as its role."""
+    session = _SESSION.fullmatch(arn)
+    return f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}" if session is not None else arn
 
 
 def _allows(value: Statement, attempt: Attempt) -> bool:
     return (
         value.action in (attempt.action, "lambda:*", "*")
         and value.principal in ("*", attempt.principal)
-        and (value.source_arn is None or _arn_like(value.source_arn, attempt.source_arn))
+        and (value.source_arn is None or policy_statements.arn_like(value.source_arn, attempt.source_arn))
         and value.source_account in (None, attempt.source_account)
         and value.url_auth_type in (None, attempt.url_auth_type)
         and value.via_url in (None, attempt.via_url)
         and value.organization is None  # there are no organizations here, so such a condition never holds
         and value.event_source_token is None  # only Alexa sends one
-    )
-
-
-def _arn_like(pattern: str, arn: str | None) -> bool:
-    """IAM's ArnLike: the six parts are compared one by one; `*` and `?` match within a part, and the last part may
-    hold further colons."""
-    if arn is None:
-        return False
-    patterns, parts = pattern.split(":", 5), arn.split(":", 5)
-    return len(patterns) == len(parts) and all(
-        re.fullmatch(re.escape(wanted).replace(r"\*", ".*").replace(r"\?", "."), part, re.DOTALL)
-        for wanted, part in zip(patterns, parts, strict=True)
     )

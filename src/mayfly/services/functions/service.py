@@ -60,8 +60,11 @@ from mayfly.services.functions.operations.code import CodeOperations
 from mayfly.services.functions.operations.concurrency import ConcurrencyOperations
 from mayfly.services.functions.operations.functions import FunctionOperations
 from mayfly.services.functions.operations.invocations import InvocationOperations
+from mayfly.services.functions.operations.invoke_async import InvokeAsyncOperations
 from mayfly.services.functions.operations.permissions import PermissionOperations
 from mayfly.services.functions.operations.provisioned import ProvisionedOperations
+from mayfly.services.functions.operations.resource_policies import ResourcePolicyOperations
+from mayfly.services.functions.operations.runtime_management import RuntimeManagementOperations
 from mayfly.services.functions.operations.scaling import ScalingOperations
 from mayfly.services.functions.operations.streaming import StreamingOperations
 from mayfly.services.functions.operations.tags import TagOperations
@@ -277,6 +280,7 @@ class FunctionsService:
                 {KIND: signing_configs, tagging.KIND: tagging.MappingTags(store)},
             ),
             PermissionOperations(home, editor),
+            ResourcePolicyOperations(home, editor),
             UrlOperations(home, editor, store, clock),
             AsyncSettingsOperations(home, editor, store, clock, destinations),
             VersionOperations(home, editor, publisher, store, limits, variables),
@@ -284,6 +288,8 @@ class FunctionsService:
             ProvisionedOperations(home, editor, store, provisioner, limits, clock),
             ScalingOperations(home, editor, provisioner, settings.limits),
             InvocationOperations(home, catalog, calls, EventIntake(store, events, clock), limits),
+            InvokeAsyncOperations(home, catalog, EventIntake(store, events, clock)),
+            RuntimeManagementOperations(home, editor),
             StreamingOperations(home, catalog, calls, limits),
             *(group for feature in self._features for group in feature.operations),
         )

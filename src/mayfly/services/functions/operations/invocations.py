@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from mayfly.engine.api import ThrottledError
 from mayfly.errors import PlatformError
-from mayfly.services.contract import Reply, RequestContext, operation
-from mayfly.services.functions import faults, invoker, tenancy, tracing
+from mayfly.services.contract import Principal, Reply, RequestContext, operation
+from mayfly.services.functions import faults, invoker, resource_policy, tenancy, tracing
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Calls, Entries, Intake
+from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.durable.config import UNQUALIFIED
 from mayfly.services.functions.invoker import Invocation
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.resource_policy import INVOKE, Attempt
 from mayfly.services.functions.roles import CANNOT_ASSUME, RoleUnusableError
 from mayfly.settings import FunctionLimits
 
@@ -55,6 +57,7 @@ class InvocationOperations:
             raise faults.request_too_large(limit)
         client_context = read_client_context(params.get("ClientContext"))
         entry = self._catalog.peek(name, qualifier) or await self._catalog.get(name, qualifier)
+        check_not_denied(entry, context.principal, self._home.arn(name, qualifier))
         tenant = tenancy.of_call(entry.function.configuration, params.get("TenantId"))
         durable = entry.function.configuration.durable is not None
         if durable and qualifier is None:
@@ -92,6 +95,12 @@ class InvocationOperations:
         with refusals():
             invocation = await self._calls.invoke(entry, asked)
         return _reply(invocation, tail=tail)
+
+
+def check_not_denied(entry: Entry, caller: Principal, arn: str) -> None:
+    """`ServiceError` AccessDeniedException when the policy of what was named keeps this caller out."""
+    if entry.subject.policy and resource_policy.denies(entry.subject.policy, Attempt(INVOKE, caller.arn)):
+        raise faults.denied_by_policy(caller.arn, INVOKE, arn)
 
 
 @contextlib.contextmanager

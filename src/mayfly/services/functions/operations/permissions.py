@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mayfly.services.contract import RequestContext, ServiceError, operation
+from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import faults, resource_policy
 from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.model import LATEST, Statement, Subject
@@ -44,14 +44,9 @@ class PermissionOperations:
                     "Please provide a new statement id, or remove the existing statement."
                 )
             policy = (*subject.policy, added)
-            size = len(resource_policy.document(policy, arn).encode())
+            size = len(resource_policy.document(policy, arn, subject.policy_id).encode())
             if size > MAX_POLICY_BYTES:
-                raise ServiceError(
-                    "PolicyLengthExceededException",
-                    f"The final policy size ({size}) is bigger than the limit ({MAX_POLICY_BYTES}).",
-                    status=400,
-                    members={"Type": "User"},
-                )
+                raise faults.policy_too_long(size, MAX_POLICY_BYTES)
             return msgspec.structs.replace(subject, policy=policy)
 
         await self._editor.change_subject(
@@ -88,7 +83,8 @@ class PermissionOperations:
         if not subject.policy or reference.qualifier == LATEST:
             raise faults.resource_not_found()
         arn = self._home.arn(reference.name, reference.qualifier)
-        return {"Policy": resource_policy.document(subject.policy, arn), "RevisionId": subject.revision_id}
+        text = resource_policy.document(subject.policy, arn, subject.policy_id)
+        return {"Policy": text, "RevisionId": subject.revision_id}
 
 
 def _statement(params: "AddPermissionRequestTypeDef") -> Statement:

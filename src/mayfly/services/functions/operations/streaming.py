@@ -11,7 +11,7 @@ from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Entries, Streams
 from mayfly.services.functions.invoker import Flow
 from mayfly.services.functions.names import Home
-from mayfly.services.functions.operations.invocations import read_client_context, refusals
+from mayfly.services.functions.operations.invocations import check_not_denied, read_client_context, refusals
 from mayfly.settings import FunctionLimits
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class StreamingOperations:
             raise faults.request_too_large(self._limits.payload_bytes)
         client_context = read_client_context(params.get("ClientContext"))
         entry = await self._catalog.get(reference.name, reference.qualifier)
+        check_not_denied(entry, context.principal, self._home.arn(reference.name, reference.qualifier))
         tenant = tenancy.of_call(entry.function.configuration, params.get("TenantId"))
         if params.get("InvocationType") == "DryRun":
             return {"StatusCode": 204, "EventStream": _nothing()}

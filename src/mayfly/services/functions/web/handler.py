@@ -132,10 +132,10 @@ class UrlHandler:
     def _allowed(self, entry: Entry, url: FunctionUrl, principal: Principal | None) -> bool:
         """Whether the URL may be called by `principal`; None: by anyone, as its type says."""
         # A user's own policies are not evaluated yet, so they allow nothing.
-        if principal is not None and principal.account == self._home.account and principal.kind != "user":
-            return True
         use, invoke = _attempts(url.auth_type, principal.arn) if principal is not None else _BY_ANYONE
         policy = entry.subject.policy
+        if principal is not None and principal.account == self._home.account and principal.kind != "user":
+            return not (resource_policy.denies(policy, use) or resource_policy.denies(policy, invoke))
         return resource_policy.allows(policy, use) and resource_policy.allows(policy, invoke)
 
     async def _read(self, request: HttpRequest) -> bytes | None:
