@@ -38,6 +38,7 @@ COMMANDS = (
     "doctor",
     "env",
     "deploy",
+    "build",
     "dev",
     "delete",
     "image",

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mayfly.cli.packaging import package
+from mayfly.cli.dependencies import Installer
+from mayfly.cli.packaging import Packager, Wanted
 from mayfly.cli.templates import LocalCode, TemplateFileError, local_code
 
 
@@ -19,7 +20,7 @@ def test_the_content_of_layers_is_local_code_with_its_requirements_below_python(
     for kind, member in (("AWS::Serverless::LayerVersion", "ContentUri"), ("AWS::Lambda::LayerVersion", "Content")):
         content: dict[str, Any] = {member: "layer"}
         (one,) = found(tmp_path, kind, CompatibleRuntimes=["nodejs22.x", "python3.13"], **content)
-        assert one == LocalCode("L", tmp_path / "layer", "3.13", requirements_below="python")
+        assert one == LocalCode("L", Wanted(tmp_path / "layer", "python3.13", dependencies_below="python"))
     assert found(tmp_path, "AWS::Serverless::LayerVersion", ContentUri="s3://bucket/key") == []
     assert found(tmp_path, "AWS::Lambda::LayerVersion", Content={"S3Bucket": "b", "S3Key": "k"}) == []
 
@@ -27,25 +28,27 @@ def test_the_content_of_layers_is_local_code_with_its_requirements_below_python(
 def test_a_build_method_of_python_moves_all_of_a_layer_unless_that_was_done(tmp_path: Path) -> None:
     metadata = {"BuildMethod": "python3.12"}
     (one,) = found(tmp_path, "AWS::Serverless::LayerVersion", metadata, ContentUri="layer")
-    assert (one.python, one.below, one.requirements_below) == ("3.12", "python", "")
+    assert (one.wanted.runtime, one.wanted.below) == ("python3.12", "python")
     (tmp_path / "layer/python").mkdir(parents=True)
     (built,) = found(tmp_path, "AWS::Serverless::LayerVersion", metadata, ContentUri="layer")
-    assert built.below == ""
+    assert built.wanted.below == ""
 
 
 def test_another_build_method_is_refused_unless_it_was_carried_out(tmp_path: Path) -> None:
-    metadata = {"BuildMethod": "nodejs22.x"}
-    with pytest.raises(TemplateFileError, match=r"L has the BuildMethod nodejs22\.x"):
+    metadata = {"BuildMethod": "java21"}
+    with pytest.raises(TemplateFileError, match=r"L has the BuildMethod java21"):
         found(tmp_path, "AWS::Serverless::LayerVersion", metadata, ContentUri="layer")
-    (tmp_path / "layer/nodejs").mkdir(parents=True)
+    (tmp_path / "layer/java").mkdir(parents=True)
     (built,) = found(tmp_path, "AWS::Serverless::LayerVersion", metadata, ContentUri="layer")
-    assert built.below == ""
+    assert built.wanted.below == ""
 
 
 def test_a_package_can_be_put_into_a_folder_of_its_zip(tmp_path: Path) -> None:
     (tmp_path / "layer").mkdir()
     (tmp_path / "layer/mine.py").write_text("")
-    plain = package(tmp_path / "layer", "3.12", tmp_path / "cache", lambda _: None)
-    below = package(tmp_path / "layer", "3.12", tmp_path / "cache", lambda _: None, below="python")
+    cache = tmp_path / "cache"
+    packager = Packager(cache, Installer(cache, tmp_path, lambda _: None), lambda _: None)
+    plain = packager.package(Wanted(tmp_path / "layer")).path
+    below = packager.package(Wanted(tmp_path / "layer", below="python")).path
     with zipfile.ZipFile(plain) as one, zipfile.ZipFile(below) as other:
         assert (one.namelist(), other.namelist()) == (["mine.py"], ["python/mine.py"])

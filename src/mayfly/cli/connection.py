@@ -48,6 +48,7 @@ class Connection:
     account: str
     access_key_id: str
     secret_access_key: str
+    runtimes: Path = Path(os.devnull)  # of a server on this machine: where its runtimes are installed
 
     def client(self, service: str) -> Any:
         """A boto3 client of `service` for this server, with a time-out long enough for the longest function."""
@@ -142,10 +143,12 @@ def connect(data: Path) -> Connection:
     if server is not None:
         given = os.environ.get("MAYFLY_ACCESS_KEY_ID"), os.environ.get("MAYFLY_SECRET_ACCESS_KEY")
         if given[0] and given[1]:
-            return Connection(server.url, server.region, server.account, given[0], given[1])
+            return Connection(server.url, server.region, server.account, given[0], given[1], directory.runtimes)
         key = read_root_key(directory.root)
         if key is not None:
-            return Connection(server.url, server.region, server.account, key.access_key_id, key.secret_access_key)
+            return Connection(
+                server.url, server.region, server.account, key.access_key_id, key.secret_access_key, directory.runtimes
+            )
     url = os.environ.get("AWS_ENDPOINT_URL")
     if url and key_id and secret:
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"

@@ -12,9 +12,11 @@ from botocore.exceptions import ClientError
 
 from mayfly.cli import templates
 from mayfly.cli.connection import Connection, connect
+from mayfly.cli.dependencies import Installer
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, print_json
+from mayfly.cli.packaging import Packager, Report
 from mayfly.cli.stack_progress import StackProgress, new_events
 
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -88,8 +90,12 @@ def delete(
 
 
 def default_name(template: Path) -> str:
-    """The name of the template's folder, made fit for a stack: letters, digits and hyphens, a letter first."""
-    words = re.sub(r"[^A-Za-z0-9]+", "-", template.resolve().parent.name).strip("-")[:100]
+    """The name of the template's folder, made fit for a stack: letters, digits and hyphens, a letter first. Of what
+    `mayfly build` left, that of the folder which was built."""
+    folder = template.resolve().parent
+    if folder.parts[-2:] == (".mayfly", "build"):
+        folder = folder.parent.parent
+    words = re.sub(r"[^A-Za-z0-9]+", "-", folder.name).strip("-")[:100]
     return words if words[:1].isalpha() else f"stack-{words}".rstrip("-")
 
 
@@ -99,10 +105,22 @@ def _upload(connection: Connection, body: dict[str, Any], template: Path, progre
         return body
     s3 = connection.client("s3")
     bucket = templates.artifact_bucket(s3, connection.account, connection.region)
-    return templates.with_uploads(body, codes, s3, bucket, _cache(), progress.step)
+    return templates.with_uploads(body, codes, s3, bucket, packagers(connection.runtimes), progress.step)
+
+
+def packagers(runtimes: Path, *, here: bool = True, from_source: bool = False) -> templates.Packagers:
+    """What makes packages: with what runs on this machine (`here`), or on the Linux that AWS runs functions on.
+    `runtimes`: where an npm may be; `from_source`: see `Installer`."""
+    cache = _cache()
+
+    def packager(report: Report) -> Packager:
+        return Packager(cache, Installer(cache, runtimes, report, here=here, from_source=from_source), report)
+
+    return packager
 
 
 def _cache() -> Path:
+    """Where packages are kept, and what they depend on."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mayfly"
 
 

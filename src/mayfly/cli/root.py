@@ -34,6 +34,9 @@ COMMANDS = {
     "runtime": Entry("runtime", RUN, "Install runtimes for functions, and list what this machine has."),
     "env": Entry("environment", RUN, "Print exports that point AWS tools at the platform: eval $(mayfly env)."),
     "deploy": Entry("deploying", BUILD, "Bring an application: package local code, create or update its stack."),
+    "build": Entry(
+        "building", BUILD, "Make an application's packages, with what they depend on, and show their sizes."
+    ),
     "dev": Entry("dev", BUILD, "Work on an application: what is saved runs with the next call, logs are streamed."),
     "delete": Entry("deploying", BUILD, "Remove an application: delete its stack and what belongs to it."),
     "image": Entry("image", BUILD, "Import container images for functions, list and remove them."),

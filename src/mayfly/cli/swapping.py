@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mayfly.cli.connection import Connection
-from mayfly.cli.packaging import EPOCH, SKIPPED_FOLDERS, files
+from mayfly.cli.packaging import EPOCH, SKIPPED_FOLDERS, Part, files
 
 PAGE = "/_mayfly/dev"
 
@@ -75,7 +75,7 @@ class Swapper:
     def begin(cls, connection: Connection, function: str, root: Path) -> "Swapper":
         """`MayflyError` when its code cannot be swapped."""
         base = connection.get(f"{PAGE}/{quote(function, safe='')}")["base"]
-        return cls(connection, function, root, base, {name: b"" for name, _ in files([root])})
+        return cls(connection, function, root, base, {name: b"" for name, _ in files([Part(root)])})
 
     def swap(self, changed: Iterable[Path]) -> list[str]:
         """Have the next call run these files as they are now; their names, or an empty list if none is of the package.

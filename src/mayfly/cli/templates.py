@@ -13,16 +13,20 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from mayfly.app.local import parse_template
-from mayfly.cli.packaging import file_digest, package
+from mayfly.cli.dependencies import Architecture
+from mayfly.cli.packaging import Packager, Report, Wanted, file_digest
 from mayfly.errors import CallerError
 
-DEFAULT_PYTHON = "3.11"
 ARTIFACTS = "mayfly-artifacts"
 
 # The property of each kind of layer that says what is in it.
 _CONTENT = {"AWS::Serverless::LayerVersion": "ContentUri", "AWS::Lambda::LayerVersion": "Content"}
 _SAM = ("AWS::Serverless::Function", "AWS::Serverless::LayerVersion")  # which say where it is in one word
 
+MAKE = "makefile"  # the BuildMethod that has a Makefile make the package
+_LANGUAGES = ("python", "nodejs")  # whose layers Mayfly builds
+
+Packagers = Callable[[Report], Packager]
 Say = Callable[[str, str], None]  # a resource's logical id, what is done for it
 
 
@@ -35,10 +39,12 @@ class LocalCode:
     """A function, or a layer, whose code lies beside the template."""
 
     logical_id: str
-    path: Path
-    python: str
-    below: str = ""  # the folder in the zip that all of it goes to
-    requirements_below: str = ""  # the same of its requirements alone
+    wanted: Wanted
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.wanted.source
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -70,55 +76,77 @@ def local_code(template: dict[str, Any], folder: Path) -> Iterator[LocalCode]:
         else:
             continue
         if isinstance(code, str) and not code.startswith("s3://"):
-            python = str(runtime).removeprefix("python") if str(runtime).startswith("python") else DEFAULT_PYTHON
-            yield LocalCode(logical_id, (folder / code).resolve(), python)
+            architecture = properties.get("Architectures", function_globals.get("Architectures"))
+            target = f"build-{logical_id}" if _method(resource) == MAKE else ""
+            source = (folder / code).resolve()
+            wanted = Wanted(source, str(runtime or ""), _architecture(architecture), target=target)
+            yield LocalCode(logical_id, wanted)
+
+
+def _method(resource: dict[str, Any]) -> str:
+    """How it is to be built, where that is not told by its runtime."""
+    metadata = resource.get("Metadata")
+    return str(metadata.get("BuildMethod", "")) if isinstance(metadata, dict) else ""
+
+
+def _architecture(named: object) -> Architecture:
+    return "arm64" if named in ("arm64", ["arm64"]) else "x86_64"
 
 
 def _local_layer(logical_id: str, resource: dict[str, Any], folder: Path) -> Iterator[LocalCode]:
     """A layer's content as it lies there, with `requirements.txt` installed where Python looks in layers; or, with a
-    `BuildMethod` of Python that was not carried out yet, all of it there, as SAM does it."""
+    `BuildMethod` that was not carried out yet, all of it where its language looks, as SAM does it."""
     properties = resource.get("Properties", {})
     content = properties.get(_CONTENT[resource["Type"]])
     if not isinstance(content, str) or content.startswith("s3://"):
         return
     path = (folder / content).resolve()
-    method = str(resource.get("Metadata", {}).get("BuildMethod", ""))
+    architecture = _architecture(resource.get("Metadata", {}).get("BuildArchitecture"))
+    method = _method(resource)
     language = method.rstrip("0123456789.x")
-    if method and not (path / language).is_dir() and language != "python":
-        raise TemplateFileError(
-            f"{logical_id} has the BuildMethod {method}, which Mayfly does not carry out: build it, for example with "
-            "`sam build`, and deploy what came of that"
-        )
-    named = [method, *properties.get("CompatibleRuntimes", ())]
-    pythons = [str(one).removeprefix("python") for one in named if str(one).startswith("python")]
-    python = pythons[0] if pythons else DEFAULT_PYTHON
+    if method == MAKE:
+        yield LocalCode(logical_id, Wanted(path, "", architecture, target=f"build-{logical_id}"))
+        return
     if method and not (path / language).is_dir():
-        yield LocalCode(logical_id, path, python, below="python")
-    else:
-        yield LocalCode(logical_id, path, python, requirements_below="python")
+        if language not in _LANGUAGES:
+            raise TemplateFileError(
+                f"{logical_id} has the BuildMethod {method}, which Mayfly does not carry out: build it, for example "
+                "with `sam build`, and deploy what came of that"
+            )
+        yield LocalCode(logical_id, Wanted(path, method, architecture, below=language))
+        return
+    named = [method, *properties.get("CompatibleRuntimes", ())]
+    runtime = next((str(one) for one in named if str(one).startswith("python")), "")
+    yield LocalCode(logical_id, Wanted(path, runtime, architecture, dependencies_below="python"))
 
 
 def with_uploads(
-    template: dict[str, Any], codes: list[LocalCode], s3: Any, bucket: str, cache: Path, say: Say
+    template: dict[str, Any], codes: list[LocalCode], s3: Any, bucket: str, packager: Packagers, say: Say
 ) -> dict[str, Any]:
     """`template` with every local code packaged, uploaded to `bucket` if it is not there yet, and referred to."""
     resources = dict(template["Resources"])
     for code in codes:
-        report = functools.partial(say, code.logical_id)
-        archive = package(
-            code.path, code.python, cache, report, below=code.below, requirements_below=code.requirements_below
-        )
+        package = packager(functools.partial(say, code.logical_id)).package(code.wanted)
+        for warning in package.warnings:
+            say(code.logical_id, warning)
+        archive = package.path
         key = f"{file_digest(archive)}.zip"
         if not _exists(s3, bucket, key):
             say(code.logical_id, "uploading")
             s3.upload_file(str(archive), bucket, key)
         say(code.logical_id, "packaged")
         resource = resources[code.logical_id]
-        kind = resource["Type"]
-        member = _CONTENT.get(kind) or ("CodeUri" if kind in _SAM else "Code")
-        place = {member: f"s3://{bucket}/{key}" if kind in _SAM else {"S3Bucket": bucket, "S3Key": key}}
-        resources[code.logical_id] = {**resource, "Properties": {**resource.get("Properties", {}), **place}}
+        sam = resource["Type"] in _SAM
+        place = f"s3://{bucket}/{key}" if sam else {"S3Bucket": bucket, "S3Key": key}
+        resources[code.logical_id] = placed(resource, place)
     return {**template, "Resources": resources}
+
+
+def placed(resource: dict[str, Any], place: object) -> dict[str, Any]:
+    """A function or a layer whose code is somewhere else."""
+    kind = resource["Type"]
+    member = _CONTENT.get(kind) or ("CodeUri" if kind in _SAM else "Code")
+    return {**resource, "Properties": {**resource.get("Properties", {}), member: place}}
 
 
 def artifact_bucket(s3: Any, account: str, region: str) -> str:

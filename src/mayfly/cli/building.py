@@ -1,0 +1,199 @@
+"""`mayfly build`: packages with all that they depend on, the same bytes from the same source, and what is large."""
+
+import functools
+import os
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.table import Table
+
+from mayfly.app.directory import DataDirectory
+from mayfly.cli import deploying, templates
+from mayfly.cli.dependencies import NODE_MODULES
+from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.options import DataOption, JsonOption
+from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, megabytes, print_json
+from mayfly.cli.packaging import Package, file_digest, files
+from mayfly.cli.stack_progress import StackProgress
+from mayfly.cli.templates import LocalCode
+
+BUILD = Path(".mayfly") / "build"  # beside the template
+TEMPLATE = "template.yaml"
+MOST_BYTES = 250 << 20  # unzipped, of a function with its layers
+_NEAR = 0.8
+_LARGEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A package, and what there is to say of it."""
+
+    logical_id: str
+    place: Path
+    sha256: str
+    files: int
+    unzipped: int
+    zipped: int
+    largest: tuple[tuple[str, int], ...]  # dependencies, by the bytes of their files
+    warnings: tuple[str, ...]
+
+
+def build(
+    template: Annotated[Path, typer.Argument(help="SAM or CloudFormation template, YAML or JSON.")] = Path(TEMPLATE),
+    build_dir: Annotated[
+        Path | None, typer.Option(help="Where to put packages and their template; by default .mayfly/build beside it.")
+    ] = None,
+    from_source: Annotated[
+        bool,
+        typer.Option(
+            "--from-source",
+            help="Run what builds distributions that have no wheel, and install scripts of npm packages.",
+        ),
+    ] = False,
+    data: DataOption = DEFAULT_DATA,
+    json_output: JsonOption = False,
+) -> None:
+    """Make the packages of an application, with what requirements.txt, uv.lock or package-lock.json name.
+
+    Made for Linux and the runtime of each function. The same source gives the same bytes. What is left is a template
+    that [bold]mayfly deploy[/] takes, with the packages beside it.
+    """
+    progress = StackProgress(complaints)
+    with failures_in_one_line():
+        body = templates.load(template)
+        folder = template.resolve().parent
+        target = (build_dir or folder / BUILD).absolute()
+        codes = list(templates.local_code(body, folder))
+        make = deploying.packagers(DataDirectory(data).runtimes, here=False, from_source=from_source)
+        target.mkdir(parents=True, exist_ok=True)
+        built, resources = [], dict(body["Resources"])
+        with progress.shown():
+            for code in codes:
+                package = make(functools.partial(progress.step, code.logical_id)).package(code.wanted)
+                one = _put(code, package, target)
+                built.append(one)
+                progress.step(code.logical_id, "packaged")
+                resources[code.logical_id] = _done(templates.placed(resources[code.logical_id], one.place.name))
+        made = target / TEMPLATE
+        made.write_text(yaml.safe_dump({**body, "Resources": resources}, sort_keys=False, width=120), encoding="utf-8")
+        _forget_others(target, built)
+    sums = dict(totals(body, built))
+    if json_output:
+        print_json({"template": str(made), "packages": [_plain(one, sums) for one in built]})
+    else:
+        _report(built, sums, made)
+    if too_large := [name for name, size in sums.items() if size > MOST_BYTES]:
+        fail(f"{', '.join(too_large)}: more than the {MOST_BYTES >> 20} MB that a function may have with its layers")
+
+
+def totals(body: Mapping[str, Any], built: Iterable[Built]) -> Iterable[tuple[str, int]]:
+    """Of each package the bytes that count against the limit: of a function, with the layers that are built here."""
+    sizes = {one.logical_id: one.unzipped for one in built}
+    shared = body.get("Globals", {}).get("Function", {}).get("Layers", [])
+    for name, size in sizes.items():
+        layers = body["Resources"][name].get("Properties", {}).get("Layers", [])
+        named = [*(shared if isinstance(shared, list) else []), *(layers if isinstance(layers, list) else [])]
+        refs = {one["Ref"] for one in named if isinstance(one, dict) and isinstance(one.get("Ref"), str)}
+        yield name, size + sum(sizes.get(ref, 0) for ref in refs)
+
+
+def largest(package: Package) -> tuple[tuple[str, int], ...]:
+    """The dependencies with the most bytes, by the folder or module that they are."""
+    if package.dependencies is None:
+        return ()
+    sizes: Counter[str] = Counter()
+    below = package.dependencies.below
+    for name, path in files([package.dependencies]):
+        parts = name.removeprefix(f"{below}/").split("/") if below else name.split("/")
+        if parts[0] == NODE_MODULES:
+            parts = parts[1:]
+        first = "/".join(parts[:2]) if parts[0].startswith("@") else parts[0]
+        if not first.endswith(".dist-info"):
+            sizes[first.removesuffix(".libs")] += path.stat().st_size
+    return tuple(sizes.most_common(_LARGEST))
+
+
+def _put(code: LocalCode, package: Package, target: Path) -> Built:
+    place = target / f"{code.logical_id}.zip"
+    draft = place.with_name(f".{place.name}.{os.getpid()}")
+    shutil.copyfile(package.path, draft)
+    draft.replace(place)
+    with zipfile.ZipFile(place) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+    return Built(
+        code.logical_id,
+        place,
+        file_digest(place),
+        len(infos),
+        sum(info.file_size for info in infos),
+        place.stat().st_size,
+        largest(package),
+        package.warnings,
+    )
+
+
+def _done(resource: dict[str, Any]) -> dict[str, Any]:
+    """A resource whose package is built, so that nobody builds it again."""
+    metadata = resource.get("Metadata")
+    if not isinstance(metadata, dict) or "BuildMethod" not in metadata:
+        return resource
+    rest = {key: value for key, value in metadata.items() if not key.startswith("Build")}
+    kept = {key: value for key, value in resource.items() if key != "Metadata"}
+    return {**kept, "Metadata": rest} if rest else kept
+
+
+def _forget_others(target: Path, built: Iterable[Built]) -> None:
+    """Packages of resources that the template has no more."""
+    current = {one.place for one in built}
+    for path in target.glob("*.zip"):
+        if path not in current:
+            path.unlink()
+
+
+def _plain(one: Built, sums: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "name": one.logical_id,
+        "path": str(one.place),
+        "sha256": one.sha256,
+        "files": one.files,
+        "unzipped_bytes": one.unzipped,
+        "zipped_bytes": one.zipped,
+        "with_layers_bytes": sums[one.logical_id],
+        "largest": [{"name": name, "bytes": size} for name, size in one.largest],
+        "warnings": list(one.warnings),
+    }
+
+
+def _report(built: Iterable[Built], sums: Mapping[str, int], made: Path) -> None:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("Package", overflow="fold")
+    for title in ("Files", "Unzipped", "Zipped", "Of the limit"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Largest dependencies", overflow="fold")
+    for one in built:
+        share = sums[one.logical_id] / MOST_BYTES
+        style = "red" if share > 1 else "yellow" if share > _NEAR else ""
+        table.add_row(
+            escape(one.logical_id),
+            f"{one.files:,}",
+            megabytes(one.unzipped),
+            megabytes(one.zipped),
+            f"[{style}]{share:.0%}[/]" if style else f"{share:.0%}",
+            escape(", ".join(f"{name} {megabytes(size)}" for name, size in one.largest)),
+        )
+    console.print(table)
+    for one in built:
+        for warning in one.warnings:
+            complaints.print(f"[yellow]{escape(one.logical_id)}[/]: {escape(warning)}")
+        if _NEAR < (share := sums[one.logical_id] / MOST_BYTES) <= 1:
+            told = f"{share:.0%} of the {MOST_BYTES >> 20} MB that a function may have with its layers"
+            complaints.print(f"[yellow]{escape(one.logical_id)}[/]: {told}")
+    shown = os.path.relpath(made)
+    complaints.print(f"next: mayfly deploy {escape(str(made) if shown.startswith('..') else shown)}")

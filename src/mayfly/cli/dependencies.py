@@ -1,0 +1,240 @@
+"""What a package depends on, installed into a folder of its own: Python's distributions by uv, Node.js's by npm.
+
+Installed are the files that a lock names where there is one. A folder is made once for the content of the manifest and
+the lock, the runtime and the machine that it is for, and kept in a cache; uv and npm cache downloads themselves.
+Nothing of what is installed is run: wheels only, and no scripts of npm packages, unless somebody asks for it.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import uv
+
+from mayfly.cli.installing import InstallError, npm
+from mayfly.errors import CallerError
+
+REQUIREMENTS, PYPROJECT, UV_LOCK = "requirements.txt", "pyproject.toml", "uv.lock"
+PACKAGE, NPM_LOCKS = "package.json", ("package-lock.json", "npm-shrinkwrap.json")
+NODE_MODULES = "node_modules"
+DEFAULT_PYTHON = "3.11"
+Architecture = Literal["x86_64", "arm64"]
+Report = Callable[[str], None]
+
+# The oldest C library that a runtime may find: Amazon Linux 2 up to Python 3.11, Amazon Linux 2023 after it.
+_PLATFORMS = {"x86_64": "x86_64", "arm64": "aarch64"}
+_ON_AMAZON_LINUX_2 = frozenset(("3.8", "3.9", "3.10", "3.11"))
+_NPM_CPUS = {"x86_64": "x64", "arm64": "arm64"}
+_LEFTOVERS = ("bin", ".lock", "uv_cache.json")
+
+
+class DependencyError(CallerError):
+    """What a package depends on cannot be had; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Dependencies in a folder."""
+
+    root: Path
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Installer:
+    """`cache` is where folders are kept, `runtimes` where an npm may be, `report` is told what takes long."""
+
+    cache: Path
+    runtimes: Path
+    report: Report
+    here: bool = True  # for this machine; otherwise, for the Linux that AWS runs functions on
+    from_source: bool = False  # also run what builds distributions, and scripts of npm packages
+
+    def install(self, source: Path, runtime: str, architecture: Architecture) -> Installed | None:
+        """What the folder `source` depends on, for a runtime such as python3.12; None: nothing. `DependencyError`."""
+        if runtime.startswith("nodejs"):
+            return self._node(source, runtime, architecture)
+        if runtime.startswith(("java", "ruby", "dotnet", "go")):
+            return None
+        version = runtime.removeprefix("python") if runtime.startswith("python") else DEFAULT_PYTHON
+        return self._python(source, version, architecture)
+
+    def _python(self, source: Path, version: str, architecture: Architecture) -> Installed | None:
+        warnings: list[str] = []
+        if (source / REQUIREMENTS).is_file():
+            named = source / REQUIREMENTS
+            text = named.read_text(encoding="utf-8")
+            if unpinned := unpinned_requirements(text):
+                warnings.append(f"{REQUIREMENTS} pins no version of {', '.join(unpinned[:3])}: builds may differ")
+        elif (source / UV_LOCK).is_file() and (source / PYPROJECT).is_file():
+            named = source / UV_LOCK
+            text = self._exported(source)
+        elif (source / PYPROJECT).is_file() and _declares_dependencies(source / PYPROJECT):
+            named = source / PYPROJECT
+            text = named.read_text(encoding="utf-8")
+            warnings.append(f"{PYPROJECT} has no {UV_LOCK} beside it: builds may differ")
+        else:
+            return None
+        if named.name != PYPROJECT and not any(_requirement(line) for line in text.splitlines()):
+            return None
+        platform = "" if self.here else _platform(version, architecture)
+        machine = f"{sys.platform} {os.uname().machine}" if self.here else platform
+        key = _key("python", version, machine, str(self.from_source), named.name, text)
+
+        def make(draft: Path) -> None:
+            self.report(f"installing {named.name}")
+            listed = named
+            if named.name == UV_LOCK:
+                listed = draft.with_suffix(".txt")
+                listed.write_text(text, encoding="utf-8")
+            command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--no-config", "--python-version", version]
+            command += ["--target", str(draft), "--link-mode", "copy"]
+            command += ["--python-platform", platform] if platform else []
+            command += [] if self.from_source else ["--only-binary", ":all:"]
+            try:
+                self._run([*command, "--requirement", str(listed)], source, f"{named} for Python {version}")
+            finally:
+                if listed is not named:
+                    listed.unlink()
+            for name in _LEFTOVERS:  # scripts, and what is of this machine: no function imports them
+                for leftover in (draft / name, *draft.glob(f"*.dist-info/{name}")):
+                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+        return Installed(self._kept(key, make), tuple(warnings))
+
+    def _exported(self, source: Path) -> str:
+        """What a uv.lock names, as requirements with their hashes."""
+        command = [uv.find_uv_bin(), "export", "--quiet", "--frozen", "--no-dev", "--no-emit-project"]
+        command += ["--no-emit-local", "--no-header", "--no-annotate", "--format", "requirements-txt"]
+        return self._run([*command, "--project", str(source)], source, str(source / UV_LOCK))
+
+    def _node(self, source: Path, runtime: str, architecture: Architecture) -> Installed | None:
+        manifest = source / PACKAGE
+        if not manifest.is_file() or (source / NODE_MODULES).is_dir():
+            return None
+        named = _dependencies(manifest)
+        if not named:
+            return None
+        if local := sorted(name for name, what in named.items() if what.startswith(("file:", "link:", "workspace:"))):
+            raise DependencyError(
+                f"{manifest} depends on {local[0]} by its place on this machine; install it yourself, with npm, and "
+                f"deploy the {NODE_MODULES} that there is then"
+            )
+        lock = next((source / name for name in NPM_LOCKS if (source / name).is_file()), None)
+        warnings = () if lock is not None else (f"{PACKAGE} has no {NPM_LOCKS[0]} beside it: builds may differ",)
+        texts = [path.read_text(encoding="utf-8") for path in (manifest, lock) if path is not None]
+        machine = f"{sys.platform} {os.uname().machine}" if self.here else architecture
+        key = _key("nodejs", runtime, machine, str(self.from_source), *texts)
+
+        def make(draft: Path) -> None:
+            self.report(f"installing {lock.name if lock is not None else PACKAGE}")
+            work = draft.with_suffix(".npm")
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+            try:
+                for path in (manifest, lock, source / ".npmrc"):
+                    if path is not None and path.is_file():
+                        shutil.copy(path, work)
+                command = [*self._npm(), "ci" if lock is not None else "install", "--omit=dev", "--no-audit"]
+                command += ["--no-fund", "--no-update-notifier", "--loglevel=error", "--bin-links=false"]
+                if not self.here:
+                    command += [f"--cpu={_NPM_CPUS[architecture]}", "--os=linux", "--libc=glibc"]
+                command += [] if self.from_source else ["--ignore-scripts"]
+                self._run(command, work, f"{manifest} for {runtime}")
+                (work / NODE_MODULES / ".package-lock.json").unlink(missing_ok=True)
+                draft.mkdir()
+                if (work / NODE_MODULES).is_dir():
+                    (work / NODE_MODULES).rename(draft / NODE_MODULES)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+
+        return Installed(self._kept(key, make), warnings)
+
+    def _npm(self) -> list[str]:
+        try:
+            return npm(self.runtimes)
+        except InstallError as error:
+            raise DependencyError(str(error)) from error
+
+    def _kept(self, key: str, make: Callable[[Path], None]) -> Path:
+        """The folder of that key, made if it is not there."""
+        target = self.cache / "dependencies" / key
+        if target.is_dir():
+            return target
+        draft = target.with_name(f"{key}.{os.getpid()}.tmp")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            make(draft)
+            draft.mkdir(exist_ok=True)
+            draft.rename(target)
+        except OSError:
+            if not target.is_dir():  # otherwise somebody else was faster
+                raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return target
+
+    def _run(self, command: Sequence[str], directory: Path, what: str) -> str:
+        done = subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
+        if done.returncode != 0:
+            said = (done.stderr or done.stdout).strip()
+            raise DependencyError(f"{what} could not be installed:\n{said}{self._advice(said)}")
+        return done.stdout
+
+    def _advice(self, said: str) -> str:
+        no_wheels = "no wheels" in said or "has no usable wheels" in said or "--only-binary" in said
+        return "\nThere is no wheel for the function's runtime; --from-source builds one." if no_wheels else ""
+
+
+def _platform(version: str, architecture: Architecture) -> str:
+    return f"{_PLATFORMS[architecture]}-manylinux_2_{17 if version in _ON_AMAZON_LINUX_2 else 28}"
+
+
+def unpinned_requirements(text: str) -> list[str]:
+    """The names in a requirements.txt of which any version will do, or several."""
+    found = []
+    for line in text.splitlines():
+        name = _requirement(line)
+        if name and not name.startswith("-") and "==" not in name and "@" not in name:
+            found.append(name)
+    return found
+
+
+def _requirement(line: str) -> str:
+    """What a line asks for, without what is said of it; empty for a comment."""
+    return "" if line.lstrip().startswith("#") else line.split(" #")[0].split(";")[0].strip()  # noqa: PLC0207
+
+
+def _declares_dependencies(pyproject: Path) -> bool:
+    try:
+        project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
+    except tomllib.TOMLDecodeError as error:
+        raise DependencyError(f"{pyproject} is not TOML: {error}") from error
+    return bool(project.get("dependencies"))
+
+
+def _dependencies(manifest: Path) -> Mapping[str, str]:
+    try:
+        told: Any = json.loads(manifest.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DependencyError(f"{manifest} is not JSON: {error}") from error
+    found = {}
+    for kind in ("dependencies", "optionalDependencies"):
+        named = told.get(kind, {}) if isinstance(told, dict) else {}
+        found.update({str(name): str(what) for name, what in named.items()} if isinstance(named, dict) else {})
+    return found
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
