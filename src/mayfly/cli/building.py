@@ -88,9 +88,12 @@ def build(
     if json_output:
         print_json({"template": str(made), "packages": [_plain(one, sums) for one in built]})
     else:
-        _report(built, sums, made)
+        _report(built, sums)
     if too_large := [name for name, size in sums.items() if size > MOST_BYTES]:
         fail(f"{', '.join(too_large)}: more than the {MOST_BYTES >> 20} MB that a function may have with its layers")
+    if not json_output:
+        shown = os.path.relpath(made)
+        complaints.print(f"next: mayfly deploy {escape(str(made) if shown.startswith('..') else shown)}")
 
 
 def totals(body: Mapping[str, Any], built: Iterable[Built]) -> Iterable[tuple[str, int]]:
@@ -171,7 +174,7 @@ def _plain(one: Built, sums: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _report(built: Iterable[Built], sums: Mapping[str, int], made: Path) -> None:
+def _report(built: Iterable[Built], sums: Mapping[str, int]) -> None:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("Package", overflow="fold")
     for title in ("Files", "Unzipped", "Zipped", "Of the limit"):
@@ -195,5 +198,3 @@ def _report(built: Iterable[Built], sums: Mapping[str, int], made: Path) -> None
         if _NEAR < (share := sums[one.logical_id] / MOST_BYTES) <= 1:
             told = f"{share:.0%} of the {MOST_BYTES >> 20} MB that a function may have with its layers"
             complaints.print(f"[yellow]{escape(one.logical_id)}[/]: {told}")
-    shown = os.path.relpath(made)
-    complaints.print(f"next: mayfly deploy {escape(str(made) if shown.startswith('..') else shown)}")

@@ -171,7 +171,7 @@ class Session:
         where = Path(path)
         if path.endswith(_TRANSIENT) or where.name.startswith(".#") or where.name == "4913":
             return False
-        return where == self._application.template or bool(self._application.concerned(where))
+        return self._application.minds(where)
 
     def _changed(self, paths: set[Path]) -> None:
         if any(self._application.decides(path) for path in paths):

@@ -64,6 +64,7 @@ class Application:
     name: str
     values: dict[str, str]
     functions: list[LocalFunction] = field(default_factory=list)
+    layers: tuple[Path, ...] = ()  # where those are that lie beside the template
     outputs: dict[str, str] = field(default_factory=dict)
     _aliases: dict[tuple[str, str], str] = field(default_factory=dict)  # of a function: the version that it led to
 
@@ -71,7 +72,7 @@ class Application:
     def places(self) -> tuple[Path, ...]:
         """What to watch: directories, and files outside of them. The template's own directory, because editors replace
         files."""
-        return tuple(sorted({self.template, *(function.root for function in self.functions)}))
+        return tuple(sorted({self.template, *self.layers, *(function.root for function in self.functions)}))
 
     def deploy(self) -> bool:
         """Package everything and make the stack what the template says; whether anything changed. `FailedError`, and
@@ -115,7 +116,14 @@ class Application:
         """Whether a change of that file takes a deployment."""
         if path == self.template or path.name in MANIFESTS:
             return True
-        return any(function.fixed for function in self.concerned(path))
+        return self._of_layer(path) or any(function.fixed for function in self.concerned(path))
+
+    def minds(self, path: Path) -> bool:
+        """Whether a change of that file is one of the application."""
+        return path == self.template or self._of_layer(path) or bool(self.concerned(path))
+
+    def _of_layer(self, path: Path) -> bool:
+        return any(path == layer or name_in_package(path, layer) is not None for layer in self.layers)
 
     def _look(self, body: dict[str, Any]) -> None:
         """Find the functions of the stack, and what each runs on."""
@@ -128,12 +136,15 @@ class Application:
             for one in resources
             if one["ResourceType"] == "AWS::Lambda::Function" and one.get("PhysicalResourceId")
         }
-        codes = {code.logical_id: code.path for code in templates.local_code(body, self.template.parent)}
+        codes = list(templates.local_code(body, self.template.parent))
         self.functions = [
-            self._local(functions, label, names[label], path) for label, path in codes.items() if label in names
+            self._local(functions, code, names[code.logical_id]) for code in codes if code.logical_id in names
         ]
+        layers = templates.layers(body)
+        self.layers = tuple(code.path for code in codes if code.logical_id in layers)
 
-    def _local(self, client: Any, label: str, name: str, root: Path) -> LocalFunction:
+    def _local(self, client: Any, code: templates.LocalCode, name: str) -> LocalFunction:
+        label, root = code.logical_id, code.path
         configuration = client.get_function_configuration(FunctionName=name)
         group = configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}"
         urls = tuple(
@@ -142,6 +153,9 @@ class Application:
         made = LocalFunction(label, name, root, group, urls)
         if not root.is_dir():
             made.fixed = "its code is one file"
+            return made
+        if code.wanted.target:
+            made.fixed = "a Makefile makes its package"
             return made
         try:
             made.swapper = Swapper.begin(self.connection, name, root)

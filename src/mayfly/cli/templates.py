@@ -83,6 +83,11 @@ def local_code(template: dict[str, Any], folder: Path) -> Iterator[LocalCode]:
             yield LocalCode(logical_id, wanted)
 
 
+def layers(template: dict[str, Any]) -> frozenset[str]:
+    """The logical ids of layers."""
+    return frozenset(name for name, resource in template["Resources"].items() if resource.get("Type") in _CONTENT)
+
+
 def _method(resource: dict[str, Any]) -> str:
     """How it is to be built, where that is not told by its runtime."""
     metadata = resource.get("Metadata")
