@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from mayfly.services.stacks.resources.base import UPDATE_POLICY
 from mayfly.services.stacks.resources.registry import resource_types
+from mayfly.services.stacks.resources.schema import Fields
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES = ROOT / "src" / "mayfly" / "services"
@@ -114,7 +116,12 @@ def resource_types_page() -> str:
         "",
     ]
     for name, kind in sorted(resource_types().items()):
-        lines += [f"## {name}", "", f"Properties: {_words(kind.schema.members)}.", ""]
+        properties = [member for member in kind.schema.members if member != UPDATE_POLICY]
+        lines += [f"## {name}", "", f"Properties: {_words(properties)}.", ""]
+        if len(properties) < len(kind.schema.members):
+            policies = kind.schema.members[UPDATE_POLICY]
+            assert isinstance(policies, Fields), "policies have names"
+            lines += [f"`UpdatePolicy`: {_words(policies.members)}.", ""]
         lines += [f"A change of {_words(kind.replaced_by)} makes a new resource.", ""] if kind.replaced_by else []
         lines += [f"`Fn::GetAtt`: {_words(kind.attributes)}.", ""] if kind.attributes else []
     return "\n".join(lines)

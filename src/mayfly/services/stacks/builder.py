@@ -37,7 +37,7 @@ class Builder:
     def __init__(self, board: Board, types: Types, operations: Operations) -> None:
         self._board = board
         self._types = types
-        self._call = Caller(operations, board.operation.context)
+        self._call = Caller(operations, board.operation.context, back=board.operation.phase == "rollback")
 
     async def ensure(self, definition: Definition, logical_id: str, draft: Draft) -> bool:
         """Bring a resource to what `definition` says; whether that worked. The row tells the reason if not."""

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from mayfly.ids import PARTITION
 from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.model import Definition
-from mayfly.services.stacks.resources.base import ResourceType
+from mayfly.services.stacks.resources.base import UPDATE_POLICY, ResourceType
 from mayfly.services.stacks.resources.schema import PropertyError, shape
-from mayfly.services.stacks.template.document import Template
+from mayfly.services.stacks.template.document import Resource, Template
 from mayfly.services.stacks.template.intrinsics import Lookup, Scope, is_unknown, placeholder
 from mayfly.services.stacks.template.references import check_references
 
@@ -67,6 +67,13 @@ def check(template: Template, types: Types) -> None:
             f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]. "
             "The page reference/resource-types of Mayfly's documentation lists those that it has."
         )
+    for name, resource in template.resources.items():
+        if resource.update_policy and UPDATE_POLICY not in types[resource.type].schema.members:
+            raise validation(
+                f"Template format error: Mayfly does not support an UpdatePolicy of {resource.type} (resource {name})"
+            )
+        if UPDATE_POLICY in resource.properties:
+            raise validation(f"Template format error: {UPDATE_POLICY} is no property (resource {name})")
     if exported := [name for name, output in template.outputs.items() if output.export is not None]:
         raise validation(f"Template format error: Mayfly does not support Export yet (outputs {', '.join(exported)})")
     check_references(template, {name: types[resource.type].attributes for name, resource in template.resources.items()})
@@ -94,13 +101,20 @@ def draft(definition: Definition, place: Place, types: Types) -> dict[str, Draft
 def _draft(definition: Definition, place: Place, types: Types, name: str, names: Collection[str]) -> Draft:
     resource = definition.template.resources[name]
     used, lookup = _recorder(names, "Resources")
-    properties = scope(definition, place, lookup).evaluate(resource.properties)
+    properties = scope(definition, place, lookup).evaluate(_written(resource))
     try:
         shaped = shape(properties, types[resource.type].schema)
     except PropertyError as error:
         raise validation(f"Properties validation failed for resource {name} with message: {error}") from error
     depends_on = frozenset(used | (set(resource.depends_on) & set(names)))
     return Draft(resource.type, shaped, depends_on, resource.deletion_policy, resource.replace_policy)
+
+
+def _written(resource: Resource) -> dict[str, Any]:
+    """The properties of a resource as the template has them, with its update policy."""
+    if not resource.update_policy:
+        return resource.properties
+    return {**resource.properties, UPDATE_POLICY: resource.update_policy}
 
 
 def _recorder(names: Collection[str], block: str) -> tuple[set[str], Lookup]:
@@ -218,6 +232,6 @@ def resolve(
 ) -> dict[str, Any]:
     """The final properties of a resource whose dependencies exist; `PropertyError`, `ServiceError`."""
     resource = definition.template.resources[name]
-    properties = scope(definition, place, lookup).evaluate(resource.properties)
+    properties = scope(definition, place, lookup).evaluate(_written(resource))
     shaped: dict[str, Any] = shape(properties, types[resource.type].schema)
     return shaped

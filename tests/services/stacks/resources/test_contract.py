@@ -30,6 +30,14 @@ MACHINE = {
 QUEUE_URL = f"http://127.0.0.1:4566/{ACCOUNT}/contract"
 QUEUE_POLICY = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}
 TAG = [{"Key": "k", "Value": "v"}]
+CANARY = {"Type": "TimeBasedCanary", "TimeBasedCanary": {"CanaryPercentage": "10", "CanaryInterval": "5"}}
+ALARM = {
+    "Namespace": "AWS/Lambda",
+    "MetricName": "Errors",
+    "Statistic": "Sum",
+    "ComparisonOperator": "GreaterThanThreshold",
+    "Dimensions": [{"Name": "FunctionName", "Value": "f"}],
+}
 PROFILE = f"arn:aws:signer:us-east-1:{ACCOUNT}:/signing-profiles/p/abcdefghij"
 LAYER = f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:contract-base"
 Client = Callable[..., Any]
@@ -161,6 +169,23 @@ def cases(role: str, role_arn: str, function: str, bucket: str, layer: str) -> l
             {"FunctionName": function, "EventSourceArn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:contract", "Tags": TAG},
             {"BatchSize": "5", "ScalingConfig": {"MaximumConcurrency": "3"}, "Tags": []},
         ),
+        Case("AWS::CodeDeploy::Application", {"ComputePlatform": "Lambda", "Tags": TAG}, {"Tags": []}),
+        Case("AWS::CodeDeploy::DeploymentConfig", {"ComputePlatform": "Lambda", "TrafficRoutingConfig": CANARY}, {}),
+        Case(
+            "AWS::CodeDeploy::DeploymentGroup",
+            {"ApplicationName": "contract", "ServiceRoleArn": role_arn, "Tags": TAG},
+            {
+                "AlarmConfiguration": {"Enabled": "true", "Alarms": [{"Name": "a"}]},
+                "DeploymentConfigName": "CodeDeployDefault.LambdaCanary10Percent5Minutes",
+                "AutoRollbackConfiguration": {"Enabled": True, "Events": ["DEPLOYMENT_FAILURE"]},
+                "Tags": [],
+            },
+        ),
+        Case(
+            "AWS::CloudWatch::Alarm",
+            {**ALARM, "EvaluationPeriods": "1", "Threshold": "0", "Period": "60", "Tags": TAG},
+            {"EvaluationPeriods": 2, "TreatMissingData": "notBreaching", "Tags": []},
+        ),
         Case("AWS::Logs::LogGroup", {"RetentionInDays": "7", "Tags": TAG}, {"RetentionInDays": 14, "Tags": []}),
     ]  # fmt: skip
 
@@ -190,6 +215,8 @@ async def test_every_step_may_be_repeated(client: Client, number: int) -> None:
     function_properties = shape(base, function_type.schema)
     function = await function_type.create(call, target("Code"), function_properties)
     await call("sqs", "CreateQueue", QueueName="contract")
+    taken = "ApplicationAlreadyExistsException"
+    await call.unless(taken, "codedeploy", "CreateApplication", applicationName="contract", computePlatform="Lambda")
     bucket, layer = published(client)
     case = cases(role.physical_id, role.attributes["Arn"], function.attributes["Arn"], bucket, layer)[number]
 

@@ -53,9 +53,16 @@ class Target:
 class Caller:
     """Calls operations of services in the name of whoever asked for the stack."""
 
-    def __init__(self, operations: Operations, context: RequestContext) -> None:
+    def __init__(self, operations: Operations, context: RequestContext, *, back: bool = False) -> None:
+        """`back`: what is done takes back what was done before."""
         self._operations = operations
         self._context = context
+        self.back = back
+
+    @property
+    def operation_id(self) -> str:
+        """Of the operation on the stack; the same over restarts."""
+        return self._context.request_id
 
     async def __call__(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         """The reply; `ServiceError`."""
@@ -76,6 +83,11 @@ class Caller:
             if error.code in codes.split():
                 return None
             raise
+
+
+# What a template says as a resource's UpdatePolicy stands under this name among its properties: evaluated, shaped and
+# compared like one. No template can write it there itself.
+UPDATE_POLICY = "$UpdatePolicy"
 
 
 class ResourceType(Protocol):

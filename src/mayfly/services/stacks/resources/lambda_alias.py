@@ -1,9 +1,14 @@
-"""AWS::Lambda::Alias: a name for a version, with weights and with instances kept ready where that is asked for."""
+"""AWS::Lambda::Alias: a name for a version, with weights and with instances kept ready where that is asked for.
+
+With the update policy CodeDeployLambdaAliasUpdate, a new version takes over by a deployment; when that fails, so does
+the update, and the stack goes back.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked
+from mayfly.services.stacks.resources import lambda_shifting
+from mayfly.services.stacks.resources.base import UPDATE_POLICY, Caller, Made, Target, changed, picked
 from mayfly.services.stacks.resources.lambda_provisioned import PROVISIONED, set_provisioned
 from mayfly.services.stacks.resources.schema import NUMBER, STRING, Items, fields
 
@@ -24,6 +29,7 @@ class Alias:
             )
         ),
         ProvisionedConcurrencyConfig=PROVISIONED,
+        **{UPDATE_POLICY: lambda_shifting.SCHEMA},
     )
     replaced_by = frozenset({"FunctionName", "Name"})
     attributes = frozenset({"AliasArn"})
@@ -51,12 +57,23 @@ class Alias:
     async def update(
         self, call: Caller, target: Target, made: Made, old: Mapping[str, Any], new: Mapping[str, Any]
     ) -> Made:
+        await self._shift(call, old, new)
         await call("lambda", "UpdateAlias", **_parameters(new))
         await self._provision(call, old, new)
         return made
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
         await call.unless(_GONE, "lambda", "DeleteAlias", **_named(properties))
+
+    async def _shift(self, call: Caller, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        """By steps to a new version where the template wants that; what is taken back goes at once."""
+        if call.back:
+            if (policy := old.get(UPDATE_POLICY, {}).get(lambda_shifting.POLICY)) is not None:
+                await lambda_shifting.stop(call, policy, old["FunctionName"], old["Name"])
+            return
+        policy = new.get(UPDATE_POLICY, {}).get(lambda_shifting.POLICY)
+        if policy is not None and changed(old, new, "FunctionVersion"):
+            await lambda_shifting.shift(call, policy, new["FunctionName"], new["Name"], new["FunctionVersion"])
 
     async def _provision(self, call: Caller, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         """Provision anew also where only the version is another one, to wait for its instances."""

@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 
 from mayfly.services.stacks.resources.base import ResourceType
+from mayfly.services.stacks.resources.cloudwatch_alarm import Alarm
+from mayfly.services.stacks.resources.codedeploy_application import Application
+from mayfly.services.stacks.resources.codedeploy_config import DeploymentConfig
+from mayfly.services.stacks.resources.codedeploy_group import DeploymentGroup
 from mayfly.services.stacks.resources.dynamodb_table import Table
 from mayfly.services.stacks.resources.iam_policy import InlinePolicy, ManagedPolicy
 from mayfly.services.stacks.resources.iam_role import Role
@@ -26,7 +30,11 @@ def resource_types() -> Mapping[str, ResourceType]:
     """All types, by their name in a template."""
     known: tuple[ResourceType, ...] = (
         Alias(),
+        Alarm(),
+        Application(),
         Bucket(),
+        DeploymentConfig(),
+        DeploymentGroup(),
         CodeSigningConfig(),
         EventInvokeConfig(),
         EventSourceMapping(),

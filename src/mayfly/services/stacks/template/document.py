@@ -38,6 +38,7 @@ class Resource(msgspec.Struct, frozen=True):
     deletion_policy: str = "Delete"  # "Delete" | "Retain" | "RetainExceptOnCreate"
     replace_policy: str = "Delete"  # what becomes of the old one when it is replaced
     metadata: dict[str, Any] = {}
+    update_policy: dict[str, Any] = {}
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -132,9 +133,8 @@ def _resource(name: str, raw: dict[str, Any]) -> Resource:
         raise _format(f"[/Resources/{name}] Every Resources object must contain a Type member.")
     if unknown := sorted(set(raw) - _RESOURCE_ATTRIBUTES):
         raise validation(f"Invalid template resource property '{unknown[0]}'")
-    for unsupported in ("CreationPolicy", "UpdatePolicy"):
-        if unsupported in raw:
-            raise _format(f"Mayfly does not support {unsupported} (resource {name})")
+    if "CreationPolicy" in raw:
+        raise _format(f"Mayfly does not support CreationPolicy (resource {name})")
     depends = raw.get("DependsOn", [])
     depends = [depends] if isinstance(depends, str) else depends
     if not isinstance(depends, list) or not all(isinstance(item, str) for item in depends):
@@ -150,6 +150,7 @@ def _resource(name: str, raw: dict[str, Any]) -> Resource:
         _policy(name, raw, "DeletionPolicy"),
         _policy(name, raw, "UpdateReplacePolicy"),
         _mapping(raw, "Metadata"),
+        _mapping(raw, "UpdatePolicy"),
     )
 
 
@@ -218,6 +219,7 @@ def _raw_resource(resource: Resource) -> dict[str, Any]:
         "DeletionPolicy": "" if resource.deletion_policy == "Delete" else resource.deletion_policy,
         "UpdateReplacePolicy": "" if resource.replace_policy == "Delete" else resource.replace_policy,
         "Metadata": resource.metadata,
+        "UpdatePolicy": resource.update_policy,
     }
     return {name: value for name, value in raw.items() if value}
 

@@ -56,6 +56,7 @@ def _blocks(template: Template) -> Iterator[tuple[str, list[Any]]]:
         "Resources",
         [
             *(resource.properties for resource in resources),
+            *(resource.update_policy for resource in resources),
             *({"Ref": name} for resource in resources for name in resource.depends_on),
         ],
     )
