@@ -21,6 +21,7 @@ _LIMITS: dict[Scope, str] = {
     "function-rate": "the function's limit of {} calls a second is reached",
     "scaling": "the function's instances become more than {} faster than they may",
     "instances": "the version's limit of {} instances is reached",
+    "fleet": "the limit of {} processors for all instances of its capacity provider is reached",
     "account": "the account's limit of {} concurrent calls is reached",
     "account-rate": "the account's limit of {} calls a second is reached",
     "memory": "there is no memory for one more instance; all of it is enough for {}",
@@ -55,6 +56,9 @@ class Target:
     environment: Callable[[str], Awaitable[Mapping[str, str]]]
     reserved_concurrency: int | None = None
     most_instances: int | None = None  # of this target; None: as many as limits and memory allow
+    fleet: str = (
+        ""  # with whose instances its own share a limit on processors; empty: with nobody's. See `Engine.limit`
+    )
     # How many calls an instance may run at a time, if its runtime and handler can; those that cannot run one.
     concurrency: int = 1
     # Instances may start from a template that was forked after init; see `Engine.prepare`.
@@ -325,6 +329,13 @@ class Engine(Protocol):
 
         Of those that are too many, idle ones end now and busy ones after their calls. A call for which there may be no
         instance is refused. A `Target` that the engine has not met carries the number itself.
+        """
+
+    def limit(self, fleet: str, processors: float | None) -> None:
+        """All instances of a fleet together may use so many processors from now on; None: any number.
+
+        Idle ones that are too many end now. A call for which there may be no instance, also if idle ones of others of
+        the fleet end, is refused.
         """
 
     async def prepare(self, target: Target) -> Prepared:

@@ -4,10 +4,12 @@ Between two awaits nothing else runs on the loop, so `placement`, which alone ch
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from mayfly.clock import Clock
 from mayfly.engine.api import Target
+from mayfly.engine.fleets import Fleets
 from mayfly.engine.habits import Habits
 from mayfly.engine.instance import Instance
 from mayfly.engine.job import Job
@@ -27,6 +29,7 @@ class Books:
         self.pools: dict[str, Pool] = {}  # those that take calls, by the key of their target
         self.homes: dict[str, Pool] = {}  # of every instance that is not gone, retired pools included
         self.bounds: dict[str, int | None] = {}  # as told since, by key: there are targets that are older than that
+        self.fleets = Fleets(self.homes)
         self.settled = asyncio.Event()  # set whenever a job is settled
         self.closed = False
         self._clock = clock
@@ -44,6 +47,8 @@ class Books:
         if pool is None:
             pool = self.pools[target.key] = Pool(target)
             pool.most = self.bounds.get(target.key, target.most_instances)
+            if target.fleet:
+                pool.more = partial(self.fleets.room, pool)
         return pool
 
     def forget(self, pool: Pool) -> None:

@@ -46,7 +46,7 @@ class Deciding:
         self._streaks = Streaks(clock)
         self._line = Line(books.ledger, books.pools.values, books.working, self._streaks, clock, self._serve)
         self._room = Room(books.pools.values, self._line.waiting, books.working, books.shared_mb, clock)
-        self._demands = Demands(books.ledger, self._line, self._room, standby, self._streaks, clock)
+        self._demands = Demands(books.ledger, self._line, self._room, standby, self._streaks, books.fleets, clock)
 
     def _place(self, pool: Pool, job: Job, *, accepted: bool, turn: bool = False) -> None:
         """Decide about a job and carry the decision out. `ThrottledError` unless it was accepted before.

@@ -1,6 +1,7 @@
 """Snapshots for `policy.scaling`: what there is and what a call needs, read from the books at one moment."""
 
 from mayfly.clock import Clock
+from mayfly.engine.fleets import Fleets
 from mayfly.engine.instance import Instance
 from mayfly.engine.job import Job
 from mayfly.engine.ledger import Ledger
@@ -16,8 +17,16 @@ class Demands:
     """Reads the books of one engine; changes nothing."""
 
     def __init__(
-        self, ledger: Ledger, line: Line, room: Room, standby: Standby, streaks: Streaks, clock: Clock
+        self,
+        ledger: Ledger,
+        line: Line,
+        room: Room,
+        standby: Standby,
+        streaks: Streaks,
+        fleets: Fleets,
+        clock: Clock,
     ) -> None:
+        self._fleets = fleets
         self._ledger = ledger
         self._line = line
         self._room = room
@@ -57,6 +66,10 @@ class Demands:
             if wake_mb <= max(0, demand.free_mb):
                 return demand
             demand = demand._replace(wake_mb=wake_mb, evictable_mb=demand.evictable_mb - pool.idle[-1].holds_mb)
+        most, of_fleet = pool.most, pool.more()
+        by_fleet = of_fleet is not None and (most is None or pool.living + of_fleet < most)
+        if of_fleet is not None and by_fleet:
+            most = pool.living + of_fleet
         limits, waited_s = ledger.limits, now - job.accepted_at
         first = turn or not self._line.able(now)
         if demand.free_mb < (demand.wake_mb or demand.need_mb) <= demand.free_mb + demand.evictable_mb:
@@ -66,9 +79,10 @@ class Demands:
             room_to_come=pool.sharing.to_come if pool.sharing is not None else 0,
             scaling_after_s=ledger.scaling_after_s(function, now),
             scaling_limit=int(limits.scaling.burst) if limits.scaling else 0,
-            instances=pool.living if pool.most is not None else 0,
-            most_instances=pool.most,
-            coming=self._standby.starting(pool.target.key) - pool.waits if pool.most is not None else 0,
+            instances=pool.living if most is not None else 0,
+            most_instances=most,
+            fleet=self._fleets.of(pool) if by_fleet else None,
+            coming=self._standby.starting(pool.target.key) - pool.waits if most is not None else 0,
             standing_mb=self._standby.memory_mb,
             turn=first and not self._line.full_for(function),
             most_starting=limits.starts_at_once,

@@ -137,6 +137,9 @@ class LocalEngine:
     def bound(self, key: str, instances: int | None) -> None:
         self._placement.bound(key, instances)
 
+    def limit(self, fleet: str, processors: float | None) -> None:
+        self._placement.limit(fleet, processors)
+
     def provisioned(self, key: str) -> Provisioned | None:
         return self._placement.standby.view(key)
 

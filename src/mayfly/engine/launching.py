@@ -58,7 +58,9 @@ class Launching:
             pool.idle[0].end("more than may be")
         if pool.full:
             self._books.forget(pool)
-            raise NoRoomError(f"no more than {pool.most} instances may live at a time")
+            if pool.most is not None and pool.living >= pool.most:
+                raise NoRoomError(f"no more than {pool.most} instances may live at a time")
+            raise NoRoomError("no more than its capacity provider has processors for may live at a time")
         short_mb = target.sandbox.memory_mb - (self._books.ledger.memory_mb - self._books.ledger.held_mb)
         if short_mb > self._books.ledger.idle_mb:
             self._books.forget(pool)
@@ -77,6 +79,7 @@ class Launching:
         if (
             pool.living
             or pool.full
+            or self._books.fleets.yielding(pool)
             or target.sandbox.memory_mb > self._books.ledger.memory_mb - self._books.ledger.held_mb
         ):
             self._books.forget(pool)
@@ -87,6 +90,10 @@ class Launching:
 
     def launch(self, pool: Pool, instance: Instance, calls: int = 0) -> None:
         """Start an instance, for so many calls."""
+        if pool.target.fleet:
+            for other in self._books.fleets.yielding(pool):
+                self._books.tally.evicted(other.target.function)
+                other.end("evicted")
         self._books.ledger.held_mb += instance.holds_mb
         pool.instances[instance.id] = instance
         if pool.sharing is not None:

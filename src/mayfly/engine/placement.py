@@ -133,6 +133,13 @@ class Placement(Owning):
             instance.retire("more than may be")
         self._line.room()
 
+    def limit(self, fleet: str, processors: float | None) -> None:
+        """See `engine.api.Engine.limit`."""
+        self._books.fleets.limit(fleet, processors)
+        for instance in self._books.fleets.surplus(fleet):
+            instance.end("more than may be")
+        self._line.room()
+
     def start_expected(self, target: Target) -> Instance | None:
         """Start an instance for a call that is expected, unless one is there or another would have to go for it."""
         return self._launching.expected(target)

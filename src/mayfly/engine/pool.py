@@ -16,6 +16,10 @@ _FIRST_RETRY_S = 0.1
 _MOST_RETRY_S = 2.0
 
 
+def _any_number() -> int | None:
+    return None
+
+
 class Pool:
     """One target's part of the engine. `idle` is a stack: the last one that fell idle is the first one used."""
 
@@ -24,6 +28,7 @@ class Pool:
         self.instances: dict[str, Instance] = {}  # until they are gone
         self.idle: list[Instance] = []
         self.most: int | None = None  # that may live or start; None: any number
+        self.more: Callable[[], int | None] = _any_number  # how many its fleet lets it have besides those there are
         self.waiting: deque[Job] = deque()
         self.wake: Alarm | None = None  # looks at `waiting` again
         self.sharing = Sharing(target.concurrency) if target.concurrency > 1 else None
@@ -51,7 +56,7 @@ class Pool:
     @property
     def full(self) -> bool:
         """Whether there may be no more instances."""
-        return self.most is not None and self.living >= self.most
+        return (self.most is not None and self.living >= self.most) or self.more() == 0
 
     def surplus(self, kept: Callable[[Instance], bool]) -> list[Instance]:
         """The instances that are too many: idle ones, used longest ago, then others; never those that are `kept`."""

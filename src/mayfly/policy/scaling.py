@@ -15,7 +15,9 @@ from typing import Literal, NamedTuple
 
 # Whose limit: of the function (calls at a time, calls a second, instances started a second, instances of one target),
 # of the account (calls at a time, calls a second), of the machine (memory, its turn among those who start instances).
-Scope = Literal["function", "function-rate", "scaling", "instances", "account", "account-rate", "memory", "processors"]
+Scope = Literal[
+    "function", "function-rate", "scaling", "instances", "fleet", "account", "account-rate", "memory", "processors"
+]
 # What a call waits for.
 Shortage = Literal["start", "room", "instances", "scaling", "memory", "processors"]
 
@@ -41,6 +43,7 @@ class Demand(NamedTuple):
     scaling_limit: int = 0  # how many may be started at once
     instances: int = 0  # of the target, that live or start
     most_instances: int | None = None  # of the target
+    fleet: float | None = None  # processors for all instances of its fleet, where it is these that bound its own
     coming: int = 0  # instances of the target that start for no call yet, beyond the calls that wait
     standing_mb: int = 0  # of instances that are provisioned: held whatever happens
     turn: bool = True  # the processors have room for one more start, and nobody waits who comes first
@@ -112,6 +115,8 @@ def decide(demand: Demand) -> Decision:
     if demand.most_instances is not None and demand.instances >= demand.most_instances:
         if (demand.accepted or demand.coming > 0) and demand.start_patience_s > 0:
             return Wait(demand.start_patience_s, "instances")
+        if demand.fleet is not None:
+            return Reject("fleet", int(demand.fleet))
         return Reject("instances", demand.most_instances)
     if demand.scaling_after_s > 0:
         if demand.accepted:

@@ -101,6 +101,7 @@ class ScriptedEngine:
     before: Callable[[], Any] | None = None
     wanted: dict[str, tuple[Target, int]] = field(default_factory=dict)
     bounds: dict[str, int | None] = field(default_factory=dict)
+    limits: dict[str, float | None] = field(default_factory=dict)
     available: int = 0  # of the provisioned instances of each target, at most
     failure: str | None = None
     preparing: list[Target] = field(default_factory=list)
@@ -141,6 +142,9 @@ class ScriptedEngine:
 
     def bound(self, key: str, instances: int | None) -> None:
         self.bounds[key] = instances
+
+    def limit(self, fleet: str, processors: float | None) -> None:
+        self.limits[fleet] = processors
 
     def provisioned(self, key: str) -> Provisioned | None:
         if key not in self.wanted or not self.wanted[key][1]:

@@ -1,36 +1,20 @@
 """Functions whose instances run several calls at a time: `CapacityProviderConfig`, and what follows from it. Pure.
 
 On AWS a capacity provider is a fleet of the customer's own machines, and only functions on one have such instances.
-Here the machine that Mayfly runs on is the only one there is, always, and any function may name it.
+Here it is a part of this machine, or all of it (`providers`).
 """
 
 from typing import TYPE_CHECKING, cast
 
-from mayfly.services.functions import faults
 from mayfly.services.functions.model import Capacity
-from mayfly.services.functions.names import Home
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import CapacityProviderConfigTypeDef
 
-NAME = "mayfly"
 # Where a function does not say how many calls an instance runs: so many for each processor, as AWS does it for Python.
 _CALLS_PER_CPU = 16
 _LEAST_GIB_PER_CPU = 2.0
 _MAX_CALLS = 1600
-
-
-def arn(home: Home) -> str:
-    """Of the one capacity provider: this machine."""
-    return home.arn(NAME).replace(":function:", ":capacity-provider:")
-
-
-def check(asked: Capacity | None, home: Home) -> None:
-    """`ServiceError` when a function names another provider than this machine."""
-    if asked is not None and asked.provider != arn(home):
-        raise faults.resource_not_found(
-            f"The capacity provider {asked.provider} does not exist. The only one is this machine: {arn(home)}"
-        )
 
 
 def of(config: "CapacityProviderConfigTypeDef") -> Capacity:

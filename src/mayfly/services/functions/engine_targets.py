@@ -220,6 +220,7 @@ class TargetFactory:
             environment=environment,
             reserved_concurrency=function.reserved_concurrency,
             most_instances=_most_instances(version, substitute),
+            fleet=configuration.capacity.provider if configuration.capacity is not None else "",
             concurrency=capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb),
             snap_start=snap_start,
             optimized=version is not None and version.optimized,

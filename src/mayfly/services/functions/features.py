@@ -6,6 +6,7 @@ from mayfly.services.functions.durable.feature import DurableFunctions
 from mayfly.services.functions.layers.feature import Layers
 from mayfly.services.functions.mappings.feature import Mappings
 from mayfly.services.functions.parts import Feature, Parts
+from mayfly.services.functions.providers.feature import Providers
 from mayfly.services.functions.rollouts.feature import Rollouts
 from mayfly.services.functions.signing.feature import Signing
 
@@ -16,6 +17,7 @@ MIGRATED = (
     "mayfly.services.functions.layers",
     "mayfly.services.functions.mappings",
     "mayfly.services.functions.rollouts",
+    "mayfly.services.functions.providers",
     "mayfly.services.functions.signing",
 )
 
@@ -27,5 +29,6 @@ def features(parts: Parts) -> Sequence[Feature]:
         DurableFunctions(parts),
         Mappings(parts),
         Rollouts(parts),
+        Providers(parts),
         Signing(parts),
     )

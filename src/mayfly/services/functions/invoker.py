@@ -29,6 +29,7 @@ _REASONS: dict[Scope, str] = {
     "function": "ReservedFunctionConcurrentInvocationLimitExceeded",
     "function-rate": "ReservedFunctionInvocationRateLimitExceeded",
     "scaling": "ConcurrentInvocationLimitExceeded",
+    "fleet": "ConcurrentInvocationLimitExceeded",
     "instances": "ConcurrentInvocationLimitExceeded",
     "account": "ConcurrentInvocationLimitExceeded",
     "account-rate": "FunctionInvocationRateLimitExceeded",

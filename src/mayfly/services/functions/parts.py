@@ -16,6 +16,7 @@ from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.layers.contents import LayerContents
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.providers.operations import ProviderOperations
 from mayfly.services.functions.provisioning import Provisioner
 from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.signing.checking import SigningCheck
@@ -77,6 +78,7 @@ class Parts:
     layer_sources: CodeSources  # into the library of `layers`
     signing: SigningCheck
     signing_configs: SigningConfigOperations
+    providers: ProviderOperations
 
 
 class Feature(Protocol):

@@ -71,6 +71,7 @@ from mayfly.services.functions.operations.tags import TagOperations
 from mayfly.services.functions.operations.urls import UrlOperations
 from mayfly.services.functions.operations.versions import VersionOperations
 from mayfly.services.functions.parts import Outside, Parts, Serving
+from mayfly.services.functions.providers.operations import ProviderOperations
 from mayfly.services.functions.provisioning import Provisioner
 from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.recorder import Recorder
@@ -224,6 +225,7 @@ class FunctionsService:
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
         self.event_targets = FunctionEventTargets(home, catalog, events)
         signing, signing_configs = SigningCheck(home, outside.counts), SigningConfigOperations(home, store, clock)
+        providers = ProviderOperations(store, engine, home, clock, host)
         parts = Parts(
             settings,
             clock,
@@ -247,6 +249,7 @@ class FunctionsService:
             CodeSources(contents.library, image_source, objects),
             signing,
             signing_configs,
+            providers,
         )
         self._features = features(parts)
         self.service = Lambda(
@@ -268,6 +271,7 @@ class FunctionsService:
                 destinations,
                 Attaching(store, home),
                 signing,
+                providers,
             ),
             CodeOperations(home, editor, sources, choose, host, preparing, settler, limits, signing, store),
             ConcurrencyOperations(home, editor, store, limits),
@@ -277,7 +281,7 @@ class FunctionsService:
                 levels,
                 egress,
                 provisioner,
-                {KIND: signing_configs, tagging.KIND: tagging.MappingTags(store)},
+                {KIND: signing_configs, tagging.KIND: tagging.MappingTags(store), "capacity-provider": providers},
             ),
             PermissionOperations(home, editor),
             ResourcePolicyOperations(home, editor),

@@ -7,7 +7,7 @@ import msgspec
 from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.functions import capacity, describe, faults, runtimes, validation
+from mayfly.services.functions import describe, faults, runtimes, validation
 from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
@@ -20,6 +20,7 @@ from mayfly.services.functions.layers.attaching import Attaching
 from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import LATEST, Architecture, Configuration, Function, Version
 from mayfly.services.functions.names import MAX_NAME, Home
+from mayfly.services.functions.providers.operations import ProviderOperations
 from mayfly.services.functions.publishing import CREATING, Publisher, Publishing, check_settled
 from mayfly.services.functions.roles import RoleCheck
 from mayfly.services.functions.settling import Settler
@@ -65,7 +66,9 @@ class FunctionOperations:
         destinations: Destinations,
         layers: Attaching,
         signing: SigningCheck,
+        providers: ProviderOperations,
     ) -> None:
+        self._providers = providers
         self._home = home
         self._editor = editor
         self._publisher = publisher
@@ -240,7 +243,7 @@ class FunctionOperations:
 
         What runs a package; None for an image.
         """
-        capacity.check(configuration.capacity, self._home)
+        await self._providers.check(configuration.capacity)
         zipped = configuration.package == "Zip"
         choice = runtimes.choose(self._choose, configuration.runtime) if zipped else None
         await self._roles.check(configuration.role)
