@@ -172,6 +172,18 @@ async def test_a_warm_call_that_takes_too_long_is_killed(make_engine: MakeEngine
     assert (second.failure.kind, second.instance) == ("timeout", first.instance)
 
 
+async def test_a_call_that_runs_is_stopped_with_its_instance(engine: LocalEngine, recorder: Recorder) -> None:
+    running = asyncio.create_task(engine.invoke(target("functions.sleeps"), call(request_id="r")))
+    await recorder.wait_for(lambda: bool(recorder.of("started")))
+    assert not engine.stop("another")
+    assert engine.stop("r")
+    outcome = await running
+    assert outcome.failure is not None
+    assert outcome.failure.kind == "stopped"
+    assert not engine.stop("r")
+    await recorder.wait_for(lambda: recorder.of("terminated") == [(outcome.instance, "stopped")])
+
+
 async def test_init_that_takes_too_long_is_repeated_within_the_timeout(
     make_engine: MakeEngine, tmp_path: Path, recorder: Recorder
 ) -> None:

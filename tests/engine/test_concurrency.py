@@ -243,6 +243,22 @@ async def test_a_call_that_takes_too_long_fails_alone_and_its_place_is_free_when
     assert (await other).failure is None
 
 
+async def test_a_call_that_is_stopped_costs_those_beside_it_nothing(made: Made) -> None:
+    engine, recorder, tmp_path = made
+    wanted = target(made, "does", 2)
+    await engine.invoke(wanted, call({"what": "wait"}))
+    door = tmp_path / "door"
+    unwanted = asyncio.create_task(engine.invoke(wanted, call({"what": "hang"}, "unwanted")))
+    other = asyncio.create_task(engine.invoke(wanted, call({"what": "meet", "door": str(door)}, "other")))
+    await recorder.wait_for(lambda: len(recorder.of("started")) == 3)
+    assert engine.stop("unwanted")
+    outcome = await unwanted
+    assert outcome.failure is not None
+    assert outcome.failure.kind == "stopped"
+    door.touch()
+    assert (await other).failure is None
+
+
 async def test_an_instance_ends_when_nothing_but_calls_that_took_too_long_is_left(made: Made) -> None:
     engine, recorder, _ = made
     wanted = target(made, "does", 4, timeout_s=2)

@@ -420,3 +420,72 @@ async def test_leases_of_another_queue_change_nothing(store: Store, queue: Ready
     await store.write(lambda tx: queue.retry(tx, claim, clock.now() + 100))
     assert await queue.depth("r") == 1
     assert payloads(await queue.claim("r", 1, 10)) == ["b"]
+
+
+async def test_several_queues_are_claimed_from_at_once_each_with_its_own_limit(
+    store: Store, queue: ReadyQueue, clock: ManualClock
+) -> None:
+    await put_texts(store, queue, "a1", "a2", name="a")
+    await put_texts(store, queue, "b1", name="b")
+    await put(store, queue, NewItem("b", b"later", ready_at=clock.now() + 7))
+    a, b, c = await queue.claim_each([("a", 1), ("b", 5), ("c", 5)], 30)
+    assert (payloads(a.claims), payloads(b.claims), payloads(c.claims)) == (["a1"], ["b1"], [])
+    assert a.next_due <= clock.now()
+    assert b.next_due == clock.now() + 7
+    assert c.next_due == float("inf")
+
+
+async def test_an_exhausted_queue_is_due_again_when_a_lease_runs_out(
+    store: Store, queue: ReadyQueue, clock: ManualClock
+) -> None:
+    await put_texts(store, queue, "a")
+    (taken,) = await queue.claim_each([("q", 2)], 30)
+    assert taken.next_due == clock.now() + 30
+
+
+async def test_items_are_claimed_by_id_unless_somebody_holds_them(
+    store: Store, queue: ReadyQueue, clock: ManualClock
+) -> None:
+    held, later = await put(store, queue, NewItem("q", b"held"), NewItem("q", b"L" * 5000, ready_at=clock.now() + 900))
+    await queue.claim("q", 1, 30)
+    (claim,) = await queue.claim_items([held, later, 12345], 30)
+    assert (claim.id, claim.queue, claim.payload, claim.attempt) == (later, "q", b"L" * 5000, 1)
+    await complete(store, queue, claim)
+    assert await queue.depth("q") == 1
+
+
+async def test_many_items_are_completed_together_or_not_at_all(
+    store: Store, queue: ReadyQueue, clock: ManualClock
+) -> None:
+    await put(store, queue, NewItem("q", b"a"), NewItem("q", b"b" * 5000))
+    claims = await queue.claim("q", 2, 30)
+    with pytest.raises(StaleClaimError):
+        await store.write(lambda tx: queue.complete_all(tx, [*claims, claims[0]._replace(id=999)]))
+    assert await queue.depth("q") == 2
+    await store.write(lambda tx: queue.complete_all(tx, claims))
+    assert await queue.depth("q") == 0
+
+
+async def test_a_dead_item_can_be_had_back_once_or_be_forgotten(store: Store, queue: ReadyQueue) -> None:
+    await put_texts(store, queue, "a", "b")
+    claims = await queue.claim("q", 2, 30)
+    for claim in claims:
+        await store.write(lambda tx, claim=claim: queue.bury(tx, claim, "why"))  # type: ignore[misc]
+    found = await store.write(lambda tx: queue.exhume(tx, claims[0].id))
+    assert found is not None
+    assert (found.payload, found.reason) == (b"a", "why")
+    assert await store.write(lambda tx: queue.exhume(tx, claims[0].id)) is None
+    await store.write(lambda tx: queue.forget(tx, [claims[1].id, 999]))
+    assert await queue.dead("q", 10) == []
+
+
+async def test_queues_that_hold_something_are_found_by_the_beginning_of_their_names(
+    store: Store, queue: ReadyQueue
+) -> None:
+    for name in ("a", "to", "to/x", "to/y/é", "too", "u"):
+        await put_texts(store, queue, "1", "2", name=name)
+    assert await queue.queues("to") == ["to", "to/x", "to/y/é", "too"]
+    assert await queue.queues("to/") == ["to/x", "to/y/é"]
+    (claim, other) = await queue.claim("to/x", 2, 30)
+    await store.write(lambda tx: queue.complete_all(tx, [claim, other]))
+    assert await queue.queues("to/x") == []

@@ -19,6 +19,8 @@ PARAMS = {
     "attempt": 1,
     "ready_at": 1.0,
     "after_id": 0,
+    "after": "a",
+    "end": "b",
 }
 
 
@@ -51,6 +53,13 @@ async def plan(store: SqliteStore, statement: str) -> list[str]:
         (queue.DELETE_PAYLOAD, ["SEARCH queue_payloads USING INTEGER PRIMARY KEY (rowid=?)"]),
         (queue.SELECT_DEAD, ["SEARCH queue_dead_items USING INDEX queue_dead_items_in_order (queue=? AND id>?)"]),
         (queue.COUNT, ["SEARCH queue_items USING COVERING INDEX queue_items_in_order (queue=?)"]),
+        (queue.NEXT_QUEUE, ["SEARCH queue_items USING COVERING INDEX queue_items_in_order (queue>? AND queue<?)"]),
+        (queue.FIRST_QUEUE, ["SEARCH queue_items USING COVERING INDEX queue_items_in_order (queue>? AND queue<?)"]),
+        (
+            queue.SELECT_ITEM,
+            ["SEARCH i USING INTEGER PRIMARY KEY (rowid=?)", "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)"],
+        ),
+        (queue.DELETE_DEAD, ["SEARCH queue_dead_items USING INTEGER PRIMARY KEY (rowid=?)"]),
         (queue.RELEASE_ALL, ["SCAN queue_items USING INDEX queue_items_leased"]),
     ],
 )

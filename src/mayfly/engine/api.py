@@ -132,6 +132,7 @@ FailureKind = Literal[
     "out-of-memory",
     "exited",
     "protocol",
+    "stopped",  # somebody did not want it any more
 ]
 
 
@@ -299,6 +300,10 @@ class Engine(Protocol):
         without it, the parts are collected. Cancelling the caller does not cancel the call: user code that began runs
         to its end or its timeout.
         """
+
+    def stop(self, request_id: str) -> bool:
+        """End a call that runs: its outcome is the failure "stopped", and where its instance ran nothing else, that
+        ends with it. False for a call that waits for an instance, or in one, or that nobody knows."""
 
     def retire(self, key: str) -> None:
         """No new call for this target's instances: idle ones end now, busy ones after their call. Idempotent.

@@ -70,6 +70,22 @@ class Ending(Body):
         self._cut_off = error
         self.end("shutdown")
 
+    def stop(self, request_id: str) -> bool:
+        """See `engine.api.Engine.stop`."""
+        if self._over:
+            return False
+        if self._first is not None and self._first.job.call.request_id == request_id:
+            self._condemn("stopped")
+            return True
+        for number, turn in self._turns.running.items():
+            if turn.job.call.request_id == request_id and not turn.overdue:
+                if self.capacity == 1:
+                    self._condemn("stopped")
+                else:
+                    self._ran_over(number, turn, "stopped")
+                return True
+        return False
+
     # How it goes wrong.
 
     def _channel_lost(self, garbage: frames.FrameError | None) -> None:
@@ -100,13 +116,13 @@ class Ending(Body):
         if not self._over and (due_at := self._turns.next_due_at()) is not None:
             self._alarm.by(due_at)
 
-    def _ran_over(self: Self, number: int, turn: Turn) -> None:
-        """One of several calls took too long."""
+    def _ran_over(self: Self, number: int, turn: Turn, verdict: FailureKind = "timeout") -> None:
+        """One of several calls took too long, or is not wanted any more."""
         assert self._ends is not None
         if len(self._turns.running) == 1:
             self._drain()
         now = self._host.clock.monotonic()
-        outcome = self._conclude(turn, now, b"", Failure("timeout"), self._peak.now(now))
+        outcome = self._conclude(turn, now, b"", Failure(verdict), self._peak.now(now))
         self._turns.give_up(turn)
         self._ends.send_cancel(number)
         self._give_up()

@@ -121,6 +121,9 @@ class LocalEngine:
             self._placement.withdraw(job)
             raise
 
+    def stop(self, request_id: str) -> bool:
+        return any(instance.stop(request_id) for instance in self._placement.instances())
+
     def retire(self, key: str) -> None:
         self._placement.retire(key)
         self._templates.retire(key)

@@ -72,8 +72,8 @@ class Tx(Reader, Protocol):
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         """Execute one statement; the number of rows that it changed."""
 
-    def many(self, sql: str, rows: Iterable[Params]) -> None:
-        """Execute one statement once a row."""
+    def many(self, sql: str, rows: Iterable[Params]) -> int:
+        """Execute one statement once a row; the number of rows that all of them changed."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call `callback` on the event loop once this body is durable; never when it was rolled back."""
@@ -125,6 +125,13 @@ class DeadItem(NamedTuple):
     died_at: float
 
 
+class Taken(NamedTuple):
+    """What a claim from one of several queues gave."""
+
+    claims: list[Claim]
+    next_due: float  # when there is more to be had (Unix seconds): 0 for now, infinity for never as things are
+
+
 class ReadyQueue(Protocol):
     """The one durable primitive under everything asynchronous. Delivery is at least once.
 
@@ -140,11 +147,20 @@ class ReadyQueue(Protocol):
     async def claim(self, queue: str, limit: int, lease_s: float) -> list[Claim]:
         """Lease up to `limit` ready items: higher priority first, then earlier `ready_at`, then lower id."""
 
+    async def claim_each(self, wanted: Sequence[tuple[str, int]], lease_s: float) -> list[Taken]:
+        """`claim` from several queues, each with a limit of its own, in one transaction."""
+
+    async def claim_items(self, ids: Sequence[int], lease_s: float) -> list[Claim]:
+        """Lease these items, ready or not, but for those that are leased or gone."""
+
     async def extend(self, claim: Claim, lease_s: float) -> Claim:
         """The claim with its lease moved to now + `lease_s`; `StaleClaimError` if it was lost."""
 
     def complete(self, tx: Tx, claim: Claim) -> None:
         """Remove the item; `StaleClaimError` (which undoes the caller's body) if the claim was lost."""
+
+    def complete_all(self, tx: Tx, claims: Sequence[Claim]) -> None:
+        """`complete` many; `StaleClaimError` if any of them was lost."""
 
     def retry(self, tx: Tx, claim: Claim, ready_at: float) -> None:
         """Give the item back, ready from `ready_at`; `StaleClaimError` if the claim was lost."""
@@ -154,6 +170,15 @@ class ReadyQueue(Protocol):
 
     async def dead(self, queue: str, limit: int, after_id: int = 0) -> list[DeadItem]:
         """Dead items with an id above `after_id`, in order of id."""
+
+    def exhume(self, tx: Tx, item_id: int) -> DeadItem | None:
+        """Remove a dead item, and return it; None when there is none."""
+
+    def forget(self, tx: Tx, ids: Sequence[int]) -> None:
+        """Remove dead items for good. Idempotent."""
+
+    async def queues(self, prefix: str) -> list[str]:
+        """The queues that have items and whose names begin so, in order. Costs what it returns."""
 
     async def depth(self, queue: str) -> int:
         """How many items are ready, delayed or leased. Counts them all: for tests and pages, not for every delivery."""

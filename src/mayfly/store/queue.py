@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 
 from mayfly.clock import Clock
-from mayfly.store.api import Claim, DeadItem, NewItem, Reader, Row, StaleClaimError, Store, Tx
+from mayfly.store.api import Claim, DeadItem, NewItem, Reader, Row, StaleClaimError, Store, Taken, Tx
 
 INLINE_BYTES = 2048  # larger payloads lie in a table of their own, where a claim does not rewrite them
 
@@ -33,6 +33,11 @@ SELECT i.id, i.attempt, i.epoch, i.enqueued_at, i.payload, p.payload
 FROM queue_items AS i LEFT JOIN queue_payloads AS p ON p.id = i.id
 WHERE i.queue = :queue AND i.priority = :priority AND i.due_at <= :now
 ORDER BY i.due_at, i.id LIMIT :count
+"""
+SELECT_ITEM = """
+SELECT i.id, i.attempt, i.epoch, i.enqueued_at, i.payload, p.payload, i.queue
+FROM queue_items AS i LEFT JOIN queue_payloads AS p ON p.id = i.id
+WHERE i.id = :id AND i.leased = 0
 """
 LEASE = "UPDATE queue_items SET due_at = :until, leased = 1, attempt = :attempt, epoch = :epoch WHERE id = :id"
 EARLIEST = "SELECT min(due_at) FROM queue_items WHERE queue = :queue AND priority = :priority"
@@ -54,6 +59,12 @@ SELECT_DEAD = """
 SELECT id, queue, payload, attempts, reason, enqueued_at, died_at
 FROM queue_dead_items WHERE queue = :queue AND id > :after_id ORDER BY id LIMIT :count
 """
+SELECT_DEAD_ITEM = """
+SELECT id, queue, payload, attempts, reason, enqueued_at, died_at FROM queue_dead_items WHERE id = :id
+"""
+DELETE_DEAD = "DELETE FROM queue_dead_items WHERE id = :id"
+NEXT_QUEUE = "SELECT min(queue) FROM queue_items WHERE queue > :after AND queue < :end"
+FIRST_QUEUE = "SELECT min(queue) FROM queue_items WHERE queue >= :after AND queue < :end"
 COUNT = "SELECT count(*) FROM queue_items WHERE queue = :queue"
 
 
@@ -124,6 +135,26 @@ class SqlReadyQueue:
             raise ValueError(f"limit must be at least 1, not {limit}")
         return await self._store.write(lambda tx: self._claim(tx, queue, limit, lease_s))
 
+    async def claim_each(self, wanted: Sequence[tuple[str, int]], lease_s: float) -> list[Taken]:
+        def body(tx: Tx) -> list[Taken]:
+            found = []
+            for queue, limit in wanted:
+                claims = self._claim(tx, queue, limit, lease_s)
+                found.append(Taken(claims, 0.0 if len(claims) == limit else next_due(tx, queue)))
+            return found
+
+        return await self._store.write(body)
+
+    async def claim_items(self, ids: Sequence[int], lease_s: float) -> list[Claim]:
+        def body(tx: Tx) -> list[Claim]:
+            until = self._clock.now() + lease_s
+            rows = [row for id_ in ids if (row := tx.one(SELECT_ITEM, {"id": id_})) is not None]
+            claims = [_claimed(row[:6], row[6], until) for row in rows]
+            self._lease(tx, claims)
+            return claims
+
+        return await self._store.write(body)
+
     async def extend(self, claim: Claim, lease_s: float) -> Claim:
         def body(tx: Tx) -> Claim:
             until = self._clock.now() + lease_s
@@ -134,6 +165,9 @@ class SqlReadyQueue:
 
     def complete(self, tx: Tx, claim: Claim) -> None:
         _remove(tx, claim)
+
+    def complete_all(self, tx: Tx, claims: Sequence[Claim]) -> None:
+        _remove_all(tx, claims)
 
     def retry(self, tx: Tx, claim: Claim, ready_at: float) -> None:
         _require(tx.run(GIVE_BACK, {"ready_at": ready_at, "id": claim.id, "epoch": claim.epoch}), claim)
@@ -156,6 +190,29 @@ class SqlReadyQueue:
         params = {"queue": queue, "after_id": after_id, "count": limit}
         rows = await self._store.read(lambda reader: reader.all(SELECT_DEAD, params))
         return [DeadItem(*row) for row in rows]
+
+    def exhume(self, tx: Tx, item_id: int) -> DeadItem | None:
+        row = tx.one(SELECT_DEAD_ITEM, {"id": item_id})
+        if row is None:
+            return None
+        tx.run(DELETE_DEAD, {"id": item_id})
+        return DeadItem(*row)
+
+    def forget(self, tx: Tx, ids: Sequence[int]) -> None:
+        tx.many(DELETE_DEAD, [{"id": id_} for id_ in ids])
+
+    async def queues(self, prefix: str) -> list[str]:
+        end = prefix + "\U0010ffff"
+
+        def body(reader: Reader) -> list[str]:
+            found: list[str] = []
+            row = reader.one(FIRST_QUEUE, {"after": prefix, "end": end})
+            while row is not None and row[0] is not None:
+                found.append(row[0])
+                row = reader.one(NEXT_QUEUE, {"after": row[0], "end": end})
+            return found
+
+        return await self._store.read(body)
 
     async def depth(self, queue: str) -> int:
         row = await self._store.read(lambda reader: reader.one(COUNT, {"queue": queue}))
@@ -209,12 +266,17 @@ class SqlReadyQueue:
             claims.extend(_claimed(row, queue, until) for row in tx.all(SELECT_DUE, due))
             if len(claims) < limit:
                 level = tx.one(NEXT_PRIORITY, {"queue": queue, "priority": priority})
-        leases = [{"until": until, "attempt": claim.attempt, "epoch": claim.epoch, "id": claim.id} for claim in claims]
-        tx.many(LEASE, leases)
-        if claims:
-            # Those who wait for this queue now have the end of the lease to wait for as well.
-            tx.after_commit(lambda: self._notify({queue: until}))
+        self._lease(tx, claims)
         return claims
+
+    def _lease(self, tx: Tx, claims: list[Claim]) -> None:
+        if claims:
+            tx.many(
+                LEASE, [{"until": c.lease_until, "attempt": c.attempt, "epoch": c.epoch, "id": c.id} for c in claims]
+            )
+            # Those who wait for these queues now have the end of the lease to wait for as well.
+            ends = {claim.queue: claim.lease_until for claim in claims}
+            tx.after_commit(lambda: self._notify(ends))
 
     def _notify(self, earliest: dict[str, float]) -> None:
         for queue, due_at in earliest.items():
@@ -234,6 +296,14 @@ def _remove(tx: Tx, claim: Claim) -> None:
     _require(tx.run(DELETE_ITEM, {"id": claim.id, "epoch": claim.epoch}), claim)
     if len(claim.payload) > INLINE_BYTES:
         tx.run(DELETE_PAYLOAD, {"id": claim.id})
+
+
+def _remove_all(tx: Tx, claims: Sequence[Claim]) -> None:
+    gone = tx.many(DELETE_ITEM, [{"id": claim.id, "epoch": claim.epoch} for claim in claims])
+    if gone != len(claims):
+        raise StaleClaimError(f"{len(claims) - gone} of {len(claims)} items are no longer held")
+    if large := [{"id": claim.id} for claim in claims if len(claim.payload) > INLINE_BYTES]:
+        tx.many(DELETE_PAYLOAD, large)
 
 
 def _require(changed: int, claim: Claim) -> None:

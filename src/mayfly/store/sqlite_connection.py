@@ -143,9 +143,9 @@ class SqliteTx(SqliteReader):
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
-    def many(self, sql: str, rows: Iterable[Params]) -> None:
+    def many(self, sql: str, rows: Iterable[Params]) -> int:
         try:
-            self._cursor.executemany(sql, rows)
+            return self._cursor.executemany(sql, rows).rowcount
         except sqlite3.Error as error:
             raise self._failed(error) from error
 

@@ -96,6 +96,8 @@ class ScriptedEngine:
     printed: list[str] = field(default_factory=list)
     calls: list[tuple[Target, Call]] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    on_stop: Callable[[], Any] | None = None
     reserved: dict[str, int | None] = field(default_factory=dict)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     before: Callable[[], Any] | None = None
@@ -129,6 +131,12 @@ class ScriptedEngine:
             self.recorder.output(target, outcome.instance, call, [(1_700_000_000.0, line) for line in self.printed])
         self.recorder.finished(target, call, outcome)
         return outcome
+
+    def stop(self, request_id: str) -> bool:
+        self.stopped.append(request_id)
+        if self.on_stop is not None:
+            self.on_stop()
+        return True
 
     def retire(self, key: str) -> None:
         self.retired.append(key)

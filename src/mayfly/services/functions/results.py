@@ -54,6 +54,8 @@ def error_type(failure: Failure) -> str:
     match failure.kind:
         case "timeout" | "init-timeout":
             return "Sandbox.Timedout"
+        case "stopped":
+            return "Function.Stopped"
         case "out-of-memory":
             return "Runtime.OutOfMemory"
         case "exited":
@@ -71,6 +73,8 @@ def cause(failure: Failure, timeout_s: float) -> str:
     match failure.kind:
         case "timeout" | "init-timeout":
             return f"Task timed out after {timeout_s:.2f} seconds"
+        case "stopped":
+            return "The call was stopped"
         case "out-of-memory":
             return "Runtime exited with error: signal: killed"
         case "protocol":
