@@ -3,6 +3,8 @@
 import os
 import uuid
 
+import pytest
+
 from mayfly import ids
 
 
@@ -14,6 +16,14 @@ def test_a_request_id_is_a_random_uuid_in_the_form_of_aws() -> None:
         read = uuid.UUID(text)
         assert (str(read), read.version, read.variant) == (text, 4, uuid.RFC_4122)
     assert {text[19] for text in made} == set("89ab")
+
+
+def test_ids_of_requests_are_in_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    many, now = ids.RequestIds(), 1.6e9
+    monkeypatch.setattr("mayfly.ids.time.time", lambda: now)
+    before = [many.next() for _ in range(many.AHEAD)]
+    now += 0.001
+    assert many.next() > max(before)
 
 
 def test_digits_are_as_many_as_asked_for() -> None:

@@ -7,6 +7,7 @@ result.
 import os
 import random
 import secrets
+import time
 from typing import NamedTuple
 
 PARTITION = "aws"
@@ -18,7 +19,10 @@ def request_id() -> str:
 
 
 class RequestIds:
-    """Many of them, as hard to guess as one by one, for whoever needs one for each of its requests.
+    """Many of them, for whoever needs one for each of its requests.
+
+    They begin with the time, in milliseconds, so that what is kept by id grows at one end: the row of a task costs
+    half of what it costs with an id from anywhere. 74 bits are drawn.
 
     What the system is asked for is enough for `AHEAD`: asking lets go of the interpreter, which another thread takes
     then, and that costs more than all else about an id. For one process: a fork must make its own.
@@ -29,13 +33,15 @@ class RequestIds:
     def __init__(self) -> None:
         self._drawn = ""
         self._at = 0
+        self._began = ""
 
     def next(self) -> str:
         at = self._at
         if at == len(self._drawn):
-            self._drawn, at = os.urandom(16 * self.AHEAD).hex(), 0
-        self._at = at + 32
-        return _uuid(self._drawn[at : at + 32])
+            self._drawn, at = os.urandom(10 * self.AHEAD).hex(), 0
+            self._began = f"{int(time.time() * 1000):012x}"
+        self._at = at + 20
+        return _uuid(self._began + self._drawn[at : at + 20])
 
 
 def _uuid(drawn: str) -> str:

@@ -32,7 +32,6 @@ from mayfly.engine.api import (
 from mayfly.engine.streamed import Streamed
 from mayfly.images.service import Images
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
-from mayfly.services.functions.asynchronous import QUEUE
 from mayfly.services.functions.engine_targets import Streams
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
@@ -40,11 +39,12 @@ from mayfly.services.functions.parts import Outside
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.runtimes import RuntimeAbsent, RuntimeChoice
 from mayfly.services.functions.service import FunctionsService, image_architecture
+from mayfly.services.functions.tasks.lanes import PREFIX, lane_of
 from mayfly.services.objects.service import ObjectsService
 from mayfly.services.ports import PLAIN, UNHEARD, Credentials, LogLines, TargetOptions, UsageRecord
 from mayfly.services.queues.service import QueuesService
 from mayfly.settings import FunctionLimits, ImageSettings, Settings
-from mayfly.store.api import Claim, NewItem, Reader, Tx
+from mayfly.store.api import Claim, DeadItem, NewItem, Reader, Tx
 from mayfly.store.files import FileBlobs
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
@@ -304,6 +304,10 @@ class WatchedQueue(SqlReadyQueue):
         tx.after_commit(lambda: self._note("complete"))
         super().complete(tx, claim)
 
+    def complete_all(self, tx: Tx, claims: Sequence[Claim]) -> None:
+        tx.after_commit(lambda: self._note("complete"))
+        super().complete_all(tx, claims)
+
     def bury(self, tx: Tx, claim: Claim, reason: str) -> None:
         tx.after_commit(lambda: self._note("bury"))
         super().bury(tx, claim, reason)
@@ -320,10 +324,10 @@ class WatchedQueue(SqlReadyQueue):
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def empty(self, queue: str) -> None:
-        """Return once nothing is left in `queue`."""
+    async def empty(self, prefix: str) -> None:
+        """Return once nothing is left in queues whose names begin so."""
         self._changed.clear()
-        while await self.depth(queue):
+        while await self.queues(prefix):
             await self._changed.wait()
             self._changed.clear()
 
@@ -461,12 +465,17 @@ class Stage:
     async def drained(self) -> None:
         """Return once no event waits or runs."""
         async with asyncio.timeout(60):
-            await self.queue.empty(QUEUE)
+            await self.queue.empty(PREFIX)
+
+    async def dead(self, name: str = "f", tenant: str = "") -> list[DeadItem]:
+        """The events of a function that were given up."""
+        return await self.queue.dead(lane_of(name, tenant), 100)
 
     def pass_time(self, seconds: float) -> None:
         """Move the clock, and let those who wait for it look."""
         self.clock.advance(seconds)
         self.queue.clock_moved()
+        self.functions.dispatcher.clock_moved()
 
     async def create(self, name: str = "f", **params: Any) -> Any:
         """A function, with `params` over the usual ones."""

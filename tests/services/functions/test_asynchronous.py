@@ -9,7 +9,8 @@ import pytest
 from mayfly.engine.api import EngineClosedError, Failure, Outcome, ThrottledError
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import repository
-from mayfly.services.functions.asynchronous import EXTEND_EVERY_S, QUEUE, default_concurrency
+from mayfly.services.functions.asynchronous import default_concurrency
+from mayfly.services.functions.tasks.dispatcher import EXTEND_EVERY_S
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.stage import ARN, EVENTS_AT_ONCE, Stage, failed, ok
 
@@ -34,16 +35,16 @@ async def test_a_failing_event_is_tried_after_one_minute_and_after_two_more(stag
     await stage.create()
     stage.engine.script = lambda target, call: ERROR
     await send(stage)
-    await stage.queue.seen("enqueue", 2)
+    await stage.queue.seen("retry", 1)
     stage.pass_time(59)
     assert len(stage.engine.calls) == 1
     stage.pass_time(1)
-    await stage.queue.seen("enqueue", 3)
+    await stage.queue.seen("retry", 2)
     stage.pass_time(120)
     await stage.drained()
     assert len(stage.engine.calls) == 3
     assert len({call.request_id for _, call in stage.engine.calls}) == 1
-    [dead] = await stage.queue.dead(QUEUE, 10)
+    [dead] = await stage.dead()
     assert dead.reason == "RetriesExhausted"
 
 
@@ -74,7 +75,6 @@ async def test_what_failed_goes_to_the_function_that_was_named_for_it(stage: Sta
         "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
         "responsePayload": {"errorMessage": "no", "errorType": "E"},
     }
-    assert await stage.queue.dead(QUEUE, 10) == []
 
 
 async def test_what_succeeded_goes_to_the_function_that_was_named_for_it(stage: Stage) -> None:
@@ -99,10 +99,10 @@ async def test_an_event_that_would_grow_too_old_is_given_up(stage: Stage) -> Non
     await stage.call("PutFunctionEventInvokeConfig", FunctionName="f", MaximumEventAgeInSeconds=60)
     stage.engine.script = lambda target, call: ERROR
     await send(stage)
-    await stage.queue.seen("enqueue", 2)
+    await stage.queue.seen("retry", 1)
     stage.pass_time(61)
     await stage.drained()
-    assert [item.reason for item in await stage.queue.dead(QUEUE, 10)] == ["EventAgeExceeded"]
+    assert [item.reason for item in await stage.dead()] == ["EventAgeExceeded"]
     assert len(stage.engine.calls) == 1
 
 
@@ -116,7 +116,7 @@ async def test_throttles_are_not_failures_and_wait_longer_each_time(stage: Stage
         stage.pass_time(most_s)
     await stage.drained()
     assert answers == []
-    assert await stage.queue.dead(QUEUE, 10) == []
+    assert await stage.dead() == []
 
 
 async def test_an_event_for_a_function_without_concurrency_is_given_up_at_once(stage: Stage) -> None:
@@ -124,7 +124,7 @@ async def test_an_event_for_a_function_without_concurrency_is_given_up_at_once(s
     await stage.call("PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=0)
     await send(stage)
     await stage.drained()
-    assert [item.reason for item in await stage.queue.dead(QUEUE, 10)] == ["ZeroReservedConcurrency"]
+    assert [item.reason for item in await stage.dead()] == ["ZeroReservedConcurrency"]
     assert stage.engine.calls == []
 
 
@@ -145,19 +145,20 @@ async def test_an_event_for_a_function_that_is_gone_is_kept_among_the_dead(stage
 
     await stage.store.write(accept_and_delete)
     await stage.drained()
-    assert [item.reason for item in await stage.queue.dead(QUEUE, 10)] == [f"Function not found: {ARN}f"]
+    assert [item.reason for item in await stage.dead()] == [f"Function not found: {ARN}f"]
 
 
 async def test_the_lease_of_a_long_call_is_extended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mayfly.services.functions.asynchronous.EXTEND_EVERY_S", 0.005)
+    monkeypatch.setattr("mayfly.services.functions.tasks.dispatcher.GIVE_BACK_S", 0.005)
     await stage.create()
     go_on = asyncio.Event()
     stage.engine.before = go_on.wait
     await send(stage)
     await stage.engine.arrived.wait()
     for _ in range(5):
+        extended = stage.queue.happened("extend")
         stage.pass_time(EXTEND_EVERY_S)
-        await stage.queue.seen("extend", stage.queue.happened("extend") + 2)
+        await stage.queue.seen("extend", extended + 1)
     go_on.set()
     await stage.drained()
     assert len(stage.engine.calls) == 1
@@ -205,7 +206,7 @@ async def test_an_engine_that_closes_does_not_cost_the_event(stage: Stage) -> No
     await stage.queue.seen("retry", 1)
     stage.pass_time(1)
     await stage.drained()
-    assert await stage.queue.dead(QUEUE, 10) == []
+    assert await stage.dead() == []
 
 
 async def test_an_event_is_part_of_the_transaction_that_made_it(stage: Stage) -> None:
@@ -230,7 +231,7 @@ async def test_an_event_waits_for_a_role_that_comes_back(stage: Stage) -> None:
     stage.roles.known = known
     stage.pass_time(1)
     await stage.drained()
-    assert await stage.queue.dead(QUEUE, 10) == []
+    assert await stage.dead() == []
     assert len(stage.records.usage) == 1
 
 

@@ -31,7 +31,7 @@ def test_an_event_that_always_fails_ends_after_at_most_three_attempts(
     attempts, now, current = 0, 1000.0, event()
     while delivery.before(current, settings, None, now) is None:
         attempts += 1
-        decided = delivery.after(current, settings, FAILED, now)
+        decided = delivery.after(current, current.failures, settings, FAILED, now)
         if isinstance(decided, Done):
             assert decided.condition in ("RetriesExhausted", "EventAgeExceeded")
             break

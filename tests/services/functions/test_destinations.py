@@ -7,7 +7,6 @@ from typing import Any
 from mayfly.engine.api import Failure
 from mayfly.ids import request_id
 from mayfly.services.contract import Principal, RequestContext
-from mayfly.services.functions.asynchronous import QUEUE
 from mayfly.services.ports import MessageAttribute
 from tests.services.functions.stage import ACCOUNT, ARN, REGION, ROLE, Stage, failed, ok
 
@@ -50,7 +49,6 @@ async def test_a_queue_gets_the_record_as_the_body_of_a_message(stage: Stage) ->
     record = json.loads(message["Body"])
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert (record["requestPayload"], record["responsePayload"]["errorMessage"]) == ({"n": 1}, "no")
-    assert await stage.queue.dead(QUEUE, 10) == []
 
 
 async def test_a_topic_gets_the_record_as_what_is_published(stage: Stage) -> None:
@@ -79,7 +77,6 @@ async def test_a_bucket_gets_an_object_for_each_failure_by_day(stage: Stage) -> 
     assert re.fullmatch(r"aws/lambda/async/f/2023/11/14/2023-11-14T22\.13\.20-[0-9a-f-]{36}", key)
     chunks = [chunk async for chunk in await stage.objects.open("letters", key, None)]
     assert json.loads(b"".join(chunks))["requestContext"]["condition"] == "RetriesExhausted"
-    assert await stage.queue.dead(QUEUE, 10) == []
 
 
 async def test_what_a_destination_refuses_is_counted_and_kept_with_the_reason(stage: Stage) -> None:
@@ -88,7 +85,7 @@ async def test_what_a_destination_refuses_is_counted_and_kept_with_the_reason(st
     url = (await stage.queues.operations["GetQueueUrl"](stage.context(), {"QueueName": "letters"}))["QueueUrl"]
     await stage.queues.operations["DeleteQueue"](stage.context(), {"QueueUrl": url})
     await again(stage, fails=True)
-    [dead] = await stage.queue.dead(QUEUE, 10)
+    [_, dead] = await stage.dead()
     assert dead.reason.startswith(f"RetriesExhausted; {QUEUE_ARN} refused it: ")
     assert stage.counts.totals["DestinationDeliveryFailures", (("FunctionName", "f"),)] == 1
 
@@ -106,7 +103,7 @@ async def test_a_bucket_that_has_gone_refuses_likewise(stage: Stage) -> None:
     )
     await stage.objects.operations["DeleteBucket"](context, {"Bucket": "letters"})
     await again(stage, fails=True)
-    [dead] = await stage.queue.dead(QUEUE, 10)
+    [dead] = await stage.dead()
     assert "arn:aws:s3:::letters refused the record" in dead.reason
 
 
@@ -139,7 +136,6 @@ async def test_dead_letters_are_the_event_itself_and_say_why(stage: Stage) -> No
         "ErrorMessage": ("String", "no"),
     }
     assert len(stage.topics.accepted) == 1  # beside its destination
-    assert await stage.queue.dead(QUEUE, 10) == []
 
 
 async def test_a_topic_of_dead_letters_is_told_the_same_in_message_attributes(stage: Stage) -> None:
@@ -158,7 +154,7 @@ async def test_dead_letters_that_nobody_takes_are_counted_and_kept(stage: Stage)
     await stage.call("PutFunctionEventInvokeConfig", FunctionName="f", MaximumRetryAttempts=0)
     stage.topics.gone.add(TOPIC)
     await again(stage, fails=True)
-    [dead] = await stage.queue.dead(QUEUE, 10)
+    [dead] = await stage.dead()
     assert dead.reason == f"RetriesExhausted; {TOPIC} refused it: {TOPIC} does not exist."
     assert stage.counts.totals["DeadLetterErrors", (("FunctionName", "f"),)] == 1
 

@@ -11,7 +11,10 @@ from mayfly.policy import retry
 from mayfly.services.functions.model import LATEST, AsyncSettings
 from mayfly.services.functions.results import Result
 
-Condition = Literal["Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency"]
+# AWS's, and two of Mayfly's own.
+Condition = Literal[
+    "Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency", "DeadlineExceeded", "Cancelled"
+]
 
 _CONDITIONS: dict[str, Condition] = {"retries-exhausted": "RetriesExhausted", "too-old": "EventAgeExceeded"}
 
@@ -24,11 +27,20 @@ class AsyncEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     arn: str  # as the caller named the function
     payload: bytes
     accepted_at: float  # Unix seconds; its age counts from here
-    failures: int = 0  # attempts at which the function failed
+    failures: int = 0  # attempts at which the function failed; of events that older versions of Mayfly accepted
     client_context: str | None = None
     trace_id: str | None = None
     qualifier: str | None = None  # the version or alias that the caller named; None: $LATEST
     tenant: str | None = None
+    on_behalf_of: str = ""  # the tenant for whom it runs, where more was said than `tenant`; decides on shares alone
+    priority: int = 0  # -100 to 100, higher first
+    deadline: float | None = None  # Unix seconds; not to be begun any more after that
+    batch: str | None = None  # that it was submitted in
+
+    @property
+    def sharer(self) -> str:
+        """Whose share of the places it takes; "" for nobody's in particular."""
+        return self.on_behalf_of or self.tenant or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +57,28 @@ class Done:
     condition: Condition
 
 
-def before(event: AsyncEvent, settings: AsyncSettings | None, reserved: int | None, now: float) -> Done | None:
-    """Whether the event is given up before this attempt; None: go ahead."""
+def before(
+    event: AsyncEvent, settings: AsyncSettings | None, reserved: int | None, now: float, *, begun: bool = False
+) -> Done | None:
+    """Whether the event is given up before this attempt; None: go ahead. `begun`: there was one before."""
     if reserved == 0:
         return Done("ZeroReservedConcurrency")
     if now - event.accepted_at > _max_age(settings):
         return Done("EventAgeExceeded")
+    if event.deadline is not None and now > event.deadline and not begun:
+        return Done("DeadlineExceeded")
     return None
 
 
-def after(event: AsyncEvent, settings: AsyncSettings | None, result: Result, now: float) -> TryAgain | Done:
-    """What follows an attempt that ran; `event.failures` does not count it yet."""
+def after(
+    event: AsyncEvent, failures: int, settings: AsyncSettings | None, result: Result, now: float
+) -> TryAgain | Done:
+    """What follows an attempt that ran; `failures` does not count it yet."""
     if not result.failed:
         return Done("Success")
     retries = retry.MAX_RETRIES if settings is None or settings.max_retries is None else settings.max_retries
     age_s = max(0.0, now - event.accepted_at)
-    return _decision(retry.after_failure(event.failures + 1, age_s, retries, _max_age(settings)))
+    return _decision(retry.after_failure(failures + 1, age_s, retries, _max_age(settings)))
 
 
 def after_throttle(
@@ -84,6 +102,7 @@ class Attempted:
 
     result: Result
     version: str
+    log_stream: str = ""
 
 
 def record(
@@ -118,6 +137,12 @@ def record(
         if payloads:
             shown["responsePayload"] = _embedded(last.result.payload)
     return msgspec.json.encode(shown)
+
+
+def as_json(payload: bytes) -> bytes:
+    """A function's reply as JSON, which those of programs need not be."""
+    found = _embedded(payload)
+    return payload if isinstance(found, msgspec.Raw) else msgspec.json.encode(found)
 
 
 def _embedded(payload: bytes) -> Any:

@@ -19,6 +19,7 @@ MIGRATED = (
     "mayfly.services.functions.rollouts",
     "mayfly.services.functions.providers",
     "mayfly.services.functions.signing",
+    "mayfly.services.functions.tasks",
 )
 
 

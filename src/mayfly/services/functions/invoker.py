@@ -58,6 +58,7 @@ class Invocation(msgspec.Struct, frozen=True):
     content_type: str = ""  # of an answer that came in parts and was put together, as the function said
     durable_arn: str | None = None  # of the execution that the call started or found
     trace_id: str = ""  # the header of the call's trace
+    log_stream: str = ""  # of events only
 
 
 class Flow:
@@ -222,7 +223,16 @@ class Invoker:
     def _invocation(self, target: FunctionTarget, call: Call, outcome: Outcome, tail: bytes) -> Invocation:
         result = results.result(outcome, call.request_id, target.timeout_s, self._limits.payload_bytes)
         failure = outcome.failure.kind if outcome.failure is not None else None
-        return Invocation(result, tail, target.version, failure, outcome.content_type, trace_id=call.trace_id or "")
+        stream = self._recorder.stream_of(target, outcome.instance) if call.source == "event" else ""
+        return Invocation(
+            result,
+            tail,
+            target.version,
+            failure,
+            outcome.content_type,
+            trace_id=call.trace_id or "",
+            log_stream=stream,
+        )
 
     def trace_of(self, entry: Entry, header: str | None) -> str:
         """The trace of a call that came with `header`, for whoever needs to know it before the call."""

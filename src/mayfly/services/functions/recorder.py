@@ -82,6 +82,10 @@ class Recorder:
         """Collect the tail of the log of the call `request_id`, while the context is open."""
         return Watch(self._watches, request_id)
 
+    def stream_of(self, target: FunctionTarget, instance: str) -> str:
+        """The name of the log stream of an instance."""
+        return self._streams.of(instance, target.version, target.log_owner)
+
     def adopt(self, instance: str) -> None:
         """The log of an instance began elsewhere, and goes on here until `forget`."""
         self._introduced.add(instance)

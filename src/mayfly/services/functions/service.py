@@ -29,7 +29,7 @@ from mayfly.policy.egress import parse as parse_egress
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.services.contract import Handler, Service, ServiceError, operations_of
 from mayfly.services.functions import repository, runtimes
-from mayfly.services.functions.asynchronous import AsyncInvocations, EventIntake, EventQueue, default_concurrency
+from mayfly.services.functions.asynchronous import EventIntake, EventQueue, default_concurrency
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.code.compile_cache import CompileCaches, Start
 from mayfly.services.functions.code.library import CodeLibrary
@@ -80,6 +80,9 @@ from mayfly.services.functions.settling import Settler
 from mayfly.services.functions.signing.checking import SigningCheck
 from mayfly.services.functions.signing.names import KIND
 from mayfly.services.functions.signing.operations.configs import SigningConfigOperations
+from mayfly.services.functions.tasks.deliveries import Deliveries
+from mayfly.services.functions.tasks.dispatcher import AHEAD, Dispatcher
+from mayfly.services.functions.tasks.lanes import Lanes
 from mayfly.services.functions.tracing import Traces
 from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.web.handler import Signatures, UrlHandler
@@ -208,19 +211,12 @@ class FunctionsService:
         self._settler = settler = Settler(store, editor, image_source)
         sources = CodeSources(self._library, image_source, objects)
         self.calls = calls = Invoker(engine, recorder, limits, Traces(clock, random.random))
-        events = EventQueue(queue, home, clock)
+        places = async_concurrency or default_concurrency(os.cpu_count() or 1)
+        lanes = Lanes(places + AHEAD)
+        events = EventQueue(queue, lanes, home, clock, outside.counts)
         destinations = Destinations(home, store, outside.targets, outside.objects, outside.counts)
-        self._deliveries = AsyncInvocations(
-            store,
-            queue,
-            events,
-            catalog,
-            calls,
-            home,
-            clock,
-            destinations,
-            async_concurrency or default_concurrency(os.cpu_count() or 1),
-        )
+        deliveries = Deliveries(store, queue, lanes, catalog, calls, home, clock, destinations)
+        self.dispatcher = Dispatcher(store, queue, lanes, deliveries, clock, places)
         self.code_links = CodeLinks(blobs, clock)
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
         self.event_targets = FunctionEventTargets(home, catalog, events)
@@ -345,7 +341,7 @@ class FunctionsService:
         await self.catalog.open()
         await self.sweep(0.0)
         self._tasks = [
-            asyncio.create_task(self._deliveries.run(), name="function events"),
+            asyncio.create_task(self.dispatcher.run(), name="function events"),
             asyncio.create_task(self._sweep_now_and_then(), name="unused packages"),
             asyncio.create_task(self._publisher.run(), name="pending versions"),
             asyncio.create_task(self._settler.run(), name="awaited images"),
@@ -361,7 +357,7 @@ class FunctionsService:
         """
         for feature in reversed(self._features):
             await feature.stop(grace_s)
-        self._deliveries.finish()
+        self.dispatcher.finish()
         if self._tasks:
             await asyncio.wait(self._tasks[:1], timeout=grace_s)
         for task in self._tasks:

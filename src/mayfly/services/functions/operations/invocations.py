@@ -19,6 +19,7 @@ from mayfly.services.functions.invoker import Invocation
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.resource_policy import INVOKE, Attempt
 from mayfly.services.functions.roles import CANNOT_ASSUME, RoleUnusableError
+from mayfly.services.functions.tasks import options
 from mayfly.settings import FunctionLimits
 
 if TYPE_CHECKING:
@@ -83,8 +84,21 @@ class InvocationOperations:
             return {"StatusCode": 202, "DurableExecutionArn": started.durable_arn}
         if kind == "Event":
             trace_id, now = self._calls.trace_of(entry, trace_id), self._intake.now()
+            said = options.of_invoke(context.headers, client_context, now)
             event = AsyncEvent(
-                context.request_id, name, arn, payload, now, 0, client_context, trace_id, qualifier, tenant
+                context.request_id,
+                name,
+                arn,
+                payload,
+                now,
+                0,
+                client_context,
+                trace_id,
+                qualifier,
+                tenant,
+                said.tenant,
+                said.priority,
+                said.deadline,
             )
             await self._intake.accept(event)
             return Reply({"StatusCode": 202}, ((tracing.HEADER, trace_id),))
