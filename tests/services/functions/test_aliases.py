@@ -304,7 +304,7 @@ async def test_an_event_for_an_alias_that_went_is_given_up(stage: Stage) -> None
     await alias(stage)
     stage.engine.script = lambda target, call: failed(Failure("raised", b"{}"))
     await stage.call("Invoke", FunctionName="f:live", InvocationType="Event", Payload=b"{}")
-    await stage.queue.seen("enqueue", 2)
+    await stage.queue.seen("retry", 1)
     await stage.call("DeleteAlias", FunctionName="f", Name="live")
     stage.pass_time(120)
     await stage.queue.seen("bury", 1)
