@@ -77,6 +77,7 @@ class FunctionView:
             "arn": arn,
             "handler": found.get("Handler"),
             "image": await self._image(found),
+            "layers": [{"arn": one["Arn"], "size": one["CodeSize"]} for one in found.get("Layers", ())],
             **self._runtime(found.get("Runtime", IMAGE)),
             "isolation": isolation,
             "egress": self._reach.of(arn, tags, found.get("Runtime", IMAGE), isolation["level"]),

@@ -62,6 +62,8 @@ def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "", view["image"]["pinned"]
     else:
         yield "Interpreter", runs
+    for number, layer in enumerate(view["layers"]):
+        yield "" if number else "Layers", f"{layer['arn']}, {layer['size']} bytes"
     yield "Handler", f"{view['handler'] or 'what the image executes'}, at most {view['timeout_s']} s a call"
     yield "Memory", f"{view['memory_mb']} MB, /tmp {view['ephemeral_mb']} MB"
     yield "Isolation", view["isolation"]["level"]

@@ -59,13 +59,15 @@ LAUNCHER = 10
 # A number names a program from its LAUNCH to its ENDED; the server chooses it, and uses none twice.
 # number; JSON: {"name": for people, "argv": [str, ...], "environment": {str: str}, "directory": str, "relay"?: bool,
 # "streams"?: bool}.
-# `argv[0]` without a slash is looked for in the environment's PATH. With `relay`, what it prints comes as OUTPUT with
-# its number, instead of by the output pipe. With `streams`, three descriptors are attached to the frame's first byte:
+# `argv[0]` without a slash is looked for in the environment's PATH; `MANAGED` is the managed runtime that the sandbox
+# is made for, as a client of the Runtime API (`python.managed`). With `relay`, what it prints comes as OUTPUT with its
+# number, instead of by the output pipe. With `streams`, three descriptors are attached to the frame's first byte:
 # the program's standard input, output and error.
 LAUNCH = 7
 # number; JSON: {"put" or "get": path}; with the same three descriptors. Copies a tree (`python.files`) from its
 # standard input below the path, or what is at the path to its standard output. Told of like a program.
 COPY = 13
+MANAGED = "mayfly:managed"
 SIGNAL = 8  # number; JSON: {"signal": int}. To the program alone, not to what it started.
 
 # Runtime to server.

@@ -279,10 +279,16 @@ def _become_instance(
         gc.enable()
         control = socket.socket(fileno=isolate.CONTROL)
         if message["program"]:
-            launcher.serve(control)
+            launcher.serve(control, lambda end: _be_managed(resident, end, message))
         resident.serve(control, message)
     finally:
         os._exit(1)
+
+
+def _be_managed(resident: residents.Resident, control: socket.socket, message: dict[str, Any]) -> NoReturn:
+    """What a launcher's fork is from here on. A launcher must not be looked into, a runtime reads its own /proc."""
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+    resident.serve(control, {**message, "early": False})
 
 
 def _wait_warm(

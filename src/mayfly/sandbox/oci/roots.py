@@ -61,7 +61,7 @@ class Root:
 
     def arguments(self, *, program: bool, foreign: bool) -> tuple[str, ...]:
         """What a container starts with; `foreign`: in a file system that is not this one."""
-        begin = "contained.launch()" if program else self._runtime
+        begin = f"contained.launch({self._runtime!r})" if program else self._runtime
         rest = (*_OPTIONS, _RUN.format(begin.partition(".")[0], begin), f"{KIT}/code")
         if not foreign:
             return (self._python, *rest)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
+import sys
 from typing import NoReturn
 
 from mayfly.sandbox.python import launcher
@@ -17,11 +18,23 @@ from mayfly.sandbox.python import launcher
 _PR_SET_DUMPABLE = 4
 
 
-def launch() -> NoReturn:
-    """Start programs. Being of this process's user, they must not look into it."""
+def launch(runtime: str) -> NoReturn:
+    """Start programs. Being of this process's user, they must not look into it. `runtime`: the call that runs the
+    managed runtime of this file system, in another process."""
     control = take_control()
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    launcher.serve(control)
+    source = sys.argv[1]
+    launcher.serve(control, lambda end: _execute(runtime, end, source))
+
+
+def _execute(runtime: str, control: socket.socket, source: str) -> NoReturn:
+    """A runtime takes its control socket from its standard input."""
+    os.dup2(control.fileno(), 0)
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from mayfly.sandbox.python import contained_function;"
+        f" sys.path.pop(0); {runtime}"
+    )
+    os.execve(sys.executable, [sys.executable, "-I", "-S", "-X", "utf8", "-c", program, source], {})
 
 
 def take_control() -> socket.socket:

@@ -16,7 +16,7 @@ import threading
 from typing import Any, NoReturn
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.python import files, warm
+from mayfly.sandbox.python import files, managed, warm
 
 _CHUNK = 1 << 16
 _STREAMS = 3  # standard input, output and error
@@ -25,10 +25,11 @@ _LAST_READS = 16  # a pipe holds as much
 _USUAL = sorted({*range(1, 32)} & {*signal.valid_signals()} - {signal.SIGKILL, signal.SIGSTOP})
 
 
-def serve(control: socket.socket) -> NoReturn:
-    """Do what the server at the other end of `control` says, until the end."""
+def serve(control: socket.socket, runtime: managed.Serve | None = None) -> NoReturn:
+    """Do what the server at the other end of `control` says, until the end. `runtime`: how a fork becomes the managed
+    runtime of what this sandbox is made for; None: it has none."""
     try:
-        Launcher(control).run()
+        Launcher(control, runtime=runtime).run()
     finally:
         os._exit(0)
 
@@ -49,12 +50,15 @@ def _follow(lifeline: int) -> None:
 class Launcher:
     """The programs of one sandbox."""
 
-    def __init__(self, control: socket.socket, loaded: warm.Warm | None = None) -> None:
-        """`loaded`: what this process has for programs that are to be forks of it."""
+    def __init__(
+        self, control: socket.socket, loaded: warm.Warm | None = None, runtime: managed.Serve | None = None
+    ) -> None:
+        """`loaded`: what this process has for programs that are to be forks of it; `runtime`: see `serve`."""
         control.setblocking(True)
         control.set_inheritable(False)
         self._control = control
         self._loaded = loaded
+        self._runtime = runtime
         self._decoder = frames.Decoder()
         self._numbers: dict[int, int] = {}  # of the programs that run, by process id
         self._descriptors: list[int] = []  # that came, and were not used yet
@@ -109,6 +113,9 @@ class Launcher:
             if self._loaded is not None and streams and argv[0] == warm.NAME:
                 self._fork(frame, self._loaded, streams)
                 return
+            if self._runtime is not None and argv[0] == frames.MANAGED:
+                self._fork_runtime(frame, self._runtime)
+                return
             path = _found(argv[0], environment.get("PATH", os.defpath))
             # It has this process's output and no other of its descriptors, which are closed when a program begins.
             if streams:
@@ -131,6 +138,14 @@ class Launcher:
         pid = os.fork()
         if pid == 0:
             warm.become(loaded, meta["argv"], meta["environment"], meta["directory"], streams)
+        self._numbers[pid] = frame.number
+        self._say(frames.LAUNCHED, frame.number, {"pid": pid})
+
+    def _fork_runtime(self, frame: frames.Frame, runtime: managed.Serve) -> None:
+        meta = frame.meta
+        pid = os.fork()
+        if pid == 0:
+            managed.become(runtime, meta["environment"], meta["directory"])
         self._numbers[pid] = frame.number
         self._say(frames.LAUNCHED, frame.number, {"pid": pid})
 

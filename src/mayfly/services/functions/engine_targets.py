@@ -14,7 +14,7 @@ from typing import Self
 from mayfly.clock import Clock, utc
 from mayfly.engine.api import Target
 from mayfly.policy.egress import variables as egress_variables
-from mayfly.sandbox import rubies
+from mayfly.sandbox import frames, rubies
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.java import launch
 from mayfly.sandbox.wasm import artifacts
@@ -252,6 +252,8 @@ class TargetFactory:
             if serves_web(runs.configuration) and managed:
                 start = f"{self._task_root(runs)}/{runs.configuration.handler}"
                 return dataclasses.replace(choice, contract="program", command=(start,))
+            if choice.contract == "frames" and self._extended(runs.configuration):
+                return dataclasses.replace(choice, contract="program", command=(frames.MANAGED,), pooled=None)
             if choice.java is not None:
                 return dataclasses.replace(choice, command=self._java(runs, *choice.java))
             if self._isolation != "process":
@@ -262,6 +264,11 @@ class TargetFactory:
             return choice
         command = image_process.command(runs.code, runs.configuration.image)
         return runtimes.RuntimeChoice("", contract="program", command=command)
+
+    def _extended(self, configuration: Configuration) -> bool:
+        """Whether external extensions run beside a managed runtime. Only a sandbox with a network of its own can have
+        both."""
+        return any(layer.extends for layer in configuration.layers) and self._isolation != "process"
 
     def _java(self, runs: Function | Version, java: Path, launcher: Path) -> tuple[str, ...]:
         """What runs a function of Java; a wrapper of its own, as on AWS, starts it."""

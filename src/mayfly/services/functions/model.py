@@ -60,6 +60,7 @@ class Layer(msgspec.Struct, frozen=True, omit_defaults=True):
     sha256: str  # of the zip, hexadecimal
     size: int  # bytes of the zip
     unzipped: int  # bytes of all files in it
+    extends: bool = False  # whether there are external extensions in it
 
 
 class Update(msgspec.Struct, frozen=True, omit_defaults=True):

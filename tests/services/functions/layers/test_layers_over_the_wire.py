@@ -123,6 +123,8 @@ def test_packages_of_a_layer_are_imported_ahead_in_a_template(
             break
         assert time.monotonic() < deadline
     assert (template["kind"], template["state"]) == ("packages", "ready")
+    assert [one["arn"] for one in shown["layers"]] == [layer]
+    assert f"Layers {layer}, " in " ".join(mayfly("function", name, data=platform.data, columns=300).stdout.split())
     functions.update_function_configuration(FunctionName=name, Timeout=21)
     assert invoke(functions, name, {})["Payload"][0] == 10
 

@@ -6,6 +6,7 @@ gone.
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -66,6 +67,17 @@ class LayerContents:
                 await asyncio.gather(*(self._bytecode.prepare(layer.sha256, choice) for layer in layers))
             if len(layers) > 1:
                 await self._merge(layers, choice)
+
+    async def extends(self, sha256: str) -> bool:
+        """Whether a content, which is unpacked, brings external extensions."""
+
+        def look() -> bool:
+            place = self.library.directory(sha256) / "extensions"
+            if not place.is_dir() or place.is_symlink():
+                return False
+            return any(not entry.is_dir(follow_symlinks=False) for entry in os.scandir(place))
+
+        return await self.library.in_thread(look)
 
     async def compile(self, sha256: str, named: Sequence[str]) -> None:
         """A content has arrived, for functions of these runtimes."""

@@ -28,9 +28,11 @@ class LayerVersion(msgspec.Struct, frozen=True, omit_defaults=True):
     license_info: str | None = None
     runtimes: tuple[str, ...] | None = None
     architectures: tuple[Architecture, ...] | None = None
+    extends: bool = False  # whether there are external extensions in it
     policy: tuple[Statement, ...] = ()
     revision_id: str = ""  # of the policy: changes with every write
 
     def used(self, arn: str) -> Layer:
         """What a function that uses it keeps of it."""
-        return Layer(arn, self.content.sha256, self.content.size, self.content.unzipped)
+        content = self.content
+        return Layer(arn, content.sha256, content.size, content.unzipped, self.extends)

@@ -65,11 +65,20 @@ class LayerOperations:
         name = names.layer_name(self._home, params["LayerName"], context, "PublishLayerVersion")
         async with self._sources.ingest(params["Content"]) as content:
             await self._contents.compile(content.sha256, params.get("CompatibleRuntimes", ()))
-            version = await self._store.write(lambda tx: self._publish(tx, name, content, params, context.once))
+            extends = await self._contents.extends(content.sha256)
+            version = await self._store.write(
+                lambda tx: self._publish(tx, name, content, extends, params, context.once)
+            )
         return self._described(version, context)
 
     def _publish(
-        self, tx: Tx, name: str, content: Code, params: "PublishLayerVersionRequestTypeDef", token: str | None
+        self,
+        tx: Tx,
+        name: str,
+        content: Code,
+        extends: bool,
+        params: "PublishLayerVersionRequestTypeDef",
+        token: str | None,
     ) -> LayerVersion:
         if token is not None and (made := layers.find_made(tx, token)) is not None:
             return made
@@ -82,6 +91,7 @@ class LayerOperations:
             license_info=params.get("LicenseInfo"),
             runtimes=tuple(params["CompatibleRuntimes"]) if "CompatibleRuntimes" in params else None,
             architectures=tuple(params["CompatibleArchitectures"]) if "CompatibleArchitectures" in params else None,
+            extends=extends,
         )
         layers.insert(tx, version, token)
         self._blobs.link(tx, content.sha256, blob_owner(name, version.number))
