@@ -4,10 +4,9 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from tests.conftest import PlatformProcess
 
 from ..test_functions_over_the_wire import TRUST
+from .over_the_wire import Client, begin, callback_of, events, eventually, history, logged, run
 
 SOURCE = Path(__file__).with_name("functions_python.py")
 
@@ -44,9 +44,6 @@ def functions(platform: PlatformProcess) -> Iterator[str]:
     client.delete_function(FunctionName=f"{name}-plain")
 
 
-Client = Callable[..., Any]
-
-
 @pytest.fixture(scope="module")
 def table(platform: PlatformProcess, functions: str) -> str:
     """Where functions leave marks that outlive their instances; called like the function."""
@@ -57,37 +54,6 @@ def table(platform: PlatformProcess, functions: str) -> str:
         BillingMode="PAY_PER_REQUEST",
     )
     return functions
-
-
-def run(client: Client, name: str, **event: Any) -> tuple[Any, dict[str, Any]]:
-    reply = client("lambda", read_timeout=100).invoke(
-        FunctionName=f"{name}:$LATEST", Payload=json.dumps(event).encode()
-    )
-    return json.loads(reply["Payload"].read() or b"null"), reply
-
-
-def begin(client: Client, function: str, **event: Any) -> str:
-    reply = client("lambda").invoke(
-        FunctionName=f"{function}:$LATEST", InvocationType="Event", Payload=json.dumps(event).encode()
-    )
-    assert reply["StatusCode"] == 202
-    arn: str = reply["DurableExecutionArn"]
-    return arn
-
-
-def eventually(client: Client, arn: str, *statuses: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
-    while True:
-        found: dict[str, Any] = client("lambda").get_durable_execution(DurableExecutionArn=arn)
-        if found["Status"] in statuses:
-            return found
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
-
-
-def history(client: Client, arn: str) -> list[str]:
-    pages = client("lambda").get_paginator("get_durable_execution_history").paginate(DurableExecutionArn=arn)
-    return [event["EventType"] for page in pages for event in page["Events"]]
 
 
 def test_steps_run_once_each_and_their_results_come_back(client: Client, functions: str) -> None:
@@ -165,19 +131,6 @@ def test_a_wait_of_a_year_holds_nothing(client: Client, functions: str) -> None:
     lambdas.delete_function(FunctionName=name)
 
 
-def callback_of(client: Client, arn: str) -> str:
-    deadline = time.monotonic() + 60
-    while True:
-        events = client("lambda").get_durable_execution_history(DurableExecutionArn=arn)["Events"]
-        started = [event for event in events if event["EventType"] == "CallbackStarted"]
-        # The step that submits it has to be over, else the callback may be completed before anybody knows of it.
-        if started and any(event["EventType"] == "StepSucceeded" for event in events):
-            found: str = started[0]["CallbackStartedDetails"]["CallbackId"]
-            return found
-        assert time.monotonic() < deadline, events
-        time.sleep(0.1)
-
-
 def test_a_callback_is_succeeded_from_outside(client: Client, functions: str) -> None:
     arn = begin(client, functions, do="approval")
     callback = callback_of(client, arn)
@@ -216,9 +169,9 @@ def test_a_condition_is_polled_until_it_holds(client: Client, functions: str) ->
 def test_branches_run_in_parallel_each_in_a_context_of_its_own(client: Client, functions: str) -> None:
     result, reply = run(client, functions, do="branches")
     assert result == ["slow", "quick"], result
-    events = client("lambda").get_durable_execution_history(DurableExecutionArn=reply["DurableExecutionArn"])["Events"]
-    contexts = {event["Id"] for event in events if event["EventType"] == "ContextStarted"}
-    assert {event["ParentId"] for event in events if event["EventType"] == "StepStarted"} <= contexts
+    found = events(client, reply["DurableExecutionArn"])
+    contexts = {event["Id"] for event in found if event["EventType"] == "ContextStarted"}
+    assert {event["ParentId"] for event in found if event["EventType"] == "StepStarted"} <= contexts
 
 
 def test_a_map_is_as_many_branches_as_there_are_items(client: Client, functions: str) -> None:
@@ -245,8 +198,10 @@ def test_what_an_invoked_function_raises_is_raised_by_who_invoked_it(client: Cli
 def test_a_durable_function_can_be_invoked_from_an_execution(client: Client, functions: str) -> None:
     result, reply = run(client, functions, do="chained", function=f"{functions}:$LATEST", payload={"do": "three_steps"})
     assert result == 10, result
-    events = client("lambda").get_durable_execution_history(DurableExecutionArn=reply["DurableExecutionArn"])["Events"]
-    [child] = [event["ChainedInvokeStartedDetails"] for event in events if event["EventType"] == "ChainedInvokeStarted"]
+    happened = events(client, reply["DurableExecutionArn"])
+    [child] = [
+        event["ChainedInvokeStartedDetails"] for event in happened if event["EventType"] == "ChainedInvokeStarted"
+    ]
     found = client("lambda").get_durable_execution(DurableExecutionArn=child["DurableExecutionArn"])
     assert found["Status"] == "SUCCEEDED"
 
@@ -280,13 +235,6 @@ def test_what_is_logged_is_logged_once_however_often_it_is_replayed(client: Clie
     mark = uuid4().hex
     result, _ = run(client, functions, do="waiting", seconds=1, mark=mark)
     assert result == "rested"
-    logs = client("logs")
-    deadline = time.monotonic() + 30
-    while True:
-        lines = logs.filter_log_events(logGroupName=f"/aws/lambda/{functions}", filterPattern=f'"{mark}"')["events"]
-        own = [line["message"] for line in lines]
-        if any("after the wait" in line for line in own) or time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
+    own = logged(client, functions, mark, "after the wait")
     assert sum("before the wait" in line for line in own) == 1, own
     assert sum("after the wait" in line for line in own) == 1, own
