@@ -32,6 +32,7 @@ from mayfly.engine.api import (
 from mayfly.engine.streamed import Streamed
 from mayfly.images.service import Images
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
+from mayfly.services.functions.durable.feature import DurableFunctions
 from mayfly.services.functions.engine_targets import Streams
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
@@ -41,7 +42,7 @@ from mayfly.services.functions.runtimes import RuntimeAbsent, RuntimeChoice
 from mayfly.services.functions.service import FunctionsService, image_architecture
 from mayfly.services.functions.tasks.lanes import PREFIX, lane_of
 from mayfly.services.objects.service import ObjectsService
-from mayfly.services.ports import PLAIN, UNHEARD, Credentials, LogLines, TargetOptions, UsageRecord
+from mayfly.services.ports import PLAIN, Credentials, LogLines, TargetOptions, UsageRecord
 from mayfly.services.queues.service import QueuesService
 from mayfly.settings import FunctionLimits, ImageSettings, Settings
 from mayfly.store.api import Claim, DeadItem, NewItem, Reader, Tx
@@ -375,6 +376,18 @@ class Recording:
             raise ServiceError("NotFound", f"{arn} does not exist.", status=404)
 
 
+class Told:
+    """`ports.PlatformEvents` that keeps what it is told: detail types and details."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Mapping[str, Any]]] = []
+
+    def emit(
+        self, tx: Tx, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()
+    ) -> None:
+        tx.after_commit(lambda: self.events.append((detail_type, detail)))
+
+
 class Stage:
     """Everything a test needs: call operations, script the engine, look at records."""
 
@@ -395,6 +408,7 @@ class Stage:
         self.blobs = FileBlobs(data / "blobs", store, clock)
         self.counts = Counts()
         self.alarms = AlarmsAsSet()
+        self.told = Told()
         self.queues = QueuesService(store, clock)
         self.targets = Targets()
         self.targets.add("sqs", self.queues.event_targets)
@@ -430,7 +444,7 @@ class Stage:
                 self.queues.source,
                 self.queues.sink,
                 self.vault,
-                UNHEARD,
+                self.told,
                 self.counts,
                 self.objects,
                 self.alarms,
@@ -476,6 +490,9 @@ class Stage:
         self.clock.advance(seconds)
         self.queue.clock_moved()
         self.functions.dispatcher.clock_moved()
+        for feature in self.functions.features:
+            if isinstance(feature, DurableFunctions):
+                feature.ticker.clock_moved()
 
     async def create(self, name: str = "f", **params: Any) -> Any:
         """A function, with `params` over the usual ones."""

@@ -247,7 +247,7 @@ class FunctionsService:
             signing_configs,
             providers,
         )
-        self._features = features(parts)
+        self.features = features(parts)
         self.service = Lambda(
             FunctionOperations(
                 home,
@@ -291,7 +291,7 @@ class FunctionsService:
             InvokeAsyncOperations(home, catalog, EventIntake(store, events, clock)),
             RuntimeManagementOperations(home, editor),
             StreamingOperations(home, catalog, calls, limits),
-            *(group for feature in self._features for group in feature.operations),
+            *(group for feature in self.features for group in feature.operations),
         )
         # On the wire: `lambda`, and what its features answer besides.
         self.services: Sequence[Service] = (
@@ -347,7 +347,7 @@ class FunctionsService:
             asyncio.create_task(self._settler.run(), name="awaited images"),
             asyncio.create_task(self._provisioner.run(), name="provisioned concurrency"),
         ]
-        for feature in self._features:
+        for feature in self.features:
             await feature.start()
 
     async def stop(self, grace_s: float = 5.0) -> None:
@@ -355,7 +355,7 @@ class FunctionsService:
 
         An event that was cut short is delivered again by the next server.
         """
-        for feature in reversed(self._features):
+        for feature in reversed(self.features):
             await feature.stop(grace_s)
         self.dispatcher.finish()
         if self._tasks:

@@ -20,7 +20,7 @@ from mayfly.services.functions.names import Home
 from mayfly.store.api import Reader, Store, Tx
 
 DEFAULT_ITEMS = 100
-_LAST = 2**62
+_LAST = 10**17
 
 
 class ExecutionOperations:
