@@ -296,7 +296,7 @@ class FunctionsService:
         # On the wire: `lambda`, and what its features answer besides.
         self.services: Sequence[Service] = (
             self.service,
-            *(feature.service for feature in self._features if isinstance(feature, Serving)),
+            *(feature.service for feature in self.features if isinstance(feature, Serving)),
         )
 
     async def level_of_each(self) -> dict[str, str]:
