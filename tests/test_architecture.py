@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulator": FOUNDATION | {"policy"},
     "store": FOUNDATION | {"policy"},
     "ticker": FOUNDATION | {"policy", "store"},
+    "streams": FOUNDATION | {"store"},
     "sandbox": FOUNDATION | {"policy"},
     "runtime_api": FOUNDATION | {"policy"},
     "web_adapter": FOUNDATION,
@@ -26,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "outgoing": FOUNDATION | {"policy", "egress"},
     "images": FOUNDATION | {"policy", "store"},
     "sandboxes": FOUNDATION | {"policy", "store", "sandbox", "images"},
-    "services": FOUNDATION | {"policy", "store", "ticker", "sandbox", "engine", "images", "outgoing", "matching"},
+    "services": FOUNDATION
+    | {"policy", "store", "ticker", "streams", "sandbox", "engine", "images", "outgoing", "matching"},
     "metering": FOUNDATION | {"policy", "store", "services"},
     "wire": FOUNDATION | {"services"},
     "http": FOUNDATION | {"services", "wire"},
@@ -35,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {
         "policy",
         "store",
+        "streams",
         "sandbox",
         "sandboxes",
         "egress",
@@ -50,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION | {"app", "sandbox", "simulator"},
 }
 # What every service may use of the package that all of them live in.
-SHARED_BY_SERVICES = {"checksums", "contract", "denials", "execution_roles", "page_tokens", "ports"}
+SHARED_BY_SERVICES = {"checksums", "contract", "denials", "execution_roles", "log_shards", "page_tokens", "ports"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -37,6 +37,7 @@ MIGRATED = (
     "mayfly.services.tables",
     "mayfly.services.telemetry",
     "mayfly.services.topics",
+    "mayfly.streams",
     "mayfly.ticker",
 )
 
