@@ -29,6 +29,10 @@ class Bounds:
     growth_per_s: float = GROWTH_PER_S
 
 
+# Where the source itself says how many batches there may be: one for each lane of a shard.
+UNSCALED: Final = Bounds(MOST, MOST)
+
+
 class Pollers(NamedTuple):
     """How things stand."""
 
@@ -64,6 +68,8 @@ def step(before: Pollers, seen: Seen, limits: Bounds) -> Pollers:
     """How many from now on. Throttled or in vain, half as many, down to one; idle, as at first."""
     best_s = _best(before.best_s, seen.mean_s)
     allowed = before.allowed
+    if limits == UNSCALED:
+        return Pollers(allowed, best_s)
     if seen.throttles or seen.failing:
         allowed = max(1.0, allowed / 2)
     elif allowed < limits.least:

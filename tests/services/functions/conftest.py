@@ -22,7 +22,12 @@ async def open_stage(tmp_path: Path, clock: ManualClock, open_store: OpenStore) 
         stage = Stage(
             tmp_path,
             await open_store(
-                *MIGRATED, "mayfly.images", "mayfly.services.queues", "mayfly.services.objects", "mayfly.ticker"
+                *MIGRATED,
+                "mayfly.images",
+                "mayfly.services.queues",
+                "mayfly.services.objects",
+                "mayfly.streams",
+                "mayfly.ticker",
             ),
             clock,
             limits,

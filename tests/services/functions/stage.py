@@ -42,7 +42,7 @@ from mayfly.services.functions.runtimes import RuntimeAbsent, RuntimeChoice
 from mayfly.services.functions.service import FunctionsService, image_architecture
 from mayfly.services.functions.tasks.lanes import PREFIX, lane_of
 from mayfly.services.objects.service import ObjectsService
-from mayfly.services.ports import PLAIN, Credentials, LogLines, TargetOptions, UsageRecord
+from mayfly.services.ports import PLAIN, Credentials, LogLines, ShardSource, TargetOptions, UsageRecord
 from mayfly.services.queues.service import QueuesService
 from mayfly.settings import FunctionLimits, ImageSettings, Settings
 from mayfly.store.api import Claim, DeadItem, NewItem, Reader, Tx
@@ -407,6 +407,7 @@ class Stage:
         self.queue = WatchedQueue(store, clock)
         self.blobs = FileBlobs(data / "blobs", store, clock)
         self.counts = Counts()
+        self.shards: dict[str, ShardSource] = {}
         self.alarms = AlarmsAsSet()
         self.told = Told()
         self.queues = QueuesService(store, clock)
@@ -449,6 +450,7 @@ class Stage:
                 self.objects,
                 self.alarms,
                 self.records,
+                self.shards,
             ),
         )
         self.targets.add("lambda", self.functions.event_targets)

@@ -1,7 +1,7 @@
 """What the features of functions stand on: handed by `service` to `features`, each of which takes what it needs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from mayfly.clock import Clock
@@ -31,6 +31,7 @@ from mayfly.services.ports import (
     QueueSink,
     QueueSource,
     Roles,
+    ShardSource,
     Vault,
 )
 from mayfly.settings import Settings
@@ -50,6 +51,7 @@ class Outside:
     objects: ObjectSink
     alarms: AlarmStates
     ledger: CallLedger
+    shards: Mapping[str, ShardSource] = field(default_factory=dict)  # streams, by the service in their ARNs
 
 
 @dataclass(frozen=True)

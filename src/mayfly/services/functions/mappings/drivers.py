@@ -3,10 +3,11 @@
 Contract (RFC 2119 words; `tests/services/functions/mappings/drivers_contract.py` holds every driver to it).
 
 1. `open` MUST fail with a `ServiceError` while the source is not there, and MAY be called again.
-2. `poll` MUST return no more batches than it was asked for, none that is empty, and no record in two of them. It MUST
-   return within about `wait_s` when there is nothing, at once when there is something, and MAY gather for as long as
-   the mapping's batching window lasts. What is filtered out is in no batch, and never comes again.
-3. A batch MUST be settled, or given back, before anything of its lane that follows it is polled.
+2. `poll` MUST return no more batches than it was asked for, none that is empty (but for the last call of a tumbling
+   window), and no record in two of them. It MUST return within about `wait_s` when there is nothing, at once when there
+   is something, and MAY gather for as long as the mapping's batching window lasts. What is filtered out is in no batch,
+   and never comes again.
+3. A batch MUST be settled, given back or released before anything of its lane that follows it is polled.
 4. `settle` with a success MUST mean that no record of the batch comes again, also after a restart; with a failure,
    that each comes again until the mapping's or the source's rules give it up. Records that come again keep the order
    of their lane.
@@ -64,7 +65,11 @@ class Driver(Protocol):
     async def settle(self, batch: Batch, ran: Ran) -> int:
         """Act on the result; how many of its records failed."""
 
-    async def give_back(self, batch: Batch) -> None: ...
+    async def give_back(self, batch: Batch) -> None:
+        """It was not run: its records may come again at once."""
+
+    async def release(self, batch: Batch) -> None:
+        """It could not be run, or nobody knows what came of it: its records come again when the source sees fit."""
 
     async def close(self) -> None:
         """Let go of everything. Batches are settled or given back before."""

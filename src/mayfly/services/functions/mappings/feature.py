@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mayfly.policy import pollers
+from mayfly.services.functions import version_repository
 from mayfly.services.functions.mappings.keeper import Keeper, Told
 from mayfly.services.functions.mappings.metering import meter_of
 from mayfly.services.functions.mappings.model import Mapping
@@ -19,7 +20,7 @@ class Mappings:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._sources = Sources(parts.outside.queue_source, parts.store, parts.clock)
+        self._sources = Sources(parts.outside, parts.home, parts.store, parts.clock)
         self.keeper = Keeper(parts.store, self._runner)
         self.operations: Sequence[object] = (
             MappingOperations(
@@ -28,7 +29,6 @@ class Mappings:
                 parts.home,
                 RoleCheck(parts.roles, parts.home),
                 self._sources,
-                parts.outside.targets,
                 self.keeper,
             ),
         )
@@ -39,18 +39,19 @@ class Mappings:
     async def stop(self, grace_s: float) -> None:
         await self.keeper.stop(grace_s)
 
-    def _runner(self, mapping: Mapping, tell: Told) -> Runner:
-        meter = meter_of(mapping, self._parts.outside.counts)
-        provisioned = (mapping.pollers.least, mapping.pollers.most) if mapping.pollers is not None else None
-        return Runner(
-            mapping,
-            RunnerParts(
-                self._parts.clock,
-                self._parts.catalog,
-                self._parts.calls,
-                self._sources.driver(mapping, meter),
-                meter,
-                pollers.bounds(mapping.max_concurrency, provisioned),
-                tell,
-            ),
+    async def _runner(self, mapping: Mapping, tell: Told) -> Runner:
+        parts, meter = self._parts, meter_of(mapping, self._parts.outside.counts)
+        limits = pollers.UNSCALED
+        if mapping.kind == "sqs":
+            provisioned = (mapping.pollers.least, mapping.pollers.most) if mapping.pollers is not None else None
+            limits = pollers.bounds(mapping.max_concurrency, provisioned)
+        driver = self._sources.driver(mapping, meter, await self._role(mapping))
+        return Runner(mapping, RunnerParts(parts.clock, parts.catalog, parts.calls, driver, meter, limits, tell))
+
+    async def _role(self, mapping: Mapping) -> str:
+        """Whose name the function runs in; nothing where it is gone."""
+        reference = self._parts.home.parse(mapping.function)
+        found = await self._parts.store.read(
+            lambda reader: version_repository.resolve(reader, reference.name, reference.qualifier)
         )
+        return found.runs.configuration.role if found is not None else ""

@@ -3,7 +3,7 @@ then a row that says where it is. A start goes on with whatever the last process
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -26,7 +26,7 @@ Told = Callable[[str], None]
 class Keeper:
     """`start` begins, `stop` ends. `make` gives the runner of a mapping."""
 
-    def __init__(self, store: Store, make: Callable[[Mapping, Told], Runner]) -> None:
+    def __init__(self, store: Store, make: Callable[[Mapping, Told], Awaitable[Runner]]) -> None:
         self._store = store
         self._make = make
         self._running: dict[str, tuple[int, Runner, asyncio.Task[None]]] = {}
@@ -125,7 +125,7 @@ class Keeper:
             await self._store.write(lambda tx: catalog.delete(tx, uuid))
             return
         if mapping.enabled:
-            self._launch(mapping)
+            await self._launch(mapping)
         if mapping.state in UNDER_WAY:
             await self._store.write(lambda tx: self._reach(tx, mapping))
 
@@ -136,10 +136,10 @@ class Keeper:
             state = "Enabled" if mapping.enabled else "Disabled"
             catalog.update(tx, msgspec.structs.replace(mapping, state=state))
 
-    def _launch(self, mapping: Mapping) -> None:
+    async def _launch(self, mapping: Mapping) -> None:
         if mapping.uuid in self._running:
             return
-        runner = self._make(mapping, lambda result: self._tell(mapping.uuid, result))
+        runner = await self._make(mapping, lambda result: self._tell(mapping.uuid, result))
         task = asyncio.get_running_loop().create_task(runner.run(), name=f"mapping-{mapping.uuid}")
         self._running[mapping.uuid] = (mapping.revision, runner, task)
         task.add_done_callback(lambda task: self._ended(mapping.uuid, task))

@@ -16,7 +16,6 @@ from mayfly.services.functions.mappings.model import UNDER_WAY, Mapping, State
 from mayfly.services.functions.mappings.sources import Sources
 from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.roles import RoleCheck
-from mayfly.services.ports import EventTargets
 from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:
@@ -43,7 +42,6 @@ class MappingOperations:
         home: Home,
         roles: RoleCheck,
         sources: Sources,
-        targets: EventTargets,
         keeper: Keeper,
     ) -> None:
         self._store = store
@@ -51,7 +49,6 @@ class MappingOperations:
         self._home = home
         self._roles = roles
         self._sources = sources
-        self._targets = targets
         self._keeper = keeper
 
     @operation("CreateEventSourceMapping")
@@ -142,15 +139,7 @@ class MappingOperations:
             raise faults.invalid_parameter("Function does not exist")
         await self._roles.check(found.runs.configuration.role)
         await self._sources.check(mapping, found.runs.configuration.timeout_s)
-        if mapping.on_failure is not None:
-            await self._check_destination(mapping, mapping.on_failure)
-
-    async def _check_destination(self, mapping: Mapping, arn: str) -> None:
-        source = describe.arn(self._home, mapping.uuid)
-        try:
-            await self._targets.check(arn, "lambda.amazonaws.com", source, self._home.account)
-        except ServiceError as error:
-            raise faults.invalid_parameter(f"The destination ARN {arn} is invalid: {error.message}") from error
+        await self._sources.check_destination(mapping)
 
     def _changed(self, before: Mapping, params: Members[str, Any]) -> Mapping:
         """`before` with what a request asks for, on its way there."""

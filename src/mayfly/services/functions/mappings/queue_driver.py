@@ -64,6 +64,9 @@ class QueueDriver:
     async def give_back(self, batch: Batch) -> None:
         await self._hold(batch.records, 0)
 
+    async def release(self, batch: Batch) -> None:
+        """Messages become visible when their time is over."""
+
     async def close(self) -> None:
         gathered, self._gathered = self._gathered, []
         if gathered:
@@ -110,11 +113,11 @@ class QueueDriver:
             if ends <= now:
                 records, self._gathered = self._gathered, []
                 return await self._anew(self._batches(records))
-            if until <= now:
-                return ()
             wanted = min(AT_ONCE, size * most - len(self._gathered))
             more = await self._receive(wanted, max(0.0, min(ends, until) - now))
             if not more:
+                if until <= self._clock.monotonic():
+                    return ()
                 continue
             if not self._gathered:
                 self._since = self._clock.monotonic()

@@ -180,6 +180,7 @@ class Runner:
             _log.info("a batch of %s was not settled, it will come again: %s", self._mapping.uuid, error)
         except Exception:
             _log.exception("a batch of %s (%s) failed; it will come again", self._mapping.uuid, batch.name)
+            await self._driver.release(batch)
         finally:
             self._under_way -= 1
             self._begin(batches)
@@ -193,13 +194,14 @@ class Runner:
             await self._driver.give_back(batch)
             raise
         if ran is None:
+            await self._driver.release(batch)
             return
         self._took(self._clock.monotonic() - began)
         failed = await self._driver.settle(batch, ran)
         self._parts.meter.add("InvokedEventCount", len(batch.records))
         if failed:
             self._parts.meter.add("FailedInvokeEventCount", failed)
-        if failed == len(batch.records):
+        if failed and failed >= len(batch.records):
             self._period.failed += 1
         self._tell(FUNCTION_FAILED if ran.failed else OK)
 

@@ -16,7 +16,9 @@ _encode = msgspec.json.Encoder().encode
 class Shape(Protocol):
     """A kind of stream."""
 
-    batch_info: str  # what the description of a failed batch is called
+    @property
+    def batch_info(self) -> str:
+        """What the description of a failed batch is called."""
 
     def identifier(self, record: ShardRecord) -> str:
         """What a partial failure names."""

@@ -1,36 +1,86 @@
 """Which driver reads a kind of source, and what is asked of a source before a mapping is made."""
 
+from collections.abc import Mapping as Members
+from types import MappingProxyType
+from typing import Final
+
 from mayfly.clock import Clock
+from mayfly.ids import Arn
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults
-from mayfly.services.functions.mappings import filters
+from mayfly.services.functions.mappings import describe, filters
+from mayfly.services.functions.mappings.discarding import OnFailure
 from mayfly.services.functions.mappings.drivers import Driver, Meter
 from mayfly.services.functions.mappings.model import Mapping
 from mayfly.services.functions.mappings.queue_driver import QueueDriver
-from mayfly.services.ports import QueueSource
+from mayfly.services.functions.mappings.shapes import DynamoDbShape, KinesisShape, Shape
+from mayfly.services.functions.mappings.stream_driver import StreamDriver
+from mayfly.services.functions.names import Home
+from mayfly.services.functions.parts import Outside
+from mayfly.services.ports import Source
 from mayfly.store.api import Store
+
+PRINCIPAL: Final = "lambda.amazonaws.com"
+_STREAMS: Final[Members[str, str]] = MappingProxyType(
+    {"kinesis": "data streams of Kinesis", "dynamodb": "streams of tables"}
+)
 
 
 class Sources:
     """Every kind that there is."""
 
-    def __init__(self, queues: QueueSource, store: Store, clock: Clock) -> None:
-        self._queues = queues
+    def __init__(self, outside: Outside, home: Home, store: Store, clock: Clock) -> None:
+        self._outside = outside
+        self._home = home
         self._store = store
         self._clock = clock
 
     async def check(self, mapping: Mapping, timeout_s: int) -> None:
         """`ServiceError` unless the source is there and suits a function with that timeout."""
         if mapping.kind == "sqs":
-            return await self._check_queue(mapping, timeout_s)
-        raise faults.invalid_parameter(f"Stream not found: {mapping.source}")
+            await self._check_queue(mapping, timeout_s)
+        elif mapping.kind in _STREAMS:
+            await self._check_stream(mapping)
+        else:
+            raise faults.not_built("clusters of Kafka as event sources")
 
-    def driver(self, mapping: Mapping, meter: Meter) -> Driver:
-        return QueueDriver(mapping, self._queues, self._store, self._clock, filters.compiled(mapping.filters), meter)
+    async def check_destination(self, mapping: Mapping) -> None:
+        """`ServiceError` unless what is to hear of failures is there, and may."""
+        arn = mapping.on_failure
+        if arn is None:
+            return
+        try:
+            if Arn.parse(arn).service == "s3":
+                if await self._outside.objects.has_bucket(Arn.parse(arn).resource):
+                    return
+                raise ServiceError("NoSuchBucket", "The specified bucket does not exist.")
+            source = describe.arn(self._home, mapping.uuid)
+            await self._outside.targets.check(arn, PRINCIPAL, source, self._home.account)
+        except ServiceError as error:
+            raise faults.invalid_parameter(f"The destination ARN {arn} is invalid: {error.message}") from error
+
+    def driver(self, mapping: Mapping, meter: Meter, role: str) -> Driver:
+        """What reads the source of a mapping; `role` is whose name the function runs in."""
+        criteria = filters.compiled(mapping.filters)
+        if mapping.kind == "sqs":
+            return QueueDriver(mapping, self._outside.queue_source, self._store, self._clock, criteria, meter)
+        shape: Shape = DynamoDbShape(mapping.source)
+        if mapping.kind == "kinesis":
+            shape = KinesisShape(mapping.source, role)
+        discards = OnFailure(
+            mapping,
+            Source(PRINCIPAL, describe.arn(self._home, mapping.uuid), self._home.account),
+            shape,
+            self._outside.targets,
+            self._outside.objects,
+            self._clock,
+        )
+        shards = self._outside.shards[mapping.kind]
+        return StreamDriver(mapping, shards, shape, self._store, self._clock, criteria, meter, discards)
 
     async def _check_queue(self, mapping: Mapping, timeout_s: int) -> None:
         try:
-            visibility_s = await self._queues.visibility_s(mapping.source)
+            visibility_s = await self._outside.queue_source.visibility_s(mapping.source)
         except ServiceError as error:
             raise faults.invalid_parameter(
                 "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. "
@@ -40,3 +90,14 @@ class Sources:
             raise faults.invalid_parameter(
                 f"Queue visibility timeout: {visibility_s} seconds is less than Function timeout: {timeout_s} seconds"
             )
+
+    async def _check_stream(self, mapping: Mapping) -> None:
+        shards = self._outside.shards.get(mapping.kind)
+        if shards is None:
+            raise faults.invalid_parameter(
+                f"Stream not found: {mapping.source}. Mayfly has no {_STREAMS[mapping.kind]} yet."
+            )
+        try:
+            await shards.shards(mapping.source)
+        except ServiceError as error:
+            raise faults.invalid_parameter(f"Stream not found: {mapping.source}") from error
