@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from mayfly.app.call_metrics import CallMetrics
 from mayfly.clock import ManualClock
 from mayfly.metering.ledger import Ledger
@@ -121,3 +123,27 @@ async def test_what_is_only_counted_is_there_once_it_is_settled_and_counts_once(
     await at.metrics.settle()
     (found,) = await at.read("PolledEventCount", *where)
     assert (found.samples, found.total) == (2.0, 15.0)
+
+
+async def test_what_was_called_by_an_alias_is_counted_for_it_and_for_each_version(
+    open_store: OpenStore, clock: ManualClock
+) -> None:
+    stage = await scene(open_store, clock)
+    by_alias = [
+        msgspec.structs.replace(usage(number, clock, outcome), function_arn=f"{HELLO}:{version}", qualifier="live")
+        for number, (version, outcome) in enumerate((("1", "ok"), ("1", "ok"), ("2", "error")))
+    ]
+    by_number = msgspec.structs.replace(usage(9, clock), function_arn=f"{HELLO}:2", qualifier="2")
+    await stage.call(*by_alias, by_number)
+    await stage.metrics.settle()
+    function, live = ("FunctionName", "hello"), ("Resource", "hello:live")
+    for dimensions, invocations, errors in (
+        ((function,), 4, 1),
+        ((function, live), 3, 1),
+        ((("ExecutedVersion", "1"), function, live), 2, 0),
+        ((("ExecutedVersion", "2"), function, live), 1, 1),
+        ((function, ("Resource", "hello:2")), 1, 0),
+        ((("ExecutedVersion", "2"), function, ("Resource", "hello:2")), 0, 0),
+    ):
+        assert sum(point.total for point in await stage.read("Invocations", *dimensions)) == invocations
+        assert sum(point.total for point in await stage.read("Errors", *dimensions)) == errors

@@ -118,14 +118,30 @@ def name_of(arn: str) -> str:
 
 
 def measured(usages: Iterable[UsageRecord]) -> Iterator[Datum]:
-    """What calls add to the metrics of their functions, and of all functions together."""
-    by_minute: defaultdict[tuple[str, int], list[UsageRecord]] = defaultdict(list)
+    """What calls add to the metrics of their functions, of what they were called by, and of all functions together."""
+    by_minute: defaultdict[tuple[Dimensions, int], list[UsageRecord]] = defaultdict(list)
     for usage in usages:
-        by_minute[name_of(usage.function_arn), int(usage.started_at) // 60 * 60].append(usage)
-    for (name, at), found in by_minute.items():
-        yield from _data(name, "Invocations", "Count", at, [1.0] * len(found))
-        yield from _data(name, "Errors", "Count", at, [float(usage.outcome != "ok") for usage in found])
-        yield from _data(name, "Duration", "Milliseconds", at, [usage.duration_ms for usage in found])
+        at = int(usage.started_at) // 60 * 60
+        for dimensions in dimensions_of(usage):
+            by_minute[dimensions, at].append(usage)
+    for (dimensions, at), found in by_minute.items():
+        yield _datum("Invocations", "Count", at, [1.0] * len(found), dimensions)
+        yield _datum("Errors", "Count", at, [float(usage.outcome != "ok") for usage in found], dimensions)
+        yield _datum("Duration", "Milliseconds", at, [usage.duration_ms for usage in found], dimensions)
+
+
+def dimensions_of(usage: UsageRecord) -> Iterator[Dimensions]:
+    """Under which dimensions a call is counted, as AWS has it. A version or alias is a resource of its own, and of an
+    alias each version that it shares its calls between is."""
+    _, name, version = Arn.parse(usage.function_arn).resource.split(":")
+    function = ("FunctionName", name)
+    yield ()
+    yield (function,)
+    if usage.qualifier:
+        resource = ("Resource", f"{name}:{usage.qualifier}")
+        yield (function, resource)
+        if not usage.qualifier.isdecimal() and not usage.qualifier.startswith("$"):
+            yield (("ExecutedVersion", version), function, resource)
 
 
 def _data(function: str, name: str, unit: str, at: int, values: list[float]) -> Iterator[Datum]:

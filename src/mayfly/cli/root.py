@@ -38,6 +38,9 @@ COMMANDS = {
         "building", BUILD, "Make an application's packages, with what they depend on, and show their sizes."
     ),
     "dev": Entry("dev", BUILD, "Work on an application: what is saved runs with the next call, logs are streamed."),
+    "rollout": Entry(
+        "rollout", BUILD, "Shift an alias's calls to a new version by steps; taken back if it does badly."
+    ),
     "delete": Entry("deploying", BUILD, "Remove an application: delete its stack and what belongs to it."),
     "image": Entry("image", BUILD, "Import container images for functions, list and remove them."),
     "sandbox": Entry("sandbox", BUILD, "Run any program isolated: run, exec, cp, snapshot, freeze, fork, ls, rm."),

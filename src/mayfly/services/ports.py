@@ -311,6 +311,7 @@ class UsageRecord(Struct, frozen=True, array_like=True, gc=False):
     outcome: str  # "ok" | "error" | "timeout" | ...
     source: str  # "request" | "event" | "url"
     tenant: str = ""  # on whose behalf, where the function keeps its tenants apart
+    qualifier: str = ""  # by which it was called: an alias, a version, $LATEST; empty: by none
 
 
 class CallRecords(Protocol):

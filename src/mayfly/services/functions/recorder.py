@@ -218,6 +218,7 @@ class Recorder:
             outcome=outcome_name(outcome),
             source=call.source or "request",
             tenant=target.tenant,
+            qualifier=call.arn[len(target.function) + 1 :] if call.arn.startswith(target.function) else "",
         )
 
 

@@ -1,0 +1,127 @@
+"""`mayfly rollout` against a running platform: a version that does well takes over, one that does not is taken back."""
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cli.test_commands import TRUST, mayfly
+from tests.conftest import PlatformProcess
+
+GOOD = "def handler(event, context): return context.function_version"
+BAD = "def handler(event, context): raise ValueError('as asked')"
+
+
+def zipped(text: str) -> bytes:
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", text)
+    return package.getvalue()
+
+
+def changed(functions: Any, name: str, text: str) -> None:
+    functions.update_function_code(FunctionName=name, ZipFile=zipped(text))
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+
+@pytest.fixture
+def function(platform: PlatformProcess, request: pytest.FixtureRequest) -> str:
+    """The name of a function whose alias `live` leads to its version 1."""
+    iam, functions = platform.client("iam"), platform.client("lambda")
+    name = f"rollout-{request.node.name[:40].replace('[', '-').rstrip(']')}"
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    functions.create_function(
+        FunctionName=name,
+        Runtime=f"python{sys.version_info[0]}.{sys.version_info[1]}",
+        Handler="app.handler",
+        Role=role,
+        Code={"ZipFile": zipped(GOOD)},
+        Publish=True,
+    )
+    functions.get_waiter("published_version_active").wait(FunctionName=name, Qualifier="1")
+    functions.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    return name
+
+
+@contextlib.contextmanager
+def called(functions: Any, name: str) -> Iterator[None]:
+    """The alias is called all the time meanwhile."""
+    over = threading.Event()
+
+    def call() -> None:
+        while not over.wait(0.01):
+            functions.invoke(FunctionName=name, Qualifier="live")
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        caller.join()
+
+
+def rolled_out(platform: PlatformProcess, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return mayfly("rollout", *arguments, data=platform.data)
+
+
+def test_a_version_that_does_well_takes_over(platform: PlatformProcess, function: str) -> None:
+    functions = platform.client("lambda")
+    changed(functions, function, f"{GOOD} + 'b'")
+    done = rolled_out(platform, function, "--canary", "50%/1s", "--max-errors", "0%", "--max-latency", "30s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "50% of the calls go to version 2" in done.stdout
+    alias = functions.get_alias(FunctionName=function, Name="live")
+    assert (alias["FunctionVersion"], alias.get("RoutingConfig")) == ("2", None)
+    listed = json.loads(rolled_out(platform, "status", function, "--json").stdout)
+    assert [each["status"] for each in listed] == ["Succeeded"]
+    assert "100% of the calls" in rolled_out(platform, "status", function).stdout
+
+
+def test_a_version_that_fails_is_taken_back_by_itself(platform: PlatformProcess, function: str) -> None:
+    functions = platform.client("lambda")
+    changed(functions, function, BAD)
+    with called(functions, function):
+        done = rolled_out(platform, function, "--canary", "30%/10m", "--max-errors", "5%")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "5.00% may." in done.stderr
+    assert "The calls go to the old version again." in done.stderr
+    assert json.loads(functions.invoke(FunctionName=function, Qualifier="live")["Payload"].read()) == "1"
+
+
+def test_one_under_way_is_stopped(platform: PlatformProcess, function: str) -> None:
+    functions = platform.client("lambda")
+    changed(functions, function, f"{GOOD} + 'c'")
+    begun = rolled_out(platform, function, "--linear", "10%/10m", "--detach")
+    assert begun.returncode == 0, begun.stderr
+    stopped = rolled_out(platform, "stop", function)
+    assert "Stopped" in stopped.stdout
+    assert functions.get_alias(FunctionName=function, Name="live")["FunctionVersion"] == "1"
+    assert rolled_out(platform, "stop", function).returncode == 1
+
+
+def test_a_new_alias_needs_no_rollout(platform: PlatformProcess, function: str) -> None:
+    made = rolled_out(platform, function, "--all-at-once", "--alias", "fresh")
+    assert made.stdout.strip() == f"{function}:fresh is new, and leads to version 1."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give one of"),
+        (["--canary", "10%/5m", "--all-at-once"], "give one of"),
+        (["--canary", "ten"], "such as 10%/5m"),
+        (["--all-at-once", "--max-latency", "soon"], "250ms or 2s"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_at_once(platform: PlatformProcess, arguments: list[str], message: str) -> None:
+    refused = rolled_out(platform, "any", *arguments)
+    assert refused.returncode == 2
+    assert message in refused.stderr
