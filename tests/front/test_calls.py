@@ -160,7 +160,7 @@ async def test_who_may_call_a_url_changes_when_that_is_acknowledged(crowd: Platf
     functions.update_function_url_config(FunctionName=name, AuthType="NONE")
     assert await statuses() == {200}
     functions.delete_function_url_config(FunctionName=name)
-    assert await statuses() == {404}
+    assert await statuses() == {403}
     for client in clients:
         client.close()
 

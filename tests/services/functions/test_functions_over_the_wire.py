@@ -340,6 +340,28 @@ def test_a_function_url_answers_whoever_asks(functions: Any, deploy: Deploy) -> 
     assert event["requestContext"]["http"]["method"] == "POST"
 
 
+def test_urls_fail_in_awss_words(functions: Any, deploy: Deploy) -> None:
+    name = deploy()
+    url = functions.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"]
+    nowhere = url.replace(url.rstrip("/").rpartition("/")[2], "0" * 32)
+    forbidden = "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
+    expected = [(nowhere, 403, '{"Message": null}'), (url, 403, forbidden)]
+    for asked, status, text in expected:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(asked, timeout=30)
+        with refused.value as response:
+            assert (response.status, response.headers["x-amzn-errortype"]) == (status, "AccessDeniedException")
+            assert text in response.read().decode()
+    for action in ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction"):
+        functions.add_permission(FunctionName=name, StatementId=action[7:], Action=action, Principal="*")
+    functions.update_function_configuration(FunctionName=name, Handler="app.nothing")
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+    with pytest.raises(urllib.error.HTTPError) as failed:
+        urllib.request.urlopen(url, timeout=30)
+    with failed.value as response:
+        assert (response.status, response.read()) == (502, b"Internal Server Error")
+
+
 def test_an_iam_url_answers_only_signed_requests(functions: Any, deploy: Deploy, platform: PlatformProcess) -> None:
     url = functions.create_function_url_config(FunctionName=deploy(Handler="app.web"), AuthType="AWS_IAM")[
         "FunctionUrl"

@@ -4,13 +4,16 @@ import base64
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from mayfly.engine.api import Failure, ThrottledError
 from mayfly.policy.scaling import Scope
 from mayfly.sandbox.api import SandboxStartError
+from mayfly.services.functions import repository
 from mayfly.services.functions.engine_targets import FunctionTarget, cpus
 from mayfly.settings import FunctionLimits
+from mayfly.store.api import Tx
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.stage import ARN, Stage, failed, ok
 
@@ -156,6 +159,39 @@ async def test_the_client_context_reaches_the_function_as_json(stage: Stage) -> 
     assert stage.engine.calls[0][1].client_context == '{"client": {}}'
     error = await stage.refusal("Invoke", FunctionName="f", ClientContext="bm90IGpzb24=")
     assert error.message == "Client context must be a valid Base64-encoded JSON object."
+
+
+async def test_a_client_context_has_a_limit_and_is_for_those_who_wait(stage: Stage) -> None:
+    await stage.create()
+    text = '{"custom": "%s"}' % ("x" * 2671)
+    longest = base64.b64encode(text.encode()).decode()
+    assert len(longest) == 3580, "base64 comes by four, and 3,583 bytes are allowed"
+    await stage.call("Invoke", FunctionName="f", ClientContext=longest)
+    assert stage.engine.calls[0][1].client_context == text
+    for invocation_type in ("RequestResponse", "Event", "DryRun"):
+        refused = await stage.refusal(
+            "Invoke", FunctionName="f", ClientContext=longest + "AAAA", InvocationType=invocation_type
+        )
+        assert refused.code == "InvalidParameterValueException"
+    await stage.call("Invoke", FunctionName="f", ClientContext=longest, InvocationType="Event")
+    await stage.drained()
+    assert stage.engine.calls[-1][1].client_context is None
+
+
+@pytest.mark.parametrize("operation", ["Invoke", "InvokeAsync"])
+async def test_a_function_that_cannot_be_called_takes_no_events(stage: Stage, operation: str) -> None:
+    await stage.create()
+
+    def pending(tx: Tx) -> None:
+        function = repository.find(tx, "f")
+        assert function is not None
+        repository.update(tx, msgspec.structs.replace(function, state="Pending"))
+
+    await stage.store.write(pending)
+    said = {"InvokeArgs": b"{}"} if operation == "InvokeAsync" else {"InvocationType": "Event", "Payload": b"{}"}
+    refused = await stage.refusal(operation, FunctionName="f", **said)
+    assert (refused.code, refused.status) == ("ResourceConflictException", 409)
+    assert refused.message.endswith("The function is currently in the following state: Pending")
 
 
 async def test_the_call_carries_the_callers_trace_and_the_arn_it_used(stage: Stage) -> None:

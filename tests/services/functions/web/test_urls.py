@@ -84,7 +84,8 @@ async def test_a_url_is_created_shown_changed_and_deleted(stage: Stage) -> None:
     )
     assert streaming["InvokeMode"] == "RESPONSE_STREAM"
     changed = await stage.call("UpdateFunctionUrlConfig", FunctionName="f", AuthType="AWS_IAM")
-    assert changed["InvokeMode"] == "RESPONSE_STREAM"
+    assert "InvokeMode" not in changed, "replies name it where the request did"
+    assert (await stage.call("GetFunctionUrlConfig", FunctionName="f"))["InvokeMode"] == "RESPONSE_STREAM"
     changed = await stage.call("UpdateFunctionUrlConfig", FunctionName="f", InvokeMode="BUFFERED")
     assert changed["InvokeMode"] == "BUFFERED"
 
@@ -104,11 +105,24 @@ async def test_a_url_without_permission_is_forbidden(stage: Stage) -> None:
     assert len(stage.engine.calls) == 1
 
 
-async def test_a_url_that_is_gone_is_not_found(stage: Stage) -> None:
+async def test_a_url_that_is_gone_is_forbidden_without_a_word(stage: Stage) -> None:
     url_id = await with_url(stage)
     assert (await ask(stage, url_id)).status == 200
     await stage.call("DeleteFunctionUrlConfig", FunctionName="f")
-    assert (await ask(stage, url_id)).status == 404
+    response = await ask(stage, url_id)
+    assert (response.status, response.body) == (403, b'{"Message": null}')
+    assert ("x-amzn-errortype", "AccessDeniedException") in response.headers
+
+
+async def test_a_deny_of_the_policy_keeps_people_out_who_sign(stage: Stage) -> None:
+    url_id = await with_url(stage)
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "lambda:Invoke*", "Resource": f"{ARN}f"}
+    kept_out = {**statement, "Effect": "Deny", "Condition": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}}
+    for statements, status in (([statement], 200), ([statement, kept_out], 403)):
+        text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        await stage.call("PutResourcePolicy", ResourceArn=f"{ARN}f", Policy=text)
+        assert (await ask(stage, url_id)).status == status
+    await stage.call("Invoke", FunctionName="f", Payload=b"{}")
 
 
 async def test_an_iam_url_is_for_those_who_sign(stage: Stage) -> None:
@@ -282,7 +296,8 @@ async def test_a_reply_nested_beyond_reason_is_a_bad_gateway(stage: Stage) -> No
 async def test_failures_have_their_statuses(stage: Stage) -> None:
     url_id = await with_url(stage)
     stage.engine.script = lambda target, call: failed(Failure("raised", b"{}"))
-    assert (await ask(stage, url_id)).status == 502
+    response = await ask(stage, url_id)
+    assert (response.status, response.body) == (502, b"Internal Server Error")
     stage.engine.script = lambda target, call: ThrottledError("account", 1)
     assert (await ask(stage, url_id)).status == 429
 

@@ -83,6 +83,7 @@ class InvocationOperations:
                 started = await self._calls.invoke(entry, asked)
             return {"StatusCode": 202, "DurableExecutionArn": started.durable_arn}
         if kind == "Event":
+            check_invocable(entry)
             trace_id, now = self._calls.trace_of(entry, trace_id), self._intake.now()
             said = options.of_invoke(context.headers, client_context, now)
             event = AsyncEvent(
@@ -92,7 +93,7 @@ class InvocationOperations:
                 payload,
                 now,
                 0,
-                client_context,
+                None,
                 trace_id,
                 qualifier,
                 tenant,
@@ -115,6 +116,12 @@ def check_not_denied(entry: Entry, caller: Principal, arn: str) -> None:
     """`ServiceError` AccessDeniedException when the policy of what was named keeps this caller out."""
     if entry.subject.policy and resource_policy.denies(entry.subject.policy, Attempt(INVOKE, caller.arn)):
         raise faults.denied_by_policy(caller.arn, INVOKE, arn)
+
+
+def check_invocable(entry: Entry) -> None:
+    """`ServiceError` ResourceConflictException for what cannot be called now, and so takes no events either."""
+    if entry.target.state != "Active":
+        raise invoker.not_invocable_fault(invoker.NotInvocableError(entry.target))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from mayfly.services.functions import faults, invoker, tenancy
 from mayfly.services.functions.calling import Entries, Intake
 from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.names import Home
-from mayfly.services.functions.operations.invocations import check_not_denied
+from mayfly.services.functions.operations.invocations import check_invocable, check_not_denied
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import InvokeAsyncRequestTypeDef
@@ -34,6 +34,7 @@ class InvokeAsyncOperations:
         payload = await _read(params["InvokeArgs"])
         entry = await self._catalog.get(reference.name, reference.qualifier)
         check_not_denied(entry, context.principal, arn)
+        check_invocable(entry)
         tenancy.of_call(entry.function.configuration, None)
         if entry.function.configuration.durable is not None:
             raise faults.invalid_parameter("InvokeAsync cannot start durable executions; use Invoke with a qualifier.")

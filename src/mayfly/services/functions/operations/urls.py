@@ -70,7 +70,8 @@ class UrlOperations:
 
         await self._editor.change_subject(reference, change, missing=missing)
         shown = describe.function_url(reference.name, reference.qualifier, url, self._home, context.endpoint)
-        return {member: value for member, value in shown.items() if member != "LastModifiedTime"}
+        unsaid = {"LastModifiedTime"} if "InvokeMode" in params else {"LastModifiedTime", "InvokeMode"}
+        return {member: value for member, value in shown.items() if member not in unsaid}
 
     @operation("GetFunctionUrlConfig")
     async def get(
@@ -101,7 +102,10 @@ class UrlOperations:
 
         missing = faults.resource_not_found(_NO_FUNCTION)
         subject = await self._editor.change_subject(reference, change, missing=missing)
-        return self._shown(reference, subject, context)
+        shown = self._shown(reference, subject, context)
+        if "InvokeMode" not in params:
+            shown.pop("InvokeMode", None)  # as AWS has it
+        return shown
 
     @operation("DeleteFunctionUrlConfig")
     async def delete(

@@ -76,7 +76,7 @@ class UrlHandler:
         """The response to `request`, whose path starts below the URL."""
         entry = await self._catalog.by_url(url_id)
         if entry is None or entry.url is None:
-            return _failure(404, "ResourceNotFoundException", "There is no function URL with this id.")
+            return _failure(403, "AccessDeniedException", None)  # as AWS does, which tells nobody what there is
         url = entry.url
         if url.cors and cors.is_preflight(request):
             return cors.preflight(url.cors, request)
@@ -116,6 +116,8 @@ class UrlHandler:
             return _refused(invoker.throttle_fault(error))
         except invoker.NotInvocableError as error:
             return _refused(invoker.not_invocable_fault(error))
+        except ServiceError as error:
+            return _refused(error)
         except PlatformError:
             return _failure(500, "ServiceException", "The function could not be started.")
         return _reply(invocation, request.request_id, trace_id)
@@ -152,14 +154,14 @@ def _reply(invocation: Invocation, request_id: str, trace_id: str) -> HttpRespon
     """The response that came of a call."""
     own = (("x-amzn-requestid", request_id), ("x-amzn-trace-id", trace_id))
     if invocation.result.failed:
-        return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
+        return _bad_gateway(own)
     try:
         if invocation.content_type:
             response = streaming.put_together(invocation.result.payload, invocation.content_type)
         else:
             response = replies.interpret(invocation.result.payload)
     except replies.BadReplyError:
-        return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
+        return _bad_gateway(own)
     return HttpResponse(response.status, [*response.headers, *own], response.body)
 
 
@@ -171,7 +173,7 @@ async def _streamed(flow: Flow, request: HttpRequest, trace_id: str) -> HttpResp
     except BaseException as error:
         flow.abandon()
         if isinstance(error, (replies.BadReplyError, streaming.AnswerCutOffError)):
-            return _failure(502, "InternalServerErrorException", "Internal Server Error", headers=own)
+            return _bad_gateway(own)
         raise
     if request.method == "HEAD" or response.status in (204, 304):
         flow.abandon()  # what follows is not for anybody
@@ -184,6 +186,12 @@ def asks_for_websocket(request: HttpRequest) -> bool:
         return False
     wanted = {word.strip().lower() for word in (request.header("connection") or "").split(",")}
     return "upgrade" in wanted and (request.header("upgrade") or "").lower() == "websocket"
+
+
+def _bad_gateway(headers: Sequence[tuple[str, str]]) -> HttpResponse:
+    """The function failed, or what it answered makes no response: what exactly is for its log."""
+    kind = ("x-amzn-errortype", "InternalServerErrorException")
+    return HttpResponse(502, [("content-type", "application/json"), kind, *headers], b"Internal Server Error")
 
 
 def _too_large() -> HttpResponse:
@@ -201,7 +209,7 @@ def _refused(fault: ServiceError) -> HttpResponse:
 def _failure(
     status: int,
     kind: str,
-    message: str,
+    message: str | None,
     members: Mapping[str, object] = _NONE,
     headers: Sequence[tuple[str, str]] = (),
 ) -> HttpResponse:
