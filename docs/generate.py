@@ -54,6 +54,7 @@ COMMANDS = (
     "webhook create",
     "webhook ls",
     "webhook rm",
+    "events sample",
     "events token create",
     "events token ls",
     "events token rm",

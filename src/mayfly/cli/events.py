@@ -7,6 +7,7 @@ from urllib.parse import quote
 import typer
 from rich.table import Table
 
+from mayfly.cli import sampling
 from mayfly.cli.connection import connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
@@ -21,8 +22,9 @@ events = typer.Typer(
     context_settings=_CONTEXT,
     add_completion=False,
     no_args_is_help=True,
-    help="Tokens for senders of CloudEvents, and the schemas of events that pass on a bus.",
+    help="Sample events of every trigger, tokens for senders of CloudEvents, and the schemas of events on a bus.",
 )
+events.command("sample")(sampling.sample_event)
 token = typer.Typer(
     rich_markup_mode="rich",
     context_settings=_CONTEXT,

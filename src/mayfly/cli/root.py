@@ -50,7 +50,7 @@ COMMANDS = {
     "function": Entry("function", LOOK, "Show how a function stands: isolation, instances, versions, templates."),
     "level": Entry("level", LOOK, "Show or change the level of isolation that the account requires."),
     "starts": Entry("starts", LOOK, "Show how instances of a function started, and what took how long."),
-    "events": Entry("events", LOOK, "Tokens for senders of CloudEvents, and the schemas of events that pass on a bus."),
+    "events": Entry("events", LOOK, "Sample events of triggers; tokens for CloudEvents, schemas of events on a bus."),
     "usage": Entry("usage", LOOK, "Show requests, GB-seconds and cost by function."),
     "simulate": Entry("simulate", LOOK, "Replay a trace of calls through keep-alive policies, or make one up."),
     "version": Entry("version", LOOK, "Print the version."),
