@@ -112,7 +112,7 @@ class Program:
             self._fail("Runtime.InvalidWebSettings", str(error))
             return
         self._environment.setdefault("PORT", str(web.port))
-        managed = target.command == (frames.MANAGED,)
+        managed = target.command[:1] == (frames.MANAGED,)
         if web.demanded or (self._own_network and not web.excluded and not managed):  # else anybody may listen there
             self._web = Web(web, target, self._environment, self._dial, self._on_frame)
         self._directory = target.directory or task_root

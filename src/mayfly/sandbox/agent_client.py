@@ -304,7 +304,7 @@ class Agent:
             packages = [str(package) for package in parcel.packages_of(resident)]
             message = {"op": channel.PREPARE, "runtime": runtime, "packages": packages, "resident": resident}
             message["node"] = node
-            message["shown"] = list(map(str, rubies.shown(interpreter))) if interpreter.language == "ruby" else []
+            message["shown"] = list(map(str, _shown(interpreter, resident)))
             self.send(message | {name: str(path) for name, path in paths.items()}, [])
         await asyncio.shield(waiting)
 
@@ -557,6 +557,13 @@ def _node(interpreter: Interpreter) -> dict[str, str]:
     """What a template of Node.js shows beside the machine's programs."""
     modules = str(interpreter.modules) if interpreter.modules is not None else ""
     return {"path": str(interpreter.path), "modules": modules, "bootstrap": str(parcel.node_bootstrap().parent)}
+
+
+def _shown(interpreter: Interpreter, resident: dict[str, Any] | None) -> tuple[Path, ...]:
+    """What sandboxes of a runtime see of the machine beside what all of them do, at its own path."""
+    if interpreter.language == "ruby":
+        return rubies.shown(interpreter)
+    return parcel.wrapped() if resident is None else ()
 
 
 def _start_message(name: str, spec: SandboxSpec, *, vacant: bool = False) -> dict[str, Any]:

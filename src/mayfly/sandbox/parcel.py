@@ -27,6 +27,12 @@ def node_bootstrap() -> Path:
     return source() / "mayfly" / "sandbox" / "node" / "bootstrap.cjs"
 
 
+def wrapped() -> tuple[Path, ...]:
+    """What a function's wrapper starts the managed Python runtime with: seen in sandboxes where it lies."""
+    sandbox = source() / "mayfly" / "sandbox"
+    return sandbox / "python", sandbox / "frames.py"
+
+
 def packages_of(resident: dict[str, Any] | None) -> tuple[Path, ...]:
     """What a runtime has in /var/runtime; only containers look there for the engine of WebAssembly."""
     if resident is None:

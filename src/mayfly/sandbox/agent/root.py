@@ -46,7 +46,9 @@ class RootPlan(NamedTuple):
     first_uid: int
     uids: int
     node: Optional[dict[str, str]] = None  # noqa: UP045 (of Node.js: executable, modules if any, and bootstrap)
-    shown: tuple[str, ...] = ()  # what else of the host is in it, at its own path: installations of other languages
+    # What else of the host is in it, at its own path: installations of other languages, the code of a managed runtime
+    # that is executed as a file.
+    shown: tuple[str, ...] = ()
 
 
 def enter(plan: RootPlan, *, alone: bool = False) -> None:
@@ -99,6 +101,9 @@ def _programs(new: str) -> None:
 def _interpreter(new: str, prefix: str) -> None:
     """Show the installation at its own path, so that all the paths inside it hold."""
     if any(prefix == f"/{name}" or prefix.startswith(f"/{name}/") for name in SYSTEM):
+        return
+    if os.path.isfile(prefix):
+        _bind_at(prefix, new + prefix)
         return
     os.makedirs(new + prefix, mode=0o755, exist_ok=True)
     kernel.bind(prefix, new + prefix, READ_ONLY)

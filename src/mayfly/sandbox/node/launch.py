@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from mayfly.sandbox import frames
+from mayfly.sandbox.python import wrappers
 
-WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 _MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
-_NOT_EXECUTABLE, _NOT_FOUND = 126, 127  # as shells say it
 # What a Node.js that waits for its function was started with: what all functions have until they say otherwise.
 USUAL = {
     "LANG": "en_US.UTF-8",
@@ -59,7 +58,7 @@ def with_function(control: socket.socket, program: Program) -> NoReturn:
     """Wait for INIT, and become a Node.js that has the function's variables from its first moment."""
     environment: dict[str, str] = _peek(control).meta["environment"]
     arguments = list(command(program, environment))
-    complaint = _wrapper_complaint(environment)
+    complaint = wrappers.complaint(environment)
     if complaint is not None:
         text, status = complaint
         sys.stderr.write(text)
@@ -71,21 +70,12 @@ def with_function(control: socket.socket, program: Program) -> NoReturn:
 
 def command(program: Program, environment: Mapping[str, str]) -> Sequence[str]:
     """The command line for a function with these variables."""
-    wrapper = environment.get(WRAPPER)
+    wrapper = environment.get(wrappers.VARIABLE)
     said = environment.get("NODE_OPTIONS", "").replace("_", "-")
     options: tuple[str, ...] = ()
     if "--max-semi-space-size" not in said and "--max-old-space-size" not in said:
         options = heap_options(int(environment.get(_MEMORY, "128")))
     return [*([wrapper] if wrapper else []), program.node, *options, *program.bootstrap]
-
-
-def _wrapper_complaint(environment: Mapping[str, str]) -> tuple[str, int] | None:
-    wrapper = environment.get(WRAPPER)
-    if not wrapper or os.access(wrapper, os.X_OK):
-        return None
-    if not os.path.isfile(wrapper):
-        return f"{wrapper}: does not exist\n", _NOT_FOUND
-    return f"{wrapper}: is not an executable\n", _NOT_EXECUTABLE
 
 
 def _peek(control: socket.socket) -> frames.Frame:

@@ -60,13 +60,20 @@ def open_output() -> None:
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
 
 
-def serve(control: socket.socket, places: search.Places = search.INSIDE, ready: ahead.Ready | None = None) -> NoReturn:
-    """Speak to the server at the other end of `control` until the end; `ready` in a fork of a shared template."""
+def serve(
+    control: socket.socket,
+    places: search.Places = search.INSIDE,
+    ready: ahead.Ready | None = None,
+    *,
+    wrapped: bool = False,
+) -> NoReturn:
+    """Speak to the server at the other end of `control` until the end; `ready` in a fork of a shared template.
+    `wrapped`: the variables are there, as the function's wrapper has left them."""
     status = 1
     # A child made by fork (multiprocessing) has no business on the control socket.
     os.register_at_fork(after_in_child=control.close)
     try:
-        Runtime(control, places, ready).run()
+        Runtime(control, places, ready, wrapped=wrapped).run()
         status = 0
     except SystemExit as leaving:
         status = _exit_status(leaving.code)
@@ -82,12 +89,15 @@ def serve(control: socket.socket, places: search.Places = search.INSIDE, ready: 
 class Runtime:
     """Used by `serve`, and by `rehearsal`."""
 
-    def __init__(self, control: socket.socket, places: search.Places, ready: ahead.Ready | None) -> None:
+    def __init__(
+        self, control: socket.socket, places: search.Places, ready: ahead.Ready | None, *, wrapped: bool = False
+    ) -> None:
         control.setblocking(True)
         control.set_inheritable(False)
         self._control = control
         self._places = places
         self._ready = ready
+        self._wrapped = wrapped
         self._current = ready.current if ready is not None else logs.Current()
         self._function: handler.Handler | None = None
         self._decoder = frames.Decoder()
@@ -156,6 +166,9 @@ class Runtime:
     def _init(self, frame: frames.Frame) -> None:
         begin = time.perf_counter()
         meta = frame.meta
+        if self._wrapped:
+            own = dict(os.environ)
+            meta = {**meta, "environment": own, "handler": own.get("_HANDLER", meta["handler"])}
         about: dict[str, Any] = {}
         begun = self._ready.record if self._ready is not None else None
         record = begun if begun is not None else imports.Record()

@@ -145,7 +145,8 @@ class Launcher:
         meta = frame.meta
         pid = os.fork()
         if pid == 0:
-            managed.become(runtime, meta["environment"], meta["directory"])
+            wrapped = managed.WRAPPED in meta["argv"][1:]
+            managed.become(runtime, meta["environment"], meta["directory"], wrapped=wrapped)
         self._numbers[pid] = frame.number
         self._say(frames.LAUNCHED, frame.number, {"pid": pid})
 

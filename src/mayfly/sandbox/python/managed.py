@@ -15,36 +15,46 @@ import resource
 import select
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NoReturn
 
 from mayfly.sandbox import frames
+from mayfly.sandbox.python import wrappers
 
+WRAPPED = "wrapped"  # said to the launcher of a runtime that the function's wrapper is to execute
 Serve = Callable[[socket.socket], NoReturn]  # become the runtime at the other end of this
 
 CONTROL = 3  # the descriptor that a runtime speaks over
 _CHUNK = 1 << 18
+_OPTIONS = ("-s", "-S", "-X", "utf8")  # its own PYTHONPATH counts, packages of the machine do not
 _VERSION = "/2018-06-01/runtime"
 _HEADERS = ("aws-request-id", "deadline-ms", "invoked-function-arn", "trace-id", "client-context", "cognito-identity")
 _TENANT = "aws-tenant-id"
 _USUAL = sorted({*range(1, 32)} & {*signal.valid_signals()} - {signal.SIGKILL, signal.SIGSTOP})
+
+_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)  # by every Python; what is executed finds all as usual
 
 
 class _EndedError(Exception):
     """One of the two others has ended."""
 
 
-def become(serve: Serve, environment: Mapping[str, str], directory: str) -> NoReturn:
-    """In a fork of the launcher, which has this directory and these variables for it."""
+def become(serve: Serve, environment: Mapping[str, str], directory: str, *, wrapped: bool) -> NoReturn:
+    """In a fork of the launcher, which has this directory and these variables for it. `wrapped`: the runtime is that of
+    Python, and is executed by the function's wrapper."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)
         for number in _USUAL:
             signal.signal(number, signal.SIG_DFL)
+        for number in _IGNORED:
+            signal.signal(number, signal.SIG_IGN)
         mine, theirs = socket.socketpair()
         runtime = os.fork()
         if runtime == 0:
-            _be_runtime(serve, theirs)
+            _be_runtime(partial(_execute, environment) if wrapped else serve, theirs)
         signal.signal(signal.SIGTERM, lambda number, _: os.kill(runtime, number))
         os.dup2(mine.fileno(), CONTROL)
         _keep_only(CONTROL)
@@ -68,6 +78,23 @@ def _be_runtime(serve: Serve, control: socket.socket) -> NoReturn:
         serve(socket.socket(fileno=CONTROL))
     finally:
         os._exit(1)
+
+
+def _execute(environment: Mapping[str, str], _control: socket.socket) -> NoReturn:
+    """Become the function's wrapper, which executes the rest of its command line."""
+    said = wrappers.complaint(environment)
+    if said is None:
+        wrapper = environment[wrappers.VARIABLE]
+        for number in _IGNORED:
+            signal.signal(number, signal.SIG_DFL)
+        program = os.path.join(os.path.dirname(__file__), "wrapped.py")
+        try:
+            os.execve(wrapper, [wrapper, sys.executable, *_OPTIONS, program], dict(environment))
+        except OSError as error:
+            said = f"{wrapper}: {error.strerror}\n", 126
+    text, status = said
+    os.write(2, text.encode())
+    os._exit(status)
 
 
 def _keep_only(last: int) -> None:

@@ -17,6 +17,7 @@ from mayfly.policy.egress import variables as egress_variables
 from mayfly.sandbox import frames, rubies
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.java import launch
+from mayfly.sandbox.python.managed import WRAPPED
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import capacity, image_process, runtimes, tracing, variables
@@ -252,8 +253,8 @@ class TargetFactory:
             if serves_web(runs.configuration) and managed:
                 start = f"{self._task_root(runs)}/{runs.configuration.handler}"
                 return dataclasses.replace(choice, contract="program", command=(start,))
-            if choice.contract == "frames" and self._extended(runs.configuration):
-                return dataclasses.replace(choice, contract="program", command=(frames.MANAGED,), pooled=None)
+            if command := self._beside_others(choice, runs.configuration):
+                return dataclasses.replace(choice, contract="program", command=command, pooled=None)
             if choice.java is not None:
                 return dataclasses.replace(choice, command=self._java(runs, *choice.java))
             if self._isolation != "process":
@@ -265,10 +266,16 @@ class TargetFactory:
         command = image_process.command(runs.code, runs.configuration.image)
         return runtimes.RuntimeChoice("", contract="program", command=command)
 
-    def _extended(self, configuration: Configuration) -> bool:
-        """Whether external extensions run beside a managed runtime. Only a sandbox with a network of its own can have
-        both."""
-        return any(layer.extends for layer in configuration.layers) and self._isolation != "process"
+    def _beside_others(self, choice: runtimes.RuntimeChoice, configuration: Configuration) -> tuple[str, ...]:
+        """What starts a managed runtime as one program of several: where external extensions run beside it, and where
+        a wrapper of Python's does. Nothing where neither is so; only a sandbox with a network of its own can have it.
+        """
+        if choice.contract != "frames" or choice.template == artifacts.NAME or self._isolation == "process":
+            return ()
+        wrapper = (configuration.environment or {}).get("AWS_LAMBDA_EXEC_WRAPPER")
+        if wrapper and configuration.runtime in runtimes.PYTHON:
+            return frames.MANAGED, WRAPPED
+        return (frames.MANAGED,) if any(layer.extends for layer in configuration.layers) else ()
 
     def _java(self, runs: Function | Version, java: Path, launcher: Path) -> tuple[str, ...]:
         """What runs a function of Java; a wrapper of its own, as on AWS, starts it."""

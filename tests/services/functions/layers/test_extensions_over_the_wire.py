@@ -15,7 +15,7 @@ from tests.engine.programs import ASK
 from tests.services.functions.stage import zipped
 from tests.services.functions.test_functions_over_the_wire import Deploy, deploy, functions, invoke, role
 
-from .test_layers_over_the_wire import EXTENSION, RUNTIME, Publish, heard, publish
+from .test_layers_over_the_wire import EXTENSION, RUNTIME, Publish, archive, heard, publish
 
 __all__ = ["deploy", "functions", "publish", "role"]
 
@@ -159,3 +159,56 @@ def test_a_call_that_takes_too_long_ends_the_instance(functions: Any, python: Ca
     began = time.monotonic()
     assert "Task timed out after 1.00 seconds" in invoke(functions, name, {})["Payload"]["errorMessage"]
     assert time.monotonic() - began < 50
+
+
+WRAPPER = """#!/bin/bash
+[ "$MODE" = refuse ] && { echo "not today"; exit 9; }
+export WRAPPED="by $0" _HANDLER=inner.handler PYTHONPATH=/opt/added:$PYTHONPATH
+exec "$@"
+"""
+INNER = (
+    "import os, sys, added, boto3\n"
+    "def handler(event, context):\n"
+    "    return [os.environ['WRAPPED'], added.WHO, event, sys.argv, 'mayfly' in sys.modules, os.getcwd()]\n"
+)
+
+
+@pytest.mark.parametrize("level", ["namespace", "container"])
+def test_a_wrapper_in_a_layer_starts_the_runtime_of_python_and_has_the_last_word_on_its_variables(
+    platform: PlatformProcess, functions: Any, deploy: Deploy, publish: Publish, level: str
+) -> None:
+    available(level)
+    files = {"wrap": WRAPPER, "added/added.py": "WHO = 'added'\n", "extensions/listener": EXTENSION}
+    layer = publish(files)
+    variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrap"}
+    name = deploy(
+        Code={"ZipFile": zipped({"inner.py": INNER})},
+        Handler="outer.handler",
+        Layers=[layer],
+        Runtime=RUNTIME,
+        Environment={"Variables": variables},
+        Tags={"mayfly:level": level},
+    )
+    for event in (1, 2):
+        said = invoke(functions, name, event)["Payload"]
+        assert said == ["by /opt/wrap", "added", event, [""], False, "/var/task"]
+    assert heard(platform, name, "listener heard of")
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "mode", "words"),
+    [
+        ("/opt/wrap", "refuse", "exit status 9"),
+        ("/opt/none", "", "exit status 127"),
+        ("/opt/added/added.py", "", "exit status 126"),
+    ],
+)
+def test_a_wrapper_that_starts_nothing_is_why_the_runtime_ended(
+    functions: Any, deploy: Deploy, publish: Publish, wrapper: str, mode: str, words: str
+) -> None:
+    layer = publish(archive({"added/added.py": ""}, 0o644) if "added" in wrapper else {"wrap": WRAPPER})
+    variables = {"AWS_LAMBDA_EXEC_WRAPPER": wrapper, "MODE": mode}
+    name = deploy(Layers=[layer], Runtime=RUNTIME, Environment={"Variables": variables})
+    failed = invoke(functions, name, {})
+    assert failed["Payload"]["errorType"] == "Runtime.ExitError"
+    assert words in failed["Payload"]["errorMessage"]

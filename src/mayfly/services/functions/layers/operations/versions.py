@@ -178,9 +178,10 @@ class LayerOperations:
         shown: dict[str, Any] = {
             "LayerVersionArn": names.version_arn(self._home, version.name, version.number),
             "Version": version.number,
-            "Description": version.description,
             "CreatedDate": lambda_time(version.created_at),
         }
+        if version.description:
+            shown["Description"] = version.description
         if version.license_info is not None:
             shown["LicenseInfo"] = version.license_info
         if version.runtimes is not None:
@@ -194,6 +195,7 @@ class LayerOperations:
         location = self._links.link(context.endpoint, content.sha256, content.size)
         return {
             **self._listed(version),
+            "Description": version.description,
             "LayerArn": names.layer_arn(self._home, version.name),
             "Content": {"Location": location, "CodeSha256": code_sha256(content), "CodeSize": content.size},
         }
