@@ -302,9 +302,14 @@ class Agent:
             paths = {"python": python.path, "prefix": python.prefix, "source": parcel.source()}
             resident = parcel.resident(runtime) if python is interpreter else parcel.node_resident()
             packages = [str(package) for package in parcel.packages_of(resident)]
-            message = {"op": channel.PREPARE, "runtime": runtime, "packages": packages, "resident": resident}
+            message: dict[str, Any] = {
+                "op": channel.PREPARE,
+                "runtime": runtime,
+                "packages": packages,
+                "resident": resident,
+            }
             message["node"] = node
-            message["shown"] = list(map(str, _shown(interpreter, resident)))
+            message["shown"] = _shown(interpreter, resident)
             self.send(message | {name: str(path) for name, path in paths.items()}, [])
         await asyncio.shield(waiting)
 
@@ -559,11 +564,11 @@ def _node(interpreter: Interpreter) -> dict[str, str]:
     return {"path": str(interpreter.path), "modules": modules, "bootstrap": str(parcel.node_bootstrap().parent)}
 
 
-def _shown(interpreter: Interpreter, resident: dict[str, Any] | None) -> tuple[Path, ...]:
-    """What sandboxes of a runtime see of the machine beside what all of them do, at its own path."""
+def _shown(interpreter: Interpreter, resident: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """What sandboxes of a runtime see of the machine beside what all of them do, and where."""
     if interpreter.language == "ruby":
-        return rubies.shown(interpreter)
-    return parcel.wrapped() if resident is None else ()
+        return [(str(path), str(path)) for path in rubies.shown(interpreter)]
+    return [(str(path), place) for path, place in parcel.wrapped()] if resident is None else []
 
 
 def _start_message(name: str, spec: SandboxSpec, *, vacant: bool = False) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.errors import PlatformError
+from mayfly.sandbox.python import managed
 from mayfly.sandbox.wasm import artifacts
 
 _WASM = "mayfly.sandbox.wasm.resident"
@@ -27,10 +28,10 @@ def node_bootstrap() -> Path:
     return source() / "mayfly" / "sandbox" / "node" / "bootstrap.cjs"
 
 
-def wrapped() -> tuple[Path, ...]:
-    """What a function's wrapper starts the managed Python runtime with: seen in sandboxes where it lies."""
+def wrapped() -> tuple[tuple[Path, str], ...]:
+    """What a function's wrapper starts the managed Python runtime with, and where sandboxes see it."""
     sandbox = source() / "mayfly" / "sandbox"
-    return sandbox / "python", sandbox / "frames.py"
+    return (sandbox / "python", f"{managed.CODE}/python"), (sandbox / "frames.py", f"{managed.CODE}/frames.py")
 
 
 def packages_of(resident: dict[str, Any] | None) -> tuple[Path, ...]:

@@ -46,9 +46,9 @@ class RootPlan(NamedTuple):
     first_uid: int
     uids: int
     node: Optional[dict[str, str]] = None  # noqa: UP045 (of Node.js: executable, modules if any, and bootstrap)
-    # What else of the host is in it, at its own path: installations of other languages, the code of a managed runtime
-    # that is executed as a file.
-    shown: tuple[str, ...] = ()
+    # What else of the host is in it, and where: installations of other languages at their own paths, the code of a
+    # managed runtime that is executed as a file.
+    shown: tuple[tuple[str, str], ...] = ()
 
 
 def enter(plan: RootPlan, *, alone: bool = False) -> None:
@@ -75,11 +75,14 @@ def build(plan: RootPlan) -> None:
     new = plan.stage
     kernel.mount("mayfly", new, "tmpfs", kernel.MS_NOSUID, "mode=755,size=16m")
     _programs(new)
-    for installation in dict.fromkeys((plan.prefix, *plan.shown)):
+    for installation in dict.fromkeys((plan.prefix, *(source for source, place in plan.shown if source == place))):
         _interpreter(new, installation)
     _etc(new, plan)
     _devices(new)
     _runtime(new, plan.packages)
+    for source, place in plan.shown:
+        if source != place:
+            _bind_at(source, new + place)
     if plan.node is not None:
         _node(new, plan.node)
     for name in ("proc", "tmp", "opt", "var/task", "var/tmp", "home", "root"):
@@ -101,9 +104,6 @@ def _programs(new: str) -> None:
 def _interpreter(new: str, prefix: str) -> None:
     """Show the installation at its own path, so that all the paths inside it hold."""
     if any(prefix == f"/{name}" or prefix.startswith(f"/{name}/") for name in SYSTEM):
-        return
-    if os.path.isfile(prefix):
-        _bind_at(prefix, new + prefix)
         return
     os.makedirs(new + prefix, mode=0o755, exist_ok=True)
     kernel.bind(prefix, new + prefix, READ_ONLY)

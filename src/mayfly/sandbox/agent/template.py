@@ -67,7 +67,7 @@ def _prepare(
         message["first_uid"],
         message["uids"],
         message["node"],
-        tuple(message["shown"]),
+        tuple((source, place) for source, place in message["shown"]),
     )
     root.enter(plan, alone=seal.alone)
     kernel.new_session_keyring()

@@ -51,7 +51,10 @@ class Root:
         self._libraries: list[str] = []
         self._make_kit(message["source"])
         os.mkdir(self.path)
-        packages, shown = tuple(message["packages"]), tuple(message.get("shown", ()))
+        packages, shown = (
+            tuple(message["packages"]),
+            tuple((source, place) for source, place in message.get("shown", ())),
+        )
         plan = root.RootPlan(self.path, self._prefix, packages, FUNCTION_ID, 1, message.get("node"), shown)
         root.build(plan)
         _open_temporary(self.path)

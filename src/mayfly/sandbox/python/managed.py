@@ -26,6 +26,8 @@ from mayfly.sandbox.python import wrappers
 WRAPPED = "wrapped"  # said to the launcher of a runtime that the function's wrapper is to execute
 Serve = Callable[[socket.socket], NoReturn]  # become the runtime at the other end of this
 
+CODE = "/var/runtime/.mayfly/sandbox"  # where this lies in sandboxes, beside what it stands on
+_PROGRAM = f"{CODE}/python/wrapped.py"
 CONTROL = 3  # the descriptor that a runtime speaks over
 _CHUNK = 1 << 18
 _OPTIONS = ("-s", "-S", "-X", "utf8")  # its own PYTHONPATH counts, packages of the machine do not
@@ -87,9 +89,8 @@ def _execute(environment: Mapping[str, str], _control: socket.socket) -> NoRetur
         wrapper = environment[wrappers.VARIABLE]
         for number in _IGNORED:
             signal.signal(number, signal.SIG_DFL)
-        program = os.path.join(os.path.dirname(__file__), "wrapped.py")
         try:
-            os.execve(wrapper, [wrapper, sys.executable, *_OPTIONS, program], dict(environment))
+            os.execve(wrapper, [wrapper, sys.executable, *_OPTIONS, _PROGRAM], dict(environment))
         except OSError as error:
             said = f"{wrapper}: {error.strerror}\n", 126
     text, status = said
