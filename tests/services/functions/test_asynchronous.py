@@ -145,7 +145,7 @@ async def test_an_event_for_a_function_that_is_gone_is_kept_among_the_dead(stage
 
     await stage.store.write(accept_and_delete)
     await stage.drained()
-    assert [item.reason for item in await stage.dead()] == [f"Function not found: {ARN}f"]
+    assert [item.reason for item in await stage.dead()] == [f"Function not found: {ARN}f:$LATEST"]
 
 
 async def test_the_lease_of_a_long_call_is_extended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -213,6 +213,10 @@ async def test_only_versions_can_be_deleted_by_qualifier(stage: Stage, qualifier
     await stage.create()
     refused = await stage.refusal("DeleteFunction", FunctionName="f", Qualifier=qualifier)
     assert (refused.code, refused.message) == ("InvalidParameterValueException", message)
+    missing = await stage.refusal("DeleteFunction", FunctionName="g", Qualifier="live")
+    assert missing.message == f"Function not found: {ARN}g"
+    never = await stage.refusal("Invoke", FunctionName="g")
+    assert never.message == f"Function not found: {ARN}g:$LATEST"
 
 
 async def test_deleting_a_function_takes_everything_along(stage: Stage) -> None:

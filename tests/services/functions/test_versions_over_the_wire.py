@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from tests.conftest import PlatformProcess, start_platform
 from tests.services.functions.stage import zipped
@@ -100,6 +100,44 @@ def test_versions_and_aliases_run_what_they_lead_to(functions: Any, function: st
         assert seen["arn"].endswith(f":function:{function}:{qualifier}")
         assert f"/[{version}]" in seen["stream"]
     assert streams(client("logs"), function) == {"1", "2"}
+
+
+def test_every_waiter_of_the_sdk_sees_what_it_waits_for(functions: Any, function: str) -> None:
+    functions.get_waiter("function_exists").wait(FunctionName=function)
+    for waiter in ("function_active", "function_active_v2", "function_updated", "function_updated_v2"):
+        for qualifier in ({}, {"Qualifier": "1"}, {"Qualifier": "$LATEST"}):
+            functions.get_waiter(waiter).wait(
+                FunctionName=function, WaiterConfig={"Delay": 0, "MaxAttempts": 1}, **qualifier
+            )
+    functions.get_waiter("published_version_active").wait(
+        FunctionName=function, Qualifier="2", WaiterConfig={"Delay": 0, "MaxAttempts": 1}
+    )
+    with pytest.raises(WaiterError):
+        functions.get_waiter("function_exists").wait(FunctionName="none", WaiterConfig={"Delay": 0, "MaxAttempts": 1})
+
+
+def test_preconditions_and_dry_runs_change_nothing(functions: Any, function: str) -> None:
+    before = functions.get_function_configuration(FunctionName=function)
+    other = zipped({"app.py": "def handler(event, context): return 'other'"})
+    dry = functions.update_function_code(FunctionName=function, ZipFile=other, DryRun=True, Publish=True)
+    assert dry["CodeSha256"] != before["CodeSha256"]
+    for call, params in (
+        ("update_function_code", {"ZipFile": other}),
+        ("update_function_configuration", {"Timeout": 9}),
+        ("publish_version", {}),
+    ):
+        with pytest.raises(functions.exceptions.PreconditionFailedException):
+            getattr(functions, call)(FunctionName=function, RevisionId="another", **params)
+    with pytest.raises(functions.exceptions.InvalidParameterValueException, match="CodeSHA256"):
+        functions.publish_version(FunctionName=function, CodeSha256=dry["CodeSha256"])
+    assert functions.get_function_configuration(FunctionName=function) | {"ResponseMetadata": 0} == before | {
+        "ResponseMetadata": 0
+    }
+    assert len(functions.list_versions_by_function(FunctionName=function)["Versions"]) == 3
+    functions.update_function_code(FunctionName=function, ZipFile=other, RevisionId=before["RevisionId"])
+    functions.get_waiter("function_updated_v2").wait(FunctionName=function)
+    published = functions.publish_version(FunctionName=function, CodeSha256=dry["CodeSha256"])
+    assert published["Version"] == "3"
 
 
 def test_lists_come_page_by_page(functions: Any, function: str) -> None:

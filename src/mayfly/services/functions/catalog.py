@@ -127,7 +127,7 @@ class Catalog:
 
         found, second = await self._store.read(body)
         if found is None:
-            raise faults.function_not_found(self._home.arn(name, qualifier))
+            raise faults.function_not_found(self._home.arn(name, qualifier or LATEST))  # as AWS has it of calls
         found = self._variables.of_found(found)
         second = self._variables.opened(second) if second is not None else None
         for runs in (found.runs, second):

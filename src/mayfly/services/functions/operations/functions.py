@@ -229,6 +229,7 @@ class FunctionOperations:
     async def delete(self, context: RequestContext, params: "DeleteFunctionRequestTypeDef") -> dict[str, object]:
         reference = self._home.parse(params["FunctionName"], params.get("Qualifier"))
         if reference.names_alias:
+            await self._editor.find(reference.name)
             raise faults.invalid_parameter("Deletion of aliases is not currently supported.")
         if reference.qualifier == LATEST:
             raise faults.invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
