@@ -16,7 +16,7 @@ from mayfly.policy.stream_batches import Reason
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions.mappings import failures
 from mayfly.services.functions.mappings.drivers import Ran
-from mayfly.services.functions.mappings.failures import GivenUp, Range
+from mayfly.services.functions.mappings.failures import GivenUp
 from mayfly.services.functions.mappings.model import Mapping
 from mayfly.services.functions.mappings.shapes import Shape
 from mayfly.services.ports import EventTargets, ObjectSink, ShardRecord, Source
@@ -102,16 +102,8 @@ class OnFailure:
             ran.version if ran is not None else None,
             ran.failed if ran is not None else False,
         )
-        found = Range(
-            self._mapping.source,
-            discarded.shard,
-            records[0].sequence,
-            records[-1].sequence,
-            self._shape.time(records[0].arrived_at),
-            self._shape.time(records[-1].arrived_at),
-            len(records),
-        )
-        return failures.record(given_up, self._shape.batch_info, found, self._clock.now(), payload)
+        info = self._shape.info(self._mapping.source, discarded.shard, records, len(discarded.payload))
+        return failures.record(given_up, self._shape.batch_info, info, self._clock.now(), payload)
 
     def _refused(self, arn: str, error: ServiceError) -> None:
         _log.error("%s refused to hear of records of %s that were given up: %s", arn, self._mapping.uuid, error)

@@ -1,5 +1,6 @@
 """What is told of a batch that was given up: the records for OnFailure destinations. Pure."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,20 +20,9 @@ class GivenUp(NamedTuple):
     error: bool = False  # the function failed; else it reported that a record did
 
 
-class Range(NamedTuple):
-    """Which records they were."""
-
-    stream: str  # ARN
-    shard: str
-    first: str  # sequence numbers
-    last: str
-    first_at: str  # times, as the kind of stream writes them
-    last_at: str
-    size: int
-
-
-def record(given_up: GivenUp, batch_info: str, found: Range, now: float, payload: bytes | None = None) -> bytes:
-    """The record for a queue or a topic; with `payload`, for a bucket, which gets the records themselves, too."""
+def record(given_up: GivenUp, name: str, info: Mapping[str, Any], now: float, payload: bytes | None = None) -> bytes:
+    """The record for a queue or a topic; with `payload`, for a bucket, which gets the records themselves, too. `info`
+    says which records they were, under the `name` that their kind of stream has for that."""
     shown: dict[str, Any] = {
         "requestContext": {
             "requestId": given_up.request_id,
@@ -49,15 +39,7 @@ def record(given_up: GivenUp, batch_info: str, found: Range, now: float, payload
         }
     shown["version"] = "1.0"
     shown["timestamp"] = iso_millis(now)
-    shown[batch_info] = {
-        "shardId": found.shard,
-        "startSequenceNumber": found.first,
-        "endSequenceNumber": found.last,
-        "approximateArrivalOfFirstRecord": found.first_at,
-        "approximateArrivalOfLastRecord": found.last_at,
-        "batchSize": found.size,
-        "streamArn": found.stream,
-    }
+    shown[name] = info
     if payload is not None:
         shown["payload"] = msgspec.Raw(payload)
     return msgspec.json.encode(shown)

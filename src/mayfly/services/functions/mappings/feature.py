@@ -10,7 +10,7 @@ from mayfly.services.functions.mappings.model import Mapping
 from mayfly.services.functions.mappings.operations import MappingOperations
 from mayfly.services.functions.mappings.runner import Parts as RunnerParts
 from mayfly.services.functions.mappings.runner import Runner
-from mayfly.services.functions.mappings.sources import Sources
+from mayfly.services.functions.mappings.sources import Sources, broker_client
 from mayfly.services.functions.parts import Parts
 from mayfly.services.functions.roles import RoleCheck
 
@@ -20,7 +20,7 @@ class Mappings:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._sources = Sources(parts.outside, parts.home, parts.store, parts.clock)
+        self._sources = Sources(parts.outside, parts.home, parts.store, parts.clock, broker_client)
         self.keeper = Keeper(parts.store, self._runner)
         self.operations: Sequence[object] = (
             MappingOperations(

@@ -39,6 +39,8 @@ def failures(answer: bytes, ids: Sequence[str]) -> frozenset[str]:
     found = set()
     for item in items:
         identifier = item.get(_IDENTIFIER) if isinstance(item, dict) else None
+        if isinstance(identifier, dict):  # of a topic: its partition, which the batch is of, and an offset
+            identifier = str(identifier.get("offset"))
         if not isinstance(identifier, str) or identifier not in everything:
             return everything
         found.add(identifier)

@@ -1,7 +1,7 @@
 """How records of streams look in events: one shape a kind of stream, to the letter. Pure."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -32,8 +32,8 @@ class Shape(Protocol):
     def payload(self, shard: str, encoded: Sequence[bytes], more: bytes) -> bytes:
         """The event. `more`: members beside the records, each with a comma before it."""
 
-    def time(self, at: float) -> str:
-        """A time in the description of a failed batch."""
+    def info(self, stream: str, shard: str, records: Sequence[ShardRecord], payload_bytes: int) -> Mapping[str, Any]:
+        """The description of a failed batch."""
 
 
 class KinesisShape:
@@ -61,8 +61,8 @@ class KinesisShape:
     def payload(self, shard: str, encoded: Sequence[bytes], more: bytes) -> bytes:
         return b'{"Records":[' + b",".join(encoded) + b"]" + more + b"}"
 
-    def time(self, at: float) -> str:
-        return iso_millis(at)
+    def info(self, stream: str, shard: str, records: Sequence[ShardRecord], payload_bytes: int) -> Mapping[str, Any]:
+        return _range(stream, shard, records, iso_millis)
 
     def _event(self, shard: str, record: ShardRecord, data: str) -> dict[str, Any]:
         return {
@@ -123,8 +123,21 @@ class DynamoDbShape:
     def payload(self, shard: str, encoded: Sequence[bytes], more: bytes) -> bytes:
         return b'{"Records":[' + b",".join(encoded) + b"]" + more + b"}"
 
-    def time(self, at: float) -> str:
-        return iso_millis(at).partition(".")[0] + "Z"
+    def info(self, stream: str, shard: str, records: Sequence[ShardRecord], payload_bytes: int) -> Mapping[str, Any]:
+        return _range(stream, shard, records, lambda at: iso_millis(at).partition(".")[0] + "Z")
+
+
+def _range(stream: str, shard: str, records: Sequence[ShardRecord], time: Callable[[float], str]) -> Mapping[str, Any]:
+    """Which records of a shard they were."""
+    return {
+        "shardId": shard,
+        "startSequenceNumber": records[0].sequence,
+        "endSequenceNumber": records[-1].sequence,
+        "approximateArrivalOfFirstRecord": time(records[0].arrived_at),
+        "approximateArrivalOfLastRecord": time(records[-1].arrived_at),
+        "batchSize": len(records),
+        "streamArn": stream,
+    }
 
 
 def _value(value: Mapping[str, Any]) -> dict[str, Any]:

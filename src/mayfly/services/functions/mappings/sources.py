@@ -1,5 +1,6 @@
 """Which driver reads a kind of source, and what is asked of a source before a mapping is made."""
 
+from collections.abc import Callable
 from collections.abc import Mapping as Members
 from types import MappingProxyType
 from typing import Final
@@ -8,16 +9,18 @@ from mayfly.clock import Clock
 from mayfly.ids import Arn
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults
-from mayfly.services.functions.mappings import describe, filters
+from mayfly.services.functions.mappings import describe, filters, kafka_client
 from mayfly.services.functions.mappings.discarding import OnFailure
 from mayfly.services.functions.mappings.drivers import Driver, Meter
+from mayfly.services.functions.mappings.kafka_client import BrokerClient, Client, Login
+from mayfly.services.functions.mappings.kafka_source import KafkaShape, KafkaSource
 from mayfly.services.functions.mappings.model import Mapping
 from mayfly.services.functions.mappings.queue_driver import QueueDriver
 from mayfly.services.functions.mappings.shapes import DynamoDbShape, KinesisShape, Shape
-from mayfly.services.functions.mappings.stream_driver import StreamDriver
+from mayfly.services.functions.mappings.stream_driver import Follower, Nobody, StreamDriver
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.parts import Outside
-from mayfly.services.ports import Source
+from mayfly.services.ports import ShardSource, Source
 from mayfly.store.api import Store
 
 PRINCIPAL: Final = "lambda.amazonaws.com"
@@ -26,10 +29,23 @@ _STREAMS: Final[Members[str, str]] = MappingProxyType(
 )
 
 
+# What is asked of clients by the name of a secret that holds it.
+SECRETS: Final = frozenset({"BASIC_AUTH", "SASL_SCRAM_512_AUTH", "SASL_SCRAM_256_AUTH", "SERVER_ROOT_CA_CERTIFICATE"})
+
+
+def broker_client(mapping: Mapping) -> Client:
+    """A client of the brokers that a mapping names."""
+    group = mapping.consumer_group or mapping.uuid
+    return BrokerClient(mapping.source.split(","), mapping.topics[0], group, Login())
+
+
 class Sources:
     """Every kind that there is."""
 
-    def __init__(self, outside: Outside, home: Home, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, outside: Outside, home: Home, store: Store, clock: Clock, clients: Callable[[Mapping], Client]
+    ) -> None:
+        self._clients = clients
         self._outside = outside
         self._home = home
         self._store = store
@@ -42,7 +58,7 @@ class Sources:
         elif mapping.kind in _STREAMS:
             await self._check_stream(mapping)
         else:
-            raise faults.not_built("clusters of Kafka as event sources")
+            await self._check_cluster(mapping)
 
     async def check_destination(self, mapping: Mapping) -> None:
         """`ServiceError` unless what is to hear of failures is there, and may."""
@@ -64,9 +80,24 @@ class Sources:
         criteria = filters.compiled(mapping.filters)
         if mapping.kind == "sqs":
             return QueueDriver(mapping, self._outside.queue_source, self._store, self._clock, criteria, meter)
-        shape: Shape = DynamoDbShape(mapping.source)
-        if mapping.kind == "kinesis":
-            shape = KinesisShape(mapping.source, role)
+        if mapping.kind in _STREAMS:
+            shape: Shape = DynamoDbShape(mapping.source)
+            if mapping.kind == "kinesis":
+                shape = KinesisShape(mapping.source, role)
+            return self._stream(mapping, self._outside.shards[mapping.kind], shape, criteria, meter, Nobody())
+        topic = mapping.topics[0]
+        source = KafkaSource(self._clients(mapping), topic)
+        return self._stream(mapping, source, KafkaShape(topic, mapping.source), criteria, meter, source)
+
+    def _stream(
+        self,
+        mapping: Mapping,
+        source: ShardSource,
+        shape: Shape,
+        criteria: filters.Filter,
+        meter: Meter,
+        follower: Follower,
+    ) -> Driver:
         discards = OnFailure(
             mapping,
             Source(PRINCIPAL, describe.arn(self._home, mapping.uuid), self._home.account),
@@ -75,8 +106,7 @@ class Sources:
             self._outside.objects,
             self._clock,
         )
-        shards = self._outside.shards[mapping.kind]
-        return StreamDriver(mapping, shards, shape, self._store, self._clock, criteria, meter, discards)
+        return StreamDriver(mapping, source, shape, self._store, self._clock, criteria, meter, discards, follower)
 
     async def _check_queue(self, mapping: Mapping, timeout_s: int) -> None:
         try:
@@ -90,6 +120,20 @@ class Sources:
             raise faults.invalid_parameter(
                 f"Queue visibility timeout: {visibility_s} seconds is less than Function timeout: {timeout_s} seconds"
             )
+
+    async def _check_cluster(self, mapping: Mapping) -> None:
+        """Whether the cluster answers is seen when it is read, as on AWS."""
+        if mapping.kind == "msk":
+            raise faults.not_built(
+                "clusters of Amazon MSK, whose brokers it cannot look up: name them in SelfManagedEventSource"
+            )
+        if not kafka_client.is_installed():
+            raise faults.not_built(
+                f"topics of Kafka without the package {kafka_client.LIBRARY}, which is not installed here "
+                "(pip install 'mayfly[kafka]')"
+            )
+        if any(each.kind in SECRETS for each in mapping.access):
+            raise faults.not_built("secrets as SourceAccessConfigurations: there is no Secrets Manager to ask for them")
 
     async def _check_stream(self, mapping: Mapping) -> None:
         shards = self._outside.shards.get(mapping.kind)

@@ -10,7 +10,8 @@ import logging
 import math
 import random
 from collections.abc import Callable, Sequence
-from typing import Final
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from mayfly.clock import Clock
 from mayfly.errors import PlatformError
@@ -36,8 +37,27 @@ MOST_LANES: Final = 10  # of a shard
 READ_AT_ONCE: Final = 1000  # records
 _IDLE_EVERY: Final = 32  # batches of a shard between two looks at lanes without records
 _PAUSE_S: Final = 1.0
+_USUAL_S: Final = MappingProxyType({"msk": 0.5, "kafka": 0.5})  # that batches are gathered where nobody said how long
 
 _log = logging.getLogger(__name__)
+
+
+class Follower(Protocol):
+    """Whoever wants to know how far shards are."""
+
+    def done(self, shard: str, sequence: int) -> None:
+        """Nothing up to `sequence` comes again."""
+
+    async def close(self) -> None:
+        """Nothing more will be done."""
+
+
+class Nobody:
+    """A `Follower` that does not care."""
+
+    def done(self, shard: str, sequence: int) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 class _Shard:
@@ -70,6 +90,7 @@ class StreamDriver:
         criteria: Filter,
         meter: Meter,
         discards: Discards,
+        follower: Follower | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._mapping = mapping
@@ -80,9 +101,11 @@ class StreamDriver:
         self._filter = criteria
         self._meter = meter
         self._discards = discards
+        self._follower: Follower = follower or Nobody()
         self._jitter = jitter
         self._rules = Rules(mapping.bisects, mapping.max_retries, mapping.max_age_s)
-        self._sizes = Sizes(mapping.batch_size, float(mapping.window_s or 0), mapping.tumbling_s)
+        window_s = _USUAL_S.get(mapping.kind, 0.0) if mapping.window_s is None else float(mapping.window_s)
+        self._sizes = Sizes(mapping.batch_size, window_s, mapping.tumbling_s)
         self._room = max(READ_AT_ONCE, 2 * mapping.batch_size * mapping.factor)
         self._shards: dict[str, _Shard] = {}
         self._ended: set[str] = set()
@@ -147,6 +170,7 @@ class StreamDriver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._follower.close()
 
     # Batches.
 
@@ -274,6 +298,7 @@ class StreamDriver:
         shard = self._shards[lane.shard]
         shard.batches += 1
         lane.passed(shard.after)
+        self._follower.done(lane.shard, lane.done)
         if shard.held < self._room:
             shard.drained.set()
         self._stirred.set()
@@ -305,13 +330,15 @@ class StreamDriver:
         present = {info.id for info in infos}
         self._ended |= {shard for (shard, _), each in known.items() if each.ended}
         begun: dict[str, str] = {}
-        if first and not known and self._mapping.position not in (None, "TRIM_HORIZON"):
-            begun = {info.id: await self._begin(info.id, str(self._mapping.position)) for info in infos}
+        if first and not known:
+            begun = {info.id: await self._begin(info.id, self._mapping.position or "TRIM_HORIZON") for info in infos}
         ready = []
         for info in infos:
             if info.id in self._shards or info.id in self._ended:
                 continue
-            if info.id in begun or not any(each in present and each not in self._ended for each in info.parents):
+            if begun.get(info.id, "0") != "0" or not any(
+                each in present and each not in self._ended for each in info.parents
+            ):
                 mine = {lane: each for (shard, lane), each in known.items() if shard == info.id}
                 ready.append((info, self._lanes(mine, begun.get(info.id, "0"))))
         gone = [place for place in known if place[0] not in present]
