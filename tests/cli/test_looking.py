@@ -144,6 +144,44 @@ def test_a_function_is_shown_with_all_that_is_known_of_it(platform: PlatformProc
     assert sum(view["starts"]["counts"].values()) == 1
 
 
+def test_what_was_chosen_for_a_function_is_shown_without_its_secrets(platform: PlatformProcess, looked_at: str) -> None:
+    functions = platform.client("lambda")
+    role = functions.get_function_configuration(FunctionName=looked_at)["Role"]
+    made = functions.create_function(
+        FunctionName="chosen",
+        Runtime=RUNTIME,
+        Handler="app.handler",
+        Role=role,
+        Code={"ZipFile": _empty()},
+        LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "WARN", "LogGroup": "shop/all"},
+        TracingConfig={"Mode": "Active"},
+        Environment={"Variables": {"TOKEN": "sesame", "HOST": "db"}},
+    )
+    statement = {
+        "Effect": "Deny",
+        "Principal": {"AWS": role},
+        "Action": "lambda:Invoke*",
+        "Resource": made["FunctionArn"],
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    functions.put_resource_policy(ResourceArn=made["FunctionArn"], Policy=policy)
+    assert shown("function", "chosen", data=platform.data)["settings"] == {
+        "logging": {"format": "JSON", "group": "shop/all", "application_level": "WARN", "system_level": "INFO"},
+        "tracing": "Active",
+        "variables": {"names": ["HOST", "TOKEN"], "error": None},
+        "runtime_updates": "Auto",
+        "policy": {"statements": 1, "denying": 1},
+    }
+    printed = mayfly("function", "chosen", data=platform.data).stdout
+    for line in (
+        "Logs         JSON, the function's from WARN, the platform's from INFO, in shop/all",
+        "Variables    HOST, TOKEN; encrypted at rest",
+        "Policy       1 statement, 1 of which denies",
+    ):
+        assert line in printed
+    assert "sesame" not in printed
+
+
 @pytest.mark.root
 def test_a_function_runs_at_the_level_of_its_tag_or_not_at_all(platform: PlatformProcess, looked_at: str) -> None:
     functions = platform.client("lambda")

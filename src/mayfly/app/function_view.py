@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mayfly.app.asking import Asking
+from mayfly.app.function_settings import settings
 from mayfly.app.layers import Layers, Sizes, level_of
 from mayfly.app.overview import IMAGE
 from mayfly.app.reach import Reach
@@ -85,6 +86,7 @@ class FunctionView:
             "memory_mb": sizes.memory_mb,
             "ephemeral_mb": sizes.ephemeral_mb,
             "timeout_s": found["Timeout"],
+            "settings": await settings(self._asking, found),
             "concurrency": await self._concurrency(name, deployments),
             "instances": _states(pools),
             "waiting": sum(pool.waiting for pool in pools),

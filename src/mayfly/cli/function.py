@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from mayfly.cli import function_settings
 from mayfly.cli.connection import connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
@@ -66,6 +67,7 @@ def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "" if number else "Layers", f"{layer['arn']}, {layer['size']} bytes"
     yield "Handler", f"{view['handler'] or 'what the image executes'}, at most {view['timeout_s']} s a call"
     yield "Memory", f"{view['memory_mb']} MB, /tmp {view['ephemeral_mb']} MB"
+    yield from function_settings.lines(view["settings"])
     yield "Isolation", view["isolation"]["level"]
     if refused := view["isolation"]["refused"]:
         yield "", refused

@@ -231,6 +231,7 @@ def test_a_stack_that_cannot_be_made_is_rolled_back_and_says_why(client: Client)
             "Runtime": "python3.11",
             "Handler": "app.handler",
             "Code": {"S3Bucket": "no-such-bucket-anywhere", "S3Key": "k"},
+            "Environment": {"Variables": {"TOKEN": "sesame"}},
         },
     }
     logs = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/broken/logs", "RetentionInDays": "7"}}
@@ -249,6 +250,8 @@ def test_a_stack_that_cannot_be_made_is_rolled_back_and_says_why(client: Client)
     (failed,) = [event for event in events if event["ResourceStatus"] == "CREATE_FAILED"]
     assert failed["LogicalResourceId"] == "Function"
     assert "Resource handler returned message" in failed["ResourceStatusReason"]
+    assert json.loads(failed["ResourceProperties"])["Environment"] == {"Variables": {"TOKEN": "****"}}
+    assert "sesame" not in json.dumps(events, default=str)
     assert [role for role in client("iam").list_roles()["Roles"] if role["RoleName"].startswith("broken-")] == []
     cloudformation.delete_stack(StackName="broken")
 

@@ -123,7 +123,7 @@ def stack_event(tx: Tx, stack: Stack, at: float) -> None:
 def resource_event(tx: Tx, resource: Resource, token: str, at: float, secrets: Collection[str] = ()) -> None:
     """Record where one resource stands; `secrets` are masked in the properties that the event shows."""
     properties = resource.properties if resource.pending is None else resource.pending
-    shown = msgspec.json.encode(masked(properties, secrets)).decode()
+    shown = msgspec.json.encode(masked(_without_variables(resource.type, properties), secrets)).decode()
     name = f"{resource.logical_id}-{resource.status}-{request_id()}"
     _add(
         tx,
@@ -132,6 +132,17 @@ def resource_event(tx: Tx, resource: Resource, token: str, at: float, secrets: C
             resource.reason, shown, token, at,
         ),
     )  # fmt: skip
+
+
+def _without_variables(type_name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """`properties` without values of a function's variables: more people read events than these are for."""
+    environment = properties.get("Environment")
+    if type_name != "AWS::Lambda::Function" or not isinstance(environment, dict):
+        return properties
+    variables = environment.get("Variables")
+    if not isinstance(variables, dict):
+        return properties
+    return {**properties, "Environment": {**environment, "Variables": dict.fromkeys(variables, MASK)}}
 
 
 def masked(value: Any, secrets: Collection[str]) -> Any:
