@@ -34,7 +34,7 @@ def test_the_core_decides_what_nobody_has_decided(crowd: PlatformProcess) -> Non
     calls = [invoke(clients[at % 4], name) for at in range(80)]
     assert all(had == told for had, told in calls)
     assert len({had.partition(";")[0] for had, _ in calls}) == len(calls)
-    sampled = [had for had, _ in calls if had.endswith("Sampled=1")]
+    sampled = [had for had, _ in calls if "Sampled=1;Lineage=" in had]
     assert calls[0][0] in sampled
     report = "".join(log_of(crowd, name))
     assert report.count("XRAY TraceId") == len(sampled)
@@ -45,7 +45,9 @@ def test_fronts_carry_out_what_was_decided_before(crowd: PlatformProcess) -> Non
     for decision in ("0", "1"):
         client = traced_by(crowd.client("lambda"), f"{ROOT};Parent=53995c3f42cd8ad8;Sampled={decision}")
         calls = [invoke(client, name) for _ in range(40)]
-        assert all(had == told and had.startswith(ROOT) and had.endswith(f"Sampled={decision}") for had, told in calls)
+        assert all(
+            had == told and had.startswith(ROOT) and f"Sampled={decision};Lineage=" in had for had, told in calls
+        )
     assert "".join(log_of(crowd, name)).count("XRAY TraceId") == 40
 
 

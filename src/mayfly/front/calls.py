@@ -11,6 +11,7 @@ from mayfly.front.entries import Ask, FrontTarget
 from mayfly.front.leases import NoLeaseError
 from mayfly.front.refusals import error_of
 from mayfly.http.api import ElsewhereError
+from mayfly.services.functions import recursion
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.invoker import Invocation, Invoker
@@ -29,6 +30,8 @@ class Calls:
         """See `Invoker.invoke`."""
         target = entry.target
         mine = not asked.tail and not (target.traced and undecided(asked.trace_id))
+        if recursion.turns(asked.trace_id, target.function) >= recursion.MOST:
+            mine = False  # the core counts what it refuses
         if isinstance(target, FrontTarget) and target.local and mine:
             try:
                 return await self._invoker.invoke(entry, asked)

@@ -10,7 +10,7 @@ import pytest
 from mayfly.engine.api import Failure, ThrottledError
 from mayfly.policy.scaling import Scope
 from mayfly.sandbox.api import SandboxStartError
-from mayfly.services.functions import repository
+from mayfly.services.functions import recursion, repository
 from mayfly.services.functions.engine_targets import FunctionTarget, cpus
 from mayfly.settings import FunctionLimits
 from mayfly.store.api import Tx
@@ -199,7 +199,7 @@ async def test_the_call_carries_the_callers_trace_and_the_arn_it_used(stage: Sta
     await stage.call("Invoke", {"x-amzn-trace-id": TRACE}, FunctionName="f", Qualifier="$LATEST")
     await stage.call("Invoke", FunctionName="f")
     (_, first), (_, second) = stage.engine.calls
-    assert (first.trace_id, first.arn) == (TRACE, f"{ARN}f:$LATEST")
+    assert (first.trace_id, first.arn) == (recursion.entered(TRACE, f"{ARN}f"), f"{ARN}f:$LATEST")
     assert second.arn == f"{ARN}f"
     assert second.trace_id is not None
     assert second.trace_id.startswith("Root=1-6553f100-")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayfly.clock import ManualClock
+from mayfly.services.functions import recursion
 from mayfly.services.functions.tracing import Trace, Traces, parse, undecided
 from mayfly.services.ports import TargetOptions
 from tests.services.functions.stage import ARN, ROLE, Stage
@@ -100,9 +101,10 @@ async def test_the_caller_is_told_the_trace_of_the_call(stage: Stage) -> None:
     await stage.create()
     had, told = await seen(stage)
     assert had == told
-    assert re.fullmatch(UNSAMPLED, told)
+    assert re.fullmatch(rf"{UNSAMPLED};Lineage=[0-9a-f]{{8}}:1", told)
     header = f"Root={ROOT};Parent={PARENT};Sampled=1"
-    assert await seen(stage, header) == (header, header)
+    entered = recursion.entered(header, f"{ARN}f")
+    assert await seen(stage, header) == (entered, entered)
 
 
 async def test_the_last_line_of_a_traced_call_names_its_segment(stage: Stage) -> None:
@@ -147,7 +149,7 @@ async def test_other_services_hand_the_trace_of_their_events_on(stage: Stage) ->
     targets = stage.functions.event_targets
     await stage.store.write(lambda tx: targets.accept(tx, f"{ARN}f", b"{}", TargetOptions(trace_header=header)))
     await stage.drained()
-    assert stage.engine.calls[-1][1].trace_id == header
+    assert stage.engine.calls[-1][1].trace_id == recursion.entered(header, f"{ARN}f")
 
 
 async def test_there_is_no_address_of_a_daemon_and_its_absence_is_no_error(stage: Stage) -> None:

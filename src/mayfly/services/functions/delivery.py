@@ -13,7 +13,13 @@ from mayfly.services.functions.results import Result
 
 # AWS's, and two of Mayfly's own.
 Condition = Literal[
-    "Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency", "DeadlineExceeded", "Cancelled"
+    "Success",
+    "RetriesExhausted",
+    "EventAgeExceeded",
+    "ZeroReservedConcurrency",
+    "DeadlineExceeded",
+    "Cancelled",
+    "RecursiveInvocation",
 ]
 
 _CONDITIONS: dict[str, Condition] = {"retries-exhausted": "RetriesExhausted", "too-old": "EventAgeExceeded"}

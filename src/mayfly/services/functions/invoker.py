@@ -6,7 +6,7 @@ the engine's errors; callers give them their wire form, or try again.
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import msgspec
@@ -16,7 +16,7 @@ from mayfly.engine.streamed import Streamed, Upstream
 from mayfly.errors import PlatformError
 from mayfly.policy.scaling import Scope
 from mayfly.services.contract import ServiceError
-from mayfly.services.functions import faults, results
+from mayfly.services.functions import faults, recursion, results
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.engine_targets import FunctionTarget
@@ -117,7 +117,16 @@ class Durables(Protocol):
 class Invoker:
     """Runs functions on the engine, durable ones through what `bind_durable` was given."""
 
-    def __init__(self, engine: Runs, recorder: Recorder, limits: FunctionLimits, traces: Traces) -> None:
+    def __init__(
+        self,
+        engine: Runs,
+        recorder: Recorder,
+        limits: FunctionLimits,
+        traces: Traces,
+        dropped: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        """`dropped` is told the name of a function whose call was one too many in a loop."""
+        self._dropped = dropped
         self._engine = engine
         self._recorder = recorder
         self._limits = limits
@@ -134,6 +143,7 @@ class Invoker:
 
         Of a durable function: start an execution, or find it; `ServiceError` when that cannot be.
         """
+        self._refuse_loops(entry, asked)
         if self._durables is not None and entry.function.configuration.durable is not None:
             return await self._durables.invoke(entry, asked)
         if asked.durable_name is not None:
@@ -163,6 +173,7 @@ class Invoker:
 
         Whoever stops reading leaves the call running, as on AWS. With `tunnel`, the caller asks for another protocol.
         """
+        self._refuse_loops(entry, asked)
         if self._durables is not None and entry.function.configuration.durable is not None:
             ended = asyncio.create_task(self._durables.invoke(entry, asked), name=f"stream-{asked.request_id}")
             whole = await ended
@@ -200,12 +211,24 @@ class Invoker:
             return msgspec.structs.replace(invocation, result=results.too_large(self._limits.stream_bytes))
         return invocation
 
+    def drops(self, entry: Entry, header: str | None) -> bool:
+        """Whether a call that comes with `header` is one too many in a loop; it is counted then."""
+        if entry.function.allows_loops or recursion.turns(header, entry.target.function) < recursion.MOST:
+            return False
+        self._dropped(entry.function.name)
+        return True
+
+    def _refuse_loops(self, entry: Entry, asked: Asked) -> None:
+        """`ServiceError` RecursiveInvocationException; requests to function URLs come from clients of all kinds."""
+        if asked.source != "url" and self.drops(entry, asked.trace_id):
+            raise recursion.fault()
+
     def _call(self, target: FunctionTarget, asked: Asked) -> Call:
         return Call(
             asked.request_id,
             asked.payload,
             asked.arn,
-            self._traces.of(asked.trace_id, target.name, active=target.traced),
+            recursion.entered(self._traces.of(asked.trace_id, target.name, active=target.traced), target.function),
             asked.client_context,
             tenant=asked.tenant,
             rated=asked.source != "event",

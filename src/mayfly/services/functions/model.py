@@ -209,6 +209,7 @@ class Function(msgspec.Struct, frozen=True, omit_defaults=True):
     state_reason: str | None = None
     state_reason_code: str | None = None
     update: Update | None = None  # what it runs meanwhile is `code`
+    allows_loops: bool = False  # it may call itself by way of others as often as it likes
 
     @property
     def standing(self) -> VersionState:

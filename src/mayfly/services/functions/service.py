@@ -63,6 +63,7 @@ from mayfly.services.functions.operations.invocations import InvocationOperation
 from mayfly.services.functions.operations.invoke_async import InvokeAsyncOperations
 from mayfly.services.functions.operations.permissions import PermissionOperations
 from mayfly.services.functions.operations.provisioned import ProvisionedOperations
+from mayfly.services.functions.operations.recursion import RecursionOperations
 from mayfly.services.functions.operations.resource_policies import ResourcePolicyOperations
 from mayfly.services.functions.operations.runtime_management import RuntimeManagementOperations
 from mayfly.services.functions.operations.scaling import ScalingOperations
@@ -86,7 +87,7 @@ from mayfly.services.functions.tasks.lanes import Lanes
 from mayfly.services.functions.tracing import Traces
 from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.web.handler import Signatures, UrlHandler
-from mayfly.services.ports import CodeSource, Roles
+from mayfly.services.ports import CodeSource, FunctionCounts, Roles
 from mayfly.settings import Settings
 from mayfly.store.api import Blobs, ReadyQueue, Store
 
@@ -104,6 +105,11 @@ def host_architecture() -> Architecture:
 def image_architecture(host: Architecture | None = None) -> str:
     """The same in the words of images."""
     return {"x86_64": "amd64", "arm64": "arm64"}[host or host_architecture()]
+
+
+def _count_loop(counts: FunctionCounts, name: str) -> None:
+    """A call of a function was one too many in a loop."""
+    counts.count("RecursiveInvocationsDropped", (("FunctionName", name),))
 
 
 def _only(own: str) -> Obstacle:
@@ -210,7 +216,9 @@ class FunctionsService:
         )
         self._settler = settler = Settler(store, editor, image_source)
         sources = CodeSources(self._library, image_source, objects)
-        self.calls = calls = Invoker(engine, recorder, limits, Traces(clock, random.random))
+        self.calls = calls = Invoker(
+            engine, recorder, limits, Traces(clock, random.random), lambda name: _count_loop(outside.counts, name)
+        )
         places = async_concurrency or default_concurrency(os.cpu_count() or 1)
         lanes = Lanes(places + AHEAD)
         events = EventQueue(queue, lanes, home, clock, outside.counts)
@@ -290,6 +298,7 @@ class FunctionsService:
             InvocationOperations(home, catalog, calls, EventIntake(store, events, clock), limits),
             InvokeAsyncOperations(home, catalog, EventIntake(store, events, clock)),
             RuntimeManagementOperations(home, editor),
+            RecursionOperations(home, editor),
             StreamingOperations(home, catalog, calls, limits),
             *(group for feature in self.features for group in feature.operations),
         )

@@ -33,6 +33,7 @@ class Record(NamedTuple):
     encoded: bytes  # JSON, as the function gets it
     handle: Any  # the driver's own
     lane: str | None = None  # records of one lane are done in their order
+    trace: str | None = None  # that it is part of
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class Batch:
     held_until: float = math.inf  # by the clock's monotonic time; then the source gives them to others
     context: Any = None  # the driver's own
     name: str = field(default="")  # for logs
+    trace: str | None = None  # that the records are part of
 
 
 class Ran(NamedTuple):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mayfly.clock import Clock
+from mayfly.services.functions import recursion
 from mayfly.services.functions.mappings import queue_records, responses
 from mayfly.services.functions.mappings.drivers import Batch, Meter, Ran, Record, fitting, payload
 from mayfly.services.functions.mappings.filters import Filter
@@ -33,6 +34,7 @@ class QueueDriver:
         self._mapping = mapping
         self._arn = mapping.source
         self._region = mapping.source.split(":")[3]
+        self._function = ":".join(mapping.function.split(":")[:7])
         self._queues = queues
         self._store = store
         self._clock = clock
@@ -101,7 +103,9 @@ class QueueDriver:
     def _record(self, message: HeldMessage) -> Record:
         shown = message.shown
         group = shown.get("Attributes", {}).get("MessageGroupId") if self._mapping.fifo else None
-        return Record(shown["MessageId"], queue_records.encoded(shown, self._arn, self._region), message.handle, group)
+        trace = shown.get("Attributes", {}).get("AWSTraceHeader")
+        encoded = queue_records.encoded(shown, self._arn, self._region)
+        return Record(shown["MessageId"], encoded, message.handle, group, trace)
 
     async def _gather(self, most: int, wait_s: float) -> Sequence[Batch]:
         """Full batches as soon as there are any; what is left when the window is over, as it is."""
@@ -143,7 +147,8 @@ class QueueDriver:
 
     def _batch(self, records: Sequence[Record]) -> Batch:
         held_until = self._clock.monotonic() + self._visibility_s - _SPARE_S
-        return Batch(records, payload(records), held_until, name=records[0].id)
+        trace = recursion.deepest((record.trace for record in records), self._function)
+        return Batch(records, payload(records), held_until, name=records[0].id, trace=trace)
 
     async def _delete(self, records: Sequence[Record]) -> None:
         """In one transaction. What is held no more was received again, and comes again."""

@@ -212,7 +212,7 @@ class Runner:
 
     async def _call(self, batch: Batch) -> Ran | None:
         """Run the function, once it may run; None when the source holds the batch no longer."""
-        asked = Asked(batch.payload, ids.request_id(), self._mapping.function, "event")
+        asked = Asked(batch.payload, ids.request_id(), self._mapping.function, "event", trace_id=batch.trace)
         attempts = 0
         while True:
             try:

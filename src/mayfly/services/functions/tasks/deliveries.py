@@ -83,6 +83,8 @@ class Deliveries:
             return await self._conclude(held, event, entry, Done("Cancelled"), None)
         if done := delivery.before(event, entry.settings, reserved, self._clock.now(), begun=held.begun):
             return await self._conclude(held, event, entry, done, None)
+        if self._invoker.drops(entry, event.trace_id):
+            return await self._conclude(held, event, entry, Done("RecursiveInvocation"), None)
         try:
             last = await self._attempt(held, event, entry)
         except EngineClosedError:

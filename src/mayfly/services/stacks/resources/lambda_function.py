@@ -67,6 +67,7 @@ class Function:
         PackageType=STRING,
         ImageConfig=fields(EntryPoint=STRINGS, Command=STRINGS, WorkingDirectory=STRING),
         ReservedConcurrentExecutions=INTEGER,
+        RecursiveLoop=STRING,
         Tags=TAGS,
         TenancyConfig=fields("TenantIsolationMode", TenantIsolationMode=STRING),
         CapacityProviderConfig=fields(
@@ -105,6 +106,7 @@ class Function:
             )
         await self._ready(call, function, properties)
         await self._reserve(call, function, {}, properties)
+        await self._loops(call, function, {}, properties)
         return Made(function, {"Arn": found["FunctionArn"]})
 
     async def update(
@@ -126,6 +128,7 @@ class Function:
             )
             await self._ready(call, function, new)
         await self._reserve(call, function, old, new)
+        await self._loops(call, function, old, new)
         put, remove = tag_changes(old, new)
         arn = made.attributes["Arn"]
         if put:
@@ -170,6 +173,12 @@ class Function:
             await call("lambda", "PutFunctionConcurrency", FunctionName=function, **picked(new, name))
         else:
             await call("lambda", "DeleteFunctionConcurrency", FunctionName=function)
+
+    async def _loops(self, call: Caller, function: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        name = "RecursiveLoop"
+        if changed(old, new, name):
+            wanted = new.get(name, "Terminate")
+            await call("lambda", "PutFunctionRecursionConfig", FunctionName=function, RecursiveLoop=wanted)
 
 
 def _is_image(properties: Mapping[str, Any]) -> bool:
