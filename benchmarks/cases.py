@@ -12,6 +12,7 @@ from benchmarks.concurrent import concurrent
 from benchmarks.events import events
 from benchmarks.hostile import hostile
 from benchmarks.idle import idle, memory
+from benchmarks.layers import layers
 from benchmarks.levels import levels
 from benchmarks.long_queue import long_queue
 from benchmarks.many import many
@@ -106,6 +107,7 @@ CASES = {
     "startup": startup,
     "memory": memory,
     "cold": cold,
+    "layers": layers,
     "levels": levels,
     "node": node,
     "idle": idle,

@@ -65,7 +65,7 @@ def cold(platform: Running, report: Report) -> None:
             _without_spare(bare, report, "pandas", frame, loaded)
             # As many instances as a machine of 8 GiB has room for: a template's memory is its own group's.
             many = make_function(bare, "bench-burst", FRAME, memory_mb=128, package=package)
-            _once(bare.port, bare.invoke_request(many, _END))
+            once(bare.port, bare.invoke_request(many, _END))
             time.sleep(3)
             _burst(bare, report, many, in_a_row)
         if root:
@@ -83,7 +83,7 @@ def _isolation() -> str:
 
 
 def _first(platform: Running, report: Report, what: str, name: str, floor: float | None) -> None:
-    took = _once(platform.port, platform.invoke_request(name, _END))
+    took = once(platform.port, platform.invoke_request(name, _END))
     report.add(Row(f"cold start: Invoke of {what}, the very first", took, "ms", floor, "python -c"))
 
 
@@ -96,7 +96,7 @@ def _without_spare(platform: Running, report: Report, what: str, name: str, floo
 
 def _with_spare(platform: Running, report: Report, what: str, name: str, floor: float) -> None:
     """Rounds until a template and a spare are there do not count."""
-    _once(platform.port, platform.invoke_request(name, _END))
+    once(platform.port, platform.invoke_request(name, _END))
     time.sleep(3)
     _samples(platform, name, SPARE_PAUSE_S, rounds=3)
     before = _counts(platform, name).get("spare", 0)
@@ -112,7 +112,7 @@ def _samples(platform: Running, name: str, pause_s: float, rounds: int = ROUNDS)
     samples = []
     for _ in range(rounds):
         time.sleep(pause_s)
-        samples.append(_once(platform.port, request))
+        samples.append(once(platform.port, request))
     return sorted(samples)
 
 
@@ -132,7 +132,7 @@ def _counts(platform: Running, name: str) -> Mapping[str, int]:
     return counts
 
 
-def _once(port: int, request: bytes) -> float:
+def once(port: int, request: bytes) -> float:
     """Milliseconds for one request on a connection of its own."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         began = time.perf_counter()
@@ -151,7 +151,7 @@ def _burst(platform: Running, report: Report, name: str, floor_ms: float | None)
     request = platform.invoke_request(name, b'{"hold": 3}')
     with ThreadPoolExecutor(BURST) as pool:
         began = time.perf_counter()
-        times = list(pool.map(lambda _: _once(platform.port, request), range(BURST)))
+        times = list(pool.map(lambda _: once(platform.port, request), range(BURST)))
         elapsed = time.perf_counter() - began
     starts = sorted(took - 3000 for took in times)
     rate = 1000 / floor_ms if floor_ms else None

@@ -258,3 +258,15 @@ def test_a_function_runs_without_a_sandbox(tmp_path_factory: pytest.TempPathFact
     finally:
         server.terminate()
         server.wait(60)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="at the level process there is no /opt of a function's own")
+def test_jars_of_layers_are_on_the_class_path(functions: Any, make: Deploy, classes: dict[str, bytes]) -> None:
+    arns = []
+    for number, content in enumerate((classes, {"com/empty.txt": b""})):
+        layer = zipped({f"java/lib/{number}.jar": zipped(content)})
+        arns.append(
+            functions.publish_layer_version(LayerName=f"java-{number}", Content={"ZipFile": layer})["LayerVersionArn"]
+        )
+    name = make(Handler="example.Handlers::upper", Code={"ZipFile": zipped({"x.txt": ""})}, Layers=arns)
+    assert invoke(functions, name, "abc")["Payload"] == "ABC"

@@ -181,3 +181,22 @@ def test_a_wrapper_starts_the_process(functions: Any, deploy: Deploy) -> None:
     variables = {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}}
     name = ruby(deploy, Code={"ZipFile": buffer.getvalue()}, Handler="app.run", Environment=variables)
     assert invoke(functions, name, {})["Payload"] == "/wrapped"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="at the level process there is no /opt of a function's own")
+def test_libraries_and_gems_of_layers_are_found(functions: Any, deploy: Deploy) -> None:
+    gem = "ruby/gems/3.3.0"
+    specification = (
+        "Gem::Specification.new { |s| s.name = 'tiny'; s.version = '1.0'; s.summary = 's'; s.authors = ['a'] }"
+    )
+    contents: list[dict[str, str | bytes]] = [
+        {"ruby/lib/mine.rb": "MINE = 'of the layer'\n"},
+        {f"{gem}/specifications/tiny-1.0.gemspec": specification, f"{gem}/gems/tiny-1.0/lib/tiny.rb": "TINY = 'gem'\n"},
+    ]
+    arns = [
+        functions.publish_layer_version(LayerName=f"ruby-{n}", Content={"ZipFile": zipped(one)})["LayerVersionArn"]
+        for n, one in enumerate(contents)
+    ]
+    code = "require 'mine'\nrequire 'tiny'\ndef lambda_handler(event:, context:) = [MINE, TINY]\n"
+    name = ruby(deploy, {"lambda_function.rb": code}, Layers=arns)
+    assert invoke(functions, name, {})["Payload"] == ["of the layer", "gem"]

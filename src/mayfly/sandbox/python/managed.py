@@ -175,14 +175,14 @@ class _Api:
         self._host = address
         self._control = control
         self._socket = socket.create_connection((host, int(port)))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is small need not wait for more
         self._read = b""
 
     def ask(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> tuple[dict[str, str], bytes]:
         """The headers and the body of the reply."""
-        self._begin(method, path, {**(headers or {}), "content-length": str(len(body))})
-        self._socket.sendall(body)
+        self._begin(method, path, {**(headers or {}), "content-length": str(len(body))}, body)
         return self._reply()
 
     def begin(self, path: str, content_type: str) -> None:
@@ -201,10 +201,10 @@ class _Api:
         self._socket.sendall("\r\n".join((*lines, "", "")).encode())
         self._reply()
 
-    def _begin(self, method: str, path: str, headers: Mapping[str, str]) -> None:
+    def _begin(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> None:
         lines = [f"{method} {_VERSION}{path} HTTP/1.1", f"host: {self._host}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        self._socket.sendall("\r\n".join((*lines, "", "")).encode())
+        self._socket.sendall("\r\n".join((*lines, "", "")).encode() + body)
 
     def _reply(self) -> tuple[dict[str, str], bytes]:
         while b"\r\n\r\n" not in self._read:

@@ -342,3 +342,26 @@ async def test_deleting_a_function_gives_back_what_all_of_its_versions_used(stag
     assert trees(stage) == set()
     stage.pass_time(10)
     assert await stage.blobs.sweep(0.0) == 2  # the package's and the layer's
+
+
+async def test_the_layer_of_the_web_adapter_may_be_named_and_brings_nothing(stage: Stage) -> None:
+    adapter = f"arn:aws:lambda:{REGION}:753240598075:layer:LambdaAdapterLayerX86:24"
+    made = await stage.create(Layers=[adapter], Publish=True)
+    assert made["Layers"] == [{"Arn": adapter, "CodeSize": 0}]
+    await stage.call("Invoke", FunctionName="f", Payload=b"1")
+    assert stage.engine.calls[-1][0].sandbox.layers == ()
+    await stage.call("UpdateFunctionConfiguration", FunctionName="f", Layers=[await publish(stage), adapter])
+    await stage.call("Invoke", FunctionName="f", Payload=b"1")
+    assert opt(stage) == {"shared.txt": "shared"}
+    other = await stage.refusal(
+        "UpdateFunctionConfiguration", FunctionName="f", Layers=[adapter.replace("LambdaAdapterLayerX86", "Other")]
+    )
+    assert other.code == "AccessDeniedException"
+
+
+async def test_lists_leave_out_a_description_that_there_is_not(stage: Stage) -> None:
+    await publish(stage)
+    await publish(stage, Description="d")
+    found = (await stage.call("ListLayerVersions", LayerName="shared"))["LayerVersions"]
+    assert [one.get("Description") for one in found] == ["d", None]
+    assert (await stage.call("GetLayerVersion", LayerName="shared", VersionNumber=1))["Description"] == ""

@@ -315,3 +315,34 @@ def test_the_command_line_publishes_and_lists_layers(platform: PlatformProcess, 
     listed = aws("list-layer-versions", "--layer-name", name)
     assert [one["LayerVersionArn"] for one in listed["LayerVersions"]] == [made["LayerVersionArn"]]
     aws("delete-layer-version", "--layer-name", name, "--version-number", "1")
+
+
+def test_without_isolation_layers_are_found_where_they_lie(tmp_path: Path) -> None:
+    server, platform = start_platform(tmp_path / "data", "--isolation", "process")
+    try:
+        role = platform.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(TRUST))
+        client = platform.client("lambda", read_timeout=60)
+        contents = (
+            {"python/mine.py": "WHO = 1\n"},
+            {"python/mine.py": "WHO = 2\n", "bin/told": "#!/bin/sh\nprintf told\n"},
+        )
+        arns = [
+            client.publish_layer_version(LayerName=f"l{n}", Content={"ZipFile": archive(one)})["LayerVersionArn"]
+            for n, one in enumerate(contents)
+        ]
+        code = (
+            "import mine, subprocess\n"
+            "def handler(event, context): return [mine.WHO, subprocess.check_output(['told'], text=True)]\n"
+        )
+        client.create_function(
+            FunctionName="f",
+            Runtime=RUNTIME,
+            Handler="app.handler",
+            Role=role["Role"]["Arn"],
+            Code={"ZipFile": zipped({"app.py": code})},
+            Layers=arns,
+        )
+        assert invoke(client, "f", {})["Payload"] == [2, "told"]
+    finally:
+        server.terminate()
+        server.wait(60)

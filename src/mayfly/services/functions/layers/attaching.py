@@ -15,6 +15,9 @@ from mayfly.settings import FunctionLimits
 from mayfly.store.api import Reader, Store
 
 MOST_LAYERS = 5
+# Layers of others whose work the platform does itself, by account: the AWS Lambda Web Adapter. They are shown, and
+# bring nothing.
+_STOOD_IN_FOR = {"753240598075": ("LambdaAdapterLayerX86", "LambdaAdapterLayerArm64")}
 
 
 def applied(configuration: Configuration, layers: Sequence[Layer] | None) -> Configuration:
@@ -63,6 +66,9 @@ class Attaching:
                     "Layers are not in the same region as the function. "
                     f"Layers are expected to be in region {self._home.region}."
                 )
+            if named is not None and named.layer in _STOOD_IN_FOR.get(named.account, ()):
+                found[f"{named.account}:{named.layer}"] = Layer(arn, "", 0, 0)
+                continue
             if named is not None and named.account != self._home.account:
                 raise names.not_allowed(context, "GetLayerVersion", arn)
             version = repository.find(reader, named.layer, named.number) if named is not None else None

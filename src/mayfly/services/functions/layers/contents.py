@@ -46,17 +46,19 @@ class LayerContents:
 
     def tree(self, layers: Sequence[Layer]) -> Path | None:
         """What becomes /opt, once `ensure` has made it; None where there are no layers."""
-        return self.library.directory(uses.tree_of(layers)) if layers else None
+        held = uses.held(layers)
+        return self.library.directory(uses.tree_of(held)) if held else None
 
     def pinned(self, layers: Sequence[Layer]) -> ExitStack:
         """Keeps them, and what they become together, from being swept while the context is open."""
-        pins = ExitStack()
+        pins, layers = ExitStack(), uses.held(layers)
         for name in {uses.tree_of(layers), *(layer.sha256 for layer in layers)} if layers else ():
             pins.enter_context(self.library.pinned(name))
         return pins
 
     async def ensure(self, layers: Sequence[Layer], runtime: str) -> None:
         """Have them where instances of a function of `runtime` find them."""
+        layers = uses.held(layers)
         if not layers:
             return
         choice = self._choice(runtime)

@@ -17,8 +17,14 @@ def tree_of(layers: Sequence[Layer]) -> str:
     return contents[0] if len(contents) == 1 else sha256("\n".join(contents).encode()).hexdigest()
 
 
+def held(layers: Sequence[Layer]) -> list[Layer]:
+    """Those that hold something: the platform stands in for others."""
+    return [layer for layer in layers if layer.sha256]
+
+
 def put(tx: Tx, blobs: Blobs, name: str, layers: Sequence[Layer], version: str = "") -> None:
     """From now on a function, or a version of it, uses these."""
+    layers = held(layers)
     before = {row[0] for row in tx.all(statements.USED_BY_VERSION, {"name": name, "version": version})}
     wanted = {layer.sha256 for layer in layers}
     owner = _owner(name, version)
