@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from benchmarks import floors, load
 from benchmarks.cold import cold
 from benchmarks.concurrent import concurrent
+from benchmarks.durable import durable
 from benchmarks.events import events
 from benchmarks.hostile import hostile
 from benchmarks.idle import idle, memory
@@ -125,6 +126,7 @@ CASES = {
     "queues": queues,
     "mappings": mappings,
     "swaps": swaps,
+    "durable": durable,
     "long-queue": long_queue,
     "many": many,
 }

@@ -11,7 +11,7 @@ from mayfly.engine.api import EngineClosedError, Failure, ThrottledError
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions.durable.executions import QUEUE
 from tests.services.functions.conftest import OpenStage
-from tests.services.functions.stage import Stage, failed, ok
+from tests.services.functions.stage import ACCOUNT, REGION, Stage, failed, ok
 
 from .conftest import FUNCTION, PENDING, Invoked, Player, callback, finish, invoke, step, succeeded, wait
 
@@ -457,6 +457,27 @@ async def test_a_version_that_is_gone_fails_the_execution(player: Player, stage:
     await stage.call("DeleteFunction", FunctionName="f", Qualifier="1")
     stage.pass_time(60)
     assert (await player.become(arn, "FAILED"))["Error"]["ErrorType"] == "ResourceNotFoundException"
+
+
+async def test_what_nobody_waits_for_leaves_its_input_with_the_dead_letters(player: Player, stage: Stage) -> None:
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:dead"
+    await stage.call("UpdateFunctionConfiguration", FunctionName="f", DeadLetterConfig={"TargetArn": topic})
+
+    async def fails(invoked: Invoked) -> dict[str, Any]:
+        return {"Status": "FAILED", "Error": {"ErrorMessage": "no", "ErrorType": "E"}}
+
+    player.scripts = [fails, fails]
+    arn = await player.begin(b'{"n": 1}')
+    await player.become(arn, "FAILED")
+    [(target, event, options)] = stage.topics.accepted
+    assert (target, event) == (topic, b'{"n": 1}')
+    assert {name: each.value for name, each in options.attributes.items()} == {
+        "RequestID": arn.rpartition("/")[2],
+        "ErrorCode": "200",
+        "ErrorMessage": "no",
+    }
+    await stage.call("Invoke", FunctionName="f:$LATEST", Payload=b"{}")
+    assert len(stage.topics.accepted) == 1, "who waited has heard of it"
 
 
 # Chains.

@@ -1,8 +1,8 @@
 """Who calls a durable function has an execution of it started, and waits for its end or does not. See `invoker`."""
 
 import asyncio
+from typing import Protocol
 
-from mayfly.clock import Clock
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Entry
@@ -18,13 +18,19 @@ from mayfly.store.api import Store, Tx
 TOO_LONG = "You cannot synchronously invoke a durable function with an executionTimeout greater than 15 minutes."
 
 
+class Traced(Protocol):
+    """The invoker, as far as an execution's trace goes."""
+
+    def trace_of(self, entry: Entry, header: str | None) -> str: ...
+
+
 class DurableCalls:
     """`invoker.Durables`."""
 
-    def __init__(self, home: Home, clock: Clock, store: Store, executions: Executions) -> None:
+    def __init__(self, home: Home, store: Store, traces: Traced, executions: Executions) -> None:
         self._home = home
-        self._clock = clock
         self._store = store
+        self._traces = traces
         self._executions = executions
 
     async def invoke(self, entry: Entry, asked: Asked) -> Invocation:
@@ -87,6 +93,7 @@ class DurableCalls:
                 durable,
                 asked.payload,
                 waited=asked.waits,
-                trace_id=asked.trace_id,
+                trace_id=self._traces.trace_of(entry, asked.trace_id),
+                tenant=asked.tenant,
             ),
         )

@@ -86,7 +86,7 @@ class Carrying:
         entry = await self._catalog.get(began.function, began.version)
         payload = await self._store.read(lambda reader: self._invocations.payload(reader, begun))
         arn = self._home.arn(began.function, began.version)
-        asked = Asked(payload, begun.request_id, arn, "event", trace_id=began.trace_id)
+        asked = Asked(payload, begun.request_id, arn, "event", trace_id=began.trace_id, tenant=began.tenant)
         call = asyncio.create_task(self._calls.run(entry, asked))
         await lease.during(call)
         return call.result()
@@ -119,7 +119,12 @@ class Carrying:
     async def _run(self, lease: Lease, asked_for: ChainedCall) -> Invocation:
         entry = await self._catalog.get(asked_for.function, asked_for.version)
         asked = Asked(
-            asked_for.payload, asked_for.request_id, asked_for.function_arn, "event", trace_id=asked_for.trace_id
+            asked_for.payload,
+            asked_for.request_id,
+            asked_for.function_arn,
+            "event",
+            trace_id=asked_for.trace_id,
+            tenant=asked_for.tenant,
         )
         call = asyncio.create_task(self._calls.run(entry, asked))
         await lease.during(call)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from mayfly.services.contract import ServiceError
+from mayfly.services.functions import tenancy
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.durable import config, transitions
 from mayfly.services.functions.durable.executions import Executions, Starting, fresh_id
@@ -56,11 +57,12 @@ class Chaining:
         self._queue = queue
         self._executions = executions
 
-    async def resolve(self, named: str) -> Target | Error:
-        """What a name leads to now, or why nothing can be invoked by it."""
+    async def resolve(self, named: str, tenant: str | None) -> Target | Error:
+        """What a name leads to now, or why nothing can be invoked by it on behalf of `tenant`."""
         try:
             reference = self._home.parse(named)
             entry = await self._catalog.get(reference.name, reference.qualifier)
+            tenancy.of_call(entry.function.configuration, tenant)
         except ServiceError as error:
             return Error(error.message, error.code)
         durable = entry.function.configuration.durable
@@ -96,6 +98,7 @@ class Chaining:
                     payload,
                     trace_id=trace_id,
                     parent=parent,
+                    tenant=update.tenant,
                 ),
             )
             child_arn = child.began.arn

@@ -15,6 +15,7 @@ import msgspec
 from mayfly import ids
 from mayfly.clock import Clock, iso_millis
 from mayfly.services.functions.durable import names, repository, transitions
+from mayfly.services.functions.durable.letters import DeadLetters
 from mayfly.services.functions.durable.model import (
     MAX_LIFE_S,
     OPEN,
@@ -65,6 +66,7 @@ class Starting(NamedTuple):
     waited: bool = False
     trace_id: str | None = None
     parent: Parent | None = None
+    tenant: str | None = None
 
 
 SetTick = Callable[[Tx, str, Moment | None], None]
@@ -81,6 +83,7 @@ class Executions:
         events: PlatformEvents,
         counts: FunctionCounts,
         set_tick: SetTick,
+        letters: DeadLetters,
     ) -> None:
         self._home = home
         self.clock = clock
@@ -88,6 +91,7 @@ class Executions:
         self._events = events
         self._counts = counts
         self._set_tick = set_tick
+        self._letters = letters
         self._watchers: dict[str, list[Callable[[], None]]] = {}
 
     @contextmanager
@@ -124,6 +128,7 @@ class Executions:
             starting.waited,
             starting.trace_id,
             starting.parent,
+            starting.tenant,
         )
         found = repository.find_named(tx, starting.function, starting.name)
         if found is not None:
@@ -185,6 +190,8 @@ class Executions:
         function, execution_id = turn.began.function, turn.execution_id
         turn.tx.after_commit(lambda: self._count(function, _METRICS[status]))
         turn.tx.after_commit(lambda: self._ended(execution_id))
+        if status in ("FAILED", "TIMED_OUT") and not turn.began.waited and turn.began.parent is None:
+            self._letters.send(turn.tx, turn.began, outcome.error or Error())
         if turn.began.parent is not None:
             result, error = outcome.result, outcome.error
             if status == "TIMED_OUT":

@@ -12,6 +12,7 @@ from mayfly.services.functions.durable.chaining import Chaining
 from mayfly.services.functions.durable.checkpoints import Checkpoints
 from mayfly.services.functions.durable.executions import Executions
 from mayfly.services.functions.durable.invocations import Invocations
+from mayfly.services.functions.durable.letters import DeadLetters
 from mayfly.services.functions.durable.operations.callbacks import CallbackOperations
 from mayfly.services.functions.durable.operations.checkpointing import CheckpointOperations
 from mayfly.services.functions.durable.operations.executions import ExecutionOperations
@@ -30,9 +31,9 @@ class DurableFunctions:
     def __init__(self, parts: Parts) -> None:
         queue, store, clock = parts.queue, parts.store, parts.clock
         self.ticker = Ticker(store, clock, TICKS, self._tick)
-        self.executions = Executions(
-            parts.home, clock, queue, parts.outside.events, parts.outside.counts, self.ticker.set
-        )
+        outside = parts.outside
+        letters = DeadLetters(outside.targets, outside.counts)
+        self.executions = Executions(parts.home, clock, queue, outside.events, outside.counts, self.ticker.set, letters)
         self._timers = Timers(self.executions)
         chained = Chaining(parts.home, parts.catalog, queue, self.executions)
         carrying = Carrying(
@@ -57,7 +58,7 @@ class DurableFunctions:
             ExecutionOperations(parts.home, store, self.executions),
         )
         self._tasks: list[asyncio.Task[None]] = []
-        parts.calls.bind_durable(DurableCalls(parts.home, clock, store, self.executions))
+        parts.calls.bind_durable(DurableCalls(parts.home, store, parts.calls, self.executions))
 
     def _tick(self, tx: Tx, tick: Tick, now: float) -> Moment | None:
         return self._timers.tick(tx, tick, now)

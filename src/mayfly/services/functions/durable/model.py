@@ -59,6 +59,7 @@ class Began(msgspec.Struct, frozen=True, omit_defaults=True):
     waited: bool = False  # whether its caller waited for it
     trace_id: str | None = None
     parent: Parent | None = None
+    tenant: str | None = None  # on whose behalf
 
 
 class Pause(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -78,6 +78,7 @@ class InvocationOperations:
                 trace_id=trace_id,
                 durable_name=durable_name,
                 waits=False,
+                tenant=tenant,
             )
             with refusals():
                 started = await self._calls.invoke(entry, asked)

@@ -194,7 +194,8 @@ class Deliveries:
         """What is to be handed over; None for nothing."""
         if condition == "Cancelled":
             return None
-        destination = delivery.destination(entry.settings, condition)
+        durable = entry.function.configuration.durable is not None  # what began here has not ended
+        destination = None if durable else delivery.destination(entry.settings, condition)
         succeeded = condition == "Success"
         dead = None if succeeded else entry.target.dead_letters
         if destination is None and dead is None:

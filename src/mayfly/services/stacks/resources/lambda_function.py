@@ -39,7 +39,7 @@ _DEFAULTS: dict[str, Any] = {
 _IMAGE_DEFAULTS: dict[str, Any] = {"ImageConfig": {}}
 _LOOK_EVERY_S = 0.2
 _CAPACITY = "CapacityProviderConfig"
-_PLAIN = ("Role", "Handler", "Runtime")
+_PLAIN = ("Role", "Handler", "Runtime", "DurableConfig")
 _AT_CREATION = ("Architectures", "PackageType", "TenancyConfig", "CodeSigningConfigArn")
 
 
@@ -66,6 +66,9 @@ class Function:
         Architectures=STRINGS,
         PackageType=STRING,
         ImageConfig=fields(EntryPoint=STRINGS, Command=STRINGS, WorkingDirectory=STRING),
+        DurableConfig=fields(
+            "ExecutionTimeout", ExecutionTimeout=INTEGER, RetentionPeriodInDays=INTEGER, KMSKeyArn=STRING
+        ),
         ReservedConcurrentExecutions=INTEGER,
         RecursiveLoop=STRING,
         Tags=TAGS,

@@ -33,7 +33,7 @@ class CheckpointOperations:
         token = checkpoints.read(execution_id, params["CheckpointToken"])
         updates = [update(said) for said in params.get("Updates", ())]
         targets = {
-            each.id: await self._chaining.resolve(each.function)
+            each.id: await self._chaining.resolve(each.function, each.tenant)
             for each in updates
             if each.type == "CHAINED_INVOKE" and each.function is not None
         }
