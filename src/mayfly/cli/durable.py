@@ -171,7 +171,8 @@ def _arn(client: Any, execution: str) -> str:
 def _print_timeline(found: Timeline, began: datetime) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("After", "Operation", "What", "State", "Took", "Tries", ""):
-        table.add_column(heading, justify="right" if heading in ("After", "Took", "Tries") else "left")
+        right = heading in ("After", "Took", "Tries")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "Operation")
     for line in found.lines:
         table.add_row(
             took((line.began - began).total_seconds()),
@@ -180,9 +181,12 @@ def _print_timeline(found: Timeline, began: datetime) -> None:
             _coloured(line.state),
             took((line.ended - line.began).total_seconds()) if line.ended is not None else "",
             str(line.attempts) if line.attempts > 1 else "",
-            f"[dim]{escape(line.note if line.kind == 'callback' else short(line.note))}[/]",
+            f"[dim]{escape(short(line.note))}[/]",
         )
     console.print(table)
+    for line in found.lines:
+        if line.kind == "callback" and line.state == "running":
+            console.print(f"waits for: mayfly durable answer {line.note} --result JSON", soft_wrap=True)
     console.print(f"[dim]{counted(found.invocations, 'invocation')}[/]")
 
 
