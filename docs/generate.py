@@ -42,6 +42,7 @@ COMMANDS = (
     "deploy",
     "build",
     "dev",
+    "debug",
     "rollout",
     "rollout begin",
     "rollout status",

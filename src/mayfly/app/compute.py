@@ -108,6 +108,7 @@ class Compute:
             sandboxes=levels.start,
             outside=outside,
         )
+        levels.watch(functions.debugging.started)
         sandboxes = Sandboxes(
             levels,
             images,

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from mayfly.app.asking import Asking
 from mayfly.app.compute import Compute
+from mayfly.app.debug_pages import DebugPages
 from mayfly.app.development_pages import DevelopmentPages
 from mayfly.app.foundations import Foundations
 from mayfly.app.function_view import FunctionView
@@ -72,6 +73,7 @@ def routes(
             **own.table(),
             **ImagePages(signed, compute.images).table(),
             "level": LevelPage(signed, functions).answer,
+            **DebugPages(signed, functions.debugging, settled).table(),
             **DevelopmentPages(signed, functions.development, settled).table(),
             **SandboxPages(signed, compute.sandboxes).table(),
             **messaging.pages(signed),

@@ -71,6 +71,7 @@ class Levels:
         self._home = home
         self._others: dict[str, PreparedFactory] = {}
         self._of_templates: dict[str, PreparedFactory] = {}  # by key
+        self._watch: Callable[[SandboxSpec, Sandbox], None] = lambda spec, sandbox: None
 
     @property
     def level(self) -> str:
@@ -109,7 +110,16 @@ class Levels:
         """At the server's own level; at others, `start` does it."""
         await self._own.prepare(runtime, interpreter)
 
+    def watch(self, started: Callable[[SandboxSpec, Sandbox], None]) -> None:
+        """Call `started` with every sandbox that was started, before anything else is done with it."""
+        self._watch = started
+
     async def start(self, spec: SandboxSpec) -> Sandbox:
+        sandbox = await self._start(spec)
+        self._watch(spec, sandbox)
+        return sandbox
+
+    async def _start(self, spec: SandboxSpec) -> Sandbox:
         factory = self._of(spec.level)
         if not spec.egress:
             return await factory.start(spec)

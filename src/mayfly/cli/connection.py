@@ -6,11 +6,12 @@ import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.auth import SigV4Auth
@@ -89,6 +90,16 @@ class Connection:
             except OSError as error:
                 raise PlatformError(f"{self.url} does not answer: {error}") from error
             yield cleanup.enter_context(reply)
+
+    def signed(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
+        """The head of a request without a body, signed but for `headers`, as it goes over a socket."""
+        request = AWSRequest(
+            method, f"{self.url}{path}", headers={"X-Amz-Content-SHA256": hashlib.sha256(b"").hexdigest()}
+        )
+        SigV4Auth(Credentials(self.access_key_id, self.secret_access_key), OWN_SERVICE, self.region).add_auth(request)
+        fields = {"Host": urlsplit(self.url).netloc, **dict(request.headers.items()), **headers}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
 
     def send(self, method: str, path: str, file: Path | None = None) -> Any:
         """`get` with another method, and the content of a file; an answer may take as long as that is large."""

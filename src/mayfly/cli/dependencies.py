@@ -67,6 +67,17 @@ class Installer:
         version = runtime.removeprefix("python") if runtime.startswith("python") else DEFAULT_PYTHON
         return self._python(source, version, architecture)
 
+    def named(self, requirement: str, version: str) -> Path:
+        """A folder with one distribution and what it needs, for a version of Python. `DependencyError`."""
+
+        def make(draft: Path) -> None:
+            self.report(f"installing {requirement} for Python {version}")
+            command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python-version", version]
+            command += ["--target", str(draft), "--link-mode", "copy", "--only-binary", ":all:", requirement]
+            self._run(command, draft.parent, requirement)
+
+        return self._kept(_key("named", requirement, version, sys.platform, os.uname().machine), make)
+
     def _python(self, source: Path, version: str, architecture: Architecture) -> Installed | None:
         warnings: list[str] = []
         if (source / REQUIREMENTS).is_file():

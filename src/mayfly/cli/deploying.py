@@ -119,6 +119,11 @@ def packagers(runtimes: Path, *, here: bool = True, from_source: bool = False) -
     return packager
 
 
+def installer(runtimes: Path, report: Report) -> Installer:
+    """What installs for this machine."""
+    return Installer(_cache(), runtimes, report)
+
+
 def _cache() -> Path:
     """Where packages are kept, and what they depend on."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mayfly"

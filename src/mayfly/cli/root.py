@@ -41,6 +41,7 @@ COMMANDS = {
     "rollout": Entry(
         "rollout", BUILD, "Shift an alias's calls to a new version by steps; taken back if it does badly."
     ),
+    "debug": Entry("debug", BUILD, "Attach a debugger to a function: debugpy for Python, the inspector of Node.js."),
     "delete": Entry("deploying", BUILD, "Remove an application: delete its stack and what belongs to it."),
     "image": Entry("image", BUILD, "Import container images for functions, list and remove them."),
     "sandbox": Entry("sandbox", BUILD, "Run any program isolated: run, exec, cp, snapshot, freeze, fork, ls, rm."),

@@ -71,6 +71,7 @@ class Target:
     contract: Literal["frames", "program"] = "frames"
     command: tuple[str, ...] = ()  # of a program: what to execute; empty: the `bootstrap` that the code or a layer has
     directory: str = ""  # of a program: where it begins; empty: where the code is
+    freezes: bool = True  # whether what has nothing to do may be stopped; not where a debugger speaks to it
     # Whose calls its instances serve, where they serve those of one tenant alone; part of `key` then.
     tenant: str = ""
     # The key of what targets share that differ in their tenant: templates, which no call has seen. Empty: `key`.

@@ -122,7 +122,7 @@ class Body:
     def freeze(self: Self) -> bool:
         """Stop all processes of this idle instance until its next call; False where that cannot be done."""
         assert self._ends is not None
-        if not self._ends.sandbox.freeze():
+        if not self.target.freezes or not self._ends.sandbox.freeze():
             return False
         self._lifecycle.feed(Event.FROZE)
         now = self._frozen_at = self._host.clock.monotonic()

@@ -221,6 +221,7 @@ class TargetFactory:
             environment=environment,
             reserved_concurrency=function.reserved_concurrency,
             most_instances=_most_instances(version, substitute),
+            freezes=substitute is None or substitute.probe is None,
             fleet=configuration.capacity.provider if configuration.capacity is not None else "",
             concurrency=capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb),
             snap_start=snap_start,

@@ -39,6 +39,7 @@ from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.deployments import Deployments
 from mayfly.services.functions.destinations import Destinations
+from mayfly.services.functions.development.debugging import Debugging
 from mayfly.services.functions.development.sessions import Development
 from mayfly.services.functions.development.substitutes import Substitutes
 from mayfly.services.functions.editing import Editor
@@ -133,8 +134,9 @@ class FunctionsService:
 
     `service` answers lambda's operations, `urls` answers function URLs, `code_links` answers below `/_mayfly/code/`,
     `event_targets` is for services whose events invoke functions, `deployments` for who shows functions, `catalog` and
-    `calls` for front processes, `development` for who works on functions. `endpoint` is where code inside a sandbox
-    reaches Mayfly: `SANDBOX_ENDPOINT` where sandboxes have a network of their own, else the server's URL.
+    `calls` for front processes, `development` and `debugging` for who works on functions. `endpoint` is where code
+    inside a sandbox reaches Mayfly: `SANDBOX_ENDPOINT` where sandboxes have a network of their own, else the server's
+    URL.
     `levels` says and changes what is required of isolation; `obstacle` is what it asks, by default one that knows of
     no level but the server's own.
     `sandboxes` starts sandboxes in which code is compiled; None: code that would need one is not.
@@ -211,9 +213,15 @@ class FunctionsService:
             store, blobs, catalog, engine, provisioner, home, clock, image_source, variables
         )
         editor = Editor(store, blobs, catalog, publisher, home, limits, clock, variables, outside.events)
+        signing = SigningCheck(home, outside.counts)
+
+        async def allow(name: str) -> None:
+            await store.read(lambda reader: signing.refuse(reader, name))
+
         self.development = Development(
-            self._library, substitutes, engine, limits.unzipped_bytes, editor.find, catalog.renew, targets.key
+            self._library, substitutes, engine, limits.unzipped_bytes, editor.find, allow, catalog.renew, targets.key
         )
+        self.debugging = Debugging(self.development, catalog, engine)
         self._settler = settler = Settler(store, editor, image_source)
         sources = CodeSources(self._library, image_source, objects)
         self.calls = calls = Invoker(
@@ -228,7 +236,7 @@ class FunctionsService:
         self.code_links = CodeLinks(blobs, clock)
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
         self.event_targets = FunctionEventTargets(home, catalog, events)
-        signing, signing_configs = SigningCheck(home, outside.counts), SigningConfigOperations(home, store, clock)
+        signing_configs = SigningConfigOperations(home, store, clock)
         providers = ProviderOperations(store, engine, home, clock, host)
         parts = Parts(
             settings,
@@ -374,6 +382,7 @@ class FunctionsService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         await self._preparing.close()
+        await self.debugging.close()
         await self.development.close()
         await self._images.close()
         self._library.close()

@@ -25,7 +25,7 @@ from mayfly.services.functions import faults
 from mayfly.services.functions.code.archive import ArchiveTooLargeError, BadArchiveError
 from mayfly.services.functions.code.library import CodeLibrary
 from mayfly.services.functions.development import trees
-from mayfly.services.functions.development.substitutes import Substitute, Substitutes
+from mayfly.services.functions.development.substitutes import Probe, Substitute, Substitutes
 from mayfly.services.functions.model import Code, Function
 
 
@@ -69,7 +69,8 @@ class _Session:
 
 
 class Development:
-    """All of them. `find` reads a function, `renew` makes the catalog look at one again, `key` is its target's."""
+    """All of them. `find` reads a function, `allow` raises what a deployment of other code would, `renew` makes the
+    catalog look at one again, `key` is its target's."""
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class Development:
         engine: Engine,
         limit_bytes: int,
         find: Callable[[str], Awaitable[Function]],
+        allow: Callable[[str], Awaitable[None]],
         renew: Callable[[str], Awaitable[None]],
         key: Callable[[Function], str],
     ) -> None:
@@ -86,9 +88,11 @@ class Development:
         self._engine = engine
         self._limit_bytes = limit_bytes
         self._find = find
+        self._allow = allow
         self._renew = renew
         self._key = key
         self._sessions: dict[str, _Session] = {}
+        self._probed: dict[str, ExitStack] = {}  # what keeps the trees that debuggers look at
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def standing(self, name: str) -> Standing:
@@ -109,18 +113,50 @@ class Development:
         async with self._locks.setdefault(name, asyncio.Lock()):
             function = await self._find(name)
             _check(function)
-            session = self._session(function)
-            if session is None:
-                await self._forget(name)
-                session = _Session(function.code.sha256, function.code)
-                session.held.enter_context(self._library.pinned(function.code.sha256))
-                session.ahead = self._copy(function.code.sha256)
+            await self._allow(name)
+            if name in self._probed:
+                raise UnswappableError(f"{name} is being debugged: its code stays as it is until that ends")
+            session = self._session(function) or await self._begun(function)
             if change.base != session.current.sha256:
                 raise StaleBaseError(name, session.current.sha256)
             code = await self._changed(session, change)
             self._sessions[name] = session
             await self._use(name, function, session, code)
             return Standing(name, code.sha256, session.over, session.swaps)
+
+    async def probe(self, name: str, archive: bytes, probe: Probe) -> None:
+        """Have $LATEST run with further files, and as `probe` has it, until `release`. Raises what `swap` does."""
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            function = await self._find(name)
+            _check(function)
+            if function.configuration.per_tenant:
+                raise UnswappableError(f"{name} has instances of their own for tenants, and calls name one of them")
+            await self._allow(name)
+            session = self._session(function)
+            begun = session or await self._begun(function)
+            code = await self._changed(begun, Change(begun.current.sha256, archive))
+            if session is None:
+                begun.held.close()
+            else:
+                session.ahead = self._copy(session.current.sha256)
+            self._probed[name] = ExitStack()
+            self._probed[name].enter_context(self._library.pinned(code.sha256))
+            self._substitutes.put(name, Substitute(function.code.sha256, code, code.sha256, probe))
+            await self._renew(name)
+
+    async def release(self, name: str) -> None:
+        """Have it run what it ran before. Idempotent."""
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            held = self._probed.pop(name, None)
+            if held is None:
+                return
+            held.close()
+            if (session := self._sessions.get(name)) is not None:
+                code = session.current
+                self._substitutes.put(name, Substitute(session.over, code, code.sha256))
+            else:
+                self._substitutes.drop(name)
+            await self._renew(name)
 
     async def end(self, name: str) -> None:
         """Have a function run its package again. Idempotent."""
@@ -135,6 +171,14 @@ class Development:
             await _cancelled(session.ahead)
             session.held.close()
         self._sessions = {}
+
+    async def _begun(self, function: Function) -> _Session:
+        """One of the package that is deployed now, instead of whatever there was."""
+        await self._forget(function.name)
+        session = _Session(function.code.sha256, function.code)
+        session.held.enter_context(self._library.pinned(function.code.sha256))
+        session.ahead = self._copy(function.code.sha256)
+        return session
 
     def _session(self, function: Function) -> _Session | None:
         """That of the package which is deployed now."""
