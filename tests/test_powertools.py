@@ -492,8 +492,9 @@ def test_a_model_parses_what_is_told_of_a_batch_that_was_given_up() -> None:
     stream = STREAM.format("dynamodb", "table/t/stream/2026-01-31T12:00:00.000")
     function = "arn:aws:lambda:us-east-1:000000000000:function:f"
     given_up = failures.GivenUp("RetryAttemptsExhausted", str(uuid4()), function, 3, "$LATEST", error=True)
-    times = "2026-01-31T12:00:00Z", "2026-01-31T12:00:01Z"
-    found = failures.Range(stream, "shardId-1", "100", "101", *times, 2)
-    told = json.loads(failures.record(given_up, DynamoDbShape.batch_info, found, 1_770_000_000.0))
+    shape = DynamoDbShape(stream)
+    records = [ShardRecord(number, "1", 1_700_000_000.0, {}) for number in ("100", "101")]
+    info = shape.info(stream, "shardId-1", records, 10)
+    told = json.loads(failures.record(given_up, shape.batch_info, info, 1_770_000_000.0))
     parsed = models.DynamoDBStreamLambdaOnFailureDestinationModel.model_validate(told)
     assert parsed.request_context.approximate_invoke_count == 3
