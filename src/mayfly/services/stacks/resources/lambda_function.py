@@ -60,6 +60,8 @@ class Function:
         CodeSigningConfigArn=STRING,
         DeadLetterConfig=fields(TargetArn=STRING),
         TracingConfig=fields(Mode=STRING),
+        KmsKeyArn=STRING,
+        RuntimeManagementConfig=fields("UpdateRuntimeOn", UpdateRuntimeOn=STRING, RuntimeVersionArn=STRING),
         EphemeralStorage=fields("Size", Size=INTEGER),
         SnapStart=fields("ApplyOn", ApplyOn=STRING),
         LoggingConfig=fields(LogFormat=STRING, LogGroup=STRING, ApplicationLogLevel=STRING, SystemLogLevel=STRING),
@@ -106,10 +108,12 @@ class Function:
                 Code=_code(properties),
                 Tags={tag["Key"]: tag["Value"] for tag in properties.get("Tags", ())},
                 **picked(properties, *_PLAIN, *_AT_CREATION, *_defaults(properties), _CAPACITY),
+                **_key(properties),
             )
         await self._ready(call, function, properties)
         await self._reserve(call, function, {}, properties)
         await self._loops(call, function, {}, properties)
+        await self._manage(call, function, {}, properties)
         return Made(function, {"Arn": found["FunctionArn"]})
 
     async def update(
@@ -119,6 +123,11 @@ class Function:
         defaults = _defaults(new).items()
         settings = {name: new.get(name, default) for name, default in defaults if changed(old, new, name)}
         settings |= {name: new[name] for name in _PLAIN if name in new and changed(old, new, name)}
+        if "LoggingConfig" in settings:  # of which the API changes only what is said
+            whole = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{function}"}
+            settings["LoggingConfig"] = {**whole, **settings["LoggingConfig"]}
+        if changed(old, new, "KmsKeyArn"):
+            settings |= _key(new) or {"KMSKeyArn": ""}
         if changed(old, new, _CAPACITY):
             settings[_CAPACITY] = new.get(_CAPACITY) or _one_at_a_time(old[_CAPACITY])
         await self._ready(call, function, new, failed=False)  # an interrupted update may still be under way
@@ -132,6 +141,7 @@ class Function:
             await self._ready(call, function, new)
         await self._reserve(call, function, old, new)
         await self._loops(call, function, old, new)
+        await self._manage(call, function, old, new)
         put, remove = tag_changes(old, new)
         arn = made.attributes["Arn"]
         if put:
@@ -182,6 +192,17 @@ class Function:
         if changed(old, new, name):
             wanted = new.get(name, "Terminate")
             await call("lambda", "PutFunctionRecursionConfig", FunctionName=function, RecursiveLoop=wanted)
+
+    async def _manage(self, call: Caller, function: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        name = "RuntimeManagementConfig"
+        if changed(old, new, name):
+            wanted = new.get(name, {"UpdateRuntimeOn": "Auto"})
+            await call("lambda", "PutRuntimeManagementConfig", FunctionName=function, **wanted)
+
+
+def _key(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The key of a function's variables, as the API calls it."""
+    return {"KMSKeyArn": properties["KmsKeyArn"]} if "KmsKeyArn" in properties else {}
 
 
 def _is_image(properties: Mapping[str, Any]) -> bool:
