@@ -16,6 +16,7 @@ from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
 from mayfly.app.reach import Reach
 from mayfly.app.sandbox_pages import SandboxPages
+from mayfly.app.task_pages import TaskPages
 from mayfly.front.process import FrontView
 from mayfly.http.cross_origin import CrossOrigin
 from mayfly.http.routes import Routes
@@ -76,6 +77,7 @@ def routes(
             **DebugPages(signed, functions.debugging, settled).table(),
             **DevelopmentPages(signed, functions.development, settled).table(),
             **SandboxPages(signed, compute.sandboxes).table(),
+            **TaskPages(signed, functions.tasks, base.settings.data).table(),
             **messaging.pages(signed),
             "code": functions.code_links.handle,
             "topics": messaging.topics.pages.handle,

@@ -101,6 +101,7 @@ class ScriptedEngine:
     on_stop: Callable[[], Any] | None = None
     reserved: dict[str, int | None] = field(default_factory=dict)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
     before: Callable[[], Any] | None = None
     wanted: dict[str, tuple[Target, int]] = field(default_factory=dict)
     bounds: dict[str, int | None] = field(default_factory=dict)
@@ -112,9 +113,17 @@ class ScriptedEngine:
     before_prepared: Callable[[], Any] | None = None
     parts: tuple[str, list[bytes]] | None = None  # of the results of calls that are streamed: content type, and they
 
+    async def busy(self, calls: int) -> None:
+        """Return once so many calls arrived."""
+        async with asyncio.timeout(60):
+            while len(self.calls) < calls:
+                self._more.clear()
+                await self._more.wait()
+
     async def invoke(self, target: Target, call: Call, into: Streamed | None = None) -> Outcome:
         self.calls.append((target, call))
         self.arrived.set()
+        self._more.set()
         if self.before is not None:
             await self.before()
         await target.environment("i-1")
@@ -495,6 +504,7 @@ class Stage:
         for feature in self.functions.features:
             if isinstance(feature, DurableFunctions):
                 feature.ticker.clock_moved()
+        self.functions.sweeping.clock_moved()
 
     async def create(self, name: str = "f", **params: Any) -> Any:
         """A function, with `params` over the usual ones."""

@@ -6,7 +6,7 @@ takes them from there.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -37,12 +37,22 @@ def default_concurrency(cpu_count: int) -> int:
 class EventQueue:
     """Puts events into the ready queue, as part of the caller's transaction."""
 
-    def __init__(self, queue: ReadyQueue, lanes: Lanes, home: Home, clock: Clock, counts: FunctionCounts) -> None:
+    def __init__(
+        self,
+        queue: ReadyQueue,
+        lanes: Lanes,
+        home: Home,
+        clock: Clock,
+        counts: FunctionCounts,
+        deadline: Callable[[float], None],
+    ) -> None:
+        """`deadline` is called with when a task must have begun, once it is accepted."""
         self._queue = queue
         self._lanes = lanes
         self._home = home
         self._clock = clock
         self._counts = counts
+        self._deadline = deadline
         self._ids = ids.RequestIds()
 
     def now(self) -> float:
@@ -59,6 +69,9 @@ class EventQueue:
         book.accept(tx, items, events)
         received = Counter(event.name for event in events)
         tx.after_commit(lambda: self._received(received))
+        deadlines = [event.deadline for event in events if event.deadline is not None]
+        if deadlines:
+            tx.after_commit(lambda: self._deadline(min(deadlines)))
 
     def enqueue(self, tx: Tx, events: Sequence[AsyncEvent]) -> list[int]:
         """The items of events whose tasks are there already, or will be."""

@@ -42,6 +42,7 @@ class AsyncEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     priority: int = 0  # -100 to 100, higher first
     deadline: float | None = None  # Unix seconds; not to be begun any more after that
     batch: str | None = None  # that it was submitted in
+    again: int = 0  # how often it was queued anew when it was over
 
     @property
     def sharer(self) -> str:

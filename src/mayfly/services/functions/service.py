@@ -83,8 +83,11 @@ from mayfly.services.functions.signing.checking import SigningCheck
 from mayfly.services.functions.signing.names import KIND
 from mayfly.services.functions.signing.operations.configs import SigningConfigOperations
 from mayfly.services.functions.tasks.deliveries import Deliveries
+from mayfly.services.functions.tasks.desk import TaskDesk
 from mayfly.services.functions.tasks.dispatcher import AHEAD, Dispatcher
 from mayfly.services.functions.tasks.lanes import Lanes
+from mayfly.services.functions.tasks.submitting import Submitting
+from mayfly.services.functions.tasks.sweeping import Deadlines, Sweeping
 from mayfly.services.functions.tracing import Traces
 from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.web.handler import Signatures, UrlHandler
@@ -229,10 +232,14 @@ class FunctionsService:
         )
         places = async_concurrency or default_concurrency(os.cpu_count() or 1)
         lanes = Lanes(places + AHEAD)
-        events = EventQueue(queue, lanes, home, clock, outside.counts)
+        deadlines = Deadlines()
+        events = EventQueue(queue, lanes, home, clock, outside.counts, deadlines.noticed)
         destinations = Destinations(home, store, outside.targets, outside.objects, outside.counts)
         deliveries = Deliveries(store, queue, lanes, catalog, calls, home, clock, destinations)
-        self.dispatcher = Dispatcher(store, queue, lanes, deliveries, clock, places)
+        self.dispatcher = dispatcher = Dispatcher(store, queue, lanes, deliveries, clock, places)
+        self.sweeping = Sweeping(store, queue, dispatcher, deadlines, clock)
+        submitting = Submitting(store, events, lanes, catalog, home, limits)
+        self.tasks = TaskDesk(store, queue, events, lanes, dispatcher, engine, catalog, submitting, clock)
         self.code_links = CodeLinks(blobs, clock)
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
         self.event_targets = FunctionEventTargets(home, catalog, events)
@@ -357,8 +364,10 @@ class FunctionsService:
         await self.levels.open()
         await self.catalog.open()
         await self.sweep(0.0)
+        await self.tasks.open()
         self._tasks = [
             asyncio.create_task(self.dispatcher.run(), name="function events"),
+            asyncio.create_task(self.sweeping.run(), name="late and old tasks"),
             asyncio.create_task(self._sweep_now_and_then(), name="unused packages"),
             asyncio.create_task(self._publisher.run(), name="pending versions"),
             asyncio.create_task(self._settler.run(), name="awaited images"),

@@ -78,6 +78,9 @@ class Deliveries:
             return await self._bury(held, f"not an event: {error}")
         except ServiceError as error:
             return await self._bury(held, error.message)
+        if event.again and held.claim.attempt == 1:
+            item = held.claim.id
+            held.before = (await self._store.read(lambda reader: book.before(reader, [item])))[item]
         reserved = entry.function.reserved_concurrency
         if held.stopped:
             return await self._conclude(held, event, entry, Done("Cancelled"), None)

@@ -103,6 +103,13 @@ class Dispatcher:
             self._group.create_task(self._one(held))
         return True
 
+    async def over(self, item: int, within_s: float) -> None:
+        """Return when this process holds it no more, or after `within_s`."""
+        held = self._held.get(item)
+        if held is not None:
+            held.over = held.over or asyncio.Event()
+            await _within(held.over, within_s)
+
     async def _claim_on(self) -> None:
         """Claim whatever is ready, as long as there is room, without polling."""
         resumed = False
@@ -173,6 +180,8 @@ class Dispatcher:
 
     def _let_go(self, held: Held) -> None:
         self._held.pop(held.claim.id, None)
+        if held.over is not None:
+            held.over.set()
         self._lanes.ended(held.lane)
 
     async def _keep(self) -> None:

@@ -1,5 +1,7 @@
 """An event that this process has claimed."""
 
+import asyncio
+
 from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.tasks.lanes import Lane
 from mayfly.services.functions.tasks.model import NEVER, Before
@@ -9,7 +11,7 @@ from mayfly.store.api import Claim
 class Held:
     """One of them, from its claim to the end of its delivery."""
 
-    __slots__ = ("before", "began_at", "claim", "claimed_at", "event", "lane", "stopped")
+    __slots__ = ("before", "began_at", "claim", "claimed_at", "event", "lane", "over", "stopped")
 
     def __init__(self, claim: Claim, lane: Lane, claimed_at: float, before: Before = NEVER) -> None:
         self.claim = claim
@@ -18,6 +20,7 @@ class Held:
         self.before = before
         self.event: AsyncEvent | None = None  # once its delivery has begun
         self.began_at: float | None = None  # Unix seconds; while its function runs, and after that
+        self.over: asyncio.Event | None = None  # for whoever waits for its end
         self.stopped = False  # nobody wants it any more
 
     @property

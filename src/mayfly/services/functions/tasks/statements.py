@@ -33,10 +33,17 @@ COLUMNS = """
 item, id, name, qualifier, tenant, priority, state, batch, accepted_at, deadline, started_at, ended_at, failures,
 version, log_stream, result, reason, progress, history
 """
+# In lists, without what may be large.
+LISTED = COLUMNS.replace("result, reason, progress, history", "NULL, reason, progress, NULL")
 FIND = f"SELECT {COLUMNS} FROM functions_tasks WHERE id = :id"
-NEWEST = f"SELECT {COLUMNS} FROM functions_tasks WHERE item < :before ORDER BY item DESC LIMIT :count"
+BY_ITEM = f"SELECT {LISTED} FROM functions_tasks WHERE item = :item"
+NEWEST = f"SELECT {LISTED} FROM functions_tasks WHERE item < :before ORDER BY item DESC LIMIT :count"
 NEWEST_OF_FUNCTION = f"""
-SELECT {COLUMNS} FROM functions_tasks WHERE name = :name AND state = :state AND item < :before
+SELECT {LISTED} FROM functions_tasks WHERE name = :name AND state = :state AND item < :before
+ORDER BY item DESC LIMIT :count
+"""
+NEWEST_OF_BATCH = f"""
+SELECT {LISTED} FROM functions_tasks WHERE batch = :batch AND state = :state AND item < :before
 ORDER BY item DESC LIMIT :count
 """
 ITEMS_OF_FUNCTION = """
@@ -57,8 +64,8 @@ WHERE state = 0 AND deadline IS NOT NULL AND deadline <= :now AND started_at IS 
 NEXT_DEADLINE = """
 SELECT min(deadline) FROM functions_tasks WHERE state = 0 AND deadline IS NOT NULL AND started_at IS NULL
 """
-OLDEST = "SELECT item, state, ended_at FROM functions_tasks WHERE item > :after ORDER BY item LIMIT :count"
-NEWEST_ITEM = "SELECT max(item) FROM functions_tasks"
+OLDEST = "SELECT item, state, ended_at, accepted_at FROM functions_tasks WHERE item > :after ORDER BY item LIMIT :count"
+HOW_MANY = "SELECT count(*) FROM functions_tasks"
 FORGET = "DELETE FROM functions_tasks WHERE item = :item"
 
 SHARES = "SELECT tenant, weight FROM functions_task_shares ORDER BY tenant"

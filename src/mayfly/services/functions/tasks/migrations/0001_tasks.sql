@@ -26,7 +26,7 @@ CREATE UNIQUE INDEX functions_tasks_by_id ON functions_tasks (id);
 
 CREATE INDEX functions_tasks_in_order ON functions_tasks (name, state, item);
 
-CREATE INDEX functions_tasks_of_batch ON functions_tasks (batch, state) WHERE batch IS NOT NULL;
+CREATE INDEX functions_tasks_of_batch ON functions_tasks (batch, state, item) WHERE batch IS NOT NULL;
 
 -- What waits, and must begin by a certain time.
 CREATE INDEX functions_tasks_by_deadline ON functions_tasks (deadline) WHERE state = 0 AND deadline IS NOT NULL;
