@@ -55,7 +55,7 @@ class _Which(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Redrive(msgspec.Struct, forbid_unknown_fields=True):
     function: str
-    states: list[str] = ["failed"]
+    states: tuple[str, ...] = ("failed",)
 
 
 class _Weight(msgspec.Struct, forbid_unknown_fields=True):

@@ -69,12 +69,19 @@ class Connection:
 
     @contextlib.contextmanager
     def open(
-        self, method: str, path: str, body: bytes | Path = b"", timeout_s: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | Path = b"",
+        timeout_s: float | None = None,
+        content_type: str | None = None,
     ) -> Iterator[HTTPResponse]:
         """The answer of a page, to be read as it comes; `PlatformError` when it refuses."""
         digest = hashlib.sha256(body).hexdigest() if isinstance(body, bytes) else _sha256(body)
         length = len(body) if isinstance(body, bytes) else body.stat().st_size
         headers = {"X-Amz-Content-SHA256": digest, "Content-Length": str(length)}
+        if content_type is not None:
+            headers["Content-Type"] = content_type
         request = AWSRequest(method, f"{self.url}{path}", headers=headers)
         SigV4Auth(Credentials(self.access_key_id, self.secret_access_key), OWN_SERVICE, self.region).add_auth(request)
         prepared = request.prepare()

@@ -97,7 +97,6 @@ class Deliveries:
             if isinstance(error, (StaleClaimError, StoreClosedError)):
                 raise
             return await self._postpone(held, event, entry, error)
-        self._lanes.went_well(held.lane)
         if held.stopped and last.result.failed:
             return await self._conclude(held, event, entry, Done("Cancelled"), last)
         failures = event.failures + held.before.failures
@@ -121,8 +120,10 @@ class Deliveries:
             waits=False,
             tenant=event.tenant,
         )
-        held.began_at = self._clock.now()
+        held.began_at, began = self._clock.now(), self._clock.monotonic()
         invocation = await self._invoker.invoke(entry, asked)
+        self._lanes.went_well(held.lane)
+        held.leave(self._clock.monotonic() - began)
         return Attempted(invocation.result, invocation.version, invocation.log_stream)
 
     async def _postpone(self, held: Held, event: AsyncEvent, entry: Entry, error: Exception) -> None:
@@ -144,6 +145,7 @@ class Deliveries:
             tx.after_commit(lambda: self._lanes.woken(claim.queue, ready_at))
 
         await self._store.write(body)
+        held.returned = True
 
     async def _try_again(self, held: Held, event: AsyncEvent, decided: TryAgain, last: Attempted) -> None:
         """A failure counts, and is noted, on the task."""
@@ -158,6 +160,7 @@ class Deliveries:
             tx.after_commit(lambda: self._lanes.woken(claim.queue, ready_at))
 
         await self._store.write(body)
+        held.returned = True
 
     async def _conclude(self, held: Held, event: AsyncEvent, entry: Entry, done: Done, last: Attempted | None) -> None:
         """No further attempt: hand the record over. What nobody took, or was to take, is kept among the dead."""

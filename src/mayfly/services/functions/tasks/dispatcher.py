@@ -1,8 +1,9 @@
 """Claims events and has them delivered, as many at a time as there are places.
 
-What is claimed is under way, or one of a few that wait for a place, where calls are so short that claiming one by one
-would leave places empty; what waited for `GIVE_BACK_S` goes back. All leases are extended together. If this process
-dies, they run out, or the next one releases them, and the events are delivered again.
+A place is a function's while it runs; how it ended is written while the next one has it. What is claimed is under way,
+or one of a few that wait for a place, where calls are so short that claiming one by one would leave places empty; what
+waited for `GIVE_BACK_S` goes back. All leases are extended together. If this process dies, they run out, or the next
+one releases them, and the events are delivered again.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ EXTEND_EVERY_S = 5.0
 AHEAD = 48  # claimed beyond the places there are, where calls are short
 SHORT_S = 0.05
 GIVE_BACK_S = 1.0
+MOST_HELD = 1024  # with those whose end is being written
 _IDLE_S = 60.0
 _PAUSE_S = 1.0
 
@@ -43,7 +45,8 @@ class Dispatcher:
         self._places = places
         self._held: dict[int, Held] = {}  # by item
         self._waiting: deque[Held] = deque()  # for a place
-        self._running = 0
+        self._running = 0  # places taken
+        self._under_way = 0  # deliveries begun whose end is not written yet
         self._mean_s = SHORT_S  # of deliveries, lately
         self._finishing = False
         self._finished = asyncio.Event()
@@ -62,7 +65,7 @@ class Dispatcher:
             keeping = group.create_task(self._keep(), name="task-leases")
             await self._finished.wait()
             claiming.cancel()
-            while self._running:
+            while self._under_way:
                 self._lanes.news.clear()
                 await self._lanes.news.wait()
             keeping.cancel()
@@ -85,9 +88,11 @@ class Dispatcher:
         for claim in claims:
             held = Held(claim, self._lanes.adopt(claim.queue), at, before.get(claim.id, NEVER))
             held.stopped = stopped
+            held.free = self._freed
             self._held[claim.id] = held
             ending.append(self._one(held))
         self._running += len(ending)
+        self._under_way += len(ending)
         await asyncio.gather(*ending)
         return [claim.id for claim in claims]
 
@@ -99,8 +104,7 @@ class Dispatcher:
         held.stopped = True
         if held in self._waiting and self._group is not None:
             self._waiting.remove(held)
-            self._running += 1
-            self._group.create_task(self._one(held))
+            self._begin(held, self._group)
         return True
 
     async def over(self, item: int, within_s: float) -> None:
@@ -131,7 +135,9 @@ class Dispatcher:
         self._lanes.news.clear()
         now = self._clock.now()
         ahead = AHEAD if self._mean_s < SHORT_S else 0
-        plan = self._lanes.plan(now, self._places + ahead - len(self._held))
+        active = self._running + len(self._waiting)
+        room = min(self._places + ahead - active, MOST_HELD - len(self._held))
+        plan = self._lanes.plan(now, room)
         if not plan:
             delay_s = min(self._lanes.next_due() - now, _IDLE_S)
             if delay_s > 0:
@@ -160,12 +166,23 @@ class Dispatcher:
         """Begin what waits, as long as there are places."""
         group = self._group
         while self._waiting and self._running < self._places and not self._finishing and group is not None:
-            self._running += 1
-            group.create_task(self._one(self._waiting.popleft()))
+            self._begin(self._waiting.popleft(), group)
+
+    def _begin(self, held: Held, group: asyncio.TaskGroup) -> None:
+        held.free = self._freed
+        self._running += 1
+        self._under_way += 1
+        group.create_task(self._one(held))
+
+    def _freed(self, held: Held, took_s: float) -> None:
+        """Its function has ended: somebody else may have its place while its end is written down."""
+        self._mean_s += (took_s - self._mean_s) / 16
+        self._running -= 1
+        self._lanes.ended(held.lane)
+        self._fill()
 
     async def _one(self, held: Held) -> None:
         """The boundary around one delivery: whatever goes wrong, the event is not lost, its lease runs out."""
-        began = self._clock.monotonic()
         try:
             await self._deliveries.deliver(held)
         except (StaleClaimError, StoreClosedError) as error:
@@ -173,16 +190,17 @@ class Dispatcher:
         except Exception:
             _log.exception("an event could not be delivered; it will be tried again when its lease has run out")
         finally:
-            self._mean_s += (self._clock.monotonic() - began - self._mean_s) / 16
-            self._running -= 1
-            self._let_go(held)
-            self._fill()
+            self._under_way -= 1
+            held.leave(0.0)
+            self._forget(held)
+        if held.stopped and held.returned:  # just when somebody stopped it
+            await self.end([held.claim.id], stopped=True)
 
-    def _let_go(self, held: Held) -> None:
+    def _forget(self, held: Held) -> None:
         self._held.pop(held.claim.id, None)
         if held.over is not None:
             held.over.set()
-        self._lanes.ended(held.lane)
+        self._lanes.news.set()
 
     async def _keep(self) -> None:
         """Extend leases, and give back what waited too long."""
@@ -223,7 +241,8 @@ class Dispatcher:
             except StaleClaimError:
                 _log.info("an event that waited was taken by somebody else")
             finally:
-                self._let_go(held)
+                self._lanes.ended(held.lane)
+                self._forget(held)
 
 
 async def _within(event: asyncio.Event, delay_s: float) -> None:
