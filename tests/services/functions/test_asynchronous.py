@@ -10,7 +10,7 @@ from mayfly.engine.api import EngineClosedError, Failure, Outcome, ThrottledErro
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import repository
 from mayfly.services.functions.asynchronous import default_concurrency
-from mayfly.services.functions.tasks.dispatcher import EXTEND_EVERY_S
+from mayfly.services.functions.tasks.dispatcher import EXTEND_EVERY_S, LEASE_S
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.stage import ARN, EVENTS_AT_ONCE, Stage, failed, ok
 
@@ -172,7 +172,7 @@ async def test_an_event_under_way_at_a_restart_is_delivered_again(open_stage: Op
     await before.engine.arrived.wait()
     await before.functions.stop(grace_s=0)
     after = await open_stage()
-    await after.queue.release_leases()
+    after.pass_time(LEASE_S)
     await after.drained()
     [(_, call)] = after.engine.calls
     assert call.request_id == before.engine.calls[0][1].request_id

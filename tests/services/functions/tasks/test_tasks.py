@@ -11,7 +11,7 @@ from mayfly.engine.api import Failure, Outcome, ThrottledError
 from mayfly.services.contract import ANONYMOUS, Principal, ServiceError
 from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.tasks import statements as sql
-from mayfly.services.functions.tasks.dispatcher import AHEAD
+from mayfly.services.functions.tasks.dispatcher import AHEAD, LEASE_S
 from mayfly.services.functions.tasks.errors import (
     NotItsFunctionError,
     TaskMissingError,
@@ -441,8 +441,7 @@ async def test_lanes_are_taken_up_again_after_a_restart(open_stage: OpenStage) -
     await before.engine.busy(EVENTS_AT_ONCE)
     await before.functions.stop(grace_s=0)
     after = await open_stage()
-    await after.queue.release_leases()
-    after.functions.dispatcher.clock_moved()
+    after.pass_time(LEASE_S)
     await after.drained()
     assert sorted(payloads(after)) == list(range(400))
     assert (await after.functions.tasks.views.counts(batch=batch))["succeeded"] == 400
