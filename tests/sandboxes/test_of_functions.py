@@ -114,6 +114,20 @@ def test_scripts_and_other_programs_run_beside_it(shell: Shell, function: str, t
     shell("rm", snapshot)
 
 
+def test_layers_of_the_function_are_there_and_extensions_are_not_started(
+    platform: PlatformProcess, shell: Shell, function: str
+) -> None:
+    client, name = platform.client("lambda"), f"box-{uuid4().hex[:8]}"
+    content = {"python/of_layer.py": "WHO = 'layer'\n", "extensions/none": "#!/bin/sh\nexit 1\n"}
+    layer = client.publish_layer_version(LayerName=name, Content={"ZipFile": zipped(content)})["LayerVersionArn"]
+    client.update_function_configuration(FunctionName=function, Layers=[layer])
+    words = ("python", "-c", "import of_layer, heavy; print(of_layer.WHO)")
+    for options in ((), ("--import", "heavy"), ("--level", "container")):
+        assert shell("run", "--function", function, *options, "--", *words) == "layer\n"
+    client.update_function_configuration(FunctionName=function, Layers=[])
+    client.delete_layer_version(LayerName=name, VersionNumber=1)
+
+
 def test_what_cannot_be_made_is_refused_in_words(shell: Shell, function: str) -> None:
     def refused(*options: str) -> str:
         return shell("run", *options, "--", "python", "-c", "", status=1)

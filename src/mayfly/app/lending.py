@@ -20,4 +20,4 @@ class Lending:
             raise SandboxRefusedError(error.message) from error
         if not spec.runtime.startswith("python") or spec.program:
             raise SandboxRefusedError(f"{name} is no function of Python")
-        return Lent(spec.runtime, spec.code, spec.level, keep)
+        return Lent(spec.runtime, spec.code, spec.level, keep, spec.layers)

@@ -108,6 +108,7 @@ class Lent(NamedTuple):
     code: Path
     level: str  # at which the function runs
     keep: Callable[[], contextlib.AbstractContextManager[object]]  # as long as one is entered, the package stays
+    layers: tuple[Path, ...] = ()  # as `SandboxSpec` has them
 
 
 class View(msgspec.Struct, frozen=True):

@@ -348,7 +348,8 @@ class Sandboxes:
 
     async def _start_python(self, spec: SandboxSpec, wanted: Wanted, lent: Lent) -> Sandbox:
         """A Python with the package that was lent, at no other level than its function's, unless that is asked for."""
-        spec = dataclasses.replace(spec, runtime=lent.runtime, code=lent.code, level=wanted.level or lent.level)
+        level = wanted.level or lent.level
+        spec = dataclasses.replace(spec, runtime=lent.runtime, code=lent.code, layers=lent.layers, level=level)
         if spec.level == "process":
             raise SandboxRefusedError("a sandbox of a function needs isolation: its package is shown at /var/task")
         environment = _environment(wanted, None)

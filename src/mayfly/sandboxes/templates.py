@@ -100,7 +100,16 @@ class Templates:
 def _key(spec: SandboxSpec, modules: Sequence[str], environment: Mapping[str, str]) -> str:
     """All that a template is made with."""
     made_with = (
-        *(spec.runtime, str(spec.code), spec.level, spec.memory_mb, spec.ephemeral_mb, spec.processes, spec.cpus),
+        *(
+            spec.runtime,
+            str(spec.code),
+            [str(layer) for layer in spec.layers],
+            spec.level,
+            spec.memory_mb,
+            spec.ephemeral_mb,
+            spec.processes,
+            spec.cpus,
+        ),
         *(str(spec.egress), list(modules), sorted(environment.items())),
     )
     return f"sandbox:{hashlib.sha256(msgspec.json.encode(made_with)).hexdigest()}"

@@ -13,6 +13,7 @@ Order of construction. The engine needs its observer, and the service needs the 
 """
 
 import asyncio
+import dataclasses
 import logging
 import os
 import platform
@@ -27,6 +28,7 @@ from mayfly.errors import PlatformError
 from mayfly.images.service import Images
 from mayfly.policy.egress import parse as parse_egress
 from mayfly.sandbox.api import SandboxSpec
+from mayfly.sandbox.frames import MANAGED
 from mayfly.services.contract import Handler, Service, ServiceError, operations_of
 from mayfly.services.functions import repository, runtimes
 from mayfly.services.functions.asynchronous import EventIntake, EventQueue, default_concurrency
@@ -340,6 +342,8 @@ class FunctionsService:
         reference = self._home.parse(name, None)
         entry = await self.catalog.get(reference.name, reference.qualifier)
         spec, layers = entry.target.sandbox, entry.runs.configuration.layers
+        if entry.target.command[:1] == (MANAGED,):  # a program only beside others
+            spec = dataclasses.replace(spec, program=False)
 
         def pinned() -> ExitStack:
             pins = self._layers.pinned(layers)

@@ -189,6 +189,17 @@ async def test_it_is_made_once_for_what_it_depends_on(
     assert len(sandboxes.made) == 4
 
 
+async def test_layers_are_in_sight_and_have_caches_of_their_own(
+    library: CodeLibrary, sandboxes: Sandboxes, caches: CompileCaches, tmp_path: Path
+) -> None:
+    sha256 = await brought(library)
+    for layers in (None, tmp_path / "one", tmp_path / "two", tmp_path / "one"):
+        await caches.prepare(sha256, CHOICE, FUNCTION, "namespace", layers)
+    assert [spec.layers for spec in sandboxes.specs] == [(), (tmp_path / "one",), (tmp_path / "two",)]
+    own = compile_cache.place("index.handler")
+    assert {name.split("/")[1] for name in kept(library, sha256)} == {own, f"{own}.one", f"{own}.two"}
+
+
 async def test_a_newer_one_takes_the_place_of_an_older_one(
     library: CodeLibrary, sandboxes: Sandboxes, caches: CompileCaches
 ) -> None:

@@ -115,6 +115,25 @@ def test_a_deployment_wins_over_what_was_swapped_in(
     assert call(platform, function) == ["deployed", 1]
 
 
+def test_code_is_not_swapped_into_a_function_that_takes_verified_code_alone(
+    platform: PlatformProcess, connection: Connection, function: str, root: Path
+) -> None:
+    functions = platform.client("lambda")
+    made = functions.create_code_signing_config(
+        AllowedPublishers={"SigningProfileVersionArns": [f"arn:aws:signer:us-east-1:{'0' * 12}:/signing-profiles/p/1"]},
+        CodeSigningPolicies={"UntrustedArtifactOnDeployment": "Enforce"},
+    )
+    arn = made["CodeSigningConfig"]["CodeSigningConfigArn"]
+    functions.put_function_code_signing_config(FunctionName=function, CodeSigningConfigArn=arn)
+    swapper = Swapper.begin(connection, function, root)
+    (root / "app.py").write_text(says("swapped"))
+    with pytest.raises(RefusedError, match="Lambda cannot deploy the function"):
+        swapper.swap([root / "app.py"])
+    assert call(platform, function) == ["first", 1]
+    functions.delete_function_code_signing_config(FunctionName=function)
+    functions.delete_code_signing_config(CodeSigningConfigArn=arn)
+
+
 def test_at_the_end_it_runs_its_package_again(
     platform: PlatformProcess, connection: Connection, function: str, root: Path
 ) -> None:
