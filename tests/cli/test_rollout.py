@@ -9,6 +9,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -16,6 +17,17 @@ from tests.cli.test_commands import TRUST, mayfly
 from tests.conftest import PlatformProcess
 
 GOOD = "def handler(event, context): return context.function_version"
+HOOK = """
+import os
+import boto3
+
+def handler(event, context):
+    boto3.client("codedeploy").put_lifecycle_event_hook_execution_status(
+        deploymentId=event["DeploymentId"],
+        lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
+        status=os.environ["VERDICT"],
+    )
+"""
 BAD = "def handler(event, context): raise ValueError('as asked')"
 
 
@@ -32,10 +44,10 @@ def changed(functions: Any, name: str, text: str) -> None:
 
 
 @pytest.fixture
-def function(platform: PlatformProcess, request: pytest.FixtureRequest) -> str:
+def function(platform: PlatformProcess) -> str:
     """The name of a function whose alias `live` leads to its version 1."""
     iam, functions = platform.client("iam"), platform.client("lambda")
-    name = f"rollout-{request.node.name[:40].replace('[', '-').rstrip(']')}"
+    name = f"rollout-{uuid4().hex[:12]}"
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     functions.create_function(
         FunctionName=name,
@@ -94,6 +106,31 @@ def test_a_version_that_fails_is_taken_back_by_itself(platform: PlatformProcess,
     assert "5.00% may." in done.stderr
     assert "The calls go to the old version again." in done.stderr
     assert json.loads(functions.invoke(FunctionName=function, Qualifier="live")["Payload"].read()) == "1"
+
+
+@pytest.mark.parametrize("verdict", ["Succeeded", "Failed"])
+def test_a_hook_as_codedeploy_has_them_decides(platform: PlatformProcess, function: str, verdict: str) -> None:
+    functions = platform.client("lambda")
+    own = functions.get_function_configuration(FunctionName=function)
+    hook = f"{function}-hook"
+    functions.create_function(
+        FunctionName=hook,
+        Runtime=own["Runtime"],
+        Handler="app.handler",
+        Role=own["Role"],
+        Timeout=20,
+        Code={"ZipFile": zipped(HOOK)},
+        Environment={"Variables": {"VERDICT": verdict}},
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName=hook)
+    changed(functions, function, f"{GOOD} + 'd'")
+    done = rolled_out(platform, function, "--all-at-once", "--before", hook, "--after", hook)
+    leads_to = functions.get_alias(FunctionName=function, Name="live")["FunctionVersion"]
+    if verdict == "Succeeded":
+        assert (done.returncode, leads_to) == (0, "2"), done.stderr
+    else:
+        assert (done.returncode, leads_to) == (2, "1"), done.stdout
+        assert f"The hook {hook} of BeforeAllowTraffic failed" in done.stderr
 
 
 def test_one_under_way_is_stopped(platform: PlatformProcess, function: str) -> None:
