@@ -361,3 +361,23 @@ async def test_events_are_counted_where_that_is_asked_for(at: MappingStage) -> N
         "FailedInvokeEventCount": 1,
         "DeletedEventCount": 2,
     }
+
+
+async def test_a_queue_that_is_deleted_is_a_problem_until_it_is_there_again(at: MappingStage) -> None:
+    uuid = (await at.map())["UUID"]
+    await at.state(uuid, "Enabled")
+    await at.queue("DeleteQueue", QueueUrl=at.url("q"))
+
+    async def result() -> str:
+        return str((await at.stage.call("GetEventSourceMapping", UUID=uuid)).get("LastProcessingResult", ""))
+
+    async with asyncio.timeout(30):
+        while True:
+            if (await result()).startswith("PROBLEM: "):
+                break
+            await asyncio.sleep(0)
+    at.stage.clock.advance(61)
+    await at.make_queue()
+    await at.send("a")
+    await at.emptied()
+    assert bodies(at.batches[0]) == ["a"]

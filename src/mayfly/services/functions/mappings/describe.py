@@ -4,7 +4,7 @@ from typing import Any
 
 from mayfly.clock import utc
 from mayfly.ids import PARTITION
-from mayfly.services.functions.mappings.model import OK, UNDER_WAY, Mapping
+from mayfly.services.functions.mappings.model import Mapping
 from mayfly.services.functions.names import Home
 
 _STREAMS = ("kinesis", "dynamodb")
@@ -35,8 +35,6 @@ def shown(mapping: Mapping, home: Home) -> dict[str, Any]:
             "MinimumPollers": mapping.pollers.least,
             "MaximumPollers": mapping.pollers.most,
         }
-    if mapping.log_level is not None:
-        found["LoggingConfig"] = {"SystemLogLevel": mapping.log_level}
     if mapping.kind == "sqs":
         return found | _of_queue(mapping)
     found |= _of_log(mapping)
@@ -104,11 +102,3 @@ def _of_cluster(mapping: Mapping) -> dict[str, Any]:
 
 def _responses(mapping: Mapping) -> list[str]:
     return ["ReportBatchItemFailures"] if mapping.reports_failures else []
-
-
-def settled(mapping: Mapping) -> bool:
-    """Whether it is where it was to go."""
-    return mapping.state not in UNDER_WAY
-
-
-__all__ = ["OK", "arn", "settled", "shown"]

@@ -42,8 +42,8 @@ class Mappings:
     async def _runner(self, mapping: Mapping, tell: Told) -> Runner:
         parts, meter = self._parts, meter_of(mapping, self._parts.outside.counts)
         limits = pollers.UNSCALED
-        if mapping.kind == "sqs":
-            provisioned = (mapping.pollers.least, mapping.pollers.most) if mapping.pollers is not None else None
+        provisioned = (mapping.pollers.least, mapping.pollers.most) if mapping.pollers is not None else None
+        if mapping.kind == "sqs" or provisioned is not None:
             limits = pollers.bounds(mapping.max_concurrency, provisioned)
         driver = self._sources.driver(mapping, meter, await self._role(mapping))
         return Runner(mapping, RunnerParts(parts.clock, parts.catalog, parts.calls, driver, meter, limits, tell))

@@ -57,7 +57,6 @@ class Mapping(msgspec.Struct, frozen=True, omit_defaults=True):
     topics: tuple[str, ...] = ()
     consumer_group: str | None = None
     access: tuple[Access, ...] = ()
-    log_level: str | None = None
     tags: dict[str, str] = {}
     last_result: str = NOTHING_YET
 

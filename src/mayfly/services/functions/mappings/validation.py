@@ -68,8 +68,8 @@ def changed(base: Mapping, params: Members[str, Any]) -> Mapping:
         changes["max_concurrency"] = params["ScalingConfig"].get("MaximumConcurrency")
     if "MetricsConfig" in params:
         changes["metrics"] = _metrics(base.kind, params["MetricsConfig"])
-    if "LoggingConfig" in params:
-        changes["log_level"] = params["LoggingConfig"].get("SystemLogLevel")
+    if params.get("LoggingConfig"):
+        raise faults.not_built("LoggingConfig of event source mappings: pollers have no log of their own")
     if "ProvisionedPollerConfig" in params:
         changes["pollers"] = _pollers(base.kind, params["ProvisionedPollerConfig"])
     if "DestinationConfig" in params:
@@ -166,6 +166,8 @@ def _metrics(kind: Kind, given: Members[str, Any]) -> tuple[str, ...] | None:
     for name in given["Metrics"]:
         if name not in kinds.RULES[kind].metrics:
             raise kinds.unsupported(f"MetricsConfig {name}")
+        if name != "EventCount":
+            raise faults.not_built(f"{name} in MetricsConfig; it counts events")
     return tuple(given["Metrics"])
 
 

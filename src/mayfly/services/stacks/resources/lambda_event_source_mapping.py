@@ -7,6 +7,7 @@ one function by one mapping, of a cluster one topic.
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from mayfly.services.contract import ServiceError
@@ -28,21 +29,23 @@ _LASTING = frozenset(
     }
 )
 # What takes a setting back when a template says it no more.
-_EMPTY: dict[str, Any] = {
-    "BisectBatchOnFunctionError": False,
-    "DestinationConfig": {},
-    "Enabled": True,
-    "FilterCriteria": {},
-    "FunctionResponseTypes": [],
-    "MaximumBatchingWindowInSeconds": 0,
-    "MaximumRecordAgeInSeconds": -1,
-    "MaximumRetryAttempts": -1,
-    "MetricsConfig": {},
-    "ParallelizationFactor": 1,
-    "ProvisionedPollerConfig": {},
-    "ScalingConfig": {},
-    "TumblingWindowInSeconds": 0,
-}
+_EMPTY: Mapping[str, Any] = MappingProxyType(
+    {
+        "BisectBatchOnFunctionError": False,
+        "DestinationConfig": {},
+        "Enabled": True,
+        "FilterCriteria": {},
+        "FunctionResponseTypes": [],
+        "MaximumBatchingWindowInSeconds": 0,
+        "MaximumRecordAgeInSeconds": -1,
+        "MaximumRetryAttempts": -1,
+        "MetricsConfig": {},
+        "ParallelizationFactor": 1,
+        "ProvisionedPollerConfig": {},
+        "ScalingConfig": {},
+        "TumblingWindowInSeconds": 0,
+    }
+)
 
 
 class EventSourceMapping:
