@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.platform import Running
 from benchmarks.report import Report, Row
 
-ROUNDS = 25
+ROUNDS, PAUSE_S = 25, 0.8  # between two saves, as of somebody who types
 MANY = 5000  # files of dependencies
 RUNTIME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 _PYTHON = 'MARK = "{mark}"\ndef handler(event, context):\n    return MARK\n'
@@ -107,7 +107,7 @@ def _rounds(platform: Running, name: str, change: Callable[[str], object], count
             if time.perf_counter() - began > 30:
                 raise RuntimeError(f"{name} still answers {answer!r}")
         took.append((time.perf_counter() - began) * 1000)
-        time.sleep(0.3)  # between two saves
+        time.sleep(PAUSE_S)
     connection.close()
     return took
 

@@ -58,13 +58,30 @@ class Standing(msgspec.Struct, frozen=True):
     swaps: int = 0
 
 
+# A call follows a save, and needs the processor more than the copy for the save after it.
+LATER_S = 0.25
+
+
+@dataclass(slots=True)
+class _Copy:
+    """Of a tree; made, or being made, or to be made in a moment."""
+
+    making: "asyncio.Task[Path]"
+    hurry: asyncio.Event
+
+    async def made(self) -> Path:
+        """Where it is, as soon as can be."""
+        self.hurry.set()
+        return await self.making
+
+
 @dataclass(slots=True)
 class _Session:
     over: str
     current: Code
     swaps: int = 0
     held: ExitStack = field(default_factory=ExitStack)  # keeps the current tree
-    ahead: "asyncio.Task[Path] | None" = None  # a copy of it
+    ahead: "_Copy | None" = None  # of it
     left: list[tuple[str, str]] = field(default_factory=list)  # trees before it, and the keys of their instances
 
 
@@ -94,6 +111,7 @@ class Development:
         self._sessions: dict[str, _Session] = {}
         self._probed: dict[str, ExitStack] = {}  # what keeps the trees that debuggers look at
         self._locks: dict[str, asyncio.Lock] = {}
+        self._tidying: set[asyncio.Task[None]] = set()
 
     async def standing(self, name: str) -> Standing:
         """What a function runs on; `ServiceError` when there is none, `UnswappableError`."""
@@ -168,8 +186,11 @@ class Development:
     async def close(self) -> None:
         """Nothing is copied any more; trees go with the next start."""
         for session in self._sessions.values():
-            await _cancelled(session.ahead)
             session.held.close()
+        for task in (*self._tidying, *(one.ahead.making for one in self._sessions.values() if one.ahead is not None)):
+            task.cancel()
+            with suppress(asyncio.CancelledError, OSError):
+                await task
         self._sessions = {}
 
     async def _begun(self, function: Function) -> _Session:
@@ -188,7 +209,7 @@ class Development:
     async def _changed(self, session: _Session, change: Change) -> Code:
         """A tree of the library: the current one, changed."""
         ready, session.ahead = session.ahead or self._copy(session.current.sha256), None
-        tree = await ready
+        tree = await ready.made()
         room = self._limit_bytes - session.current.unzipped
         try:
             grown = await self._library.in_thread(
@@ -217,13 +238,17 @@ class Development:
         session.current, session.swaps = code, session.swaps + 1
         self._substitutes.put(name, Substitute(session.over, code, code.sha256))
         await self._renew(name)
-        session.ahead = self._copy(code.sha256)
+        session.ahead = self._copy(code.sha256, LATER_S)
         if before[0] != session.over:
             session.left.append(before)
-        await self._tidy(session)
+        tidying = asyncio.create_task(self._tidy(session, session.ahead), name="former trees")
+        self._tidying.add(tidying)
+        tidying.add_done_callback(self._tidying.discard)
 
-    async def _tidy(self, session: _Session) -> None:
-        """Remove trees that no instance runs from. One that somebody begins to use meanwhile there cannot be."""
+    async def _tidy(self, session: _Session, copy: _Copy) -> None:
+        """Remove trees that no instance runs from, after the copy. One that somebody begins to use meanwhile there
+        cannot be."""
+        await asyncio.wait((copy.making,))
         used = {pool.key for pool in self._engine.snapshot()}
         session.left, idle = (
             [one for one in session.left if one[1] in used],
@@ -232,16 +257,19 @@ class Development:
         for tree in idle:
             await self._library.discard(tree)
 
-    def _copy(self, tree: str) -> "asyncio.Task[Path]":
-        """Begin to copy a tree to where drafts are."""
-        draft = self._library.draft()
+    def _copy(self, tree: str, later_s: float = 0.0) -> _Copy:
+        """Begin to copy a tree to where drafts are; `later_s`: from now, unless somebody waits for it."""
+        draft, hurry = self._library.draft(), asyncio.Event()
 
         async def copy() -> Path:
             with self._library.pinned(tree):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(later_s):
+                        await hurry.wait()
                 await self._library.in_thread(partial(trees.clone, self._library.directory(tree), draft))
             return draft
 
-        return asyncio.create_task(copy(), name="copy of code")
+        return _Copy(asyncio.create_task(copy(), name="copy of code"), hurry)
 
     async def _forget(self, name: str) -> None:
         self._substitutes.drop(name)
@@ -251,15 +279,8 @@ class Development:
         session.held.close()
         if session.ahead is not None:
             with suppress(OSError):
-                draft = await session.ahead
+                draft = await session.ahead.made()
                 await self._library.in_thread(partial(shutil.rmtree, draft, ignore_errors=True))
-
-
-async def _cancelled(task: "asyncio.Task[Path] | None") -> None:
-    if task is not None:
-        task.cancel()
-        with suppress(asyncio.CancelledError, OSError):
-            await task
 
 
 def _check(function: Function) -> None:
