@@ -127,6 +127,7 @@ def test_a_stream_and_an_event_tell_their_trace(functions: Any, deploy: Deploy) 
     name = deploy()
     streamed = functions.invoke_with_response_stream(FunctionName=name, Payload=b"{}")
     assert [list(event) for event in streamed["EventStream"]][-1] == ["InvokeComplete"]
+    assert streamed["ResponseStreamContentType"] == "application/vnd.amazon.eventstream"
     queued = functions.invoke(FunctionName=name, Payload=b"{}", InvocationType="Event")
     for reply in (streamed, queued):
         assert fields(reply["ResponseMetadata"]["HTTPHeaders"]["x-amzn-trace-id"])["Sampled"] == "0"
