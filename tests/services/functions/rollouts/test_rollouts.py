@@ -352,6 +352,19 @@ async def test_a_revision_that_cannot_be_is_refused(stage: Stage, target: dict[s
     assert refused.message.startswith(message)
 
 
+async def test_a_version_that_provisioned_concurrency_cannot_go_to_is_refused(stage: Stage) -> None:
+    await ready(stage)
+    provisioned = {"FunctionName": "f", "ProvisionedConcurrentExecutions": 1}
+    await stage.call("PutProvisionedConcurrencyConfig", **provisioned, Qualifier="live")
+    await stage.call("PutProvisionedConcurrencyConfig", **provisioned, Qualifier="2")
+    named = {"applicationName": "app", "deploymentGroupName": "g", "revision": appspec()}
+    refused = await refusal(stage, "CreateDeployment", **named)
+    assert refused.message.startswith("Alias can't be used for Provisioned Concurrency configuration")
+    assert (await refusal(stage, "CreateDeployment", applicationName="app", revision=appspec())).code == (
+        "DeploymentGroupNameRequiredException"
+    )
+
+
 async def test_a_rollout_to_the_same_version_is_done_at_once(stage: Stage) -> None:
     await ready(stage)
     deployment = await begin(stage, revision=appspec(target={"TargetVersion": "1"}))

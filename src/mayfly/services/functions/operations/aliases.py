@@ -7,9 +7,9 @@ import msgspec
 
 from mayfly import ids
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.functions import describe, faults, repository, version_repository
+from mayfly.services.functions import alias_rules, describe, faults, repository, version_repository
 from mayfly.services.functions.catalog import Catalog
-from mayfly.services.functions.model import LATEST, Alias
+from mayfly.services.functions.model import Alias
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.provisioning import Provisioner
 from mayfly.store.api import Reader, Store, Tx
@@ -51,7 +51,7 @@ class AliasOperations:
         )
 
         def body(tx: Tx) -> None:
-            self._check(tx, alias)
+            alias_rules.check(tx, alias, self._home)
             if not version_repository.insert_alias(tx, alias):
                 raise faults.conflict(f"Alias already exists: {self._home.arn(name, alias.name)}")
             self._catalog.changed(tx, alias)
@@ -101,7 +101,7 @@ class AliasOperations:
             if revision is not None and revision != old.revision_id:
                 raise faults.stale_revision("GetFunction/GetAlias")
             new = msgspec.structs.replace(old, **changes)
-            self._check(tx, new)
+            alias_rules.check(tx, new, self._home)
             version_repository.update_alias(tx, new)
             self._catalog.changed(tx, new)
             self._provisioner.touch(tx, name)
@@ -123,38 +123,6 @@ class AliasOperations:
 
         await self._store.write(body)
         return {}
-
-    def _check(self, reader: Reader, alias: Alias) -> None:
-        """`ServiceError` unless the versions of `alias` are there, and go together."""
-        name = alias.function_name
-        if alias.second is not None and alias.version == LATEST:
-            raise faults.invalid_parameter("$LATEST is not supported for an alias pointing to more than 1 version")
-        if alias.second == alias.version:
-            raise faults.invalid_parameter(
-                f"Invalid function version {alias.version}. Function version {alias.version} is already included in "
-                "routing configuration."
-            )
-        for version in (alias.version, alias.second):
-            if version is not None and version_repository.resolve(reader, name, version) is None:
-                raise faults.function_not_found(self._home.arn(name, version))
-        if alias.provisioned is not None:
-            self._check_provisioned(reader, alias)
-
-    def _check_provisioned(self, reader: Reader, alias: Alias) -> None:
-        """An alias takes its provisioned concurrency along, so where it goes there must be room for it."""
-        if alias.version == LATEST:
-            raise faults.unpublished_provisioning()
-        for other in version_repository.provisioned(reader, alias.function_name):
-            versions = (other.version, other.second) if isinstance(other, Alias) else (other.label,)
-            itself = isinstance(other, Alias) and other.name == alias.name
-            if not itself and {alias.version, alias.second} & {*versions} - {None}:
-                raise faults.version_provisioned()
-        for label in (alias.version, alias.second):
-            version = version_repository.find_version(reader, alias.function_name, label) if label else None
-            if version is not None and version.configuration.snap_start:
-                raise faults.snap_start_provisioning()
-            if version is not None and version.scaling is not None:
-                raise faults.scaled_version(version.label)
 
 
 def _shares(params: Mapping[str, Any]) -> tuple[str | None, float]:

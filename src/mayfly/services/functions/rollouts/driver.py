@@ -79,9 +79,14 @@ class Driver:
                     await asyncio.sleep(_PAUSE_S)
 
     async def _look(self, claim: Claim, tasks: asyncio.TaskGroup) -> None:
+        """The boundary around one look: whatever goes wrong, the rollout is looked at again when its lease runs out."""
         try:
             rollout = await self._store.write(lambda tx: self._carry_on(tx, claim))
-        except StaleClaimError:
+        except (StaleClaimError, StoreClosedError) as error:
+            _log.info("a look at a rollout was not recorded, another follows: %s", error)
+            return
+        except Exception:
+            _log.exception("a rollout could not be looked at; another look follows")
             return
         if rollout is None:
             return
@@ -98,7 +103,7 @@ class Driver:
             return before
         watched = self._watched(tx, before)
         firing = self._firing(tx, before)
-        known = Known(self._clock.now(), firing, moving.obstacle(tx, before))
+        known = Known(self._clock.now(), firing, moving.obstacle(tx, before, self._home))
         turn = progress.advance(watched, known, ids.token(40))
         after = self._moved(tx, watched, turn)
         if after.shifted_at is not None and after.watched is None:

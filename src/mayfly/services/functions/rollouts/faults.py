@@ -15,6 +15,10 @@ def no_group(name: str) -> ServiceError:
     return ServiceError("DeploymentGroupDoesNotExistException", f"No Deployment Group found for name: {name}")
 
 
+def group_required() -> ServiceError:
+    return ServiceError("DeploymentGroupNameRequiredException", "Deployment Group name is missing")
+
+
 def group_exists(name: str) -> ServiceError:
     return ServiceError("DeploymentGroupAlreadyExistsException", f"Deployment Group name already exists: {name}")
 

@@ -54,9 +54,12 @@ class Hooks:
             why = await self._call(rollout, hook)
             if why is not None:
                 await self._failed(rollout.id, hook.execution_id, why[:_MESSAGE])
-        except PlatformError as error:
+        except Exception as error:
             self._called.discard(hook.execution_id)  # the next look tries again
-            _log.warning("the hook %s of %s could not be called: %s", hook.function, rollout.id, error)
+            expected = isinstance(error, PlatformError)
+            _log.warning(
+                "the hook %s of %s could not be called: %s", hook.function, rollout.id, error, exc_info=not expected
+            )
 
     async def _call(self, rollout: Rollout, hook: Hook) -> str | None:
         """None, or why it failed."""

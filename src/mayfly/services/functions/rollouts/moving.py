@@ -6,27 +6,28 @@ A rollout never overrules anybody: an alias that somebody else moved stays where
 import msgspec
 
 from mayfly import ids
-from mayfly.services.functions import version_repository
+from mayfly.policy.rollouts import steps
+from mayfly.services.contract import ServiceError
+from mayfly.services.functions import alias_rules, version_repository
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.model import LATEST, Alias
+from mayfly.services.functions.names import Home
 from mayfly.services.functions.provisioning import Provisioner
 from mayfly.services.functions.rollouts.model import Rollout
 from mayfly.store.api import Reader, Tx
 
 
-def obstacle(reader: Reader, rollout: Rollout) -> str | None:
-    """Why the alias cannot be moved; None: it can."""
+def obstacle(reader: Reader, rollout: Rollout, home: Home) -> str | None:
+    """Why the alias cannot be moved on; None: it can."""
     alias = version_repository.find_alias(reader, rollout.function, rollout.alias)
     if alias is None:
         return f"The alias {rollout.qualified} is not there any more."
     if (alias.version, alias.second, alias.weight) != _placed(rollout, rollout.share):
         return f"The alias {rollout.qualified} was changed by somebody else, and stays as it was left."
-    if version_repository.resolve(reader, rollout.function, rollout.new) is None:
-        return f"The version {rollout.new} of {rollout.function} is not there any more."
-    return None
+    return _refused(reader, rollout, alias, home)
 
 
-def first_obstacle(reader: Reader, rollout: Rollout) -> str | None:
+def first_obstacle(reader: Reader, rollout: Rollout, home: Home) -> str | None:
     """Why a rollout cannot begin."""
     alias = version_repository.find_alias(reader, rollout.function, rollout.alias)
     if alias is None:
@@ -39,6 +40,18 @@ def first_obstacle(reader: Reader, rollout: Rollout) -> str | None:
         return f"There is no version {rollout.new} of {rollout.function}."
     if rollout.new != rollout.old and LATEST in (rollout.new, rollout.old) and rollout.shape.kind != "all-at-once":
         return f"Calls cannot be shared with {LATEST}; publish a version, or shift all calls at once."
+    return _refused(reader, rollout, alias, home)
+
+
+def _refused(reader: Reader, rollout: Rollout, alias: Alias, home: Home) -> str | None:
+    """What is to be said against the steps that are left."""
+    for share in sorted({max(rollout.share, steps(rollout.shape)[0].share), 1.0}):
+        version, second, weight = _placed(rollout, share)
+        moved = msgspec.structs.replace(alias, version=version, second=second, weight=weight)
+        try:
+            alias_rules.check(reader, moved, home)
+        except ServiceError as error:
+            return error.message
     return None
 
 

@@ -7,7 +7,7 @@ from mayfly.services.ports import CallLedger
 from mayfly.store.api import Reader
 
 SLOWEST = 0.95  # the percentile that latency is judged by
-_BATCHES = 50  # of the ledger in one transaction
+_BATCHES = 50  # of the ledger at once
 
 
 def begin(reader: Reader, ledger: CallLedger) -> Watched:
@@ -17,16 +17,19 @@ def begin(reader: Reader, ledger: CallLedger) -> Watched:
 
 def read_on(reader: Reader, ledger: CallLedger, watched: Watched, version_arn: str) -> Watched:
     """With what was recorded since."""
-    position, records = ledger.records_after(reader, watched.position, _BATCHES)
     calls, errors = watched.calls, watched.errors
+    position, end = watched.position, ledger.position(reader)
     durations = dict(watched.durations)
-    for record in records:
-        if record.function_arn == version_arn:
-            calls += 1
-            errors += record.outcome != "ok"
-            merge(durations, {bucket(record.duration_ms): 1.0})
-    # What is older than the ledger keeps may be gone: then there is nothing before its end.
-    return Watched(position if records else ledger.position(reader), calls, errors, durations)
+    while position < end:
+        position, records = ledger.records_after(reader, position, _BATCHES)
+        for record in records:
+            if record.function_arn == version_arn:
+                calls += 1
+                errors += record.outcome != "ok"
+                merge(durations, {bucket(record.duration_ms): 1.0})
+        if not records:  # what is older than the ledger keeps is gone
+            break
+    return Watched(end, calls, errors, durations)
 
 
 def observed(watched: Watched) -> Observed:

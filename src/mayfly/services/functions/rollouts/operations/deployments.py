@@ -31,7 +31,9 @@ class DeploymentOperations:
     @operation("CreateDeployment")
     async def create(self, context: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         requests.refuse_others(params)
-        application, group_name = params["applicationName"], params.get("deploymentGroupName", "")
+        if not params.get("deploymentGroupName"):
+            raise faults.group_required()
+        application, group_name = params["applicationName"], params["deploymentGroupName"]
         content = _content(params.get("revision"))
         spec = appspec.parse(content)
         function = self._home.parse(spec.function).name
@@ -61,7 +63,7 @@ class DeploymentOperations:
             )
             if other := repository.under_way(tx, rollout):
                 raise faults.busy(group_name, other)
-            if obstacle := moving.first_obstacle(tx, rollout):
+            if obstacle := moving.first_obstacle(tx, rollout, self._home):
                 raise faults.invalid_revision(obstacle)
             self._rollouts.begin(tx, rollout)
 
