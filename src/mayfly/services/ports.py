@@ -189,11 +189,16 @@ class QueueSource(Protocol):
 
     async def receive(self, queue_arn: str, most: int, wait_s: float) -> Sequence[HeldMessage]:
         """Up to `most` messages, as soon as there are any, none after `wait_s` (≤ 20); of a FIFO queue, in order and
-        none that follows one in flight. `ServiceError` when there is no such queue."""
+        none that follows one in flight. `ServiceError` when there is no such queue. Nothing is held for who is
+        cancelled."""
 
     def delete(self, tx: Tx, queue_arn: str, handles: Sequence[str]) -> int:
         """Delete messages that are held, as part of the caller's transaction; how many were. Fewer than there are
         handles: the others are held no more, and may have been received again."""
+
+    def give_back(self, tx: Tx, queue_arn: str, handles: Sequence[str]) -> int:
+        """Make messages visible that nobody has looked at, as if they had not been received; how many were held still.
+        Their handles must not be used any more."""
 
     def hold(self, tx: Tx, queue_arn: str, handles: Sequence[str], visibility_s: int) -> int:
         """Hold messages until `visibility_s` from now, 0 to give them back; of how many that was possible."""

@@ -56,6 +56,29 @@ class Holding:
         )
         tx.many(statements.DELETE_UNOWNED_BODY, [{"id": each.id} for each in mine])
 
+    def undo(self, tx: Tx, queue: Queue, handles: Sequence[Handle], outcome: Outcome) -> int:
+        """Make those messages that are held visible as if they had not been delivered; of how many that was possible.
+
+        Who holds a handle must have no use for it any more: the next delivery has the same count.
+        """
+        now = self._now()
+        undone = fresh = 0
+        for handle in handles:
+            params = {"id": handle.id, "store": queue.store, "receives": handle.receives, "now": now}
+            if handle.store != queue.store or not tx.run(statements.UNDO_HOLD, params):
+                continue
+            undone += 1
+            fresh += handle.receives == 1
+            row = tx.one(statements.FIND_HELD, {"id": handle.id, "store": queue.store}) if queue.fifo else None
+            if row is not None:
+                outcome.groups.add(row[2])
+        if fresh:
+            tx.run(statements.ADD_TO_STORE, {"no": queue.store, "messages": 0, "received": -fresh})
+        if undone and not queue.fifo:
+            board, key = self._board, queue.key
+            tx.after_commit(lambda: board.arrived(key, undone))
+        return undone
+
     def change(self, tx: Tx, queue: Queue, handle: Handle, text: str, visibility_s: int, outcome: Outcome) -> None:
         """Make the message visible in `visibility_s`; `ServiceError`."""
         now = self._now()

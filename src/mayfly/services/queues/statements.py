@@ -72,6 +72,12 @@ SELECT_OF_GROUP = f"SELECT {_COLUMNS} WHERE m.group_no = :group_no ORDER BY m.id
 SELECT_HELD = f"SELECT {_COLUMNS} WHERE m.id = :id AND m.store = :store AND m.receives = :receives AND m.due_at > :now"
 EARLIEST = "SELECT min(due_at) FROM queues_message WHERE store = :store AND due_at > :now"
 HOLD = "UPDATE queues_message SET due_at = :until, receives = :receives, first_at = :first_at WHERE id = :id"
+# As if it had not been delivered.
+UNDO_HOLD = """
+UPDATE queues_message SET due_at = :now, receives = receives - 1,
+    first_at = CASE WHEN receives = 1 THEN NULL ELSE first_at END
+WHERE id = :id AND store = :store AND receives = :receives AND due_at > :now
+"""
 SET_DUE = "UPDATE queues_message SET due_at = :due_at WHERE id = :id"
 FIND_HELD = "SELECT due_at, receives, group_no FROM queues_message WHERE id = :id AND store = :store"
 DELETE_HELD = (

@@ -381,3 +381,22 @@ async def test_a_queue_that_is_deleted_is_a_problem_until_it_is_there_again(at: 
     await at.send("a")
     await at.emptied()
     assert bodies(at.batches[0]) == ["a"]
+
+
+async def test_what_was_taken_ahead_is_no_delivery_when_the_mapping_is_changed(at: MappingStage) -> None:
+    gate = asyncio.Event()
+    at.stage.engine.before = gate.wait
+    await at.send(*(str(number) for number in range(60)))
+    uuid = (await at.map(BatchSize=1, ScalingConfig={"MaximumConcurrency": 2}))["UUID"]
+    async with asyncio.timeout(30):
+        while True:
+            if len(at.stage.engine.calls) == 2:
+                break
+            await asyncio.sleep(0)
+    change = asyncio.create_task(at.stage.call("UpdateEventSourceMapping", UUID=uuid, BatchSize=2))
+    await change
+    gate.set()
+    await at.emptied()
+    counts = {record["attributes"]["ApproximateReceiveCount"] for batch in at.batches for record in batch}
+    assert counts == {"1"}
+    assert sorted(int(body) for batch in at.batches for body in bodies(batch)) == list(range(60))

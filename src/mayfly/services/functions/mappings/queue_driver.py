@@ -64,7 +64,7 @@ class QueueDriver:
         return len(kept)
 
     async def give_back(self, batch: Batch) -> None:
-        await self._hold(batch.records, 0)
+        await self._give_back(batch.records)
 
     async def release(self, batch: Batch) -> None:
         """Messages become visible when their time is over."""
@@ -72,7 +72,7 @@ class QueueDriver:
     async def close(self) -> None:
         gathered, self._gathered = self._gathered, []
         if gathered:
-            await self._hold(gathered, 0)
+            await self._give_back(gathered)
 
     def _failed(self, batch: Batch, ran: Ran) -> frozenset[str]:
         ids = [record.id for record in batch.records]
@@ -157,6 +157,11 @@ class QueueDriver:
         self._meter.add("DeletedEventCount", deleted)
         if deleted < len(handles):
             _log.info("%d messages of %s were held no more when they were done", len(handles) - deleted, self._arn)
+
+    async def _give_back(self, records: Sequence[Record]) -> None:
+        """Nobody has seen them: that they were received does not count."""
+        handles = [record.handle for record in records]
+        await self._store.write(lambda tx: self._queues.give_back(tx, self._arn, handles))
 
     async def _hold(self, records: Sequence[Record], visibility_s: int) -> None:
         handles: list[Any] = [record.handle for record in records]
