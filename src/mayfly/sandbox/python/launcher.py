@@ -145,8 +145,7 @@ class Launcher:
         meta = frame.meta
         pid = os.fork()
         if pid == 0:
-            wrapped = managed.WRAPPED in meta["argv"][1:]
-            managed.become(runtime, meta["environment"], meta["directory"], wrapped=wrapped)
+            managed.become(runtime, meta["environment"], meta["directory"], meta["argv"][1:])
         self._numbers[pid] = frame.number
         self._say(frames.LAUNCHED, frame.number, {"pid": pid})
 

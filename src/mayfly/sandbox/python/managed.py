@@ -16,14 +16,16 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NoReturn
 
 from mayfly.sandbox import frames
 from mayfly.sandbox.python import wrappers
 
-WRAPPED = "wrapped"  # said to the launcher of a runtime that the function's wrapper is to execute
+# What may be said to the launcher with the name of a runtime: that the function's wrapper is to execute it, and what
+# tells the function's layers from others.
+WRAPPED, LAYERS = "wrapped", "layers="
 Serve = Callable[[socket.socket], NoReturn]  # become the runtime at the other end of this
 
 CODE = "/var/runtime/.mayfly/sandbox"  # where this lies in sandboxes, beside what it stands on
@@ -43,9 +45,9 @@ class _EndedError(Exception):
     """One of the two others has ended."""
 
 
-def become(serve: Serve, environment: Mapping[str, str], directory: str, *, wrapped: bool) -> NoReturn:
-    """In a fork of the launcher, which has this directory and these variables for it. `wrapped`: the runtime is that of
-    Python, and is executed by the function's wrapper."""
+def become(serve: Serve, environment: Mapping[str, str], directory: str, words: Sequence[str]) -> NoReturn:
+    """In a fork of the launcher, which has this directory and these variables for it. `words`: see above; a runtime
+    that is wrapped is that of Python."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -56,12 +58,12 @@ def become(serve: Serve, environment: Mapping[str, str], directory: str, *, wrap
         mine, theirs = socket.socketpair()
         runtime = os.fork()
         if runtime == 0:
-            _be_runtime(partial(_execute, environment) if wrapped else serve, theirs)
+            _be_runtime(partial(_execute, environment) if WRAPPED in words else serve, theirs)
         signal.signal(signal.SIGTERM, lambda number, _: os.kill(runtime, number))
         os.dup2(mine.fileno(), CONTROL)
         _keep_only(CONTROL)
         try:
-            _Between(socket.socket(fileno=CONTROL), environment, directory).run()
+            _Between(socket.socket(fileno=CONTROL), environment, directory).run(words)
         except (_EndedError, OSError, frames.FrameError):
             os.close(CONTROL)  # so that the runtime ends as well
         _, status = os.waitpid(runtime, 0)
@@ -113,13 +115,15 @@ class _Between:
         self._decoder = frames.Decoder()
         self._api = _Api(environment["AWS_LAMBDA_RUNTIME_API"], control)
 
-    def run(self) -> None:
+    def run(self, words: Sequence[str]) -> None:
         """Until one of them ends: `_EndedError`, or OSError."""
         heard = self._heard()
+        layers = [word[len(LAYERS) :] for word in words if word.startswith(LAYERS)]
         meta = {
             "handler": self._environment.get("_HANDLER", ""),
             "environment": dict(self._environment),
             "task_root": self._directory,
+            **({"layers": layers[0]} if layers else {}),
         }
         self._control.sendall(frames.encode(frames.INIT, meta))
         for frame in heard:

@@ -17,7 +17,7 @@ from mayfly.policy.egress import variables as egress_variables
 from mayfly.sandbox import frames, rubies
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.java import launch
-from mayfly.sandbox.python.managed import WRAPPED
+from mayfly.sandbox.python.managed import LAYERS, WRAPPED
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import capacity, image_process, runtimes, tracing, variables
@@ -273,10 +273,12 @@ class TargetFactory:
         """
         if choice.contract != "frames" or choice.template == artifacts.NAME or self._isolation == "process":
             return ()
+        tree = self._layers.tree(configuration.layers)
+        layers = () if tree is None else (LAYERS + tree.name,)
         wrapper = (configuration.environment or {}).get("AWS_LAMBDA_EXEC_WRAPPER")
         if wrapper and configuration.runtime in runtimes.PYTHON:
-            return frames.MANAGED, WRAPPED
-        return (frames.MANAGED,) if any(layer.extends for layer in configuration.layers) else ()
+            return frames.MANAGED, WRAPPED, *layers
+        return (frames.MANAGED, *layers) if any(layer.extends for layer in configuration.layers) else ()
 
     def _java(self, runs: Function | Version, java: Path, launcher: Path) -> tuple[str, ...]:
         """What runs a function of Java; a wrapper of its own, as on AWS, starts it."""

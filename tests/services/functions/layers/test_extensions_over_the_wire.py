@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import PlatformProcess
+from tests.conftest import RUNTIMES, PlatformProcess
 from tests.engine.programs import ASK
 from tests.services.functions.stage import zipped
 from tests.services.functions.test_functions_over_the_wire import Deploy, deploy, functions, invoke, role
+from tests.services.functions.test_node_over_the_wire import CACHED, LARGE
 
 from .test_layers_over_the_wire import EXTENSION, RUNTIME, Publish, archive, heard, publish
 
@@ -112,6 +113,26 @@ def test_a_function_of_node_has_extensions_and_streams_beside_them(
         got = b"".join(one["PayloadChunk"]["Payload"] for one in events if "PayloadChunk" in one)
         assert got == b"part" * 3 * event["times"]
         assert ("ErrorCode" not in events[-1]["InvokeComplete"]) == complete
+
+
+@pytest.mark.parametrize("extended", [True, False])
+def test_modules_compiled_for_a_package_and_its_layers_are_found(
+    functions: Any, deploy: Deploy, publish: Publish, *, extended: bool
+) -> None:
+    if not RUNTIMES.is_dir() and not os.environ.get("CI"):
+        pytest.skip("no Node.js here that keeps what it compiled")
+    layer = publish({"extensions/listener": EXTENSION} if extended else {"nodejs/node_modules/large/index.js": LARGE})
+    files: dict[str, str | bytes] = {"index.js": CACHED, "large.js": LARGE}
+    name = deploy(
+        Code={"ZipFile": zipped(files)}, Layers=[layer], Runtime="nodejs22.x", Handler="index.handler", MemorySize=128
+    )
+    for memory_mb in (128, 256):
+        functions.update_function_configuration(FunctionName=name, MemorySize=memory_mb)
+        told = invoke(functions, name, {})["Payload"]
+        assert told["answer"] == 42
+        assert told["files"] >= 2  # and what the runtime itself looks for layers with
+        assert told["at"].startswith("/var/task/.mayfly-node/")
+        assert len(told["at"].rpartition(".")[2]) == 64  # the layer's name
 
 
 def test_errors_ends_and_output_are_the_functions_own(functions: Any, python: Callable[..., str]) -> None:

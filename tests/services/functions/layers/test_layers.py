@@ -1,5 +1,6 @@
 """Layers as resources, their policies, and functions that use them, on a stage."""
 
+import asyncio
 import io
 import os
 import zipfile
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mayfly.services.contract import ONCE
 from mayfly.settings import FunctionLimits
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.stage import ACCOUNT, REGION, Stage, zipped
@@ -365,3 +367,20 @@ async def test_lists_leave_out_a_description_that_there_is_not(stage: Stage) -> 
     found = (await stage.call("ListLayerVersions", LayerName="shared"))["LayerVersions"]
     assert [one.get("Description") for one in found] == ["d", None]
     assert (await stage.call("GetLayerVersion", LayerName="shared", VersionNumber=1))["Description"] == ""
+
+
+async def test_versions_that_are_published_at_the_same_time_have_numbers_of_their_own(stage: Stage) -> None:
+    arns = await asyncio.gather(*(publish(stage, "shared", zipped({"n": str(n)})) for n in range(10)))
+    assert sorted(int(arn.rpartition(":")[2]) for arn in arns) == list(range(1, 11))
+
+
+async def test_a_publisher_that_says_the_same_again_gets_what_it_published(stage: Stage) -> None:
+    async def said(token: str | None) -> int:
+        handler = stage.functions.service.operations["PublishLayerVersion"]
+        context = stage.context({ONCE: token} if token is not None else None)
+        version: int = (await handler(context, {"LayerName": "l", "Content": {"ZipFile": zipped()}}))["Version"]
+        return version
+
+    assert [await said(token) for token in ("a", "a", None, "b", "a")] == [1, 1, 2, 3, 1]
+    await stage.call("DeleteLayerVersion", LayerName="l", VersionNumber=1)
+    assert await said("a") == 4

@@ -93,17 +93,18 @@ def test_a_function_imports_from_its_layers_in_the_order_of_aws(
         "import sys, os, first, second, both\n"
         "def handler(event, context):\n"
         "    return [first.__file__, second.__file__, both.WHO, os.environ['PATH'].split(':')[-1],\n"
-        "            [p for p in sys.path if p.startswith(('/opt', '/var/task'))]]\n"
+        "            [p for p in sys.path if p.startswith(('/opt', '/var/task'))],\n"
+        "            [os.path.exists(m.__cached__) for m in (first, second, both)]]\n"
     )
     site = f"python/lib/{RUNTIME}/site-packages"
     one = publish({"python/first.py": "", f"{site}/second.py": "", "python/both.py": "WHO = 'plain'\n"})
     two = publish({f"{site}/both.py": "WHO = 'site'\n"})
     name = deploy(Code={"ZipFile": zipped({"app.py": code})}, Layers=[one, two], Runtime=RUNTIME)
-    first, second, both, last, path = invoke(functions, name, {})["Payload"]
+    first, second, both, last, path, compiled = invoke(functions, name, {})["Payload"]
     if os.geteuid() == 0:  # else the machine's own file system is in sight
         assert (first, second, last) == ("/opt/python/first.py", f"/opt/{site}/second.py", "/opt/bin")
         assert path == ["/var/task", f"/opt/{site}", "/opt/python"]
-    assert both == "site"
+    assert (both, compiled) == ("site", [True, True, True])
 
 
 @pytest.mark.root
