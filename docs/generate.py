@@ -28,6 +28,7 @@ NAMES = {
     "telemetry": ("logs", "Amazon CloudWatch Logs"),
     "metrics": ("cloudwatch", "Amazon CloudWatch"),
     "pipes": ("pipes", "Amazon EventBridge Pipes"),
+    "autoscaling": ("application-autoscaling", "Application Auto Scaling"),
     "schedules": ("scheduler", "Amazon EventBridge Scheduler"),
     "stacks": ("cloudformation", "AWS CloudFormation"),
     "identity": ("iam", "AWS IAM"),

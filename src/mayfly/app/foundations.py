@@ -25,6 +25,7 @@ MIGRATED = (
     "mayfly.images",
     "mayfly.metering",
     "mayfly.sandboxes",
+    "mayfly.services.autoscaling",
     "mayfly.services.events",
     *features.MIGRATED,
     "mayfly.services.identity",

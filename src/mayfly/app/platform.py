@@ -31,6 +31,8 @@ from mayfly.outgoing.client import Outgoing
 from mayfly.policy.outgoing import parse as reach_of
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.denials import Denials
+from mayfly.services.autoscaling.event_targets import PolicyTargets
+from mayfly.services.autoscaling.service import AutoscalingService
 from mayfly.services.contract import Service
 from mayfly.services.functions.parts import Outside
 from mayfly.services.identity.access import guarded
@@ -143,9 +145,19 @@ async def _built(
     targets.add("lambda", compute.functions.event_targets)
     targets.add("logs", base.logs.event_targets)
     tables = TablesService(base.store, base.clock)
+    scaling = AutoscalingService(
+        base.store,
+        base.clock,
+        base.settings.account,
+        base.settings.region,
+        sdk_calls,
+        compute.functions.provisioned,
+        base.info.url,
+    )
+    targets.add("autoscaling", PolicyTargets(scaling.scaler.wake))
     workers = compute.workers(base)
     below: list[Service] = [*compute.functions.services, objects, tables, base.logs]
-    below += [base.identity.iam, base.identity.sts, *messaging.services, watching.metrics]
+    below += [base.identity.iam, base.identity.sts, *messaging.services, watching.metrics, scaling]
     if workers is not None:
         below = [workers.settling(service) for service in below]
     models = Models()
@@ -169,6 +181,7 @@ async def _built(
     await messaging.start()
     life.background(messaging.run(), "messaging")
     life.background(watching.run(), "watching")
+    life.background(scaling.run(), "autoscaling")
     await life.start(stacks.start, stacks.stop)
     await life.start(compute.sandboxes.open, compute.sandboxes.close)
     life.background(tables.run(), "tables")

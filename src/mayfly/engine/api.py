@@ -330,6 +330,9 @@ class Engine(Protocol):
     def provisioned(self, key: str) -> Provisioned | None:
         """How that stands; None when nothing is provisioned for this target."""
 
+    def peak(self, key: str) -> int:
+        """The most of them that ran calls at a time, since this was asked last."""
+
     def bound(self, key: str, instances: int | None) -> None:
         """No more than this many instances of a target from now on; None: any number.
 

@@ -146,6 +146,9 @@ class LocalEngine:
     def provisioned(self, key: str) -> Provisioned | None:
         return self._placement.standby.view(key)
 
+    def peak(self, key: str) -> int:
+        return self._placement.standby.peak(key)
+
     async def prepare(self, target: Target) -> Prepared:
         return await self._templates.prepare(target)
 

@@ -42,6 +42,7 @@ class _Standing:
     busy: dict[str, Instance] = field(default_factory=dict)
     ready: list[Instance] = field(default_factory=list)  # a stack, like the idle instances of a pool
     old: set[str] = field(default_factory=set)  # those of `busy` and `ready` that are to be replaced
+    peak: int = 0  # the most that were busy at a time, since somebody asked
     failures: int = 0  # one after another
     failure: str | None = None
     retry: asyncio.TimerHandle | None = None
@@ -115,6 +116,14 @@ class Standby:
             return None
         return Provisioned(standing.wanted, standing.living, standing.failure)
 
+    def peak(self, key: str) -> int:
+        """The most instances of a target that ran calls at a time, since this was asked last."""
+        standing = self._targets.get(key)
+        if standing is None:
+            return 0
+        peak, standing.peak = standing.peak, len(standing.busy)
+        return peak
+
     def count(self, key: str) -> int:
         """How many instances a target has for this, made or being made."""
         standing = self._targets.get(key)
@@ -143,6 +152,7 @@ class Standby:
             return None
         instance = standing.ready.pop()
         standing.busy[instance.id] = instance
+        standing.peak = max(standing.peak, len(standing.busy))
         return instance
 
     def ready(self, instance: Instance) -> bool:
@@ -164,6 +174,7 @@ class Standby:
         if standing is not None and standing.starting.pop(instance.id, None) is not None:
             self._forget_failure(standing)
             standing.busy[instance.id] = instance
+            standing.peak = max(standing.peak, len(standing.busy))
             self._fill(standing)
 
     # Renewal.

@@ -337,6 +337,14 @@ class FunctionCounts(Protocol):
         """Add to a metric, now. What was counted within a second of a crash may be lost; it says nothing of work."""
 
 
+class ProvisionedUse(Protocol):
+    """Given by functions, used by autoscaling: how much of what is kept ready is used."""
+
+    async def use(self, function: str, qualifier: str) -> tuple[int, int] | None:
+        """How many provisioned instances of a version or alias ran calls at a time, at most, since this was asked last;
+        and how many there are. None where none are asked for."""
+
+
 class AlarmStates(Protocol):
     """Given by metrics, used by functions: how alarms stand."""
 
@@ -406,6 +414,7 @@ __all__ = [
     "ObjectSink",
     "Operations",
     "PlatformEvents",
+    "ProvisionedUse",
     "QueueMessage",
     "QueueSink",
     "QueueSource",

@@ -161,6 +161,9 @@ class ScriptedEngine:
     def bound(self, key: str, instances: int | None) -> None:
         self.bounds[key] = instances
 
+    def peak(self, key: str) -> int:
+        return 0
+
     def limit(self, fleet: str, processors: float | None) -> None:
         self.limits[fleet] = processors
 

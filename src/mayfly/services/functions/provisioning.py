@@ -16,7 +16,7 @@ from mayfly.services.contract import ServiceError
 from mayfly.services.functions import canary, version_repository
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.engine_targets import FunctionTarget
-from mayfly.services.functions.model import Alias, Version
+from mayfly.services.functions.model import Alias, Function, Version
 from mayfly.store.api import Reader, Store, StoreClosedError, Tx
 
 Status = Literal["IN_PROGRESS", "READY", "FAILED"]
@@ -93,6 +93,19 @@ class Provisioner:
     def allocation(self, subject: Version | Alias) -> Allocation:
         """How far what `subject` asks for has come."""
         return self._allocation(subject.function_name, parts(subject))
+
+    async def use(self, function: str, qualifier: str) -> tuple[int, int] | None:
+        """See `ports.ProvisionedUse`."""
+        subject = await self._store.read(lambda reader: version_repository.resolve(reader, function, qualifier))
+        if subject is None or isinstance(subject.subject, Function) or subject.subject.provisioned is None:
+            return None
+        peak = there = 0
+        for version in parts(subject.subject):
+            if told := self._told.get(function, {}).get(version):
+                view = self._engine.provisioned(told[0].key)
+                there += view.available if view is not None else 0
+                peak += self._engine.peak(told[0].key)
+        return min(peak, there), there
 
     def kept(self, version: Version) -> Allocation:
         """How far what its scaling configuration asks for has come."""

@@ -213,7 +213,7 @@ class FunctionsService:
         self.catalog = catalog = Catalog(
             store, home, preparing, image_source, targets, engine, lambda: secrets.randbits(64), variables
         )
-        self._provisioner = provisioner = Provisioner(store, catalog, engine)
+        self.provisioned = self._provisioner = provisioner = Provisioner(store, catalog, engine)
         self._publisher = publisher = Publisher(
             store, blobs, catalog, engine, provisioner, home, clock, image_source, variables
         )

@@ -26,7 +26,9 @@ from mayfly.services.metrics.model import (
 
 _QUERY_ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 _MISSING = ("breaching", "notBreaching", "ignore", "missing")
-_ACTIONS = re.compile(r"arn:aws:(?:lambda:[^:]*:[^:]*:function:.+|sns:[^:]*:[^:]*:.+)")
+_ACTIONS = re.compile(
+    r"arn:aws:(?:lambda:[^:]*:[^:]*:function:.+|sns:[^:]*:[^:]*:.+|autoscaling:[^:]*:[^:]*:scalingPolicy:.+)"
+)
 MAX_ALARM_SPAN_S = 7 * 86_400
 
 
@@ -216,7 +218,9 @@ def _common(request: Mapping[str, Any], now: float) -> dict[str, Any]:
     }
     for action in [one for told in actions.values() for one in told]:
         if not _ACTIONS.fullmatch(action):
-            raise faults.validation(f"Invalid arn syntax: {action}. Mayfly takes functions and topics as actions.")
+            raise faults.validation(
+                f"Invalid arn syntax: {action}. Mayfly takes functions, topics and scaling policies as actions."
+            )
     return {
         "name": request["AlarmName"],
         "revision": 1,

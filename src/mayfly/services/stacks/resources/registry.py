@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from mayfly.services.stacks.resources.autoscaling_policy import ScalingPolicy
+from mayfly.services.stacks.resources.autoscaling_target import ScalableTarget
 from mayfly.services.stacks.resources.base import ResourceType
 from mayfly.services.stacks.resources.cloudwatch_alarm import Alarm
 from mayfly.services.stacks.resources.codedeploy_application import Application
@@ -48,6 +50,8 @@ def resource_types() -> Mapping[str, ResourceType]:
         Queue(),
         QueuePolicy(),
         Role(),
+        ScalableTarget(),
+        ScalingPolicy(),
         Table(),
         Url(),
         Version(),
