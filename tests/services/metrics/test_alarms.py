@@ -196,7 +196,7 @@ async def test_an_alarm_that_is_put_again_keeps_its_state_and_tags(metrics: Metr
         ({"DatapointsToAlarm": 2}, "DatapointsToAlarm"),
         ({"TreatMissingData": "sometimes"}, "Option sometimes is not supported"),
         ({"Period": 90}, "Period must be"),
-        ({"AlarmActions": ["arn:aws:automate:us-east-1:ec2:stop"]}, "functions and topics"),
+        ({"AlarmActions": ["arn:aws:automate:us-east-1:ec2:stop"]}, "functions, topics and scaling policies"),
         ({"ComparisonOperator": "GreaterThanUpperThreshold"}, "anomaly detection"),
         ({"Period": 3600, "EvaluationPeriods": 200}, "7 days"),
         ({"ExtendedStatistic": "p99"}, "Exactly one of"),
