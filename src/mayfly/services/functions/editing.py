@@ -175,10 +175,10 @@ class Editor:
                 raise faults.stale_revision(revision_call)
             new = msgspec.structs.replace(change(old, tx), revision_id=revision_id)
             if isinstance(new, Function):
-                repository.update(tx, new)
+                repository.update(tx, self._variables.sealed(new))
                 self._catalog.written(tx, new)
             elif isinstance(new, Version):
-                version_repository.update_version(tx, new)
+                version_repository.update_version(tx, self._variables.sealed(new))
                 self._catalog.changed(tx, new)
             else:
                 version_repository.update_alias(tx, new)

@@ -4,9 +4,10 @@ Each kind of record has a level, by its kind and by whether it tells of success;
 written. Called by the `Recorder`, in the place of `report`.
 """
 
-import json
 import re
 from collections.abc import Mapping
+
+import msgspec
 
 from mayfly.clock import iso_millis
 from mayfly.engine.api import Call, Failure, Outcome
@@ -125,7 +126,7 @@ def _record(target: FunctionTarget, at: float, kind: str, level: str, about: obj
     assert target.logs is not None
     if _ORDER[level] < _ORDER[target.logs.system]:
         return []
-    text = json.dumps({"time": iso_millis(at), "type": kind, "record": about}, separators=(",", ":"))
+    text = msgspec.json.encode({"time": iso_millis(at), "type": kind, "record": about}).decode()
     return [(int(at * 1000), f"{text}\n")]
 
 
