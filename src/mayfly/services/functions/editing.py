@@ -50,6 +50,7 @@ class Editor:
         self._variables = variables
         self._events = events
         self._store = store
+        self._forgetting: list[Callable[[Tx, str], None]] = []
         self._blobs = blobs
         self._catalog = catalog
         self._publisher = publisher
@@ -187,6 +188,10 @@ class Editor:
 
         return await self._store.write(body)
 
+    def when_deleted(self, forget: Callable[[Tx, str], None]) -> None:
+        """Have `forget` called in the transaction that removes a function, with its name."""
+        self._forgetting.append(forget)
+
     async def delete(self, name: str) -> None:
         """Remove a function and all that hangs on it."""
 
@@ -200,6 +205,8 @@ class Editor:
             version_repository.delete_all(tx, name)
             repository.delete(tx, name)
             self._publisher.forget(tx, name)
+            for forget in self._forgetting:
+                forget(tx, name)
             self._catalog.deleted(tx, name)
             self._tell(tx, old, None)
 

@@ -31,8 +31,6 @@ def check(configuration: Configuration) -> None:
         raise refused("SnapStart")
     if configuration.capacity is not None:
         raise refused("CapacityProviderConfig")
-    if configuration.durable is not None:
-        raise refused("DurableConfig")
 
 
 def refused(what: str) -> ServiceError:

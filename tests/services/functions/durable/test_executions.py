@@ -247,8 +247,17 @@ async def gone(stage: Stage, arn: str) -> None:
                 break
             await asyncio.sleep(0)
     assert (refused.code, refused.message) == ("ResourceNotFoundException", "Durable Execution does not exist")
-    for table in ("executions", "payloads", "operations", "events"):
-        assert await stage.store.read(lambda reader: reader.one(f"SELECT count(*) FROM durable_{table}")) == (0,)  # noqa: B023
+    async with asyncio.timeout(60):
+        while True:
+            if not any([await rows(stage, table) for table in ("executions", "payloads", "operations", "events")]):
+                return
+            await asyncio.sleep(0)
+
+
+async def rows(stage: Stage, table: str) -> int:
+    found = await stage.store.read(lambda reader: reader.one(f"SELECT count(*) FROM durable_{table}"))
+    assert found is not None
+    return int(found[0])
 
 
 # Callbacks.
@@ -478,6 +487,38 @@ async def test_what_nobody_waits_for_leaves_its_input_with_the_dead_letters(play
     }
     await stage.call("Invoke", FunctionName="f:$LATEST", Payload=b"{}")
     assert len(stage.topics.accepted) == 1, "who waited has heard of it"
+
+
+async def test_a_function_that_is_deleted_takes_its_executions_with_it(player: Player, stage: Stage) -> None:
+    player.scripts = [waits, finish]
+    running = await player.begin()
+    await player.happens(running, "InvocationCompleted")
+    await player.become(await player.begin(), "SUCCEEDED")
+    await stage.call("DeleteFunction", FunctionName="f")
+    await gone(stage, running)
+    told = [detail["status"] for _, detail in stage.told.events if detail.get("durableExecutionArn") == running]
+    assert told == ["RUNNING", "STOPPED"]
+    await stage.create("f", DurableConfig={"ExecutionTimeout": 600})
+    listed = await stage.call("ListDurableExecutionsByFunction", FunctionName="f")
+    assert listed == {"DurableExecutions": []}
+
+
+async def test_who_waits_is_told_that_the_platform_stops(player: Player, stage: Stage) -> None:
+    player.scripts = [waits]
+    waiting = asyncio.create_task(stage.call("Invoke", FunctionName="f:$LATEST", Payload=b"{}"))
+    await stage.engine.arrived.wait()
+    await stage.functions.stop(grace_s=0)
+    with pytest.raises(ServiceError, match="the platform is stopping"):
+        await waiting
+
+
+async def test_an_execution_serves_the_tenant_that_it_was_started_for(player: Player, stage: Stage) -> None:
+    await stage.create("t", DurableConfig={"ExecutionTimeout": 60}, TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
+    player.scripts = [waits, finish]
+    arn = await player.begin(FunctionName="t", TenantId="blue")
+    await player.happens(arn, "InvocationCompleted")
+    stage.pass_time(60)
+    assert {call.tenant for _, call in stage.engine.calls} == {"blue"}
 
 
 # Chains.

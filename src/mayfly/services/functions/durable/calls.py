@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol
 
+from mayfly.engine.api import EngineClosedError
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.catalog import Entry
@@ -56,7 +57,7 @@ class DurableCalls:
             return Invocation(Result(b"", failed=False), b"", execution.began.version, durable_arn=execution.began.arn)
         with self._executions.watching(execution_id, ended.set):
             execution = await self._store.write(lambda tx: self._start(tx, entry, asked, version, execution_id))
-            if execution.began.execution_id == execution_id:
+            if execution.began.execution_id == execution_id and not self._executions.stopping:
                 await ended.wait()
         outcome = await self._end_of(execution)
         payload, failed = envelope.reply(outcome)
@@ -71,6 +72,9 @@ class DurableCalls:
                 outcome = await self._store.read(lambda reader: repository.outcome(reader, execution_id))
                 if outcome is not None:
                     return outcome
+                if self._executions.stopping:
+                    raise EngineClosedError("the platform is stopping; the execution goes on with its next start")
+                ended.clear()
                 await ended.wait()
 
     def _start(self, tx: Tx, entry: Entry, asked: Asked, version: str, execution_id: str) -> Execution:

@@ -93,6 +93,7 @@ class Executions:
         self._set_tick = set_tick
         self._letters = letters
         self._watchers: dict[str, list[Callable[[], None]]] = {}
+        self.stopping = False  # nobody will hear of an end any more in this process
 
     @contextmanager
     def watching(self, execution_id: str, ended: Callable[[], None]) -> Iterator[None]:
@@ -104,6 +105,12 @@ class Executions:
             self._watchers[execution_id].remove(ended)
             if not self._watchers[execution_id]:
                 del self._watchers[execution_id]
+
+    def stop_watching(self) -> None:
+        """Let everybody who waits look, and see that the platform is stopping."""
+        self.stopping = True
+        for execution_id in list(self._watchers):
+            self._ended(execution_id)
 
     def watched(self, execution_id: str) -> bool:
         """Whether somebody waits for its end in this process."""
@@ -223,7 +230,8 @@ class Executions:
             ended()
 
     def _count(self, function: str, metric: str) -> None:
-        self._counts.count(metric, [("FunctionName", function)])
+        self._counts.count(metric, ())
+        self._counts.count(metric, (("FunctionName", function),))
 
     def _emit(self, turn: Turn) -> None:
         began = turn.began
@@ -271,6 +279,14 @@ class Executions:
         turn.tell("ExecutionResumed", payload=reason, details={"ResumeRequestTimestamp": turn.now})
         if paused:
             self._emit(turn)
+
+    def remove(self, turn: Turn) -> None:
+        """End an execution if need be, and have all of it removed. Settles the turn."""
+        if turn.ended_at is None:
+            self.close(turn, "STOPPED", Outcome(error=Error("The function was deleted.")))
+        turn.status = "DELETING"
+        self.settle(turn)
+        repository.remove_begins(turn.tx, turn.execution_id)
 
     def find(self, tx: Tx, execution_id: str) -> Execution:
         """`ServiceError` ResourceNotFoundException."""

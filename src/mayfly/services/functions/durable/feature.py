@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from mayfly.services.functions.asynchronous import default_concurrency
-from mayfly.services.functions.durable import chaining, executions
+from mayfly.services.functions.durable import chaining, executions, removal
 from mayfly.services.functions.durable.calls import DurableCalls
 from mayfly.services.functions.durable.carrying import Carrying
 from mayfly.services.functions.durable.chaining import Chaining
@@ -16,6 +16,7 @@ from mayfly.services.functions.durable.letters import DeadLetters
 from mayfly.services.functions.durable.operations.callbacks import CallbackOperations
 from mayfly.services.functions.durable.operations.checkpointing import CheckpointOperations
 from mayfly.services.functions.durable.operations.executions import ExecutionOperations
+from mayfly.services.functions.durable.removal import Removal
 from mayfly.services.functions.durable.running import Worker
 from mayfly.services.functions.durable.timers import Timers
 from mayfly.services.functions.parts import Parts
@@ -46,11 +47,14 @@ class DurableFunctions:
             self.executions,
             Invocations(self.executions, queue),
         )
+        removing = Removal(store, queue, self.executions)
+        parts.editor.when_deleted(removing.begin)
         at_once = default_concurrency(os.cpu_count() or 1)
         self._workers = (
             Worker(queue, executions.QUEUE, at_once, carrying.execution),
             Worker(queue, executions.WAITED, parts.settings.limits.account_concurrency, carrying.waited),
             Worker(queue, chaining.QUEUE, at_once, carrying.call),
+            Worker(queue, removal.QUEUE, 1, removing.carry),
         )
         self.operations: Sequence[object] = (
             CheckpointOperations(parts.home, store, self.executions, Checkpoints(self.executions, chained), chained),
@@ -72,6 +76,7 @@ class DurableFunctions:
 
     async def stop(self, grace_s: float) -> None:
         """Begin nothing more, and see invocations to their end for `grace_s`; what is cut short is made again."""
+        self.executions.stop_watching()
         for worker in self._workers:
             worker.finish()
         if self._tasks:

@@ -36,5 +36,5 @@ class DeadLetters:
             self._targets.accept(tx, arn, given, TargetOptions(attributes=said, trace_header=began.trace_id))
         except ServiceError as refused:
             _log.warning("the dead letter of %s was refused by %s: %s", began.arn, arn, refused)
-            where = [("FunctionName", began.function)]
+            where = (("FunctionName", began.function),)
             tx.after_commit(lambda: self._counts.count("DeadLetterErrors", where))

@@ -100,9 +100,10 @@ def outcome(reader: Reader, execution_id: str) -> Outcome | None:
     return _outcome(row[0]) if row else None
 
 
-def ids_of(reader: Reader, function: str, limit: int) -> list[str]:
-    """Some executions of a function that nobody removes yet."""
-    return [row[0] for row in reader.all(statements.OF_FUNCTION, {"function": function, "limit": limit})]
+def of_function(reader: Reader, function: str, until: float, limit: int) -> list[Execution]:
+    """Some executions of a function that began by `until` and that nobody removes yet."""
+    rows = reader.all(statements.OF_FUNCTION, {"function": function, "until": until, "limit": limit})
+    return [found for row in rows if (found := _execution(row)) is not None]
 
 
 def _execution(row: Row | None) -> Execution | None:

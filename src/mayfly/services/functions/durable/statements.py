@@ -29,11 +29,8 @@ OLDEST = f"""{_MATCHING}
 ORDER BY started_at, execution_id LIMIT :limit
 """
 OF_FUNCTION = """
-SELECT execution_id FROM durable_executions WHERE function_name = :function AND status <> 'DELETING' LIMIT :limit
-"""
-COUNT_OPEN = """
-SELECT count(*) FROM durable_executions
-WHERE function_name = :function AND status IN ('RUNNING', 'PAUSING', 'PAUSED')
+SELECT began, status, state, ended_at FROM durable_executions
+WHERE function_name = :function AND started_at <= :until AND status <> 'DELETING' LIMIT :limit
 """
 
 PUT_PAYLOAD = """

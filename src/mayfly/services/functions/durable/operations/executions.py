@@ -37,7 +37,7 @@ class ExecutionOperations:
         data = params.get("IncludeExecutionData", True)
 
         def body(reader: Reader) -> dict[str, object]:
-            execution = _there(repository.find(reader, execution_id))
+            execution = _there(repository.find(reader, execution_id), params["DurableExecutionArn"])
             given = repository.given(reader, execution_id).decode() if data else None
             outcome = repository.outcome(reader, execution_id) if data else None
             return shapes.execution(execution, given, outcome, data=data)
@@ -56,7 +56,7 @@ class ExecutionOperations:
             raise invalid_parameter("Invalid Marker") from error
 
         def body(reader: Reader) -> dict[str, object]:
-            _there(repository.find(reader, execution_id))
+            _there(repository.find(reader, execution_id), params["DurableExecutionArn"])
             found = repository.events(reader, execution_id, first, most + 1, backwards=backwards)
             shown = [
                 shapes.event(event, number, _kept(reader, execution_id, event) if data else None, data=data)
@@ -119,7 +119,7 @@ class ExecutionOperations:
         client_token = params.get("ClientToken")
 
         def body(tx: Tx) -> None:
-            execution = _there(repository.find(tx, execution_id))
+            execution = _there(repository.find(tx, execution_id), params["DurableExecutionArn"])
             if execution.status in ("PAUSING", "PAUSED") and _repeated(execution, client_token):
                 return
             if execution.status != "RUNNING":
@@ -141,7 +141,7 @@ class ExecutionOperations:
         client_token = params.get("ClientToken")
 
         def body(tx: Tx) -> None:
-            execution = _there(repository.find(tx, execution_id))
+            execution = _there(repository.find(tx, execution_id), params["DurableExecutionArn"])
             if execution.status == "RUNNING" and _repeated(execution, client_token):
                 return
             if execution.status not in ("PAUSING", "PAUSED"):
@@ -159,20 +159,19 @@ class ExecutionOperations:
         execution_id = names.execution_id(self._home, params["DurableExecutionArn"])
 
         def body(tx: Tx) -> float:
-            execution = _there(repository.find(tx, execution_id))
+            execution = _there(repository.find(tx, execution_id), params["DurableExecutionArn"])
             if execution.open:
                 raise _wrong_status(execution, "deleted")
             turn = Turn(tx, execution, self._executions.clock.now())
-            turn.status = "DELETING"
-            self._executions.settle(turn)
-            repository.remove_begins(tx, execution_id)
+            self._executions.remove(turn)
             return turn.now
 
         return {"DeletionRequestTimestamp": utc(await self._store.write(body))}
 
 
-def _there(execution: Execution | None) -> Execution:
-    if execution is None:
+def _there(execution: Execution | None, arn: str) -> Execution:
+    """The execution; `ServiceError` unless it is there, and of that very name."""
+    if execution is None or execution.began.arn != arn:
         raise names.no_such_execution()
     return execution
 
