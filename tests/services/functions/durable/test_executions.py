@@ -496,6 +496,7 @@ async def test_a_function_that_is_deleted_takes_its_executions_with_it(player: P
     await player.become(await player.begin(), "SUCCEEDED")
     await stage.call("DeleteFunction", FunctionName="f")
     await gone(stage, running)
+    await stage.store.write(lambda tx: None)
     told = [detail["status"] for _, detail in stage.told.events if detail.get("durableExecutionArn") == running]
     assert told == ["RUNNING", "STOPPED"]
     await stage.create("f", DurableConfig={"ExecutionTimeout": 600})
@@ -739,6 +740,7 @@ async def test_changes_of_status_are_told_and_counted(player: Player, stage: Sta
     player.scripts = [finish]
     arn = await player.begin(DurableExecutionName="told")
     await player.become(arn, "SUCCEEDED")
+    await stage.store.write(lambda tx: None)  # callbacks of commits come in their order
     told = [detail for kind, detail in stage.told.events if kind == "Durable Execution Status Change"]
     common = {
         "durableExecutionArn": arn,
