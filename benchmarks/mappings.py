@@ -1,8 +1,9 @@
 """A function driven by a queue, in batches of ten: messages a second, from the queue through the function to deletion.
 
 Messages are sent ahead; the clock runs from when the mapping is enabled until the queue is empty, so that polling,
-calls, deletion, logs and usage records are all in it. Beside it, in the same run: the same queue emptied over the wire
-by ReceiveMessage and DeleteMessageBatch without any function, and the function called with events of the same size.
+calls, deletion, logs and usage records are all in it; and once more while messages are sent. Beside it, in the same
+run: the same queue emptied over the wire by ReceiveMessage and DeleteMessageBatch without any function, and the
+function called with events of the same size.
 """
 
 import json
@@ -31,11 +32,13 @@ def mappings(platform: Running, report: Report) -> None:
     make_function(platform, "bench-async", ASYNC, memory_mb=1769)
     _several_at_a_time(platform, "bench-async")
     subjects = {"plain": _Subject(platform, "bench-plain"), "async": _Subject(platform, "bench-async")}
+    kept_up: list[float] = []
     drained: list[float] = []
     called: list[float] = []
     for _ in range(ROUNDS):
         for subject in subjects.values():
             subject.measure()
+        kept_up.append(subjects["plain"].keep_up())
         drained.append(_drain(platform))
         called.append(_calls(platform, "bench-plain"))
     floor = statistics.median(drained)
@@ -50,6 +53,7 @@ def mappings(platform: Running, report: Report) -> None:
             ),
             Row("the server's processor time for one of these", statistics.median(subject.cpu_us), "µs"),
         )
+    report.add(Row("plain, sent by ten over the wire meanwhile: messages", statistics.median(kept_up), "/s"))
     report.add(Row("the same events by Invoke: messages", statistics.median(called) * BATCH, "/s"))
 
 
@@ -83,6 +87,19 @@ class _Subject:
             time.sleep(0.02)
         self.per_second.append(count / elapsed)
         self.cpu_us.append(used / count * 1e6)
+
+    def keep_up(self) -> float:
+        """Messages a second while they are sent, until all of them are gone."""
+        self._lambda.update_event_source_mapping(UUID=self._uuid, Enabled=True)
+        talk, began = sending(self._signer, self._url, BATCH), time.perf_counter()
+        held = conversations.hold(self._platform.port, self._platform.pid, [talk], CONNECTIONS, SECONDS)
+        while self._left():
+            time.sleep(0.02)
+        elapsed = time.perf_counter() - began
+        self._lambda.update_event_source_mapping(UUID=self._uuid, Enabled=False)
+        while self._lambda.get_event_source_mapping(UUID=self._uuid)["State"] != "Disabled":
+            time.sleep(0.02)
+        return held.items / elapsed
 
     def _left(self) -> int:
         found: dict[str, str] = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])["Attributes"]

@@ -79,6 +79,7 @@ class Runner:
         self._mean_s: float | None = None  # that a batch took lately
         self._failures = 0  # of reading the source, in a row
         self._freed = asyncio.Event()
+        self._active = asyncio.Event()  # set while there is anything to decide
         self._finishing = asyncio.Event()
         self._told = (mapping.last_result, -_TELL_EVERY_S)
 
@@ -153,10 +154,13 @@ class Runner:
                 self._period.busy = True
                 return
             self._under_way += 1
+            self._active.set()
             batches.create_task(self._work_on(self._ready.popleft(), batches))
 
     async def _pace(self, batches: asyncio.TaskGroup) -> None:
         while True:
+            await self._active.wait()
+            self._period.began = self._clock.monotonic()
             await asyncio.sleep(PACE_S)
             now, period = self._clock.monotonic(), self._period
             self._period = _Period(now)
@@ -171,6 +175,8 @@ class Runner:
             self._pollers = pollers.step(self._pollers, seen, self._parts.limits)
             self._begin(batches)
             self._freed.set()
+            if not self._under_way and not self._ready and self._pollers.allowed == self._parts.limits.least:
+                self._active.clear()  # a mapping without work costs nothing
 
     async def _work_on(self, batch: Batch, batches: asyncio.TaskGroup) -> None:
         """The boundary around one batch."""
