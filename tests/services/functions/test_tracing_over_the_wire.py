@@ -18,16 +18,20 @@ ACTIVE = {"Mode": "Active"}
 TRACED = """
 import json, os
 import boto3
+from botocore.config import Config
 from aws_xray_sdk.core import patch, xray_recorder
 
 patch(["botocore"])
-functions, queues, topics = (boto3.client(name) for name in ("lambda", "sqs", "sns"))
+functions, queues, topics, buses = (boto3.client(name) for name in ("lambda", "sqs", "sns", "events"))
+buckets = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
 
 @xray_recorder.capture("work")
 def work(event):
     reply = functions.invoke(FunctionName=event["calls"], Payload=b"{}")
     queues.send_message(QueueUrl=event["queue"], MessageBody="direct")
     topics.publish(TopicArn=event["topic"], Message="by a topic")
+    buckets.put_object(Bucket=event["bucket"], Key="by-a-bucket", Body=b"")
+    buses.put_events(Entries=[{"Source": event["bucket"], "DetailType": "by a bus", "Detail": "{}"}])
     return json.load(reply["Payload"])
 
 def handler(event, context):
@@ -81,11 +85,20 @@ def test_awss_sdk_for_x_ray_works_and_everything_that_a_function_calls_is_part_o
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     topic = sns.create_topic(Name=f"traced-{unique}")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    s3, events = platform.client("s3"), platform.client("events")
+    bucket, rule = f"traced-{unique}", f"traced-{unique}"
+    s3.create_bucket(Bucket=bucket)
+    configuration = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration=configuration, SkipDestinationValidation=True
+    )
+    events.put_rule(Name=rule, EventPattern=json.dumps({"source": [bucket]}))
+    events.put_targets(Rule=rule, Targets=[{"Id": "1", "Arn": arn}])
     called = deploy(Code={"ZipFile": zipped({"app.py": CALLED})})
     files: dict[str, str | bytes] = {"app.py": TRACED, **installed("aws_xray_sdk", "wrapt")}
     name = deploy(Code={"ZipFile": zipped(files)}, TracingConfig=ACTIVE, MemorySize=256)
 
-    reply = sampled(functions, name, {"calls": called, "queue": queue, "topic": topic})
+    reply = sampled(functions, name, {"calls": called, "queue": queue, "topic": topic, "bucket": bucket})
 
     told = fields(reply["ResponseMetadata"]["HTTPHeaders"]["x-amzn-trace-id"])
     own, answered = fields(reply["Payload"]["own"]), fields(reply["Payload"]["called"])
@@ -96,14 +109,20 @@ def test_awss_sdk_for_x_ray_works_and_everything_that_a_function_calls_is_part_o
     assert f"XRAY TraceId: {own['Root']}\tSegmentId: {own['Parent']}\tSampled: true" in log
     assert "X-Ray" not in log
     messages: list[dict[str, Any]] = []
-    while len(messages) < 2:
+    while len(messages) < 4:
         received = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MessageSystemAttributeNames=["All"])
-        assert received.get("Messages"), "two messages were sent"
+        assert received.get("Messages"), "every service sent one message"
         messages += received["Messages"]
         for message in received["Messages"]:
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
     roots = {fields(message["Attributes"]["AWSTraceHeader"])["Root"] for message in messages}
     assert roots == {told["Root"]}
+    events.remove_targets(Rule=rule, Ids=["1"])
+    events.delete_rule(Name=rule)
+    sns.delete_topic(TopicArn=topic)
+    sqs.delete_queue(QueueUrl=queue)
+    s3.delete_object(Bucket=bucket, Key="by-a-bucket")
+    s3.delete_bucket(Bucket=bucket)
 
 
 def tail_of(reply: Any) -> str:
