@@ -26,6 +26,7 @@ from benchmarks.queues import queues
 from benchmarks.report import Report, Row
 from benchmarks.schedules import schedules
 from benchmarks.swaps import swaps
+from benchmarks.tasks import tasks, tasks_killed
 from benchmarks.topics import topics
 from benchmarks.wasm import wasm
 from benchmarks.workers import workers
@@ -126,6 +127,8 @@ CASES = {
     "queues": queues,
     "mappings": mappings,
     "swaps": swaps,
+    "tasks": tasks,
+    "tasks-killed": tasks_killed,
     "durable": durable,
     "long-queue": long_queue,
     "many": many,

@@ -40,13 +40,14 @@ class Load:
 
 @dataclass(frozen=True)
 class Subject:
-    """A server, what it is asked, and what it must answer with status 200."""
+    """A server, what it is asked, and what it must answer."""
 
     port: int
     pid: int
     request: bytes
     reply: bytes
     host: str = "127.0.0.1"
+    status: int = 200
 
 
 def rounds(subjects: Mapping[str, Subject], connections: int, count: int, seconds: float) -> dict[str, Load]:
@@ -135,6 +136,7 @@ class Client(asyncio.Protocol):
         self.errors = 0
         self._request = subject.request
         self._body = subject.reply
+        self._head = f"HTTP/1.1 {subject.status} ".encode()
         self._buffer = b""
         self._began = 0.0
         self._until = 0.0
@@ -170,7 +172,7 @@ class Client(asyncio.Protocol):
             return
         now = time.perf_counter()
         self.latencies.append(now - self._began)
-        if not buffer.startswith(b"HTTP/1.1 200 ") or not right:
+        if not buffer.startswith(self._head) or not right:
             self.errors += 1
         self._buffer = b""
         if now < self._until:

@@ -56,10 +56,11 @@ class Running:
         """The JSON of one of Mayfly's own pages."""
         return connect(self.data).get(path)
 
-    def invoke_request(self, function: str, payload: bytes = b"{}") -> bytes:
+    def invoke_request(self, function: str, payload: bytes = b"{}", kind: str = "RequestResponse") -> bytes:
         """The bytes of one signed Invoke."""
         path = f"/2015-03-31/functions/{function}/invocations"
-        request = AWSRequest("POST", f"{self.url}{path}", data=payload, headers={"host": self.url[7:]})
+        said = {"host": self.url[7:]} | ({"X-Amz-Invocation-Type": kind} if kind != "RequestResponse" else {})
+        request = AWSRequest("POST", f"{self.url}{path}", data=payload, headers=said)
         credentials = Credentials(self.variables["AWS_ACCESS_KEY_ID"], self.variables["AWS_SECRET_ACCESS_KEY"])
         SigV4Auth(credentials, "lambda", self.variables["AWS_REGION"]).add_auth(request)
         headers = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())

@@ -47,6 +47,7 @@ COMMANDS = {
     "sandbox": Entry("sandbox", BUILD, "Run any program isolated: run, exec, cp, snapshot, freeze, fork, ls, rm."),
     "webhook": Entry("webhook", BUILD, "Let third parties post events to a bus: GitHub, Stripe, Slack, any HMAC."),
     "invoke": Entry("invoking", BUILD, "Call a function and print its answer."),
+    "tasks": Entry("tasks", LOOK, "Asynchronous invocations: submit many, watch, ls, show, stop, run again, share."),
     "durable": Entry("durable", LOOK, "Executions of durable functions: ls, show, stop, pause, resume, rm, answer."),
     "logs": Entry("logs", LOOK, "Print what a function wrote, and follow what it writes."),
     "function": Entry("function", LOOK, "Show how a function stands: isolation, instances, versions, templates."),
