@@ -246,3 +246,26 @@ async def test_templates_that_have_no_memory_left_are_dropped_and_the_slower_pat
         assert 1 << 18 < factory.template_bytes("small") < 8 << 20
     finally:
         await engine.close(0)
+
+
+async def test_tenants_share_the_template_with_the_packages_and_nothing_that_ran_for_one_of_them(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    made = target(tmp_path)
+
+    def of(tenant: str) -> Target:
+        return dataclasses.replace(made, key=f"key\0{tenant}", family="key", tenant=tenant)
+
+    first = await engine.invoke(of("blue"), call())
+    assert await state_of(engine, "key") == "ready"
+    second = await engine.invoke(of("red"), call())
+
+    assert first.start is not None
+    assert second.start is not None
+    assert (first.start.path, second.start.path in {"packages", "spare"}) == ("interpreter", True)
+    (mine, _, mine_secret, _), (theirs, _, theirs_secret, shared) = result(first), result(second)
+    assert mine != theirs
+    assert mine_secret != theirs_secret
+    assert shared is None
+    engine.retire("key")
+    assert engine.template("key") is None

@@ -8,12 +8,15 @@ from collections import Counter, defaultdict
 import pytest
 
 from mayfly.clock import ManualClock
+from mayfly.engine import habits
 from mayfly.engine.api import Outcome, Target, ThrottledError
 from mayfly.engine.limits import Limits
 from mayfly.errors import PlatformError
+from mayfly.policy.windows import Decision
 
 from .conftest import MakeEngine, call, target
 from .puppets import Puppets, calm
+from .test_habits import Always
 
 
 def tenants_target(tenant: str, *, function: str = "f", memory_mb: int = 128, version: str = "1") -> Target:
@@ -159,3 +162,44 @@ async def test_a_tenant_that_floods_leaves_turns_and_places_to_the_others(make_e
         await asyncio.sleep(0.001)
     assert Counter(name.partition("/")[0] for name in served[:4])["quiet"] == 1
     await asyncio.gather(*loud, return_exceptions=True)
+
+
+async def test_what_is_known_of_tenants_without_instances_is_bounded_and_no_tenants_idle_time_is_anothers(
+    make_engine: MakeEngine, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(habits, "REMEMBERED", 5)
+    puppets, rule = Puppets(), Always(Decision(0.0, 10.0, "for ten seconds"))
+    puppets.on_call = puppets.answer
+    engine = make_engine(factory=puppets, rule=rule, settle_s=1.0)
+    for number in range(20):
+        await engine.invoke(tenants_target(f"t{number}"), call())
+        clock.advance(11.0)
+        engine.sweep()
+        await calm()
+
+    assert engine.habits is not None
+    assert len(engine.habits._habits) == 5
+    assert rule.seen == []  # nobody called twice, so nothing was learnt of how long anybody is idle
+    await engine.invoke(tenants_target("t19"), call())
+    assert rule.seen == [0.0, 11.0]  # the call before came after no idle time
+    engine.retire("f:1")
+    await calm()
+    assert engine.habits._habits == {}
+    assert engine.snapshot() == ()
+
+
+async def test_how_many_provisioned_instances_were_busy_at_a_time_is_told_once(make_engine: MakeEngine) -> None:
+    puppets = Puppets()
+    engine, made = make_engine(factory=puppets), target("anything.handler")
+    engine.provision(made, 3)
+    await calm()
+    calls = [asyncio.create_task(engine.invoke(made, call(None, name))) for name in "ab"]
+    await calm()
+    puppets.answer("a")
+    await calm()
+
+    assert engine.peak(made.key) == 2
+    assert engine.peak(made.key) == 1  # it runs still
+    puppets.answer("b")
+    await asyncio.gather(*calls)
+    assert (engine.peak(made.key), engine.peak(made.key), engine.peak("unknown")) == (1, 0, 0)

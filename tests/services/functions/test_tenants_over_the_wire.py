@@ -93,10 +93,16 @@ def test_a_call_says_who_the_tenant_is_if_and_only_if_the_function_asks_for_it(
         assert code in ("ValidationException", "InvalidParameterValueException")
 
 
-def test_what_would_run_code_for_nobody_is_refused(functions: Any, deploy: Deploy, tenants: str) -> None:
+def test_what_would_run_code_for_nobody_is_refused(
+    functions: Any, deploy: Deploy, tenants: str, client: Callable[..., Any]
+) -> None:
+    sqs = client("sqs")
+    queue = sqs.create_queue(QueueName=f"of-{tenants}")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     version = functions.publish_version(FunctionName=tenants)["Version"]
     for call, what, params in (
         (functions.create_function_url_config, "A function URL", {"AuthType": "NONE"}),
+        (functions.create_event_source_mapping, "An event source mapping", {"EventSourceArn": queue_arn}),
         (functions.update_function_configuration, "SnapStart", {"SnapStart": {"ApplyOn": "PublishedVersions"}}),
         (
             functions.put_provisioned_concurrency_config,

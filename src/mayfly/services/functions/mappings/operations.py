@@ -9,7 +9,7 @@ from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services import page_tokens
 from mayfly.services.contract import RequestContext, ServiceError, operation
-from mayfly.services.functions import faults, version_repository
+from mayfly.services.functions import faults, tenancy, version_repository
 from mayfly.services.functions.mappings import catalog, describe, kinds, validation
 from mayfly.services.functions.mappings.keeper import Keeper
 from mayfly.services.functions.mappings.model import UNDER_WAY, Mapping, State
@@ -137,6 +137,7 @@ class MappingOperations:
         )
         if found is None:
             raise faults.invalid_parameter("Function does not exist")
+        tenancy.refuse(found.function.configuration, "An event source mapping")
         await self._roles.check(found.runs.configuration.role)
         await self._sources.check(mapping, found.runs.configuration.timeout_s)
         await self._sources.check_destination(mapping)
