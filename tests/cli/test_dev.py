@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import pytest
 
+from mayfly.cli.dev_stack import at_once
 from tests.conftest import PlatformProcess
 
 RUNTIME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -178,6 +179,41 @@ def test_a_template_that_is_broken_is_told_and_mended(
     running.until("is deployed")
     assert platform.client("lambda").get_function_configuration(FunctionName=name_of(application))["Timeout"] == 8
     running.stop()
+
+
+def test_an_alias_that_deployments_move_leads_to_what_is_worked_on_and_back_to_a_version(
+    platform: PlatformProcess, application: Path, start: Callable[..., Running]
+) -> None:
+    name, functions = name_of(application), platform.client("lambda")
+    more = "      AutoPublishAlias: live\n      DeploymentPreference: {Type: Canary10Percent30Minutes}\n"
+    (application / "template.yaml").write_text((application / "template.yaml").read_text().rstrip() + f"\n{more}")
+    running = start(str(application), "--data", str(platform.data))
+    running.until("watching 1 folder")
+    (application / "src" / "app.py").write_text(says("second"))
+    running.until("app.py swapped in")
+    assert call(platform, f"{name}:live") == "second"
+    running.stop()
+    alias = functions.get_alias(FunctionName=name, Name="live")
+    assert alias["FunctionVersion"] == "2"
+    assert not alias.get("RoutingConfig", {}).get("AdditionalVersionWeights")
+    assert call(platform, f"{name}:live") == "second"
+
+
+def test_steps_of_a_deployment_are_taken_at_once_and_nothing_else_is_changed() -> None:
+    preference = {"Type": "Canary10Percent5Minutes", "Alarms": ["A"]}
+    body = {
+        "Globals": {"Function": {"Timeout": 3, "DeploymentPreference": preference}, "Api": {"Cors": "*"}},
+        "Resources": {
+            "F": {"Type": "AWS::Serverless::Function", "Properties": {"DeploymentPreference": preference}},
+            "G": {"Type": "AWS::Serverless::Function"},
+        },
+    }
+    made = at_once(body)
+    now = {"Type": "AllAtOnce", "Alarms": ["A"]}
+    assert made["Globals"] == {"Function": {"Timeout": 3, "DeploymentPreference": now}, "Api": {"Cors": "*"}}
+    assert made["Resources"]["F"]["Properties"] == {"DeploymentPreference": now}
+    assert made["Resources"]["G"] == body["Resources"]["G"]
+    assert at_once({"Resources": {}}) == {"Resources": {}}
 
 
 def test_without_a_template_it_says_where_it_looked(tmp_path: Path, start: Callable[..., Running]) -> None:

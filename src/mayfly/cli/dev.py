@@ -37,7 +37,7 @@ _TRANSIENT = (".swp", ".swx", ".swo", ".tmp", "~", ".pyc")  # what editors write
 def dev(
     context: typer.Context,
     place: Annotated[
-        Path, typer.Argument(metavar="[TEMPLATE|DIRECTORY]", help="SAM or CloudFormation template, or where it is.")
+        Path, typer.Argument(metavar="TEMPLATE|DIRECTORY", help="SAM or CloudFormation template, or where it is.")
     ] = Path(),
     stack_name: Annotated[
         str | None, typer.Option("--stack-name", "-n", help="Name of the stack; by default that of the folder.")

@@ -77,7 +77,7 @@ class Application:
     def deploy(self) -> bool:
         """Package everything and make the stack what the template says; whether anything changed. `FailedError`, and
         `MayflyError` for a template or code that cannot be used."""
-        body = templates.load(self.template)
+        body = at_once(templates.load(self.template))
         progress = StackProgress(complaints)
         changed, status = deploying.bring(self.connection, body, self.template, self.name, self.values, progress)
         if changed and status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
@@ -171,6 +171,27 @@ class Application:
             alias = body["Resources"][function.label].get("Properties", {}).get("AutoPublishAlias", shared)
             if isinstance(alias, str):
                 yield function.name, alias
+
+
+def at_once(body: dict[str, Any]) -> dict[str, Any]:
+    """The template with nothing in it that has calls wait for new code: what is shifted by steps is shifted in one."""
+    resources = {name: _at_once(resource) for name, resource in body["Resources"].items()}
+    shared = body.get("Globals", {}).get("Function")
+    if not isinstance(shared, dict):
+        return {**body, "Resources": resources}
+    function = _at_once({"Properties": shared})["Properties"]
+    return {**body, "Globals": {**body["Globals"], "Function": function}, "Resources": resources}
+
+
+def _at_once(resource: dict[str, Any]) -> dict[str, Any]:
+    properties = resource.get("Properties")
+    preference = properties.get("DeploymentPreference") if isinstance(properties, dict) else None
+    if not isinstance(preference, dict):
+        return resource
+    return {
+        **resource,
+        "Properties": {**resource["Properties"], "DeploymentPreference": {**preference, "Type": "AllAtOnce"}},
+    }
 
 
 def find_template(place: Path) -> Path:

@@ -21,7 +21,7 @@ ACCOUNT, REGION = "000000000000", "us-east-1"
 
 def sample_event(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="Of which trigger, such as sqs or s3:put; none: list them.")
+        str | None, typer.Argument(metavar="KIND", help="Of which trigger, such as sqs or s3:put; none: list them.")
     ] = None,
     settings: Annotated[
         list[str] | None,
