@@ -21,8 +21,9 @@ from uuid import uuid4
 import pytest
 from websockets.asyncio.client import connect
 
-from mayfly.cli.connection import Connection
+from mayfly.cli.connection import Connection, RefusedError
 from mayfly.cli.relay import RelayError, dialled
+from mayfly.cli.swapping import Swapper
 from tests.cli.dap import Editor
 from tests.cli.test_commands import TRUST, mayfly
 from tests.conftest import PlatformProcess
@@ -269,6 +270,25 @@ def test_one_session_a_function_and_none_for_what_has_no_debugger(
     assert session.end() == 0
     nobody = mayfly("debug", "nobody", data=platform.data)
     assert "Function not found" in nobody.stderr
+
+
+def test_what_is_debugged_is_not_swapped_until_that_ends(
+    platform: PlatformProcess, function: str, debug: Callable[..., Session], tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text(PYTHON)
+    root = Connection(
+        platform.url, platform.region, platform.account, platform.access_key_id, platform.secret_access_key
+    )
+    swapper = Swapper.begin(root, function, tmp_path)
+    session = debug(function)
+    session.until("is ready for calls")
+    (tmp_path / "app.py").write_text("def handler(event, context):\n    return {'answer': 'swapped'}\n")
+    with pytest.raises(RefusedError, match="is being debugged"):
+        swapper.swap([tmp_path / "app.py"])
+    assert call(platform, function)["answer"] == 42
+    assert session.end() == 0
+    swapper.swap([tmp_path / "app.py"])
+    assert call(platform, function) == {"answer": "swapped"}
 
 
 def test_an_init_that_fails_is_told(platform: PlatformProcess, debug: Callable[..., Session]) -> None:

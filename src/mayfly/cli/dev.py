@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -80,6 +80,7 @@ class Session:
         self._stop = threading.Event()
         self._since_ms = int(time.time() * 1000)
         self._seen = 0.0  # when everything was looked at last
+        self._left: dict[str, set[Path]] = {}  # by function: what could not be swapped yet
         self._tails: dict[str, Tail] = {}
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="swap")
 
@@ -152,6 +153,8 @@ class Session:
                 found = {*found, *((Change.modified, str(path)) for path in missed)}
             if found:
                 self._changed({Path(path) for _, path in found})
+            elif self._left:
+                self._changed(set())
             if self._application.places != places:
                 return
 
@@ -177,26 +180,31 @@ class Session:
         if any(self._application.decides(path) for path in paths):
             self._deploy(paths)
             return
-        asked = [(one, [path for path in paths if one.has(path)]) for one in self._application.functions]
-        asked = [(one, own) for one, own in asked if own]
+        functions = self._application.functions
+        own = {
+            one.label: {path for path in paths if one.has(path)} | self._left.get(one.label, set()) for one in functions
+        }
+        asked = [(one, own[one.label]) for one in functions if own[one.label]]
         done = list(self._pool.map(lambda each: self._swap(*each), asked))
         if not all(done):
             self._deploy(paths)
 
-    def _swap(self, function: LocalFunction, paths: Sequence[Path]) -> bool:
-        """Send what changed of one function; whether it did not take a deployment instead."""
+    def _swap(self, function: LocalFunction, paths: set[Path]) -> bool:
+        """Send what changed of one function; whether it did not take a deployment instead. What cannot be sent now is
+        sent again a moment later."""
         assert function.swapper is not None, "one whose code cannot be swapped is deployed"
         started = time.monotonic()
         try:
             names = function.swapper.swap(paths)
-        except RefusedError as error:
-            if error.status == _STALE:
-                return False
-            self._screen.say(function.label, str(error), "red")
-            return True
         except (MayflyError, OSError) as error:
-            self._screen.say(function.label, str(error), "red")
+            if isinstance(error, RefusedError) and error.status == _STALE:
+                self._left.pop(function.label, None)
+                return False
+            if self._left.setdefault(function.label, set()) != paths:
+                self._screen.say(function.label, f"not swapped yet: {error}", "red")
+            self._left[function.label] = paths
             return True
+        self._left.pop(function.label, None)
         if names:
             took = (time.monotonic() - started) * 1000
             files = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -221,6 +229,7 @@ class Session:
     def _deploy(self, paths: set[Path]) -> None:
         application = self._application
         self._screen.say("", f"{', '.join(sorted(shown(path) for path in paths))} changed: deploying", "yellow")
+        self._left = {}
         with self._told():
             before = [(one.name, one.urls) for one in application.functions]
             self._seen = time.time()

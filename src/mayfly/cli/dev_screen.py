@@ -48,13 +48,13 @@ class Screen:
             case "error":
                 self.error(label, root, message, at)
             case _:
-                self.say(label, source_lines.shortened(readable(message)), at=at)
+                self.say(label, source_lines.shortened(readable(source_lines.said(message))), at=at)
 
     def error(self, label: str, root: Path, message: str, at: float | None = None) -> None:
         """An error: what, by which way, and where."""
         frames = [frame for frame in source_lines.frames(message) if (root / frame.path).is_file()]
         if not frames:
-            self.say(label, source_lines.shortened(readable(message)), "red", at)
+            self.say(label, source_lines.shortened(readable(source_lines.headline(message))), "red", at)
             return
         self.say(label, source_lines.headline(message), "bold red", at)
         for frame in frames:
