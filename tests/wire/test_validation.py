@@ -56,6 +56,13 @@ def accepted(service: str, operation: str, params: dict[str, Any]) -> None:
             "enum value set: [ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES, SPECIFIC_ATTRIBUTES, COUNT]",
         ),
         (
+            "lambda",
+            "UpdateFunctionCode",
+            {"FunctionName": "f", "Architectures": ["X86_64"]},
+            "1 validation error detected: Value '[X86_64]' at 'architectures' failed to satisfy constraint: Member must "
+            "satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]",
+        ),
+        (
             "iam",
             "GetRole",
             {"RoleName": "r" * 65},
