@@ -40,8 +40,8 @@ _CODES: Final[Mapping[str, str]] = MappingProxyType(
         "logs": "InvalidParameterException",
     }
 )
-# Shapes whose values the handlers judge. Lambda names its runtimes in InvalidParameterValueException; which there are is
-# the machine's affair. DynamoDB judges attribute values together, in sentences of their own.
+# Shapes whose values the handlers judge. Lambda names its runtimes in InvalidParameterValueException; which there are
+# is the machine's affair. DynamoDB judges attribute values together, in sentences of their own.
 _OWN_WORDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "lambda": frozenset({"Runtime"}),
