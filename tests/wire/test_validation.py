@@ -60,7 +60,8 @@ def accepted(service: str, operation: str, params: dict[str, Any]) -> None:
             "UpdateFunctionCode",
             {"FunctionName": "f", "Architectures": ["X86_64"]},
             "1 validation error detected: Value '[X86_64]' at 'architectures' failed to satisfy constraint: "
-            "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]",
+            "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], "
+            "Member must not be null]",
         ),
         (
             "iam",
