@@ -184,7 +184,7 @@ async def test_what_is_known_of_tenants_without_instances_is_bounded_and_no_tena
     assert rule.seen == [0.0, 11.0]  # the call before came after no idle time
     engine.retire("f:1")
     await calm()
-    assert engine.habits._habits == {}
+    assert (engine.habits._habits, engine.habits._families, engine._placement._books._families) == ({}, {}, {})
     assert engine.snapshot() == ()
 
 

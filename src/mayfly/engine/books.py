@@ -28,6 +28,7 @@ class Books:
         self.tally = Tally()
         self.pools: dict[str, Pool] = {}  # those that take calls, by the key of their target
         self.homes: dict[str, Pool] = {}  # of every instance that is not gone, retired pools included
+        self._families: dict[str, dict[str, None]] = {}  # keys of `pools`, of targets that differ in their tenant
         self.bounds: dict[str, int | None] = {}  # as told since, by key: there are targets that are older than that
         self.fleets = Fleets(self.homes)
         self.settled = asyncio.Event()  # set whenever a job is settled
@@ -47,8 +48,24 @@ class Books:
         if pool is None:
             pool = self.pools[target.key] = Pool(target)
             pool.most = self.bounds.get(target.key, target.most_instances)
+            if target.family:
+                self._families.setdefault(target.family, {})[target.key] = None
             if target.fleet:
                 pool.more = partial(self.fleets.room, pool)
+        return pool
+
+    def tenants_of(self, family: str) -> list[str]:
+        """The keys of the pools of a family."""
+        return list(self._families.get(family, ()))
+
+    def close_pool(self, key: str) -> Pool | None:
+        """It takes no calls any more."""
+        pool = self.pools.pop(key, None)
+        if pool is not None and pool.target.family:
+            members = self._families[pool.target.family]
+            del members[key]
+            if not members:
+                del self._families[pool.target.family]
         return pool
 
     def forget(self, pool: Pool) -> None:
@@ -57,7 +74,7 @@ class Books:
             if pool.wake is not None:
                 pool.wake.cancel()
                 pool.wake = None
-            del self.pools[pool.target.key]
+            self.close_pool(pool.target.key)
             if pool.target.tenant and self._habits is not None:
                 self._habits.emptied(pool.target.key)
 

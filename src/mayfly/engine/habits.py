@@ -87,6 +87,7 @@ class Habits(Generic[State]):
         self._on_due = on_due
         self._habits: dict[str, _Habit[State]] = {}  # by key of the target
         self._latest: dict[str, _Habit[State]] = {}  # by function; may be retired
+        self._families: dict[str, dict[str, None]] = {}  # keys of tenants' targets, by what they share
         self._empty: dict[str, None] = {}  # keys of tenants' targets without instances, the longest so first
         self._recalled: dict[str, tuple[Remembered[State], float]] = {}  # by function, and when; until its first call
         self._changed: set[str] = set()  # functions that were called since `told`
@@ -129,7 +130,7 @@ class Habits(Generic[State]):
         habit.idle_since = self._clock.monotonic()
         self._changed.add(habit.target.function)
         if habit.retired:
-            del self._habits[key]
+            self._drop(key)
             return
         decision = self._rule.decide(habit.state)
         if _makes_ahead(decision):
@@ -185,11 +186,19 @@ class Habits(Generic[State]):
         self._empty.pop(key, None)
         habit.retired = True
         if not habit.running:
-            del self._habits[key]
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        family = self._habits.pop(key).target.family
+        if family:
+            members = self._families[family]
+            del members[key]
+            if not members:
+                del self._families[family]
 
     def retire_family(self, key: str) -> None:
         """The same for the targets of all its tenants."""
-        for tenant in [habit.target.key for habit in self._habits.values() if habit.target.family == key]:
+        for tenant in list(self._families.get(key, ())):
             self.retire(tenant)
 
     def emptied(self, key: str) -> None:
@@ -246,6 +255,8 @@ class Habits(Generic[State]):
             if before.subject.memory_mb != subject.memory_mb:
                 self._retell(habit, before.subject._replace(memory_mb=subject.memory_mb))
         self._habits[target.key] = self._latest[target.function] = habit
+        if target.family:
+            self._families.setdefault(target.family, {})[target.key] = None
         if len(self._latest) > REMEMBERED:
             del self._latest[next(iter(self._latest))]
         return habit

@@ -97,7 +97,7 @@ class Placement(Owning):
 
     def retire(self, key: str) -> None:
         """See `engine.api.Engine.retire`."""
-        for tenant in [pool.target.key for pool in self.pools.values() if pool.target.family == key]:
+        for tenant in self._books.tenants_of(key):
             self._retire(tenant)
         if self._habits is not None:
             self._habits.retire_family(key)
@@ -110,7 +110,7 @@ class Placement(Owning):
             self._habits.retire(key)
         if (standing := self.standby.drop(key)) is not None:
             self.ledger.provision(standing.function, key, 0)
-        pool = self.pools.pop(key, None)
+        pool = self._books.close_pool(key)
         if pool is None:
             return
         for instance in list(pool.instances.values()):
