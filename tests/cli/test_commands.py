@@ -108,6 +108,12 @@ def test_a_payload_that_cannot_be_used_is_said_before_anything_is_called(
     assert "Traceback" not in done.stderr
 
 
+def test_a_call_is_made_on_behalf_of_a_tenant(platform: PlatformProcess, echo: str) -> None:
+    done = mayfly("invoke", echo, "--tenant", "blue", data=platform.data)
+    assert done.returncode == 1
+    assert "not enabled with tenancy configuration" in done.stderr.replace("\n", " ")
+
+
 def test_an_error_of_the_platform_is_one_line(platform: PlatformProcess) -> None:
     done = mayfly("invoke", "nobody", data=platform.data)
     assert done.returncode == 1

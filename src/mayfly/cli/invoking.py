@@ -34,6 +34,7 @@ def invoke(
         bool, typer.Option("--tail", "-t", help="Show the log of the invocation on standard error.")
     ] = False,
     qualifier: Annotated[str | None, typer.Option(help="Version or alias.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="On whose behalf, if the function keeps tenants apart.")] = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Call a function and print its answer. Exit status 2 when the function failed."""
@@ -50,6 +51,8 @@ def invoke(
     request["InvocationType"] = "Event" if asynchronous else "RequestResponse"
     if qualifier:
         request["Qualifier"] = qualifier
+    if tenant:
+        request["TenantId"] = tenant
     if tail:
         request["LogType"] = "Tail"
     with failures_in_one_line():
