@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 
 from mayfly.cli.samples.catalogue import KINDS, SampleError, fields, kind_of, sample, summary
 from mayfly.cli.samples.place import Place
+from mayfly.services.functions.mappings.shapes import DynamoDbShape, KinesisShape
+from mayfly.services.ports import ShardRecord
+from tests.cli.samples.shape import shape
 
 MODELS = {
     "alb": "AlbModel",
@@ -96,6 +99,23 @@ def test_every_field_that_is_text_is_in_the_event(place: Place, kind: str) -> No
             continue
         text = _all_text(sample(kind, [f"{field.name}=marker-of-the-test"], place))
         assert "marker-of-the-test" in text, field.name
+
+
+def test_records_of_streams_have_the_shape_in_which_mappings_send_them(place: Place) -> None:
+    stream, table = sample("kinesis", [], place), sample("dynamodb", ["name=MODIFY"], place)
+    sent = ShardRecord("1", "key", 1.5, b"hello")
+    arn = stream["Records"][0]["eventSourceARN"]
+    made = json.loads(KinesisShape(arn, "arn:aws:iam::1:role/r").encoded("shardId-000000000000", sent))
+    assert shape(stream["Records"][0]) == shape(made)
+    change = {name: table["Records"][0]["dynamodb"][name] for name in ("Keys", "NewImage", "OldImage")}
+    content = {
+        "eventID": "1",
+        "eventName": "MODIFY",
+        "dynamodb": {**change, "SizeBytes": 26, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    }
+    told = DynamoDbShape(table["Records"][0]["eventSourceARN"])
+    made = json.loads(told.encoded("shardId-0", ShardRecord("1", "key", 1.5, content)))
+    assert shape(table["Records"][0]) == shape(made)
 
 
 def _all_text(event: object) -> str:

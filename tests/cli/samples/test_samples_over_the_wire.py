@@ -15,23 +15,11 @@ import pytest
 
 from mayfly.cli.samples.catalogue import sample
 from mayfly.cli.samples.place import Place
+from tests.cli.samples.shape import shape
 from tests.cli.test_commands import TRUST, mayfly
 from tests.conftest import PlatformProcess
 
 CODE = "import json\ndef handler(event, context):\n    print('EVENT ' + json.dumps(event))\n    return event\n"
-# What is there as it happens to be: any names, of any values.
-OPEN = frozenset(("headers", "messageAttributes", "MessageAttributes", "detail", "queryStringParameters"))
-# Told by what asked for it, and of no sample.
-BY_CHANCE = frozenset(("versionId", "SequenceNumber"))
-
-
-def shape(value: object) -> object:
-    """The members of an event, and of which kind each is."""
-    if isinstance(value, dict):
-        return {name: "open" if name in OPEN else shape(one) for name, one in value.items() if name not in BY_CHANCE}
-    if isinstance(value, list):
-        return [shape(value[0])] if value else []
-    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +42,12 @@ def recorder(platform: PlatformProcess) -> tuple[str, str]:
         Code={"ZipFile": package.getvalue()},
     )
     functions.get_waiter("function_active_v2").wait(FunctionName=name)
-    for service in ("s3", "sns", "events"):
+    for service in ("s3", "sns", "events", "lambda.alarms.cloudwatch"):
         functions.add_permission(
-            FunctionName=name, StatementId=service, Action="lambda:InvokeFunction", Principal=f"{service}.amazonaws.com"
+            FunctionName=name,
+            StatementId=service.replace(".", "-"),
+            Action="lambda:InvokeFunction",
+            Principal=f"{service}.amazonaws.com",
         )
     return name, made["FunctionArn"]
 
@@ -135,6 +126,24 @@ def test_an_event_of_a_bus(
     events.put_targets(Rule=source, Targets=[{"Id": "1", "Arn": recorder[1]}])
     events.put_events(Entries=[{"Source": source, "DetailType": "happened", "Detail": "{}"}])
     assert shape(sample("eventbridge", [f"source={source}"], place)) == shape(received(source))
+
+
+def test_an_alarm(platform: PlatformProcess, recorder: tuple[str, str], received: Received, place: Place) -> None:
+    metrics, alarm = platform.client("cloudwatch"), f"alarm-{uuid4().hex}"
+    metrics.put_metric_alarm(
+        AlarmName=alarm,
+        Namespace="Test",
+        MetricName="Errors",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        AlarmActions=[recorder[1]],
+    )
+    metrics.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="as asked")
+    assert shape(sample("alarm", [f"alarm={alarm}"], place)) == shape(received(alarm))
+    metrics.delete_alarms(AlarmNames=[alarm])
 
 
 @pytest.mark.parametrize("body", ["", '{"a": 1}'])

@@ -13,7 +13,7 @@ import pytest
 
 from mayfly.cli.connection import Connection, RefusedError
 from mayfly.cli.swapping import Swapper
-from tests.conftest import PlatformProcess
+from tests.conftest import PlatformProcess, start_platform
 
 TRUST = {
     "Version": "2012-10-17",
@@ -43,13 +43,20 @@ def connection(platform: PlatformProcess) -> Connection:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / "app.py").write_text(says("first"))
-    (tmp_path / "words.py").write_text("WORDS = 1\n")
-    return tmp_path
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "app.py").write_text(says("first"))
+    (source / "words.py").write_text("WORDS = 1\n")
+    return source
 
 
 @pytest.fixture
 def function(platform: PlatformProcess, root: Path) -> str:
+    return made(platform, root)
+
+
+def made(platform: PlatformProcess, root: Path) -> str:
+    """A function of these files."""
     role = platform.client("iam").create_role(
         RoleName=f"dev-{uuid4().hex[:8]}", AssumeRolePolicyDocument=json.dumps(TRUST)
     )
@@ -174,6 +181,23 @@ def test_trees_of_former_swaps_do_not_pile_up(
         assert time.monotonic() < deadline
         (root / "app.py").write_text(says(f"at {time.monotonic()}"))
         swapper.swap([root / "app.py"])
+
+
+def test_no_front_process_runs_the_former_code_after_a_swap(tmp_path: Path, root: Path) -> None:
+    server, running = start_platform(tmp_path / "data", "--workers", "2")
+    try:
+        name = made(running, root)
+        to = Connection(running.url, running.region, running.account, running.access_key_id, running.secret_access_key)
+        swapper = Swapper.begin(to, name, root)
+        for number in range(3):
+            for _ in range(20):  # enough for fronts to have leases
+                call(running, name)
+            (root / "app.py").write_text(says(str(number)))
+            swapper.swap([root / "app.py"])
+            assert {call(running, name)[0] for _ in range(20)} == {str(number)}
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
 
 
 def test_code_of_nobody_cannot_be_swapped(connection: Connection, tmp_path: Path) -> None:
