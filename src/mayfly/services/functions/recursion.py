@@ -13,6 +13,7 @@ from zlib import crc32
 from mayfly.services.contract import ServiceError
 
 MOST = 16  # calls of one function in a chain
+CODE = "RecursiveInvocationException"
 _MOST_FUNCTIONS = 16  # in a header; the ones that were called last
 _FIELD = "Lineage="
 _ENTRY = re.compile(r"([0-9a-f]{8}):(\d{1,5})")
@@ -49,7 +50,7 @@ def deepest(headers: Iterable[str | None], arn: str) -> str | None:
 
 def fault() -> ServiceError:
     return ServiceError(
-        "RecursiveInvocationException",
+        CODE,
         "Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your "
         "function's invocation.",
         status=400,

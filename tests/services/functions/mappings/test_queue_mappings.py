@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from mayfly.engine.api import Failure, ThrottledError
+from mayfly.services.functions import recursion
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.mappings.staging import MappingStage, queue_arn
-from tests.services.functions.stage import REGION, failed
+from tests.services.functions.stage import ARN, REGION, failed
 
 
 @pytest.fixture
@@ -400,3 +401,31 @@ async def test_what_was_taken_ahead_is_no_delivery_when_the_mapping_is_changed(a
     counts = {record["attributes"]["ApproximateReceiveCount"] for batch in at.batches for record in batch}
     assert counts == {"1"}
     assert sorted(int(body) for batch in at.batches for body in bodies(batch)) == list(range(60))
+
+
+async def test_a_loop_through_a_queue_is_cut_and_its_message_stays_with_the_queue(at: MappingStage) -> None:
+    header = f"Root=1-5759e988-bd862e3fe1be46a994272793;Lineage={recursion.mark(f'{ARN}f')}:15"
+    trace = {"AWSTraceHeader": {"DataType": "String", "StringValue": header}}
+    await at.send("last", MessageSystemAttributes=trace)
+    uuid = (await at.map())["UUID"]
+    await at.emptied()
+    carried = at.stage.engine.calls[0][1].trace_id
+    assert carried is not None
+    assert recursion.turns(carried, f"{ARN}f") == 16
+    again = {"AWSTraceHeader": {"DataType": "String", "StringValue": carried}}
+    await at.send("one too many", MessageSystemAttributes=again)
+    async with asyncio.timeout(30):
+        while True:
+            shown = await at.stage.call("GetEventSourceMapping", UUID=uuid)
+            if shown.get("LastProcessingResult") == "PROBLEM: Function call failed":
+                break
+            at.stage.clock.advance(0.1)
+            await asyncio.sleep(0)
+    assert len(at.batches) == 1
+    assert await at.left() == 1
+
+
+async def test_a_function_of_tenants_is_driven_by_nobody(at: MappingStage) -> None:
+    await at.stage.create("shared", TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
+    error = await at.stage.refusal("CreateEventSourceMapping", FunctionName="shared", EventSourceArn=queue_arn("q"))
+    assert error.message == "An event source mapping is not supported for functions with tenant isolation mode."

@@ -20,6 +20,7 @@ from mayfly.errors import PlatformError
 from mayfly.policy import pollers
 from mayfly.policy.retry import backoff
 from mayfly.services.contract import ServiceError
+from mayfly.services.functions import recursion
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Calls, Entries
 from mayfly.services.functions.mappings.catalog import function_name
@@ -234,6 +235,8 @@ class Runner:
                 self._period.throttles += 1
                 _log.debug("a batch of %s waits: %s", self._mapping.uuid, error)
             except (ServiceError, PlatformError) as error:
+                if isinstance(error, ServiceError) and error.code == recursion.CODE:
+                    return Ran(asked.request_id, failed=True, answer=b"", version="")  # it will be no better again
                 self._period.throttles += 1
                 self._tell(f"PROBLEM: {error.message if isinstance(error, ServiceError) else error}")
             attempts += 1
