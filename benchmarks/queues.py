@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 
 from benchmarks import conversations
+from benchmarks.amqp import publishing
 from benchmarks.conversations import Conversation, Held
 from benchmarks.platform import Running
-from benchmarks.queue_peers import adding, redis
+from benchmarks.queue_peers import adding, rabbitmq, redis
 from benchmarks.report import Report, Row, console
 from benchmarks.signing import Signer
 
@@ -33,20 +34,27 @@ def queues(platform: Running, report: Report) -> None:
     url = client.create_queue(QueueName="bench", Attributes={"VisibilityTimeout": "600"})["QueueUrl"]
     runs: dict[str, list[Held]] = {}
     server = (platform.port, platform.pid)
-    with redis() as stream:
+    with redis() as stream, rabbitmq() as broker:
         for _ in range(ROUNDS):
             for batch, what in ((1, "single"), (10, "batch")):
                 runs.setdefault(what, []).append(_hold(server, sending(signer, url, batch)))
                 if stream is not None:
                     make, complete = adding(batch, BODY)
                     runs.setdefault(f"redis {what}", []).append(_hold(stream, make, complete))
+                if broker is not None:
+                    make, complete = publishing(batch, BODY)
+                    runs.setdefault(f"rabbitmq {what}", []).append(_hold(broker, make, complete))
             runs.setdefault("drain", []).append(_hold(server, draining(signer, url)))
     found = {what: conversations.median(each) for what, each in runs.items()}
     for what, words in (("batch", "sent by ten, durable"), ("single", "sent alone, durable")):
-        held, broker = found[what], found.get(f"redis {what}")
-        floor = broker.per_second if broker is not None else None
+        held = found[what]
+        for name, peer in (("Redis stream, fsync always", "redis"), ("RabbitMQ, durable and confirmed", "rabbitmq")):
+            beside = found.get(f"{peer} {what}")
+            if beside is not None:
+                report.add(Row(f"queue: messages {words}", held.per_second, "/s", beside.per_second, name))
+        if stream is None and broker is None:
+            report.add(Row(f"queue: messages {words}", held.per_second, "/s"))
         report.add(
-            Row(f"queue: messages {words}", held.per_second, "/s", floor, "Redis stream, fsync always"),
             Row("queue: the server's processor time for one of these", held.cpu_us, "µs"),
         )
     drain = found["drain"]
@@ -56,6 +64,8 @@ def queues(platform: Running, report: Report) -> None:
     )
     if stream is None:
         console.print("  redis-server is not installed; on Debian: apt-get install redis-server")
+    if broker is None:
+        console.print("  rabbitmq-server is not installed; on Debian: apt-get install rabbitmq-server")
     waking = client.create_queue(QueueName="bench-waking", Attributes={"VisibilityTimeout": "600"})["QueueUrl"]
     p50, p99 = wake_ups(platform, signer, waking)
     report.add(
