@@ -28,6 +28,7 @@ class FunctionLimits:
     ephemeral_mb: tuple[int, int] = (512, 10_240)
     processes: int = 1024  # threads and processes of one instance
     open_files: int = 1024
+    least_cpus: float = 0.0  # processors of an instance, however little memory it has; see `policy.processors`
     account_concurrency: int = 1000
     unreserved_minimum: int = 100  # what reservations leave to all others, at least
 

@@ -99,6 +99,9 @@ class ForkedSandbox:
             return True
         return False
 
+    def limit_cpus(self, cpus: float) -> None:
+        """Nothing limits it."""
+
     def kill(self) -> None:
         if not self._exit.done():
             self._killed = True

@@ -77,6 +77,9 @@ class Puppet:
     def peak_file(self) -> int | None:
         return None
 
+    def limit_cpus(self, cpus: float) -> None:
+        """Nothing limits it."""
+
     def kill(self) -> None:
         if not self._exit.done():
             self._loop.remove_reader(self.theirs)

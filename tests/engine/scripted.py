@@ -29,6 +29,7 @@ class Scripted:
         self.calls: dict[int, str] = {}  # request ids by number, of what was not answered
         self.seen: list[str] = []  # all request ids, in the order of their coming
         self.ahead: list[str] = []  # those that were sent behind another call
+        self.allowed: list[float] = []  # processors, as it was told
         self.continued = 0  # how often it was told that its pipe is empty
 
     # The sandbox.
@@ -61,6 +62,9 @@ class Scripted:
 
     def thaw(self) -> None:
         return None
+
+    def limit_cpus(self, cpus: float) -> None:
+        self.allowed.append(cpus)
 
     def kill(self) -> None:
         self._end(Exit("killed", 9, 1 << 20))

@@ -1,14 +1,18 @@
-"""What an instance of a small function has of its own: copies of pages, and no modules but the template's."""
+"""What an instance of a small function has of its own: copies of pages, no modules but the template's, processors."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from mayfly.sandbox.agent_client import AgentSandbox
+from mayfly.sandbox.api import Sandbox
 from mayfly.sandbox.python import preload
 
 from . import parcels
 from .talk import Talks
+from .test_freezing import until
 from .test_templates import fork, prepare
 
 pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module")]
@@ -21,6 +25,7 @@ with open("/proc/self/smaps_rollup") as file:
     result = next(int(line.split()[1]) // 4 for line in file if line.startswith("Private_Dirty:"))
 """
 LOADED = "import sys; result = sorted({name.partition('.')[0] for name in sys.modules})"
+SHARE = 0.25
 FORK = """
 import os, threading
 lock = threading._active_limbo_lock
@@ -56,3 +61,31 @@ async def test_so_has_a_function_whose_packages_were_loaded_ahead(isolated: Talk
     await prepare(isolated, code)
     talk = await fork(isolated, code)
     assert await talk.run(FORK) == [True, True, True]
+
+
+def processors_of(sandbox: Sandbox) -> float:
+    """How many processors the kernel lets a sandbox use."""
+    assert isinstance(sandbox, AgentSandbox)
+    group = Path(os.readlink(f"/proc/self/fd/{sandbox._peak}")).parent
+    if (group / "cpu.max").exists():
+        quota, period = (group / "cpu.max").read_text().split()
+        return int(quota) / int(period)
+    (found,) = Path("/sys/fs/cgroup/cpu").glob(f"**/{group.parent.name}/{group.name}/cpu.cfs_quota_us")
+    return int(found.read_text()) / 100_000
+
+
+async def test_processors_of_an_instance_can_be_fewer_and_more_while_it_runs(isolated: Talks, tmp_path: Path) -> None:
+    code = parcels.make(tmp_path, "import json\n")
+    await prepare(isolated, code)
+    for talk in (await isolated.ready(), await fork(isolated, code)):
+        for wanted in (SHARE, 1.0):
+            talk.sandbox.limit_cpus(wanted)
+            await until(lambda: processors_of(talk.sandbox) == wanted)  # noqa: B023 (awaited here)
+
+
+async def test_what_has_ended_has_no_limit_to_change(isolated: Talks) -> None:
+    talk = await isolated.ready()
+    talk.sandbox.limit_cpus(SHARE)
+    await talk.sandbox.discard()
+    talk.sandbox.limit_cpus(1.0)
+    assert await (await isolated.ready()).run("result = 1") == 1

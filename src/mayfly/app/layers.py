@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mayfly.policy import processors
 from mayfly.sandbox.wasm import artifacts, limits
-from mayfly.services.functions.engine_targets import cpus
 from mayfly.settings import FunctionLimits, Isolation
 
 
@@ -58,12 +58,13 @@ class Layers:
 
     def _of_namespaces(self, words: Sequence[str], sizes: Sizes) -> list[tuple[str, str]]:
         allowed = self._limits
-        own = ", user" if "user namespace of its own" in words else ""
+        user_namespace = ", user" if "user namespace of its own" in words else ""
         user = next((one for one in words if one.startswith("unprivileged user")), "unprivileged user")
         groups = next((one.partition(":")[0] for one in words if one.startswith("control group")), "")
-        limits = f"{sizes.memory_mb} MB of memory, {_processors(cpus(sizes.memory_mb))}, {allowed.processes} processes"
+        own = processors.share(sizes.memory_mb, least=allowed.least_cpus)
+        limits = f"{sizes.memory_mb} MB of memory, {_processors(own)}, {allowed.processes} processes"
         return [
-            ("namespaces", f"mount, pid, network, ipc, uts, cgroup{own}"),
+            ("namespaces", f"mount, pid, network, ipc, uts, cgroup{user_namespace}"),
             (
                 "files",
                 f"read-only root, masked /proc, no /sys; own /tmp of {sizes.ephemeral_mb} MB and /dev/shm",
@@ -75,5 +76,7 @@ class Layers:
         ]
 
 
-def _processors(count: float) -> str:
-    return f"{count:.2g} CPU{'' if count == 1 else 's'}"
+def _processors(own: float) -> str:
+    """The share; what has less than one has one where it keeps nobody waiting."""
+    shown = f"{own:.2g} CPU{'' if own == 1 else 's'}"
+    return shown if own >= processors.AT_START else f"{shown} (1 for init and short calls)"

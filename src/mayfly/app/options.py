@@ -8,6 +8,7 @@ from pathlib import Path
 from mayfly.engine.limits import Limits
 from mayfly.errors import CallerError
 from mayfly.policy import egress, outgoing
+from mayfly.policy.processors import MOST_CPUS
 from mayfly.policy.rates import Rate
 from mayfly.settings import (
     EngineSettings,
@@ -63,6 +64,7 @@ class ServerOptions:
     egress: str = egress.NONE  # of functions that say nothing of it
     oci_runtimes: tuple[str, ...] = ()  # NAME=PATH[,ARGUMENT...]
     memory_mb: int | None = None
+    least_cpus: float = FunctionLimits().least_cpus
     keep_alive: str = "learned"  # or `fixed`, or `fixed:SECONDS`
     account_concurrency: int = FunctionLimits().account_concurrency
     queue_s: float = EngineSettings().queue_s
@@ -142,7 +144,14 @@ class ServerOptions:
         usual = FunctionLimits()
         # In a small account everything is the part that stays unreserved, as on AWS.
         unreserved = min(usual.unreserved_minimum, self.account_concurrency)
-        return replace(usual, account_concurrency=self.account_concurrency, unreserved_minimum=unreserved)
+        if not 0 <= self.least_cpus <= MOST_CPUS:
+            raise OptionError(f"least-cpus is a number from 0 to {MOST_CPUS:g}, not {self.least_cpus:g}")
+        return replace(
+            usual,
+            account_concurrency=self.account_concurrency,
+            unreserved_minimum=unreserved,
+            least_cpus=self.least_cpus,
+        )
 
     def _engine(self) -> EngineSettings:
         if not 0 <= self.queue_s <= _MOST_QUEUE_S:

@@ -113,6 +113,16 @@ def up(
             "as many as 1 % of the machine's memory holds.",
         ),
     ] = None,
+    least_cpus: Annotated[
+        float,
+        typer.Option(
+            envvar="MAYFLY_LEAST_CPUS",
+            min=0,
+            max=6,
+            help="Processors that an instance may use, however little memory it has. By default a processor goes with "
+            "1,769 MB and less with less, as on AWS; [bold]1[/] suits a machine of one's own.",
+        ),
+    ] = 0.0,
     workers: Annotated[
         int,
         typer.Option(
@@ -197,6 +207,7 @@ def up(
         queue_s=queue_s,
         scaling=scaling,
         calls_per_concurrency=calls_per_concurrency,
+        least_cpus=least_cpus,
         spares=spares,
         workers=workers,
         image_directories=tuple(image_directory or ()),
@@ -241,7 +252,7 @@ def _detached(options: ServerOptions, started: float) -> None:
     if options.calls_per_concurrency is not None:
         command += ["--calls-per-concurrency", str(options.calls_per_concurrency)]
     command += ["--spares", str(options.spares)] if options.spares is not None else []
-    command += ["--workers", str(options.workers)]
+    command += ["--workers", str(options.workers), "--least-cpus", str(options.least_cpus)]
     for path in options.image_directories:
         command += ["--image-directory", str(path.absolute())]
     for registry in options.registries:

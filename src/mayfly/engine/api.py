@@ -67,6 +67,8 @@ class Target:
     optimized: bool = False
     # Names of variables that differ between instances, or that expire: nothing that instances share gets to see them.
     per_instance: frozenset[str] = frozenset()
+    # Of the processors that its sandbox has, what an instance has once it is ready; see `policy.processors`. None: all.
+    cpus: float | None = None
     # How its instances are spoken to. "program": executables that come to the Runtime API; the sandbox is one for them.
     contract: Literal["frames", "program"] = "frames"
     command: tuple[str, ...] = ()  # of a program: what to execute; empty: the `bootstrap` that the code or a layer has

@@ -61,6 +61,13 @@ class Body:
         self._cut_off: PlatformError | None = None
         self._program_exit: dict[str, Any] | None = None  # how the program ended, where that is why the instance did
         self._reason = ""
+        self._cpus = target.sandbox.cpus  # that it may use
+
+    def allow(self, cpus: float) -> None:
+        """Let it use so many processors."""
+        if cpus != self._cpus and self._ends is not None:
+            self._cpus = cpus
+            self._ends.sandbox.limit_cpus(cpus)
 
     @property
     def wake_mb(self) -> int:

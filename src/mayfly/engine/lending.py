@@ -13,7 +13,7 @@ from mayfly.engine.pool import Pool
 from mayfly.engine.provisioned import Standby
 from mayfly.engine.states import State
 from mayfly.engine.tally import Tally
-from mayfly.policy import scaling
+from mayfly.policy import processors, scaling
 
 
 class Lending:
@@ -66,6 +66,8 @@ class Lending:
         if pool.idle[-1].wake_mb > max(0, demand.free_mb):
             return None
         instance = pool.idle.pop()
+        if (own := pool.target.cpus) is not None:
+            instance.allow(processors.allowed_lent(own, pool.pace))
         self._ledger.idle_mb -= instance.holds_mb
         self._begin(instance, provisioned=False)
         return instance, False

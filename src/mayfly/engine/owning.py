@@ -16,7 +16,7 @@ from mayfly.engine.pool import Pool
 from mayfly.engine.provisioned import Standby
 from mayfly.engine.states import State
 from mayfly.errors import MayflyError, PlatformError
-from mayfly.policy import queueing
+from mayfly.policy import processors, queueing
 from mayfly.sandbox.api import SandboxStartError
 
 # A call whose instance cannot be started waits this long, in all, for a later start or for an idle instance.
@@ -75,6 +75,8 @@ class Owning(Deciding):
 
     def ready(self, instance: Instance) -> None:
         self._line.over(instance)
+        if (own := instance.target.cpus) is not None:
+            instance.allow(processors.allowed(own, self.homes[instance.id].pace))
         if (sharing := self.homes[instance.id].sharing) is not None:
             sharing.ready(instance)
 
@@ -103,6 +105,8 @@ class Owning(Deciding):
                 pool.pace = queueing.noted(pool.pace, math.inf)  # nobody is to wait behind the likes of it
             elif instance.took_us:
                 pool.pace = queueing.noted(pool.pace, instance.took_us)
+            if (own := instance.target.cpus) is not None:
+                instance.allow(processors.allowed(own, pool.pace))
         self._books.settle(job)
         job.resolve(outcome)
 

@@ -177,6 +177,10 @@ class AgentSandbox:
     def peak_file(self) -> int | None:
         return self._peak if self._peak >= 0 and not self._exit.done() else None
 
+    def limit_cpus(self, cpus: float) -> None:
+        if not self._exit.done():
+            self._agent.send({"op": channel.LIMIT, "id": self._id, "cpus": cpus}, [])
+
     def kill(self) -> None:
         if not self._exit.done():
             self._agent.send({"op": channel.KILL, "id": self._id}, [])

@@ -219,6 +219,10 @@ class Sandbox(Protocol):
         It stays the sandbox's and is open until the end.
         """
 
+    def limit_cpus(self, cpus: float) -> None:
+        """Let all of its processes together use so many processors from now on; no round trip. Nothing happens where
+        this level does not limit them, or when it has ended."""
+
     def kill(self) -> None:
         """End every process of the sandbox now."""
 

@@ -132,6 +132,9 @@ class ProcessSandbox:
                 self._status = os.open(f"/proc/{self._process.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
         return self._status if self._status >= 0 else None
 
+    def limit_cpus(self, cpus: float) -> None:
+        """Nothing limits a process."""
+
     def kill(self) -> None:
         if not self._exit.done():
             self._killed = True

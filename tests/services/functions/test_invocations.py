@@ -11,7 +11,7 @@ from mayfly.engine.api import Failure, ThrottledError
 from mayfly.policy.scaling import Scope
 from mayfly.sandbox.api import SandboxStartError
 from mayfly.services.functions import recursion, repository
-from mayfly.services.functions.engine_targets import FunctionTarget, cpus
+from mayfly.services.functions.engine_targets import FunctionTarget
 from mayfly.settings import FunctionLimits
 from mayfly.store.api import Tx
 from tests.services.functions.conftest import OpenStage
@@ -332,10 +332,15 @@ async def test_targets_say_what_the_sandbox_needs(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("memory_mb", "share"), [(128, 1.0), (1769, 1.0), (3538, 2.0), (10_240, pytest.approx(5.79, 0.01))]
+    ("memory_mb", "at_start", "then"), [(128, 1.0, pytest.approx(0.072, 0.01)), (1769, 1.0, None), (3538, 2.0, None)]
 )
-def test_processors_grow_with_memory_from_one(memory_mb: int, share: float) -> None:
-    assert cpus(memory_mb) == share
+async def test_processors_grow_with_memory_and_an_instance_starts_with_one(
+    stage: Stage, memory_mb: int, at_start: float, then: float | None
+) -> None:
+    await stage.create(MemorySize=memory_mb)
+    await stage.call("Invoke", FunctionName="f")
+    target = stage.engine.calls[0][0]
+    assert (target.sandbox.cpus, target.cpus) == (at_start, then)
 
 
 async def test_changing_the_reserved_concurrency_reaches_the_next_call(stage: Stage) -> None:

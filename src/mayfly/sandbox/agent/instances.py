@@ -165,6 +165,13 @@ class Instances:
         if instance is not None and not instance.pid:
             self._release(instance)
 
+    def limit_cpus(self, name: str, cpus: float) -> None:
+        """Change how many processors an instance may use; unknown names are somebody else's."""
+        instance = self._all.get(name)
+        if instance is not None and not instance.killed and not instance.out_of_memory:
+            with contextlib.suppress(OSError):  # its group is being removed
+                instance.group.limit_cpus(cpus)
+
     def fit(self, message: dict[str, Any]) -> None:
         """Give an instance that waits for its function what it is to run. Once: from then on it is hostile."""
         name = message["id"]

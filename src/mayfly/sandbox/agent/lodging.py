@@ -100,6 +100,12 @@ class Lodging:
                 self._waiting.remove(request)
                 self._fail(request, "it was killed before it was started")
 
+    def limit_cpus(self, name: str, cpus: float) -> None:
+        for one in self._in(lodger.RUNNING):
+            if one.name == name and not one.killed and not one.out_of_memory:
+                with contextlib.suppress(OSError):  # its group is being removed
+                    one.group.limit_cpus(cpus)
+
     def room(self, name: str) -> int | None:
         """The first process of an instance's namespaces, as a descriptor of this object's; None: it does not run."""
         found = [one.room_pidfd for one in self._in(lodger.RUNNING) if one.name == name and not one.room_ended]

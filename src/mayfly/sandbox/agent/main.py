@@ -97,6 +97,9 @@ class Agent(serving.Serving):
         elif operation == channel.KILL:
             self._instances.kill(message["id"])
             self._nests.kill(message["id"])
+        elif operation == channel.LIMIT:
+            self._instances.limit_cpus(message["id"], message["cpus"])
+            self._nests.limit_cpus(message["id"], message["cpus"])
         elif operation == channel.FIT:
             self._instances.fit(message)
         elif operation == channel.DIAL:

@@ -133,6 +133,12 @@ class Nests:
         self._names[message["id"]] = nest
         nest.lodging.start(message, descriptors)
 
+    def limit_cpus(self, name: str, cpus: float) -> None:
+        """Change how many processors an instance may use; unknown names are somebody else's."""
+        nest = self._names.get(name)
+        if nest is not None and nest.lodging is not None:
+            nest.lodging.limit_cpus(name, cpus)
+
     def kill(self, name: str) -> None:
         """End an instance; unknown names are somebody else's."""
         nest = self._names.get(name)

@@ -285,6 +285,13 @@ class Containers:
         for one in made:
             one.close()
 
+    def limit_cpus(self, name: str, cpus: float) -> None:
+        """Change how many processors a container may use, which may have ended already."""
+        container = self._all.get(name)
+        if container is not None and not container.killed and not container.out_of_memory:
+            with contextlib.suppress(OSError):  # its group is being removed
+                container.group.limit_cpus(cpus)
+
     def kill(self, name: str) -> None:
         """End a container, which may have ended already."""
         container = self._all.get(name)

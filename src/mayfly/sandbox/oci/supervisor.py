@@ -113,6 +113,8 @@ class Supervisor(serving.Serving):
             self._containers.dial(message["id"], message["count"])
         elif operation == channel.LISTEN:
             self._containers.listen(message["id"], message["at"])
+        elif operation == channel.LIMIT:
+            self._containers.limit_cpus(message["id"], message["cpus"])
         elif operation == channel.KILL:
             self._containers.kill(message["id"])
 

@@ -13,6 +13,7 @@ from typing import Self
 
 from mayfly.clock import Clock, utc
 from mayfly.engine.api import Target
+from mayfly.policy import processors
 from mayfly.policy.egress import variables as egress_variables
 from mayfly.sandbox import frames, rubies
 from mayfly.sandbox.api import SandboxSpec
@@ -34,10 +35,6 @@ from mayfly.services.functions.roles import RoleUnusableError
 from mayfly.services.ports import Credentials, Roles
 from mayfly.settings import FunctionLimits, Isolation
 
-# AWS gives a processor at 1,769 MB and grows in proportion, up to six. Below that it gives less, but lifts the limit
-# during init; here one whole processor is the least: at 128 MB a hard 7 % would turn 100 ms of imports into 1.4 s.
-_MB_PER_CPU = 1769
-_MIN_CPUS, _MAX_CPUS = 1.0, 6.0
 CREDENTIALS_S = 12 * 3600
 TASK_ROOT = "/var/task"
 SANDBOX_ENDPOINT = "http://127.0.0.1:4566"
@@ -73,12 +70,6 @@ def log_stream(instance: str, started_at: float, version: str = LATEST, owner: s
     """The log stream of an instance: `2026/01/31/[$LATEST]` and 32 hexadecimal digits; in a group that functions may
     share, with the name of the `owner`: `2026/01/31/name[$LATEST]…`."""
     return f"{utc(started_at):%Y/%m/%d}/{owner}[{version}]{sha256(instance.encode()).hexdigest()[:32]}"
-
-
-def cpus(memory_mb: int, memory_gib_per_cpu: float | None = None) -> float:
-    """The most processors that an instance with this much memory may use."""
-    mb_per_cpu = _MB_PER_CPU if memory_gib_per_cpu is None else memory_gib_per_cpu * 1024
-    return min(max(memory_mb / mb_per_cpu, _MIN_CPUS), _MAX_CPUS)
 
 
 # Variables that differ between instances, or expire with their credentials.
@@ -227,6 +218,7 @@ class TargetFactory:
             snap_start=snap_start,
             optimized=version is not None and version.optimized,
             per_instance=_PER_INSTANCE,
+            cpus=own if (own := self._share(configuration)) < processors.AT_START else None,
             contract=choice.contract,
             command=choice.command,
             directory=image_process.directory(runs.code, configuration.image) if runs.code.image is not None else "",
@@ -305,15 +297,17 @@ class TargetFactory:
             ephemeral_mb=configuration.ephemeral_mb,
             processes=self._limits.processes,
             open_files=self._limits.open_files,
-            cpus=cpus(
-                configuration.memory_mb,
-                configuration.capacity.memory_gib_per_cpu if configuration.capacity is not None else None,
-            ),
+            cpus=processors.at_start(self._share(configuration)),
             label=name[:32],
             owner=self._home.arn(name),
             level=level,
             pooled=choice.pooled is not None and choice.pooled(configuration.environment or {}),
         )
+
+    def _share(self, configuration: Configuration) -> float:
+        """The processors that go with its memory."""
+        chosen = configuration.capacity.memory_gib_per_cpu if configuration.capacity is not None else None
+        return processors.share(configuration.memory_mb, chosen, self._limits.least_cpus)
 
     def _environment(self, name: str, runs: Function | Version, choice: runtimes.RuntimeChoice) -> dict[str, str]:
         """What is the same for all instances."""
