@@ -63,8 +63,11 @@ async def test_a_failure_to_restore_is_told_from_other_failures_of_the_core() ->
 class _Entry:
     """As much of an entry as a call that the core runs needs."""
 
-    target = None
     qualifier = None
 
-    class function:  # noqa: N801 - stands for a value
+    class target:  # noqa: N801 - stands for a value
+        traced = False
+        function = "f"
+
+    class function:  # noqa: N801 - likewise
         name = "f"

@@ -355,7 +355,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a package and an image": ({"PackageType": "Zip"}, "Runtime and Handler are mandatory parameters"),
     "a runtime": ({"Runtime": "python3.11"}, "not supported for functions created with container images"),
     "a handler": ({"Handler": "app.handler"}, "not supported for functions created with container images"),
-    "layers": ({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}, "Layers"),
+    "layers": ({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}, "Lambda layers are not supported"),
     "SnapStart": ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart is not supported"),
     "no name": ({"Code": {"ImageUri": "app"}}, "Source image app is not valid. Provide a valid source image."),
     "a name of nothing": (
