@@ -1,12 +1,16 @@
-"""Filter patterns over unstructured messages, as `FilterLogEvents` takes them. Pure.
+"""Filter patterns, as `FilterLogEvents` takes them: those over unstructured messages. Pure.
 
 Grammar (CloudWatch Logs, "Filter pattern syntax", unstructured part): terms separated by blanks, all of which must
 occur; `-term` must not occur; where `?term`s stand, one of them suffices; quotes hold a phrase together; matching is
-case-sensitive. Patterns over JSON fields (`{ … }`), columns (`[ … ]`) and regular expressions (`%…%`) are refused.
+case-sensitive. Patterns over JSON fields (`{ … }`) are `json_patterns`; over columns (`[ … ]`), and regular expressions
+(`%…%`), are refused.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from mayfly.services.telemetry import json_patterns
 
 _TERM = re.compile(r'\s*([-?]?)(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))')
 
@@ -22,9 +26,12 @@ class Pattern:
     all_of: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
     none_of: tuple[str, ...] = ()
+    selects: Callable[[str], bool] | None = None  # of a pattern over JSON
 
     def matches(self, message: str) -> bool:
         """Whether the pattern selects `message`."""
+        if self.selects is not None:
+            return self.selects(message)
         return (
             all(term in message for term in self.all_of)
             and (not self.any_of or any(term in message for term in self.any_of))
@@ -35,8 +42,13 @@ class Pattern:
 def parse(text: str) -> Pattern:
     """The pattern that `text` writes down; `PatternError`."""
     text = text.strip()
-    if text[:1] in {"{", "[", "%"}:
-        kind = {"{": "JSON", "[": "column", "%": "regular expression"}[text[0]]
+    if text[:1] == "{":
+        try:
+            return Pattern(selects=json_patterns.parse(text))
+        except json_patterns.JsonPatternError as error:
+            raise PatternError(str(error)) from error
+    if text[:1] in {"[", "%"}:
+        kind = {"[": "column", "%": "regular expression"}[text[0]]
         raise PatternError(f"{kind} filter patterns are not implemented by Mayfly; use terms")
     terms: dict[str, list[str]] = {"": [], "?": [], "-": []}
     position = 0
