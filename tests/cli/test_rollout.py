@@ -3,18 +3,21 @@
 import contextlib
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.cli.test_commands import TRUST, mayfly
-from tests.conftest import PlatformProcess
+from tests.conftest import PlatformProcess, start_platform
 
 GOOD = "def handler(event, context): return context.function_version"
 HOOK = """
@@ -45,6 +48,10 @@ def changed(functions: Any, name: str, text: str) -> None:
 
 @pytest.fixture
 def function(platform: PlatformProcess) -> str:
+    return prepared(platform)
+
+
+def prepared(platform: PlatformProcess) -> str:
     """The name of a function whose alias `live` leads to its version 1."""
     iam, functions = platform.client("iam"), platform.client("lambda")
     name = f"rollout-{uuid4().hex[:12]}"
@@ -94,6 +101,9 @@ def test_a_version_that_does_well_takes_over(platform: PlatformProcess, function
     assert (alias["FunctionVersion"], alias.get("RoutingConfig")) == ("2", None)
     listed = json.loads(rolled_out(platform, "status", function, "--json").stdout)
     assert [each["status"] for each in listed] == ["Succeeded"]
+    platform.client("codedeploy").get_waiter("deployment_successful").wait(
+        deploymentId=listed[0]["deploymentId"], WaiterConfig={"Delay": 0, "MaxAttempts": 1}
+    )
     assert "100% of the calls" in rolled_out(platform, "status", function).stdout
 
 
@@ -142,6 +152,24 @@ def test_one_under_way_is_stopped(platform: PlatformProcess, function: str) -> N
     assert "Stopped" in stopped.stdout
     assert functions.get_alias(FunctionName=function, Name="live")["FunctionVersion"] == "1"
     assert rolled_out(platform, "stop", function).returncode == 1
+
+
+def test_a_rollout_goes_on_after_the_servers_sudden_death(tmp_path: Path) -> None:
+    server, running = start_platform(tmp_path / "data")
+    try:
+        functions, name = running.client("lambda"), prepared(running)
+        changed(functions, name, f"{GOOD} + 'e'")
+        assert rolled_out(running, name, "--canary", "50%/4s", "--detach").returncode == 0
+        os.kill(server.pid, signal.SIGKILL)
+        server.wait(60)
+        server, running = start_platform(tmp_path / "data")
+        ended = rolled_out(running, "status", name, "--follow", "--json")
+        assert (ended.returncode, json.loads(ended.stdout)["status"]) == (0, "Succeeded"), ended.stderr
+        alias = running.client("lambda").get_alias(FunctionName=name, Name="live")
+        assert (alias["FunctionVersion"], alias.get("RoutingConfig")) == ("2", None)
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
 
 
 def test_a_new_alias_needs_no_rollout(platform: PlatformProcess, function: str) -> None:

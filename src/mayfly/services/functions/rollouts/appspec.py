@@ -53,7 +53,9 @@ def parse(text: str) -> AppSpec:
     try:
         limits = Limits(_part(own.get("MaxErrors")), _milliseconds(own.get("MaxLatencyMs")))
         shape = _shape(own["Shift"]) if own.get("Shift") else None
-    except (TypeError, ValueError, KeyError) as error:
+    except KeyError as error:
+        raise faults.invalid_revision(f"The section {OWN} lacks {error} of its Shift.") from error
+    except (TypeError, ValueError, OverflowError) as error:
         raise faults.invalid_revision(f"The section {OWN} is wrong: {error}.") from error
     return AppSpec(
         properties["Name"],
@@ -87,7 +89,9 @@ def _target(resources: Any) -> dict[str, str]:
         raise faults.invalid_revision("The AppSpec file must name exactly one resource.")
     for resource in resources[0].values():
         if isinstance(resource, dict) and resource.get("Type", resource.get("type")) == "AWS::Lambda::Function":
-            found = resource.get("Properties", resource.get("properties")) or {}
+            found = resource.get("Properties", resource.get("properties"))
+            if not isinstance(found, dict):
+                raise faults.invalid_revision("The resource has no Properties.")
             named = {str(key).lower(): value for key, value in found.items()}
             values = {name: str(named.get(name.lower(), "")) for name in _PROPERTIES}
             if missing := [name for name, value in values.items() if not value]:
@@ -124,6 +128,8 @@ def _milliseconds(given: Any) -> float | None:
 
 
 def _shape(given: Any) -> Shape:
+    if not isinstance(given, dict):
+        raise ValueError("Shift has Kind, Percent and EverySeconds")
     kind = str(given.get("Kind"))
     if kind not in _KINDS:
         raise ValueError(f"Shift knows {', '.join(_KINDS)}, not {kind}")
