@@ -5,6 +5,7 @@ by one is written many at a time: while one commit is on its way to the disk, th
 takes them from there.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -25,6 +26,9 @@ from mayfly.store.api import NewItem, ReadyQueue, Store, Tx
 # with no bound, a burst of events that compute would make each of them too slow for its timeout.
 EVENTS_PER_CPU = 4
 LEAST_EVENTS = 16
+
+PRESSING = 8  # events in one body of the store
+PRESSED_S = 0.05
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -119,6 +123,7 @@ class EventIntake:
         self._events = events
         self._clock = clock
         self._gathering: Gathering[AsyncEvent, None] = Gathering(self._write)
+        self._pressed_until = 0.0
 
     def now(self) -> float:
         """The time at which an event is accepted."""
@@ -128,6 +133,12 @@ class EventIntake:
         """Returns once the event is durable, and will be delivered."""
         await self._gathering.add(event)
 
+    def pressed(self) -> bool:
+        """Whether events come faster than a few a commit."""
+        return asyncio.get_running_loop().time() < self._pressed_until
+
     async def _write(self, events: Sequence[AsyncEvent]) -> Sequence[None]:
+        if len(events) >= PRESSING:
+            self._pressed_until = asyncio.get_running_loop().time() + PRESSED_S
         await self._store.write(lambda tx: self._events.put_all(tx, events))
         return [None] * len(events)

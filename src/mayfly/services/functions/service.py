@@ -236,9 +236,10 @@ class FunctionsService:
         lanes = Lanes(places + AHEAD)
         deadlines = Deadlines()
         events = EventQueue(queue, lanes, home, clock, outside.counts, deadlines.noticed)
+        intake = EventIntake(store, events, clock)
         destinations = Destinations(home, store, outside.targets, outside.objects, outside.counts)
         deliveries = Deliveries(store, queue, lanes, catalog, calls, home, clock, destinations)
-        self.dispatcher = dispatcher = Dispatcher(store, queue, lanes, deliveries, clock, places)
+        self.dispatcher = dispatcher = Dispatcher(store, queue, lanes, deliveries, clock, places, intake.pressed)
         self.sweeping = Sweeping(store, queue, dispatcher, deadlines, clock)
         submitting = Submitting(store, events, lanes, catalog, home, limits)
         self.tasks = TaskDesk(store, queue, events, lanes, dispatcher, engine, catalog, submitting, clock)
@@ -312,8 +313,8 @@ class FunctionsService:
             AliasOperations(home, store, catalog, provisioner),
             ProvisionedOperations(home, editor, store, provisioner, limits, clock),
             ScalingOperations(home, editor, provisioner, settings.limits),
-            InvocationOperations(home, catalog, calls, EventIntake(store, events, clock), limits),
-            InvokeAsyncOperations(home, catalog, EventIntake(store, events, clock)),
+            InvocationOperations(home, catalog, calls, intake, limits),
+            InvokeAsyncOperations(home, catalog, intake),
             RuntimeManagementOperations(home, editor),
             RecursionOperations(home, editor),
             StreamingOperations(home, catalog, calls, limits),

@@ -9,7 +9,7 @@ one releases them, and the events are delivered again.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mayfly.clock import Clock
 from mayfly.services.functions.tasks import book
@@ -17,6 +17,7 @@ from mayfly.services.functions.tasks.deliveries import Deliveries
 from mayfly.services.functions.tasks.held import Held
 from mayfly.services.functions.tasks.lanes import PREFIX, Lane, Lanes
 from mayfly.services.functions.tasks.model import NEVER
+from mayfly.services.functions.tasks.pace import Pace
 from mayfly.store.api import Claim, ReadyQueue, StaleClaimError, Store, StoreClosedError
 
 LEASE_S = 15.0  # how long an event of a killed server waits for the next one
@@ -35,14 +36,23 @@ class Dispatcher:
     """`run` is a task of the service."""
 
     def __init__(
-        self, store: Store, queue: ReadyQueue, lanes: Lanes, deliveries: Deliveries, clock: Clock, places: int
+        self,
+        store: Store,
+        queue: ReadyQueue,
+        lanes: Lanes,
+        deliveries: Deliveries,
+        clock: Clock,
+        places: int,
+        pressed: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`pressed`: whether so much is being accepted that deliveries have to give way."""
         self._store = store
         self._queue = queue
         self._lanes = lanes
         self._deliveries = deliveries
         self._clock = clock
         self._places = places
+        self._pace = Pace(pressed)
         self._held: dict[int, Held] = {}  # by item
         self._waiting: deque[Held] = deque()  # for a place
         self._running = 0  # places taken
@@ -166,6 +176,9 @@ class Dispatcher:
         """Begin what waits, as long as there are places."""
         group = self._group
         while self._waiting and self._running < self._places and not self._finishing and group is not None:
+            if not self._pace.admits(asyncio.get_running_loop().time()):
+                self._pace.later(self._fill)
+                return
             self._begin(self._waiting.popleft(), group)
 
     def _begin(self, held: Held, group: asyncio.TaskGroup) -> None:
