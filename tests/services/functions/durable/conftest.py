@@ -57,6 +57,10 @@ class Player:
     answers: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.play()
+
+    def play(self) -> None:
+        """Be the function, whoever was it before."""
         self.stage.engine.before = self._play
         self.stage.engine.script = lambda target, call: self.answers.pop(call.request_id)
 

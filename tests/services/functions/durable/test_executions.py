@@ -11,6 +11,7 @@ from mayfly.engine.api import EngineClosedError, Failure, ThrottledError
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions.durable.executions import QUEUE
 from tests.services.functions.conftest import OpenStage
+from tests.services.functions.mappings.staging import MappingStage
 from tests.services.functions.stage import ACCOUNT, REGION, Stage, failed, ok
 
 from .conftest import FUNCTION, PENDING, Invoked, Player, callback, finish, invoke, step, succeeded, wait
@@ -520,6 +521,42 @@ async def test_an_execution_serves_the_tenant_that_it_was_started_for(player: Pl
     await player.happens(arn, "InvocationCompleted")
     stage.pass_time(60)
     assert {call.tenant for _, call in stage.engine.calls} == {"blue"}
+
+
+async def test_a_queue_waits_for_the_execution_of_its_batch(player: Player, stage: Stage) -> None:
+    queues = MappingStage(stage)
+    player.play()  # the stage of mappings has a function of its own
+    await queues.make_queue()
+    await queues.send("one", "two")
+    for function, message in (("f", "unqualified"), ("long:$LATEST", "15 minutes")):
+        if function != "f":
+            await stage.create("long", DurableConfig={"ExecutionTimeout": 901})
+        with pytest.raises(ServiceError, match=message):
+            await queues.map(FunctionName=function)
+
+    async def first(invoked: Invoked) -> dict[str, Any]:
+        await invoked.checkpoint(wait(10))
+        return PENDING
+
+    async def second(invoked: Invoked) -> dict[str, Any]:
+        assert await queues.left() == 2, "they are held until it is over"
+        root = invoked.event["InitialExecutionState"]["Operations"][0]
+        records = json.loads(root["ExecutionDetails"]["InputPayload"])["Records"]
+        return succeeded([record["body"] for record in records])
+
+    player.scripts = [first, second]
+    await queues.map(FunctionName="f:$LATEST")
+    listed: list[dict[str, Any]] = []
+    async with asyncio.timeout(60):
+        while not listed:
+            found = await stage.call("ListDurableExecutionsByFunction", FunctionName="f")
+            listed = found["DurableExecutions"]
+            await asyncio.sleep(0)
+    arn = listed[0]["DurableExecutionArn"]
+    await player.happens(arn, "InvocationCompleted")
+    stage.pass_time(10)
+    assert json.loads((await player.become(arn, "SUCCEEDED"))["Result"]) == ["one", "two"]
+    await queues.emptied()
 
 
 # Chains.

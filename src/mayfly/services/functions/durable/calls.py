@@ -16,8 +16,6 @@ from mayfly.services.functions.names import Home
 from mayfly.services.functions.results import Result, refused
 from mayfly.store.api import Store, Tx
 
-TOO_LONG = "You cannot synchronously invoke a durable function with an executionTimeout greater than 15 minutes."
-
 
 class Traced(Protocol):
     """The invoker, as far as an execution's trace goes."""
@@ -83,7 +81,7 @@ class DurableCalls:
         if durable is None:
             raise function_not_found(self._home.arn(name, version))
         if asked.waits and durable.timeout_s > config.SYNCHRONOUS_S:
-            raise invalid_parameter(TOO_LONG)
+            raise invalid_parameter(config.TOO_LONG)
         # The redelivery of an event that was not acknowledged finds the execution that it started.
         own = asked.request_id if asked.source == "event" else execution_id
         return self._executions.start(

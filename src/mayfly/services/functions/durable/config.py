@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 UNQUALIFIED = "You cannot invoke a durable function using an unqualified ARN."
 RETENTION_DAYS = 14
+TOO_LONG = "You cannot synchronously invoke a durable function with an executionTimeout greater than 15 minutes."
 SYNCHRONOUS_S = 900  # the longest execution that anybody may wait for
 
 
@@ -44,6 +45,14 @@ def changed(current: Durable | None, asked: Mapping[str, Any]) -> Durable | None
     return Durable(
         asked.get("ExecutionTimeout", current.timeout_s), asked.get("RetentionPeriodInDays", current.retention_days)
     )
+
+
+def check_waited(durable: Durable | None, qualifier: str | None) -> None:
+    """`ServiceError` where nobody can wait for executions of what was named so; None: it is not durable."""
+    if durable is not None and qualifier is None:
+        raise faults.invalid_parameter(UNQUALIFIED)
+    if durable is not None and durable.timeout_s > SYNCHRONOUS_S:
+        raise faults.invalid_parameter(TOO_LONG)
 
 
 def shown(durable: Durable) -> "DurableConfigTypeDef":

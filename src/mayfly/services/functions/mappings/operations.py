@@ -10,6 +10,7 @@ from mayfly.clock import Clock
 from mayfly.services import page_tokens
 from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.functions import faults, tenancy, version_repository
+from mayfly.services.functions.durable import config as durable_config
 from mayfly.services.functions.mappings import catalog, describe, kinds, validation
 from mayfly.services.functions.mappings.keeper import Keeper
 from mayfly.services.functions.mappings.model import UNDER_WAY, Mapping, State
@@ -138,6 +139,7 @@ class MappingOperations:
         if found is None:
             raise faults.invalid_parameter("Function does not exist")
         tenancy.refuse(found.function.configuration, "An event source mapping")
+        durable_config.check_waited(found.runs.configuration.durable, reference.qualifier)
         await self._roles.check(found.runs.configuration.role)
         await self._sources.check(mapping, found.runs.configuration.timeout_s)
         await self._sources.check_destination(mapping)
