@@ -40,6 +40,10 @@ def runtime_version_arn(identifier: str, region: str) -> str:
     return f"arn:aws:lambda:{region}::runtime:{sha256(identifier.encode()).hexdigest()}"
 
 
+# Every identifier that means something, whether functions can be made with it or not.
+KNOWN = (*PROVIDED, *MANAGED, *_ELSEWHERE, *_RETIRED)
+
+
 @dataclass(frozen=True, slots=True)
 class RuntimeChoice:
     """What will run the functions of one runtime identifier on this machine."""

@@ -108,6 +108,13 @@ async def test_a_layer_can_come_from_a_bucket(stage: Stage) -> None:
             f"Layer version {ARN}shared:2 does not exist.",
         ),
         ("PublishLayerVersion", {"LayerName": "x", "Content": {"ZipFile": b"?"}}, "InvalidParameterValue", "unzip"),
+        (
+            "PublishLayerVersion",
+            {"LayerName": "x", "Content": {"ZipFile": zipped()}, "CompatibleRuntimes": ["python3.6", "cobol"]},
+            "Validation",
+            "Value '[python3.6, cobol]' at 'compatibleRuntimes' failed to satisfy constraint: Member must satisfy enum",
+        ),
+        ("ListLayers", {"CompatibleRuntime": "cobol"}, "Validation", "Value 'cobol' at 'compatibleRuntime' failed"),
         ("PublishLayerVersion", {"LayerName": "x", "Content": {}}, "InvalidParameterValue", "provide a source"),
     ],
 )

@@ -1,10 +1,11 @@
 """Layers as resources: publish, get, list and delete versions."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mayfly.clock import Clock
-from mayfly.services.contract import RequestContext, operation
-from mayfly.services.functions import faults, repository
+from mayfly.services.contract import RequestContext, ServiceError, operation
+from mayfly.services.functions import faults, repository, runtimes
 from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.describe import code_sha256, lambda_time
@@ -63,6 +64,7 @@ class LayerOperations:
     @operation("PublishLayerVersion")
     async def publish(self, context: RequestContext, params: "PublishLayerVersionRequestTypeDef") -> dict[str, object]:
         name = names.layer_name(self._home, params["LayerName"], context, "PublishLayerVersion")
+        _check_runtimes("compatibleRuntimes", params.get("CompatibleRuntimes", ()))
         async with self._sources.ingest(params["Content"]) as content:
             await self._contents.compile(content.sha256, params.get("CompatibleRuntimes", ()))
             extends = await self._contents.extends(content.sha256)
@@ -137,7 +139,7 @@ class LayerOperations:
     async def list_layers(self, context: RequestContext, params: "ListLayersRequestTypeDef") -> dict[str, object]:
         """A marker is the name of the last layer shown."""
         limit = min(params.get("MaxItems", _PAGE), _PAGE)
-        matching = params.get("CompatibleRuntime"), params.get("CompatibleArchitecture")
+        matching = _matching(params)
         found = await self._store.read(
             lambda reader: layers.layers(reader, params.get("Marker", ""), limit + 1, *matching)
         )
@@ -162,7 +164,7 @@ class LayerOperations:
         if marker is not None and not (marker.isascii() and marker.isdecimal() and len(marker) < 19):
             raise faults.invalid_parameter("Invalid marker.")
         before = int(marker) if marker is not None else None
-        matching = params.get("CompatibleRuntime"), params.get("CompatibleArchitecture")
+        matching = _matching(params)
         found = await self._store.read(lambda reader: layers.versions(reader, name, before, limit + 1, *matching))
         shown = [self._listed(version) for version in found[:limit]]
         return {"LayerVersions": shown} | ({"NextMarker": str(found[limit - 1].number)} if len(found) > limit else {})
@@ -199,6 +201,27 @@ class LayerOperations:
             "LayerArn": names.layer_arn(self._home, version.name),
             "Content": {"Location": location, "CodeSha256": code_sha256(content), "CodeSize": content.size},
         }
+
+
+def _matching(params: "ListLayersRequestTypeDef | ListLayerVersionsRequestTypeDef") -> tuple[str | None, str | None]:
+    """The runtime and the architecture that a list is to be about; `ServiceError`."""
+    runtime = params.get("CompatibleRuntime")
+    if runtime is not None and runtime not in runtimes.KNOWN:
+        raise _unknown("compatibleRuntime", runtime)
+    return runtime, params.get("CompatibleArchitecture")
+
+
+def _check_runtimes(member: str, named: Sequence[str]) -> None:
+    """`ServiceError` unless all of them are identifiers that mean something."""
+    if not set(named) <= set(runtimes.KNOWN):
+        raise _unknown(member, f"[{', '.join(named)}]")
+
+
+def _unknown(member: str, value: str) -> ServiceError:
+    return faults.validation(
+        f"Value '{value}' at '{member}' failed to satisfy constraint: Member must satisfy enum value set: "
+        f"[{', '.join(runtimes.KNOWN)}]"
+    )
 
 
 def check_number(number: int) -> None:
