@@ -19,7 +19,7 @@ from typing import IO, Any
 from uuid import uuid4
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from mayfly.cli.connection import Connection, RefusedError
 from mayfly.cli.relay import RelayError, dialled
@@ -228,21 +228,13 @@ def test_the_inspector_of_node_stops_at_a_statement_and_tells_a_variable(
     session = debug(function)
     assert session.launch["type"] == "node"
     session.until("is ready for calls")
-    with urllib.request.urlopen(f"http://127.0.0.1:{session.port}/json/list", timeout=60) as reply:
-        place = json.load(reply)[0]["webSocketDebuggerUrl"].partition("://")[2].partition("/")[2]
+    place = inspected(session)
 
     async def inspect() -> tuple[int, int]:
-        number, running = 0, None
-        async with connect(f"ws://127.0.0.1:{session.port}/{place}") as inspector:
+        async with connect(place) as inspector:
 
             async def ask(method: str, **params: Any) -> Any:
-                nonlocal number
-                number += 1
-                mine = number
-                await inspector.send(json.dumps({"id": mine, "method": method, "params": params}))
-                while (told := json.loads(await inspector.recv())).get("id") != mine:
-                    pass
-                return told["result"]
+                return await asked_of(inspector, method, **params)
 
             await ask("Runtime.enable")
             await ask("Debugger.enable")
@@ -257,6 +249,37 @@ def test_the_inspector_of_node_stops_at_a_statement_and_tells_a_variable(
 
     assert asyncio.run(asyncio.wait_for(inspect(), PATIENCE_S)) == (21, 42)
     assert session.end() == 0
+
+
+def test_with_wait_an_init_of_node_goes_on_when_the_inspector_says_so(
+    platform: PlatformProcess, debug: Callable[..., Session]
+) -> None:
+    session = debug(make(platform, "nodejs22.x", "index.js", NODE), "--wait")
+    place = inspected(session)
+
+    async def inspect() -> None:
+        async with connect(place) as inspector:
+            await asked_of(inspector, "Runtime.runIfWaitingForDebugger")
+            await asyncio.to_thread(session.until, "is ready for calls")
+
+    asyncio.run(asyncio.wait_for(inspect(), PATIENCE_S))
+    assert session.end() == 0
+
+
+def inspected(session: Session) -> str:
+    """Where the inspector's socket is, by way of the session's port."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{session.port}/json/list", timeout=60) as reply:
+        place: str = json.load(reply)[0]["webSocketDebuggerUrl"].partition("://")[2].partition("/")[2]
+    return f"ws://127.0.0.1:{session.port}/{place}"
+
+
+async def asked_of(inspector: ClientConnection, method: str, **params: Any) -> Any:
+    """The result of a request; events that come before it are let go."""
+    mine = abs(hash((method, str(params)))) % 1_000_000_000
+    await inspector.send(json.dumps({"id": mine, "method": method, "params": params}))
+    while (told := json.loads(await inspector.recv())).get("id") != mine:
+        pass
+    return told["result"]
 
 
 def test_one_session_a_function_and_none_for_what_has_no_debugger(

@@ -91,6 +91,7 @@ def test_the_headline_is_what_went_wrong_without_the_stack(message: str, expecte
         (PYTHON, "error"),
         (NODE, "error"),
         ("2026-11-21T17:42:41.226Z 1 Task timed out after 3.00 seconds\n", "error"),
+        ("MAYFLY another Python runs it\n", "notice"),
         ("hello\n", "output"),
         ('{"a": 1}\n', "output"),
         (RAISED_JSON, "error"),

@@ -45,6 +45,8 @@ class Screen:
                 return
             case "report":
                 self.say(label, source_lines.figures(message), "dim", at)
+            case "notice":
+                self.say(label, readable(message).removeprefix("MAYFLY "), "yellow", at)
             case "error":
                 self.error(label, root, message, at)
             case _:

@@ -84,9 +84,9 @@ def excerpt(path: Path, line: int) -> Excerpt | None:
     return None
 
 
-Kind = Literal["error", "output", "platform", "report"]
+Kind = Literal["error", "notice", "output", "platform", "report"]
 _PLATFORM = ("START ", "END ", "INIT_START ", "INIT_REPORT ", "RESTORE_START ", "RESTORE_REPORT ")
-_ERRORS = re.compile(r"^\[(?:ERROR|CRITICAL)\]|\t(?:ERROR|FATAL)\t|Task timed out after|Runtime\.ExitError|^MAYFLY ")
+_ERRORS = re.compile(r"^\[(?:ERROR|CRITICAL)\]|\t(?:ERROR|FATAL)\t|Task timed out after|Runtime\.ExitError")
 
 
 def kind(message: str) -> Kind:
@@ -100,6 +100,8 @@ def kind(message: str) -> Kind:
         return "platform"
     if message.startswith("REPORT "):
         return "report"
+    if message.startswith("MAYFLY "):
+        return "notice"
     return "error" if _ERRORS.search(message) or _TRACEBACK in message else "output"
 
 
