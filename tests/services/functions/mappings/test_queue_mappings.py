@@ -429,3 +429,22 @@ async def test_a_function_of_tenants_is_driven_by_nobody(at: MappingStage) -> No
     await at.stage.create("shared", TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
     error = await at.stage.refusal("CreateEventSourceMapping", FunctionName="shared", EventSourceArn=queue_arn("q"))
     assert error.message == "An event source mapping is not supported for functions with tenant isolation mode."
+
+
+async def test_a_mapping_is_disabling_until_what_is_under_way_has_ended(at: MappingStage) -> None:
+    gate = asyncio.Event()
+    at.stage.engine.before = gate.wait
+    await at.send("a")
+    uuid = (await at.map())["UUID"]
+    async with asyncio.timeout(30):
+        while True:
+            if at.stage.engine.calls:
+                break
+            await asyncio.sleep(0)
+    await at.stage.call("UpdateEventSourceMapping", UUID=uuid, Enabled=False)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert (await at.stage.call("GetEventSourceMapping", UUID=uuid))["State"] == "Disabling"
+    gate.set()
+    await at.state(uuid, "Disabled")
+    assert await at.left() == 0

@@ -14,6 +14,8 @@ from mayfly.services.functions.mappings.sources import Sources, broker_client
 from mayfly.services.functions.parts import Parts
 from mayfly.services.functions.roles import RoleCheck
 
+_SLACK_S = 5.0  # beyond the longest call
+
 
 class Mappings:
     """A `Feature`."""
@@ -21,7 +23,7 @@ class Mappings:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._sources = Sources(parts.outside, parts.home, parts.store, parts.clock, broker_client)
-        self.keeper = Keeper(parts.store, self._runner)
+        self.keeper = Keeper(parts.store, self._runner, parts.settings.limits.timeout_s + _SLACK_S)
         self.operations: Sequence[object] = (
             MappingOperations(
                 parts.store,

@@ -14,7 +14,6 @@ from mayfly.services.functions.mappings.model import UNDER_WAY, Mapping
 from mayfly.services.functions.mappings.runner import Runner
 from mayfly.store.api import Store, StoreClosedError, Tx
 
-STOP_S: Final = 10.0  # for batches that are under way when a mapping is stopped; what takes longer comes again
 _PAGE: Final = 100
 _PAUSE_S: Final = 1.0
 
@@ -24,10 +23,12 @@ Told = Callable[[str], None]
 
 
 class Keeper:
-    """`start` begins, `stop` ends. `make` gives the runner of a mapping."""
+    """`start` begins, `stop` ends. `make` gives the runner of a mapping. `patience_s`: how long what is under way may take
+    when a mapping is changed, disabled or deleted; the batches of longer calls come again."""
 
-    def __init__(self, store: Store, make: Callable[[Mapping, Told], Awaitable[Runner]]) -> None:
+    def __init__(self, store: Store, make: Callable[[Mapping, Told], Awaitable[Runner]], patience_s: float) -> None:
         self._store = store
+        self._patience_s = patience_s
         self._make = make
         self._running: dict[str, tuple[int, Runner, asyncio.Task[None]]] = {}
         self._applying: dict[str, asyncio.Task[None]] = {}
@@ -159,7 +160,7 @@ class Keeper:
             return
         _, runner, task = found
         runner.finish()
-        await asyncio.wait({task}, timeout=STOP_S)
+        await asyncio.wait({task}, timeout=self._patience_s)
         task.cancel()
         await asyncio.wait({task})
 
