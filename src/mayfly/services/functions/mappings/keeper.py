@@ -23,8 +23,8 @@ Told = Callable[[str], None]
 
 
 class Keeper:
-    """`start` begins, `stop` ends. `make` gives the runner of a mapping. `patience_s`: how long what is under way may take
-    when a mapping is changed, disabled or deleted; the batches of longer calls come again."""
+    """`start` begins, `stop` ends. `make` gives the runner of a mapping. `patience_s`: how long what is under way may
+    take when a mapping is changed, disabled or deleted; the batches of longer calls come again."""
 
     def __init__(self, store: Store, make: Callable[[Mapping, Told], Awaitable[Runner]], patience_s: float) -> None:
         self._store = store
