@@ -81,6 +81,15 @@ class MessageAttribute:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """On whose behalf a service acts."""
+
+    principal: str  # the service, "sns.amazonaws.com"
+    arn: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetOptions:
     """What some kinds of target are told besides the event; the others ignore it."""
 
@@ -92,6 +101,7 @@ class TargetOptions:
     subject: str | None = None  # of topics
     trace_header: str | None = None  # of functions and queues: the trace that the event is part of
     attributes: Mapping[str, MessageAttribute] = field(default_factory=dict)  # of queues and topics
+    on_behalf_of: Source | None = None  # whom a Deny in a queue's or topic's policy may keep out; None: nobody asks
 
 
 PLAIN = TargetOptions()
@@ -111,15 +121,6 @@ class EventTargets(Protocol):
         `ServiceError` when the target cannot take it (`arn` names nothing here; a FIFO queue without a group);
         nothing was written then.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """On whose behalf a service acts."""
-
-    principal: str  # the service, "sns.amazonaws.com"
-    arn: str
-    account: str
 
 
 @dataclass(frozen=True, slots=True)

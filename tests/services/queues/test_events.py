@@ -1,11 +1,12 @@
 """Queues as targets of events and of other services, within their transactions."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from mayfly.services.contract import ServiceError
-from mayfly.services.ports import MessageAttribute, QueueMessage, TargetOptions
+from mayfly.services.ports import MessageAttribute, QueueMessage, Source, TargetOptions
 from mayfly.store.api import Tx
 from tests.services.queues.conftest import Queues
 
@@ -76,3 +77,8 @@ async def test_what_is_not_there_or_denies_it_gets_nothing(queues: Queues) -> No
     await targets.check(arn, "events.amazonaws.com", "arn:aws:events:us-east-1:000000000000:rule/x", "000000000000")
     with pytest.raises(ServiceError, match="AccessDenied"):
         await targets.check(arn, "sns.amazonaws.com", "arn:aws:sns:us-east-1:000000000000:foe", "000000000000")
+    foe = Source("sns.amazonaws.com", "arn:aws:sns:us-east-1:000000000000:foe", "000000000000")
+    with pytest.raises(ServiceError, match="AccessDenied"):  # also when it was denied after it was configured
+        await queues.store.write(lambda tx: targets.accept(tx, arn, b"{}", TargetOptions(on_behalf_of=foe)))
+    friend = replace(foe, arn="arn:aws:sns:us-east-1:000000000000:friend")
+    await queues.store.write(lambda tx: targets.accept(tx, arn, b"{}", TargetOptions(on_behalf_of=friend)))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mayfly.services.contract import ServiceError
+from mayfly.services.ports import Source, TargetOptions
 from mayfly.store.api import Tx
 from tests.services.topics.conftest import FUNCTION, World, queue
 
@@ -375,6 +376,10 @@ async def test_a_policy_may_deny_a_service_to_publish(world: World, condition: A
     with pytest.raises(ServiceError) as caught:
         await targets.check(topic, "s3.amazonaws.com", "arn:aws:s3:::secret-1", "000000000000")
     assert caught.value.code == "AuthorizationErrorException"
+    options = TargetOptions(on_behalf_of=Source("s3.amazonaws.com", "arn:aws:s3:::secret-1", "000000000000"))
+    with pytest.raises(ServiceError) as late:  # also when it was denied after it was configured
+        await world.store.write(lambda tx: targets.accept(tx, topic, b"{}", options))
+    assert late.value.code == "AuthorizationErrorException"
 
 
 async def test_a_filter_policy_that_is_none_any_more_costs_its_subscription_the_messages_and_nobody_else(

@@ -20,11 +20,11 @@ from mayfly.matching.errors import PatternError
 from mayfly.matching.index import Index
 from mayfly.matching.pattern import Pattern, compile_pattern
 from mayfly.services.events import policies, records, transformation
-from mayfly.services.events.model import BusKey, Rule, Target
+from mayfly.services.events.model import PRINCIPAL, BusKey, Rule, Target
 from mayfly.services.events.names import bus_of_arn, is_api_destination
 from mayfly.services.events.policies import Denial
 from mayfly.services.events.transformation import Render
-from mayfly.services.ports import PLAIN, TargetOptions
+from mayfly.services.ports import Source, TargetOptions
 from mayfly.store.api import Reader
 
 BUSES_IN_MEMORY = 256
@@ -60,12 +60,12 @@ class Subscriber:
     def aims(self) -> tuple[Aim, ...]:
         """The targets, compiled when the first event comes: most rules of a large bus never see one."""
         if self._aims is None:
-            self._aims = tuple(map(aim_of, self.targets))
+            self._aims = tuple(aim_of(target, self.arn) for target in self.targets)
         return self._aims
 
 
-def aim_of(target: Target) -> Aim:
-    """Compile one target, which was checked when it was put."""
+def aim_of(target: Target, rule_arn: str) -> Aim:
+    """Compile one target of a rule, which was checked when it was put."""
     http = is_api_destination(target.arn)
     return Aim(
         target,
@@ -73,8 +73,13 @@ def aim_of(target: Target) -> Aim:
         None if http else bus_of_arn(target.arn),
         http,
         Arn.parse(target.arn).service == "lambda",
-        PLAIN if target.group_id is None else TargetOptions(group_id=target.group_id),
+        TargetOptions(group_id=target.group_id, on_behalf_of=source_of(rule_arn)),
     )
+
+
+def source_of(rule_arn: str) -> Source:
+    """On whose behalf targets of a rule get events."""
+    return Source(PRINCIPAL, rule_arn, Arn.parse(rule_arn).account)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from mayfly.clock import Clock
 from mayfly.services.contract import ServiceError
 from mayfly.services.events import attempts, transformation
 from mayfly.services.events.attempts import Again, Failure, GiveUp
-from mayfly.services.events.catalog import Aim
+from mayfly.services.events.catalog import Aim, source_of
 from mayfly.services.events.entries import time_text
 from mayfly.services.events.http_targets import HttpDelivery, HttpTargetError, HttpTargets
 from mayfly.services.events.lanes import Lanes
@@ -134,7 +134,8 @@ class Deliveries:
         )
 
     def _locally(self, tx: Tx, claim: Claim, waiting: Waiting) -> bool:
-        options = TargetOptions(group_id=waiting.group_id, trace_header=waiting.trace)
+        owner = source_of(waiting.rule_arn)
+        options = TargetOptions(group_id=waiting.group_id, trace_header=waiting.trace, on_behalf_of=owner)
         body = waiting.event if waiting.body is None else waiting.body
         try:
             self._targets.accept(tx, waiting.target_arn, body, options)

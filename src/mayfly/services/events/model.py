@@ -8,6 +8,7 @@ import msgspec
 from mayfly.ids import Arn
 
 DEFAULT_BUS = "default"
+PRINCIPAL = "events.amazonaws.com"  # who sends to targets
 RuleState = Literal["ENABLED", "DISABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"]
 ReplayState = Literal["STARTING", "RUNNING", "CANCELLING", "COMPLETED", "CANCELLED", "FAILED"]
 

@@ -74,6 +74,7 @@ class SchemaBook:
         self._books: dict[BusKey, dict[tuple[str, str], Schema]] = {}
         self._changed: set[tuple[BusKey, tuple[str, str]]] = set()
         self._woken = asyncio.Event()
+        self._settling = asyncio.Lock()
 
     def notice(self, tx: Tx, bus: BusKey, event: Event) -> None:
         """An event is put in this transaction on a bus that is looked at."""
@@ -89,7 +90,7 @@ class SchemaBook:
 
         await self._store.write(body)
         if not on:
-            await self._write()
+            await self._settle()
             self._books.pop(bus, None)
 
     async def forget(self, bus: BusKey) -> None:
@@ -104,8 +105,7 @@ class SchemaBook:
 
     async def schemas(self, bus: BusKey) -> list[Schema]:
         """What is known of a bus by now; ResourceNotFoundException."""
-        await self._take_in()
-        await self._write()
+        await self._settle()
 
         def body(reader: Reader) -> list[Schema]:
             records.bus_of(reader, bus)
@@ -119,8 +119,7 @@ class SchemaBook:
             await self._woken.wait()
             self._woken.clear()
             try:
-                await self._take_in()
-                await self._write()
+                await self._settle()
             except StoreClosedError:
                 return
             except PlatformError:
@@ -131,6 +130,12 @@ class SchemaBook:
         if len(self._waiting) < MOST_WAITING:
             self._waiting.append((bus, event))
             self._woken.set()
+
+    async def _settle(self) -> None:
+        """Return when all that was put before is written down."""
+        async with self._settling:
+            await self._take_in()
+            await self._write()
 
     async def _take_in(self) -> None:
         for bus in {bus for bus, _ in self._waiting} - self._books.keys():

@@ -17,7 +17,7 @@ from mayfly.services.contract import ServiceError
 from mayfly.services.metrics import alarm_events, alarm_rules, faults
 from mayfly.services.metrics import statements as sql
 from mayfly.services.metrics.model import Alarm
-from mayfly.services.ports import EventTargets, PlatformEvents, TargetOptions
+from mayfly.services.ports import EventTargets, PlatformEvents, Source, TargetOptions
 from mayfly.store.api import Reader, Tx
 
 MAX_DEPTH = 20  # of composite alarms over composite alarms
@@ -157,8 +157,9 @@ class Alarms:
         """Take one action; what became of it is in the history."""
         event = alarm_events.for_action(action, after, before, self.arn(after.name), self.account, self.region)
         try:
+            owner = Source("cloudwatch.amazonaws.com", self.arn(after.name), self.account)
             subject = f'{after.state}: "{after.name}" in {self.region}'[:SUBJECT]
-            self.targets.accept(tx, action, event, TargetOptions(subject=subject))
+            self.targets.accept(tx, action, event, TargetOptions(subject=subject, on_behalf_of=owner))
         except ServiceError as error:
             published = {"actionState": "Failed", "stateUpdateTimestamp": after.state_at, "error": str(error)}
             self._note(tx, after, "Action", f"Failed to execute action {action}"[:255], published)

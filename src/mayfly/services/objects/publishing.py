@@ -23,7 +23,7 @@ from mayfly.services.objects import (
 from mayfly.services.objects.conditions import UNCONDITIONAL, Conditions
 from mayfly.services.objects.model import Bucket, DeleteMarker, Part, Removal, StoredObject, Tags
 from mayfly.services.objects.notifications import Happening
-from mayfly.services.ports import UNHEARD, EventTargets, PlatformEvents
+from mayfly.services.ports import UNHEARD, EventTargets, PlatformEvents, Source
 from mayfly.store.api import Blobs, Tx
 
 _log = logging.getLogger(__name__)
@@ -172,9 +172,8 @@ class Publisher:
             return
         now = self.clock.now()
         sequence = catalog.next_sequence(tx, bucket.name, now)
-        trace, options = context.trace, notifications.OPTIONS
-        if trace is not None:
-            options = replace(options, trace_header=trace)
+        owner = Source("s3.amazonaws.com", notifications.bucket_arn(bucket.name), context.account)
+        options = replace(notifications.OPTIONS, trace_header=context.trace, on_behalf_of=owner)
         for rule in rules:
             event = notifications.record(bucket, rule, happening, context, now=now, sequence=sequence)
             try:

@@ -45,6 +45,7 @@ class QueueDoors:
             group_id=options.group_id,
             deduplication_id=options.deduplication_id,
             trace_header=options.trace_header,
+            source=options.on_behalf_of,
         )
         self.send(tx, arn, message)
 

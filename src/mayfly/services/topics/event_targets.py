@@ -6,10 +6,11 @@ from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import ServiceError
 from mayfly.services.denials import Attempt, denies
-from mayfly.services.ports import PLAIN, TargetOptions
+from mayfly.services.ports import PLAIN, Source, TargetOptions
 from mayfly.services.topics import faults, messages
 from mayfly.services.topics.catalog import Catalog
 from mayfly.services.topics.messages import Origin
+from mayfly.services.topics.model import Topic
 from mayfly.services.topics.publishing import Publisher
 from mayfly.store.api import Store, Tx
 
@@ -28,15 +29,15 @@ class TopicEventTargets:
         found = await self._store.read(lambda reader: self._catalog.by_arn(reader, arn))
         if found is None:
             raise faults.no_topic()
-        policy = found.topic.attributes.get("Policy")
-        if denies(policy, Attempt("SNS:Publish", None, principal, source_arn, source_account)):
-            raise faults.denied(f"The policy of {arn} denies {principal} to publish on behalf of {source_arn}.")
+        _admit(found.topic, Source(principal, source_arn, source_account))
 
     def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
         """Publish one event."""
         found = self._catalog.by_arn(tx, arn)
         if found is None:
             raise faults.no_topic()
+        if options.on_behalf_of is not None:
+            _admit(found.topic, options.on_behalf_of)
         try:
             request: dict[str, Any] = {"Message": event.decode()}
         except UnicodeDecodeError as error:
@@ -57,3 +58,12 @@ class TopicEventTargets:
             }
         draft = messages.drafted(request, Origin(ids.request_id(), self._clock.now(), "", options.trace_header))
         self._publisher.publish(tx, found, draft)
+
+
+def _admit(topic: Topic, source: Source) -> None:
+    """`ServiceError` where the topic's policy denies a source to publish."""
+    attempt = Attempt("SNS:Publish", None, source.principal, source.arn, source.account)
+    if denies(topic.attributes.get("Policy"), attempt):
+        raise faults.denied(
+            f"The policy of {topic.arn} denies {source.principal} to publish on behalf of {source.arn}."
+        )

@@ -6,7 +6,7 @@ from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.events import errors, paging, records, targets
 from mayfly.services.events import statements as sql
 from mayfly.services.events.catalog import Catalog
-from mayfly.services.events.model import BusKey, Rule, Target
+from mayfly.services.events.model import PRINCIPAL, BusKey, Rule, Target
 from mayfly.services.events.names import bus_key
 from mayfly.services.ports import EventTargets
 from mayfly.settings import EventLimits
@@ -14,8 +14,6 @@ from mayfly.store.api import Reader, Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_events import type_defs as events
-
-PRINCIPAL = "events.amazonaws.com"
 
 
 class TargetOperations:
