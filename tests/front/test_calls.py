@@ -15,6 +15,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from mayfly.services.functions import recursion
 from tests.conftest import PlatformProcess
 from tests.front import load
 from tests.front.conftest import fronts, log_of, make_function, signed, usage_of, workers, zipped
@@ -464,3 +465,21 @@ async def test_fronts_run_calls_of_a_tenant_on_the_instances_of_that_tenant(crow
     for tenant, instance, _ in answers:
         owners.setdefault(instance, set()).add(tenant)
     assert all(len(found) == 1 for found in owners.values())
+
+
+async def test_a_loop_is_refused_by_whichever_process_answers(crowd: PlatformProcess) -> None:
+    name = make_function(crowd, "looping", HELLO)
+    arn = crowd.client("lambda").get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+    header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"
+    for turn in range(recursion.MOST + 1):
+        client = crowd.client("lambda")
+        client.meta.events.register(
+            "before-call", lambda params, header=header, **_: params["headers"].update({"X-Amzn-Trace-Id": header})
+        )
+        if turn < recursion.MOST:
+            assert client.invoke(FunctionName=name, Payload=b"{}")["StatusCode"] == 200
+            header = recursion.entered(header, arn)
+            continue
+        for _ in range(8):  # connections go to both of them
+            with pytest.raises(ClientError, match="recursive loop"):
+                client.invoke(FunctionName=name, Payload=b"{}")

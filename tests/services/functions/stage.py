@@ -106,6 +106,7 @@ class ScriptedEngine:
     wanted: dict[str, tuple[Target, int]] = field(default_factory=dict)
     bounds: dict[str, int | None] = field(default_factory=dict)
     limits: dict[str, float | None] = field(default_factory=dict)
+    peaks: dict[str, int] = field(default_factory=dict)
     available: int = 0  # of the provisioned instances of each target, at most
     failure: str | None = None
     preparing: list[Target] = field(default_factory=list)
@@ -162,7 +163,7 @@ class ScriptedEngine:
         self.bounds[key] = instances
 
     def peak(self, key: str) -> int:
-        return 0
+        return self.peaks.pop(key, 0)
 
     def limit(self, fleet: str, processors: float | None) -> None:
         self.limits[fleet] = processors

@@ -274,3 +274,17 @@ async def test_all_settings_of_a_function_are_listed_in_pages(stage: Stage) -> N
     assert "NextMarker" not in rest
     missing = await stage.refusal("ListProvisionedConcurrencyConfigs", FunctionName="g")
     assert missing.message == f"Function not found: {ARN}g"
+
+
+async def test_how_much_is_used_of_what_an_alias_points_to_is_told_once(stage: Stage) -> None:
+    await two_versions(stage)
+    assert await stage.functions.provisioned.use("f", "live") is None
+    assert await stage.functions.provisioned.use("f", "9") is None
+    assert await stage.functions.provisioned.use("f", "$LATEST") is None
+    stage.engine.available = 10
+    await put(stage, "live", 3)
+    await told(stage, **{"1": 3})
+    (key,) = stage.engine.wanted
+    stage.engine.peaks[key] = 2
+    assert await stage.functions.provisioned.use("f", "live") == (2, 3)
+    assert await stage.functions.provisioned.use("f", "live") == (0, 3)
