@@ -137,3 +137,59 @@ def test_its_functions_are_listed_bounded_together_and_keep_it(
 def test_a_function_names_a_provider_that_is_there(deploy: Deploy) -> None:
     absent = "arn:aws:lambda:us-east-1:000000000000:capacity-provider:absent"
     assert refusal(deploy, CapacityProviderConfig=on(absent))[0] == "ResourceNotFoundException"
+
+
+TEMPLATE = """
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - {Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: "sts:AssumeRole"}
+  Part:
+    Type: AWS::Lambda::CapacityProvider
+    Properties:
+      CapacityProviderName: NAME
+      VpcConfig: {SubnetIds: [subnet-1], SecurityGroupIds: [sg-1]}
+      PermissionsConfig: {CapacityProviderOperatorRoleArn: !GetAtt Role.Arn}
+      CapacityProviderScalingConfig: {MaxVCpuCount: MOST}
+      Tags: [{Key: a, Value: MOST}]
+  Hello:
+    Type: AWS::Lambda::Function
+    Properties:
+      Role: !GetAtt Role.Arn
+      Runtime: python3.11
+      Handler: index.handler
+      Code: {ZipFile: "def handler(event, context): return event"}
+      CapacityProviderConfig:
+        LambdaManagedInstancesCapacityProviderConfig: {CapacityProviderArn: !GetAtt Part.Arn}
+"""
+
+
+def test_a_template_makes_changes_and_deletes_one_with_its_functions(
+    functions: Any, client: Callable[..., Any]
+) -> None:
+    stacks, name = client("cloudformation"), f"part-{uuid4().hex[:8]}"
+
+    def template(most: str) -> dict[str, Any]:
+        body = TEMPLATE.replace("NAME", name).replace("MOST", most)
+        return {"StackName": name, "TemplateBody": body, "Capabilities": ["CAPABILITY_IAM"]}
+
+    def provider() -> Any:
+        return functions.get_capacity_provider(CapacityProviderName=name)["CapacityProvider"]
+
+    quickly = {"Delay": 1, "MaxAttempts": 60}
+    stacks.create_stack(**template("4"))
+    stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=quickly)
+    assert provider()["CapacityProviderScalingConfig"]["MaxVCpuCount"] == 4
+    found = functions.list_function_versions_by_capacity_provider(CapacityProviderName=name)["FunctionVersions"]
+    assert len(found) == 1
+    stacks.update_stack(**template("6"))
+    stacks.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig=quickly)
+    assert provider()["CapacityProviderScalingConfig"]["MaxVCpuCount"] == 6
+    assert functions.list_tags(Resource=provider()["CapacityProviderArn"])["Tags"]["a"] == "6"
+    stacks.delete_stack(StackName=name)
+    stacks.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=quickly)
+    assert refusal(functions.get_capacity_provider, CapacityProviderName=name)[0] == "ResourceNotFoundException"

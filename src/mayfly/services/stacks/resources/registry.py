@@ -13,6 +13,7 @@ from mayfly.services.stacks.resources.dynamodb_table import Table
 from mayfly.services.stacks.resources.iam_policy import InlinePolicy, ManagedPolicy
 from mayfly.services.stacks.resources.iam_role import Role
 from mayfly.services.stacks.resources.lambda_alias import Alias
+from mayfly.services.stacks.resources.lambda_capacity_provider import CapacityProvider
 from mayfly.services.stacks.resources.lambda_code_signing_config import CodeSigningConfig
 from mayfly.services.stacks.resources.lambda_event_invoke_config import EventInvokeConfig
 from mayfly.services.stacks.resources.lambda_event_source_mapping import EventSourceMapping
@@ -35,6 +36,7 @@ def resource_types() -> Mapping[str, ResourceType]:
         Alarm(),
         Application(),
         Bucket(),
+        CapacityProvider(),
         DeploymentConfig(),
         DeploymentGroup(),
         CodeSigningConfig(),

@@ -1,0 +1,77 @@
+"""AWS::Lambda::CapacityProvider: a part of the machine. Only its scaling can be changed in place, and its tags."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked, tag_changes
+from mayfly.services.stacks.resources.schema import INTEGER, NUMBER, STRING, STRINGS, TAGS, Items, fields
+
+_GONE = "ResourceNotFoundException"
+_SCALING = "CapacityProviderScalingConfig"
+_MEMBERS = ("VpcConfig", "PermissionsConfig", "InstanceRequirements", _SCALING, "KmsKeyArn")
+
+
+class CapacityProvider:
+    name = "AWS::Lambda::CapacityProvider"
+    schema = fields(
+        "PermissionsConfig VpcConfig",
+        CapacityProviderName=STRING,
+        VpcConfig=fields("SecurityGroupIds SubnetIds", SecurityGroupIds=STRINGS, SubnetIds=STRINGS),
+        PermissionsConfig=fields("CapacityProviderOperatorRoleArn", CapacityProviderOperatorRoleArn=STRING),
+        InstanceRequirements=fields(Architectures=STRINGS, AllowedInstanceTypes=STRINGS, ExcludedInstanceTypes=STRINGS),
+        CapacityProviderScalingConfig=fields(
+            MaxVCpuCount=INTEGER,
+            ScalingMode=STRING,
+            ScalingPolicies=Items(
+                fields("PredefinedMetricType TargetValue", PredefinedMetricType=STRING, TargetValue=NUMBER)
+            ),
+        ),
+        KmsKeyArn=STRING,
+        Tags=TAGS,
+    )
+    replaced_by = frozenset(
+        {"CapacityProviderName", "VpcConfig", "PermissionsConfig", "InstanceRequirements", "KmsKeyArn"}
+    )
+    attributes = frozenset({"Arn", "State"})
+
+    def physical_id(self, target: Target, properties: Mapping[str, Any]) -> str:
+        return self.custom_name(properties) or target.name(64)
+
+    def custom_name(self, properties: Mapping[str, Any]) -> str | None:
+        return properties.get("CapacityProviderName")
+
+    async def exists(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> bool:
+        name = self.physical_id(target, properties)
+        return await call.unless(_GONE, "lambda", "GetCapacityProvider", CapacityProviderName=name) is not None
+
+    async def create(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> Made:
+        name = self.physical_id(target, properties)
+        found = await call.unless(_GONE, "lambda", "GetCapacityProvider", CapacityProviderName=name)
+        if found is None:
+            found = await call(
+                "lambda",
+                "CreateCapacityProvider",
+                CapacityProviderName=name,
+                Tags={tag["Key"]: tag["Value"] for tag in properties.get("Tags", ())},
+                **picked(properties, *_MEMBERS),
+            )
+        made = found["CapacityProvider"]
+        return Made(name, {"Arn": made["CapacityProviderArn"], "State": made["State"]})
+
+    async def update(
+        self, call: Caller, target: Target, made: Made, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> Made:
+        if changed(old, new, _SCALING) and _SCALING in new:
+            await call(
+                "lambda", "UpdateCapacityProvider", CapacityProviderName=made.physical_id, **picked(new, _SCALING)
+            )
+        put, remove = tag_changes(old, new)
+        arn = made.attributes["Arn"]
+        if put:
+            await call("lambda", "TagResource", Resource=arn, Tags={tag["Key"]: tag["Value"] for tag in put})
+        if remove:
+            await call("lambda", "UntagResource", Resource=arn, TagKeys=remove)
+        return made
+
+    async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
+        await call.unless(_GONE, "lambda", "DeleteCapacityProvider", CapacityProviderName=made.physical_id)
