@@ -29,10 +29,7 @@ class Calls:
     async def invoke(self, entry: Entry, asked: Asked) -> Invocation:
         """See `Invoker.invoke`."""
         target = entry.target
-        mine = not asked.tail and not (target.traced and undecided(asked.trace_id))
-        if recursion.turns(asked.trace_id, target.function) >= recursion.MOST:
-            mine = False  # the core counts what it refuses
-        if isinstance(target, FrontTarget) and target.local and mine:
+        if isinstance(target, FrontTarget) and _mine(target, asked):
             try:
                 return await self._invoker.invoke(entry, asked)
             except NoLeaseError:
@@ -51,3 +48,10 @@ class Calls:
         if entry.target.traced and undecided(header):
             raise ElsewhereError
         return self._invoker.trace_of(entry, header)
+
+
+def _mine(target: FrontTarget, asked: Asked) -> bool:
+    """Whether a front may run a call. The core decides what is sampled, and counts loops, which it refuses."""
+    decided = not (target.traced and undecided(asked.trace_id))
+    ends = recursion.turns(asked.trace_id, target.function) < recursion.MOST
+    return target.local and not asked.tail and decided and ends

@@ -27,6 +27,18 @@ MACHINE = {
         "PerExecutionEnvironmentMaxConcurrency": "16",
     }
 }
+NETWORK = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+SCALED = {"ServiceNamespace": "lambda", "ScalableDimension": "lambda:function:ProvisionedConcurrency"}
+TRACKED = {
+    "TargetValue": "0.7",
+    "PredefinedMetricSpecification": {"PredefinedMetricType": "LambdaProvisionedConcurrencyUtilization"},
+}
+NIGHT = {
+    "ScheduledActionName": "night",
+    "Schedule": "cron(0 20 * * ? *)",
+    "StartTime": "2100-01-01T00:00:00Z",
+    "ScalableTargetAction": {"MaxCapacity": "0"},
+}
 QUEUE_URL = f"http://127.0.0.1:4566/{ACCOUNT}/contract"
 QUEUE_POLICY = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}
 TAG = [{"Key": "k", "Value": "v"}]
@@ -186,6 +198,28 @@ def cases(role: str, role_arn: str, function: str, bucket: str, layer: str) -> l
             {**ALARM, "EvaluationPeriods": "1", "Threshold": "0", "Period": "60", "Tags": TAG},
             {"EvaluationPeriods": 2, "TreatMissingData": "notBreaching", "Tags": []},
         ),
+        Case(
+            "AWS::Lambda::CapacityProvider",
+            {
+                "VpcConfig": NETWORK,
+                "PermissionsConfig": {"CapacityProviderOperatorRoleArn": role_arn},
+                "CapacityProviderScalingConfig": {"MaxVCpuCount": "4"},
+                "Tags": TAG,
+            },
+            {"CapacityProviderScalingConfig": {"MaxVCpuCount": 6}, "Tags": []},
+        ),
+        Case(
+            "AWS::ApplicationAutoScaling::ScalableTarget",
+            {**SCALED, "ResourceId": f"function:{function.rpartition(':')[2]}:1", "MinCapacity": "0",
+             "MaxCapacity": "0", "ScheduledActions": [NIGHT]},
+            {"MaxCapacity": 1, "SuspendedState": {"ScheduledScalingSuspended": "true"}, "ScheduledActions": []},
+        ),
+        Case(
+            "AWS::ApplicationAutoScaling::ScalingPolicy",
+            {**SCALED, "ResourceId": f"function:{function.rpartition(':')[2]}:scaled", "PolicyName": "seventy",
+             "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": TRACKED},
+            {"TargetTrackingScalingPolicyConfiguration": {**TRACKED, "ScaleInCooldown": "60"}},
+        ),
         Case("AWS::Logs::LogGroup", {"RetentionInDays": "7", "Tags": TAG}, {"RetentionInDays": 14, "Tags": []}),
     ]  # fmt: skip
 
@@ -198,6 +232,15 @@ async def _repeated(act: Callable[[], Awaitable[Any]]) -> Any:
     second = await act()
     assert first == second
     return second
+
+
+async def _scaled(call: Caller, function: str) -> dict[str, str]:
+    """A version of the function, and an alias that is a scalable target."""
+    await call("lambda", "PublishVersion", FunctionName=function)
+    await call("lambda", "CreateAlias", FunctionName=function, Name="scaled", FunctionVersion="1")
+    place = {**SCALED, "ResourceId": f"function:{function}:scaled"}
+    await call("application-autoscaling", "RegisterScalableTarget", **place, MinCapacity=0, MaxCapacity=0)
+    return place
 
 
 @pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
@@ -218,6 +261,7 @@ async def test_every_step_may_be_repeated(client: Client, number: int) -> None:
     taken = "ApplicationAlreadyExistsException"
     await call.unless(taken, "codedeploy", "CreateApplication", applicationName="contract", computePlatform="Lambda")
     bucket, layer = published(client)
+    scaled = await _scaled(call, function.physical_id)
     case = cases(role.physical_id, role.attributes["Arn"], function.attributes["Arn"], bucket, layer)[number]
 
     kind, mine = types[case.type], target("Mine")
@@ -234,6 +278,7 @@ async def test_every_step_may_be_repeated(client: Client, number: int) -> None:
     await kind.delete(call, mine, made, old)
     assert not await kind.exists(call, mine, old)
 
+    await call("application-autoscaling", "DeregisterScalableTarget", **scaled)
     await function_type.delete(call, target("Code"), function, function_properties)
     await role_type.delete(call, target("Base"), role, role_properties)
 
@@ -255,7 +300,7 @@ def test_every_type_has_names_within_aws_limits_that_are_its_own(number: int) ->
         assert name == name.lower()
     if case.type in ("AWS::Lambda::Function", "AWS::IAM::Role"):
         assert len(name) <= 64
-    if case.type not in ("AWS::Lambda::Url", "AWS::Lambda::Alias"):
+    if not case.type.startswith(("AWS::Lambda::Url", "AWS::Lambda::Alias", "AWS::ApplicationAutoScaling::")):
         assert name != kind.physical_id(dataclasses.replace(long, generation=2), properties)
 
 
