@@ -145,7 +145,7 @@ class FunctionsService:
     `levels` says and changes what is required of isolation; `obstacle` is what it asks, by default one that knows of
     no level but the server's own.
     `sandboxes` starts sandboxes in which code is compiled; None: code that would need one is not.
-    `outside`: other services.
+    `outside`: other services. `tasks` is what may be asked of asynchronous invocations, by pages.
     `async_concurrency`: how many events run at once; None: as many as suit the machine's processors.
     """
 
