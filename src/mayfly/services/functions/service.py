@@ -15,7 +15,6 @@ Order of construction. The engine needs its observer, and the service needs the 
 import asyncio
 import dataclasses
 import logging
-import os
 import platform
 import random
 import secrets
@@ -31,7 +30,6 @@ from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.frames import MANAGED
 from mayfly.services.contract import Handler, Service, ServiceError, operations_of
 from mayfly.services.functions import repository, runtimes
-from mayfly.services.functions.asynchronous import EventIntake, EventQueue, default_concurrency
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.code.compile_cache import CompileCaches, Start
 from mayfly.services.functions.code.library import CodeLibrary
@@ -40,7 +38,6 @@ from mayfly.services.functions.code.modules import Modules
 from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
 from mayfly.services.functions.deployments import Deployments
-from mayfly.services.functions.destinations import Destinations
 from mayfly.services.functions.development.debugging import Debugging
 from mayfly.services.functions.development.sessions import Development
 from mayfly.services.functions.development.substitutes import Substitutes
@@ -51,45 +48,20 @@ from mayfly.services.functions.events import FunctionEventTargets
 from mayfly.services.functions.features import features
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.invoker import Invoker
-from mayfly.services.functions.layers.attaching import Attaching
 from mayfly.services.functions.layers.contents import LayerContents
 from mayfly.services.functions.levels import FunctionLevels, Obstacle
-from mayfly.services.functions.mappings import tagging
 from mayfly.services.functions.model import Architecture
 from mayfly.services.functions.names import Home
-from mayfly.services.functions.operations.aliases import AliasOperations
-from mayfly.services.functions.operations.async_settings import AsyncSettingsOperations
-from mayfly.services.functions.operations.code import CodeOperations
-from mayfly.services.functions.operations.concurrency import ConcurrencyOperations
-from mayfly.services.functions.operations.functions import FunctionOperations
-from mayfly.services.functions.operations.invocations import InvocationOperations
-from mayfly.services.functions.operations.invoke_async import InvokeAsyncOperations
-from mayfly.services.functions.operations.permissions import PermissionOperations
-from mayfly.services.functions.operations.provisioned import ProvisionedOperations
-from mayfly.services.functions.operations.recursion import RecursionOperations
-from mayfly.services.functions.operations.resource_policies import ResourcePolicyOperations
-from mayfly.services.functions.operations.runtime_management import RuntimeManagementOperations
-from mayfly.services.functions.operations.scaling import ScalingOperations
-from mayfly.services.functions.operations.streaming import StreamingOperations
-from mayfly.services.functions.operations.tags import TagOperations
-from mayfly.services.functions.operations.urls import UrlOperations
-from mayfly.services.functions.operations.versions import VersionOperations
+from mayfly.services.functions.operations.groups import groups
 from mayfly.services.functions.parts import Outside, Parts, Serving
 from mayfly.services.functions.providers.operations import ProviderOperations
 from mayfly.services.functions.provisioning import Provisioner
 from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.recorder import Recorder
-from mayfly.services.functions.roles import RoleCheck
 from mayfly.services.functions.settling import Settler
 from mayfly.services.functions.signing.checking import SigningCheck
-from mayfly.services.functions.signing.names import KIND
 from mayfly.services.functions.signing.operations.configs import SigningConfigOperations
-from mayfly.services.functions.tasks.deliveries import Deliveries
-from mayfly.services.functions.tasks.desk import TaskDesk
-from mayfly.services.functions.tasks.dispatcher import AHEAD, Dispatcher
-from mayfly.services.functions.tasks.lanes import Lanes
-from mayfly.services.functions.tasks.submitting import Submitting
-from mayfly.services.functions.tasks.sweeping import Deadlines, Sweeping
+from mayfly.services.functions.tasks.assembly import Asynchronous
 from mayfly.services.functions.tracing import Traces
 from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.web.handler import Signatures, UrlHandler
@@ -232,22 +204,24 @@ class FunctionsService:
         self.calls = calls = Invoker(
             engine, recorder, limits, Traces(clock, random.random), lambda name: _count_loop(outside.counts, name)
         )
-        places = async_concurrency or default_concurrency(os.cpu_count() or 1)
-        lanes = Lanes(places + AHEAD)
-        deadlines = Deadlines()
-        events = EventQueue(queue, lanes, home, clock, outside.counts, deadlines.noticed)
-        intake = EventIntake(store, events, clock)
-        destinations = Destinations(home, store, outside.targets, outside.objects, outside.counts)
-        deliveries = Deliveries(store, queue, lanes, catalog, calls, home, clock, destinations)
-        self.dispatcher = dispatcher = Dispatcher(store, queue, lanes, deliveries, clock, places, intake.pressed)
-        self.sweeping = Sweeping(store, queue, dispatcher, deadlines, clock)
-        submitting = Submitting(store, events, lanes, catalog, home, limits)
-        self.tasks = TaskDesk(store, queue, events, lanes, dispatcher, engine, catalog, submitting, clock)
+        asynchronous = Asynchronous(
+            store,
+            queue,
+            catalog,
+            calls,
+            engine,
+            home,
+            limits,
+            clock,
+            outside.targets,
+            outside.objects,
+            outside.counts,
+            async_concurrency,
+        )
+        self.dispatcher, self.sweeping, self.tasks = asynchronous.dispatcher, asynchronous.sweeping, asynchronous.desk
         self.code_links = CodeLinks(blobs, clock)
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
-        self.event_targets = FunctionEventTargets(home, catalog, events)
-        signing_configs = SigningConfigOperations(home, store, clock)
-        providers = ProviderOperations(store, engine, home, clock, host)
+        self.event_targets = FunctionEventTargets(home, catalog, asynchronous.events)
         parts = Parts(
             settings,
             clock,
@@ -264,62 +238,28 @@ class FunctionsService:
             provisioner,
             catalog,
             calls,
-            events,
+            asynchronous.events,
             outside,
             self.code_links,
             contents,
             CodeSources(contents.library, image_source, objects),
             signing,
-            signing_configs,
-            providers,
+            SigningConfigOperations(home, store, clock),
+            ProviderOperations(store, engine, home, clock, host),
         )
         self.features = features(parts)
-        self.service = Lambda(
-            FunctionOperations(
-                home,
-                editor,
-                publisher,
-                sources,
-                self.code_links,
-                RoleCheck(roles, home),
-                choose,
-                limits,
-                host,
-                clock,
-                preparing,
-                settler,
-                levels,
-                egress,
-                destinations,
-                Attaching(store, home),
-                signing,
-                providers,
-            ),
-            CodeOperations(home, editor, sources, choose, host, preparing, settler, limits, signing, store),
-            ConcurrencyOperations(home, editor, store, limits),
-            TagOperations(
-                home,
-                editor,
-                levels,
-                egress,
-                provisioner,
-                {KIND: signing_configs, tagging.KIND: tagging.MappingTags(store), "capacity-provider": providers},
-            ),
-            PermissionOperations(home, editor),
-            ResourcePolicyOperations(home, editor),
-            UrlOperations(home, editor, store, clock),
-            AsyncSettingsOperations(home, editor, store, clock, destinations),
-            VersionOperations(home, editor, publisher, store, limits, variables),
-            AliasOperations(home, store, catalog, provisioner),
-            ProvisionedOperations(home, editor, store, provisioner, limits, clock),
-            ScalingOperations(home, editor, provisioner, settings.limits),
-            InvocationOperations(home, catalog, calls, intake, limits),
-            InvokeAsyncOperations(home, catalog, intake),
-            RuntimeManagementOperations(home, editor),
-            RecursionOperations(home, editor),
-            StreamingOperations(home, catalog, calls, limits),
-            *(group for feature in self.features for group in feature.operations),
+        own = groups(
+            parts,
+            asynchronous,
+            host=host,
+            choose=choose,
+            preparing=preparing,
+            settler=settler,
+            levels=levels,
+            egress=egress,
+            variables=variables,
         )
+        self.service = Lambda(*own, *(group for feature in self.features for group in feature.operations))
         # On the wire: `lambda`, and what its features answer besides.
         self.services: Sequence[Service] = (
             self.service,

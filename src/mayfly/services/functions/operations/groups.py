@@ -1,0 +1,94 @@
+"""The operations of functions that are no feature's, by resource. Called by `service`."""
+
+from collections.abc import Mapping, Sequence
+
+from mayfly.services.functions import runtimes
+from mayfly.services.functions.code.preparing import Preparing
+from mayfly.services.functions.egress import FunctionEgress
+from mayfly.services.functions.layers.attaching import Attaching
+from mayfly.services.functions.levels import FunctionLevels
+from mayfly.services.functions.mappings import tagging
+from mayfly.services.functions.model import Architecture
+from mayfly.services.functions.operations.aliases import AliasOperations
+from mayfly.services.functions.operations.async_settings import AsyncSettingsOperations
+from mayfly.services.functions.operations.code import CodeOperations
+from mayfly.services.functions.operations.concurrency import ConcurrencyOperations
+from mayfly.services.functions.operations.functions import FunctionOperations
+from mayfly.services.functions.operations.invocations import InvocationOperations
+from mayfly.services.functions.operations.invoke_async import InvokeAsyncOperations
+from mayfly.services.functions.operations.permissions import PermissionOperations
+from mayfly.services.functions.operations.provisioned import ProvisionedOperations
+from mayfly.services.functions.operations.recursion import RecursionOperations
+from mayfly.services.functions.operations.resource_policies import ResourcePolicyOperations
+from mayfly.services.functions.operations.runtime_management import RuntimeManagementOperations
+from mayfly.services.functions.operations.scaling import ScalingOperations
+from mayfly.services.functions.operations.streaming import StreamingOperations
+from mayfly.services.functions.operations.tags import Taggable, TagOperations
+from mayfly.services.functions.operations.urls import UrlOperations
+from mayfly.services.functions.operations.versions import VersionOperations
+from mayfly.services.functions.parts import Parts
+from mayfly.services.functions.roles import RoleCheck
+from mayfly.services.functions.settling import Settler
+from mayfly.services.functions.signing.names import KIND
+from mayfly.services.functions.tasks.assembly import Asynchronous
+from mayfly.services.functions.variables import Variables
+
+
+def groups(
+    parts: Parts,
+    asynchronous: Asynchronous,
+    *,
+    host: Architecture,
+    choose: runtimes.Runtimes,
+    preparing: Preparing,
+    settler: Settler,
+    levels: FunctionLevels,
+    egress: FunctionEgress,
+    variables: Variables,
+) -> Sequence[object]:
+    """As `contract.operations_of` takes them."""
+    home, store, clock, limits = parts.home, parts.store, parts.clock, parts.settings.limits
+    editor, publisher, provisioner, signing = parts.editor, parts.publisher, parts.provisioner, parts.signing
+    tagged: Mapping[str, Taggable] = {
+        KIND: parts.signing_configs,
+        tagging.KIND: tagging.MappingTags(store),
+        "capacity-provider": parts.providers,
+    }
+    return (
+        FunctionOperations(
+            home,
+            editor,
+            publisher,
+            parts.sources,
+            parts.links,
+            RoleCheck(parts.roles, home),
+            choose,
+            limits,
+            host,
+            clock,
+            preparing,
+            settler,
+            levels,
+            egress,
+            asynchronous.destinations,
+            Attaching(store, home),
+            signing,
+            parts.providers,
+        ),
+        CodeOperations(home, editor, parts.sources, choose, host, preparing, settler, limits, signing, store),
+        ConcurrencyOperations(home, editor, store, limits),
+        TagOperations(home, editor, levels, egress, provisioner, tagged),
+        PermissionOperations(home, editor),
+        ResourcePolicyOperations(home, editor),
+        UrlOperations(home, editor, store, clock),
+        AsyncSettingsOperations(home, editor, store, clock, asynchronous.destinations),
+        VersionOperations(home, editor, publisher, store, limits, variables),
+        AliasOperations(home, store, parts.catalog, provisioner),
+        ProvisionedOperations(home, editor, store, provisioner, limits, clock),
+        ScalingOperations(home, editor, provisioner, limits),
+        InvocationOperations(home, parts.catalog, parts.calls, asynchronous.intake, limits),
+        InvokeAsyncOperations(home, parts.catalog, asynchronous.intake),
+        RuntimeManagementOperations(home, editor),
+        RecursionOperations(home, editor),
+        StreamingOperations(home, parts.catalog, parts.calls, limits),
+    )
