@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from mayfly.services.contract import Principal, ServiceError
 from mayfly.services.functions.model import Statement
-from mayfly.services.functions.policy_statements import like, parse
+from mayfly.services.functions.policy_statements import parse
 from mayfly.services.functions.resource_policy import INVOKE, INVOKE_URL, Attempt, allows, denies
 from tests.services.functions.stage import ACCOUNT, ARN, ROLE, Stage
 
@@ -195,11 +194,6 @@ def test_actions_are_patterns_in_any_case() -> None:
     assert not denies(stored(DENY), url)
     allowed = {key: value for key, value in ALLOW.items() if key != "Action"}
     assert allows(stored({**allowed, "NotAction": "lambda:Get*"}), by("s3.amazonaws.com"))
-
-
-@given(st.text("ab*?", max_size=8), st.text("ab", max_size=8))
-def test_patterns_mean_what_shells_mean_by_them(pattern: str, text: str) -> None:
-    assert like(pattern, text) is fnmatchcase(text, pattern)
 
 
 async def test_who_is_denied_cannot_call_and_everybody_else_can(stage: Stage) -> None:

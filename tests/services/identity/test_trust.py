@@ -1,14 +1,11 @@
 """Who a trust policy admits: closed by default."""
 
-import re
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mayfly.services.identity.policy_documents import parse_trust_policy
-from mayfly.services.identity.trust import Caller, _like, trusts
+from mayfly.services.identity.trust import Caller, trusts
 
 from .documents import trust
 
@@ -86,9 +83,3 @@ def test_a_deny_holds_unless_its_conditions_are_known_not_to_hold() -> None:
     elsewhere = parse_trust_policy(trust("*", {"StringEquals": {"sts:ExternalId": "x"}}, effect="Deny"))
     assert not trusts(allow + unknown, ROOT, {})
     assert trusts(allow + elsewhere, ROOT, {"sts:ExternalId": "y"})
-
-
-@given(st.text(alphabet="ab*?", max_size=8), st.text(alphabet="ab", max_size=8))
-def test_wildcards_match_as_their_regular_expression_does(pattern: str, text: str) -> None:
-    expression = pattern.replace("*", ".*").replace("?", ".")
-    assert _like(pattern, text) == (re.fullmatch(expression, text) is not None)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from mayfly.policy.wildcards import like
 from mayfly.services.functions import faults
 
 INVOCATIONS: Final = "lambda:invoke"  # all actions that begin like that are calls
@@ -198,25 +199,6 @@ def _same(operator: str, fact: str, text: str) -> bool:
     if operator == "StringEqualsIgnoreCase":
         return fact.lower() == text.lower()
     return arn_like(text, fact) if operator.startswith("Arn") else like(text, fact)
-
-
-def like(pattern: str, text: str) -> bool:
-    """IAM's patterns: `*` for any run of characters, `?` for one. At most len(pattern) * len(text) steps."""
-    at = matched = 0
-    star, resume = -1, 0
-    while matched < len(text):
-        if at < len(pattern) and pattern[at] == "*":
-            star, resume = at, matched
-            at += 1
-        elif at < len(pattern) and pattern[at] in ("?", text[matched]):
-            at += 1
-            matched += 1
-        elif star >= 0:
-            resume += 1
-            at, matched = star + 1, resume
-        else:
-            return False
-    return not pattern[at:].strip("*")
 
 
 def arn_like(pattern: str, arn: str | None) -> bool:

@@ -7,6 +7,7 @@ Allow not apply and a Deny apply, so a policy can be read too strictly here but 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mayfly.policy.wildcards import like
 from mayfly.services.identity.policy_documents import Statement
 
 ASSUME_ROLE = "sts:AssumeRole"
@@ -40,8 +41,8 @@ def trusts(statements: Sequence[Statement], caller: Caller, context: Mapping[str
 
 def _covers_action(statement: Statement) -> bool:
     if statement.not_actions:
-        return not any(_like(pattern.lower(), ASSUME_ROLE.lower()) for pattern in statement.not_actions)
-    return any(_like(pattern.lower(), ASSUME_ROLE.lower()) for pattern in statement.actions)
+        return not any(like(pattern.lower(), ASSUME_ROLE.lower()) for pattern in statement.not_actions)
+    return any(like(pattern.lower(), ASSUME_ROLE.lower()) for pattern in statement.actions)
 
 
 def _names(statement: Statement, caller: Caller, *, delegated: bool) -> bool:
@@ -95,23 +96,4 @@ def _matches(operator: str, wanted: str, actual: str) -> bool:
         return wanted == actual
     if operator == "StringEqualsIgnoreCase":
         return wanted.lower() == actual.lower()
-    return _like(wanted, actual)
-
-
-def _like(pattern: str, text: str) -> bool:
-    """IAM's wildcards: `*` for any run of characters, `?` for one. At most len(pattern) * len(text) steps."""
-    at = matched = 0
-    star, resume = -1, 0
-    while matched < len(text):
-        if at < len(pattern) and pattern[at] == "*":
-            star, resume = at, matched
-            at += 1
-        elif at < len(pattern) and pattern[at] in ("?", text[matched]):
-            at += 1
-            matched += 1
-        elif star >= 0:
-            resume += 1
-            at, matched = star + 1, resume
-        else:
-            return False
-    return not pattern[at:].strip("*")
+    return like(wanted, actual)
