@@ -10,6 +10,7 @@ import pytest
 from mayfly.engine.api import EngineClosedError, Failure, ThrottledError
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions.durable.executions import QUEUE
+from mayfly.services.functions.recursion import MOST
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.mappings.staging import MappingStage
 from tests.services.functions.stage import ACCOUNT, REGION, Stage, failed, ok
@@ -615,6 +616,41 @@ async def test_how_a_chained_execution_ended_is_how_its_operation_ended(player: 
         }
     found = await player.become(arn, "SUCCEEDED", "FAILED")
     assert json.loads(found["Result"]) == expected
+
+
+async def test_an_execution_that_invokes_its_own_function_is_cut_unless_loops_are_allowed(
+    player: Player, stage: Stage
+) -> None:
+    async def again(invoked: Invoked) -> dict[str, Any]:
+        if operation := invoked.operations.get("i1"):
+            return succeeded(operation["ChainedInvokeDetails"].get("Error", {}).get("ErrorType"))
+        reply = await invoked.checkpoint(invoke("f:$LATEST"))
+        (operation,) = reply["NewExecutionState"]["Operations"]
+        return PENDING if operation["Status"] == "STARTED" else await again(invoked)
+
+    async def last(invoked: Invoked) -> dict[str, Any]:
+        reply = await invoked.checkpoint(invoke("f:$LATEST"))
+        (operation,) = reply["NewExecutionState"]["Operations"]
+        return succeeded(operation["ChainedInvokeDetails"].get("Error", {}).get("ErrorType"))
+
+    async def answered(invoked: Invoked) -> dict[str, Any]:
+        return succeeded("up")
+
+    player.scripts = [*[again] * (MOST - 1), last, *[answered] * (MOST - 1)]
+    await player.become(await player.begin(), "SUCCEEDED")
+    listed = await stage.call("ListDurableExecutionsByFunction", FunctionName="f", Qualifier="$LATEST")
+    found = [
+        await stage.call("GetDurableExecution", DurableExecutionArn=each["DurableExecutionArn"])
+        for each in listed["DurableExecutions"]
+    ]
+    assert len(found) == MOST
+    assert [each["Result"] for each in found].count('"RecursiveInvocationException"') == 1
+    assert stage.counts.totals["RecursiveInvocationsDropped", (("FunctionName", "f"),)] == 1
+
+    await stage.call("PutFunctionRecursionConfig", FunctionName="f", RecursiveLoop="Allow")
+    player.scripts = [*[again] * (MOST + 1), finish, *[answered] * (MOST + 1)]
+    await player.become(await player.begin(), "SUCCEEDED")
+    assert stage.counts.totals["RecursiveInvocationsDropped", (("FunctionName", "f"),)] == 1
 
 
 # What people do.

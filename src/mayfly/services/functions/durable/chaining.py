@@ -3,6 +3,9 @@
 What is invoked is resolved before the checkpoint, because that may take long; what cannot be invoked has failed when
 the checkpoint is answered. A call of a function that is not durable waits in the ready queue, is made at least once,
 and its end is one commit with its removal.
+
+What is invoked comes with the trace of the execution, which has the execution's own function in its lineage: functions
+that invoke one another in a circle are cut here as they are everywhere (`functions.recursion`).
 """
 
 from typing import NamedTuple
@@ -10,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from mayfly.services.contract import ServiceError
-from mayfly.services.functions import tenancy
+from mayfly.services.functions import recursion, tenancy
 from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.durable import config, transitions
 from mayfly.services.functions.durable.executions import Executions, Starting, fresh_id
@@ -19,6 +22,7 @@ from mayfly.services.functions.durable.turn import Turn
 from mayfly.services.functions.durable.updates import Update
 from mayfly.services.functions.model import Durable
 from mayfly.services.functions.names import Home
+from mayfly.services.ports import FunctionCounts
 from mayfly.store.api import NewItem, ReadyQueue
 
 QUEUE = "functions.durable.calls"
@@ -33,6 +37,7 @@ class Target(NamedTuple):
     version: str
     function_arn: str  # as it was named
     config: Durable | None  # of a durable function
+    allows_loops: bool = False
 
 
 class ChainedCall(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,11 +56,14 @@ class ChainedCall(msgspec.Struct, frozen=True, omit_defaults=True):
 class Chaining:
     """Begins chained invocations."""
 
-    def __init__(self, home: Home, catalog: Catalog, queue: ReadyQueue, executions: Executions) -> None:
+    def __init__(
+        self, home: Home, catalog: Catalog, queue: ReadyQueue, executions: Executions, counts: FunctionCounts
+    ) -> None:
         self._home = home
         self._catalog = catalog
         self._queue = queue
         self._executions = executions
+        self._counts = counts
 
     async def resolve(self, named: str, tenant: str | None) -> Target | Error:
         """What a name leads to now, or why nothing can be invoked by it on behalf of `tenant`."""
@@ -69,10 +77,13 @@ class Chaining:
         if durable is not None and reference.qualifier is None:
             return Error(config.UNQUALIFIED, "InvalidParameterValueException")
         arn = self._home.arn(reference.name, reference.qualifier)
-        return Target(reference.name, entry.pick().version, arn, durable)
+        return Target(reference.name, entry.pick().version, arn, durable, entry.function.allows_loops)
 
     def begin(self, turn: Turn, operation: Operation, started: Event, update: Update, target: Target | Error) -> None:
         """Keep the operation, and have its function run, or say why that cannot be."""
+        trace_id = self._trace(turn, update)
+        if isinstance(target, Target):
+            target = self._unless_loop(turn, target, trace_id)
         if isinstance(target, Error):
             failed, event = transitions.ended(operation, "FAILED", turn.now, None, target)
             turn.put(failed, None)
@@ -80,7 +91,6 @@ class Chaining:
             turn.say(event)
             return
         parent = Parent(turn.execution_id, operation.id)
-        trace_id = update.trace_id or turn.began.trace_id
         payload = (update.payload or "{}").encode()
         child_arn = None
         if target.config is not None:
@@ -120,3 +130,19 @@ class Chaining:
         kept = msgspec.structs.replace(operation, target=target.version, child=child_arn)
         turn.put(kept, None)
         turn.say(msgspec.structs.replace(started, details=details))
+
+    def _trace(self, turn: Turn, update: Update) -> str | None:
+        """What the function says, if the function itself is in its lineage; otherwise what the execution knows."""
+        own, arn = turn.began.trace_id, self._home.arn(turn.began.function)
+        if own is None:
+            return update.trace_id
+        return recursion.deepest((update.trace_id, recursion.entered(own, arn)), arn)
+
+    def _unless_loop(self, turn: Turn, target: Target, trace_id: str | None) -> Target | Error:
+        turns = recursion.turns(trace_id, self._home.arn(target.function))
+        if target.allows_loops or turns < recursion.MOST:
+            return target
+        where = (("FunctionName", target.function),)
+        turn.tx.after_commit(lambda: self._counts.count("RecursiveInvocationsDropped", where))
+        fault = recursion.fault()
+        return Error(fault.message, fault.code)

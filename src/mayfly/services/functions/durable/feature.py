@@ -36,7 +36,7 @@ class DurableFunctions:
         letters = DeadLetters(outside.targets, outside.counts)
         self.executions = Executions(parts.home, clock, queue, outside.events, outside.counts, self.ticker.set, letters)
         self._timers = Timers(self.executions)
-        chained = Chaining(parts.home, parts.catalog, queue, self.executions)
+        chained = Chaining(parts.home, parts.catalog, queue, self.executions, outside.counts)
         carrying = Carrying(
             parts.home,
             clock,
