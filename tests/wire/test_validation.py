@@ -130,6 +130,18 @@ def test_a_runtime_is_for_the_handler_to_judge() -> None:
     accepted("lambda", "UpdateFunctionConfiguration", {"FunctionName": "f", "Runtime": "python9.99"})
 
 
+def test_what_is_too_long_and_malformed_is_two_violations() -> None:
+    arn = f"arn:aws:lambda:nowhere:123456789012:function:{'a' * 110}"
+    error = refused(
+        "lambda", "CreateFunction", {"FunctionName": arn, "Role": "arn:aws:iam::123456789012:role/r", "Code": {}}
+    )
+    first, second = error.message.partition(": ")[2].split("; ")
+    constraint = f"Value '{arn}' at 'functionName' failed to satisfy constraint: Member must"
+    assert error.message.startswith("2 validation errors detected: ")
+    assert first == f"{constraint} have length less than or equal to 140"
+    assert second.startswith(f"{constraint} satisfy regular expression pattern: (arn:")
+
+
 def test_a_long_value_is_cut_in_the_message_and_not_matched_against_patterns() -> None:
     error = refused("lambda", "Invoke", {"FunctionName": "a" * 1_000_000})
     assert len(error.message) < 10_000

@@ -29,6 +29,7 @@ Check = Callable[[Any, str, list[str]], None]  # value, path, violations so far
 MAX_ERRORS: Final = 10
 MAX_SHOWN: Final = 4096  # characters of a value, in a message
 MAX_MATCHED: Final = 8192  # characters that a pattern is tried on
+MAX_BEYOND: Final = 256  # characters too many, for a pattern to be tried nevertheless
 
 # Services that put validation errors under another code than their protocol's usual one.
 _CODES: Final[Mapping[str, str]] = MappingProxyType(
@@ -339,8 +340,9 @@ def _pattern(pattern: str, longest: Any) -> list[Constraint]:
         expression = re.compile(pattern, re.ASCII)  # as Java reads \d and \w
     except re.error:
         return []
-    limit = min(longest, MAX_MATCHED) if isinstance(longest, int) else MAX_MATCHED
-    # What is too long is reported for its length; trying the pattern on it could only cost time.
+    # AWS reports what is too long and malformed for both. What is far too long is reported for its length alone: trying
+    # a pattern on it could only cost time.
+    limit = min(longest + MAX_BEYOND, MAX_MATCHED) if isinstance(longest, int) else MAX_MATCHED
     return [
         (
             lambda value: len(value) > limit or expression.fullmatch(value) is not None,
