@@ -122,7 +122,17 @@ async def test_what_is_only_counted_is_there_once_it_is_settled_and_counts_once(
     await at.metrics.settle()
     await at.metrics.settle()
     (found,) = await at.read("PolledEventCount", *where)
-    assert (found.samples, found.total) == (2.0, 15.0)
+    assert (found.samples, found.total, found.unit) == (2.0, 15.0, "Count")
+
+
+async def test_what_is_measured_keeps_its_unit(open_store: OpenStore, clock: ManualClock) -> None:
+    at = await scene(open_store, clock)
+    where = (("FunctionName", "hello"),)
+    at.metrics.count("AsyncEventAge", where, 10.5, "Milliseconds")
+    at.metrics.count("AsyncEventAge", where, 20.0, "Milliseconds")
+    await at.metrics.settle()
+    (found,) = await at.read("AsyncEventAge", *where)
+    assert (found.minimum, found.maximum, found.unit) == (10.5, 20.0, "Milliseconds")
 
 
 async def test_what_was_called_by_an_alias_is_counted_for_it_and_for_each_version(

@@ -44,15 +44,17 @@ class CallMetrics:
         self._clock = clock
         self._settling = asyncio.Lock()
         self._throttled: Counter[str] = Counter()
-        self._counted: defaultdict[tuple[str, Dimensions], list[float]] = defaultdict(list)
+        self._counted: defaultdict[tuple[str, str, Dimensions], list[float]] = defaultdict(list)
 
     def throttled(self, function: str) -> None:
         """A call of the function of that name was refused because of a limit."""
         self._throttled[function] += 1
 
-    def count(self, metric: str, dimensions: Sequence[tuple[str, str]], amount: float = 1.0) -> None:
+    def count(
+        self, metric: str, dimensions: Sequence[tuple[str, str]], amount: float = 1.0, unit: str = "Count"
+    ) -> None:
         """See `ports.FunctionCounts`."""
-        self._counted[metric, tuple(sorted(dimensions))].append(amount)
+        self._counted[metric, unit, tuple(sorted(dimensions))].append(amount)
 
     async def run(self) -> None:
         """Bring what is only counted into the metrics every second, until cancelled."""
@@ -79,7 +81,7 @@ class CallMetrics:
         if self._counted:
             counted, self._counted = self._counted, defaultdict(list)
             now = int(self._clock.now())
-            data = [_datum(metric, "Count", now, found, where) for (metric, where), found in counted.items()]
+            data = [_datum(metric, unit, now, found, where) for (metric, unit, where), found in counted.items()]
             await self._store.write(lambda tx: series.record(tx, data))
 
     def _behind(self, reader: Reader) -> bool:

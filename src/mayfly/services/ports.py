@@ -334,8 +334,11 @@ class FunctionCounts(Protocol):
     """Given by the composition root, used by functions: numbers for the metrics of `AWS/Lambda` that no record of a
     call holds."""
 
-    def count(self, metric: str, dimensions: Sequence[tuple[str, str]], amount: float = 1.0) -> None:
-        """Add to a metric, now. What was counted within a second of a crash may be lost; it says nothing of work."""
+    def count(
+        self, metric: str, dimensions: Sequence[tuple[str, str]], amount: float = 1.0, unit: str = "Count"
+    ) -> None:
+        """Add to a metric, now, in a unit of CloudWatch's. What was counted within a second of a crash may be lost; it
+        says nothing of work."""
 
 
 class ProvisionedUse(Protocol):

@@ -365,8 +365,12 @@ class Counts:
 
     def __init__(self) -> None:
         self.totals: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+        self.units: dict[str, str] = {}
 
-    def count(self, metric: str, dimensions: Sequence[tuple[str, str]], amount: float = 1.0) -> None:
+    def count(
+        self, metric: str, dimensions: Sequence[tuple[str, str]], amount: float = 1.0, unit: str = "Count"
+    ) -> None:
+        self.units[metric] = unit
         self.totals[metric, tuple(dimensions)] += int(amount)
 
 

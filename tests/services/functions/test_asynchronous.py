@@ -48,6 +48,20 @@ async def test_a_failing_event_is_tried_after_one_minute_and_after_two_more(stag
     assert dead.reason == "RetriesExhausted"
 
 
+async def test_how_old_an_event_is_when_it_is_tried_is_measured_each_time(stage: Stage) -> None:
+    await stage.create()
+    stage.engine.script = lambda target, call: ERROR if len(stage.engine.calls) == 1 else ok()
+    await send(stage)
+    await stage.queue.seen("retry", 1)
+    for where in ((), (("FunctionName", "f"),)):
+        assert stage.counts.totals["AsyncEventAge", where] == 0
+    stage.pass_time(60)
+    await stage.drained()
+    for where in ((), (("FunctionName", "f"),)):
+        assert stage.counts.totals["AsyncEventAge", where] == 60_000
+    assert stage.counts.units["AsyncEventAge"] == "Milliseconds"
+
+
 async def test_what_failed_goes_to_the_function_that_was_named_for_it(stage: Stage) -> None:
     await stage.create("f")
     await stage.create("sink")

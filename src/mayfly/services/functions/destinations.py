@@ -136,10 +136,10 @@ class Destinations:
                 refused.append(refusal)
         return refused
 
-    def count(self, name: str, metric: str) -> None:
-        """Add one to a metric of a function."""
-        self._counts.count(metric, ())
-        self._counts.count(metric, (("FunctionName", name),))
+    def count(self, name: str, metric: str, amount: float = 1.0, unit: str = "Count") -> None:
+        """Add to a metric of a function, and of all."""
+        self._counts.count(metric, (), amount, unit)
+        self._counts.count(metric, (("FunctionName", name),), amount, unit)
 
     def _hand(self, tx: Tx, arn: str, event: bytes, options: TargetOptions) -> str | None:
         try:

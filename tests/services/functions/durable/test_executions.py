@@ -829,6 +829,18 @@ async def test_changes_of_status_are_told_and_counted(player: Player, stage: Sta
     assert counted >= {"DurableExecutionStarted", "DurableExecutionSucceeded"}
 
 
+async def test_how_long_an_execution_took_is_measured_with_what_it_waited(player: Player, stage: Stage) -> None:
+    player.scripts = [waits, finish]
+    arn = await player.begin()
+    await player.happens(arn, "InvocationCompleted")
+    stage.pass_time(60)
+    await player.become(arn, "SUCCEEDED")
+    await stage.store.write(lambda tx: None)
+    for where in ((), (("FunctionName", "f"),)):
+        assert stage.counts.totals["DurableExecutionDuration", where] == 60_000
+    assert stage.counts.units["DurableExecutionDuration"] == "Milliseconds"
+
+
 # Configuration.
 
 

@@ -195,7 +195,9 @@ class Executions:
         turn.end(status, outcome, f"Execution{titles.get(status, status.capitalize())}")
         self._emit(turn)
         function, execution_id = turn.began.function, turn.execution_id
+        took_ms = max(0.0, turn.now - turn.began.started_at) * 1000
         turn.tx.after_commit(lambda: self._count(function, _METRICS[status]))
+        turn.tx.after_commit(lambda: self._count(function, "DurableExecutionDuration", took_ms, "Milliseconds"))
         turn.tx.after_commit(lambda: self._ended(execution_id))
         if status in ("FAILED", "TIMED_OUT") and not turn.began.waited and turn.began.parent is None:
             self._letters.send(turn.tx, turn.began, outcome.error or Error())
@@ -229,9 +231,9 @@ class Executions:
         for ended in list(self._watchers.get(execution_id, ())):
             ended()
 
-    def _count(self, function: str, metric: str) -> None:
-        self._counts.count(metric, ())
-        self._counts.count(metric, (("FunctionName", function),))
+    def _count(self, function: str, metric: str, amount: float = 1.0, unit: str = "Count") -> None:
+        self._counts.count(metric, (), amount, unit)
+        self._counts.count(metric, (("FunctionName", function),), amount, unit)
 
     def _emit(self, turn: Turn) -> None:
         began = turn.began

@@ -122,6 +122,8 @@ class Deliveries:
         )
         held.began_at, began = self._clock.now(), self._clock.monotonic()
         invocation = await self._invoker.invoke(entry, asked)
+        age_ms = max(0.0, held.began_at - event.accepted_at) * 1000  # the clock may have been set back
+        self._destinations.count(event.name, "AsyncEventAge", age_ms, "Milliseconds")
         self._lanes.went_well(held.lane)
         held.leave(self._clock.monotonic() - began)
         return Attempted(invocation.result, invocation.version, invocation.log_stream)
