@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.stacks.resources.base import Caller, Made, Target, tag_changes
+from mayfly.services.stacks.resources.base import Caller, Made, Target
 from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, JSON, NUMBER, STRING, STRINGS, TAGS, Items, fields
+from mayfly.services.stacks.resources.tags import retag
 
 
 class Alarm:
@@ -56,12 +57,7 @@ class Alarm:
     ) -> Made:
         wanted = {key: value for key, value in new.items() if key != "Tags"}
         await call("cloudwatch", "PutMetricAlarm", **{**wanted, "AlarmName": made.physical_id})
-        put, remove = tag_changes(old, new)
-        arn = _arn(target, made.physical_id)
-        if put:
-            await call("cloudwatch", "TagResource", ResourceARN=arn, Tags=put)
-        if remove:
-            await call("cloudwatch", "UntagResource", ResourceARN=arn, TagKeys=remove)
+        await retag(call, "cloudwatch", old, new, ResourceARN=_arn(target, made.physical_id))
         return made
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.stacks.resources.base import Caller, Made, Target, picked, tag_changes
+from mayfly.services.stacks.resources.base import Caller, Made, Target, picked
 from mayfly.services.stacks.resources.schema import STRING, TAGS, fields
+from mayfly.services.stacks.resources.tags import retag
 
 _GONE = "ApplicationDoesNotExistException"
 
@@ -40,12 +41,8 @@ class Application:
     async def update(
         self, call: Caller, target: Target, made: Made, old: Mapping[str, Any], new: Mapping[str, Any]
     ) -> Made:
-        put, remove = tag_changes(old, new)
         arn = f"arn:aws:codedeploy:{target.region}:{target.account}:application:{made.physical_id}"
-        if put:
-            await call("codedeploy", "TagResource", ResourceArn=arn, Tags=put)
-        if remove:
-            await call("codedeploy", "UntagResource", ResourceArn=arn, TagKeys=remove)
+        await retag(call, "codedeploy", old, new, ResourceArn=arn)
         return made
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.stacks.resources.base import Caller, Made, Target, tag_changes
+from mayfly.services.stacks.resources.base import Caller, Made, Target
 from mayfly.services.stacks.resources.codedeploy_config import lowered
 from mayfly.services.stacks.resources.schema import BOOLEAN, STRING, STRINGS, TAGS, Items, fields
+from mayfly.services.stacks.resources.tags import retag
 
 _GONE = "ApplicationDoesNotExistException DeploymentGroupDoesNotExistException"
 # What a template that leaves them out asks for.
@@ -77,11 +78,7 @@ class DeploymentGroup:
             await call("codedeploy", "UpdateDeploymentGroup", currentDeploymentGroupName=name, **_parameters(new))
         place = f"{new['ApplicationName']}/{name}"
         arn = f"arn:aws:codedeploy:{target.region}:{target.account}:deploymentgroup:{place}"
-        put, remove = tag_changes(old, new)
-        if put:
-            await call("codedeploy", "TagResource", ResourceArn=arn, Tags=put)
-        if remove:
-            await call("codedeploy", "UntagResource", ResourceArn=arn, TagKeys=remove)
+        await retag(call, "codedeploy", old, new, ResourceArn=arn)
         return Made(name)
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:

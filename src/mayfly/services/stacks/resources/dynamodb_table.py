@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked, tag_changes
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked
 from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, STRING, STRINGS, TAGS, Items, fields
+from mayfly.services.stacks.resources.tags import retag
 
 _KEYS = Items(fields("AttributeName KeyType", AttributeName=STRING, KeyType=STRING))
 _THROUGHPUT = fields("ReadCapacityUnits WriteCapacityUnits", ReadCapacityUnits=INTEGER, WriteCapacityUnits=INTEGER)
@@ -87,12 +88,7 @@ class Table:
         if changed(old, new, "GlobalSecondaryIndexes"):
             await self._index(call, table, found, new)
         await self._expire(call, table, old, new)
-        put, remove = tag_changes(old, new)
-        arn = made.attributes["Arn"]
-        if put:
-            await call("dynamodb", "TagResource", ResourceArn=arn, Tags=put)
-        if remove:
-            await call("dynamodb", "UntagResource", ResourceArn=arn, TagKeys=remove)
+        await retag(call, "dynamodb", old, new, ResourceArn=made.attributes["Arn"])
         return await self._made(call, table)
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:

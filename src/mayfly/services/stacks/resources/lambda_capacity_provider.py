@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked, tag_changes
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked
 from mayfly.services.stacks.resources.schema import INTEGER, NUMBER, STRING, STRINGS, TAGS, Items, fields
+from mayfly.services.stacks.resources.tags import retag_lambda
 
 _GONE = "ResourceNotFoundException"
 _SCALING = "CapacityProviderScalingConfig"
@@ -65,12 +66,7 @@ class CapacityProvider:
             await call(
                 "lambda", "UpdateCapacityProvider", CapacityProviderName=made.physical_id, **picked(new, _SCALING)
             )
-        put, remove = tag_changes(old, new)
-        arn = made.attributes["Arn"]
-        if put:
-            await call("lambda", "TagResource", Resource=arn, Tags={tag["Key"]: tag["Value"] for tag in put})
-        if remove:
-            await call("lambda", "UntagResource", Resource=arn, TagKeys=remove)
+        await retag_lambda(call, made.attributes["Arn"], old, new)
         return made
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, tag_changes
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed
 from mayfly.services.stacks.resources.schema import STRING, STRINGS, TAGS, fields
+from mayfly.services.stacks.resources.tags import retag_lambda
 
 _SETTINGS = ("AllowedPublishers", "CodeSigningPolicies", "Description")
 _DEFAULTS = {"CodeSigningPolicies": {"UntrustedArtifactOnDeployment": "Warn"}, "Description": ""}
@@ -46,12 +47,7 @@ class CodeSigningConfig:
         settings = {name: new.get(name, _DEFAULTS.get(name)) for name in _SETTINGS if changed(old, new, name)}
         if settings:
             await call("lambda", "UpdateCodeSigningConfig", **named, **settings)
-        put, remove = tag_changes(old, new)
-        if put:
-            tags = {tag["Key"]: tag["Value"] for tag in put}
-            await call("lambda", "TagResource", Resource=made.physical_id, Tags=tags)
-        if remove:
-            await call("lambda", "UntagResource", Resource=made.physical_id, TagKeys=remove)
+        await retag_lambda(call, made.physical_id, old, new)
         return made
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:

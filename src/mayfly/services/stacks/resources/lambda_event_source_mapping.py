@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 from mayfly.services.contract import ServiceError
-from mayfly.services.stacks.resources.base import Caller, Made, Target, tag_changes
+from mayfly.services.stacks.resources.base import Caller, Made, Target
 from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, JSON, NUMBER, STRING, STRINGS, TAGS, Items, fields
+from mayfly.services.stacks.resources.tags import retag_lambda
 
 _GONE = "ResourceNotFoundException"
 _CHECK_S, _MOST_CHECKS = 0.05, 1200
@@ -107,12 +108,7 @@ class EventSourceMapping:
         changes = {name: value for name, value in after.items() if before.get(name) != value}
         changes |= {name: _EMPTY[name] for name in before if name not in after and name in _EMPTY}
         changes.pop("Tags", None)
-        put, remove = tag_changes(old, new)
-        arn = made.attributes["EventSourceMappingArn"]
-        if remove:
-            await call("lambda", "UntagResource", Resource=arn, TagKeys=remove)
-        if put:
-            await call("lambda", "TagResource", Resource=arn, Tags={tag["Key"]: tag["Value"] for tag in put})
+        await retag_lambda(call, made.attributes["EventSourceMappingArn"], old, new)
         if changes:
             await call("lambda", "UpdateEventSourceMapping", UUID=made.physical_id, **changes)
         return await _settled(call, made.physical_id)

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked, tag_changes
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked
 from mayfly.services.stacks.resources.schema import (
     INTEGER,
     NUMBER,
@@ -21,6 +21,7 @@ from mayfly.services.stacks.resources.schema import (
     PropertyError,
     fields,
 )
+from mayfly.services.stacks.resources.tags import retag_lambda
 
 # What a property goes back to when a template no longer has it.
 _DEFAULTS: dict[str, Any] = {
@@ -142,12 +143,7 @@ class Function:
         await self._reserve(call, function, old, new)
         await self._loops(call, function, old, new)
         await self._manage(call, function, old, new)
-        put, remove = tag_changes(old, new)
-        arn = made.attributes["Arn"]
-        if put:
-            await call("lambda", "TagResource", Resource=arn, Tags={tag["Key"]: tag["Value"] for tag in put})
-        if remove:
-            await call("lambda", "UntagResource", Resource=arn, TagKeys=remove)
+        await retag_lambda(call, made.attributes["Arn"], old, new)
         return made
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.stacks.resources.base import Caller, Made, Target
+from mayfly.services.stacks.resources.lambda_statement import Statement
 from mayfly.services.stacks.resources.schema import BOOLEAN, STRING, fields
 
 
-class Permission:
+class Permission(Statement):
     name = "AWS::Lambda::Permission"
     schema = fields(
         "Action FunctionName Principal",
@@ -22,34 +22,10 @@ class Permission:
         PrincipalOrgID=STRING,
     )
     replaced_by = frozenset(schema.members)
-    attributes: frozenset[str] = frozenset({"Id"})
+    add, remove = "AddPermission", "RemovePermission"
 
-    def physical_id(self, target: Target, properties: Mapping[str, Any]) -> str:
-        return target.name(100)
+    def policy(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        return {"FunctionName": properties["FunctionName"]}
 
-    def custom_name(self, properties: Mapping[str, Any]) -> str | None:
-        return None
-
-    async def exists(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> bool:
-        return False  # the statement's name is this resource's own
-
-    async def create(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> Made:
-        statement = self.physical_id(target, properties)
-        await call.unless(
-            "ResourceConflictException", "lambda", "AddPermission", StatementId=statement, **dict(properties)
-        )
-        return Made(statement, {"Id": statement})
-
-    async def update(
-        self, call: Caller, target: Target, made: Made, old: Mapping[str, Any], new: Mapping[str, Any]
-    ) -> Made:
-        return made  # nothing can be updated in place
-
-    async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
-        await call.unless(
-            "ResourceNotFoundException",
-            "lambda",
-            "RemovePermission",
-            FunctionName=properties["FunctionName"],
-            StatementId=made.physical_id,
-        )
+    def said(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in properties.items() if name != "FunctionName"}
