@@ -14,7 +14,7 @@ from mayfly.cli import templates
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.dependencies import Installer
 from mayfly.cli.hints import DEFAULT_DATA
-from mayfly.cli.options import DataOption, JsonOption
+from mayfly.cli.options import DataOption, JsonOption, ParameterOption, StackNameOption
 from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, print_json
 from mayfly.cli.packaging import Packager, Report
 from mayfly.cli.stack_progress import StackProgress, new_events
@@ -25,12 +25,8 @@ NO_UPDATES = "No updates are to be performed"
 
 def deploy(
     template: Annotated[Path, typer.Argument(help="SAM or CloudFormation template, YAML or JSON.")],
-    stack_name: Annotated[
-        str | None, typer.Option("--stack-name", "-n", help="Name of the stack; by default that of the folder.")
-    ] = None,
-    parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-P", metavar="KEY=VALUE", help="May be given several times.")
-    ] = None,
+    stack_name: StackNameOption = None,
+    parameter: ParameterOption = None,
     data: DataOption = DEFAULT_DATA,
     json_output: JsonOption = False,
 ) -> None:

@@ -20,7 +20,7 @@ from mayfly.cli.dev_screen import Screen, shown
 from mayfly.cli.dev_stack import Application, FailedError, LocalFunction, find_template
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.logs import Tail
-from mayfly.cli.options import DataOption
+from mayfly.cli.options import DataOption, ParameterOption, StackNameOption
 from mayfly.cli.output import complaints, console, counted, failures_in_one_line
 from mayfly.cli.own_server import reached
 from mayfly.errors import MayflyError
@@ -39,12 +39,8 @@ def dev(
     place: Annotated[
         Path, typer.Argument(metavar="TEMPLATE|DIRECTORY", help="SAM or CloudFormation template, or where it is.")
     ] = Path(),
-    stack_name: Annotated[
-        str | None, typer.Option("--stack-name", "-n", help="Name of the stack; by default that of the folder.")
-    ] = None,
-    parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-P", metavar="KEY=VALUE", help="May be given several times.")
-    ] = None,
+    stack_name: StackNameOption = None,
+    parameter: ParameterOption = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Work on an application: deploy it once, then have every change of its files run with the next call.

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from mayfly.cli.samples.place import Place
 
 _IP, _AGENT = "192.0.2.1", "mayfly"
+_API = "a1b2c3d4e5"  # the id of API Gateway's APIs here
 
 
 def _headers(host: str, header: str, body: str) -> dict[str, str]:
@@ -26,6 +27,15 @@ def _headers(host: str, header: str, body: str) -> dict[str, str]:
     if name := header.partition(":")[0].strip().lower():
         headers[name] = header.partition(":")[2].strip()
     return headers
+
+
+def _domain(place: Place) -> str:
+    return f"{_API}.execute-api.{place.region}.amazonaws.com"
+
+
+def _twice(headers: dict[str, str]) -> dict[str, Any]:
+    """As a REST API shows them: by their values, and by lists of these."""
+    return {"headers": headers, "multiValueHeaders": {name: [value] for name, value in headers.items()}}
 
 
 def url(
@@ -55,8 +65,8 @@ def http_api(
     route: str = "",
 ) -> dict[str, Any]:
     """A request to an HTTP API (payload format 2.0)."""
-    domain = f"a1b2c3d4e5.execute-api.{place.region}.amazonaws.com"
-    return _version_2(place, "a1b2c3d4e5", domain, route or f"{method} {path}", path, method, query, body, header)
+    domain = _domain(place)
+    return _version_2(place, _API, domain, route or f"{method} {path}", path, method, query, body, header)
 
 
 def _version_2(
@@ -101,7 +111,7 @@ def rest_api(
     stage: str = "prod",
 ) -> dict[str, Any]:
     """A request to a REST API (payload format 1.0)."""
-    domain = f"a1b2c3d4e5.execute-api.{place.region}.amazonaws.com"
+    domain = _domain(place)
     headers = _headers(domain, header, body)
     parameters = parse_qsl(query)
     return {
@@ -109,8 +119,7 @@ def rest_api(
         "resource": resource or path,
         "path": path,
         "httpMethod": method,
-        "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        **_twice(headers),
         "queryStringParameters": dict(parameters) or None,
         "multiValueQueryStringParameters": {
             name: [value for key, value in parameters if key == name] for name, _ in parameters
@@ -120,10 +129,10 @@ def rest_api(
         "stageVariables": None,
         "requestContext": {
             "accountId": place.account,
-            "apiId": "a1b2c3d4e5",
+            "apiId": _API,
             "authorizer": None,
             "domainName": domain,
-            "domainPrefix": "a1b2c3d4e5",
+            "domainPrefix": _API,
             "extendedRequestId": "JKJaXmPLvHcESHA=",
             "httpMethod": method,
             "identity": _identity(),
@@ -178,7 +187,7 @@ def websocket(
 ) -> dict[str, Any]:
     """CONNECT, MESSAGE or DISCONNECT of a WebSocket API."""
     kind = event.upper()
-    domain = f"a1b2c3d4e5.execute-api.{place.region}.amazonaws.com"
+    domain = _domain(place)
     context: dict[str, Any] = {
         "routeKey": route if kind == "MESSAGE" else f"${kind.lower()}",
         "eventType": kind,
@@ -192,15 +201,13 @@ def websocket(
         "requestId": place.new_id(),
         "domainName": domain,
         "connectionId": "JKJaXcPLvHcCESA=",
-        "apiId": "a1b2c3d4e5",
+        "apiId": _API,
     }
     if kind == "MESSAGE":
         return {"requestContext": {**context, "messageId": "JKJaYdPLvHcCESA="}, "body": body, "isBase64Encoded": False}
     if kind == "DISCONNECT":
         context |= {"disconnectStatusCode": 1000, "disconnectReason": ""}
-    headers = _headers(domain, "", "")
-    shown = {"headers": headers, "multiValueHeaders": {name: [value] for name, value in headers.items()}}
-    return {**shown, "requestContext": context, "isBase64Encoded": False}
+    return {**_twice(_headers(domain, "", "")), "requestContext": context, "isBase64Encoded": False}
 
 
 def authorizer(
@@ -210,7 +217,7 @@ def authorizer(
     return {
         "type": "TOKEN",
         "authorizationToken": authorization,
-        "methodArn": place.arn("execute-api", f"a1b2c3d4e5/prod/{method}/{path}"),
+        "methodArn": place.arn("execute-api", f"{_API}/prod/{method}/{path}"),
     }
 
 
@@ -222,7 +229,7 @@ def authorizer_v2(
     return {
         "version": "2.0",
         "type": "REQUEST",
-        "routeArn": place.arn("execute-api", f"a1b2c3d4e5/$default/{method}{path}"),
+        "routeArn": place.arn("execute-api", f"{_API}/$default/{method}{path}"),
         "identitySource": [authorization],
         **{name: event[name] for name in ("routeKey", "rawPath", "rawQueryString", "headers", "requestContext")},
     }
