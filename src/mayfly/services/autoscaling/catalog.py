@@ -1,6 +1,6 @@
 """Targets, policies, actions and activities as rows. All of this runs inside the caller's transaction or snapshot."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -46,7 +46,6 @@ ACTIVITIES = (
 )
 FORGET_ACTIVITIES = "DELETE FROM autoscaling_activity WHERE started_at < :before"
 
-Kind = TypeVar("Kind", Policy, Action)
 _encode = msgspec.json.Encoder().encode
 _target = msgspec.json.Decoder(Target).decode
 _policy = msgspec.json.Decoder(Policy).decode

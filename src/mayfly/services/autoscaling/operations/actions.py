@@ -8,8 +8,9 @@ from mayfly import ids
 from mayfly.clock import Clock, utc
 from mayfly.services.autoscaling import catalog, faults, names, paging, timing
 from mayfly.services.autoscaling.acting import key_of
-from mayfly.services.autoscaling.model import DIMENSION, NAMESPACE, Action, Activity, place_of
+from mayfly.services.autoscaling.model import DIMENSION, NAMESPACE, Action, Activity
 from mayfly.services.autoscaling.names import Home
+from mayfly.services.autoscaling.operations import listing
 from mayfly.services.contract import RequestContext, operation
 from mayfly.store.api import Reader, Store, Tx
 from mayfly.ticker.ticker import Ticker
@@ -79,21 +80,10 @@ class ActionOperations:
 
     @operation("DescribeScheduledActions")
     async def describe(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
-        names.check_namespace(params)
-        (where, after), size = paging.after(params, 2), paging.size(params)
-        resource, asked = params.get("ResourceId"), params.get("ScheduledActionNames")
-
-        def body(reader: Reader) -> list[Action]:
-            if resource is not None:
-                found = [one for one in catalog.actions_of(reader, resource) if one.name > after]
-            else:
-                found = catalog.actions(reader, where, after, size + 1 if asked is None else 1000)
-            return found if asked is None else [one for one in found if one.name in asked]
-
-        found = await self._store.read(body)
-        last = found[size - 1] if len(found) > size else None
-        more = paging.more(place_of(last.resource), last.name) if last is not None else {}
-        return {"ScheduledActions": [self._shown(one) for one in found[:size]], **more}
+        found, more = await listing.page(
+            self._store, params, "ScheduledActionNames", catalog.actions_of, catalog.actions
+        )
+        return {"ScheduledActions": [self._shown(one) for one in found], **more}
 
     @operation("DeleteScheduledAction")
     async def delete(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,13 @@ import msgspec
 
 from mayfly import ids
 from mayfly.clock import Clock, utc
-from mayfly.services.autoscaling import catalog, faults, names, paging, reading
-from mayfly.services.autoscaling.model import DIMENSION, NAMESPACE, Policy, Target, place_of
+from mayfly.services.autoscaling import catalog, faults, names, reading
+from mayfly.services.autoscaling.model import DIMENSION, NAMESPACE, Policy, Target
 from mayfly.services.autoscaling.names import Home
+from mayfly.services.autoscaling.operations import listing
 from mayfly.services.autoscaling.scaler import Scaler
 from mayfly.services.contract import RequestContext, operation
-from mayfly.store.api import Reader, Store, Tx
+from mayfly.store.api import Store, Tx
 
 MOST = 50  # of a target
 _NOT_FORECAST = (
@@ -70,21 +71,8 @@ class PolicyOperations:
 
     @operation("DescribeScalingPolicies")
     async def describe(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
-        names.check_namespace(params)
-        (where, after), size = paging.after(params, 2), paging.size(params)
-        resource, asked = params.get("ResourceId"), params.get("PolicyNames")
-
-        def body(reader: Reader) -> list[Policy]:
-            if resource is not None:
-                found = [one for one in catalog.policies_of(reader, resource) if one.name > after]
-            else:
-                found = catalog.policies(reader, where, after, size + 1 if asked is None else 1000)
-            return found if asked is None else [one for one in found if one.name in asked]
-
-        found = await self._store.read(body)
-        last = found[size - 1] if len(found) > size else None
-        more = paging.more(place_of(last.resource), last.name) if last is not None else {}
-        return {"ScalingPolicies": [self._shown(one) for one in found[:size]], **more}
+        found, more = await listing.page(self._store, params, "PolicyNames", catalog.policies_of, catalog.policies)
+        return {"ScalingPolicies": [self._shown(one) for one in found], **more}
 
     @operation("DeleteScalingPolicy")
     async def delete(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
