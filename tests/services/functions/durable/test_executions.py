@@ -1,6 +1,7 @@
 """Executions from their start to their end and beyond: names, waits, callbacks, time limits, pauses, lists."""
 
 import asyncio
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,6 +60,45 @@ async def test_who_waits_hears_of_a_failure_as_of_a_function_error(player: Playe
     reply = await stage.call("Invoke", FunctionName="f:$LATEST", Payload=b"{}")
     assert reply["FunctionError"] == "Unhandled"
     assert json.loads(reply["Payload"]) == {"errorMessage": "bad", "errorType": "MyError", "stackTrace": ["at x"]}
+
+
+async def test_who_waits_may_have_the_tail_of_the_last_invocation(player: Player, stage: Stage) -> None:
+    async def first(invoked: Invoked) -> dict[str, Any]:
+        stage.engine.printed = ["the first"]
+        await invoked.checkpoint(wait(60))
+        return PENDING
+
+    async def last(invoked: Invoked) -> dict[str, Any]:
+        stage.engine.printed = ["the last"]
+        return succeeded("done")
+
+    player.scripts = [first, last, finish]
+    params = {"FunctionName": "f:$LATEST", "Payload": b"{}", "LogType": "Tail"}
+    waiting = asyncio.create_task(stage.call("Invoke", **params))
+    await stage.engine.arrived.wait()
+    await player.happens(player.invoked[0].arn, "InvocationCompleted")
+    stage.pass_time(60)
+    reply = await waiting
+    lines = base64.b64decode(reply["LogResult"]).decode().splitlines()
+    assert (reply["Payload"], lines[1]) == (b'"done"', "the last")
+    assert lines[0] == f"START RequestId: {stage.engine.calls[1][1].request_id} Version: $LATEST"
+    assert "LogResult" not in await stage.call("Invoke", **params | {"LogType": "None", "DurableExecutionName": "no"})
+
+
+async def test_a_tail_is_whole_where_the_execution_ended_before_its_function_returned(
+    player: Player, stage: Stage
+) -> None:
+    async def script(invoked: Invoked) -> dict[str, Any]:
+        stage.engine.printed = ["all of it"]
+        root = invoked.event["InitialExecutionState"]["Operations"][0]["Id"]
+        await invoked.checkpoint({"Id": root, "Type": "EXECUTION", "Action": "SUCCEED", "Payload": '"large"'})
+        await stage.store.write(lambda tx: None)  # who waits has heard of it
+        return succeeded("ignored")
+
+    player.scripts = [script]
+    reply = await stage.call("Invoke", FunctionName="f:$LATEST", Payload=b"{}", LogType="Tail")
+    assert reply["Payload"] == b'"large"'
+    assert "all of it" in base64.b64decode(reply["LogResult"]).decode()
 
 
 @pytest.mark.parametrize("kind", ["RequestResponse", "Event", "DryRun"])

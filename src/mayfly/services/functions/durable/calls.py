@@ -10,6 +10,7 @@ from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.durable import config, envelope, repository
 from mayfly.services.functions.durable.executions import Executions, Starting, fresh_id
 from mayfly.services.functions.durable.model import Execution, Outcome
+from mayfly.services.functions.durable.tails import Tails
 from mayfly.services.functions.faults import function_not_found, invalid_parameter
 from mayfly.services.functions.invoker import Invocation
 from mayfly.services.functions.names import Home
@@ -26,11 +27,12 @@ class Traced(Protocol):
 class DurableCalls:
     """`invoker.Durables`."""
 
-    def __init__(self, home: Home, store: Store, traces: Traced, executions: Executions) -> None:
+    def __init__(self, home: Home, store: Store, traces: Traced, executions: Executions, tails: Tails) -> None:
         self._home = home
         self._store = store
         self._traces = traces
         self._executions = executions
+        self._tails = tails
 
     async def invoke(self, entry: Entry, asked: Asked) -> Invocation:
         """Start the execution that a call asks for, or find it; what came of it, for who waits.
@@ -53,14 +55,16 @@ class DurableCalls:
         if not asked.waits:
             execution = await self._store.write(lambda tx: self._start(tx, entry, asked, version, execution_id))
             return Invocation(Result(b"", failed=False), b"", execution.began.version, durable_arn=execution.began.arn)
-        with self._executions.watching(execution_id, ended.set):
-            execution = await self._store.write(lambda tx: self._start(tx, entry, asked, version, execution_id))
-            if execution.began.execution_id == execution_id and not self._executions.stopping:
-                await ended.wait()
-        outcome = await self._end_of(execution)
+        with self._tails.wanted(execution_id, really=asked.tail) as tail:
+            with self._executions.watching(execution_id, ended.set):
+                execution = await self._store.write(lambda tx: self._start(tx, entry, asked, version, execution_id))
+                if execution.began.execution_id == execution_id and not self._executions.stopping:
+                    await ended.wait()
+            outcome = await self._end_of(execution)
+            await tail.idle.wait()  # a checkpoint may have ended the execution, and the function still returns
         payload, failed = envelope.reply(outcome)
         result = Result(payload, failed=failed)
-        return Invocation(result, b"", execution.began.version, durable_arn=execution.began.arn)
+        return Invocation(result, tail.text, execution.began.version, durable_arn=execution.began.arn)
 
     async def _end_of(self, execution: Execution) -> Outcome:
         """What an execution ended with, as soon as it has."""

@@ -17,6 +17,7 @@ from mayfly.services.functions.durable.executions import QUEUE, Executions
 from mayfly.services.functions.durable.invocations import Begun, Ended, Invocations
 from mayfly.services.functions.durable.model import MAX_PAYLOAD, Error, OperationStatus
 from mayfly.services.functions.durable.running import Lease, pause_after
+from mayfly.services.functions.durable.tails import Tails
 from mayfly.services.functions.invoker import Invocation, Invoker
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import RoleUnusableError
@@ -40,6 +41,7 @@ class Carrying:
         calls: Invoker,
         executions: Executions,
         invocations: Invocations,
+        tails: Tails,
     ) -> None:
         self._home = home
         self._clock = clock
@@ -49,6 +51,7 @@ class Carrying:
         self._calls = calls
         self._executions = executions
         self._invocations = invocations
+        self._tails = tails
 
     async def waited(self, lease: Lease) -> None:
         """An invocation of an execution that somebody waits for: if that is still so, now, else in its turn."""
@@ -86,9 +89,20 @@ class Carrying:
         entry = await self._catalog.get(began.function, began.version)
         payload = await self._store.read(lambda reader: self._invocations.payload(reader, begun))
         arn = self._home.arn(began.function, began.version)
-        asked = Asked(payload, begun.request_id, arn, "event", trace_id=began.trace_id, tenant=began.tenant)
-        call = asyncio.create_task(self._calls.run(entry, asked))
-        await lease.during(call)
+        with self._tails.invocation(began.execution_id) as tails:
+            asked = Asked(
+                payload,
+                begun.request_id,
+                arn,
+                "event",
+                tail=bool(tails),
+                trace_id=began.trace_id,
+                tenant=began.tenant,
+            )
+            call = asyncio.create_task(self._calls.run(entry, asked))
+            await lease.during(call)
+            for tail in tails:
+                tail.text = call.result().tail
         return call.result()
 
     async def call(self, lease: Lease) -> None:

@@ -18,6 +18,7 @@ from mayfly.services.functions.durable.operations.checkpointing import Checkpoin
 from mayfly.services.functions.durable.operations.executions import ExecutionOperations
 from mayfly.services.functions.durable.removal import Removal
 from mayfly.services.functions.durable.running import Worker
+from mayfly.services.functions.durable.tails import Tails
 from mayfly.services.functions.durable.timers import Timers
 from mayfly.services.functions.parts import Parts
 from mayfly.store.api import Tx
@@ -37,6 +38,7 @@ class DurableFunctions:
         self.executions = Executions(parts.home, clock, queue, outside.events, outside.counts, self.ticker.set, letters)
         self._timers = Timers(self.executions)
         chained = Chaining(parts.home, parts.catalog, queue, self.executions, outside.counts)
+        tails = Tails()
         carrying = Carrying(
             parts.home,
             clock,
@@ -46,6 +48,7 @@ class DurableFunctions:
             parts.calls,
             self.executions,
             Invocations(self.executions, queue),
+            tails,
         )
         removing = Removal(store, queue, self.executions)
         parts.editor.when_deleted(removing.begin)
@@ -62,7 +65,7 @@ class DurableFunctions:
             ExecutionOperations(parts.home, store, self.executions),
         )
         self._tasks: list[asyncio.Task[None]] = []
-        parts.calls.bind_durable(DurableCalls(parts.home, store, parts.calls, self.executions))
+        parts.calls.bind_durable(DurableCalls(parts.home, store, parts.calls, self.executions, tails))
 
     def _tick(self, tx: Tx, tick: Tick, now: float) -> Moment | None:
         return self._timers.tick(tx, tick, now)
