@@ -51,6 +51,7 @@ def pages(
         compute.machine.denials,
         functions.levels,
         Reach(functions.egress, compute.traffic),
+        functions.development,
     )
     prices = load_price_book(base.directory.root / "prices.toml")
     return Pages(base.signed, overview, view, base.ledger, prices, settings, base.clock)

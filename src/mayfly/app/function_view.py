@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
 from mayfly.app.asking import Asking
 from mayfly.app.function_settings import settings
 from mayfly.app.layers import Layers, Sizes, level_of
@@ -18,6 +20,7 @@ from mayfly.errors import CallerError
 from mayfly.sandbox.denials import Denials
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions.deployments import Deployment, Deployments
+from mayfly.services.functions.development.sessions import Development
 from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import Scaling
 from mayfly.services.functions.runtimes import RuntimeAbsent
@@ -42,6 +45,7 @@ class FunctionView:
         denials: Denials,
         levels: FunctionLevels,
         reach: Reach,
+        development: Development,
     ) -> None:
         self._asking = asking
         self._interpreters = interpreters
@@ -53,6 +57,7 @@ class FunctionView:
         self._denials = denials
         self._levels = levels
         self._reach = reach
+        self._development = development
 
     def all_starts(self) -> dict[str, Any]:
         """How many starts there were of all functions, by path."""
@@ -73,6 +78,7 @@ class FunctionView:
         sizes = Sizes(found["MemorySize"], found["EphemeralStorage"]["Size"])
         tags = (await self._asking.ask("ListTags", {"Resource": arn})).get("Tags", {})
         isolation = self._isolation(found, tags, sizes)
+        developed = await self._development.in_force(name)
         return {
             "name": name,
             "arn": arn,
@@ -80,6 +86,7 @@ class FunctionView:
             "image": await self._image(found),
             "layers": [{"arn": one["Arn"], "size": one["CodeSize"]} for one in found.get("Layers", ())],
             **self._runtime(found.get("Runtime", IMAGE)),
+            "development": msgspec.to_builtins(developed),
             "isolation": isolation,
             "egress": self._reach.of(arn, tags, found.get("Runtime", IMAGE), isolation["level"]),
             "refused_calls": [asdict(one) for one in self._denials.of(arn)],

@@ -65,6 +65,8 @@ def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Interpreter", runs
     for number, layer in enumerate(view["layers"]):
         yield "" if number else "Layers", f"{layer['arn']}, {layer['size']} bytes"
+    if developed := view["development"]:
+        yield "Development", _development(developed)
     yield "Handler", f"{view['handler'] or 'what the image executes'}, at most {view['timeout_s']} s a call"
     yield "Memory", f"{view['memory_mb']} MB, /tmp {view['ephemeral_mb']} MB"
     yield from function_settings.lines(view["settings"])
@@ -96,6 +98,14 @@ def _facts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for one in view["urls"]:
         of = f" ({one['qualifier']})" if one["qualifier"] else ""
         yield "URL", f"{one['url']}{of}, auth {one['auth']}"
+
+
+def _development(developed: dict[str, Any]) -> str:
+    """Why $LATEST does not run what is deployed."""
+    if developed["debugged"]:
+        return "$LATEST is being debugged (`mayfly debug`), in one instance without time limit"
+    swaps = "one change" if developed["swaps"] == 1 else f"{developed['swaps']} changes"
+    return f"$LATEST runs {swaps} of `mayfly dev`, not what is deployed"
 
 
 def _egress(egress: dict[str, Any]) -> Iterator[tuple[str, str]]:

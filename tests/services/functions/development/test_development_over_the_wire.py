@@ -10,8 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from mayfly.cli.connection import Connection, RefusedError
+from mayfly.cli.function import function as function_command
 from mayfly.cli.swapping import Swapper
 from tests.conftest import PlatformProcess, start_platform
 
@@ -92,6 +95,23 @@ def test_the_next_call_runs_what_was_swapped_in(
     (root / "other.py").unlink()
     assert swapper.swap([root / "other.py"]) == ["other.py"]
     assert "No module named 'other'" in call(platform, function)["errorMessage"]
+
+
+def test_how_a_function_stands_says_that_it_runs_something_else_than_is_deployed(
+    platform: PlatformProcess, connection: Connection, function: str, root: Path
+) -> None:
+    page, command = f"/_mayfly/functions/{function}", typer.Typer()
+    command.command()(function_command)
+    assert connection.get(page)["development"] is None
+    swapper = Swapper.begin(connection, function, root)
+    for text in ("second", "third"):
+        (root / "app.py").write_text(says(text))
+        swapper.swap([root / "app.py"])
+    assert connection.get(page)["development"] == {"swaps": 2, "debugged": False}
+    shown = CliRunner().invoke(command, [function, "--data", str(platform.data)])
+    assert "$LATEST runs 2 changes of `mayfly dev`, not what is deployed" in " ".join(shown.output.split())
+    swapper.end()
+    assert connection.get(page)["development"] is None
 
 
 def test_versions_keep_their_code_and_the_function_its_package(

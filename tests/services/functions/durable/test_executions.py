@@ -520,6 +520,7 @@ async def test_what_nobody_waits_for_leaves_its_input_with_the_dead_letters(play
     player.scripts = [fails, fails]
     arn = await player.begin(b'{"n": 1}')
     await player.become(arn, "FAILED")
+    await stage.store.write(lambda tx: None)  # callbacks of commits come in their order
     [(target, event, options)] = stage.topics.accepted
     assert (target, event) == (topic, b'{"n": 1}')
     assert {name: each.value for name, each in options.attributes.items()} == {

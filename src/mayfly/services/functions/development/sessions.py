@@ -58,6 +58,13 @@ class Standing(msgspec.Struct, frozen=True):
     swaps: int = 0
 
 
+class InForce(msgspec.Struct, frozen=True):
+    """What a function runs on instead of its package."""
+
+    swaps: int  # since the package was deployed
+    debugged: bool  # there is one instance, which waits for a debugger as long as it takes
+
+
 # A call follows a save, and needs the processor more than the copy for the save after it.
 LATER_S = 0.25
 
@@ -121,6 +128,15 @@ class Development:
         if session is None:
             return Standing(name, function.code.sha256, function.code.sha256)
         return Standing(name, session.current.sha256, session.over, session.swaps)
+
+    async def in_force(self, name: str) -> InForce | None:
+        """What stands for a function's package now; None: nothing does. `ServiceError` when there is no function."""
+        function = await self._find(name)
+        substitute = self._substitutes.for_(function)
+        if substitute is None:
+            return None
+        session = self._session(function)
+        return InForce(session.swaps if session is not None else 0, substitute.probe is not None)
 
     async def swap(self, name: str, change: Change) -> Standing:
         """Have the next call run what `change` makes of what runs.
