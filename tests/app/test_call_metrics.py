@@ -125,6 +125,21 @@ async def test_what_is_only_counted_is_there_once_it_is_settled_and_counts_once(
     assert (found.samples, found.total, found.unit) == (2.0, 15.0, "Count")
 
 
+async def test_calls_on_provisioned_instances_and_beyond_them_count_once(
+    open_store: OpenStore, clock: ManualClock
+) -> None:
+    at = await scene(open_store, clock)
+    told = [(HELLO, 3, 0)]
+    at.metrics.watch(lambda: told)
+    for calls in ((HELLO, 3, 0), (HELLO, 5, 1), (HELLO, 5, 1), (HELLO, 1, 1)):  # forgotten before the last
+        told[0] = calls
+        await at.metrics.settle()
+    for where in ((), (("FunctionName", "hello"),)):
+        (calls_of,) = await at.read("ProvisionedConcurrencyInvocations", *where)
+        (beyond,) = await at.read("ProvisionedConcurrencySpilloverInvocations", *where)
+        assert (calls_of.total, calls_of.samples, beyond.total) == (6.0, 6.0, 2.0)
+
+
 async def test_what_is_measured_keeps_its_unit(open_store: OpenStore, clock: ManualClock) -> None:
     at = await scene(open_store, clock)
     where = (("FunctionName", "hello"),)

@@ -27,6 +27,12 @@ SOURCE: Final = "mayfly.functions"
 BATCHES: Final = 50  # of the ledger in one transaction
 OUT_OF_MEMORY: Final = "out-of-memory"
 COUNT_EVERY_S: Final = 1.0
+PROVISIONED: Final = "ProvisionedConcurrencyInvocations"
+SPILLOVER: Final = "ProvisionedConcurrencySpilloverInvocations"
+
+ProvisionedCalls = Iterable[
+    tuple[str, int, int]
+]  # ARN of a function, calls on provisioned instances, calls beyond them
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +50,13 @@ class CallMetrics:
         self._clock = clock
         self._settling = asyncio.Lock()
         self._throttled: Counter[str] = Counter()
+        self._provisioned: Callable[[], ProvisionedCalls] = tuple
+        self._provisioned_before: dict[str, tuple[int, int]] = {}
         self._counted: defaultdict[tuple[str, str, Dimensions], list[float]] = defaultdict(list)
+
+    def watch(self, provisioned: Callable[[], ProvisionedCalls]) -> None:
+        """From now on count what is told of calls on provisioned instances."""
+        self._provisioned = provisioned
 
     def throttled(self, function: str) -> None:
         """A call of the function of that name was refused because of a limit."""
@@ -74,7 +86,19 @@ class CallMetrics:
             while await self._store.read(self._behind):
                 await self._store.write(self._catch_up)
 
+    def _count_provisioned(self) -> None:
+        found = {function: (calls, beyond) for function, calls, beyond in self._provisioned()}
+        for function, (calls, beyond) in found.items():
+            before = self._provisioned_before.get(function, (0, 0))
+            if calls < before[0] or beyond < before[1]:
+                before = (0, 0)  # it was forgotten, and begins again
+            for metric, number in ((PROVISIONED, calls - before[0]), (SPILLOVER, beyond - before[1])):
+                for where in ((), (("FunctionName", name_of(function)),)) if number else ():
+                    self._counted[metric, "Count", where].extend([1.0] * number)
+        self._provisioned_before = found
+
     async def _settle_counts(self) -> None:
+        self._count_provisioned()
         if self._throttled:
             throttled, self._throttled = self._throttled, Counter()
             await self._store.write(lambda tx: self._count_throttles(tx, throttled))

@@ -142,6 +142,7 @@ async def _built(
         targets, queues.source, queues.sink, vault, events, watching.calls, objects, watching.metrics, base.ledger
     )
     compute = await Compute.build(base, machine, watching.calls.throttled, objects, outside, life)
+    watching.calls.watch(compute.engine.provisioned_calls)
     targets.add("lambda", compute.functions.event_targets)
     targets.add("logs", base.logs.event_targets)
     tables = TablesService(base.store, base.clock)

@@ -180,6 +180,10 @@ class LocalEngine:
     def counters_of(self, function: str) -> FunctionCounters:
         return self._placement.tally.of(function)
 
+    def provisioned_calls(self) -> list[tuple[str, int, int]]:
+        """Function, calls on provisioned instances, calls beyond them: of those that have either."""
+        return self._placement.tally.provisioned()
+
     def sweep(self) -> float | None:
         """Drop the idle instances whose time is up, and make those that are expected to be called.
 

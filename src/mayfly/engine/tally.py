@@ -81,6 +81,14 @@ class Tally:
             throttled=dict(one.throttled),
         )
 
+    def provisioned(self) -> list[tuple[str, int, int]]:
+        """By function with any: calls on provisioned instances, and calls that spilled over."""
+        return [
+            (function, one.provisioned_calls, one.spillovers)
+            for function, one in self._functions.items()
+            if one.provisioned_calls or one.spillovers
+        ]
+
     def of(self, function: str) -> FunctionCounters:
         one = self._functions.get(function, _Counts())
         return FunctionCounters(

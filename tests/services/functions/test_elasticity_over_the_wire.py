@@ -196,6 +196,17 @@ def test_calls_beyond_the_provisioned_instances_spill_over_and_are_counted(
     printed = mayfly("function", function, data=platform.data).stdout
     assert "1 on provisioned instances, 1 beyond them; refused: 1 function since the server started" in printed
     assert "2: at most 7 instances" in printed
+    for metric in ("ProvisionedConcurrencyInvocations", "ProvisionedConcurrencySpilloverInvocations"):
+        statistics = platform.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName=metric,
+            Dimensions=[{"Name": "FunctionName", "Value": function}],
+            StartTime=time.time() - 3600,
+            EndTime=time.time() + 60,
+            Period=3600,
+            Statistics=["Sum"],
+        )
+        assert sum(point["Sum"] for point in statistics["Datapoints"]) == 1
 
 
 def test_what_is_reserved_and_what_the_account_has_left_add_up(functions: Any, function: str) -> None:
