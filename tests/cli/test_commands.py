@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -131,6 +132,36 @@ def test_logs_follow_what_a_function_writes(platform: PlatformProcess, echo: str
         found = any("to be followed" in json.loads(line)["message"] for line in follower.stdout)
         follower.kill()
     assert found
+
+
+def test_logs_of_a_function_are_in_the_group_that_it_has(platform: PlatformProcess, echo: str) -> None:
+    functions = platform.client("lambda")
+    kept = functions.get_function_configuration(FunctionName=echo)["LoggingConfig"]["LogGroup"]
+    functions.update_function_configuration(FunctionName=echo, LoggingConfig={"LogGroup": "/shop/shared"})
+    functions.get_waiter("function_updated_v2").wait(FunctionName=echo)
+    stranger = {"logGroupName": "/shop/shared", "logStreamName": "2026/01/31/another[$LATEST]1"}
+    try:
+        mayfly("invoke", echo, "-p", '"in a group of its own"', data=platform.data)
+        logs = platform.client("logs")
+        logs.create_log_stream(**stranger)
+        event = {"timestamp": int(time.time() * 1000), "message": "of another function"}
+        logs.put_log_events(**stranger, logEvents=[event])
+        command = [sys.executable, "-m", "mayfly", "logs", "-f", echo, "--json", "--data", str(platform.data)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+            assert follower.stdout is not None
+            lines = []
+            for line in follower.stdout:
+                lines.append(json.loads(line))
+                if "in a group of its own" in lines[-1]["message"]:
+                    break
+            follower.kill()
+        printed = mayfly("logs", echo, data=platform.data).stdout
+        assert "in a group of its own" in printed
+        assert "of another function" not in printed
+        assert "of another function" in mayfly("logs", "/shop/shared", data=platform.data).stdout
+    finally:
+        functions.update_function_configuration(FunctionName=echo, LoggingConfig={"LogGroup": kept})
+        functions.get_waiter("function_updated_v2").wait(FunctionName=echo)
 
 
 def test_logs_of_nobody_say_so(platform: PlatformProcess) -> None:

@@ -1,10 +1,14 @@
 """`mayfly durable` against a running platform, and the timeline that it prints."""
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mayfly.cli.durable_timeline import short, timeline, took
+from rich.console import Console
+
+from mayfly.cli.durable import timeline_table
+from mayfly.cli.durable_timeline import Line, Timeline, short, timeline, took
 from tests.cli.test_commands import mayfly
 from tests.conftest import PlatformProcess
 from tests.services.functions.durable.over_the_wire import begin, callback_of, eventually
@@ -44,6 +48,15 @@ def test_a_timeline_has_a_line_an_operation_below_what_it_is_part_of() -> None:
     ]
     assert found.lines[1].attempts == 2
     assert found.lines[1].ended == START + timedelta(seconds=5)
+
+
+def test_a_timeline_keeps_its_columns_on_a_narrow_terminal() -> None:
+    note = '{"t":"m","v":{"item":{"t":"s","v":"a book"},"price":{"t":"i","v":"40"}}}'
+    line = Line("step", "reserve the book", 0, START, START, "succeeded", 2, note)
+    out = io.StringIO()
+    Console(file=out, width=70).print(timeline_table(Timeline([line], 1), START))
+    assert "step  succeeded  0 ms      2" in " ".join(out.getvalue().splitlines()[1:2])
+    assert "…" in out.getvalue()
 
 
 def test_durations_are_for_people() -> None:

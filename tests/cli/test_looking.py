@@ -156,7 +156,13 @@ def test_what_was_chosen_for_a_function_is_shown_without_its_secrets(platform: P
         LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "WARN", "LogGroup": "shop/all"},
         TracingConfig={"Mode": "Active"},
         Environment={"Variables": {"TOKEN": "sesame", "HOST": "db"}},
+        DurableConfig={"ExecutionTimeout": 60, "RetentionPeriodInDays": 1},
     )
+    publishers = {"SigningProfileVersionArns": ["arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/abcdefghij"]}
+    signing = functions.create_code_signing_config(AllowedPublishers=publishers)["CodeSigningConfig"][
+        "CodeSigningConfigArn"
+    ]
+    functions.put_function_code_signing_config(FunctionName="chosen", CodeSigningConfigArn=signing)
     statement = {
         "Effect": "Deny",
         "Principal": {"AWS": role},
@@ -170,12 +176,17 @@ def test_what_was_chosen_for_a_function_is_shown_without_its_secrets(platform: P
         "tracing": "Active",
         "variables": {"names": ["HOST", "TOKEN"], "error": None},
         "runtime_updates": "Auto",
+        "durable": {"ExecutionTimeout": 60, "RetentionPeriodInDays": 1},
+        "tenancy": None,
+        "code_signing": signing,
         "policy": {"statements": 1, "denying": 1},
     }
     printed = mayfly("function", "chosen", data=platform.data).stdout
     for line in (
         "Logs         JSON, the function's from WARN, the platform's from INFO, in shop/all",
         "Variables    HOST, TOKEN; encrypted at rest",
+        "Durable      an execution lasts at most 60 s, and is kept for 1 day after its end",
+        f"Code signing {signing}",
         "Policy       1 statement, 1 of which denies",
     ):
         assert line in printed

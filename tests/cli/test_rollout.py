@@ -177,6 +177,12 @@ def test_a_new_alias_needs_no_rollout(platform: PlatformProcess, function: str) 
     assert made.stdout.strip() == f"{function}:fresh is new, and leads to version 1."
 
 
+def test_a_function_that_is_not_there_is_said_in_its_own_words(platform: PlatformProcess) -> None:
+    refused = rolled_out(platform, "nobody", "--all-at-once")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("mayfly: ResourceNotFoundException: Function not found: arn:aws:lambda:")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,6 @@
 """What a function's author has chosen beside code and sizes, for `mayfly function`: logs, traces, variables, updates of
-the runtime, who may call. Values of variables are nobody's business here; their names are shown."""
+the runtime, who may call, executions, tenants, code signing. Values of variables are nobody's business here; their
+names are shown."""
 
 import json
 from typing import Any
@@ -25,6 +26,9 @@ async def settings(asking: Asking, found: dict[str, Any]) -> dict[str, Any]:
             "error": environment.get("Error", {}).get("Message"),
         },
         "runtime_updates": await _updates(asking, name) if found["PackageType"] == "Zip" else None,
+        "durable": found.get("DurableConfig"),
+        "tenancy": found.get("TenancyConfig", {}).get("TenantIsolationMode"),
+        "code_signing": await _code_signing(asking, name) if found["PackageType"] == "Zip" else None,
         "policy": await _policy(asking, name),
     }
 
@@ -32,6 +36,12 @@ async def settings(asking: Asking, found: dict[str, Any]) -> dict[str, Any]:
 async def _updates(asking: Asking, name: str) -> str:
     mode: str = (await asking.ask("GetRuntimeManagementConfig", {"FunctionName": name}))["UpdateRuntimeOn"]
     return mode
+
+
+async def _code_signing(asking: Asking, name: str) -> str | None:
+    """The ARN of the configuration that guards it, or none."""
+    found = await asking.ask("GetFunctionCodeSigningConfig", {"FunctionName": name})
+    return found.get("CodeSigningConfigArn")
 
 
 async def _policy(asking: Asking, name: str) -> dict[str, int]:

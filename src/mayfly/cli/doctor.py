@@ -12,7 +12,7 @@ from rich.table import Table
 from mayfly.app.directory import DataDirectory
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import console, escape, print_json
+from mayfly.cli.output import console, escape, print_json, print_table
 from mayfly.sandbox import choice, facts, interpreters, jdks, nodes, rubies
 from mayfly.sandbox.api import Interpreter, Language, SandboxUnavailableError
 from mayfly.sandbox.oci import trial
@@ -83,7 +83,7 @@ def _print(found: Any, levels: Any, installed: Sequence[Interpreter], tools: Any
     for name, what, cure, where in tools:
         detail = f"{what}: {where}" if where else f"{what}\n[yellow]→ {escape(cure)}[/]"
         table.add_row(_mark(where is not None, False), name, detail)
-    console.print(table)
+    print_table(table)
     if "namespace" not in levels:
         console.print(
             "\nFunctions cannot be isolated here. Mayfly starts only if asked for [bold]--isolation process[/]."

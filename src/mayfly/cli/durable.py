@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from mayfly.cli.connection import connect
 from mayfly.cli.durable_timeline import Timeline, short, timeline, took
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import complaints, console, counted, escape, fail, failures_in_one_line, print_json
+from mayfly.cli.output import complaints, console, counted, escape, fail, failures_in_one_line, print_json, print_table
 
 _COLOURS = {
     "RUNNING": "cyan",
@@ -62,7 +63,10 @@ def ls(
         table.add_row(
             escape(one["DurableExecutionName"]), _coloured(one["Status"]), _when(one), _lasted(one), escape(version)
         )
-    console.print(table if found else "there are none")
+    if found:
+        print_table(table)
+    else:
+        console.print("there are none")
 
 
 @durable.command()
@@ -169,10 +173,20 @@ def _arn(client: Any, execution: str) -> str:
 
 
 def _print_timeline(found: Timeline, began: datetime) -> None:
+    print_table(timeline_table(found, began))
+    for line in found.lines:
+        if line.kind == "callback" and line.state == "running":
+            console.print(f"waits for: mayfly durable answer {line.note} --result JSON", soft_wrap=True)
+    console.print(f"[dim]{counted(found.invocations, 'invocation')}[/]")
+
+
+def timeline_table(found: Timeline, began: datetime) -> Table:
+    """A line an operation."""
     table = Table(box=None, pad_edge=False)
     for heading in ("After", "Operation", "What", "State", "Took", "Tries", ""):
         right = heading in ("After", "Took", "Tries")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "Operation")
+        gives_way = heading in ("Operation", "")  # where the terminal is too narrow
+        table.add_column(heading, justify="right" if right else "left", no_wrap=not gives_way)
     for line in found.lines:
         table.add_row(
             took((line.began - began).total_seconds()),
@@ -181,13 +195,9 @@ def _print_timeline(found: Timeline, began: datetime) -> None:
             _coloured(line.state),
             took((line.ended - line.began).total_seconds()) if line.ended is not None else "",
             str(line.attempts) if line.attempts > 1 else "",
-            f"[dim]{escape(short(line.note))}[/]",
+            Text(short(line.note), style="dim", no_wrap=True, overflow="ellipsis"),
         )
-    console.print(table)
-    for line in found.lines:
-        if line.kind == "callback" and line.state == "running":
-            console.print(f"waits for: mayfly durable answer {line.note} --result JSON", soft_wrap=True)
-    console.print(f"[dim]{counted(found.invocations, 'invocation')}[/]")
+    return table
 
 
 def _print_text(what: str, text: str | None) -> None:

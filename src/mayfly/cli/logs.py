@@ -34,17 +34,32 @@ def logs(
         start_ms = int((time.time() - parse_span(since)) * 1000)
     except ValueError as error:
         fail(str(error))
-    group = function if "/" in function else f"/aws/lambda/{function}"
     with failures_in_one_line():
-        client = connect(data).client("logs")
+        connection = connect(data)
+        group, name = _place(connection.client("lambda"), function)
+        client = connection.client("logs")
         try:
             events = _follow(client, group, start_ms, pattern) if follow else _events(client, group, start_ms, pattern)
             for event in events:
-                _print_event(event, json_output)
+                if name is None or event["logStreamName"].rpartition("/")[2].startswith(f"{name}["):
+                    _print_event(event, json_output)
         except client.exceptions.ResourceNotFoundException:
             fail(f"there is no log group {group}: either there is no such function, or it has not run yet")
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+
+
+def _place(functions: Any, function: str) -> tuple[str, str | None]:
+    """The log group that is meant, and the function that it is looked through for where others may share it."""
+    if "/" in function:
+        return function, None
+    usual = f"/aws/lambda/{function}"
+    try:
+        configuration = functions.get_function_configuration(FunctionName=function)
+    except functions.exceptions.ResourceNotFoundException:  # its log outlives it
+        return usual, None
+    group = configuration["LoggingConfig"]["LogGroup"]
+    return group, None if group == usual else configuration["FunctionName"]
 
 
 def _events(client: Any, group: str, start_ms: int, pattern: str) -> Iterator[dict[str, Any]]:

@@ -9,11 +9,22 @@ from typing import Any, NoReturn
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from rich.console import Console
+from rich.table import Table
 
 from mayfly.errors import MayflyError
 
 console = Console(highlight=False, soft_wrap=True)
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_WIDER_THAN_ANY_TABLE = 10_000
+
+
+def print_table(table: Table) -> None:
+    """A table: fitted to a terminal, but whole for files and other programs, which want no id broken in two."""
+    if console.is_terminal:
+        console.print(table)
+    else:
+        Console(highlight=False, soft_wrap=True, width=_WIDER_THAN_ANY_TABLE).print(table)
 
 
 def print_json(value: Any) -> None:

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import console, escape, fail, failures_in_one_line, print_json
+from mayfly.cli.output import console, escape, fail, failures_in_one_line, print_json, print_table
 from mayfly.cli.rollout_progress import UNDER_WAY, RolloutProgress, told
 from mayfly.cli.spans import parse_span
 
@@ -122,7 +122,7 @@ def status(
         versions = f"{target['currentVersion']} → {target['targetVersion']}"
         named = f"{target['functionName']}:{target['functionAlias']}"
         table.add_row(info["deploymentId"], escape(named), versions, info["status"], escape(told(info)))
-    console.print(table)
+    print_table(table)
 
 
 @rollout.command()
@@ -170,6 +170,7 @@ def _milliseconds(text: str) -> float:
 
 def _published(functions: Any, function: str) -> str:
     """The version that the function is as it stands, ready to be called."""
+    functions.get_function_configuration(FunctionName=function)  # a waiter's words about one that is absent are long
     functions.get_waiter("function_updated_v2").wait(FunctionName=function)
     version = str(functions.publish_version(FunctionName=function)["Version"])
     functions.get_waiter("published_version_active").wait(FunctionName=function, Qualifier=version)

@@ -11,7 +11,7 @@ from mayfly.app.directory import DataDirectory
 from mayfly.cli import installing
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json
+from mayfly.cli.output import complaints, escape, failures_in_one_line, print_json, print_table
 from mayfly.sandbox import choice, interpreters, jdks, nodes, rubies
 
 runtime = typer.Typer(
@@ -71,4 +71,4 @@ def ls(data: DataOption = DEFAULT_DATA, json_output: JsonOption = False) -> None
         suffix = ".x" if one.language == "nodejs" else ""
         table.add_row(f"{choice.template_name(one)}{suffix}", choice.dotted(one), escape(str(one.path)))
     table.add_row("AWS SDK for JavaScript", "", escape(str(sdk)) if sdk is not None else "not installed")
-    console.print(table)
+    print_table(table)

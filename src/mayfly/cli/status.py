@@ -9,7 +9,7 @@ from mayfly.app.directory import DataDirectory
 from mayfly.cli.connection import connect
 from mayfly.cli.hints import DEFAULT_DATA, with_data
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json
+from mayfly.cli.output import complaints, escape, failures_in_one_line, print_json, print_table
 
 
 def status(data: DataOption = DEFAULT_DATA, json_output: JsonOption = False) -> None:
@@ -45,7 +45,7 @@ def _print_status(report: dict[str, Any]) -> None:
         if not value:
             continue
         facts.add_row(f"[bold]{name}[/]", escape(value))
-    console.print(facts)
+    print_table(facts)
     if not report["functions"]:
         return
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
@@ -54,7 +54,7 @@ def _print_status(report: dict[str, Any]) -> None:
     for row in report["functions"]:
         states = ", ".join(f"{count} {state}" for state, count in sorted(row["instances"].items())) or "none"
         table.add_row(escape(row["name"]), row["runtime"], row["isolation"], f"{row['memory_mb']} MB", states)
-    console.print(table)
+    print_table(table)
     for row in report["functions"]:
         for warning in row["warnings"]:
             complaints.print(f"[yellow]{escape(row['name'])}[/]: {escape(warning)}")

@@ -20,7 +20,16 @@ from rich.table import Table
 from mayfly.cli.connection import UPLOAD_S, Connection, connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, print_json
+from mayfly.cli.output import (
+    complaints,
+    console,
+    counted,
+    escape,
+    fail,
+    failures_in_one_line,
+    print_json,
+    print_table,
+)
 from mayfly.cli.spans import parse_span
 
 PAGE = "/_mayfly/tasks"
@@ -80,7 +89,7 @@ def submit(
         print_json(made)
     else:
         before = f", {made['before']:,} were accepted before" if made["before"] else ""
-        complaints.print(f"{made['accepted']:,} tasks accepted{before}")
+        complaints.print(f"{counted(made['accepted'], 'task')} accepted{before}")
         console.print(made["batch"])
     if wait:
         _watch(connection, {"batch": made["batch"]})
@@ -120,22 +129,10 @@ def ls(
     if json_output:
         print_json(found)
         return
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for title in ("Task", "Function", "State", "Priority", "Tenant", "Accepted", "Took", ""):
-        table.add_column(title, overflow="fold")
-    for task in found:
-        name = task["function"] + (f":{task['qualifier']}" if "qualifier" in task else "")
-        table.add_row(
-            task["id"],
-            escape(name),
-            task["state"],
-            str(task["priority"]),
-            escape(task.get("tenant", "")),
-            _time(task["acceptedAt"]),
-            _took(task),
-            escape(task.get("reason") or _progress(task)),
-        )
-    console.print(table)
+    if found:
+        print_table(_listed(found))
+    else:
+        console.print("there are none")
 
 
 @tasks.command()
@@ -191,6 +188,30 @@ def share(
         return
     for name, each in found.items():
         console.print(f"{escape(name)}  {each:g}")
+
+
+def _listed(found: list[dict[str, Any]]) -> Table:
+    """A line a task. Columns with nothing in them are left out, so that the others fit 80 characters."""
+    rows = [
+        {
+            "Task": task["id"],
+            "Function": escape(task["function"] + (f":{task['qualifier']}" if "qualifier" in task else "")),
+            "State": task["state"],
+            "Priority": str(task["priority"] or ""),
+            "Tenant": escape(task.get("tenant", "")),
+            "Accepted": _time(task["acceptedAt"]),
+            "Took": _took(task),
+            "": escape(task.get("reason") or _progress(task)),
+        }
+        for task in found
+    ]
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    said = [title for title in rows[0] if any(row[title] for row in rows)]
+    for title in said:
+        table.add_column(title, overflow="fold", no_wrap=title in ("Task", "State", "Accepted", "Took"))
+    for row in rows:
+        table.add_row(*(row[title] for title in said))
+    return table
 
 
 def _of_one_or_many(what: str, task: str | None, which: dict[str, Any], data: Path) -> None:
@@ -278,7 +299,9 @@ def _span(text: str) -> float:
 
 
 def _time(at: float) -> str:
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    then = datetime.fromtimestamp(at).astimezone()
+    today = then.date() == datetime.now().astimezone().date()
+    return then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 
 
 def _took(task: dict[str, Any]) -> str:
