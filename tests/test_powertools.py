@@ -459,6 +459,22 @@ def test_models_parse_events_requests_and_alarms(collector: Collector) -> None:
     assert alarm.alarm_data.configuration.metrics[0].metric_stat.metric["name"] == "M"
 
 
+def test_a_model_parses_what_a_schedule_sends(collector: Collector) -> None:
+    trust = {"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = collector.platform.client("iam").create_role(
+        RoleName=f"{collector.name}-clock"[:64],
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    collector.platform.client("scheduler").create_schedule(
+        Name=collector.name,
+        ScheduleExpression=f"at({time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime())})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": collector.arn, "RoleArn": role},
+    )
+    event = collector.one(lambda each: each.get("source") == "aws.scheduler", "a tick")
+    assert models.EventBridgeModel.model_validate(event).detail_type == "Scheduled Event"
+
+
 STREAM = "arn:aws:{}:us-east-1:000000000000:{}"
 
 
