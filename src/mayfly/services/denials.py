@@ -6,11 +6,11 @@ precaution.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
+
+from mayfly.policy.wildcards import like
 
 
 class Attempt(NamedTuple):
@@ -97,8 +97,7 @@ def _holds(operator: str, fact: str | None, wanted: Iterable[Any]) -> bool:
 
 
 def _like(value: str, pattern: str) -> bool:
-    """IAM's patterns have `*` and `?`, and no sets of characters."""
-    return fnmatchcase(value, re.sub(r"[\[\]]", "?", pattern))
+    return like(pattern, value)
 
 
 def _any_case(patterns: Any, value: str) -> bool:

@@ -6,10 +6,11 @@ denial that is not understood must not be ignored.
 """
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from mayfly.policy.wildcards import like
 
 VERSION = "2012-10-17"
 PUT_EVENTS = "events:PutEvents"
@@ -88,5 +89,4 @@ def _texts(value: Any) -> list[str]:
 
 
 def _like(pattern: str, text: str) -> bool:
-    expression = "".join(".*" if one == "*" else "." if one == "?" else re.escape(one) for one in pattern)
-    return re.fullmatch(expression, text, re.IGNORECASE | re.DOTALL) is not None
+    return like(pattern.lower(), text.lower())

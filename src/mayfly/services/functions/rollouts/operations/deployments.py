@@ -12,7 +12,8 @@ from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.rollouts import appspec, describe, driver, faults, moving, repository, requests
 from mayfly.services.functions.rollouts.driver import Driver
-from mayfly.services.functions.rollouts.model import ALL_AT_ONCE, BUILT_IN, Group, Hook, Rollout
+from mayfly.services.functions.rollouts.model import ALL_AT_ONCE, BUILT_IN, Hook, Rollout
+from mayfly.services.functions.rollouts.operations import groups
 from mayfly.store.api import Reader, Store, Tx
 
 PAGE: Final = 100
@@ -40,7 +41,7 @@ class DeploymentOperations:
         now, deployment_id = self._clock.now(), driver.new_id()
 
         def body(tx: Tx) -> None:
-            group = _group(tx, application, group_name)
+            group = groups.existing(tx, application, group_name)
             config = params.get("deploymentConfigName", group.config)
             shape = spec.shape or _shape(tx, config)
             rollout = Rollout(
@@ -96,7 +97,7 @@ class DeploymentOperations:
 
         def body(reader: Reader) -> list[tuple[int, Rollout]]:
             if group:
-                _group(reader, application, group)
+                groups.existing(reader, application, group)
             elif application and repository.find_application(reader, application) is None:
                 raise faults.no_application(application)
             return repository.page(reader, application, group, before, _SCAN)
@@ -175,15 +176,6 @@ def _existing(reader: Reader, deployment: str) -> Rollout:
     found = repository.find(reader, deployment)
     if found is None:
         raise faults.no_deployment(deployment)
-    return found
-
-
-def _group(reader: Reader, application: str, name: str) -> Group:
-    if repository.find_application(reader, application) is None:
-        raise faults.no_application(application)
-    found = repository.find_group(reader, application, name)
-    if found is None:
-        raise faults.no_group(name)
     return found
 
 

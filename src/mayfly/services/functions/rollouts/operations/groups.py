@@ -45,7 +45,7 @@ class GroupOperations:
         name = params["currentDeploymentGroupName"]
 
         def body(tx: Tx) -> None:
-            old = _existing(tx, params["applicationName"], name)
+            old = existing(tx, params["applicationName"], name)
             new = replace(
                 old,
                 name=params.get("newDeploymentGroupName", name),
@@ -64,7 +64,7 @@ class GroupOperations:
     @operation("GetDeploymentGroup")
     async def get(self, context: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
         def body(reader: Reader) -> dict[str, Any]:
-            return _shown(reader, _existing(reader, params["applicationName"], params["deploymentGroupName"]))
+            return _shown(reader, existing(reader, params["applicationName"], params["deploymentGroupName"]))
 
         return {"deploymentGroupInfo": await self._store.read(body)}
 
@@ -100,7 +100,8 @@ class GroupOperations:
         return {"hooksNotCleanedUp": []}
 
 
-def _existing(reader: Reader, application: str, name: str) -> Group:
+def existing(reader: Reader, application: str, name: str) -> Group:
+    """A deployment group; `ServiceError` when it, or its application, is not there."""
     if repository.find_application(reader, application) is None:
         raise faults.no_application(application)
     found = repository.find_group(reader, application, name)
