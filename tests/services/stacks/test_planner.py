@@ -77,6 +77,12 @@ def test_only_the_branch_that_is_taken_makes_a_dependency() -> None:
             "The page reference/resource-types of Mayfly's documentation lists those that it has.",
         ),
         (
+            {"A": {"Type": "AWS::Serverless::Function"}},
+            {},
+            "Template format error: Unrecognized resource types: [AWS::Serverless::Function]. "
+            "Types of SAM want the line 'Transform: AWS::Serverless-2016-10-31' in the template.",
+        ),
+        (
             {"A": thing(Label={"Ref": "Nope"}), "B": thing(Label={"Fn::Sub": "${Neither.Arn}"})},
             {},
             "Template format error: Unresolved resource dependencies [Neither, Nope] "

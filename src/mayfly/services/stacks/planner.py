@@ -63,10 +63,13 @@ def check(template: Template, types: Types) -> None:
     """Refuse what is wrong whatever the parameters are: types, then references. `ServiceError` ValidationError."""
     unknown = sorted({resource.type for resource in template.resources.values()} - set(types))
     if unknown:
-        raise validation(
-            f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]. "
-            "The page reference/resource-types of Mayfly's documentation lists those that it has."
+        sam = any(name.startswith("AWS::Serverless::") for name in unknown)
+        cure = (
+            "Types of SAM want the line 'Transform: AWS::Serverless-2016-10-31' in the template."
+            if sam
+            else "The page reference/resource-types of Mayfly's documentation lists those that it has."
         )
+        raise validation(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]. {cure}")
     for name, resource in template.resources.items():
         if resource.update_policy and UPDATE_POLICY not in types[resource.type].schema.members:
             raise validation(
