@@ -83,6 +83,12 @@ def test_only_the_branch_that_is_taken_makes_a_dependency() -> None:
             "Types of SAM want the line 'Transform: AWS::Serverless-2016-10-31' in the template.",
         ),
         (
+            {"A": {"Type": "AWS::Serverless::Functoin"}},
+            {},
+            "Template format error: Unrecognized resource types: [AWS::Serverless::Functoin]. "
+            "The page reference/resource-types of Mayfly's documentation lists those that it has.",
+        ),
+        (
             {"A": thing(Label={"Ref": "Nope"}), "B": thing(Label={"Fn::Sub": "${Neither.Arn}"})},
             {},
             "Template format error: Unresolved resource dependencies [Neither, Nope] "

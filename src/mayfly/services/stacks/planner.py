@@ -59,11 +59,17 @@ def scope(definition: Definition, place: Place, lookup: Lookup = placeholder) ->
     return Scope(definition.parameters, pseudo, template.mappings, template.conditions, lookup)
 
 
+# Where the transform ran, none of these is left. They are named, so that a misspelt type is not taken for a lack of it.
+_EXPANDED_BY_SAM = frozenset(
+    f"AWS::Serverless::{name}" for name in ("Api", "Function", "HttpApi", "LayerVersion", "SimpleTable", "StateMachine")
+)
+
+
 def check(template: Template, types: Types) -> None:
     """Refuse what is wrong whatever the parameters are: types, then references. `ServiceError` ValidationError."""
     unknown = sorted({resource.type for resource in template.resources.values()} - set(types))
     if unknown:
-        sam = any(name.startswith("AWS::Serverless::") for name in unknown)
+        sam = not _EXPANDED_BY_SAM.isdisjoint(unknown)
         cure = (
             "Types of SAM want the line 'Transform: AWS::Serverless-2016-10-31' in the template."
             if sam
