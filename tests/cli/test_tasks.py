@@ -23,6 +23,7 @@ def test_a_batch_is_submitted_watched_listed_shown_and_run_again(platform: Platf
     made = tasks(platform, "submit", str(file), "--function", name, "--deadline", "1h", "--watch", code=1)
     batch = made.splitlines()[0]
     assert tasks(platform, "watch", batch, code=1) == ""
+    assert tasks(platform, "watch", "no-such-batch", code=1) == ""
     listed = json.loads(tasks(platform, "ls", "--batch", batch, "--json"))
     assert sorted((task["state"], task["priority"]) for task in listed) == [("failed", 0), ("succeeded", 7)]
     assert all(task["deadline"] > task["acceptedAt"] + 3599 for task in listed)

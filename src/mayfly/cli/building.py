@@ -18,14 +18,13 @@ from mayfly.app.directory import DataDirectory
 from mayfly.cli import deploying, templates
 from mayfly.cli.dependencies import NODE_MODULES
 from mayfly.cli.hints import DEFAULT_DATA
-from mayfly.cli.options import DataOption, JsonOption
+from mayfly.cli.options import DEFAULT_TEMPLATE, TEMPLATE, DataOption, JsonOption, TemplateArgument
 from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, megabytes, print_json
 from mayfly.cli.packaging import Package, file_digest, files
 from mayfly.cli.stack_progress import StackProgress
 from mayfly.cli.templates import LocalCode
 
 BUILD = Path(".mayfly") / "build"  # beside the template
-TEMPLATE = "template.yaml"
 MOST_BYTES = 250 << 20  # unzipped, of a function with its layers
 _NEAR = 0.8
 _LARGEST = 3
@@ -46,7 +45,7 @@ class Built:
 
 
 def build(
-    template: Annotated[Path, typer.Argument(help="SAM or CloudFormation template, YAML or JSON.")] = Path(TEMPLATE),
+    template: TemplateArgument = DEFAULT_TEMPLATE,
     build_dir: Annotated[
         Path | None, typer.Option(help="Where to put packages and their template; by default .mayfly/build beside it.")
     ] = None,

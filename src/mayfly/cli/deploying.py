@@ -14,7 +14,14 @@ from mayfly.cli import templates
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.dependencies import Installer
 from mayfly.cli.hints import DEFAULT_DATA
-from mayfly.cli.options import DataOption, JsonOption, ParameterOption, StackNameOption
+from mayfly.cli.options import (
+    DEFAULT_TEMPLATE,
+    DataOption,
+    JsonOption,
+    ParameterOption,
+    StackNameOption,
+    TemplateArgument,
+)
 from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, print_json
 from mayfly.cli.packaging import Packager, Report
 from mayfly.cli.stack_progress import StackProgress, new_events
@@ -24,7 +31,7 @@ NO_UPDATES = "No updates are to be performed"
 
 
 def deploy(
-    template: Annotated[Path, typer.Argument(help="SAM or CloudFormation template, YAML or JSON.")],
+    template: TemplateArgument = DEFAULT_TEMPLATE,
     stack_name: StackNameOption = None,
     parameter: ParameterOption = None,
     data: DataOption = DEFAULT_DATA,

@@ -15,3 +15,7 @@ StackNameOption = Annotated[
 ParameterOption = Annotated[
     list[str] | None, typer.Option("--parameter", "-P", metavar="KEY=VALUE", help="May be given several times.")
 ]
+
+TEMPLATE = "template.yaml"  # unless another one is named
+TemplateArgument = Annotated[Path, typer.Argument(help="SAM or CloudFormation template, YAML or JSON.")]
+DEFAULT_TEMPLATE = Path(TEMPLATE)

@@ -249,8 +249,10 @@ def _watch(connection: Connection, which: dict[str, Any]) -> None:
             if over == sum(counts.values()):
                 break
             time.sleep(LOOK_EVERY_S)
+    if not over:
+        fail("there are no such tasks")
     if not complaints.is_terminal:
-        complaints.print(states or "there are no such tasks")
+        complaints.print(states)
     if counts["succeeded"] != over:
         raise typer.Exit(1)
 
