@@ -139,7 +139,10 @@ def test_boto3_sees_errors_pages_and_tags(platform: PlatformProcess) -> None:
 
 def test_the_command_line_makes_changes_and_deletes_schedules(aws: Aws, platform: PlatformProcess) -> None:
     target = json.dumps(
-        {"Arn": f"arn:aws:lambda:us-east-1:{platform.account}:function:f", "RoleArn": make_role(platform, "cli")}
+        {
+            "Arn": f"arn:aws:lambda:us-east-1:{platform.account}:function:f",
+            "RoleArn": make_role(platform, "schedules-cli"),
+        }
     )
     options = ("--flexible-time-window", "Mode=FLEXIBLE,MaximumWindowInMinutes=5", "--target", target)
     made = aws(

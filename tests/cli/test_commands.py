@@ -46,7 +46,7 @@ def mayfly(
 def echo(platform: PlatformProcess) -> str:
     """The name of a function that returns its event."""
     iam, functions = platform.client("iam"), platform.client("lambda")
-    role = iam.create_role(RoleName="cli", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    role = iam.create_role(RoleName="commands", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("app.py", ECHO)
