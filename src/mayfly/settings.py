@@ -119,4 +119,6 @@ class Settings:
     images: ImageSettings = field(default_factory=ImageSettings)
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
     events: EventLimits = field(default_factory=EventLimits)
+    # What any stack may have without effect, though Mayfly has it not: types, services of AWS, or `all`.
+    accept_inert: tuple[str, ...] = ()
     max_clock_skew_s: float = 900.0

@@ -30,6 +30,19 @@ async def health(request: HttpRequest) -> HttpResponse:
     return HttpResponse(200, (), b"fine")
 
 
+class Apis:
+    """One domain name, and any id."""
+
+    async def by_id(self, api_id: str, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, (), f"api {api_id} {request.mount} {request.path}".encode())
+
+    def knows(self, host: str) -> bool:
+        return host == "shop.example.com"
+
+    async def by_domain(self, host: str, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, (), f"domain {host} {request.path}".encode())
+
+
 @pytest.mark.parametrize(
     ("host", "path", "answer"),
     [
@@ -40,14 +53,20 @@ async def health(request: HttpRequest) -> HttpResponse:
         ("127.0.0.1", "/_mayfly/url/abc123/a%20b/", b"abc123 /a%20b/"),
         ("127.0.0.1", "/_mayfly/url/abc123", b"abc123 /"),
         ("127.0.0.1", "/_mayfly/health", b"fine"),
+        ("a1b2c3.execute-api.us-east-1.amazonaws.com", "/prod/pets", b"api a1b2c3  /prod/pets"),
+        ("A1B2C3.execute-api.localhost:4566", "/", b"api a1b2c3  /"),
+        ("127.0.0.1", "/_mayfly/api/a1b2c3/prod/a%20b/", b"api a1b2c3 /_mayfly/api/a1b2c3 /prod/a%20b/"),
+        ("127.0.0.1", "/_mayfly/api/a1b2c3", b"api a1b2c3 /_mayfly/api/a1b2c3 /"),
+        ("Shop.example.com:8443", "/pets", b"domain shop.example.com /pets"),
+        ("other.example.com", "/pets", b"gateway"),
     ],
 )
 async def test_a_request_goes_to_whom_it_is_for(host: str, path: str, answer: bytes) -> None:
-    routes = Routes(gateway, function_url, {"health": health})
+    routes = Routes(gateway, function_url, {"health": health}, Apis())
     assert (await routes.answer(request(path, host))).body == answer
 
 
 async def test_an_unknown_page_of_mayflys_own_names_those_that_exist() -> None:
     reply = await Routes(gateway, function_url, {"health": health}).answer(request("/_mayfly/helth", "x"))
     assert reply.status == 404
-    assert b"there are: url, health" in (reply.body if isinstance(reply.body, bytes) else b"")
+    assert b"there are: url, api, health" in (reply.body if isinstance(reply.body, bytes) else b"")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mayfly.services.functions.service import host_architecture
+from mayfly.services.functions.machine import host_architecture
 
 if sys.version_info >= (3, 14):
     from compression import zstd

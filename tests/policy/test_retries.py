@@ -64,6 +64,11 @@ def test_there_are_as_many_retries_as_the_policy_says_and_delays_never_shrink(po
     assert total_s(policy) == pytest.approx(sum(found))
 
 
+def test_the_greatest_delay_is_none_that_was_rounded_up() -> None:
+    policy = Phases(3, at_most=1, least_s=11.0, most_s=444.0, growth="geometric")
+    assert delays(policy) == [11.0, 444.0, 444.0]
+
+
 @given(st.sampled_from(GROWTHS), st.integers(2, 100), st.integers(1, 20), st.integers(0, 3580))
 def test_growth_begins_at_the_least_and_ends_at_the_greatest(growth: Growth, count: int, least: int, more: int) -> None:
     policy = replace(Phases(count, least_s=least, most_s=least + more), growth=growth)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import uvloop
 
 from mayfly.clock import ManualClock
 from mayfly.policy import spares
@@ -161,3 +162,18 @@ async def test_a_pool_of_none_makes_none(maker: Maker, clock: ManualClock) -> No
     await asyncio.sleep(QUIET_S)
     assert not maker.made
     await pool.close()
+
+
+def test_a_look_without_delay_needs_no_timer_of_the_loop(maker: Maker, clock: ManualClock) -> None:
+    """uvloop gives a plain handle for a delay that it takes for none, and that has no time."""
+
+    async def twice() -> None:
+        made = Pool(maker, 3, clock)
+        looks: list[float] = []
+        for delay_s in (0.0, 5.0, 0.0):
+            made._look_in(delay_s)
+            looks.append(made._due)
+        assert looks[0] == looks[1] == looks[2], "the first is soon enough"
+        await made.close()
+
+    uvloop.run(twice())

@@ -81,10 +81,16 @@ def test_whatever_else_is_posted_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "sent"),
+    [("/a b?c#d", "/a%20b%3Fc%23d"), ("/a%20b", "/a%20b"), ("/\r\nx: y", "/%0D%0Ax:%20y"), ("/ä", "/%C3%A4")],
+)
+def test_a_path_that_was_decoded_on_its_way_is_encoded_again(path: str, sent: str) -> None:
+    assert made(format_2(path)).target == sent
+
+
+@pytest.mark.parametrize(
     "event",
     [
-        format_2("/a b"),
-        format_2("/\r\nx: y"),
         format_2(rawQueryString="a\nb"),
         {"requestContext": {"http": {"method": "GET / HTTP/1.1\r\n"}}},
         {"requestContext": {"http": {"method": 5}}},

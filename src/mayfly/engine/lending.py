@@ -67,7 +67,7 @@ class Lending:
             return None
         instance = pool.idle.pop()
         if (own := pool.target.cpus) is not None:
-            instance.allow(processors.allowed_lent(own, pool.pace))
+            instance.allow(processors.allowed_lent(own, pool.grant))
         self._ledger.idle_mb -= instance.holds_mb
         self._begin(instance, provisioned=False)
         return instance, False

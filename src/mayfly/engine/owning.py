@@ -76,7 +76,7 @@ class Owning(Deciding):
     def ready(self, instance: Instance) -> None:
         self._line.over(instance)
         if (own := instance.target.cpus) is not None:
-            instance.allow(processors.allowed(own, self.homes[instance.id].pace))
+            instance.allow(processors.allowed(own, self.homes[instance.id].grant))
         if (sharing := self.homes[instance.id].sharing) is not None:
             sharing.ready(instance)
 
@@ -101,12 +101,12 @@ class Owning(Deciding):
         self._streaks.ended(instance.target.key, instance.id, failure)
         if instance.target.concurrency == 1:
             pool = self.homes[instance.id]
-            if failure is not None and failure.kind != "raised":
-                pool.pace = queueing.noted(pool.pace, math.inf)  # nobody is to wait behind the likes of it
-            elif instance.took_us:
-                pool.pace = queueing.noted(pool.pace, instance.took_us)
-            if (own := instance.target.cpus) is not None:
-                instance.allow(processors.allowed(own, pool.pace))
+            died = failure is not None and failure.kind != "raised"
+            if took_us := math.inf if died else instance.took_us:
+                pool.pace = queueing.noted(pool.pace, took_us)
+                if (own := instance.target.cpus) is not None:
+                    pool.grant = processors.noted(pool.grant, took_us)
+                    instance.allow(processors.allowed(own, pool.grant))
         self._books.settle(job)
         job.resolve(outcome)
 

@@ -9,7 +9,7 @@ from mayfly.engine.instance import Instance
 from mayfly.engine.job import Job
 from mayfly.engine.sharing import Sharing
 from mayfly.engine.states import OVER, RESTING, State
-from mayfly.policy import queueing
+from mayfly.policy import processors, queueing
 from mayfly.policy.retry import backoff
 
 _FIRST_RETRY_S = 0.1
@@ -34,6 +34,7 @@ class Pool:
         self.sharing = Sharing(target.concurrency) if target.concurrency > 1 else None
         self.hot: Instance | None = None  # that was handed the latest call, where instances run one at a time
         self.pace = queueing.UNKNOWN
+        self.grant = processors.NONE
         self.recalling = 0  # calls that wait for lent instances to come back
         self._failures = 0  # starts that failed one after another
         self._retry_at = 0.0

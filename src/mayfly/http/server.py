@@ -7,6 +7,7 @@ Built and closed by `app.py`, on whose event loop it runs.
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -77,7 +78,11 @@ class FrontDoor:
         self._ticking: asyncio.Task[None] | None = None
 
     async def listen(
-        self, listener: socket.socket, max_connections: int | None = None, make: Make | None = None
+        self,
+        listener: socket.socket,
+        max_connections: int | None = None,
+        make: Make | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> asyncio.Server:
         """Accept on `listener`, which the front door owns from now on, until `stop_listening` or `close`.
 
@@ -90,7 +95,7 @@ class FrontDoor:
             return Connection(self._traffic, quota) if make is None else make(self._traffic)
 
         self._tick_from_now_on()
-        server = await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=BACKLOG)
+        server = await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=BACKLOG, ssl=tls)
         self._servers.add(server)
         return server
 

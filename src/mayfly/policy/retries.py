@@ -62,7 +62,7 @@ def _grown(phases: Phases, step: int) -> float:
     last = phases.growing - 1
     done = step - 1
     if phases.growth == "geometric" and least > 0:
-        return float(least * (most / least) ** (done / last))
+        return min(float(most), float(least * (most / least) ** (done / last)))  # a product may round up
     if phases.growth == "arithmetic":
         part = done * (done + 1) / (last * (last + 1))
     elif phases.growth == "exponential":

@@ -255,8 +255,16 @@ class AgentSandbox:
 class Agent:
     """One agent process, and the messages between it and the loop."""
 
-    def __init__(self, directory: Path, entry: Entry = AGENT, denials: Denials | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        entry: Entry = AGENT,
+        denials: Denials | None = None,
+        shared: Sequence[Path] = (),
+    ) -> None:
+        """`shared`: files that every sandbox sees below /var/runtime, where they are there."""
         self.layers = entry.layers
+        self._shared = shared
         self._denials = denials or Denials(SystemClock())
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -305,7 +313,10 @@ class Agent:
             python = interpreter if interpreter.language == "python" else interpreters.current()
             paths = {"python": python.path, "prefix": python.prefix, "source": parcel.source()}
             resident = parcel.resident(runtime) if python is interpreter else parcel.node_resident()
-            packages = [str(package) for package in parcel.packages_of(resident)]
+            packages = [
+                str(package)
+                for package in (*parcel.packages_of(resident), *(path for path in self._shared if path.exists()))
+            ]
             message: dict[str, Any] = {
                 "op": channel.PREPARE,
                 "runtime": runtime,

@@ -39,8 +39,11 @@ class AgentFactory:
 
     level = "namespace"
 
-    def __init__(self, directory: Path, agent: Agent, denials: Denials, pooled: int) -> None:
+    def __init__(
+        self, directory: Path, agent: Agent, denials: Denials, pooled: int, shared: Sequence[Path] = ()
+    ) -> None:
         """Use `launch`."""
+        self._shared = shared
         self._pool = Pool(self, pooled, SystemClock())
         self._directory = directory
         self._denials = denials
@@ -51,10 +54,13 @@ class AgentFactory:
         self._reviving = asyncio.Lock()
 
     @classmethod
-    def launch(cls, directory: Path, denials: Denials | None = None, pooled: int = 0) -> Self:
+    def launch(
+        cls, directory: Path, denials: Denials | None = None, pooled: int = 0, shared: Sequence[Path] = ()
+    ) -> Self:
         """Start the agent, which keeps its lock and its mount points in `directory`. Returns before it is ready.
 
         `denials` hears which system calls sandboxes are refused; None: nobody is told.
+        `shared`: files that every sandbox sees below /var/runtime.
         At most `pooled` processes wait for functions that may have them; see `SandboxSpec.pooled`.
 
         Call it before anything else has started threads or an event loop, so that the agent inherits nothing.
@@ -64,7 +70,7 @@ class AgentFactory:
             raise SandboxUnavailableError("namespaces need Linux; the level `process` exists for development")
         directory = directory.absolute()  # the agent does not stay in this process's working directory
         denials = denials or Denials(SystemClock())
-        return cls(directory, Agent(directory, denials=denials), denials, pooled)
+        return cls(directory, Agent(directory, denials=denials, shared=shared), denials, pooled, shared)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -184,7 +190,7 @@ class AgentFactory:
         async with self._reviving:
             if self._agent.dead:
                 await self._agent.close()
-                agent = Agent(self._directory, denials=self._denials)
+                agent = Agent(self._directory, denials=self._denials, shared=self._shared)
                 await agent.attach()
                 for runtime, interpreter in self._runtimes.items():
                     await agent.prepare(runtime, interpreter)

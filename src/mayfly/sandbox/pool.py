@@ -69,6 +69,7 @@ class Pool:
         self._shelves: dict[Kind, _Shelf] = {}
         self._not_before = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # when the timer is; one that is due at once is a plain handle on uvloop, which cannot say
         self._making: asyncio.Task[None] | None = None
         self._ends: set[asyncio.Task[None]] = set()  # of what is given back
         self._closed = False
@@ -126,11 +127,12 @@ class Pool:
         if self._closed:
             return
         loop = asyncio.get_running_loop()
+        due = loop.time() + delay_s
         if self._timer is not None:
-            if self._timer.when() <= loop.time() + delay_s:
+            if self._due <= due:
                 return
             self._timer.cancel()
-        self._timer = loop.call_later(delay_s, self._look)
+        self._timer, self._due = loop.call_later(delay_s, self._look), due
 
     def _look(self) -> None:
         """Give back what is too much, make one that is missing, and see when to look again."""

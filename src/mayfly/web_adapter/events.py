@@ -96,7 +96,7 @@ def _format_2(event: Mapping[str, Any], http: Mapping[str, Any], settings: WebSe
     if isinstance(cookies, list) and cookies:
         headers.append(("cookie", "; ".join(_line(cookie) for cookie in cookies if isinstance(cookie, str))))
     query = event.get("rawQueryString") or ""
-    path = str(event.get("rawPath") or "/")
+    path = quote(str(event.get("rawPath") or "/"), safe=_PATH_SAFE)  # HTTP APIs decode it, function URLs do not
     return _request("2.0", http.get("method"), path, str(query), [*headers, *own], event, settings)
 
 

@@ -33,12 +33,22 @@ from mayfly.wire.claim_reader import ClaimReader
 from mayfly.wire.exchange import Request, parse_query
 from mayfly.wire.models import Models
 from mayfly.wire.operations import Catalogue, Operation, fill_tokens
+from mayfly.wire.query_json import PROTOCOL as QUERY_JSON
 from mayfly.wire.resolver import FORM, Resolver, Target, UnknownServiceError
 from mayfly.wire.routing import bucket_of_host
 
 DRAIN_BYTES: Final = 256 * 1024  # of a body that nobody read, before the connection is given up instead
 
 _log = logging.getLogger(__name__)
+
+
+class Caller(Struct, frozen=True):
+    """Who makes a request that is not signed, because the platform itself sends it."""
+
+    principal: Principal
+    service: str  # that it is for, as a signature's scope would say
+    region: str
+    as_json: bool = False  # answers of the `query` protocol
 
 
 class _Incoming(Struct):
@@ -53,6 +63,7 @@ class _Incoming(Struct):
     claim: claims.Claim | None = None
     form: bytes | None = None  # the body, where routing needed it
     target: Target | None = None  # what the request is for, once that is known
+    caller: Caller | None = None
 
 
 class Gateway:
@@ -82,9 +93,16 @@ class Gateway:
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """The reply to `request`. Raises only when the task is cancelled or the client is gone, as its body says."""
+        return await self._handle(request, None)
+
+    async def handle_for(self, request: HttpRequest, caller: Caller) -> HttpResponse:
+        """The reply to a request of the platform's own, on behalf of `caller`. A signature in it means nothing."""
+        return await self._handle(request, caller)
+
+    async def _handle(self, request: HttpRequest, caller: Caller | None) -> HttpResponse:
         body = Tracked(request.body, request.content)
         headers = request.joined()
-        incoming = _Incoming(request, headers, headers, body, request.path)
+        incoming = _Incoming(request, headers, headers, body, request.path, caller=caller)
         try:
             try:
                 response = await self._serve(incoming)
@@ -109,15 +127,22 @@ class Gateway:
         unreadable: claims.AuthError | None = None
         if incoming.http.query:
             _read_query(incoming)
-        try:
-            incoming.claim = self._claims.claim_of(incoming.headers, incoming.query)
-        except claims.AuthError as error:
-            unreadable = error  # refused below, in the words of the service that the request is for
-        scope = incoming.claim.service if incoming.claim is not None else None
+        caller = incoming.caller
+        if caller is None:
+            try:
+                incoming.claim = self._claims.claim_of(incoming.headers, incoming.query)
+            except claims.AuthError as error:
+                unreadable = error  # refused below, in the words of the service that the request is for
+            scope = incoming.claim.service if incoming.claim is not None else None
+        else:
+            scope = caller.service
         if incoming.http.method == "POST" and scope != "s3" and _is_form(incoming.headers):
             # Query services name their operation in the body. S3 knows no forms, but objects may be said to be ones.
             incoming.form = await payload.read(incoming.body, self._settings.http.body_bytes)
-        target = incoming.target = self._resolve(incoming, scope)
+        target = self._resolve(incoming, scope)
+        if caller is not None and caller.as_json and target.protocol == "query":
+            target = replace(target, protocol=QUERY_JSON)
+        incoming.target = target
         if unreadable is not None:
             raise unreadable
         service, name = target.service, target.operation
@@ -152,6 +177,9 @@ class Gateway:
         claim, http = incoming.claim, incoming.http
         family = target.service.family(target.protocol)
         limit = self._settings.http.body_bytes
+        if incoming.caller is not None:
+            prepared = payload.prepare(incoming.headers, incoming.body, incoming.form, operation, limit, family)
+            return incoming.caller.principal, _request(incoming, target, await prepared.admit(None))
         if claim is None:
             if not operation.anonymous and target.service.name != "s3":
                 raise denials.missing(family)
@@ -182,6 +210,8 @@ class Gateway:
     def _context(self, incoming: _Incoming, principal: Principal) -> RequestContext:
         claim, http = incoming.claim, incoming.http
         region = claim.region if claim is not None and claim.region != "aws-global" else self._settings.region
+        if incoming.caller is not None:
+            region = incoming.caller.region
         return RequestContext(
             http.request_id,
             principal.account or self._settings.account,

@@ -14,6 +14,8 @@ from mayfly.wire.former_query import FORMER
 from mayfly.wire.json import JsonCodec
 from mayfly.wire.models import Models
 from mayfly.wire.query import QueryCodec
+from mayfly.wire.query_json import PROTOCOL as QUERY_JSON
+from mayfly.wire.query_json import QueryJsonCodec
 from mayfly.wire.rest_json import RestJsonCodec
 from mayfly.wire.rest_xml import RestXmlCodec
 from mayfly.wire.routing import PathTable
@@ -25,6 +27,7 @@ CODECS: Final[Mapping[str, Callable[[ServiceModel], Codec]]] = MappingProxyType(
         "ec2": QueryCodec,
         "json": JsonCodec,
         "query": QueryCodec,
+        QUERY_JSON: QueryJsonCodec,
         "rest-json": RestJsonCodec,
         "rest-xml": RestXmlCodec,
         "smithy-rpc-v2-cbor": CborCodec,
@@ -104,7 +107,7 @@ class ServiceWire:
         return found
 
     def _model(self, protocol: str = "") -> ServiceModel:
-        if protocol == "query" and self.name in FORMER:
+        if protocol in ("query", QUERY_JSON) and self.name in FORMER:
             return self._models.former(self.name)
         return self._models.service(self.name)
 

@@ -34,7 +34,6 @@ MAX_BEYOND: Final = 256  # characters too many, for a pattern to be tried nevert
 # Services that put validation errors under another code than their protocol's usual one.
 _CODES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "apigateway": "BadRequestException",
         "apigatewayv2": "BadRequestException",
         "cognito-identity": "InvalidParameterException",
         "cognito-idp": "InvalidParameterException",

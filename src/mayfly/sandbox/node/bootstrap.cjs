@@ -6,6 +6,7 @@
 // first real one finds everything loaded, compiled and in memory.
 
 const net = require('node:net');
+const apis = require('./apis.cjs');
 const compiling = require('./compiling.cjs');
 const loader = require('./loader.cjs');
 const { rehearse } = require('./rehearsal.cjs');
@@ -42,6 +43,7 @@ function replaceVariables(environment) {
 }
 
 async function main() {
+  apis.reach();
   if (waits) await rehearse(setUp);
   new Runtime(new net.Socket({ fd: CONTROL, readable: true, writable: true }), setUp).run();
 }

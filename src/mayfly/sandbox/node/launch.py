@@ -34,6 +34,8 @@ class Program(NamedTuple):
 
 # libuv need not ask for io_uring, which no sandbox has; the bootstrap takes it away again.
 _QUIET = {"UV_USE_IO_URING": "0"}
+# Whom to trust beside whom Node.js trusts, so that functions can answer the platform over TLS; read when TLS is used.
+_TRUST, _TRUSTED = "NODE_EXTRA_CA_CERTS", "/var/runtime/certificates.pem"
 CONTROL = 3  # the descriptor that the bootstrap speaks over
 # Where sandboxes have them.
 NODE, BOOTSTRAP = "/var/lang/bin/node", "/var/runtime/mayfly/bootstrap.cjs"
@@ -47,11 +49,17 @@ def heap_options(memory_mb: int) -> tuple[str, ...]:
     return f"--max-semi-space-size={max(1, young // 2)}", f"--max-old-space-size={memory_mb - young}"
 
 
+def _trust() -> dict[str, str]:
+    return {_TRUST: _TRUSTED} if os.path.exists(_TRUSTED) else {}
+
+
 def ahead(control: socket.socket, program: Program, memory_mb: int) -> NoReturn:
     """Become a Node.js that waits for INIT."""
     control.setblocking(True)
     os.set_inheritable(control.fileno(), True)
-    os.execve(program.node, [program.node, *heap_options(memory_mb), *program.bootstrap], {**USUAL, **_QUIET})
+    os.execve(
+        program.node, [program.node, *heap_options(memory_mb), *program.bootstrap], {**USUAL, **_QUIET, **_trust()}
+    )
 
 
 def with_function(control: socket.socket, program: Program) -> NoReturn:
@@ -65,7 +73,7 @@ def with_function(control: socket.socket, program: Program) -> NoReturn:
         sys.stderr.flush()
         os._exit(status)
     os.set_inheritable(control.fileno(), True)
-    os.execve(arguments[0], arguments, {**_QUIET, **environment})
+    os.execve(arguments[0], arguments, {**_QUIET, **_trust(), **environment})
 
 
 def command(program: Program, environment: Mapping[str, str]) -> Sequence[str]:

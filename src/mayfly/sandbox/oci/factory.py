@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mayfly.sandbox import frames, interpreters
@@ -25,11 +26,14 @@ _TRIAL = {"name": "trial", "argv": ["/bin/true"], "environment": {}, "directory"
 class OciFactory(WithoutTemplates):
     """`SandboxFactory` of one OCI runtime. It starts its supervisor when it is first needed, and anew should it die."""
 
-    def __init__(self, directory: Path, runtime: runtimes.Runtime, denials: Denials | None = None) -> None:
+    def __init__(
+        self, directory: Path, runtime: runtimes.Runtime, denials: Denials | None = None, shared: Sequence[Path] = ()
+    ) -> None:
         """`directory` is for this factory alone; it need not exist. `denials` hears which system calls are refused,
         where the runtime can tell (crun); None: nobody is told."""
         self.level = runtime.level
         self._denials = denials
+        self._shared = shared
         self._directory = directory.absolute()
         self._candidates = list(runtimes.candidates(runtime))
         self._interpreters: dict[str, Interpreter] = {}
@@ -87,7 +91,7 @@ class OciFactory(WithoutTemplates):
         reasons = []
         for runtime in list(self._candidates):
             entry = Entry("mayfly.sandbox.oci.supervisor", (json.dumps(runtime),), runtime.layers)
-            supervisor = Agent(self._directory, entry, denials=self._denials)
+            supervisor = Agent(self._directory, entry, denials=self._denials, shared=self._shared)
             try:
                 await supervisor.attach()
                 await supervisor.prepare(_LAUNCHER, interpreters.current())

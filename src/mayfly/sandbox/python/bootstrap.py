@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from mayfly.sandbox import frames
 from mayfly.sandbox.python import (
+    apis,
     children,
     failures,
     handler,
@@ -179,6 +180,7 @@ class Runtime:
             if self._function is None:
                 record.begin()
                 self._function = handler.find(meta["handler"])
+            apis.reach(sys.modules.get("botocore.httpsession"))  # the function's own
             self._run_hooks(meta["environment"])
         except Exception as error:  # user code may raise anything
             restoring = isinstance(error, hooks.AfterRestoreError)

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from mayfly.sandbox.python import apis
+
 # Modules of the standard library that handlers, boto3 and popular packages import.
 STANDARD = (
     *("abc", "argparse", "array", "ast", "asyncio", "base64", "bisect", "calendar", "collections"),
@@ -61,6 +63,7 @@ def load_all(runtime: str) -> None:
         # Half a boto3 would hide what is wrong: a function that imports it shall get the original error.
         for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
             del sys.modules[name]
+    apis.reach(sys.modules.get("botocore.httpsession"))
     loaders = sys.modules.get("botocore.loaders")
     if loaders is not None:
         shared = _share_models(loaders)
