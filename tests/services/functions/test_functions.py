@@ -98,7 +98,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"DeadLetterConfig": {"TargetArn": "arn"}}, "InvalidParameterValueException", "dead letters go to"),
     ({"KMSKeyArn": "arn"}, "InvalidParameterValueException", "KMSKeyArn"),
-    ({"Architectures": ["arm64"]}, "InvalidParameterValueException", "x86_64"),
+    (
+        {"Architectures": ["arm64"], "Runtime": "provided.al2023"},
+        "InvalidParameterValueException",
+        "which is x86_64; Architectures [arm64] cannot be had",
+    ),
     ({"Code": {}}, "InvalidParameterValueException", "Please provide a source for function code."),
     ({"Code": {"ZipFile": b"no zip"}}, "InvalidParameterValueException", "Could not unzip uploaded file."),
     ({"Code": {"S3Bucket": "bbb", "S3Key": "k"}}, "InvalidParameterValueException", "S3 Error Code: NoSuchKey"),
@@ -123,6 +127,13 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(
     assert error.code == code
     assert message in error.message
     assert (await stage.call("ListFunctions"))["Functions"] == []
+
+
+async def test_a_managed_runtime_runs_functions_of_the_other_architecture(stage: Stage) -> None:
+    made = await stage.create(Architectures=["arm64"])
+    assert made["Architectures"] == ["arm64"]
+    changed = await stage.call("UpdateFunctionCode", FunctionName="f", ZipFile=zipped(), Architectures=["x86_64"])
+    assert changed["Architectures"] == ["x86_64"]
 
 
 async def test_defaults_that_are_spelled_out_are_accepted(stage: Stage) -> None:

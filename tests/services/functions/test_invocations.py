@@ -56,7 +56,8 @@ async def test_a_payload_above_the_limit_is_too_large(open_stage: OpenStage) -> 
     error = await stage.refusal("Invoke", FunctionName="f", Payload=b'"%s"' % (b"x" * 99))
     assert (error.code, error.status) == ("RequestTooLargeException", 413)
     error = await stage.refusal("Invoke", FunctionName="f", InvocationType="Event", Payload=b'"%s"' % (b"x" * 49))
-    assert error.message == "Request must be smaller than 50 bytes for the InvokeFunction operation"
+    assert (error.code, error.status) == ("RequestEntityTooLargeException", 413)
+    assert error.message == "51 byte payload is too large for the Event invocation type (limit 50 bytes)"
 
 
 async def test_a_reply_above_the_limit_is_an_error_of_the_function(open_stage: OpenStage) -> None:

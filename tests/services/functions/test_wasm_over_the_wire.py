@@ -185,4 +185,4 @@ def test_the_command_line_deploys_a_module(platform: PlatformProcess, tmp_path: 
     name = json.loads(done.stdout)["Outputs"]["Count"]
     done = mayfly("invoke", name, "--payload", '{"text": 1}', data=platform.data)
     assert json.loads(done.stdout) == {"text": 1}
-    assert mayfly("delete", "wasm", "--yes", data=platform.data).returncode == 0
+    assert mayfly("destroy", "wasm", "--yes", data=platform.data).returncode == 0

@@ -270,7 +270,12 @@ def test_versions_make_the_round_trip(boto: Any, bucket: str) -> None:
 
 
 def test_what_is_not_implemented_says_so(boto: Any, bucket: str) -> None:
-    assert refusal(boto.put_bucket_policy, Bucket=bucket, Policy="{}") == ("NotImplemented", 501)
+    assert refusal(
+        boto.put_bucket_request_payment, Bucket=bucket, RequestPaymentConfiguration={"Payer": "Requester"}
+    ) == (
+        "NotImplemented",
+        501,
+    )
     assert refusal(boto.put_object_acl, Bucket=bucket, Key="k", ACL="private") == ("NotImplemented", 501)
     encrypted = {"Bucket": bucket, "Key": "k", "ServerSideEncryption": "aws:kms"}
     assert refusal(boto.put_object, **encrypted) == ("NotImplemented", 501)

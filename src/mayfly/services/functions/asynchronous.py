@@ -19,7 +19,7 @@ from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.tasks import book
 from mayfly.services.functions.tasks.gathering import Gathering
 from mayfly.services.functions.tasks.lanes import Lanes, lane_of
-from mayfly.services.ports import FunctionCounts
+from mayfly.services.ports import MetricCounts
 from mayfly.store.api import NewItem, ReadyQueue, Store, Tx
 
 # Events under way at once, for each processor of this machine and at least. They share its processors, unlike on AWS:
@@ -47,7 +47,7 @@ class EventQueue:
         lanes: Lanes,
         home: Home,
         clock: Clock,
-        counts: FunctionCounts,
+        counts: MetricCounts,
         deadline: Callable[[float], None],
     ) -> None:
         """`deadline` is called with when a task must have begun, once it is accepted."""

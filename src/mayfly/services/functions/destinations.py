@@ -13,7 +13,7 @@ from mayfly.ids import Arn
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import dead_letters, faults, version_repository
 from mayfly.services.functions.names import Home, Reference
-from mayfly.services.ports import EventTargets, FunctionCounts, ObjectSink, Source, TargetOptions
+from mayfly.services.ports import EventTargets, MetricCounts, ObjectSink, Source, TargetOptions
 from mayfly.store.api import Store, Tx
 
 PRINCIPAL = "lambda.amazonaws.com"
@@ -44,7 +44,7 @@ class Destinations:
     """Hands records over, and says what may be a destination."""
 
     def __init__(
-        self, home: Home, store: Store, targets: EventTargets, objects: ObjectSink, counts: FunctionCounts
+        self, home: Home, store: Store, targets: EventTargets, objects: ObjectSink, counts: MetricCounts
     ) -> None:
         self._home = home
         self._store = store

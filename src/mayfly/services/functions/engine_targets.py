@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from mayfly.clock import Clock, utc
@@ -38,6 +39,9 @@ from mayfly.settings import FunctionLimits, Isolation
 CREDENTIALS_S = 12 * 3600
 TASK_ROOT = "/var/task"
 SANDBOX_ENDPOINT = "http://127.0.0.1:4566"
+# Whom programs trust that speak TLS with the platform; Node.js is told when it is launched.
+_TRUST = MappingProxyType({"SSL_CERT_FILE": "/var/runtime/certificates.pem"})
+_BY_FILE = ("python", "ruby")
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +356,7 @@ class TargetFactory:
             "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
             f"/var/task/lib:{layers}/lib",
             **({"PYTHONPATH": "/var/runtime"} if runs.configuration.runtime.startswith("python") else {}),
+            **(_TRUST if self._isolation != "process" and runs.configuration.runtime.startswith(_BY_FILE) else {}),
             "LAMBDA_TASK_ROOT": self._task_root(runs),
             "LAMBDA_RUNTIME_DIR": "/var/runtime",
         }

@@ -153,6 +153,16 @@ def request_too_large(limit_bytes: int, what: str = "InvokeFunction") -> Service
     )
 
 
+def event_too_large(size_bytes: int, limit_bytes: int) -> ServiceError:
+    """The payload of an asynchronous invocation, for which AWS has an error of its own."""
+    return ServiceError(
+        "RequestEntityTooLargeException",
+        f"{size_bytes} byte payload is too large for the Event invocation type (limit {limit_bytes} bytes)",
+        status=413,
+        members=_USER,
+    )
+
+
 def invalid_content(message: str) -> ServiceError:
     return ServiceError("InvalidRequestContentException", message, status=400, members=_USER)
 

@@ -25,7 +25,7 @@ from mayfly.services.ports import (
     AlarmStates,
     CallLedger,
     EventTargets,
-    FunctionCounts,
+    MetricCounts,
     ObjectSink,
     PlatformEvents,
     QueueSink,
@@ -47,7 +47,7 @@ class Outside:
     queue_sink: QueueSink
     vault: Vault
     events: PlatformEvents
-    counts: FunctionCounts
+    counts: MetricCounts
     objects: ObjectSink
     alarms: AlarmStates
     ledger: CallLedger

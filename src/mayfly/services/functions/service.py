@@ -15,7 +15,6 @@ Order of construction. The engine needs its observer, and the service needs the 
 import asyncio
 import dataclasses
 import logging
-import platform
 import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -46,10 +45,12 @@ from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.engine_targets import Streams, TargetFactory
 from mayfly.services.functions.events import FunctionEventTargets
 from mayfly.services.functions.features import features
+from mayfly.services.functions.function_calls import FunctionCalls
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.layers.contents import LayerContents
 from mayfly.services.functions.levels import FunctionLevels, Obstacle
+from mayfly.services.functions.machine import host_architecture
 from mayfly.services.functions.model import Architecture
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.operations.groups import groups
@@ -64,8 +65,8 @@ from mayfly.services.functions.signing.operations.configs import SigningConfigOp
 from mayfly.services.functions.tasks.assembly import Asynchronous
 from mayfly.services.functions.tracing import Traces
 from mayfly.services.functions.variables import Variables
-from mayfly.services.functions.web.handler import Signatures, UrlHandler
-from mayfly.services.ports import CodeSource, FunctionCounts, Roles
+from mayfly.services.functions.web.handler import UrlHandler
+from mayfly.services.ports import CodeSource, MetricCounts, Roles, Signatures
 from mayfly.settings import Settings
 from mayfly.store.api import Blobs, ReadyQueue, Store
 
@@ -75,17 +76,12 @@ _SWEEP_SLACK_S = 60.0  # beyond the longest invocation
 _log = logging.getLogger(__name__)
 
 
-def host_architecture() -> Architecture:
-    """What this machine runs natively, in AWS's words."""
-    return "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
-
-
 def image_architecture(host: Architecture | None = None) -> str:
     """The same in the words of images."""
     return {"x86_64": "amd64", "arm64": "arm64"}[host or host_architecture()]
 
 
-def _count_loop(counts: FunctionCounts, name: str) -> None:
+def _count_loop(counts: MetricCounts, name: str) -> None:
     """A call of a function was one too many in a loop."""
     counts.count("RecursiveInvocationsDropped", (("FunctionName", name),))
 
@@ -110,7 +106,8 @@ class FunctionsService:
     """All of functions.
 
     `service` answers lambda's operations, `urls` answers function URLs, `code_links` answers below `/_mayfly/code/`,
-    `event_targets` is for services whose events invoke functions, `deployments` for who shows functions, `catalog` and
+    `event_targets` is for services whose events invoke functions, `waited` for those that wait for answers,
+    `deployments` for who shows functions, `catalog` and
     `calls` for front processes, `development` and `debugging` for who works on functions. `endpoint` is where code
     inside a sandbox reaches Mayfly: `SANDBOX_ENDPOINT` where sandboxes have a network of their own, else the server's
     URL.
@@ -221,6 +218,7 @@ class FunctionsService:
         self.dispatcher, self.sweeping, self.tasks = asynchronous.dispatcher, asynchronous.sweeping, asynchronous.desk
         self.code_links = CodeLinks(blobs, clock)
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
+        self.waited = FunctionCalls(home, catalog, calls, limits)
         self.event_targets = FunctionEventTargets(home, catalog, asynchronous.events)
         parts = Parts(
             settings,

@@ -16,6 +16,7 @@ from mayfly.services.functions import capacity, dead_letters, faults, image_proc
 from mayfly.services.functions.durable import config as durable_config
 from mayfly.services.functions.logs import settings as log_settings
 from mayfly.services.functions.model import Architecture, Configuration, PackageType
+from mayfly.services.functions.runtimes import MANAGED
 from mayfly.settings import FunctionLimits
 
 MAX_TAGS = 50
@@ -100,7 +101,8 @@ def changed(
         changes["durable"] = durable_config.changed(base.durable, params["DurableConfig"])
     if "TracingConfig" in params:
         changes["tracing"] = tracing.active_of(params["TracingConfig"], base.tracing)
-    changes["architecture"] = architecture(params, base.architecture, host)
+    runtime = changes.get("runtime", base.runtime)
+    changes["architecture"] = architecture(params, base.architecture, host, runtime)
     configuration = msgspec.structs.replace(base, **changes)
     tenancy.check(configuration)
     if configuration.snap_start and configuration.runtime == artifacts.NAME:
@@ -114,10 +116,11 @@ def changed(
     return configuration
 
 
-def architecture(params: Mapping[str, Any], base: Architecture, host: Architecture) -> Architecture:
-    """The architecture asked for, which has to be the machine's own."""
+def architecture(params: Mapping[str, Any], base: Architecture, host: Architecture, runtime: str) -> Architecture:
+    """The architecture asked for. Another one than the machine's own can be had for managed runtimes alone, whose
+    functions run on this machine's all the same, with a warning: most packages hold no machine code."""
     asked: Architecture = params.get("Architectures", [base])[0]
-    if asked != host:
+    if asked != host and runtime not in MANAGED:
         raise faults.invalid_parameter(
             f"Functions run natively on this machine, which is {host}; Architectures [{asked}] cannot be had. "
             f"Build the package for {host} and leave Architectures out or say [{host}]."

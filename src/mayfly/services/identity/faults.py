@@ -12,8 +12,17 @@ def no_such_policy(arn: str) -> ServiceError:
     return ServiceError("NoSuchEntity", f"Policy {arn} was not found.", status=404)
 
 
+def no_such_profile(name: str) -> ServiceError:
+    return ServiceError("NoSuchEntity", f"Instance Profile {name} cannot be found.", status=404)
+
+
+def no_such_version(arn: str, version: str) -> ServiceError:
+    message = f"Policy {arn} version {version} does not exist or is not attachable."
+    return ServiceError("NoSuchEntity", message, status=404)
+
+
 def already_exists(what: str, name: str) -> ServiceError:
-    """`what` is "Role", "User"."""
+    """`what` is "Role", "User", "Group"."""
     return ServiceError("EntityAlreadyExists", f"{what} with name {name} already exists.", status=409)
 
 

@@ -9,6 +9,7 @@ from mayfly.ids import PARTITION
 
 AWS_MANAGED_PREFIX = f"arn:{PARTITION}:iam::aws:policy/"
 ROLE_ID_PREFIX, USER_ID_PREFIX, POLICY_ID_PREFIX = "AROA", "AIDA", "ANPA"
+GROUP_ID_PREFIX, PROFILE_ID_PREFIX = "AGPA", "AIPA"
 
 
 class Role(msgspec.Struct, frozen=True):
@@ -38,6 +39,31 @@ class User(msgspec.Struct, frozen=True):
         return f"arn:{PARTITION}:iam::{self.account}:user{self.path}{self.name}"
 
 
+class Group(msgspec.Struct, frozen=True):
+    account: str
+    name: str
+    path: str
+    id: str
+    created_at: float
+
+    @property
+    def arn(self) -> str:
+        return f"arn:{PARTITION}:iam::{self.account}:group{self.path}{self.name}"
+
+
+class InstanceProfile(msgspec.Struct, frozen=True):
+    account: str
+    name: str
+    path: str
+    id: str
+    created_at: float
+    role_id: str | None = None
+
+    @property
+    def arn(self) -> str:
+        return f"arn:{PARTITION}:iam::{self.account}:instance-profile{self.path}{self.name}"
+
+
 class AccessKey(msgspec.Struct, frozen=True):
     id: str
     account: str
@@ -47,15 +73,18 @@ class AccessKey(msgspec.Struct, frozen=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """A customer managed policy; it has one version, `v1`, until versions can be made."""
+    """A customer managed policy. Its versions are numbered from one; a number is not given twice."""
 
     account: str
     name: str
     path: str
     id: str
     description: str
-    document: str  # JSON text
+    document: str  # JSON text, of the default version
     created_at: float
+    default_version: int
+    last_version: int
+    updated_at: float
     attachments: int
 
     @property

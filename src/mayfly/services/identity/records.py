@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from mayfly.services.identity import statements
-from mayfly.services.identity.faults import invalid_input, no_such, no_such_policy, quota_exceeded
-from mayfly.services.identity.model import Policy, Role, User, folded
+from mayfly.services.identity.faults import invalid_input, no_such, no_such_policy, no_such_profile, quota_exceeded
+from mayfly.services.identity.model import Group, InstanceProfile, Policy, Role, User, folded
 from mayfly.store.api import Reader, Tx
 
 TAGS_LIMIT = 50  # of one role, user or policy
@@ -41,6 +41,22 @@ def user_named(reader: Reader, account: str, name: str) -> User:
     if user is None:
         raise no_such("user", name)
     return user
+
+
+def group_named(reader: Reader, account: str, name: str) -> Group:
+    """`ServiceError` NoSuchEntity."""
+    row = reader.one(statements.GROUP_BY_NAME, {"account": account, "folded": folded(name), "name": name})
+    if row is None:
+        raise no_such("group", name)
+    return Group(*row)
+
+
+def profile_named(reader: Reader, account: str, name: str) -> InstanceProfile:
+    """`ServiceError` NoSuchEntity."""
+    row = reader.one(statements.PROFILE_BY_NAME, {"account": account, "folded": folded(name), "name": name})
+    if row is None:
+        raise no_such_profile(name)
+    return InstanceProfile(*row)
 
 
 def policy_of_arn(reader: Reader, arn: str) -> Policy:

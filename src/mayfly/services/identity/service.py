@@ -8,9 +8,15 @@ from mayfly.clock import Clock
 from mayfly.services.contract import Handler, operations_of
 from mayfly.services.identity.access import ActingKeys
 from mayfly.services.identity.keys import Keys
+from mayfly.services.identity.operations.account import AccountOperations
+from mayfly.services.identity.operations.groups import GroupOperations
+from mayfly.services.identity.operations.instance_profiles import InstanceProfileOperations
+from mayfly.services.identity.operations.owned_policies import OwnedPolicyOperations
 from mayfly.services.identity.operations.policies import PolicyOperations
+from mayfly.services.identity.operations.policy_versions import PolicyVersionOperations
 from mayfly.services.identity.operations.role_policies import RolePolicyOperations
 from mayfly.services.identity.operations.roles import RoleOperations
+from mayfly.services.identity.operations.service_roles import ServiceRoleOperations
 from mayfly.services.identity.operations.sts import StsOperations
 from mayfly.services.identity.operations.tags import TagOperations
 from mayfly.services.identity.operations.users import AccessKeyOperations, UserOperations
@@ -69,8 +75,14 @@ class IdentityService:
                 RoleOperations(store, clock, self._role_deleted),
                 RolePolicyOperations(store),
                 PolicyOperations(store, clock),
+                PolicyVersionOperations(store, clock),
                 TagOperations(store),
-                UserOperations(store, clock),
+                UserOperations(store, clock, self.keys.forget),
+                GroupOperations(store, clock),
+                OwnedPolicyOperations(store),
+                InstanceProfileOperations(store, clock),
+                ServiceRoleOperations(store, clock, self._role_deleted),
+                AccountOperations(store),
                 AccessKeyOperations(store, clock, server_key, self.keys.forget),
             ),
         )

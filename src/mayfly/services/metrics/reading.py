@@ -23,6 +23,7 @@ from mayfly.services.metrics.model import (
     Query,
     dimensions_of,
 )
+from mayfly.services.ports import Measured
 
 _QUERY_ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 _MISSING = ("breaching", "notBreaching", "ignore", "missing")
@@ -46,6 +47,26 @@ def data(request: Mapping[str, Any], now: float) -> Iterator[Datum]:
         raise faults.missing("The parameter MetricData is required.")
     for number, datum in enumerate(told, 1):
         yield _datum(namespace, datum, f"MetricData.member.{number}", now)
+
+
+def measured(found: Measured) -> Datum:
+    """What the platform measured on behalf of a user, as data."""
+    sketch: Sketch = {}
+    for value in found.values:
+        merge(sketch, {bucket(value): 1.0})
+    return Datum(
+        found.namespace,
+        found.name,
+        found.dimensions,
+        found.unit,
+        found.at,
+        False,
+        float(len(found.values)),
+        sum(found.values),
+        min(found.values),
+        max(found.values),
+        sketch,
+    )
 
 
 def _datum(namespace: str, told: Mapping[str, Any], where: str, now: float) -> Datum:

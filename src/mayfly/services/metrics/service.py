@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from mayfly.clock import Clock
 from mayfly.errors import MayflyError
 from mayfly.services.contract import Handler, operations_of
-from mayfly.services.metrics import alarms, series
+from mayfly.services.metrics import alarms, reading, series
 from mayfly.services.metrics import statements as sql
 from mayfly.services.metrics.alarms import Alarms
 from mayfly.services.metrics.evaluation import Evaluation
-from mayfly.services.metrics.model import HISTORY_S, SPANS
+from mayfly.services.metrics.model import HISTORY_S, NEWEST_S, OLDEST_S, SPANS
 from mayfly.services.metrics.operations.alarms import AlarmOperations
 from mayfly.services.metrics.operations.data import DataOperations, Settle
 from mayfly.services.metrics.operations.tags import TagOperations
-from mayfly.services.ports import EventTargets, PlatformEvents
+from mayfly.services.ports import EventTargets, Measured, PlatformEvents
 from mayfly.store.api import Reader, Store, Tx
 
 TIDY_INTERVAL_S = 600.0
@@ -52,6 +52,11 @@ class MetricsService:
     def states(self, reader: Reader, names: Sequence[str]) -> Mapping[str, str]:
         """See `ports.AlarmStates`."""
         return {name: alarm.state for name in names if (alarm := alarms.find(reader, name)) is not None}
+
+    def measure(self, tx: Tx, found: Sequence[Measured]) -> None:
+        """See `ports.MetricSink`."""
+        now = self._clock.now()
+        series.record(tx, [reading.measured(one) for one in found if now - OLDEST_S <= one.at <= now + NEWEST_S])
 
     async def run(self) -> None:
         """Look at alarms and join old points, until cancelled."""

@@ -28,6 +28,7 @@ _TAGS: Final = msgspec.json.Decoder(Tags)
 # Kinds of documents that a bucket has.
 CORS: Final = "cors"
 OWNERSHIP: Final = "ownership"
+POLICY: Final = "policy"
 PUBLIC_ACCESS: Final = "public-access-block"
 TAGGING: Final = "tagging"
 # Above every character, so above every string: the upper bound where there is none.

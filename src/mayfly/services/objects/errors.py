@@ -69,6 +69,7 @@ _TABLE: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "InvalidTag": (400, "The TagKey you have provided is invalid"),
         "InvalidURI": (400, "Couldn't parse the specified URI."),
         "KeyTooLongError": (400, "Your key is too long"),
+        "MalformedPolicy": (400, "This policy contains invalid Json"),
         "MalformedXML": (
             400,
             "The XML you provided was not well-formed or did not validate against our published schema",

@@ -9,13 +9,20 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from operator import itemgetter
 
 from mayfly.clock import Clock
+from mayfly.errors import PlatformError
 from mayfly.services.ports import LogLines
 from mayfly.services.telemetry import chunks
 from mayfly.services.telemetry import statements as sql
+from mayfly.services.telemetry.filters import Filters
 from mayfly.services.telemetry.model import Group, Stream
+from mayfly.services.telemetry.reactions import Arrived, Reactions
 from mayfly.store.api import Reader, Store, Tx
 
 _TOP = "\U0010ffff"
+
+
+class FiltersNotReadyError(PlatformError):
+    """Events arrived before there was somewhere to hand them on to; they are stored a moment later."""
 
 
 class Book:
@@ -25,10 +32,17 @@ class Book:
         self._store = store
         self._clock = clock
         self._flush: Callable[[], Awaitable[None]] | None = None
+        self._reactions: Reactions | None = None
+        self.filters = Filters()
 
     def attach(self, flush: Callable[[], Awaitable[None]]) -> None:
         """Take the `flush` of the journal whose events `fold` is given."""
         self._flush = flush
+
+    def react(self, reactions: Reactions) -> None:
+        """Take who does what filters say. Until then no event can be stored of a group that has any: the journal, which
+        has what functions printed before a restart, comes again."""
+        self._reactions = reactions
 
     def fold(self, tx: Tx, arrived: Iterable[LogLines]) -> None:
         """Store lines of any groups and streams, in order."""
@@ -65,11 +79,17 @@ class Book:
         gives the processor to the event loop and has to wait to get it back."""
         now, next_id, stored = self._now_ms(), _next(tx, sql.NEXT_CHUNK_ID), 0
         rows, touched = [], []
+        filters = self.filters.of(tx, group.id)
+        if filters and self._reactions is None:
+            raise FiltersNotReadyError(f"the filters of {group.name} wait for the server to be started")
         for stream, events in by_stream:
             ordered = sorted(events, key=itemgetter(0))
             if not ordered:
                 continue
             for chunk in chunks.cut(ordered):
+                if filters and self._reactions is not None:
+                    arrived = [Arrived(*event) for event in chunks.numbered(next_id, chunk)]
+                    self._reactions.react(tx, filters, stream.name, arrived)
                 row = {"id": next_id, "group": group.id, "stream": stream.id, "now": now, "bytes": chunk.size}
                 rows.append({**row, "first": chunk.first_ms, "last": chunk.last_ms, "events": chunk.events})
                 next_id += 1

@@ -52,6 +52,12 @@ def cut(events: Sequence[tuple[int, str]]) -> Iterator[Chunk]:
     yield _chunk(events[start:], size)
 
 
+def numbered(chunk_id: int, chunk: Chunk) -> Iterator[tuple[int, int, str]]:
+    """The events of a chunk that is stored under `chunk_id`: their ids, times and messages."""
+    for index, (timestamp_ms, message) in enumerate(_decode(chunk.events)):
+        yield chunk_id << _ID_BITS | index, timestamp_ms, message
+
+
 def stream_forward(reader: Reader, stream_id: int, start_ms: int, end_ms: int, after: Position) -> Iterator[Event]:
     """Events of a stream in [start_ms, end_ms) beyond `after`, in order."""
     return _forward(reader, sql.STREAM_CHUNKS_FORWARD, stream_id, start_ms, end_ms, after)

@@ -25,3 +25,15 @@ def bad_token() -> ServiceError:
 
 def invalid(message: str) -> ServiceError:
     return ServiceError("InvalidParameterException", message)
+
+
+def filter_missing() -> ServiceError:
+    return ServiceError("ResourceNotFoundException", "The specified filter does not exist.")
+
+
+def policy_missing(name: str) -> ServiceError:
+    return ServiceError("ResourceNotFoundException", f"Policy with name [{name}] does not exist.")
+
+
+def limit_exceeded() -> ServiceError:
+    return ServiceError("LimitExceededException", "Resource limit exceeded.")

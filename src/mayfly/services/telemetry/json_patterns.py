@@ -22,6 +22,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _STEP = re.compile(r"\.(\*)|\.([A-Za-z0-9_@:-]+)|\[(\d+)\]|\[(\*)\]|\['([^']*)'\]")
+_PATH = re.compile(r"\$(?:\.\*|\.[A-Za-z0-9_@:-]+|\[\d+\]|\[\*\]|\['[^']*'\])+")
 _ABSENT = object()
 
 
@@ -43,6 +44,24 @@ def parse(text: str) -> Callable[[str], bool]:
         return isinstance(said, dict) and matches(said)
 
     return selects
+
+
+def paths(text: str) -> list[str]:
+    """The properties that a pattern names, each once."""
+    found = [match["path"] for match in _TOKEN.finditer(text[1:-1]) if match["path"]]
+    return list(dict.fromkeys(found))
+
+
+def value(path: str, message: str) -> Any:
+    """What a property of a message is; None if there is none, or the message is no JSON, or `path` no property."""
+    if _PATH.fullmatch(path) is None:
+        return None
+    try:
+        said = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    found = _values(said, list(_steps(path)))[0]
+    return None if found is _ABSENT else found
 
 
 class _Parser:

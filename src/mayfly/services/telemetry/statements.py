@@ -75,3 +75,28 @@ STREAM_CHUNKS_BACKWARD = (
 )
 EXPIRED_BYTES = "SELECT coalesce(sum(bytes), 0) FROM log_chunks WHERE group_id = :group AND last_ms < :before"
 DELETE_EXPIRED = "DELETE FROM log_chunks WHERE group_id = :group AND last_ms < :before"
+
+# Filters of groups, by kind and name.
+FILTER_COLUMNS = "kind, name, group_name, pattern, settings, created_ms"
+FILTERS_OF_GROUP = f"SELECT {FILTER_COLUMNS} FROM log_filters WHERE group_id = :group ORDER BY kind, name"
+PUT_FILTER = """
+INSERT INTO log_filters (group_id, kind, name, group_name, pattern, settings, created_ms)
+VALUES (:group, :kind, :name, :group_name, :pattern, :settings, :created_ms)
+ON CONFLICT (group_id, kind, name) DO UPDATE SET pattern = excluded.pattern, settings = excluded.settings"""
+DELETE_FILTER = "DELETE FROM log_filters WHERE group_id = :group AND kind = :kind AND name = :name"
+DELETE_GROUP_FILTERS = "DELETE FROM log_filters WHERE group_id = :id"
+DELETE_WITH_GROUP = (DELETE_GROUP_FILTERS, DELETE_GROUP_CHUNKS, DELETE_GROUP_STREAMS, DELETE_GROUP)
+COUNT_METRIC_FILTERS = "SELECT count(*) FROM log_filters WHERE group_id = :group AND kind = 'metric'"
+LIST_FILTERS = f"""
+SELECT {FILTER_COLUMNS} FROM log_filters
+WHERE kind = :kind AND (:only IS NULL OR group_name = :only) AND (group_name, name) > (:after_group, :after_name)
+    AND name >= :low AND name < :high
+ORDER BY group_name, name LIMIT :limit"""
+
+# Resource policies.
+PUT_POLICY = """
+INSERT INTO log_resource_policies (name, document, updated_ms) VALUES (:name, :document, :now)
+ON CONFLICT (name) DO UPDATE SET document = excluded.document, updated_ms = excluded.updated_ms"""
+LIST_POLICIES = """
+SELECT name, document, updated_ms FROM log_resource_policies WHERE name > :after ORDER BY name LIMIT :limit"""
+DELETE_POLICY = "DELETE FROM log_resource_policies WHERE name = :name"

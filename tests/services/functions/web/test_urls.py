@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from mayfly.engine.api import Failure, ThrottledError
 from mayfly.errors import CallerError
 from mayfly.services.contract import HttpRequest, HttpResponse, Principal, StreamBody
+from mayfly.services.described_replies import BadReplyError
 from mayfly.services.functions.web.events import query_parameters
-from mayfly.services.functions.web.replies import BadReplyError, interpret
+from mayfly.services.functions.web.replies import interpret
 from mayfly.settings import FunctionLimits
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.stage import ARN, Stage, failed, ok

@@ -32,13 +32,12 @@ class PermissionOperations:
     async def put(self, context: RequestContext, request: "events.PutPermissionRequestTypeDef") -> dict[str, Any]:
         key = bus_key(context, request.get("EventBusName"))
         whole = None if "Policy" not in request else _checked(request["Policy"])
-        statement = None if whole is not None else _statement(key, request)
+        statement = _statement(key, request) if whole is None else _part(whole, request)
 
         def body(tx: Tx) -> None:
             bus = records.bus_of(tx, key)
-            policy = whole
-            if policy is None:
-                assert statement is not None
+            policy = whole or ""
+            if statement is not None:
                 kept = [one for one in policies.statements(bus.policy) if one.get("Sid") != statement["Sid"]]
                 policy = policies.document([*kept, statement])
             if len(policy) > MAX_POLICY_CHARACTERS:
@@ -73,6 +72,17 @@ class PermissionOperations:
         changed = msgspec.structs.replace(bus, policy=policy, created_at=bus.created_at or now, modified_at=now)
         records.put_bus(tx, key, changed)
         tx.after_commit(lambda: self._catalog.changed(key, lambda loaded: loaded.set_policy(policy)))
+
+
+def _part(policy: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The one statement of a policy that is to take the place of the statement of an id, as stacks ask for it; None
+    where the whole policy is put."""
+    if "StatementId" not in request:
+        return None
+    found = policies.statements(policy)
+    if [one.get("Sid") for one in found] != [request["StatementId"]]:
+        raise errors.invalid("Parameter Policy is not valid. Reason: it is to be the statement of the StatementId.")
+    return found[0]
 
 
 def _checked(text: str) -> str:

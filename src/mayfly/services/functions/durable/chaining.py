@@ -22,7 +22,7 @@ from mayfly.services.functions.durable.turn import Turn
 from mayfly.services.functions.durable.updates import Update
 from mayfly.services.functions.model import Durable
 from mayfly.services.functions.names import Home
-from mayfly.services.ports import FunctionCounts
+from mayfly.services.ports import MetricCounts
 from mayfly.store.api import NewItem, ReadyQueue
 
 QUEUE = "functions.durable.calls"
@@ -57,7 +57,7 @@ class Chaining:
     """Begins chained invocations."""
 
     def __init__(
-        self, home: Home, catalog: Catalog, queue: ReadyQueue, executions: Executions, counts: FunctionCounts
+        self, home: Home, catalog: Catalog, queue: ReadyQueue, executions: Executions, counts: MetricCounts
     ) -> None:
         self._home = home
         self._catalog = catalog

@@ -31,7 +31,7 @@ from mayfly.services.functions.durable.model import (
 from mayfly.services.functions.durable.turn import Turn
 from mayfly.services.functions.model import Durable
 from mayfly.services.functions.names import Home
-from mayfly.services.ports import FunctionCounts, PlatformEvents
+from mayfly.services.ports import MetricCounts, PlatformEvents
 from mayfly.store.api import NewItem, ReadyQueue, Tx
 from mayfly.ticker.ticker import Moment
 
@@ -81,7 +81,7 @@ class Executions:
         clock: Clock,
         queue: ReadyQueue,
         events: PlatformEvents,
-        counts: FunctionCounts,
+        counts: MetricCounts,
         set_tick: SetTick,
         letters: DeadLetters,
     ) -> None:

@@ -9,7 +9,7 @@ from mayfly.services.contract import ServiceError
 from mayfly.services.functions import dead_letters, version_repository
 from mayfly.services.functions.durable import repository
 from mayfly.services.functions.durable.model import Began, Error
-from mayfly.services.ports import EventTargets, FunctionCounts, TargetOptions
+from mayfly.services.ports import EventTargets, MetricCounts, TargetOptions
 from mayfly.store.api import Tx
 
 _ERROR_CODE = 200  # of an event whose function failed, as Lambda has it
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 class DeadLetters:
     """Hands them over, in the transaction that ends an execution."""
 
-    def __init__(self, targets: EventTargets, counts: FunctionCounts) -> None:
+    def __init__(self, targets: EventTargets, counts: MetricCounts) -> None:
         self._targets = targets
         self._counts = counts
 

@@ -1,13 +1,13 @@
 """The metrics of MetricsConfig: what became of a mapping's events, in `AWS/Lambda` by the mapping's id."""
 
 from mayfly.services.functions.mappings.model import Mapping
-from mayfly.services.ports import FunctionCounts
+from mayfly.services.ports import MetricCounts
 
 
 class EventMeter:
     """A `drivers.Meter` of one mapping."""
 
-    def __init__(self, mapping: Mapping, counts: FunctionCounts) -> None:
+    def __init__(self, mapping: Mapping, counts: MetricCounts) -> None:
         self._counts = counts
         self._dimensions = (("EventSourceMappingUUID", mapping.uuid),)
 
@@ -23,5 +23,5 @@ class NoMeter:
         """Nobody looks."""
 
 
-def meter_of(mapping: Mapping, counts: FunctionCounts) -> EventMeter | NoMeter:
+def meter_of(mapping: Mapping, counts: MetricCounts) -> EventMeter | NoMeter:
     return EventMeter(mapping, counts) if mapping.counts_events else NoMeter()

@@ -57,7 +57,9 @@ class CodeOperations:
         name = self._home.latest(params["FunctionName"]).name
         current = await self._editor.find(name)
         validation.refuse_unbuilt(params)
-        architecture = validation.architecture(params, current.configuration.architecture, self._host)
+        architecture = validation.architecture(
+            params, current.configuration.architecture, self._host, current.configuration.runtime
+        )
         _check_kind(params, current)
         check_settled(current, self._home)
         revision = params.get("RevisionId")

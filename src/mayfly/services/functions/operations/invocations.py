@@ -55,7 +55,7 @@ class InvocationOperations:
         assert isinstance(payload, bytes), "the wire gives blobs as bytes"
         limit = self._limits.async_payload_bytes if kind == "Event" else self._limits.payload_bytes
         if len(payload) > limit:
-            raise faults.request_too_large(limit)
+            raise faults.event_too_large(len(payload), limit) if kind == "Event" else faults.request_too_large(limit)
         client_context = read_client_context(params.get("ClientContext"))
         entry = self._catalog.peek(name, qualifier) or await self._catalog.get(name, qualifier)
         check_not_denied(entry, context.principal, self._home.arn(name, qualifier))

@@ -14,7 +14,7 @@ from mayfly.services.functions import faults
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.signing import names, repository
 from mayfly.services.functions.signing.model import SigningConfig
-from mayfly.services.ports import FunctionCounts
+from mayfly.services.ports import MetricCounts
 from mayfly.store.api import Reader, Tx
 
 METRIC = "SignatureValidationErrors"
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 class SigningCheck:
     """Called where code or layers are about to become a function's."""
 
-    def __init__(self, home: Home, counts: FunctionCounts) -> None:
+    def __init__(self, home: Home, counts: MetricCounts) -> None:
         self._home = home
         self._counts = counts
 

@@ -15,7 +15,7 @@ from mayfly.services.functions.tasks.dispatcher import AHEAD, Dispatcher
 from mayfly.services.functions.tasks.lanes import Lanes
 from mayfly.services.functions.tasks.submitting import Submitting
 from mayfly.services.functions.tasks.sweeping import Deadlines, Sweeping
-from mayfly.services.ports import EventTargets, FunctionCounts, ObjectSink
+from mayfly.services.ports import EventTargets, MetricCounts, ObjectSink
 from mayfly.settings import FunctionLimits
 from mayfly.store.api import ReadyQueue, Store
 
@@ -35,7 +35,7 @@ class Asynchronous:
         clock: Clock,
         targets: EventTargets,
         objects: ObjectSink,
-        counts: FunctionCounts,
+        counts: MetricCounts,
         concurrency: int | None,
     ) -> None:
         """`concurrency`: how many events run at once; None: as many as suit the machine's processors."""

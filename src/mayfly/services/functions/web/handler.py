@@ -8,7 +8,6 @@ no permission in the policy.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from msgspec import structs
 
@@ -16,6 +15,7 @@ from mayfly.clock import Clock
 from mayfly.engine.api import ThrottledError
 from mayfly.errors import CallerError, PlatformError
 from mayfly.services.contract import HttpRequest, HttpResponse, Principal, ServiceError
+from mayfly.services.described_replies import BadReplyError
 from mayfly.services.functions import invoker, resource_policy, tracing
 from mayfly.services.functions.asked import Asked
 from mayfly.services.functions.calling import Calls, Entries, Streams
@@ -25,6 +25,7 @@ from mayfly.services.functions.model import AuthType, FunctionUrl
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.resource_policy import INVOKE, INVOKE_URL, Attempt
 from mayfly.services.functions.web import cors, events, replies, streaming
+from mayfly.services.ports import Signatures
 from mayfly.settings import FunctionLimits
 
 FORBIDDEN = (
@@ -41,13 +42,6 @@ def _attempts(auth_type: AuthType, caller: str) -> tuple[Attempt, Attempt]:
 
 _BY_ANYONE = _attempts("NONE", "*")
 _NONE: Mapping[str, object] = {}
-
-
-class Signatures(Protocol):
-    """Given by the wire: who signed a request."""
-
-    async def principal(self, request: HttpRequest, body: bytes, service: str) -> Principal:
-        """Who signed `request` for `service`; `CallerError` when nobody did, or the signature does not hold."""
 
 
 class UrlHandler:
@@ -160,7 +154,7 @@ def _reply(invocation: Invocation, request_id: str, trace_id: str) -> HttpRespon
             response = streaming.put_together(invocation.result.payload, invocation.content_type)
         else:
             response = replies.interpret(invocation.result.payload)
-    except replies.BadReplyError:
+    except BadReplyError:
         return _bad_gateway(own)
     return HttpResponse(response.status, [*response.headers, *own], response.body)
 
@@ -172,7 +166,7 @@ async def _streamed(flow: Flow, request: HttpRequest, trace_id: str) -> HttpResp
         response = await streaming.respond(flow)
     except BaseException as error:
         flow.abandon()
-        if isinstance(error, (replies.BadReplyError, streaming.AnswerCutOffError)):
+        if isinstance(error, (BadReplyError, streaming.AnswerCutOffError)):
             return _bad_gateway(own)
         raise
     if request.method == "HEAD" or response.status in (204, 304):

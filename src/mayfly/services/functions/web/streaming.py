@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from mayfly.errors import FunctionFailedError, PlatformError
 from mayfly.services.contract import HttpResponse, StreamBody
+from mayfly.services.described_replies import BadReplyError
 from mayfly.services.functions.invoker import Flow
 from mayfly.services.functions.web import replies
-from mayfly.services.functions.web.replies import BadReplyError
 
 INTEGRATION = "application/vnd.awslambda.http-integration-response"
 MOST_PRELUDE = 64 * 1024

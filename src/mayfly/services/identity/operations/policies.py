@@ -1,7 +1,6 @@
-"""Operations on customer managed policies. Each has one version, `v1`; those of AWS are known by their ARN alone."""
+"""Operations on customer managed policies; those of AWS are known by their ARN alone."""
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -21,13 +20,10 @@ if TYPE_CHECKING:
         CreatePolicyRequestTypeDef,
         DeletePolicyRequestTypeDef,
         GetPolicyRequestTypeDef,
-        GetPolicyVersionRequestTypeDef,
         ListPoliciesRequestTypeDef,
-        ListPolicyVersionsRequestTypeDef,
     )
 
 _SIZE_LIMIT = 6144  # characters, white space aside
-_VERSION = "v1"
 
 
 class PolicyOperations:
@@ -37,9 +33,7 @@ class PolicyOperations:
 
     @operation("CreatePolicy")
     async def create(self, context: RequestContext, params: "CreatePolicyRequestTypeDef") -> dict[str, Any]:
-        if without_white_space(params["PolicyDocument"]) > _SIZE_LIMIT:
-            raise quota_exceeded("PolicySize", _SIZE_LIMIT)
-        check_permissions_policy(params["PolicyDocument"])
+        check_managed(params["PolicyDocument"])
         policy = Policy(
             context.account,
             params["PolicyName"],
@@ -47,7 +41,10 @@ class PolicyOperations:
             new_unique_id(POLICY_ID_PREFIX),
             params.get("Description", ""),
             params["PolicyDocument"],
-            self._clock.now(),
+            now := self._clock.now(),
+            default_version=1,
+            last_version=1,
+            updated_at=now,
             attachments=0,
         )
         tags = params.get("Tags", ())
@@ -61,6 +58,8 @@ class PolicyOperations:
                     f"A policy called {policy.name} already exists. Duplicate names are not allowed.",
                     status=409,
                 )
+            tx.run(statements.VERSION_INSERT, {"policy_id": policy.id, "version": 1, "document": policy.document,
+                                               "created_at": policy.created_at})  # fmt: skip
             put_tags(tx, policy.id, tags)
 
         await self._store.write(insert)
@@ -74,24 +73,6 @@ class PolicyOperations:
             return _shape(policy) | description | {"Tags": tags_of(reader, policy.id)}
 
         return {"Policy": await self._store.read(read)}
-
-    @operation("GetPolicyVersion")
-    async def get_version(self, context: RequestContext, params: "GetPolicyVersionRequestTypeDef") -> dict[str, Any]:
-        policy = await self._store.read(lambda reader: policy_of_arn(reader, params["PolicyArn"]))
-        if params["VersionId"] != _VERSION:
-            raise ServiceError(
-                "NoSuchEntity",
-                f"Policy {policy.arn} version {params['VersionId']} does not exist or is not attachable.",
-                status=404,
-            )
-        return {"PolicyVersion": _version(policy) | {"Document": quote(policy.document, safe="")}}
-
-    @operation("ListPolicyVersions")
-    async def list_versions(
-        self, context: RequestContext, params: "ListPolicyVersionsRequestTypeDef"
-    ) -> dict[str, Any]:
-        policy = await self._store.read(lambda reader: policy_of_arn(reader, params["PolicyArn"]))
-        return {"Versions": [_version(policy)], "IsTruncated": False}
 
     @operation("ListPolicies")
     async def list(self, context: RequestContext, params: "ListPoliciesRequestTypeDef") -> dict[str, Any]:
@@ -121,11 +102,26 @@ class PolicyOperations:
             policy = policy_of_arn(tx, params["PolicyArn"])
             if policy.attachments:
                 raise ServiceError("DeleteConflict", "Cannot delete a policy attached to entities.", status=409)
+            if len(tx.all(statements.VERSIONS, {"policy_id": policy.id})) > 1:
+                raise ServiceError(
+                    "DeleteConflict",
+                    "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+                    "versions. The default version is deleted with the policy.",
+                    status=409,
+                )
+            tx.run(statements.VERSIONS_DELETE, {"policy_id": policy.id})
             tx.run(statements.TAGS_DELETE, {"owner_id": policy.id})
             tx.run(statements.POLICY_DELETE, {"id": policy.id})
 
         await self._store.write(remove)
         return {}
+
+
+def check_managed(document: str) -> None:
+    """`ServiceError` unless this may be a version of a managed policy."""
+    if without_white_space(document) > _SIZE_LIMIT:
+        raise quota_exceeded("PolicySize", _SIZE_LIMIT)
+    check_permissions_policy(document)
 
 
 def _shape(policy: Policy) -> dict[str, Any]:
@@ -134,14 +130,10 @@ def _shape(policy: Policy) -> dict[str, Any]:
         "PolicyId": policy.id,
         "Arn": policy.arn,
         "Path": policy.path,
-        "DefaultVersionId": _VERSION,
+        "DefaultVersionId": f"v{policy.default_version}",
         "AttachmentCount": policy.attachments,
         "PermissionsBoundaryUsageCount": 0,
         "IsAttachable": True,
         "CreateDate": utc(policy.created_at),
-        "UpdateDate": utc(policy.created_at),
+        "UpdateDate": utc(policy.updated_at),
     }
-
-
-def _version(policy: Policy) -> dict[str, Any]:
-    return {"VersionId": _VERSION, "IsDefaultVersion": True, "CreateDate": utc(policy.created_at)}

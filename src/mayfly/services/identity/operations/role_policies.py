@@ -94,7 +94,7 @@ class RolePolicyOperations:
 
     @operation("AttachRolePolicy")
     async def attach(self, context: RequestContext, params: "AttachRolePolicyRequestTypeDef") -> dict[str, Any]:
-        arn = _checked_arn(params["PolicyArn"])
+        arn = checked_arn(params["PolicyArn"])
 
         def write(tx: Tx) -> None:
             role = role_named(tx, context.account, params["RoleName"])
@@ -110,7 +110,7 @@ class RolePolicyOperations:
 
     @operation("DetachRolePolicy")
     async def detach(self, context: RequestContext, params: "DetachRolePolicyRequestTypeDef") -> dict[str, Any]:
-        arn = _checked_arn(params["PolicyArn"])
+        arn = checked_arn(params["PolicyArn"])
 
         def write(tx: Tx) -> None:
             role = role_named(tx, context.account, params["RoleName"])
@@ -134,14 +134,14 @@ class RolePolicyOperations:
             return [arn for (arn,) in reader.all(statements.ATTACHMENTS_PAGE, bounds)]
 
         arns = [arn for arn in await self._store.read(read) if arn.partition(":policy")[2].startswith(prefix)]
-        return page_reply("AttachedPolicies", arns, page.limit, str, _attached)
+        return page_reply("AttachedPolicies", arns, page.limit, str, attached_policy)
 
 
-def _checked_arn(arn: str) -> str:
+def checked_arn(arn: str) -> str:
     if not _POLICY_ARN.fullmatch(arn):
         raise invalid_input(f"ARN {arn} is not valid.")
     return arn
 
 
-def _attached(arn: str) -> dict[str, str]:
+def attached_policy(arn: str) -> dict[str, str]:
     return {"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn}

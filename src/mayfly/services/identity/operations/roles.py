@@ -59,7 +59,7 @@ class RoleOperations:
             put_tags(tx, role.id, tags)
 
         await self._store.write(insert)
-        return {"Role": _shape(role) | ({"Tags": list(tags)} if tags else {})}
+        return {"Role": shown_role(role) | ({"Tags": list(tags)} if tags else {})}
 
     @operation("GetRole")
     async def get(self, context: RequestContext, params: "GetRoleRequestTypeDef") -> dict[str, Any]:
@@ -84,7 +84,7 @@ class RoleOperations:
                 },
             )
         )
-        return page_reply("Roles", [Role(*row) for row in rows], page.limit, lambda role: folded(role.name), _shape)
+        return page_reply("Roles", [Role(*row) for row in rows], page.limit, lambda role: folded(role.name), shown_role)
 
     @operation("UpdateRole")
     async def update(self, context: RequestContext, params: "UpdateRoleRequestTypeDef") -> dict[str, Any]:
@@ -127,6 +127,8 @@ class RoleOperations:
                 raise delete_conflict("delete policies")
             if tx.all(statements.ATTACHMENTS_PAGE, page):
                 raise delete_conflict("detach all policies")
+            if tx.all(statements.PROFILES_OF_ROLE_PAGE, page):
+                raise delete_conflict("remove roles from instance profile")
             tx.run(statements.TAGS_DELETE, {"owner_id": role.id})
             tx.run(statements.ROLE_DELETE, {"id": role.id})
             tx.after_commit(self._role_deleted)
@@ -168,7 +170,7 @@ def _check_trust_policy(document: str) -> None:
     parse_trust_policy(document)
 
 
-def _shape(role: Role) -> dict[str, Any]:
+def shown_role(role: Role) -> dict[str, Any]:
     shape: dict[str, Any] = {
         "Path": role.path,
         "RoleName": role.name,
@@ -183,4 +185,4 @@ def _shape(role: Role) -> dict[str, Any]:
 
 def _detailed(reader: Reader, role: Role) -> dict[str, Any]:
     tags = tags_of(reader, role.id)
-    return _shape(role) | ({"Tags": tags} if tags else {})
+    return shown_role(role) | ({"Tags": tags} if tags else {})

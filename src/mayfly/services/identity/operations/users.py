@@ -10,6 +10,7 @@ from mayfly.services.contract import Principal, RequestContext, operation
 from mayfly.services.identity import statements
 from mayfly.services.identity.faults import already_exists, delete_conflict, no_such, quota_exceeded, validation
 from mayfly.services.identity.model import USER_ID_PREFIX, User, folded, new_unique_id
+from mayfly.services.identity.operations.owned_policies import check_released
 from mayfly.services.identity.operations.roles import refuse_boundary
 from mayfly.services.identity.pages import page_reply, page_request
 from mayfly.services.identity.records import put_tags, tags_of, user_named
@@ -27,15 +28,17 @@ if TYPE_CHECKING:
         ListAccessKeysRequestTypeDef,
         ListUsersRequestTypeDef,
         UpdateAccessKeyRequestTypeDef,
+        UpdateUserRequestTypeDef,
     )
 
 _KEYS_PER_USER = 2
 
 
 class UserOperations:
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, changed: Callable[[], None]) -> None:
         self._store = store
         self._clock = clock
+        self._changed = changed  # called once another name is durable: keys act under it
 
     @operation("CreateUser")
     async def create(self, context: RequestContext, params: "CreateUserRequestTypeDef") -> dict[str, Any]:
@@ -55,7 +58,7 @@ class UserOperations:
             put_tags(tx, user.id, tags)
 
         await self._store.write(insert)
-        return {"User": _shape(user) | ({"Tags": list(tags)} if tags else {})}
+        return {"User": shown_user(user) | ({"Tags": list(tags)} if tags else {})}
 
     @operation("GetUser")
     async def get(self, context: RequestContext, params: "GetUserRequestTypeDef") -> dict[str, Any]:
@@ -69,7 +72,7 @@ class UserOperations:
         def read(reader: Reader) -> dict[str, Any]:
             user = user_named(reader, context.account, name)
             tags = tags_of(reader, user.id)
-            return _shape(user) | ({"Tags": tags} if tags else {})
+            return shown_user(user) | ({"Tags": tags} if tags else {})
 
         return {"User": await self._store.read(read)}
 
@@ -89,7 +92,23 @@ class UserOperations:
                 },
             )
         )
-        return page_reply("Users", [User(*row) for row in rows], page.limit, lambda user: folded(user.name), _shape)
+        return page_reply("Users", [User(*row) for row in rows], page.limit, lambda user: folded(user.name), shown_user)
+
+    @operation("UpdateUser")
+    async def update(self, context: RequestContext, params: "UpdateUserRequestTypeDef") -> dict[str, Any]:
+        """Another name, another path: keys, groups and policies stay."""
+
+        def write(tx: Tx) -> None:
+            user = user_named(tx, context.account, params["UserName"])
+            name, path = params.get("NewUserName", user.name), params.get("NewPath", user.path)
+            other = tx.one(statements.USER_BY_FOLDED, {"account": context.account, "folded": folded(name)})
+            if other is not None and other[0] != user.id:
+                raise already_exists("User", name)
+            tx.run(statements.USER_UPDATE, {"id": user.id, "folded": folded(name), "name": name, "path": path})
+            tx.after_commit(self._changed)
+
+        await self._store.write(write)
+        return {}
 
     @operation("DeleteUser")
     async def delete(self, context: RequestContext, params: "DeleteUserRequestTypeDef") -> dict[str, Any]:
@@ -97,6 +116,9 @@ class UserOperations:
             user = user_named(tx, context.account, params["UserName"])
             if tx.all(statements.KEYS_PAGE, {"user_id": user.id, "after": "", "limit": 1}):
                 raise delete_conflict("delete access keys")
+            check_released(tx, user.id)
+            if tx.all(statements.GROUPS_OF_USER_PAGE, {"user_id": user.id, "after": "", "limit": 1}):
+                raise delete_conflict("remove users from group")
             tx.run(statements.TAGS_DELETE, {"owner_id": user.id})
             tx.run(statements.USER_DELETE, {"id": user.id})
 
@@ -114,21 +136,27 @@ class AccessKeyOperations:
     @operation("CreateAccessKey")
     async def create(self, context: RequestContext, params: "CreateAccessKeyRequestTypeDef") -> dict[str, Any]:
         name = params.get("UserName") or _own_name(context.principal)
-        key_id, now = new_access_key_id("AKIA"), self._clock.now()
+        new = new_access_key_id("AKIA"), "Active", self._clock.now()
 
-        def insert(tx: Tx) -> None:
+        def insert(tx: Tx) -> Row:
             user = user_named(tx, context.account, name)
-            tx.run(statements.KEY_INSERT, {"id": key_id, "user_id": user.id, "status": "Active", "created_at": now})
+            if context.once is not None:
+                known = tx.one(statements.KEY_ONCE, {"user_id": user.id, "once": context.once})
+                if known is not None:
+                    return known
+            tx.run(statements.KEY_INSERT, {"id": new[0], "user_id": user.id, "status": new[1], "created_at": new[2],
+                                           "once": context.once})  # fmt: skip
             page = {"user_id": user.id, "after": "", "limit": _KEYS_PER_USER + 1}
             if len(tx.all(statements.KEYS_PAGE, page)) > _KEYS_PER_USER:
                 raise quota_exceeded("AccessKeysPerUser", _KEYS_PER_USER)
+            return new
 
-        await self._store.write(insert)
+        key_id, status, now = await self._store.write(insert)
         return {
             "AccessKey": {
                 "UserName": name,
                 "AccessKeyId": key_id,
-                "Status": "Active",
+                "Status": status,
                 "SecretAccessKey": user_secret(self._server_key, key_id),
                 "CreateDate": utc(now),
             }
@@ -180,7 +208,7 @@ def _own_name(principal: Principal) -> str:
     return principal.arn.rpartition("/")[2]
 
 
-def _shape(user: User) -> dict[str, Any]:
+def shown_user(user: User) -> dict[str, Any]:
     return {
         "Path": user.path,
         "UserName": user.name,

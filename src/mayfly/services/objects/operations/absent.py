@@ -31,16 +31,6 @@ class AbsentOperations:
         await self._admit(context, request)
         raise error("NoSuchLifecycleConfiguration", BucketName=request["Bucket"])
 
-    @operation("GetBucketPolicy")
-    async def policy(self, context: RequestContext, request: _Request) -> dict[str, Any]:
-        await self._admit(context, request)
-        raise error("NoSuchBucketPolicy", BucketName=request["Bucket"])
-
-    @operation("GetBucketPolicyStatus")
-    async def policy_status(self, context: RequestContext, request: _Request) -> dict[str, Any]:
-        await self._admit(context, request)
-        raise error("NoSuchBucketPolicy", BucketName=request["Bucket"])
-
     @operation("GetBucketReplication")
     async def replication(self, context: RequestContext, request: _Request) -> dict[str, Any]:
         await self._admit(context, request)

@@ -1,4 +1,4 @@
-"""What else S3 keeps of a bucket: CORS, ownership controls, the public access block; and the ACLs that follow."""
+"""What else S3 keeps of a bucket: CORS, ownership controls, the public access block, the policy; and its ACLs."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.objects import access, catalog, checks, cors
-from mayfly.services.objects.catalog import CORS, OWNERSHIP, PUBLIC_ACCESS
+from mayfly.services.objects import access, bucket_policies, catalog, checks, cors
+from mayfly.services.objects.catalog import CORS, OWNERSHIP, POLICY, PUBLIC_ACCESS
 from mayfly.services.objects.cors import CorsRule
 from mayfly.services.objects.errors import error
 from mayfly.services.objects.model import Bucket
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
         | s3.PutBucketOwnershipControlsRequestTypeDef
         | s3.DeleteBucketOwnershipControlsRequestTypeDef
         | s3.GetBucketAclRequestTypeDef
+        | s3.GetBucketPolicyRequestTypeDef
+        | s3.GetBucketPolicyStatusRequestTypeDef
+        | s3.PutBucketPolicyRequestTypeDef
+        | s3.DeleteBucketPolicyRequestTypeDef
     )
 
 _BLOCKS: Final = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -121,6 +125,41 @@ class SettingOperations:
         checks.admit(context)
         await self._change(context, request, lambda tx, bucket: catalog.delete_setting(tx, bucket.name, OWNERSHIP))
         return {}
+
+    @operation("PutBucketPolicy")
+    async def put_policy(self, context: RequestContext, request: "s3.PutBucketPolicyRequestTypeDef") -> dict[str, Any]:
+        checks.admit(context)
+        policy = request["Policy"]
+        bucket_policies.check(request["Bucket"], policy)
+        await self._change(context, request, lambda tx, bucket: catalog.put_setting(tx, bucket.name, POLICY, policy))
+        return {}
+
+    @operation("GetBucketPolicy")
+    async def get_policy(self, context: RequestContext, request: "s3.GetBucketPolicyRequestTypeDef") -> dict[str, Any]:
+        return {"Policy": await self._policy(context, request)}
+
+    @operation("GetBucketPolicyStatus")
+    async def get_policy_status(
+        self, context: RequestContext, request: "s3.GetBucketPolicyStatusRequestTypeDef"
+    ) -> dict[str, Any]:
+        """Never public: a policy opens nothing here."""
+        await self._policy(context, request)
+        return {"PolicyStatus": {"IsPublic": False}}
+
+    @operation("DeleteBucketPolicy")
+    async def delete_policy(
+        self, context: RequestContext, request: "s3.DeleteBucketPolicyRequestTypeDef"
+    ) -> dict[str, Any]:
+        checks.admit(context)
+        await self._change(context, request, lambda tx, bucket: catalog.delete_setting(tx, bucket.name, POLICY))
+        return {}
+
+    async def _policy(self, context: RequestContext, request: "_BucketRequest") -> str:
+        """NoSuchBucketPolicy."""
+        policy = await self._document(context, request, POLICY)
+        if policy is None:
+            raise error("NoSuchBucketPolicy", BucketName=request["Bucket"])
+        return str(policy)
 
     @operation("GetBucketAcl")
     async def get_bucket_acl(self, context: RequestContext, request: "s3.GetBucketAclRequestTypeDef") -> dict[str, Any]:

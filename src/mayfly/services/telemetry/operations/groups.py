@@ -61,8 +61,9 @@ class GroupOperations:
 
         def body(tx: Tx) -> None:
             group = existing_group(tx, request["logGroupName"])
-            for statement in (sql.DELETE_GROUP_CHUNKS, sql.DELETE_GROUP_STREAMS, sql.DELETE_GROUP):
+            for statement in sql.DELETE_WITH_GROUP:
                 tx.run(statement, {"id": group.id})
+            self._book.filters.changed(tx, group.id)
 
         await self._store.write(body)
         return {}
@@ -77,7 +78,7 @@ class GroupOperations:
         pattern = request.get("logGroupNamePattern", "").lower()
         chosen = {group_name_of(name) for name in request.get("logGroupIdentifiers", [])}
 
-        def body(reader: Reader) -> list[Group]:
+        def body(reader: Reader) -> list[tuple[Group, int]]:
             found: list[Group] = []
             last = after
             while len(found) <= limit:
@@ -87,12 +88,12 @@ class GroupOperations:
                 if len(rows) < 500:
                     break
                 last = rows[-1].name
-            return found
+            return [(group, _metric_filters(reader, group)) for group in found[: limit + 1]]
 
         groups = await self._store.read(body)
-        reply: dict[str, Any] = {"logGroups": [_described(context, group) for group in groups[:limit]]}
+        reply: dict[str, Any] = {"logGroups": [_described(context, *found) for found in groups[:limit]]}
         if len(groups) > limit:
-            reply["nextToken"] = tokens.encode("g", groups[limit - 1].name)
+            reply["nextToken"] = tokens.encode("g", groups[limit - 1][0].name)
         return reply
 
     @operation("PutRetentionPolicy")
@@ -144,12 +145,17 @@ class GroupOperations:
         return {}
 
 
-def _described(context: RequestContext, group: Group) -> "LogGroupTypeDef":
+def _metric_filters(reader: Reader, group: Group) -> int:
+    row = reader.one(sql.COUNT_METRIC_FILTERS, {"group": group.id})
+    return 0 if row is None else int(row[0])
+
+
+def _described(context: RequestContext, group: Group, metric_filters: int) -> "LogGroupTypeDef":
     arn = group_arn(context, group.name)
     described: LogGroupTypeDef = {
         "logGroupName": group.name,
         "creationTime": group.created_ms,
-        "metricFilterCount": 0,
+        "metricFilterCount": metric_filters,
         "arn": f"{arn}:*",
         "logGroupArn": arn,
         "storedBytes": group.stored_bytes,

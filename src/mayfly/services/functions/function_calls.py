@@ -1,0 +1,60 @@
+"""`ports.FunctionCalls`: how APIs call functions and wait for what they answer."""
+
+from mayfly.services.functions import faults, invoker, resource_policy, tenancy
+from mayfly.services.functions.asked import Asked
+from mayfly.services.functions.calling import Calls
+from mayfly.services.functions.catalog import Catalog, Entry
+from mayfly.services.functions.durable.config import UNQUALIFIED
+from mayfly.services.functions.names import Home, Reference
+from mayfly.services.functions.operations.invocations import refusals
+from mayfly.services.functions.resource_policy import INVOKE, Attempt
+from mayfly.services.ports import FunctionReply
+from mayfly.settings import FunctionLimits
+
+GATEWAY = "apigateway.amazonaws.com"
+
+
+class FunctionCalls:
+    """Calls of functions by their ARNs."""
+
+    def __init__(self, home: Home, catalog: Catalog, calls: Calls, limits: FunctionLimits) -> None:
+        self._home = home
+        self._catalog = catalog
+        self._calls = calls
+        self._limits = limits
+
+    async def invoke(
+        self, arn: str, payload: bytes, request_id: str, source_arn: str | None, trace_id: str | None = None
+    ) -> FunctionReply:
+        """See `ports.FunctionCalls`."""
+        if len(payload) > self._limits.payload_bytes:
+            raise faults.request_too_large(self._limits.payload_bytes)
+        named = self._home.parse(arn)
+        entry = self._catalog.peek(named.name, named.qualifier) or await self._catalog.get(named.name, named.qualifier)
+        own_arn = self._home.arn(named.name, named.qualifier)
+        if source_arn is not None:
+            self._check_allowed(entry, own_arn, source_arn)
+        _check_callable(entry, named)
+        asked = Asked(payload, request_id, own_arn, "request", trace_id=trace_id)
+        with refusals():
+            invocation = await self._calls.invoke(entry, asked)
+        if fault := invoker.restore_fault(invocation.failure):
+            raise fault
+        result = invocation.result
+        return FunctionReply(result.payload, result.failed, invocation.trace_id, invocation.content_type)
+
+    def _check_allowed(self, entry: Entry, arn: str, source_arn: str) -> None:
+        attempt = Attempt(INVOKE, GATEWAY, source_arn, self._home.account)
+        if not resource_policy.allows(entry.subject.policy, attempt):
+            raise faults.access_denied(
+                f"The resource policy of {arn} does not let {GATEWAY} invoke it on behalf of {source_arn}. "
+                "Allow it with AddPermission."
+            )
+
+
+def _check_callable(entry: Entry, named: Reference) -> None:
+    """`ServiceError` InvalidParameterValueException for functions whose calls have to say more than an API can."""
+    configuration = entry.function.configuration
+    tenancy.of_call(configuration, None)
+    if configuration.durable is not None and named.qualifier is None:
+        raise faults.invalid_parameter(UNQUALIFIED)

@@ -1,0 +1,1 @@
+"""Registries of images: what tools for AWS ask about them."""
