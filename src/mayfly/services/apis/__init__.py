@@ -1,0 +1,1 @@
+"""APIs: HTTP APIs, REST APIs, WebSocket APIs."""

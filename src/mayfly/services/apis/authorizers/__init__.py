@@ -1,0 +1,1 @@
+"""Who may call an API: tokens, policies, and what functions decide. Shared by all kinds of APIs."""

@@ -1,0 +1,1 @@
+"""Custom domain names, which HTTP, REST and WebSocket APIs share."""

@@ -1,0 +1,1 @@
+"""Operations on domain names, as both versions of API Gateway have them."""

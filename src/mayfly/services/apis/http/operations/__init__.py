@@ -1,0 +1,1 @@
+"""Operations of `apigatewayv2`, grouped by resource."""

@@ -1,0 +1,1 @@
+"""Integrations: what stands behind the routes and methods of APIs of every kind."""

@@ -1,0 +1,67 @@
+"""What the kinds of APIs and what stands behind them say to each other.
+
+A kind of API maps what came to a `Call`, hands it to the `Backend` that its integration is of, and maps the `Outcome`:
+templates, parameters and selection of responses are the kind's affair, since REST and WebSocket APIs have them, and
+HTTP APIs do not. Variables of the stage and of the path are in their places already.
+"""
+
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from mayfly.errors import CallerError
+
+Pairs = tuple[tuple[str, str], ...]
+Fault = Literal[
+    "configuration",  # the integration cannot be called as it is written: a URI that is none, a role, a permission
+    "timeout",  # there was no answer in time
+    "unreachable",  # nobody answers there, or nobody may be asked
+    "throttled",  # it would be called too often
+    "too-large",  # what is sent, or what came, is larger than it may be
+]
+
+
+class Call(Struct, frozen=True):
+    """What an integration is asked."""
+
+    method: str  # of HTTP and of services
+    uri: str  # `https://…`, or `arn:aws:apigateway:region:service:action/…` or `:path/…`
+    request_id: str
+    source_arn: str  # on whose behalf: the method or route
+    headers: Pairs = ()
+    query: Pairs = ()  # further parameters, besides those of the URI
+    body: bytes = b""
+    timeout_s: float = 29.0
+    credentials: str | None = None  # the ARN of a role; None: the API itself
+    trace_id: str | None = None
+
+    def header(self, name: str) -> str | None:
+        """The last value of a header, whatever the case of its name; None where there is none."""
+        lower = name.lower()
+        return next((value for key, value in reversed(self.headers) if key.lower() == lower), None)
+
+
+class Outcome(Struct, frozen=True):
+    """What it answered. Any status is an answer."""
+
+    status: int
+    headers: Pairs = ()  # lower-case names, in order
+    body: bytes = b""
+    failed: bool = False  # a function that raised, died or ran out of time: `body` says so as JSON
+    trace_id: str = ""
+
+
+class IntegrationError(CallerError):
+    """There is no answer."""
+
+    def __init__(self, kind: Fault, message: str) -> None:
+        super().__init__(message)
+        self.kind: Fault = kind
+        self.message = message
+
+
+class Backend(Protocol):
+    """What answers calls of one type of integrations."""
+
+    async def send(self, call: Call) -> Outcome:
+        """Ask once; `IntegrationError`. Never raises `ServiceError`."""

@@ -1,0 +1,1 @@
+"""REST APIs as OpenAPI documents: read and written."""

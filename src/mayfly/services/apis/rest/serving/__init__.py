@@ -1,0 +1,1 @@
+"""Requests to stages of REST APIs."""

@@ -1,0 +1,249 @@
+"""The integration of a method: who is asked, with what, and what becomes of the answer."""
+
+import json
+import re
+from urllib.parse import quote
+
+from mayfly.clock import Clock
+from mayfly.services.apis.integrations.api import Call, IntegrationError, Outcome, Pairs
+from mayfly.services.apis.integrations.backends import Backends
+from mayfly.services.apis.rest.model import Integration, IntegrationResponse
+from mayfly.services.apis.rest.serving import mapping, proxy_events, proxy_replies, uris
+from mayfly.services.apis.rest.serving.arrival import Arrival
+from mayfly.services.apis.rest.serving.proxy_events import is_binary
+from mayfly.services.apis.rest.serving.refusals import RefusedError, internal
+from mayfly.services.contract import HttpResponse
+
+_CONFIGURATION = "API_CONFIGURATION_ERROR"
+_NOT_PASSED = frozenset({"host", "x-amzn-trace-id"})
+
+
+class Integrating:
+    """Carries integrations out."""
+
+    def __init__(self, backends: Backends, region: str, account: str, clock: Clock) -> None:
+        self._backends = backends
+        self._region = region
+        self._account = account
+        self._clock = clock
+
+    async def answer(self, arrival: Arrival) -> HttpResponse:
+        """The response of the method's integration; `RefusedError`."""
+        integration = arrival.integration()
+        if integration.type == "AWS_PROXY":
+            return await self._function(arrival, integration)
+        if integration.type == "HTTP_PROXY":
+            return await self._web(arrival, integration)
+        return await self._mapped(arrival, integration)
+
+    async def _function(self, arrival: Arrival, integration: Integration) -> HttpResponse:
+        arn = uris.function_of(uris.with_variables(integration.uri or "", arrival.view.variables))
+        if arn is None or integration.http_method != "POST":
+            raise internal("Invalid ARN, or a method that functions are not called by", _CONFIGURATION)
+        for name, value in mapping.mapped(arrival, integration, None)["header"].items():
+            arrival.headers[name] = [value]
+        for name, value in mapping.mapped(arrival, integration, None)["querystring"].items():
+            arrival.query[name] = [value]
+        call = self._call(arrival, integration, arn, proxy_events.event(arrival))
+        outcome = await self._send(arrival, call, integration)
+        if outcome.failed:
+            raise internal("Lambda execution failed", status=502)
+        types = arrival.view.api.head.binary_media_types
+        return proxy_replies.interpret(outcome.body, types, arrival.header("accept"))
+
+    async def _web(self, arrival: Arrival, integration: Integration) -> HttpResponse:
+        """A request passed on as it is, and its answer passed back."""
+        parameters = mapping.mapped(arrival, integration, None)
+        for name in arrival.variables:
+            parameters["path"].setdefault(name, arrival.variables[name])
+        headers = [
+            (name, value)
+            for name, values in arrival.headers.items()
+            for value in values
+            if name.lower() not in _NOT_PASSED and name not in parameters["header"]
+        ]
+        query = [
+            (name, value)
+            for name, values in arrival.query.items()
+            for value in values
+            if name not in parameters["querystring"]
+        ]
+        uri = _placed(integration.uri or "", parameters["path"], arrival, quoted=False)
+        verb = integration.http_method if integration.http_method not in (None, "ANY") else arrival.request.method
+        call = self._call(
+            arrival,
+            integration,
+            uri,
+            arrival.body,
+            method=verb,
+            headers=(*headers, *parameters["header"].items()),
+            query=(*query, *parameters["querystring"].items()),
+        )
+        outcome = await self._send(arrival, call, integration)
+        return HttpResponse(outcome.status, proxy_replies.passed(outcome.headers), outcome.body)
+
+    async def _mapped(self, arrival: Arrival, integration: Integration) -> HttpResponse:
+        """A request and an answer put through templates."""
+        context = mapping.template_context(arrival)
+        kind = mapping.content_type(arrival.header("content-type"))
+        template = mapping.request_template(integration, kind)
+        body = mapping.sent_body(arrival, integration)
+        if template is not None:
+            arrival.note("Method request body before transformations: ", body)
+            body = (await mapping.rendered(arrival, template, body.decode("utf-8", "replace"), context)).encode()
+        parameters = mapping.mapped(arrival, integration, context)
+        api_id = arrival.view.api.head.id
+        usual = {
+            "Accept": arrival.header("accept") or "application/json",
+            "Content-Type": kind,
+            "User-Agent": f"AmazonAPIGateway_{api_id}",
+            "X-Amzn-Apigateway-Api-Id": api_id,
+        }
+        if integration.type != "HTTP":
+            usual = {"Content-Type": kind} if body else {}
+        given = {name.lower() for name in parameters["header"]}
+        headers = {name: value for name, value in usual.items() if name.lower() not in given} | parameters["header"]
+        uri = _placed(integration.uri or "", parameters["path"], arrival, quoted=integration.type == "HTTP")
+        call = self._call(
+            arrival,
+            integration,
+            uri,
+            body,
+            method=integration.http_method,
+            headers=tuple(headers.items()),
+            query=tuple(parameters["querystring"].items()),
+        )
+        outcome = await self._send(arrival, call, integration)
+        return await self._answered(arrival, integration, outcome, context)
+
+    async def _answered(
+        self, arrival: Arrival, integration: Integration, outcome: Outcome, context: object
+    ) -> HttpResponse:
+        chosen = selected(integration, outcome)
+        body = mapping.converted(outcome.body, chosen.content_handling, binary=_is_binary(arrival, outcome))
+        templates = chosen.response_templates or {}
+        kind, template = mapping.response_template(templates, arrival.header("accept"))
+        if template is not None:
+            body = (await mapping.rendered(arrival, template, body.decode("utf-8", "replace"), context)).encode()
+        headers = {"content-type": kind}
+        for name, source in (chosen.response_parameters or {}).items():
+            value = mapping.answered(arrival, source, outcome.headers, outcome.body)
+            if value is not None:
+                headers[name.removeprefix("method.response.header.").lower()] = value
+        override = context["responseOverride"]  # type: ignore[index]
+        for name, value in override.get("header", {}).items():
+            headers[str(name).lower()] = value if isinstance(value, str) else json.dumps(value)
+        status = override.get("status", chosen.status_code)
+        try:
+            code = int(status)
+        except (TypeError, ValueError):
+            raise internal(f"Invalid status code {status}", _CONFIGURATION) from None
+        return HttpResponse(code, list(headers.items()), body)
+
+    def _call(
+        self,
+        arrival: Arrival,
+        integration: Integration,
+        uri: str,
+        body: bytes,
+        *,
+        method: str | None = None,
+        headers: Pairs = (),
+        query: Pairs = (),
+    ) -> Call:
+        return Call(
+            method or arrival.request.method,
+            uri,
+            arrival.request.request_id,
+            self.source(arrival),
+            headers,
+            query,
+            body,
+            integration.timeout_in_millis / 1000.0,
+            integration.credentials,
+            arrival.request.header("x-amzn-trace-id"),
+        )
+
+    async def _send(self, arrival: Arrival, call: Call, integration: Integration) -> Outcome:
+        """Ask; `RefusedError` where there is no answer."""
+        backends = self._backends
+        backend = {
+            "AWS_PROXY": backends.functions,
+            "AWS": backends.services,
+            "MOCK": backends.mocks,
+        }.get(integration.type, backends.web)
+        began = self._clock.monotonic()
+        try:
+            outcome = await backend.send(call)
+        except IntegrationError as error:
+            arrival.context["integration"] = {"error": error.message}
+            raise _refused(error) from error
+        finally:
+            arrival.integration_ms = (self._clock.monotonic() - began) * 1000.0
+            arrival.context["integrationLatency"] = round(arrival.integration_ms)
+        arrival.context["integrationStatus"] = arrival.context["integration.status"] = str(outcome.status)
+        arrival.trace_id = outcome.trace_id or None
+        return outcome
+
+    def source(self, arrival: Arrival) -> str:
+        """The ARN of the method, as functions' permissions name it."""
+        assert arrival.resource is not None, "found before"
+        api_id, verb, path = arrival.view.api.head.id, arrival.request.method, arrival.resource.path
+        return uris.execute_arn(self._region, self._account, api_id, arrival.stage, verb, path)
+
+
+def selected(integration: Integration, outcome: Outcome) -> IntegrationResponse:
+    """The response whose pattern matches what was answered: the message of a function's error, else the status."""
+    said = str(outcome.status)
+    if integration.type == "AWS" and uris.function_of(integration.uri or "") is not None:
+        said = _error_message(outcome.body) if outcome.failed else ""
+    usual = None
+    for response in (integration.integration_responses or {}).values():
+        if not response.selection_pattern:
+            usual = usual or response
+        elif said and _matches(response.selection_pattern, said):
+            return response
+    if usual is None:
+        why = "No match for output mapping and no default endpoint response configured."
+        raise internal(f"{why} Endpoint Response Status Code: {outcome.status}", _CONFIGURATION)
+    return usual
+
+
+def _matches(pattern: str, text: str) -> bool:
+    try:
+        return re.fullmatch(pattern, text, re.DOTALL) is not None
+    except re.error:
+        return False
+
+
+def _error_message(body: bytes) -> str:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    message = found.get("errorMessage") if isinstance(found, dict) else None
+    return message if isinstance(message, str) else json.dumps(message)
+
+
+def _placed(uri: str, path: dict[str, str], arrival: Arrival, *, quoted: bool) -> str:
+    """A URI with variables of the stage, and of the path, in their places."""
+    found = uris.with_variables(uri, arrival.view.variables)
+    for name, value in path.items():
+        said = quote(value, safe="") if quoted else value
+        found = found.replace(f"{{{name}}}", said).replace(f"{{{name}+}}", said)
+    return found
+
+
+def _is_binary(arrival: Arrival, outcome: Outcome) -> bool:
+    kind = next((value for name, value in outcome.headers if name == "content-type"), None)
+    return is_binary(arrival.view.api.head.binary_media_types, kind)
+
+
+def _refused(error: IntegrationError) -> RefusedError:
+    if error.kind == "timeout":
+        return RefusedError("INTEGRATION_TIMEOUT", "Endpoint request timed out", why=error.message)
+    if error.kind == "unreachable":
+        return internal(error.message, "INTEGRATION_FAILURE", 504)
+    if error.kind == "configuration":
+        return internal(f"Execution failed due to configuration error: {error.message}", _CONFIGURATION)
+    return internal(error.message)

@@ -1,0 +1,1 @@
+"""WebSocket APIs: connections that stay, messages in both directions."""
