@@ -10,6 +10,7 @@ import pytest
 from mayfly.clock import ManualClock
 from mayfly.services.contract import Principal, RequestContext, ServiceError
 from mayfly.services.stacks.resources.base import Caller, Made, Target
+from mayfly.services.stacks.resources.cloudformation.nested import NestedStack
 from mayfly.services.stacks.resources.schema import INTEGER, JSON, STRING, fields
 from mayfly.services.stacks.service import StacksService
 from mayfly.store.sqlite import SqliteStore
@@ -32,13 +33,17 @@ class Shelf:
         self.fail: dict[str, ServiceError] = {}
         self.gates: dict[str, asyncio.Event] = {}
         self.reached: dict[str, asyncio.Event] = {}
+        self.after: dict[str, Callable[[], None]] = {}  # what happens once a call took effect
         self.principals: set[str] = set()
         self.most_at_once = 0
+        self.replies: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any]]] = {}  # of other services
         self._now = 0
 
     async def call(
         self, context: RequestContext, service: str, operation: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
+        if (service, operation) in self.replies:
+            return self.replies[service, operation](params)
         name = params["Name"]
         key = f"{operation} {name.split('-')[-2] if '-' in name else name}"
         self.principals.add(context.principal.arn)
@@ -49,6 +54,7 @@ class Shelf:
             if key in self.fail:
                 raise self.fail[key]
             found = self._act(operation, name, params, key)
+            self.after.pop(key, lambda: None)()
             if key in self.gates:
                 await self.gates[key].wait()
             else:
@@ -106,8 +112,29 @@ class Thing:
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
         await call.unless("NotFound", "shelf", "Delete", Name=made.physical_id)
 
+    async def read(
+        self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        return await call.unless("NotFound", "shelf", "Get", Name=made.physical_id)
+
     def _made(self, name: str) -> Made:
         return Made(name, {"Arn": f"arn:aws:shelf:::{name}", "Upper": name.upper()})
+
+
+class Macro(Thing):
+    """What says that a function is a macro; the row is all there is of it."""
+
+    name = "AWS::CloudFormation::Macro"
+    schema = fields("Name FunctionName", Name=STRING, FunctionName=STRING)
+
+    async def exists(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> bool:
+        return False
+
+    async def create(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> Made:
+        return Made(properties["Name"])
+
+    async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
+        """Its row goes."""
 
 
 class Bucketful:
@@ -137,7 +164,13 @@ class Stage:
         self.service = self._build()
 
     def _build(self) -> StacksService:
-        return StacksService(self.store, self.shelf, self.code, self.clock, {Thing.name: Thing()})
+        return StacksService(
+            self.store,
+            self.shelf,
+            self.code,
+            self.clock,
+            {Thing.name: Thing(), Macro.name: Macro(), NestedStack.name: NestedStack()},
+        )
 
     async def restart(self) -> None:
         """Stop the service where it is, as a crash would, and start another on the same store."""

@@ -67,7 +67,7 @@ def test_a_template_deploys_its_layers_and_changes_of_them_reach_its_functions(
     # SAM keeps versions that it replaced; CloudFormation does not.
     kept = functions.list_layer_versions(LayerName="sam-shared")["LayerVersions"]
     assert [one["Version"] for one in kept] == [2, 1]
-    assert mayfly("delete", "sam-layers", "--yes", data=platform.data).returncode == 0
+    assert mayfly("destroy", "sam-layers", "--yes", data=platform.data).returncode == 0
     assert functions.list_layer_versions(LayerName="plain-shared")["LayerVersions"] == []
 
 
@@ -92,5 +92,5 @@ def test_a_function_of_a_template_is_shut_by_a_code_signing_configuration(
     refused = deployed("Enforce")
     assert (refused.returncode, "Lambda cannot deploy the function" in refused.stderr) == (1, True), refused.stderr
     assert deployed("Warn").returncode == 0
-    assert mayfly("delete", "signed", "--yes", data=platform.data).returncode == 0
+    assert mayfly("destroy", "signed", "--yes", data=platform.data).returncode == 0
     assert client("lambda").list_code_signing_configs()["CodeSigningConfigs"] == []

@@ -13,6 +13,25 @@ pytestmark = pytest.mark.asyncio
 BROKEN = ServiceError("Broken", "it broke")
 
 
+async def test_an_output_that_comes_out_otherwise_is_a_reason_for_an_update(stage: Stage) -> None:
+    more = {"Parameters": {"P": {"Type": "String"}}, "Outputs": {"O": {"Value": {"Ref": "P"}}}}
+    await stage.create({"A": thing()}, more=more, Parameters=[{"ParameterKey": "P", "ParameterValue": "one"}])
+    stack = await stage.update({"A": thing()}, more=more, Parameters=[{"ParameterKey": "P", "ParameterValue": "two"}])
+    assert (stack["StackStatus"], stack["Outputs"][0]["OutputValue"]) == ("UPDATE_COMPLETE", "two")
+    given = [{"ParameterKey": "P", "ParameterValue": "two"}]
+    body = template({"A": thing()}, **more)
+    answer = await stage.refused("UpdateStack", StackName="s", TemplateBody=body, Parameters=given)
+    assert answer == ("ValidationError", "No updates are to be performed.")
+
+
+async def test_a_property_that_is_a_plain_value_can_be_asked_for_like_an_attribute(stage: Stage) -> None:
+    await stage.create({"A": thing(Size=3), "B": thing(Label={"Fn::GetAtt": ["A", "Size"]})})
+    assert stage.held()["B"] == {"Label": "3"}
+    body = template({"A": thing(), "B": thing(Label={"Fn::GetAtt": ["A", "Needs"]})})
+    _, message = await stage.refused("CreateStack", StackName="t", TemplateBody=body)
+    assert message == "Template error: resource A does not support attribute type Needs in Fn::GetAtt"
+
+
 async def test_a_stack_is_made_in_the_order_of_its_references(stage: Stage) -> None:
     stack = await stage.create(
         {
@@ -47,9 +66,9 @@ async def test_the_events_tell_the_story_in_order(stage: Stage) -> None:
 
 
 async def test_what_does_not_depend_on_one_another_is_made_at_the_same_time(stage: Stage) -> None:
-    await stage.create({f"R{number}": thing() for number in range(20)})
-    assert stage.shelf.most_at_once == 8
-    assert len(stage.shelf.things) == 20
+    await stage.create({f"R{number}": thing() for number in range(40)})
+    assert stage.shelf.most_at_once == 24
+    assert len(stage.shelf.things) == 40
 
 
 async def test_a_failed_creation_is_rolled_back_in_reverse_and_says_why(stage: Stage) -> None:

@@ -146,7 +146,7 @@ def test_only_the_branch_that_is_taken_makes_a_dependency() -> None:
             "Template format error: Unresolved resource dependencies [Off] in the Resources block of the template",
         ),
         ({"A": thing(Label="a\0b")}, {}, "Template format error: the character NUL is not allowed in a template"),
-        ({"A-B": thing()}, {}, "Template format error: Resources name A-B is non alphanumeric."),
+        ({"A-B": thing()}, {}, "Template format error: Resource name A-B is non alphanumeric."),
         ({"A": {"Properties": {}}}, {}, "Template format error: [/Resources/A] Every Resources object must contain a "
                                         "Type member."),
         ({"A": {"Type": "x", "Colour": 1}}, {}, "Invalid template resource property 'Colour'"),

@@ -148,3 +148,44 @@ async def test_what_sam_does_not_understand_is_the_templates_fault(text: str, me
         await transformed(text)
     assert caught.value.code == "ValidationError"
     assert message in caught.value.message
+
+
+async def test_an_application_of_the_repository_of_aws_is_refused_with_the_reason() -> None:
+    with pytest.raises(ServiceError) as caught:
+        await transformed("""
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Shop:
+    Type: AWS::Serverless::Application
+    Properties:
+      Location: {ApplicationId: "arn:aws:serverlessrepo:us-east-1:1:applications/s", SemanticVersion: 1.0.0}
+""")
+    assert caught.value.code == "ValidationError"
+    assert "Resource with id [Shop] is invalid. Mayfly does not fetch applications" in caught.value.message
+
+
+async def test_an_application_at_a_url_is_a_nested_stack() -> None:
+    template = await transformed("""
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Shop: {Type: AWS::Serverless::Application, Properties: {Location: "https://s3.amazonaws.com/b/shop.yaml"}}
+""")
+    assert template["Resources"]["Shop"]["Type"] == "AWS::CloudFormation::Stack"
+    assert template["Resources"]["Shop"]["Properties"]["TemplateURL"] == "https://s3.amazonaws.com/b/shop.yaml"
+
+
+async def test_a_default_reaches_the_macro_as_it_stands_and_a_given_value_as_text() -> None:
+    text = """
+Transform: AWS::Serverless-2016-10-31
+Parameters: {Cors: {Type: String, Default: true}}
+Resources:
+  Api: {Type: AWS::Serverless::HttpApi, Properties: {CorsConfiguration: !Ref Cors}}
+"""
+    sam = SamTransform()
+    try:
+        template = await sam.apply(load(text), {"Cors": "true"}, "us-east-1")
+        assert template["Resources"]["Api"]["Properties"]["Body"]["x-amazon-apigateway-cors"]["allowOrigins"] == ["*"]
+        with pytest.raises(ServiceError, match="Invalid value for 'Cors'"):
+            await sam.apply(load(text), {"Cors": "everybody"}, "us-east-1")
+    finally:
+        sam.close()

@@ -21,9 +21,12 @@ from mayfly.services.stacks.records import (
     secrets_of,
     stack_of_id,
 )
-from mayfly.services.stacks.resources.base import Made, Target
+from mayfly.services.stacks.resources import inert
+from mayfly.services.stacks.resources.base import NO_ECHO, Made, Target
+from mayfly.services.stacks.resources.inert import INERT
 from mayfly.services.stacks.telling import Telling
-from mayfly.services.stacks.template.intrinsics import placeholder
+from mayfly.services.stacks.template.marks import placeholder
+from mayfly.services.stacks.template.parameters import text_of
 from mayfly.store.api import Reader, Store, Tx
 
 
@@ -67,7 +70,16 @@ class Board:
 
     def target(self, row: Resource) -> Target:
         place = self.place
-        return Target(place.stack_id, place.stack_name, row.logical_id, row.generation, place.account, place.region)
+        return Target(
+            place.stack_id,
+            place.stack_name,
+            row.logical_id,
+            row.generation,
+            place.account,
+            place.region,
+            row.type,
+            row.updated_at,
+        )
 
     def lookup(self, logical_id: str, attribute: str | None) -> Any:
         """What a reference to a resource answers now: its name or attribute; a placeholder if it has none yet."""
@@ -76,6 +88,10 @@ class Board:
             return placeholder(logical_id, attribute)
         if attribute is None:
             return row.physical_id
+        if attribute not in row.attributes and INERT in row.attributes:
+            return inert.attribute(row.physical_id, row.attributes[INERT], attribute)
+        if attribute not in row.attributes and attribute in row.properties:
+            return row.properties[attribute]
         if attribute not in row.attributes:
             raise validation(f"Resource {logical_id} has no attribute {attribute} as it is configured")
         return row.attributes[attribute]
@@ -102,16 +118,20 @@ class Board:
             begun=False,
         )
 
-    async def save(self, *rows: Resource, event: bool = True) -> None:
-        """Make rows durable, each with an event that says where it stands."""
+    def now_of(self, row: Resource) -> Resource:
+        """A row as it was saved last."""
+        return self._rows[row.logical_id, row.generation]
+
+    async def save(self, *rows: Resource, event: bool = True, then: Resource | None = None) -> None:
+        """Make rows durable, each with an event that says where it stands; `then` always with one."""
         secrets = self._secrets()
-        stamped = [msgspec.structs.replace(row, updated_at=self.now()) for row in rows]
+        stamped = [msgspec.structs.replace(row, updated_at=self.now()) for row in (*rows, *([then] if then else []))]
 
         def write(tx: Tx) -> None:
             for row in stamped:
                 save_resource(tx, row)
-                if event:
-                    self._telling.resource(tx, row, self.operation.token, row.updated_at, secrets)
+                if event or (then is not None and row is stamped[-1]):
+                    self._telling.resource(tx, self.stack, row, self.operation.token, row.updated_at, secrets)
 
         await self._store.write(write)
         for row in stamped:
@@ -124,21 +144,28 @@ class Board:
 
         def write(tx: Tx) -> None:
             forget_resource(tx, last)
-            self._telling.resource(tx, last, self.operation.token, last.updated_at, secrets)
+            self._telling.resource(tx, self.stack, last, self.operation.token, last.updated_at, secrets)
 
         await self._store.write(write)
         self._rows.pop((row.logical_id, row.generation), None)
 
     async def turn(
-        self, stack: Stack, also: Callable[[Tx], None] | None = None, roles: Iterable[tuple[Resource, Role]] = ()
+        self,
+        stack: Stack,
+        also: Callable[[Tx], None] | None = None,
+        roles: Iterable[tuple[Resource, Role]] = (),
+        *,
+        told: bool = True,
     ) -> None:
-        """Move the stack as a whole: its row, its event, changed roles of resources and `also`, in one commit."""
+        """Move the stack as a whole: its row, its event if that is `told`, changed roles of resources and `also`, in
+        one commit."""
         changed = [msgspec.structs.replace(row, role=role) for row, role in roles]
         at = self.now()
 
         def write(tx: Tx) -> None:
             # The event belongs to the operation, which the new row may have ended.
-            self._telling.stack(tx, msgspec.structs.replace(stack, operation=self.operation), at)
+            if told:
+                self._telling.stack(tx, msgspec.structs.replace(stack, operation=self.operation), at)
             save_stack(tx, stack)
             for row in changed:
                 save_resource(tx, row)
@@ -151,7 +178,11 @@ class Board:
             self._rows[row.logical_id, row.generation] = row
 
     def _secrets(self) -> set[str]:
-        return secrets_of(self.stack.definition) | secrets_of(self.operation.definition)
+        found = secrets_of(self.stack.definition) | secrets_of(self.operation.definition)
+        for row in self._rows.values():
+            if NO_ECHO in row.attributes:
+                found |= {text_of(value) for name, value in row.attributes.items() if name != NO_ECHO and value}
+        return found
 
     def made(self, row: Resource) -> Made:
         return Made(row.physical_id, row.attributes)

@@ -7,19 +7,22 @@ the first attempt the name is looked up.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
 
 from mayfly.errors import MayflyError, PlatformError
 from mayfly.services.contract import ServiceError
-from mayfly.services.ports import Operations
 from mayfly.services.stacks.board import Board
+from mayfly.services.stacks.graph import GivenUpError
+from mayfly.services.stacks.lookups import Lookups
 from mayfly.services.stacks.model import Definition, Resource, Role
 from mayfly.services.stacks.planner import Draft, Types, needs_replacement, resolve
-from mayfly.services.stacks.resources.base import Caller, Made
-from mayfly.services.stacks.resources.schema import PropertyError
+from mayfly.services.stacks.resources.base import Caller, Made, Moving, NotMadeError, ResourceType, Restless
+from mayfly.services.stacks.resources.schema import PropertyError, shape, without_effect
+from mayfly.services.stacks.stack_policy import objection
 from mayfly.store.api import StoreClosedError
 
 T = TypeVar("T")
@@ -27,6 +30,7 @@ _log = logging.getLogger(__name__)
 _TRANSIENT = {"TooManyRequestsException", "ThrottlingException", "Throttling", "SlowDown", "ServiceUnavailable"}
 _ATTEMPTS = 5
 _BACKOFF_S = 0.1
+_NOUNS = MappingProxyType({"CREATE": "creation", "UPDATE": "update", "DELETE": "deletion", "IMPORT": "import"})
 
 
 class WorkFailedError(MayflyError):
@@ -34,10 +38,11 @@ class WorkFailedError(MayflyError):
 
 
 class Builder:
-    def __init__(self, board: Board, types: Types, operations: Operations) -> None:
+    def __init__(self, board: Board, types: Types, call: Caller, lookups: Lookups) -> None:
         self._board = board
+        self._lookups = lookups
         self._types = types
-        self._call = Caller(operations, board.operation.context, back=board.operation.phase == "rollback")
+        self._call = call
 
     async def ensure(self, definition: Definition, logical_id: str, draft: Draft) -> bool:
         """Bring a resource to what `definition` says; whether that worked. The row tells the reason if not."""
@@ -47,10 +52,20 @@ class Builder:
             return False
         return True
 
+    async def skip(self, logical_id: str) -> None:
+        """Take a resource for good as it is."""
+        row = self._board.current(logical_id)
+        if row is not None:
+            skipped = msgspec.structs.replace(row, pending=None, status="UPDATE_COMPLETE", reason="")
+            await self._board.save(skipped)
+
     async def _ensure(self, definition: Definition, logical_id: str, draft: Draft) -> None:
         row = self._board.current(logical_id)
         try:
             wanted = resolve(definition, self._board.place, self._types, logical_id, self._board.lookup)
+            known = await self._lookups.plain(self._board.operation.context, wanted)
+            if known is not wanted:
+                wanted = shape(known, self._types[draft.type].schema)
         except (PropertyError, ServiceError) as error:
             await self._fail(
                 row or self._board.fresh(logical_id, draft, {}), "CREATE" if row is None else "UPDATE", error
@@ -59,7 +74,7 @@ class Builder:
         if row is None:
             await self._create(self._board.fresh(logical_id, draft, wanted))
             return
-        if row.status in ("CREATE_IN_PROGRESS", "CREATE_FAILED"):
+        if row.status in ("CREATE_IN_PROGRESS", "CREATE_FAILED", "IMPORT_IN_PROGRESS", "IMPORT_FAILED"):
             await self._create_again(row, draft, wanted)
             return
         if row.pending is not None and row.pending != wanted:
@@ -68,13 +83,35 @@ class Builder:
             name for name in row.properties.keys() | wanted.keys() if row.properties.get(name) != wanted.get(name)
         ]
         row = _arranged(row, draft)
-        if row.type != draft.type or needs_replacement(self._types[draft.type], differing):
+        replacing = row.type != draft.type or needs_replacement(self._types[draft.type], differing)
+        if differing or replacing:
+            await self._permit(row, "Update:Replace" if replacing else "Update:Modify")
+        if replacing:
             await self._replace(row, draft, wanted)
-        elif differing or row.pending is not None:
+        elif differing or row.pending is not None or isinstance(self._types[draft.type], Restless):
             await self._change(row, wanted)
         else:
             # Nothing to do, also where a try before failed without effect.
             await self._board.save(_settled(row), event=False)
+
+    async def permit_deletion(self, row: Resource) -> bool:
+        """Whether the stack's policy lets an update delete a resource; if not, its events say so."""
+        try:
+            await self._permit(row, "Update:Delete")
+        except WorkFailedError:
+            return False
+        return True
+
+    async def _permit(self, row: Resource, action: str) -> None:
+        """`WorkFailedError` if the stack's policy says no."""
+        operation = self._board.operation
+        if (operation.kind, operation.phase) != ("update", "forward"):
+            return
+        policy = operation.policy or self._board.stack.options.get("StackPolicy", "")
+        denied = objection(policy, action, row.logical_id, row.type)
+        if denied is not None:
+            await self._fail(row, "UPDATE", PropertyError(denied))
+            raise WorkFailedError(denied)
 
     async def _create_again(self, row: Resource, draft: Draft, wanted: dict[str, Any]) -> None:
         """Go on with a creation that was interrupted, or that failed in an earlier operation."""
@@ -87,36 +124,53 @@ class Builder:
         await self._create(fresh)
 
     async def _create(self, row: Resource) -> None:
+        verb = "IMPORT" if row.logical_id in self._board.operation.imported else "CREATE"
+        if not row.begun:
+            row = await self._begin(row, verb)
+        kind, target, properties = self._types[row.type], self._board.target(row), row.properties
+        made = await self._attempt(row, verb, lambda: kind.create(self._call, target, properties))
+        await self._board.save(_done(row, _noted(made, kind, properties), f"{verb}_COMPLETE"))
+
+    async def _begin(self, row: Resource, verb: str) -> Resource:
+        """Look whether the name is free, or taken where the thing is to be imported; say that a creation begins."""
         kind = self._types[row.type]
         target, properties = self._board.target(row), row.properties
-        if not row.begun:
-            named = msgspec.structs.replace(row, physical_id="", status="CREATE_IN_PROGRESS", reason="")
-            await self._board.save(named)
-            if await self._attempt(named, "CREATE", lambda: kind.exists(self._call, target, properties)):
-                name = kind.physical_id(target, properties)
-                await self._fail(named, "CREATE", PropertyError(f"{name} already exists"))
-                raise WorkFailedError
-            row = msgspec.structs.replace(
-                named,
-                physical_id=kind.physical_id(target, properties),
-                begun=True,
-                reason="Resource creation Initiated",
-            )
-            await self._board.save(row)
-        made = await self._attempt(row, "CREATE", lambda: kind.create(self._call, target, properties))
-        await self._board.save(_done(row, made, "CREATE_COMPLETE"))
+        named = msgspec.structs.replace(row, physical_id="", status=f"{verb}_IN_PROGRESS", reason="")
+        await self._board.save(named)
+        name = kind.physical_id(target, properties)
+        found = await self._attempt(named, verb, lambda: kind.exists(self._call, target, properties))
+        if found != (verb == "IMPORT"):
+            wrong = "already exists" if found else "does not exist, so it cannot be imported"
+            await self._fail(named, verb, PropertyError(f"{name} {wrong}"))
+            raise WorkFailedError
+        begun = "Resource import started." if verb == "IMPORT" else "Resource creation Initiated"
+        await self._board.save(msgspec.structs.replace(named, physical_id=name, begun=True, reason=begun))
+        return self._board.now_of(named)
 
     async def _change(self, row: Resource, wanted: dict[str, Any], *, revert: bool = False) -> Resource:
         """Apply `wanted`; with `revert`, take a change back that may or may not have been applied."""
-        kind, target, made = self._types[row.type], self._board.target(row), self._board.made(row)
         before = row.pending if revert and row.pending is not None else row.properties
-        if not revert:
+        again = (row.status, row.pending) == ("UPDATE_IN_PROGRESS", wanted)  # a restart, which does not begin it anew
+        if not revert and not again:
             row = msgspec.structs.replace(row, pending=wanted, status="UPDATE_IN_PROGRESS", reason="")
             await self._board.save(row)
+            row = self._board.now_of(row)
+        kind, target, made = self._types[row.type], self._board.target(row), self._board.made(row)
         result = await self._attempt(row, "UPDATE", lambda: kind.update(self._call, target, made, before, wanted))
-        row = msgspec.structs.replace(_done(row, result, "UPDATE_COMPLETE"), properties=wanted, pending=None)
-        await self._board.save(row)
-        return row
+        done = _done(row, _noted(result, kind, wanted), "UPDATE_COMPLETE")
+        changed = msgspec.structs.replace(done, properties=wanted, pending=None)
+        if isinstance(kind, Moving) and result.physical_id != made.physical_id:
+            await self._move(row, changed)
+            return self._board.current(row.logical_id) or changed
+        await self._board.save(changed)
+        return changed
+
+    async def _move(self, row: Resource, changed: Resource) -> None:
+        """What an update made under another name is a new resource; the old one goes at the end of the operation."""
+        number = max(other.generation for other in self._board.generations(row.logical_id)) + 1
+        replaced: Role = "replaced"
+        old = msgspec.structs.replace(_settled(row), role=replaced, pending=None, status="UPDATE_COMPLETE")
+        await self._board.save(old, event=False, then=msgspec.structs.replace(changed, generation=number))
 
     async def _replace(self, row: Resource, draft: Draft, wanted: dict[str, Any]) -> None:
         """Make the next generation beside the old one, which is deleted at the end of the operation."""
@@ -148,9 +202,10 @@ class Builder:
         if not row.begun:
             await self._board.forget(row, "DELETE_COMPLETE")
             return True
+        if row.status != "DELETE_IN_PROGRESS":  # a restart does not begin it anew
+            await self._board.save(msgspec.structs.replace(row, status="DELETE_IN_PROGRESS", reason=""))
+            row = self._board.now_of(row)
         kind, target, made = self._types[row.type], self._board.target(row), self._board.made(row)
-        row = msgspec.structs.replace(row, status="DELETE_IN_PROGRESS", reason="")
-        await self._board.save(row)
         properties = row.properties
         try:
             await self._attempt(row, "DELETE", lambda: kind.delete(self._call, target, made, properties))
@@ -167,6 +222,9 @@ class Builder:
                 return await act()
             except StoreClosedError:
                 raise  # the server is going down: the next start goes on from here
+            except GivenUpError as error:
+                await self._fail(row, verb, PropertyError(f"Resource {_NOUNS[verb]} cancelled"))
+                raise WorkFailedError from error
             except (ServiceError, PlatformError) as error:
                 transient = error.code in _TRANSIENT if isinstance(error, ServiceError) else True
                 if not transient or attempt == _ATTEMPTS:
@@ -183,6 +241,8 @@ class Builder:
             attempt += 1
 
     async def _fail(self, row: Resource, verb: str, error: Exception) -> None:
+        if isinstance(error, NotMadeError) and error.physical_id:
+            row = msgspec.structs.replace(row, physical_id=error.physical_id)
         await self._board.save(msgspec.structs.replace(row, status=f"{verb}_FAILED", reason=_reason(error)))
 
 
@@ -200,13 +260,24 @@ def _settled(row: Resource) -> Resource:
     return msgspec.structs.replace(row, status="UPDATE_COMPLETE", reason="") if row.status == "UPDATE_FAILED" else row
 
 
+def _noted(made: Made, kind: ResourceType, properties: Mapping[str, Any]) -> Made:
+    """With a note of the properties that have no effect here, if there is none of its own."""
+    silent = without_effect(properties, kind.schema)
+    if made.note or not silent:
+        return made
+    told = "; ".join(f"{path} ({why.rstrip('.')})" for path, why in sorted(silent.items()))
+    return made._replace(note=f"Without effect here: {told}.")
+
+
 def _done(row: Resource, made: Made, status: str) -> Resource:
     return msgspec.structs.replace(
-        row, physical_id=made.physical_id, attributes=dict(made.attributes), status=status, reason=""
+        row, physical_id=made.physical_id, attributes=dict(made.attributes), status=status, reason=made.note
     )
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, NotMadeError):
+        return error.message
     if isinstance(error, ServiceError):
         return f'Resource handler returned message: "{error.message}" (HandlerErrorCode: {error.code})'
     if isinstance(error, PropertyError | PlatformError):

@@ -29,6 +29,18 @@ async def body_of(source: CodeSource, context: RequestContext, params: Mapping[s
     return None if url is None else await _read(source, *location(url, context.endpoint))
 
 
+async def text_at(source: CodeSource, url: str, endpoint: str) -> str:
+    """The text of the object that a URL names; `ServiceError` ValidationError, its message without "S3 error: "."""
+    try:
+        bucket, key, version = location(url, endpoint)
+        return await _read(source, bucket, key, version)
+    except ServiceError as error:
+        cause = error.__cause__
+        if isinstance(cause, ServiceError) and cause.code == "NoSuchBucket":
+            raise validation(f"S3 bucket [{bucket}] does not exist.") from error
+        raise validation(error.message.removeprefix("S3 error: ")) from error
+
+
 def location(url: str, endpoint: str) -> tuple[str, str, str | None]:
     """Bucket, key and version that a URL of an object names, path-style or with the bucket in the host."""
     parts = urlsplit(url)

@@ -1,31 +1,28 @@
 """From a request to a definition: everything that can be refused is refused here, before anything is made."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+import msgspec
+
 from mayfly.services.contract import RequestContext
-from mayfly.services.ports import CodeSource
-from mayfly.services.stacks.faults import unsupported, validation
+from mayfly.services.ports import CodeSource, Operations
+from mayfly.services.stacks import exports, inert
+from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.fetch import body_of
+from mayfly.services.stacks.lookups import Lookups
+from mayfly.services.stacks.macros import Macros
+from mayfly.services.stacks.macros import Template as Seen
 from mayfly.services.stacks.model import Definition
-from mayfly.services.stacks.planner import Draft, Place, Types, check, draft
+from mayfly.services.stacks.planner import Draft, Place, Types, check, check_made, draft, judge, outside_keys, pseudo
 from mayfly.services.stacks.template import capabilities, document, parameters, source
+from mayfly.services.stacks.template.extensions import with_policies
 from mayfly.services.stacks.template.patterns import check_patterns
 from mayfly.services.stacks.template.sam import SamTransform
-
-_REASONS = {
-    "NotificationARNs": "stacks do not publish to topics",
-    "ResourceTypes": "the types that a template may use cannot be narrowed",
-    "ResourcesToImport": "resources cannot be imported",
-    "RoleARN": "stacks act in the name of who asks for them",
-    "RollbackConfiguration": "there are no rollback triggers",
-    "RetainExceptOnCreate": "write DeletionPolicy: RetainExceptOnCreate in the template",
-    "StackPolicyBody": "stack policies are not held",
-    "StackPolicyURL": "stack policies are not held",
-    "StackPolicyDuringUpdateBody": "stack policies are not held",
-    "StackPolicyDuringUpdateURL": "stack policies are not held",
-}
+from mayfly.services.stacks.template.transforms import declared_names
+from mayfly.store.api import Reader, Store
 
 
 class Prepared(NamedTuple):
@@ -36,10 +33,22 @@ class Prepared(NamedTuple):
 class Intake:
     """Reads templates; needs a thread for SAM, so it is closed once."""
 
-    def __init__(self, code_source: CodeSource, types: Types) -> None:
+    def __init__(
+        self,
+        store: Store,
+        operations: Operations,
+        code_source: CodeSource,
+        types: Types,
+        accepted: frozenset[str] = frozenset(),
+    ) -> None:
+        """`accepted`: what any stack may have inert."""
+        self._store = store
         self._code_source = code_source
+        self._accepted = accepted
         self._types = types
         self._sam = SamTransform()
+        self._macros = Macros(store, operations, code_source, self._sam)
+        self._lookups = Lookups(operations)
 
     def close(self) -> None:
         self._sam.close()
@@ -57,33 +66,56 @@ class Intake:
 
         `previous`: what the stack has now, for `UsePrevious…`. `reviewed`: it will be looked at in a change set first.
         """
-        refuse_unsupported(params)
         body = await self._body(context, params, previous)
         raw = await self.read(body)
         declared = document.parse({"Resources": {"X": {"Type": "X"}}, "Parameters": raw.get("Parameters")}).parameters
         bound = parameters.bind(declared, _given(params.get("Parameters", ()), previous))
         await check_patterns(declared, bound)
-        names = document.transforms(raw)
+        names = declared_names(raw)
         given = tuple(params.get("Capabilities", ()))
         capabilities.check(document.EMPTY, given, expands=bool(names) and not reviewed)
+        stored = await self._lookups.stored(context, declared, bound)
+        seen = Seen({**bound, **stored}, pseudo(place))
         if names:
-            raw = await self._sam.apply(raw, bound, place.region)
-        template = document.parse(raw)
-        check(template, self._types)
-        # The macro may add parameters of its own, all with defaults.
-        bound = parameters.bind(template.parameters, {name: joined(value) for name, value in bound.items()})
-        capabilities.check(template, given, expands=False)
+            raw = await self._macros.carried_out(context, raw, seen)
+        template = document.parse(with_policies(raw, seen.values, seen.pseudo))
         tags = previous.tags if previous is not None and "Tags" not in params else _tags(params.get("Tags", ()))
-        definition = Definition(template, bound, tags, given, body, tuple(names))
+        accepted = self._accepted | inert.words(tags.get(inert.TAG, ""))
+        check(template, self._types, accepted)
+        _check_allowed(template, params.get("ResourceTypes"))
+        # Macros may add parameters of their own, all with defaults.
+        bound = parameters.bind(template.parameters, {name: joined(value) for name, value in bound.items()})
+        if template.parameters != declared:
+            stored = await self._lookups.stored(context, template.parameters, bound)
+        capabilities.check(template, given, expands=False)
+        heard = previous.notifications if previous is not None else ()
+        heard = tuple(params.get("NotificationARNs", heard))
+        definition = Definition(template, bound, tags, given, body, tuple(names), stored, notifications=heard)
+        judge(definition, place)
+        check_made(definition, place, self._types, accepted)
+        definition = await self._with_outside(context, definition, place)
         return Prepared(definition, draft(definition, place, self._types))
 
+    async def _with_outside(self, context: RequestContext, definition: Definition, place: Place) -> Definition:
+        """The definition with what other stacks give it; `ServiceError` ValidationError if they do not."""
+        keys = outside_keys(definition, place)
+
+        def read(reader: Reader) -> dict[str, Any]:
+            exports.check(reader, place, definition)
+            return exports.given(reader, context, place, keys)
+
+        if not keys and not any(output.export is not None for output in definition.template.outputs.values()):
+            return definition
+        return msgspec.structs.replace(definition, outside=await self._store.read(read))
+
     async def read(self, body: str) -> dict[str, Any]:
-        """The raw template in `body`, its macros known; `ServiceError` ValidationError."""
-        raw = await asyncio.to_thread(source.load, body)
-        for name in document.transforms(raw):
-            if name != document.SAM_TRANSFORM:
-                raise validation(f"Transform {name} is not supported; Mayfly carries out {document.SAM_TRANSFORM}.")
-        return raw
+        """The raw template in `body`; `ServiceError` ValidationError."""
+        return await asyncio.to_thread(self._load, body)
+
+    def _load(self, body: str) -> dict[str, Any]:
+        """In a thread, where the first template has the types imported, too."""
+        len(self._types)
+        return source.load(body)
 
     async def text(self, context: RequestContext, params: Mapping[str, Any]) -> str:
         """The text that a request brings along; `ServiceError` ValidationError if it brings none."""
@@ -102,11 +134,13 @@ class Intake:
         return previous.body
 
 
-def refuse_unsupported(params: Mapping[str, Any]) -> None:
-    """`ServiceError` for what would not be honoured; empty values ask for nothing."""
-    for name, reason in _REASONS.items():
-        if params.get(name):
-            raise unsupported(name, reason)
+def _check_allowed(template: document.Template, allowed: Sequence[str] | None) -> None:
+    """Refuse types that the caller narrowed the template to do without."""
+    if allowed is None:
+        return
+    used = sorted({resource.type for resource in template.resources.values()})
+    if wrong := [kind for kind in used if not any(fnmatchcase(kind, pattern) for pattern in allowed)]:
+        raise validation(f"Template contains resource types that ResourceTypes does not list: [{', '.join(wrong)}]")
 
 
 def joined(value: str | list[str]) -> str:

@@ -9,9 +9,12 @@ from mayfly.services.stacks.template.document import EMPTY, Template
 
 # What becomes of a row that is not the current one any more.
 Role = Literal["current", "replaced", "removed", "discarded"]
-# "forward": towards the new definition; "rollback": back to the last good one; "cleanup": what neither needs is
-# deleted; "delete": everything is.
-Phase = Literal["forward", "rollback", "cleanup", "delete"]
+# "forward": towards the new definition; "watch": it is there, and alarms may still say no; "rollback": back to the last
+# good one; "cleanup": what neither needs is deleted; "delete": everything is.
+Phase = Literal["forward", "watch", "rollback", "cleanup", "delete"]
+
+
+ATTEMPTED = "TemplateBody"  # among a stack's options: the template of a creation that failed
 
 
 class Definition(msgspec.Struct, frozen=True):
@@ -23,12 +26,19 @@ class Definition(msgspec.Struct, frozen=True):
     capabilities: tuple[str, ...] = ()
     body: str = ""  # as the caller wrote it
     transforms: tuple[str, ...] = ()
+    stored: dict[str, str | list[str]] = {}  # what parameters found in the parameter store, under their names
+    outside: dict[str, Any] = {}  # what other stacks gave, see `template.outside`
+    notifications: tuple[str, ...] = ()  # topics
+
+    def values(self) -> dict[str, str | list[str]]:
+        """What the parameters stand for in expressions."""
+        return {**self.parameters, **self.stored}
 
 
 class Operation(msgspec.Struct, frozen=True):
     """What is being done to a stack; on the disk until it is over, so that a restart goes on with it."""
 
-    kind: Literal["create", "update", "delete"]
+    kind: Literal["create", "update", "delete", "import"]
     phase: Phase
     context: RequestContext  # in whose name
     definition: Definition = Definition()
@@ -37,6 +47,14 @@ class Operation(msgspec.Struct, frozen=True):
     token: str = ""  # ClientRequestToken
     deadline: float | None = None  # Unix seconds
     cancelled: bool = False  # an update that is to be given up
+    held: bool = False  # an update of a nested stack: what it replaced stays until the stack around it is done
+    before: Definition | None = None  # of such an update that is through: what a rollback goes back to
+    skip: tuple[str, ...] = ()  # logical ids that a rollback takes for good as they are
+    force: bool = False  # a deletion that leaves behind what cannot be deleted
+    spare_none: bool = False  # of what was made in vain, nothing is retained
+    imported: tuple[str, ...] = ()  # logical ids of what exists already and is taken over
+    policy: str = ""  # the stack policy that holds for this update instead of the stack's
+    watched_until: float = 0.0  # Unix seconds: how long alarms are looked at in the phase "watch"
 
 
 class Stack(msgspec.Struct, frozen=True):

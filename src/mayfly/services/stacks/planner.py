@@ -4,18 +4,27 @@ Resources appear here as *drafts*: properties evaluated as far as they can be be
 for what other resources will answer. Two drafts are equal if the resource would be the same.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mayfly.ids import PARTITION
+from mayfly.services.stacks import inert
 from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.model import Definition
-from mayfly.services.stacks.resources.base import UPDATE_POLICY, ResourceType
-from mayfly.services.stacks.resources.schema import PropertyError, shape
+from mayfly.services.stacks.resources.base import CREATION_POLICY, UPDATE_POLICY, ResourceType
+from mayfly.services.stacks.resources.schema import PropertyError, Scalar, shape
+from mayfly.services.stacks.resources.stack_tags import with_stack_tags
+from mayfly.services.stacks.template.conditions import check_rules
 from mayfly.services.stacks.template.document import Resource, Template
-from mayfly.services.stacks.template.intrinsics import Lookup, Scope, is_unknown, placeholder
-from mayfly.services.stacks.template.references import check_references
+from mayfly.services.stacks.template.dynamic import references
+from mayfly.services.stacks.template.intrinsics import EXTENSIONS, Lookup, Outside, Scope
+from mayfly.services.stacks.template.marks import is_unknown, opaque, placeholder
+from mayfly.services.stacks.template.outside import IMPORT, STACK_OUTPUT
+from mayfly.services.stacks.template.references import check_references, template_values, uses
 
+_EXPORT_NAME = re.compile(r"[A-Za-z0-9:-]{1,255}")
 Types = Mapping[str, ResourceType]
 
 
@@ -42,50 +51,94 @@ class Change(NamedTuple):
     type: str
     replacement: str = ""  # "True" | "False" | "Conditional", for Modify
     properties: tuple[str, ...] = ()  # that differ
+    prediction: Mapping[str, Any] = MappingProxyType({})  # what a change set says about it, see `predictions`
 
 
-def scope(definition: Definition, place: Place, lookup: Lookup = placeholder) -> Scope:
-    """What the expressions of `definition` see."""
-    pseudo = {
+def pseudo(place: Place, notifications: Sequence[str] = ()) -> dict[str, Any]:
+    """The values of the pseudo parameters."""
+    return {
         "AWS::AccountId": place.account,
-        "AWS::NotificationARNs": [],
+        "AWS::NotificationARNs": list(notifications),
         "AWS::Partition": PARTITION,
         "AWS::Region": place.region,
         "AWS::StackId": place.stack_id,
         "AWS::StackName": place.stack_name,
         "AWS::URLSuffix": "amazonaws.com",
     }
+
+
+def scope(definition: Definition, place: Place, lookup: Lookup = placeholder, beyond: Outside | None = None) -> Scope:
+    """What the expressions of `definition` see."""
     template = definition.template
-    return Scope(definition.parameters, pseudo, template.mappings, template.conditions, lookup)
+    return Scope(
+        definition.values(),
+        pseudo(place, definition.notifications),
+        template.mappings,
+        template.conditions,
+        lookup,
+        beyond=beyond or definition.outside.get,
+        extended=EXTENSIONS in definition.transforms,
+    )
 
 
-# Where the transform ran, none of these is left. They are named, so that a misspelt type is not taken for a lack of it.
-_EXPANDED_BY_SAM = frozenset(
-    f"AWS::Serverless::{name}" for name in ("Api", "Function", "HttpApi", "LayerVersion", "SimpleTable", "StateMachine")
-)
+def check(template: Template, types: Types, accepted: Collection[str] = (), *, lenient: bool = False) -> None:
+    """Refuse what is wrong whatever the parameters are: types, then references. `ServiceError` ValidationError.
 
-
-def check(template: Template, types: Types) -> None:
-    """Refuse what is wrong whatever the parameters are: types, then references. `ServiceError` ValidationError."""
-    unknown = sorted({resource.type for resource in template.resources.values()} - set(types))
-    if unknown:
-        sam = not _EXPANDED_BY_SAM.isdisjoint(unknown)
-        cure = (
-            "Types of SAM want the line 'Transform: AWS::Serverless-2016-10-31' in the template."
-            if sam
-            else "The page reference/resource-types of Mayfly's documentation lists those that it has."
-        )
-        raise validation(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]. {cure}")
+    `accepted` and `lenient`: which types may be inert (`inert`). Types of AWS's that stand under a condition are looked
+    at once that is decided (`check_made`).
+    """
+    unknown = {
+        resource.type
+        for resource in template.resources.values()
+        if resource.type not in types and (resource.condition is None or inert.reason(resource.type) is None)
+    }
+    inert.refuse(unknown, accepted, lenient=lenient)
     for name, resource in template.resources.items():
-        if resource.update_policy and UPDATE_POLICY not in types[resource.type].schema.members:
+        schema = types[resource.type].schema
+        if resource.update_policy and UPDATE_POLICY not in schema.members and not schema.open:
             raise validation(
                 f"Template format error: Mayfly does not support an UpdatePolicy of {resource.type} (resource {name})"
             )
-        if UPDATE_POLICY in resource.properties:
-            raise validation(f"Template format error: {UPDATE_POLICY} is no property (resource {name})")
-    if exported := [name for name, output in template.outputs.items() if output.export is not None]:
-        raise validation(f"Template format error: Mayfly does not support Export yet (outputs {', '.join(exported)})")
-    check_references(template, {name: types[resource.type].attributes for name, resource in template.resources.items()})
+        if resource.creation_policy and CREATION_POLICY not in schema.members and not schema.open:
+            raise validation(f"CreationPolicy is not supported for resource type {resource.type} (resource {name})")
+        for policy in (UPDATE_POLICY, CREATION_POLICY):
+            if policy in resource.properties:
+                raise validation(f"Template format error: {policy} is no property (resource {name})")
+    check_references(template, {name: _Gettable(types[item.type]) for name, item in template.resources.items()})
+
+
+class _Gettable(Container[str]):
+    """What Fn::GetAtt knows of a type: its attributes, and like AWS, properties that are plain values."""
+
+    def __init__(self, kind: ResourceType) -> None:
+        self._kind = kind
+
+    def __contains__(self, name: object) -> bool:
+        if name in self._kind.attributes:
+            return True
+        return isinstance(name, str) and isinstance(self._kind.schema.members.get(name), Scalar)
+
+
+def check_made(definition: Definition, place: Place, types: Types, accepted: Collection[str]) -> None:
+    """Refuse types that Mayfly has not where their conditions hold; `ServiceError` ValidationError."""
+    seen = scope(definition, place)
+    unknown = {
+        resource.type
+        for resource in definition.template.resources.values()
+        if resource.type not in types and resource.condition is not None and seen.holds(resource.condition)
+    }
+    inert.refuse(unknown, accepted)
+
+
+def judge(definition: Definition, place: Place) -> None:
+    """Refuse conditions that cannot be decided and parameters that break a rule; `ServiceError` ValidationError."""
+    template, values = definition.template, definition.values()
+    seen = scope(definition, place)
+    for condition in template.conditions:  # also those that nothing asks for
+        seen.holds(condition)
+    if template.rules:
+        types = {name: (str(item.get("Type")), values[name]) for name, item in template.parameters.items()}
+        check_rules(template.rules, seen.evaluate, seen.holds, types)
 
 
 def draft(definition: Definition, place: Place, types: Types) -> dict[str, Draft]:
@@ -115,15 +168,16 @@ def _draft(definition: Definition, place: Place, types: Types, name: str, names:
         shaped = shape(properties, types[resource.type].schema)
     except PropertyError as error:
         raise validation(f"Properties validation failed for resource {name} with message: {error}") from error
+    shaped = with_stack_tags(shaped, types[resource.type], definition.tags)
+    references(shaped)  # those that make no sense
     depends_on = frozenset(used | (set(resource.depends_on) & set(names)))
     return Draft(resource.type, shaped, depends_on, resource.deletion_policy, resource.replace_policy)
 
 
 def _written(resource: Resource) -> dict[str, Any]:
-    """The properties of a resource as the template has them, with its update policy."""
-    if not resource.update_policy:
-        return resource.properties
-    return {**resource.properties, UPDATE_POLICY: resource.update_policy}
+    """The properties of a resource as the template has them, with its policies."""
+    policies = {UPDATE_POLICY: resource.update_policy, CREATION_POLICY: resource.creation_policy}
+    return {**resource.properties, **{name: policy for name, policy in policies.items() if policy}}
 
 
 def _recorder(names: Collection[str], block: str) -> tuple[set[str], Lookup]:
@@ -158,6 +212,55 @@ def outputs(definition: Definition, place: Place, lookup: Lookup) -> dict[str, s
             raise validation(f"Template format error: Output {name} is malformed. The Value field of every Outputs "
                              "member must evaluate to a String.")  # fmt: skip
         found[name] = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    return found
+
+
+def told(definition: Definition, place: Place) -> tuple[Any, ...]:
+    """What a stack tells of itself beside its resources, as far as it is known before anything is made: two definitions
+    that differ in nothing else differ in this."""
+    template = definition.template
+    shown = {name: (output.description, output.condition) for name, output in template.outputs.items()}
+    values = outputs(definition, place, placeholder)
+    return values, exports(definition, place), shown, definition.tags, definition.notifications
+
+
+def exports(definition: Definition, place: Place) -> dict[str, str]:
+    """The names under which outputs are exported, by the keys of the outputs; `ServiceError` ValidationError."""
+    exporting = {name: item for name, item in definition.template.outputs.items() if item.export is not None}
+    if not exporting:
+        return {}
+    seen = scope(definition, place)
+    found: dict[str, str] = {}
+    for key, output in exporting.items():
+        if output.condition is not None and not seen.holds(output.condition):
+            continue
+        name = seen.evaluate(output.export)
+        if not isinstance(name, str) or not _EXPORT_NAME.fullmatch(name):
+            raise validation("Template format error: The Name field of every Export member must be specified and "
+                             "consist only of alphanumeric characters, colons, or hyphens.")  # fmt: skip
+        if name in found.values():
+            raise validation(f"Template format error: Duplicate Export name {name}: outputs have names of their own.")
+        found[key] = name
+    return found
+
+
+def outside_keys(definition: Definition, place: Place) -> set[str]:
+    """What a definition takes from outside of its stack (`template.outside`); `ServiceError` ValidationError."""
+    template = definition.template
+    found: set[str] = set()
+    if not uses(template_values(template), (IMPORT, STACK_OUTPUT)):
+        return found
+
+    def noted(key: str) -> str:
+        found.add(key)
+        return opaque("outside", key)
+
+    deciding = scope(definition, place, beyond=noted)
+    values = [(resource.condition, _written(resource)) for resource in template.resources.values()]
+    values += [(output.condition, output.value) for output in template.outputs.values()]
+    for condition, value in values:
+        if condition is None or deciding.holds(condition):
+            scope(definition, place, beyond=noted).evaluate(value)
     return found
 
 
@@ -242,5 +345,5 @@ def resolve(
     """The final properties of a resource whose dependencies exist; `PropertyError`, `ServiceError`."""
     resource = definition.template.resources[name]
     properties = scope(definition, place, lookup).evaluate(_written(resource))
-    shaped: dict[str, Any] = shape(properties, types[resource.type].schema)
-    return shaped
+    kind = types[resource.type]
+    return with_stack_tags(shape(properties, kind.schema), kind, definition.tags)

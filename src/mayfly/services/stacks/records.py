@@ -8,21 +8,25 @@ import msgspec
 from mayfly.ids import request_id
 from mayfly.services.contract import RequestContext
 from mayfly.services.stacks import statements
+from mayfly.services.stacks.exports import follow
 from mayfly.services.stacks.faults import no_such_stack
 from mayfly.services.stacks.model import Definition, Event, Operation, Resource, Stack
 from mayfly.services.stacks.template.parameters import MASK, hidden, text_of
 from mayfly.store.api import Reader, Row, Tx
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
+# Made here, once: msgspec must not learn a type in two of the store's threads at a time, which ends the process.
+_definition = msgspec.json.Decoder(Definition).decode
+_operation = msgspec.json.Decoder(Operation).decode
 
 
 def stack_of_row(row: Row) -> Stack:
     values = dict(zip(Stack.__struct_fields__, row, strict=True))
-    values["definition"] = msgspec.json.decode(values["definition"], type=Definition)
+    values["definition"] = _definition(values["definition"])
     values["outputs"] = msgspec.json.decode(values["outputs"])
     values["options"] = msgspec.json.decode(values["options"])
     if values["operation"] is not None:
-        values["operation"] = msgspec.json.decode(values["operation"], type=Operation)
+        values["operation"] = _operation(values["operation"])
     return Stack(**values)
 
 
@@ -56,15 +60,20 @@ def _values(stack: Stack) -> dict[str, Any]:
 
 def insert_stack(tx: Tx, stack: Stack) -> bool:
     """Add a stack; False if its name is taken by a living one."""
-    return tx.run(statements.STACK_INSERT, _values(stack)) > 0
+    added = tx.run(statements.STACK_INSERT, _values(stack)) > 0
+    if added:
+        follow(tx, stack)
+    return added
 
 
 def save_stack(tx: Tx, stack: Stack) -> None:
+    """Make a stack's row durable; `ServiceError` ValidationError where other stacks' imports or exports forbid it."""
     live_name = None if stack.status == "DELETE_COMPLETE" else stack.name
     values = _values(stack) | {"live_name": live_name}
     for fixed in ("account", "region", "name", "created_at"):
         del values[fixed]
     tx.run(statements.STACK_SAVE, values)
+    follow(tx, stack)
 
 
 def resources_of(reader: Reader, stack_id: str) -> list[Resource]:
@@ -106,26 +115,27 @@ def secrets_of(definition: Definition) -> set[str]:
     found: set[str] = set()
     for name, declared in definition.template.parameters.items():
         if hidden(declared):
-            value = definition.parameters.get(name, "")
-            found |= {value} if isinstance(value, str) else set(value)
+            for values in (definition.parameters, definition.stored):
+                value = values.get(name, "")
+                found |= {value} if isinstance(value, str) else set(value)
     return found - {""}
 
 
-def stack_event(tx: Tx, stack: Stack, at: float) -> None:
+def stack_event(tx: Tx, stack: Stack, at: float) -> Event:
     """Record where the stack as a whole stands."""
     token = stack.operation.token if stack.operation else ""
-    _add(
+    return _add(
         tx,
         Event(stack.id, 0, request_id(), stack.name, stack.id, STACK_TYPE, stack.status, stack.reason, "", token, at),
     )
 
 
-def resource_event(tx: Tx, resource: Resource, token: str, at: float, secrets: Collection[str] = ()) -> None:
+def resource_event(tx: Tx, resource: Resource, token: str, at: float, secrets: Collection[str] = ()) -> Event:
     """Record where one resource stands; `secrets` are masked in the properties that the event shows."""
     properties = resource.properties if resource.pending is None else resource.pending
     shown = msgspec.json.encode(masked(_without_variables(resource.type, properties), secrets)).decode()
     name = f"{resource.logical_id}-{resource.status}-{request_id()}"
-    _add(
+    return _add(
         tx,
         Event(
             resource.stack_id, 0, name, resource.logical_id, resource.physical_id, resource.type, resource.status,
@@ -158,10 +168,11 @@ def masked(value: Any, secrets: Collection[str]) -> Any:
     return MASK if text_of(value) in secrets else value
 
 
-def _add(tx: Tx, event: Event) -> None:
+def _add(tx: Tx, event: Event) -> Event:
     tx.run(
         statements.EVENT_INSERT, {name: getattr(event, name) for name in event.__struct_fields__ if name != "number"}
     )
+    return event
 
 
 def events_before(reader: Reader, stack_id: str, before: int, limit: int) -> list[Event]:

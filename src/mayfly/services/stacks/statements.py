@@ -25,7 +25,6 @@ UPDATE stacks_stacks
 SET live_name = :live_name, status = :status, reason = :reason, updated_at = :updated_at, deleted_at = :deleted_at,
     definition = :definition, outputs = :outputs, options = :options, operation = :operation
 WHERE id = :id"""
-STACK_FORGET = "DELETE FROM stacks_stacks WHERE id = :id"
 # What a restart has to go on with.
 STACKS_UNFINISHED = "SELECT id FROM stacks_stacks WHERE operation IS NOT NULL ORDER BY id"
 
@@ -50,6 +49,13 @@ WHERE stack_id = :stack_id AND logical_id = :logical_id AND generation = :genera
 STACK_OF_PHYSICAL_ID = """
 SELECT stack_id FROM stacks_resources WHERE physical_id = :physical_id ORDER BY updated_at DESC LIMIT 1"""
 
+# What living stacks of a place have of one type, as last applied; oldest first.
+MADE_OF_TYPE = """
+SELECT r.properties FROM stacks_resources r JOIN stacks_stacks s ON s.id = r.stack_id
+WHERE r.type = :type AND r.role = 'current' AND r.status IN ('CREATE_COMPLETE', 'UPDATE_COMPLETE')
+    AND s.account = :account AND s.region = :region AND s.live_name IS NOT NULL
+ORDER BY s.created_at, s.id, r.logical_id"""
+
 # Events.
 EVENT = "stack_id, number, id, logical_id, physical_id, type, status, reason, properties, token, at"
 EVENT_INSERT = f"""
@@ -60,23 +66,25 @@ FROM stacks_events WHERE stack_id = :stack_id"""
 EVENTS_PAGE = f"""
 SELECT {EVENT} FROM stacks_events
 WHERE stack_id = :stack_id AND number < :before ORDER BY number DESC LIMIT :limit"""
-EVENTS_FORGET = "DELETE FROM stacks_events WHERE stack_id = :stack_id"
 
 # Change sets.
 CHANGE_SET = (
-    "id, stack_id, name, status, reason, execution, kind, description, created_at, definition, changes, on_failure"
+    "id, stack_id, name, status, reason, execution, kind, description, created_at, definition, changes, on_failure, "
+    "options"
 )
 CHANGE_SET_INSERT = f"""
 INSERT INTO stacks_change_sets ({CHANGE_SET})
 VALUES (:id, :stack_id, :name, :status, :reason, :execution, :kind, :description, :created_at, :definition, :changes,
-    :on_failure)
+    :on_failure, :options)
 ON CONFLICT (stack_id, name) DO NOTHING"""
 CHANGE_SET_BY_ID = f"SELECT {CHANGE_SET} FROM stacks_change_sets WHERE id = :id"
 CHANGE_SET_BY_NAME = f"SELECT {CHANGE_SET} FROM stacks_change_sets WHERE stack_id = :stack_id AND name = :name"
 CHANGE_SETS_PAGE = f"""
 SELECT {CHANGE_SET} FROM stacks_change_sets
 WHERE stack_id = :stack_id AND name > :after ORDER BY name LIMIT :limit"""
-CHANGE_SETS_OBSOLETE = "DELETE FROM stacks_change_sets WHERE stack_id = :stack_id AND id <> :id"
+CHANGE_SETS_OTHERS_FORGET = "DELETE FROM stacks_change_sets WHERE stack_id = :stack_id AND id <> :id"
+CHANGE_SETS_OBSOLETE = """
+UPDATE stacks_change_sets SET execution = 'OBSOLETE' WHERE stack_id = :stack_id AND execution = 'AVAILABLE'"""
 # A change set that failed can never be executed, so its name is free. The AWS command line names change sets by the
 # second, and two of its deployments fit into one.
 CHANGE_SET_FAILED_FORGET = """
@@ -84,3 +92,68 @@ DELETE FROM stacks_change_sets WHERE stack_id = :stack_id AND name = :name AND s
 CHANGE_SET_EXECUTED = "UPDATE stacks_change_sets SET execution = :execution WHERE id = :id"
 CHANGE_SET_FORGET = "DELETE FROM stacks_change_sets WHERE id = :id"
 CHANGE_SETS_FORGET = "DELETE FROM stacks_change_sets WHERE stack_id = :stack_id"
+
+# Boxes and letters.
+BOX = "id, stack_id, kind, key, opened_at, ends_at, sent"
+BOX_INSERT = f"""
+INSERT INTO stacks_boxes ({BOX}) VALUES (:id, :stack_id, :kind, :key, :opened_at, :ends_at, 0)
+ON CONFLICT (id) DO NOTHING"""
+BOX_BY_ID = f"SELECT {BOX} FROM stacks_boxes WHERE id = :id"
+BOX_SENT = "UPDATE stacks_boxes SET sent = 1 WHERE id = :id"
+BOX_FORGET = "DELETE FROM stacks_boxes WHERE id = :id"
+BOXES_OF = "SELECT id FROM stacks_boxes WHERE stack_id = :stack_id AND (:kind = '' OR kind = :kind)"
+LETTER_PUT = """
+INSERT INTO stacks_letters (box, id, body, at) VALUES (:box, :id, :body, :at)
+ON CONFLICT (box, id) DO NOTHING"""
+LETTERS_OF = "SELECT id, body, at FROM stacks_letters WHERE box = :box ORDER BY at, id"
+LETTERS_FORGET = "DELETE FROM stacks_letters WHERE box = :box"
+
+# Drift.
+DRIFT = "stack_id, logical_id, status, at, detail"
+DRIFT_SAVE = f"""
+INSERT INTO stacks_drifts ({DRIFT}) VALUES (:stack_id, :logical_id, :status, :at, :detail)
+ON CONFLICT (stack_id, logical_id) DO UPDATE
+SET status = excluded.status, at = excluded.at, detail = excluded.detail"""
+DRIFTS_OF = f"SELECT {DRIFT} FROM stacks_drifts WHERE stack_id = :stack_id ORDER BY logical_id"
+DRIFTS_FORGET = "DELETE FROM stacks_drifts WHERE stack_id = :stack_id"
+DETECTION = "id, stack_id, status, reason, drift, drifted, at, names, context"
+DETECTION_SAVE = f"""
+INSERT INTO stacks_detections ({DETECTION})
+VALUES (:id, :stack_id, :status, :reason, :drift, :drifted, :at, :names, :context)
+ON CONFLICT (id) DO UPDATE
+SET status = excluded.status, reason = excluded.reason, drift = excluded.drift, drifted = excluded.drifted"""
+DETECTION_BY_ID = f"SELECT {DETECTION} FROM stacks_detections WHERE id = :id"
+DETECTIONS_UNFINISHED = f"SELECT {DETECTION} FROM stacks_detections WHERE status = 'DETECTION_IN_PROGRESS'"
+DETECTION_OF_STACK = "SELECT id FROM stacks_detections WHERE stack_id = :stack_id AND status = 'DETECTION_IN_PROGRESS'"
+DETECTIONS_FORGET = "DELETE FROM stacks_detections WHERE stack_id = :stack_id"
+
+# Exports and imports.
+OUTPUTS_BY_NAME = """
+SELECT outputs FROM stacks_stacks WHERE account = :account AND region = :region AND live_name = :name"""
+EXPORTS_OF_STACK = "SELECT name, value FROM stacks_exports WHERE stack_id = :stack_id"
+EXPORT_BY_NAME = """
+SELECT e.value, e.stack_id, s.name FROM stacks_exports e JOIN stacks_stacks s ON s.id = e.stack_id
+WHERE e.account = :account AND e.region = :region AND e.name = :name"""
+EXPORTS_PAGE = """
+SELECT name, stack_id, value FROM stacks_exports
+WHERE account = :account AND region = :region AND name > :after ORDER BY name LIMIT :limit"""
+EXPORT_SAVE = """
+INSERT INTO stacks_exports (account, region, name, stack_id, value)
+VALUES (:account, :region, :name, :stack_id, :value)
+ON CONFLICT (account, region, name) DO UPDATE SET value = excluded.value, stack_id = excluded.stack_id"""
+EXPORT_FORGET = "DELETE FROM stacks_exports WHERE stack_id = :stack_id AND name = :name"
+IMPORTS_OF_STACK = "SELECT name FROM stacks_imports WHERE stack_id = :stack_id"
+IMPORTERS_PAGE = """
+SELECT s.name, s.id FROM stacks_imports i JOIN stacks_stacks s ON s.id = i.stack_id
+WHERE i.account = :account AND i.region = :region AND i.name = :name AND (s.name > :after_name OR
+    (s.name = :after_name AND s.id > :after_id))
+ORDER BY s.name, s.id LIMIT :limit"""
+IMPORT_SAVE = """
+INSERT INTO stacks_imports (account, region, name, stack_id) VALUES (:account, :region, :name, :stack_id)
+ON CONFLICT (account, region, name, stack_id) DO NOTHING"""
+IMPORT_FORGET = "DELETE FROM stacks_imports WHERE stack_id = :stack_id AND name = :name"
+MADE_BY_NAME = """
+SELECT resources.stack_id, resources.logical_id FROM stacks_resources AS resources
+JOIN stacks_stacks AS stacks ON stacks.id = resources.stack_id
+WHERE resources.type = :type AND resources.physical_id = :physical_id AND stacks.account = :account
+    AND stacks.region = :region AND resources.begun = 1"""

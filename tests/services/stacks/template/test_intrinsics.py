@@ -7,9 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayfly.services.contract import ServiceError
-from mayfly.services.stacks.template.intrinsics import NUL, Scope, is_unknown
+from mayfly.services.stacks.template.intrinsics import Scope
+from mayfly.services.stacks.template.marks import NUL, has_unknown, is_unknown
+from mayfly.services.stacks.template.outside import import_key, output_key
 
-RESOURCES = {("R", None): "r-1", ("R", "Arn"): "arn:r-1", ("R", "A.B"): "deep"}
+MAP_SHAPE = (
+    "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for "
+    "return value"
+)
+RESOURCES = {("Unmade", None): f"{NUL}Unmade{NUL}", ("R", None): "r-1", ("R", "Arn"): "arn:r-1", ("R", "A.B"): "deep"}
 PSEUDO = {"AWS::Region": "us-east-1", "AWS::StackName": "s"}
 
 
@@ -20,6 +26,8 @@ def scope(conditions: Any = None, **parameters: Any) -> Scope:
         {"M": {"k": {"a": "found", "l": ["x", "y"]}}},
         conditions or {},
         lambda name, attribute: RESOURCES[name, attribute],
+        beyond={import_key("p-x"): "imported", output_key("us-east-1", "other", "Url"): "url"}.get,
+        extended=True,
     )
 
 
@@ -42,7 +50,19 @@ def scope(conditions: Any = None, **parameters: Any) -> Scope:
         ({"Fn::FindInMap": ["M", "k", "a"]}, "found"),
         ({"Fn::FindInMap": ["M", {"Ref": "Key"}, "l"]}, ["x", "y"]),
         ({"Fn::Base64": {"Ref": "P"}}, "cA=="),
-        ({"Fn::GetAZs": ""}, ["us-east-1a"]),
+        ({"Fn::GetAZs": ""}, ["us-east-1a", "us-east-1b", "us-east-1c"]),
+        ({"Fn::GetAZs": "eu-west-1"}, []),
+        ({"Fn::Equals": ["a", {"Ref": "P"}]}, False),
+        ({"Fn::Join": ["", {"Fn::If": ["No", ["a"], ["b", {"Ref": "AWS::NoValue"}]]}]}, "b"),
+        ({"Fn::Length": {"Ref": "L"}}, 2),
+        ({"Fn::Length": {"Fn::Split": [",", "a,b,c"]}}, 3),
+        ({"Fn::ToJsonString": {"a": {"Ref": "N"}, "b": [1, True]}}, '{"a":"5","b":[1,true]}'),
+        ({"Fn::FindInMap": ["M", "k", "z", {"DefaultValue": {"Ref": "P"}}]}, "p"),
+        ({"Fn::FindInMap": ["M", {"Fn::Join": ["", ["k"]]}, "a", {"DefaultValue": "no"}]}, "found"),
+        ({"Ref": {"Fn::Join": ["", ["R"]]}}, "r-1"),
+        ({"Fn::GetAtt": [{"Fn::Sub": "R"}, "Arn"]}, "arn:r-1"),
+        ({"Fn::ImportValue": {"Fn::Sub": "${P}-x"}}, "imported"),
+        ({"Fn::GetStackOutput": {"StackName": "other", "OutputName": "Url"}}, "url"),
         ({"Fn::Cidr": ["10.0.0.0/16", 2, 8]}, ["10.0.0.0/24", "10.0.1.0/24"]),
         ({"Fn::If": ["Yes", "a", {"Ref": "Missing"}]}, "a"),
         ({"Fn::If": ["No", "a", "b"]}, "b"),
@@ -68,9 +88,29 @@ def test_an_expression_has_its_value(expression: Any, value: Any) -> None:
             "Template error: Mapping named 'X' is not present in the 'Mappings' section of template.",
         ),
         ({"Fn::FindInMap": ["M", "k", "z"]}, "Template error: Unable to get mapping for M::k::z"),
-        ({"Fn::Transform": {}}, "Template error: Mayfly does not support the function Fn::Transform"),
-        ({"Fn::ImportValue": "x"}, "Template error: Mayfly does not support the function Fn::ImportValue"),
-        ({"Fn::If": ["Unknown", 1, 2]}, "Template format error: Unresolved condition dependency Unknown"),
+        ({"Fn::FindInMap": ["M", "k"]}, MAP_SHAPE),
+        ({"Fn::FindInMap": ["M", "k", "a", "b"]}, MAP_SHAPE),
+        ({"Fn::ImportValue": "x"}, "No export named x found."),
+        (
+            {"Fn::ImportValue": {"Ref": "Unmade"}},
+            "Template error: the attribute in Fn::ImportValue must not depend on any resources, imported values, or "
+            "Fn::GetAZs",
+        ),
+        (
+            {"Fn::GetStackOutput": {"StackName": "other", "OutputName": "Gone", "Region": "eu-west-1"}},
+            "Template error: output Gone of stack other in eu-west-1 is not there (Fn::GetStackOutput)",
+        ),
+        ({"Fn::If": ["Unknown", 1, 2]}, "Template error: unresolved condition dependency Unknown in Fn::If"),
+        ({"Fn::Equals": ["a"]}, "Template error: every Fn::Equals object requires a list of 2 string parameters."),
+        (
+            {"Fn::Select": ["x", ["a"]]},
+            "Template error: Fn::Select requires a list argument with two elements: an integer index and a list",
+        ),
+        (
+            {"Fn::Length": "a"},
+            "Template error: every Fn::Length object requires a list, or a function that returns one",
+        ),
+        ({"Ref": 1}, "Template error: every Ref object must have a single String value."),
         ({"Fn::Join": ["", [["a"]]]}, "Template error: Fn::Join can only put together strings, numbers and booleans"),
         (
             {"Fn::Cidr": ["10.0.0.0/30", 9, 8]},
@@ -79,7 +119,7 @@ def test_an_expression_has_its_value(expression: Any, value: Any) -> None:
         (
             {"Fn::GetAtt": "R"},
             "Template error: every Fn::GetAtt object requires two non-empty parameters, "
-            "the resource name and the resource attribute.",
+            "the resource name and the resource attribute",
         ),
     ],
 )
@@ -87,6 +127,26 @@ def test_what_cannot_be_evaluated_says_why(expression: Any, message: str) -> Non
     with pytest.raises(ServiceError) as caught:
         scope().evaluate(expression)
     assert caught.value.message == message
+
+
+@pytest.mark.parametrize("name", ["Fn::Length", "Fn::ToJsonString"])
+def test_functions_of_the_language_extensions_need_their_transform(name: str) -> None:
+    with pytest.raises(ServiceError, match=f"{name} requires the transform AWS::LanguageExtensions"):
+        Scope({}, PSEUDO, {}, {}).evaluate({name: ["a"]})
+
+
+def test_an_unknown_function_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(
+        ServiceError, match=r"Encountered unsupported function: Fn::Nope Supported functions are: \[Ref,"
+    ):
+        scope().evaluate({"Fn::Nope": 1})
+
+
+def test_text_of_what_is_not_known_yet_is_known_to_be_unknown() -> None:
+    early = Scope({}, PSEUDO, {}, {}, extended=True)
+    assert is_unknown(early.evaluate({"Fn::ToJsonString": {"a": {"Ref": "R"}}}))
+    assert has_unknown(early.evaluate({"a": [{"b": {"Ref": "R"}}]}))
+    assert not has_unknown(early.evaluate({"a": ["b"]}))
 
 
 def test_conditions_that_wait_for_one_another_are_refused() -> None:

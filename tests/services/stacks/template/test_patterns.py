@@ -23,7 +23,29 @@ async def test_a_value_has_to_match_as_a_whole() -> None:
     assert await refused({"AllowedPattern": "[a-z]"}, "ab") == "Parameter 'P' must match pattern [a-z]"
     assert await refused({"AllowedPattern": "[a-z]"}, ["a", "B"]) == "Parameter 'P' must match pattern [a-z]"
     described = {"AllowedPattern": "[a-z]+", "ConstraintDescription": "must be lower case"}
-    assert await refused(described, "A") == "Parameter 'P' must be lower case"
+    assert await refused(described, "A") == "Parameter P failed to satisfy constraint: must be lower case"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        (r"\p{L}+", "éß漢", "a1"),
+        (r"\pL\p{IsNd}", "a٣", "aa"),
+        (r"\P{L}+", "1-_", "1a"),
+        (r"[\p{L}\p{M}\p{Z}\p{S}\p{N}\p{P}]*", "Ünï, 1 €!", "a\tb"),
+        (r"[^\p{Alpha}\P{ASCII}]+", "12_", "1é"),
+        (r"\p{Alnum}[\p{Punct}\]]", "a]", "é]"),
+        (r"\\p{2}", r"\pp", "é"),
+    ],
+)
+async def test_properties_of_characters_are_those_of_java(pattern: str, good: str, bad: str) -> None:
+    await check_patterns({"P": {"AllowedPattern": pattern}}, {"P": good})
+    assert await refused({"AllowedPattern": pattern}, bad) == f"Parameter 'P' must match pattern {pattern}"
+
+
+async def test_a_property_that_is_not_known_is_named() -> None:
+    message = await refused({"AllowedPattern": r"\p{IsLatin}+"}, "a")
+    assert message.endswith("P is not a pattern: characters of the property IsLatin are not known")
 
 
 @pytest.mark.parametrize("pattern", ["(", "(" * 5000 + ")" * 5000, "a{99999999999}"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mayfly.services.contract import ServiceError
@@ -122,6 +122,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(texts.filter(lambda key: key != "<<"), values, max_size=5))
+@example({"\xa0{": None})
 def test_json_and_yaml_of_one_value_load_the_same(value: dict[str, Any]) -> None:
     assert load(json.dumps(value)) == value
     assert load(yaml.safe_dump(value, default_flow_style=False, allow_unicode=True) or "{}") == value
@@ -134,3 +135,12 @@ def test_any_text_loads_or_is_refused_and_nothing_else(text: str) -> None:
     except ServiceError as error:
         found = {"refused": error.code}
     assert isinstance(found, dict)
+
+
+def test_a_key_that_stands_twice_is_an_error_unless_somebody_wants_to_be_told() -> None:
+    for text in ("A: 1\nB: {C: 2, C: 3}\n", '{"A": 1, "B": {"C": 2, "C": 3}}'):
+        with pytest.raises(ServiceError, match="the key 'C' stands twice"):
+            load(text)
+        told: list[str] = []
+        assert load(text, told.append) == {"A": 1, "B": {"C": 3}}
+        assert told == ["C"]

@@ -87,7 +87,8 @@ class DescribingOperations:
         def read(reader: Reader) -> dict[str, Any]:
             stack = find_stack(reader, context, params["StackName"])
             row = _named(_current(resources_of(reader, stack.id)), stack, params["LogicalResourceId"])
-            detail = shapes.resource(stack, row, "LastUpdatedTimestamp")
+            found = _drifts(reader, stack.id)
+            detail = shapes.resource(stack, row, "LastUpdatedTimestamp", drift=found.get(row.logical_id))
             declared = stack.definition.template.resources.get(row.logical_id)
             if declared is not None and declared.metadata:
                 detail["Metadata"] = msgspec.json.encode(declared.metadata).decode()
@@ -104,7 +105,9 @@ class DescribingOperations:
             rows = _current(resources_of(reader, stack.id))
             if logical_id is not None:
                 rows = [_named(rows, stack, logical_id)]
-            return {"StackResources": [shapes.resource(stack, row) for row in rows[:_PAGE]]}
+            found = _drifts(reader, stack.id)
+            shown = [shapes.resource(stack, row, drift=found.get(row.logical_id)) for row in rows[:_PAGE]]
+            return {"StackResources": shown}
 
         return await self._store.read(read)
 
@@ -127,7 +130,11 @@ class DescribingOperations:
         def read(reader: Reader) -> dict[str, Any]:
             stack = find_stack(reader, context, params["StackName"])
             rows = [row for row in _current(resources_of(reader, stack.id)) if row.logical_id > after]
-            shown = [shapes.resource(stack, row, "LastUpdatedTimestamp", summary=True) for row in rows[:_PAGE]]
+            found = _drifts(reader, stack.id)
+            shown = [
+                shapes.resource(stack, row, "LastUpdatedTimestamp", summary=True, drift=found.get(row.logical_id))
+                for row in rows[:_PAGE]
+            ]
             more = {"NextToken": _sealed(rows[_PAGE - 1].logical_id)} if len(rows) > _PAGE else {}
             return {"StackResourceSummaries": shown, **more}
 
@@ -136,6 +143,11 @@ class DescribingOperations:
 
 def _current(rows: list[Resource]) -> list[Resource]:
     return [row for row in rows if row.role == "current"]
+
+
+def _drifts(reader: Reader, stack_id: str) -> dict[str, tuple[str, float]]:
+    """What the last look for drift found, and when."""
+    return {row[1]: (row[2], row[3]) for row in reader.all(statements.DRIFTS_OF, {"stack_id": stack_id})}
 
 
 def _named(rows: list[Resource], stack: Stack, logical_id: str) -> Resource:

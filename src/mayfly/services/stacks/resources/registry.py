@@ -1,61 +1,66 @@
-"""The resource types that a template may use."""
+"""The resource types that a template may use: those of each package, a line each.
+
+A type that is not among them is inert where a stack has accepted it (`inert`), so asking for it gives a resource that
+nothing is made for; whether it was accepted is checked before anything is asked for.
+"""
 
 from collections.abc import Mapping
 
-from mayfly.services.stacks.resources.autoscaling_policy import ScalingPolicy
-from mayfly.services.stacks.resources.autoscaling_target import ScalableTarget
+from mayfly.services.stacks.resources.apigateway.types import TYPES as APIGATEWAY
+from mayfly.services.stacks.resources.apigatewayv2.types import TYPES as APIGATEWAYV2
+from mayfly.services.stacks.resources.autoscaling.types import TYPES as AUTOSCALING
 from mayfly.services.stacks.resources.base import ResourceType
-from mayfly.services.stacks.resources.cloudwatch_alarm import Alarm
-from mayfly.services.stacks.resources.codedeploy_application import Application
-from mayfly.services.stacks.resources.codedeploy_config import DeploymentConfig
-from mayfly.services.stacks.resources.codedeploy_group import DeploymentGroup
-from mayfly.services.stacks.resources.dynamodb_table import Table
-from mayfly.services.stacks.resources.iam_policy import InlinePolicy, ManagedPolicy
-from mayfly.services.stacks.resources.iam_role import Role
-from mayfly.services.stacks.resources.lambda_alias import Alias
-from mayfly.services.stacks.resources.lambda_capacity_provider import CapacityProvider
-from mayfly.services.stacks.resources.lambda_code_signing_config import CodeSigningConfig
-from mayfly.services.stacks.resources.lambda_event_invoke_config import EventInvokeConfig
-from mayfly.services.stacks.resources.lambda_event_source_mapping import EventSourceMapping
-from mayfly.services.stacks.resources.lambda_function import Function
-from mayfly.services.stacks.resources.lambda_layer_permission import LayerPermission
-from mayfly.services.stacks.resources.lambda_layer_version import LayerVersion
-from mayfly.services.stacks.resources.lambda_permission import Permission
-from mayfly.services.stacks.resources.lambda_url import Url
-from mayfly.services.stacks.resources.lambda_version import Version
-from mayfly.services.stacks.resources.logs_log_group import LogGroup
-from mayfly.services.stacks.resources.s3_bucket import Bucket
-from mayfly.services.stacks.resources.sqs_queue import Queue
-from mayfly.services.stacks.resources.sqs_queue_policy import QueuePolicy
+from mayfly.services.stacks.resources.cloudformation.custom import CUSTOM, CustomResource
+from mayfly.services.stacks.resources.cloudformation.types import TYPES as CLOUDFORMATION
+from mayfly.services.stacks.resources.cloudwatch.types import TYPES as CLOUDWATCH
+from mayfly.services.stacks.resources.codedeploy.types import TYPES as CODEDEPLOY
+from mayfly.services.stacks.resources.dynamodb.types import TYPES as DYNAMODB
+from mayfly.services.stacks.resources.events.types import TYPES as EVENTS
+from mayfly.services.stacks.resources.iam.types import TYPES as IAM
+from mayfly.services.stacks.resources.inert import Inert
+from mayfly.services.stacks.resources.lambda_.types import TYPES as LAMBDA
+from mayfly.services.stacks.resources.logs.types import TYPES as LOGS
+from mayfly.services.stacks.resources.pipes.types import TYPES as PIPES
+from mayfly.services.stacks.resources.s3.types import TYPES as S3
+from mayfly.services.stacks.resources.scheduler.types import TYPES as SCHEDULER
+from mayfly.services.stacks.resources.secretsmanager.types import TYPES as SECRETSMANAGER
+from mayfly.services.stacks.resources.sns.types import TYPES as SNS
+from mayfly.services.stacks.resources.sqs.types import TYPES as SQS
+from mayfly.services.stacks.resources.ssm.types import TYPES as SSM
+
+_PACKAGES = (
+    APIGATEWAY,
+    APIGATEWAYV2,
+    AUTOSCALING,
+    CLOUDFORMATION,
+    CLOUDWATCH,
+    CODEDEPLOY,
+    DYNAMODB,
+    EVENTS,
+    IAM,
+    LAMBDA,
+    LOGS,
+    PIPES,
+    S3,
+    SCHEDULER,
+    SNS,
+    SECRETSMANAGER,
+    SQS,
+    SSM,
+)
+
+
+class Known(dict[str, ResourceType]):
+    """Types by their name in a template. What begins with `Custom::` is a custom resource; any other that is not in
+    there can be asked for all the same, and is inert."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and CUSTOM.fullmatch(name) is not None)
+
+    def __missing__(self, name: str) -> ResourceType:
+        return CustomResource() if CUSTOM.fullmatch(name) is not None else Inert(name)
 
 
 def resource_types() -> Mapping[str, ResourceType]:
     """All types, by their name in a template."""
-    known: tuple[ResourceType, ...] = (
-        Alias(),
-        Alarm(),
-        Application(),
-        Bucket(),
-        CapacityProvider(),
-        DeploymentConfig(),
-        DeploymentGroup(),
-        CodeSigningConfig(),
-        EventInvokeConfig(),
-        EventSourceMapping(),
-        Function(),
-        InlinePolicy(),
-        LayerPermission(),
-        LayerVersion(),
-        LogGroup(),
-        ManagedPolicy(),
-        Permission(),
-        Queue(),
-        QueuePolicy(),
-        Role(),
-        ScalableTarget(),
-        ScalingPolicy(),
-        Table(),
-        Url(),
-        Version(),
-    )
-    return {item.name: item for item in known}
+    return Known({item.name: item for types in _PACKAGES for item in types})

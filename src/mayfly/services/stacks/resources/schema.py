@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mayfly.services.stacks.template.intrinsics import is_unknown
+from mayfly.services.stacks.template.dynamic import is_dynamic
+from mayfly.services.stacks.template.marks import is_unknown
 from mayfly.services.stacks.template.parameters import text_of
 
 
@@ -42,6 +43,7 @@ class Fields:
 
     members: Mapping[str, "Schema"]
     required: frozenset[str] = field(default_factory=frozenset)
+    open: bool = False  # any other member will do, as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,22 @@ class Json:
     """Anything: a policy document."""
 
 
-Schema = Scalar | Items | Entries | Fields | Json
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A property that AWS documents and Mayfly cannot honour: whoever gives it is told why, before anything is made."""
+
+    why: str  # a whole sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A property that AWS documents and that has no effect here, because it has nothing to act upon."""
+
+    why: str  # a whole sentence
+    of: "Schema"
+
+
+Schema = Scalar | Items | Entries | Fields | Json | Refused | Ignored
 STRING, INTEGER, BOOLEAN, JSON = Scalar("String"), Scalar("Integer"), Scalar("Boolean"), Json()
 NUMBER = Scalar("Number")
 STRINGS = Items(STRING)
@@ -65,6 +82,10 @@ TAGS = Items(fields("Key Value", Key=STRING, Value=STRING))
 
 def shape(value: Any, schema: Schema, path: str = "") -> Any:
     """`value` in the form that `schema` asks for; `PropertyError`. Placeholders of unknown values pass."""
+    if isinstance(schema, Refused):
+        raise PropertyError(f"#{path}: this property is not supported: {schema.why}")
+    if isinstance(schema, Ignored):
+        return shape(value, schema.of, path)
     if is_unknown(value) or isinstance(schema, Json):
         return value
     if isinstance(schema, Scalar):
@@ -77,19 +98,33 @@ def shape(value: Any, schema: Schema, path: str = "") -> Any:
         raise _mismatch(path, "Object", value)
     if isinstance(schema, Entries):
         return {key: shape(item, schema.of, f"{path}/{key}") for key, item in value.items()}
-    if unknown := sorted(set(value) - set(schema.members)):
+    if not schema.open and (unknown := sorted(set(value) - set(schema.members))):
         raise PropertyError(f"Encountered unsupported property {unknown[0]}" + (f" in {path}" if path else ""))
     present = {key: item for key, item in value.items() if item is not None}
     if missing := sorted(schema.required - set(present)):
         raise PropertyError(f"#{path}: required key [{missing[0]}] not found")
-    return {key: shape(item, schema.members[key], f"{path}/{key}") for key, item in present.items()}
+    return {key: shape(item, schema.members.get(key, JSON), f"{path}/{key}") for key, item in present.items()}
+
+
+def without_effect(value: Any, schema: Schema, path: str = "") -> dict[str, str]:
+    """The properties in `value` that have no effect here, by their paths, each with its reason."""
+    if isinstance(schema, Ignored):
+        return {path: schema.why}
+    found: dict[str, str] = {}
+    if isinstance(schema, Items) and isinstance(value, list):
+        for item in value:
+            found |= without_effect(item, schema.of, path)
+    elif isinstance(schema, Fields) and isinstance(value, Mapping):
+        for name in value.keys() & schema.members.keys():
+            found |= without_effect(value[name], schema.members[name], f"{path}.{name}" if path else name)
+    return found
 
 
 def _scalar(value: Any, schema: Scalar, path: str) -> Any:
     if isinstance(value, dict | list) or value is None:
         raise _mismatch(path, schema.kind, value)
     text = text_of(value)
-    if schema.kind == "String":
+    if schema.kind == "String" or is_dynamic(text):  # a reference's value has its form when it is known
         return text
     if schema.kind == "Boolean":
         if text.lower() not in ("true", "false"):

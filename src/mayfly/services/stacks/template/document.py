@@ -14,14 +14,14 @@ from mayfly.services.stacks.faults import validation
 
 FORMAT_VERSION = "2010-09-09"
 SAM_TRANSFORM = "AWS::Serverless-2016-10-31"
-RESOURCES_LIMIT, PARAMETERS_LIMIT, OUTPUTS_LIMIT, MAPPINGS_LIMIT = 500, 200, 200, 200
+RESOURCES_LIMIT, PARAMETERS_LIMIT, OUTPUTS_LIMIT, MAPPINGS_LIMIT, RULES_LIMIT = 500, 200, 200, 200, 200
 _SECTIONS = {
     "AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Rules", "Mappings", "Conditions",
     "Transform", "Globals", "Resources", "Outputs", "Hooks",
 }  # fmt: skip
 _RESOURCE_ATTRIBUTES = {
     "Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Metadata",
-    "CreationPolicy", "UpdatePolicy", "Connectors", "IgnoreGlobals",
+    "CreationPolicy", "UpdatePolicy", "Connectors", "Description", "IgnoreGlobals",
 }  # fmt: skip
 _OUTPUT_ATTRIBUTES = {"Value", "Description", "Export", "Condition"}
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9]{1,255}")
@@ -39,6 +39,7 @@ class Resource(msgspec.Struct, frozen=True):
     replace_policy: str = "Delete"  # what becomes of the old one when it is replaced
     metadata: dict[str, Any] = {}
     update_policy: dict[str, Any] = {}
+    creation_policy: dict[str, Any] = {}
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -58,16 +59,10 @@ class Template(msgspec.Struct, frozen=True):
     outputs: dict[str, Output] = {}
     description: str = ""
     metadata: dict[str, Any] = {}
+    rules: dict[str, dict[str, Any]] = {}
 
 
 EMPTY = Template({})
-
-
-def transforms(raw: Mapping[str, Any]) -> list[str]:
-    """The macros that a raw template asks for."""
-    declared = raw.get("Transform", [])
-    names = declared if isinstance(declared, list) else [declared]
-    return [name if isinstance(name, str) else str(name.get("Name")) for name in names if isinstance(name, str | dict)]
 
 
 def parse(raw: Mapping[str, Any]) -> Template:
@@ -76,9 +71,8 @@ def parse(raw: Mapping[str, Any]) -> Template:
         raise _format(f"Invalid template property or properties [{', '.join(unknown)}]")
     if str(raw.get("AWSTemplateFormatVersion", FORMAT_VERSION)) != FORMAT_VERSION:
         raise _format("Template version not supported")
-    for section in ("Rules", "Hooks"):
-        if section in raw:
-            raise _format(f"Mayfly does not support the section {section}")
+    if "Hooks" in raw:
+        raise _format("Mayfly does not support the section Hooks")
     description = raw.get("Description", "")
     if not isinstance(description, str) or len(description.encode()) > 1024:
         raise _format("Template description must be a string of 1024 bytes at most.")
@@ -90,6 +84,7 @@ def parse(raw: Mapping[str, Any]) -> Template:
         outputs=_outputs(raw),
         description=description,
         metadata=_mapping(raw, "Metadata"),
+        rules=_rules(raw),
     )
 
 
@@ -112,11 +107,30 @@ def _section(raw: Mapping[str, Any], name: str, limit: int) -> dict[str, dict[st
     if len(section) > limit:
         raise _format(f"Number of {name.lower()}, {len(section)}, is greater than maximum allowed, {limit}")
     for key, value in section.items():
+        if key.startswith("Fn::ForEach::"):
+            raise _format(f"{key} requires the transform AWS::LanguageExtensions")
         if not _LOGICAL_ID.fullmatch(key):
-            raise _format(f"{name} name {key} is non alphanumeric.")
+            raise _format(f"{name.removesuffix('s')} name {key} is non alphanumeric.")
+        if value is None:
+            raise validation(f"[/{name}/{key}] 'null' values are not allowed in templates")
         if not isinstance(value, dict):
-            raise _format(f"[/{name}/{key}] 'null' values are not allowed" if value is None else
+            raise _format(f"Any {name} member must be an object." if name == "Resources" else
+                          f"Every {name} member {key} must be a map" if name == "Mappings" else
                           f"Every {name} member must be an object: {key}")  # fmt: skip
+    return section
+
+
+def _rules(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    section = _section(raw, "Rules", RULES_LIMIT)
+    for name, rule in section.items():
+        assertions = rule.get("Assertions")
+        if not set(rule) <= {"RuleCondition", "Assertions"} or not isinstance(assertions, list) or not assertions:
+            raise _format(f"Rule {name} takes a list of Assertions and a RuleCondition")
+        for item in assertions:
+            if not isinstance(item, dict) or not {"Assert"} <= set(item) <= {"Assert", "AssertDescription"}:
+                raise _format(f"Every assertion of rule {name} takes Assert and AssertDescription")
+            if not isinstance(item.get("AssertDescription", ""), str):
+                raise _format(f"Every AssertDescription of rule {name} must be a string")
     return section
 
 
@@ -133,8 +147,6 @@ def _resource(name: str, raw: dict[str, Any]) -> Resource:
         raise _format(f"[/Resources/{name}] Every Resources object must contain a Type member.")
     if unknown := sorted(set(raw) - _RESOURCE_ATTRIBUTES):
         raise validation(f"Invalid template resource property '{unknown[0]}'")
-    if "CreationPolicy" in raw:
-        raise _format(f"Mayfly does not support CreationPolicy (resource {name})")
     depends = raw.get("DependsOn", [])
     depends = [depends] if isinstance(depends, str) else depends
     if not isinstance(depends, list) or not all(isinstance(item, str) for item in depends):
@@ -151,6 +163,7 @@ def _resource(name: str, raw: dict[str, Any]) -> Resource:
         _policy(name, raw, "UpdateReplacePolicy"),
         _mapping(raw, "Metadata"),
         _mapping(raw, "UpdatePolicy"),
+        _mapping(raw, "CreationPolicy"),
     )
 
 
@@ -165,13 +178,12 @@ def _policy(name: str, raw: dict[str, Any], attribute: str) -> str:
 
 def _mappings(raw: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
     section = _section(raw, "Mappings", MAPPINGS_LIMIT)
-    for name, mapping in section.items():
+    for mapping in section.values():
         for key, attributes in mapping.items():
             if not isinstance(attributes, dict):
-                raise _format(f"Every Mappings attribute must be a map: {name}.{key}")
-            for attribute, value in attributes.items():
-                if not isinstance(value, str | int | float | bool | list):
-                    raise _format(f"Every Mappings attribute must be a String or a List: {name}.{key}.{attribute}")
+                raise _format(f"Every Mappings member {key} must be a map")
+            if any(not isinstance(value, str | int | float | bool | list) for value in attributes.values()):
+                raise _format("Every Mappings attribute must be a String or a List.")
     return section
 
 
@@ -180,8 +192,10 @@ def _outputs(raw: Mapping[str, Any]) -> dict[str, Output]:
     for name, value in _section(raw, "Outputs", OUTPUTS_LIMIT).items():
         if unknown := sorted(set(value) - _OUTPUT_ATTRIBUTES):
             raise validation(f"Invalid template output property '{unknown[0]}'")
-        if value.get("Value") is None:
-            raise _format(f"Every Outputs member must contain a Value object: {name}")
+        if "Value" not in value:
+            raise _format("Every Outputs member must contain a Value object")
+        if value["Value"] is None:
+            raise validation(f"[/Outputs/{name}/Value] 'null' values are not allowed in templates")
         export = value.get("Export")
         if export is not None and (not isinstance(export, dict) or set(export) != {"Name"}):
             raise _format(f"Output {name}: Export must have the one member Name")
@@ -200,6 +214,7 @@ def render(template: Template) -> dict[str, Any]:
     sections = {
         "Metadata": template.metadata,
         "Parameters": template.parameters,
+        "Rules": template.rules,
         "Mappings": template.mappings,
         "Conditions": template.conditions,
     }
@@ -220,6 +235,7 @@ def _raw_resource(resource: Resource) -> dict[str, Any]:
         "UpdateReplacePolicy": "" if resource.replace_policy == "Delete" else resource.replace_policy,
         "Metadata": resource.metadata,
         "UpdatePolicy": resource.update_policy,
+        "CreationPolicy": resource.creation_policy,
     }
     return {name: value for name, value in raw.items() if value}
 

@@ -4,12 +4,13 @@ The check is static: it looks at both branches of every Fn::If. Which references
 decided by evaluation (`planner`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from typing import Any
 
 from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.template.document import Template
-from mayfly.services.stacks.template.intrinsics import NUL, function_of, get_att_parts, sub_references
+from mayfly.services.stacks.template.intrinsics import function_of, get_att_parts, sub_references
+from mayfly.services.stacks.template.marks import NUL
 
 PSEUDO_PARAMETERS = {
     "AWS::AccountId", "AWS::NotificationARNs", "AWS::NoValue", "AWS::Partition", "AWS::Region", "AWS::StackId",
@@ -17,14 +18,14 @@ PSEUDO_PARAMETERS = {
 }  # fmt: skip
 
 
-def check_references(template: Template, attributes: Mapping[str, Iterable[str]]) -> None:
+def check_references(template: Template, attributes: Mapping[str, Container[str]]) -> None:
     """`ServiceError` ValidationError for a name that is not there.
 
     `attributes` has the names that Fn::GetAtt knows, by logical id of a resource.
     """
     for block, values in _blocks(template):
         unresolved: set[str] = set()
-        for name, attribute in _references(values):
+        for name, attribute in references_in(values):
             known = name in template.resources or name in template.parameters or name in PSEUDO_PARAMETERS
             if not known or (attribute is not None and name not in template.resources):
                 unresolved.add(name)
@@ -38,15 +39,25 @@ def check_references(template: Template, attributes: Mapping[str, Iterable[str]]
                 f"in the {block} block of the template"
             )
     _check_conditions(template)
+    _check_rules(template)
     _check_text(template)
 
 
 def _check_condition_references(template: Template) -> None:
-    names = {name for name, _ in _references(list(template.conditions.values()))}
+    names = {name for name, _ in references_in(list(template.conditions.values()))}
     if wrong := sorted(names - set(template.parameters) - PSEUDO_PARAMETERS):
         raise validation(
             f"Template format error: Unresolved dependencies [{', '.join(wrong)}]. "
             "Cannot reference resources in the Conditions block of the template"
+        )
+
+
+def _check_rules(template: Template) -> None:
+    names = {name for name, _ in references_in(list(template.rules.values()))}
+    if wrong := sorted(names - set(template.parameters) - PSEUDO_PARAMETERS):
+        raise validation(
+            f"Template format error: Unresolved dependencies [{', '.join(wrong)}]. "
+            "Cannot reference resources in the Rules block of the template"
         )
 
 
@@ -57,13 +68,14 @@ def _blocks(template: Template) -> Iterator[tuple[str, list[Any]]]:
         [
             *(resource.properties for resource in resources),
             *(resource.update_policy for resource in resources),
+            *(resource.creation_policy for resource in resources),
             *({"Ref": name} for resource in resources for name in resource.depends_on),
         ],
     )
     yield "Outputs", [[output.value, output.export] for output in template.outputs.values()]
 
 
-def _references(value: Any) -> Iterator[tuple[str, str | None]]:
+def references_in(value: Any) -> Iterator[tuple[str, str | None]]:
     """Names and attributes that `value` refers to; an attribute that is an expression counts as a plain reference."""
     call = function_of(value)
     if call is not None:
@@ -74,28 +86,28 @@ def _references(value: Any) -> Iterator[tuple[str, str | None]]:
         if name == "Fn::GetAtt":
             logical_id, attribute = get_att_parts(argument)
             yield logical_id, attribute if isinstance(attribute, str) else None
-            yield from _references(attribute)
+            yield from references_in(attribute)
             return
         if name == "Fn::Sub":
             yield from _sub(argument)
             return
     if isinstance(value, dict):
         for item in value.values():
-            yield from _references(item)
+            yield from references_in(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _references(item)
+            yield from references_in(item)
 
 
 def _sub(argument: Any) -> Iterator[tuple[str, str | None]]:
-    text, variables = (argument, {}) if not isinstance(argument, list) else [*argument, {}][:2]
+    text, variables = (argument, {}) if not isinstance(argument, list) else [*argument, "", {}][:2]
     own = variables if isinstance(variables, dict) else {}
     for name in sub_references(text if isinstance(text, str) else ""):
         if name in own:
             continue
         logical_id, dot, attribute = name.partition(".")
         yield (logical_id, attribute) if dot else (name, None)
-    yield from _references(own)
+    yield from references_in(own)
 
 
 def _check_conditions(template: Template) -> None:
@@ -137,4 +149,19 @@ def template_values(template: Template) -> list[Any]:
         template.mappings,
         template.conditions,
         template.parameters,
+        template.rules,
     ]
+
+
+def uses(value: Any, names: Collection[str]) -> bool:
+    """Whether a function of one of `names` is anywhere in `value`."""
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            if not item.keys().isdisjoint(names):
+                return True
+            left += item.values()
+        elif isinstance(item, list):
+            left += item
+    return False

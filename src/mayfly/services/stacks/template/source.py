@@ -8,6 +8,7 @@ leading zeros stay text: `2010-09-09` is a version, `012345678901` an account.
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import yaml
@@ -20,10 +21,13 @@ _STANDARD = "tag:yaml.org,2002:"
 _SHORT_TAGS = {"!Ref": "Ref", "!Condition": "Condition"} | {
     f"!{name}": f"Fn::{name}"
     for name in (
-        "And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue", "Join", "Not", "Or",
-        "Select", "Split", "Sub", "Transform",
+        "And", "Base64", "Cidr", "Contains", "EachMemberEquals", "EachMemberIn", "Equals", "FindInMap", "GetAtt",
+        "GetAZs", "GetStackOutput", "If", "ImportValue", "Join", "Length", "Not", "Or", "RefAll", "Select", "Split",
+        "Sub", "ToJsonString", "Transform", "ValueOf", "ValueOfAll",
     )
 }  # fmt: skip
+# What may stand before JSON; other spaces, the one that does not break among them, are a part of YAML's plain texts.
+_JSON_SPACE = " \t\r\n"
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*([eE][-+][0-9]+)?")
 _TRUE = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"}
@@ -31,25 +35,35 @@ _FALSE = {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"}
 _NULL = {"", "~", "null", "Null", "NULL"}
 
 
-def load(text: str) -> dict[str, Any]:
-    """The template in `text`; `ServiceError` ValidationError."""
-    value = _json(text) if text.lstrip().startswith("{") else _yaml(text)
+Repeated = Callable[[str], None]
+
+
+def load(text: str, repeated: Repeated | None = None) -> dict[str, Any]:
+    """The template in `text`; `ServiceError` ValidationError. `repeated` is told of keys that stand twice in one
+    object, of which the last counts then, as it does for SAM's command line; without it, they are an error."""
+    value = load_value(text, repeated)
     if not isinstance(value, dict):
         raise validation("Template format error: unsupported structure.")
     return value
 
 
-def _json(text: str) -> Any:
+def load_value(text: str, repeated: Repeated | None = None) -> Any:
+    """What `text` says, a part of a template for example; `ServiceError` ValidationError."""
+    return _json(text, repeated) if text.lstrip(_JSON_SPACE).startswith("{") else _yaml(text, repeated)
+
+
+def _json(text: str, repeated: Repeated | None) -> Any:
     try:
-        value = json.loads(text, object_pairs_hook=_unique)
+        value = json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, repeated))
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise validation(f"Template format error: JSON not well-formed.{where}") from error
-    _check_depth(value)
+    check_depth(value)
     return value
 
 
-def _check_depth(value: Any) -> None:
+def check_depth(value: Any) -> None:
+    """`ServiceError` ValidationError for a value that is nested deeper than the rest of the code goes."""
     level = [value]
     for _ in range(DEPTH_LIMIT):
         level = [
@@ -67,11 +81,13 @@ def _too_deep() -> Exception:
     return validation(f"Template format error: nested more than {DEPTH_LIMIT} levels deep.")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]], repeated: Repeated | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise validation(f"Template format error: the key {key!r} stands twice in one object.")
+            if repeated is None:
+                raise validation(f"Template format error: the key {key!r} stands twice in one object.")
+            repeated(key)
         found[key] = value
     return found
 
@@ -88,7 +104,8 @@ class _Open(NamedTuple):
 class _Builder:
     """Turns the events of one document into a value."""
 
-    def __init__(self) -> None:
+    def __init__(self, repeated: Repeated | None) -> None:
+        self._repeated = repeated
         self._open: list[_Open] = []
         self._documents = 0
         self.value: Any = None
@@ -108,7 +125,7 @@ class _Builder:
                 raise _too_deep()
             self._open.append(_Open(isinstance(event, yaml.MappingStartEvent), event.tag, [], line))
         elif isinstance(event, yaml.CollectionEndEvent):
-            self._add(_collection(self._open.pop()), line)
+            self._add(_collection(self._open.pop(), self._repeated), line)
 
     def _scalar(self, event: yaml.ScalarEvent) -> Any:
         if self._open and self._open[-1].mapping and len(self._open[-1].items) % 2 == 0:
@@ -130,8 +147,8 @@ class _Builder:
         top.items.append(value)
 
 
-def _yaml(text: str) -> Any:
-    builder = _Builder()
+def _yaml(text: str, repeated: Repeated | None) -> Any:
+    builder = _Builder(repeated)
     try:
         for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             builder.feed(event)
@@ -148,11 +165,11 @@ def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 0
 
 
-def _collection(done: _Open) -> Any:
+def _collection(done: _Open, repeated: Repeated | None) -> Any:
     if not done.mapping:
         return _tagged(done.tag, done.items, done.line)
     keys, values = done.items[::2], done.items[1::2]
-    return _tagged(done.tag, _unique(list(zip(keys, values, strict=True))), done.line)
+    return _tagged(done.tag, _unique(list(zip(keys, values, strict=True)), repeated), done.line)
 
 
 def _tagged(tag: str | None, value: Any, line: int) -> Any:

@@ -1,0 +1,42 @@
+"""AWS::CloudFormation::Stack: a stack that is a resource of another. `stacks.children` carries it out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mayfly.services.stacks.records import STACK_TYPE
+from mayfly.services.stacks.resources.base import Caller, Made, Open, Restless, Target, Unreadable
+from mayfly.services.stacks.resources.schema import INTEGER, STRING, STRINGS, TAGS, Entries, fields
+
+
+class NestedStack(Restless, Unreadable):
+    name = STACK_TYPE
+    schema = fields(
+        "TemplateURL",
+        TemplateURL=STRING,
+        Parameters=Entries(STRING),
+        NotificationARNs=STRINGS,
+        Tags=TAGS,
+        TimeoutInMinutes=INTEGER,
+    )
+    replaced_by: frozenset[str] = frozenset()
+    attributes: frozenset[str] = Open.under("Outputs.")
+
+    def physical_id(self, target: Target, properties: Mapping[str, Any]) -> str:
+        return target.name(128)
+
+    def custom_name(self, properties: Mapping[str, Any]) -> str | None:
+        return None
+
+    async def exists(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> bool:
+        return False  # its name is its own; a stack of that name which is no child is refused when it is made
+
+    async def create(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> Made:
+        return await call.around.children.create(call, target, properties)
+
+    async def update(
+        self, call: Caller, target: Target, made: Made, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> Made:
+        return await call.around.children.update(call, target, made, new)
+
+    async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
+        await call.around.children.delete(call, target, made)

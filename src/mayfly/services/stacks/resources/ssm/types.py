@@ -1,0 +1,6 @@
+"""The types of this package: a module each. Listed by `resources.registry`."""
+
+from mayfly.services.stacks.resources.base import ResourceType
+from mayfly.services.stacks.resources.ssm.parameter import Parameter
+
+TYPES: tuple[ResourceType, ...] = (Parameter(),)
