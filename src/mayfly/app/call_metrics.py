@@ -1,4 +1,5 @@
-"""Metrics and events of functions, from the records of their calls: `AWS/Lambda` and `mayfly.functions`.
+"""Metrics and events of functions, from the records of their calls: `AWS/Lambda` and `mayfly.functions`; and what
+services only count.
 
 Read from the ledger, behind the calls and off their path: whoever asks for metrics, and whoever looks at alarms, has
 them settled first. Each record counts once, because what it adds and how far was read are one commit. Calls that were
@@ -19,7 +20,7 @@ from mayfly.metering.ledger import Ledger
 from mayfly.policy.quantiles import Sketch, bucket, merge
 from mayfly.services.metrics import series, sources
 from mayfly.services.metrics.model import Datum, Dimensions
-from mayfly.services.ports import PlatformEvents, UsageRecord
+from mayfly.services.ports import Counted, PlatformEvents, UsageRecord
 from mayfly.store.api import Reader, Store, Tx
 
 NAMESPACE: Final = "AWS/Lambda"
@@ -52,7 +53,8 @@ class CallMetrics:
         self._throttled: Counter[str] = Counter()
         self._provisioned: Callable[[], ProvisionedCalls] = tuple
         self._provisioned_before: dict[str, tuple[int, int]] = {}
-        self._counted: defaultdict[tuple[str, str, Dimensions], list[float]] = defaultdict(list)
+        self._drains: list[Callable[[], Iterable[Counted]]] = []
+        self._counted: defaultdict[tuple[str, str, str, Dimensions], list[float]] = defaultdict(list)
 
     def watch(self, provisioned: Callable[[], ProvisionedCalls]) -> None:
         """From now on count what is told of calls on provisioned instances."""
@@ -63,10 +65,19 @@ class CallMetrics:
         self._throttled[function] += 1
 
     def count(
-        self, metric: str, dimensions: Sequence[tuple[str, str]], amount: float = 1.0, unit: str = "Count"
+        self,
+        metric: str,
+        dimensions: Sequence[tuple[str, str]],
+        amount: float = 1.0,
+        unit: str = "Count",
+        namespace: str = NAMESPACE,
     ) -> None:
-        """See `ports.FunctionCounts`."""
-        self._counted[metric, unit, tuple(sorted(dimensions))].append(amount)
+        """See `ports.MetricCounts`."""
+        self._counted[namespace, metric, unit, tuple(sorted(dimensions))].append(amount)
+
+    def gather(self, drain: Callable[[], Iterable[Counted]]) -> None:
+        """See `ports.MetricCounts`."""
+        self._drains.append(drain)
 
     async def run(self) -> None:
         """Bring what is only counted into the metrics every second, until cancelled."""
@@ -94,18 +105,24 @@ class CallMetrics:
                 before = (0, 0)  # it was forgotten, and begins again
             for metric, number in ((PROVISIONED, calls - before[0]), (SPILLOVER, beyond - before[1])):
                 for where in ((), (("FunctionName", name_of(function)),)) if number else ():
-                    self._counted[metric, "Count", where].extend([1.0] * number)
+                    self._counted[NAMESPACE, metric, "Count", where].extend([1.0] * number)
         self._provisioned_before = found
 
     async def _settle_counts(self) -> None:
         self._count_provisioned()
+        for drain in self._drains:
+            for found in drain():
+                self._counted[found.namespace, found.metric, found.unit, found.dimensions].extend(found.amounts)
         if self._throttled:
             throttled, self._throttled = self._throttled, Counter()
             await self._store.write(lambda tx: self._count_throttles(tx, throttled))
         if self._counted:
             counted, self._counted = self._counted, defaultdict(list)
             now = int(self._clock.now())
-            data = [_datum(metric, unit, now, found, where) for (metric, unit, where), found in counted.items()]
+            data = [
+                _datum(metric, unit, now, found, where, namespace)
+                for (namespace, metric, unit, where), found in counted.items()
+            ]
             await self._store.write(lambda tx: series.record(tx, data))
 
     def _behind(self, reader: Reader) -> bool:
@@ -176,12 +193,14 @@ def _data(function: str, name: str, unit: str, at: int, values: list[float]) -> 
         yield _datum(name, unit, at, values, dimensions)
 
 
-def _datum(name: str, unit: str, at: int, values: list[float], dimensions: Dimensions) -> Datum:
+def _datum(
+    name: str, unit: str, at: int, values: list[float], dimensions: Dimensions, namespace: str = NAMESPACE
+) -> Datum:
     sketch: Sketch = {}
     for value, count in Counter(values).items():
         merge(sketch, {bucket(value): float(count)})
     return Datum(
-        NAMESPACE,
+        namespace,
         name,
         dimensions,
         unit,

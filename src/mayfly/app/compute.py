@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mayfly import ids
+from mayfly.app.answer_doors import AnswerDoors
 from mayfly.app.foundations import Foundations
 from mayfly.app.known_templates import KnownTemplates
 from mayfly.app.lending import Lending
@@ -61,6 +62,7 @@ class Compute:
     sandboxes: Sandboxes
     streams: Streams
     endpoints: Endpoints
+    doors: AnswerDoors
 
     @classmethod
     async def build(
@@ -83,9 +85,11 @@ class Compute:
         book = StartBook(recorder, clock)
         traffic = Book(clock)
         outlets = Outlets(traffic)
+        doors = AnswerDoors(base.directory.certificates)
         levels = Levels(
-            machine.factory, machine.interpreters, settings.engine, base.directory.oci, outlets, machine.denials
+            machine.factory, machine.interpreters, settings.engine, base.directory.oci, outlets, machine.denials, doors
         )
+        life.await_at_end(doors.close)
         engine = await _engine(base, levels, book, endpoints, life)
         images = Images(settings.data, base.store, base.blobs, settings.images, image_architecture(), clock)
         functions = FunctionsService(
@@ -119,7 +123,7 @@ class Compute:
             memory_budget_mb(settings) // SANDBOXES_SHARE,
             clock,
         )
-        return cls(machine, levels, engine, book, traffic, images, functions, sandboxes, streams, endpoints)
+        return cls(machine, levels, engine, book, traffic, images, functions, sandboxes, streams, endpoints, doors)
 
     def workers(self, base: Foundations) -> Workers | None:
         """The front processes, if there are to be any; not started."""

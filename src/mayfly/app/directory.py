@@ -12,6 +12,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mayfly.app.certificates import Certificates
 from mayfly.errors import PlatformError
 
 FRONTS_END_S = 10.0
@@ -58,6 +59,7 @@ class DataDirectory:
         self.oci = self.root / "oci"
         self.runtimes = self.root / "runtimes"  # what `mayfly runtime install` puts there
         self.interpreters = self.root / "interpreters.json"  # what they said of themselves
+        self.certificates = Certificates(self.root)
         self.server_log = self.root / "server.log"
         self._home = self.root / "home.json"
         self._info = self.root / "server.json"

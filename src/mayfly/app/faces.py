@@ -21,7 +21,9 @@ from mayfly.front.process import FrontView
 from mayfly.http.cross_origin import CrossOrigin
 from mayfly.http.routes import Routes
 from mayfly.metering.reports import load_price_book
+from mayfly.services.apis.door import ApiDoor
 from mayfly.services.objects.service import ObjectsService
+from mayfly.services.stacks.post import Post
 from mayfly.wire.gateway import Gateway
 from mayfly.wire.in_process import InProcessOperations
 
@@ -65,6 +67,8 @@ def routes(
     objects: ObjectsService,
     own: Pages,
     settled: Callable[[], Awaitable[None]],
+    apis: ApiDoor,
+    post: Post,
 ) -> Routes:
     """Who answers a request, by its host and path. `settled` returns when all processes know of what changed."""
     functions, signed = compute.functions, base.signed
@@ -82,5 +86,7 @@ def routes(
             **messaging.pages(signed),
             "code": functions.code_links.handle,
             "topics": messaging.topics.pages.handle,
+            "stacks": post.handle,
         },
+        apis,
     )

@@ -11,6 +11,7 @@ from mayfly.app.options import ServerOptions
 from mayfly.app.workers import front_names
 from mayfly.clock import Clock, SystemClock
 from mayfly.metering.ledger import Ledger
+from mayfly.services.apis import kinds
 from mayfly.services.functions import features
 from mayfly.services.identity.service import IdentityService, Secrets
 from mayfly.services.telemetry.service import LogsService
@@ -25,7 +26,9 @@ MIGRATED = (
     "mayfly.images",
     "mayfly.metering",
     "mayfly.sandboxes",
+    *kinds.MIGRATED,
     "mayfly.services.autoscaling",
+    "mayfly.services.configs",
     "mayfly.services.events",
     *features.MIGRATED,
     "mayfly.services.identity",

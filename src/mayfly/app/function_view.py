@@ -85,7 +85,7 @@ class FunctionView:
             "handler": found.get("Handler"),
             "image": await self._image(found),
             "layers": [{"arn": one["Arn"], "size": one["CodeSize"]} for one in found.get("Layers", ())],
-            **self._runtime(found.get("Runtime", IMAGE)),
+            **self._runtime(found.get("Runtime", IMAGE), found["Architectures"]),
             "development": msgspec.to_builtins(developed),
             "isolation": isolation,
             "egress": self._reach.of(arn, tags, found.get("Runtime", IMAGE), isolation["level"]),
@@ -129,11 +129,11 @@ class FunctionView:
         code = (await self._asking.ask("GetFunction", {"FunctionName": found["FunctionName"]}))["Code"]
         return {"uri": code["ImageUri"], "pinned": code["ResolvedImageUri"]}
 
-    def _runtime(self, runtime: str) -> dict[str, Any]:
+    def _runtime(self, runtime: str, architectures: Sequence[str]) -> dict[str, Any]:
         if runtime == IMAGE:
             return {"runtime": runtime, "interpreter": None, "warnings": []}
         choice = self._interpreters.choose(runtime)
-        warnings = self._interpreters.warnings(runtime)
+        warnings = self._interpreters.warnings(runtime, architectures)
         if isinstance(choice, RuntimeAbsent):
             return {"runtime": runtime, "interpreter": None, "warnings": warnings}
         chosen = self._interpreters.by_template[choice.template]

@@ -13,6 +13,8 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from mayfly.app.answer_doors import AnswerDoors
+from mayfly.app.certificates import NAME
 from mayfly.app.sandboxes import Interpreters, PreparedFactory
 from mayfly.egress.outlets import Outlets
 from mayfly.errors import PlatformError
@@ -36,17 +38,19 @@ from mayfly.services.functions.runtimes import RuntimeAbsent, RuntimeChoice
 from mayfly.settings import EngineSettings
 
 
-def oci_factory(level: str, settings: EngineSettings, home: Path, denials: Denials | None = None) -> OciFactory:
+def oci_factory(
+    level: str, settings: EngineSettings, home: Path, denials: Denials | None = None, shared: Sequence[Path] = ()
+) -> OciFactory:
     """The factory of an OCI runtime's level, configured or known; `SandboxUnavailableError`. `home` is a directory for
     all of them; `denials` hears what sandboxes are refused."""
     for configured in settings.oci_runtimes:
         if configured.name == level:
             made = runtimes.made(level, str(configured.program), configured.arguments)
-            return OciFactory(home / level, made, denials)
+            return OciFactory(home / level, made, denials, shared)
     if level not in runtimes.KNOWN:
         raise SandboxUnavailableError(f"this server knows no level {level!r}")
     found = runtimes.locate(level, os.defpath + ":/usr/local/bin:/usr/local/sbin:/usr/sbin")
-    return OciFactory(home / level, found, denials)
+    return OciFactory(home / level, found, denials, shared)
 
 
 class Levels:
@@ -60,11 +64,13 @@ class Levels:
         home: Path,
         outlets: Outlets,
         denials: Denials | None = None,
+        doors: AnswerDoors | None = None,
     ) -> None:
         """`own` makes what asks for the server's own level; `outlets` open the ways out. They are closed with this.
         `denials` hears what sandboxes of other levels are refused."""
         self._denials = denials
         self._outlets = outlets
+        self._doors = doors
         self._own = PreparedFactory(own, known)
         self._known = known
         self._settings = settings
@@ -85,7 +91,7 @@ class Levels:
             if self._own.level == "process":
                 raise SandboxUnavailableError(f"this server isolates nothing, so it does not give the level {level!r}")
             self._others[level] = PreparedFactory(
-                oci_factory(level, self._settings, self._home, self._denials), self._known
+                oci_factory(level, self._settings, self._home, self._denials, (self._home.parent / NAME,)), self._known
             )
         return self._others[level]
 
@@ -121,6 +127,19 @@ class Levels:
 
     async def _start(self, spec: SandboxSpec) -> Sandbox:
         factory = self._of(spec.level)
+        if self._doors is not None and spec.level != "process":
+            return await self._with_door(factory, spec, self._doors)
+        return await self._let_out(factory, spec)
+
+    async def _with_door(self, factory: PreparedFactory, spec: SandboxSpec, doors: AnswerDoors) -> Sandbox:
+        """With a way to answer stacks, where one waits for answers."""
+        sandbox = await self._let_out(factory, spec)
+        doors.started(spec, sandbox)
+        if doors.wanted():
+            await doors.open(sandbox)
+        return sandbox
+
+    async def _let_out(self, factory: PreparedFactory, spec: SandboxSpec) -> Sandbox:
         if not spec.egress:
             return await factory.start(spec)
         if spec.level == "process":

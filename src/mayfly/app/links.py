@@ -7,8 +7,8 @@ from typing import Any
 
 from mayfly.engine.api import Target
 from mayfly.http.server import FrontDoor
-from mayfly.services.contract import RequestContext
-from mayfly.services.ports import SdkOperations
+from mayfly.services.contract import HttpRequest, HttpResponse, Principal, RequestContext
+from mayfly.services.ports import SdkOperations, ServiceRequests
 
 # To the platform from inside one sandbox at a time. AWS SDKs keep some ten open.
 MAX_CONNECTIONS = 256
@@ -35,6 +35,29 @@ class LateSdkOperations:
         """See `ports.SdkOperations`."""
         assert self._calls is not None, "bound before anything is served"
         return await self._calls.call_json(context, service, operation, document)
+
+
+class LateServiceRequests:
+    """`ports.ServiceRequests` for services that the requests may be for."""
+
+    def __init__(self) -> None:
+        self._requests: ServiceRequests | None = None
+
+    def bind(self, requests: ServiceRequests) -> None:
+        """Say who answers."""
+        self._requests = requests
+
+    def knows(self, service: str) -> bool:
+        """See `ports.ServiceRequests`."""
+        assert self._requests is not None, "bound before anything is served"
+        return self._requests.knows(service)
+
+    async def send(
+        self, request: HttpRequest, principal: Principal, service: str, region: str, action: str | None = None
+    ) -> HttpResponse:
+        """See `ports.ServiceRequests`."""
+        assert self._requests is not None, "bound before anything is served"
+        return await self._requests.send(request, principal, service, region, action)
 
 
 class Endpoints:

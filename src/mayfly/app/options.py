@@ -78,6 +78,7 @@ class ServerOptions:
     registry_auth: Path | None = None  # a file of credentials, as `docker login` writes it
     runtime_substitution: bool = True
     rules_per_bus: int = EventLimits().rules_per_bus
+    accept_inert: tuple[str, ...] = ()  # types of resources, services of AWS, or `all`
     outgoing_allow: tuple[str, ...] = ()  # networks that the platform may send requests to though they are its own
     access_key_id: str | None = None
     secret_access_key: str | None = None
@@ -100,6 +101,7 @@ class ServerOptions:
             images=self._images(),
             outgoing=self._outgoing(),
             events=self._events(),
+            accept_inert=self.accept_inert,
         )
 
     def _events(self) -> EventLimits:

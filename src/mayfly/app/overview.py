@@ -54,6 +54,11 @@ class Overview:
             "engine": asdict(self._engine.counters()),
         }
 
+    def _warnings(self, function: Mapping[str, Any]) -> list[str]:
+        if "Runtime" not in function:
+            return []
+        return self._interpreters.warnings(function["Runtime"], function["Architectures"])
+
     async def _functions(self) -> list[dict[str, Any]]:
         instances: dict[str, Counter[str]] = {}
         for pool in self._engine.snapshot():
@@ -67,7 +72,7 @@ class Overview:
                 "isolation": level_of(function.get("Runtime", IMAGE), levels[function["FunctionName"]]),
                 "memory_mb": function["MemorySize"],
                 "instances": dict(instances.get(function["FunctionArn"], {})),
-                "warnings": self._interpreters.warnings(function["Runtime"]) if "Runtime" in function else [],
+                "warnings": self._warnings(function),
             }
             for function in await self._asking.all("ListFunctions", "Functions", {})
             if function["FunctionName"] in levels

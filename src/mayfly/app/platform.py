@@ -11,14 +11,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
 from mayfly.app import faces, garbage
+from mayfly.app.answer_doors import URL as ANSWERS
 from mayfly.app.compute import Compute, Machine
 from mayfly.app.directory import DataDirectory, ServerInfo
 from mayfly.app.foundations import Foundations
 from mayfly.app.housekeeping import keep_house
 from mayfly.app.life import Life
-from mayfly.app.links import LateSdkOperations
+from mayfly.app.links import LateSdkOperations, LateServiceRequests
 from mayfly.app.messaging import Messaging
 from mayfly.app.options import ServerOptions
+from mayfly.app.own_addresses import OwnAddresses
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.targets import Targets
 from mayfly.app.vault import FileVault
@@ -27,18 +29,25 @@ from mayfly.app.workers import Workers
 from mayfly.engine.api import Engine
 from mayfly.front.process import FrontView
 from mayfly.http.server import FrontDoor
+from mayfly.outgoing.api import Sender
 from mayfly.outgoing.client import Outgoing
 from mayfly.policy.outgoing import parse as reach_of
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.denials import Denials
+from mayfly.services.apis.directory import Directory
+from mayfly.services.apis.parts import Parts as ApiParts
+from mayfly.services.apis.service import ApisService
 from mayfly.services.autoscaling.event_targets import PolicyTargets
 from mayfly.services.autoscaling.service import AutoscalingService
+from mayfly.services.configs.service import Configs
 from mayfly.services.contract import Service
 from mayfly.services.functions.parts import Outside
 from mayfly.services.identity.access import guarded
 from mayfly.services.objects.service import ObjectsService
-from mayfly.services.ports import Vault
+from mayfly.services.ports import PlatformEvents, Vault
 from mayfly.services.queues.service import QueuesService
+from mayfly.services.registries.service import RegistriesService
+from mayfly.services.stacks.post import Addresses
 from mayfly.services.stacks.service import StacksService
 from mayfly.services.tables.service import TablesService
 from mayfly.settings import Settings
@@ -47,6 +56,7 @@ from mayfly.wire.in_process import InProcessOperations
 from mayfly.wire.models import Models
 from mayfly.wire.operations import Catalogue
 from mayfly.wire.sdk_calls import SdkCalls
+from mayfly.wire.service_requests import ServiceRequests
 
 ANSWER_S = 2.0  # for telling callers that their function was ended
 
@@ -131,9 +141,12 @@ async def _built(
     base: Foundations, machine: Machine, life: Life
 ) -> "tuple[FrontDoor, Workers | None, Engine, QueuesService]":
     """Everything, started; the front door, which listens nowhere yet, the workers, the engine and queues behind it."""
-    targets, sdk_calls = Targets(), LateSdkOperations()
+    targets, sdk_calls, requests = Targets(), LateSdkOperations(), LateServiceRequests()
     vault = FileVault(base.settings.data / "secrets.key")
-    messaging = _messaging(base, targets, sdk_calls, vault, life)
+    network = Outgoing(reach_of(base.settings.outgoing.allow))
+    life.await_at_end(network.close)
+    outgoing = OwnAddresses(network, base.info.url)
+    messaging = _messaging(base, targets, sdk_calls, vault, outgoing)
     events = messaging.events.platform_events
     watching = Watching(base.settings, base.store, base.clock, base.ledger, base.records.flush, targets, events)
     queues = messaging.queues
@@ -145,44 +158,55 @@ async def _built(
     watching.calls.watch(compute.engine.provisioned_calls)
     targets.add("lambda", compute.functions.event_targets)
     targets.add("logs", base.logs.event_targets)
+    base.logs.attach(targets, watching.metrics, base.settings.account, base.settings.region)
     tables = TablesService(base.store, base.clock)
-    scaling = AutoscalingService(
-        base.store,
-        base.clock,
-        base.settings.account,
-        base.settings.region,
-        sdk_calls,
-        compute.functions.provisioned,
-        base.info.url,
-    )
+    scaling = _scaling(base, compute, sdk_calls)
     targets.add("autoscaling", PolicyTargets(scaling.scaler.wake))
+    configs = Configs(base.store, base.queue, base.clock, vault, events, targets, sdk_calls, base.info.url)
+    apis = _apis(base, compute, watching, targets, sdk_calls, requests, vault, outgoing)
     workers = compute.workers(base)
     below: list[Service] = [*compute.functions.services, objects, tables, base.logs]
-    below += [base.identity.iam, base.identity.sts, *messaging.services, watching.metrics, scaling]
+    below += [
+        base.identity.iam,
+        base.identity.sts,
+        *messaging.services,
+        watching.metrics,
+        scaling,
+        *configs.services,
+        RegistriesService(),
+    ]
+    below += apis.services
     if workers is not None:
         below = [workers.settling(service) for service in below]
     models = Models()
     # Stacks call the services below them in process, validated as from outside.
     known = {service.name: guarded(service) for service in below}
     operations = InProcessOperations(known, Catalogue(models, frozenset(known)))
-    stacks = StacksService(base.store, operations, objects, base.clock, events=events)
+    stacks = _stacks(base, compute, operations, objects, targets, events)
     sdk_calls.bind(SdkCalls(operations, models))
     services = {service.name: guarded(service) for service in (*below, stacks)}
     gateway = Gateway(services, base.identity.keys, base.settings, base.clock, models)
+    requests.bind(ServiceRequests(gateway, services, models))
     fronts = workers.views if workers is not None else list[FrontView]
     own = faces.pages(base, compute, operations, list(services), fronts)
-    door = FrontDoor(
-        faces.routes(base, compute, messaging, gateway, objects, own, _settled(workers)).answer, base.settings.http
-    )
+    routes = faces.routes(base, compute, messaging, gateway, objects, own, _settled(workers), apis.door, stacks.post)
+    outgoing.bind(routes.answer, apis.door)
+    door = FrontDoor(routes.answer, base.settings.http)
     life.await_at_end(door.close)
     compute.endpoints.bind(door)
+    compute.doors.bind(door)
 
     await life.start(base.logs.start, base.logs.stop)
     await life.start(compute.functions.start, compute.functions.stop)
+    await life.start(apis.start, apis.stop)
     await messaging.start()
-    life.background(messaging.run(), "messaging")
-    life.background(watching.run(), "watching")
-    life.background(scaling.run(), "autoscaling")
+    for name, run in (
+        ("messaging", messaging.run),
+        ("watching", watching.run),
+        ("autoscaling", scaling.run),
+        ("configs", configs.run),
+    ):
+        life.background(run(), name)
     await life.start(stacks.start, stacks.stop)
     await life.start(compute.sandboxes.open, compute.sandboxes.close)
     life.background(tables.run(), "tables")
@@ -193,6 +217,70 @@ async def _built(
     return door, workers, compute.engine, queues
 
 
+def _scaling(base: Foundations, compute: Compute, sdk_calls: LateSdkOperations) -> AutoscalingService:
+    place = (base.settings.account, base.settings.region)
+    return AutoscalingService(base.store, base.clock, *place, sdk_calls, compute.functions.provisioned, base.info.url)
+
+
+def _apis(
+    base: Foundations,
+    compute: Compute,
+    watching: Watching,
+    targets: Targets,
+    sdk_calls: LateSdkOperations,
+    requests: LateServiceRequests,
+    vault: Vault,
+    outgoing: Sender,
+) -> ApisService:
+    parts = ApiParts(
+        base.settings,
+        base.clock,
+        base.store,
+        Directory(base.store),
+        compute.functions.waited,
+        sdk_calls,
+        requests,
+        targets,
+        base.identity.roles,
+        base.identity.keys,
+        base.signed,
+        outgoing,
+        vault,
+        base.records,
+        watching.calls,
+        base.info.url,
+    )
+    return ApisService(parts)
+
+
+def _stacks(
+    base: Foundations,
+    compute: Compute,
+    operations: InProcessOperations,
+    objects: ObjectsService,
+    targets: Targets,
+    events: PlatformEvents,
+) -> StacksService:
+    return StacksService(
+        base.store,
+        operations,
+        objects,
+        base.clock,
+        events=events,
+        accept_inert=base.settings.accept_inert,
+        targets=targets,
+        roles=base.identity.roles,
+        addresses=_addresses(base, compute),
+    )
+
+
+def _addresses(base: Foundations, compute: Compute) -> Addresses:
+    """How those who answer stacks reach the platform: functions in sandboxes by a door of their own."""
+    if base.settings.engine.isolation == "process":
+        return Addresses(base.info.url, base.info.url)
+    return Addresses(base.info.url, ANSWERS, compute.doors.expect)
+
+
 def _settled(workers: "Workers | None") -> Callable[[], Awaitable[None]]:
     async def alone() -> None:
         """There is no other process to tell."""
@@ -201,10 +289,8 @@ def _settled(workers: "Workers | None") -> Callable[[], Awaitable[None]]:
 
 
 def _messaging(
-    base: Foundations, targets: Targets, sdk_calls: LateSdkOperations, vault: Vault, life: Life
+    base: Foundations, targets: Targets, sdk_calls: LateSdkOperations, vault: Vault, outgoing: Sender
 ) -> Messaging:
-    outgoing = Outgoing(reach_of(base.settings.outgoing.allow))
-    life.await_at_end(outgoing.close)
     return Messaging(
         base.settings,
         base.store,

@@ -21,6 +21,7 @@ from mayfly.sandbox.api import Interpreter, Prepared, Sandbox, SandboxFactory, S
 from mayfly.sandbox.choice import template_name
 from mayfly.sandbox.java import launch
 from mayfly.sandbox.wasm import artifacts
+from mayfly.services.functions.machine import host_architecture
 from mayfly.services.functions.runtimes import PROVIDED, RuntimeAbsent, RuntimeChoice
 
 _log = logging.getLogger(__name__)
@@ -110,14 +111,27 @@ class Interpreters:
         task.add_done_callback(_heard)
         return task
 
-    def warnings(self, runtime: str) -> list[str]:
+    def warnings(self, runtime: str, architectures: Sequence[str] = ()) -> list[str]:
         """What whoever looks at a function of `runtime` should know."""
+        return [*self._of_runtime(runtime), *_of_architecture(architectures)]
+
+    def _of_runtime(self, runtime: str) -> list[str]:
         if runtime in PROVIDED:
             return []
         chosen = self.choose(runtime)
         if isinstance(chosen, RuntimeAbsent):
             return [chosen.reason]
         return [chosen.warning] if chosen.warning else []
+
+
+def _of_architecture(asked: Sequence[str]) -> list[str]:
+    host = host_architecture()
+    if not asked or host in asked:
+        return []
+    return [
+        f"it asks for {asked[0]} and runs on this machine's {host}; what machine code its package holds has to be for "
+        f"{host}"
+    ]
 
 
 class PreparedFactory:

@@ -77,9 +77,11 @@ def _raise_file_limit() -> None:
 def _factory(settings: Settings, directory: DataDirectory, denials: Denials) -> SandboxFactory:
     if settings.engine.isolation == "process":
         return ProcessFactory()
+    directory.certificates.make(SystemClock().now())
+    shared = (directory.certificates.shown,)
     if settings.engine.isolation != "namespace":
-        return oci_factory(settings.engine.isolation, settings.engine, directory.oci, denials)
-    return AgentFactory.launch(directory.sandbox, denials, most_pooled(settings))
+        return oci_factory(settings.engine.isolation, settings.engine, directory.oci, denials, shared)
+    return AgentFactory.launch(directory.sandbox, denials, most_pooled(settings), shared)
 
 
 async def _serve(
