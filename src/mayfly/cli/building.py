@@ -6,7 +6,7 @@ import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ import yaml
 from rich.table import Table
 
 from mayfly.app.directory import DataDirectory
-from mayfly.cli import deploying, templates
+from mayfly.cli import beside, deploying, templates
 from mayfly.cli.dependencies import NODE_MODULES
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DEFAULT_TEMPLATE, TEMPLATE, DataOption, JsonOption, TemplateArgument
@@ -66,33 +66,62 @@ def build(
     """
     progress = StackProgress(complaints)
     with failures_in_one_line():
-        body = templates.load(template)
-        folder = template.resolve().parent
-        target = (build_dir or folder / BUILD).absolute()
-        codes = list(templates.local_code(body, folder))
+        target = (build_dir or template.resolve().parent / BUILD).absolute()
         make = deploying.packagers(DataDirectory(data).runtimes, here=False, from_source=from_source)
-        target.mkdir(parents=True, exist_ok=True)
-        built, resources = [], dict(body["Resources"])
         with progress.shown():
-            for code in codes:
-                package = make(functools.partial(progress.step, code.logical_id)).package(code.wanted)
-                one = _put(code, package, target)
-                built.append(one)
-                progress.step(code.logical_id, "packaged")
-                resources[code.logical_id] = _done(templates.placed(resources[code.logical_id], one.place.name))
-        made = target / TEMPLATE
-        made.write_text(yaml.safe_dump({**body, "Resources": resources}, sort_keys=False, width=120), encoding="utf-8")
-        _forget_others(target, built)
-    sums = dict(totals(body, built))
+            made = _make(template.resolve(), target, make, progress, ())
+    built, sums = made.built, made.sums
     if json_output:
-        print_json({"template": str(made), "packages": [_plain(one, sums) for one in built]})
+        print_json({"template": str(made.template), "packages": [_plain(one, sums) for one in built]})
     else:
         _report(built, sums)
     if too_large := [name for name, size in sums.items() if size > MOST_BYTES]:
         fail(f"{', '.join(too_large)}: more than the {MOST_BYTES >> 20} MB that a function may have with its layers")
     if not json_output:
-        shown = os.path.relpath(made)
-        complaints.print(f"next: mayfly deploy {escape(str(made) if shown.startswith('..') else shown)}")
+        shown = os.path.relpath(made.template)
+        complaints.print(f"next: mayfly deploy {escape(str(made.template) if shown.startswith('..') else shown)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was built of one template, and of those that it names."""
+
+    template: Path  # the one that names what was built
+    built: list[Built]
+    sums: dict[str, int]  # of each package the bytes that count against the limit
+
+
+def _make(
+    template: Path, target: Path, make: templates.Packagers, progress: StackProgress, outer: tuple[Path, ...]
+) -> Made:
+    """Build a template, which `outer` name, into the folder `target`; `MayflyError`."""
+    if template in outer:
+        raise templates.TemplateFileError(f"{template} names itself as a nested template")
+    built: list[Built] = []
+    nested: dict[str, int] = {}
+
+    def moved(place: beside.Place) -> str:
+        if place.kind == "document":
+            return os.path.relpath(place.path, target)
+        inner = _make(place.path, target / place.logical_id, make, progress, (*outer, template))
+        built.extend(replace(one, logical_id=f"{place.logical_id}/{one.logical_id}") for one in inner.built)
+        nested.update({f"{place.logical_id}/{name}": size for name, size in inner.sums.items()})
+        return os.path.relpath(inner.template, target)
+
+    target.mkdir(parents=True, exist_ok=True)
+    body = templates.load(template)
+    codes = list(templates.local_code(body, template.parent))
+    body = beside.mapped(body, template.parent, moved)
+    own, resources = [], dict(body["Resources"])
+    for code in codes:
+        package = make(functools.partial(progress.step, code.logical_id)).package(code.wanted)
+        own.append(_put(code, package, target))
+        progress.step(code.logical_id, "packaged")
+        resources[code.logical_id] = _done(templates.placed(resources[code.logical_id], own[-1].place.name))
+    made = target / TEMPLATE
+    made.write_text(yaml.safe_dump({**body, "Resources": resources}, sort_keys=False, width=120), encoding="utf-8")
+    _forget_others(target, own)
+    return Made(made, [*built, *own], {**nested, **dict(totals(body, own))})
 
 
 def totals(body: Mapping[str, Any], built: Iterable[Built]) -> Iterable[tuple[str, int]]:

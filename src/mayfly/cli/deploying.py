@@ -1,53 +1,83 @@
-"""`mayfly deploy` and `mayfly delete`: applications as stacks."""
+"""`mayfly deploy`: applications as stacks."""
 
+import hashlib
 import json
 import os
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, NoReturn
 
 import typer
 from botocore.exceptions import ClientError
 
-from mayfly.cli import templates
+from mayfly.app.local import INERT_TAG
+from mayfly.cli import samconfig, templates, watching
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.dependencies import Installer
 from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.opening import reachable
 from mayfly.cli.options import (
     DEFAULT_TEMPLATE,
+    ConfigOption,
     DataOption,
+    InertOption,
     JsonOption,
+    OverridesOption,
     ParameterOption,
     StackNameOption,
+    TagsOption,
     TemplateArgument,
 )
 from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, print_json
 from mayfly.cli.packaging import Packager, Report
 from mayfly.cli.stack_progress import StackProgress, new_events
+from mayfly.cli.uploading import Uploader
 
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 NO_UPDATES = "No updates are to be performed"
+MOST_INLINE = 51_200  # bytes of a template in a request
 
 
 def deploy(
     template: TemplateArgument = DEFAULT_TEMPLATE,
     stack_name: StackNameOption = None,
     parameter: ParameterOption = None,
+    parameter_overrides: OverridesOption = None,
+    tags: TagsOption = None,
+    config_env: ConfigOption = None,
+    accept_inert: InertOption = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Deploy again whenever the template or code changes, until Ctrl-C.")
+    ] = False,
     data: DataOption = DEFAULT_DATA,
     json_output: JsonOption = False,
 ) -> None:
-    """Bring an application: package local code, then create or update its stack."""
-    name = stack_name or default_name(template)
-    values = parameters(parameter)
-    progress = StackProgress(complaints)
-    with failures_in_one_line():
-        connection = connect(data)
-        changed, status = bring(connection, templates.load(template), template, name, values, progress)
-        conclude(name, status, changed, progress)
-        stack = connection.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-        print_warnings(connection, name)
-    _print_outputs(stack, json_output)
+    """Bring an application: package local code, then create or update its stack.
+
+    Beside the options counts what samconfig.toml says of the stack's name, parameters and tags. Parameters that are not
+    given keep the values that the stack has. [bold]mayfly diff[/] shows what would change.
+    """
+
+    def once() -> None:
+        progress = StackProgress(complaints)
+        with failures_in_one_line():
+            name, values, kept = intended(
+                template, config_env, stack_name, parameter, parameter_overrides, tags, accept_inert
+            )
+            connection = connect(data)
+            changed, status = bring(connection, templates.load(template), template, name, values, progress, kept)
+            conclude(name, status, changed, progress)
+            stack = connection.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+            print_warnings(connection, name)
+        _print_outputs(connection, stack, json_output)
+
+    if watch:
+        watching.repeat(once, template)
+    else:
+        once()
 
 
 def bring(
@@ -57,39 +87,35 @@ def bring(
     name: str,
     values: dict[str, str],
     progress: StackProgress,
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[bool, str]:
     """Package the local code of a template, whose file is `template`, and make the stack what it says; whether
     anything changed, and the stack's last status. `MayflyError`, botocore's errors."""
     with progress.shown():
-        prepared = _upload(connection, body, template, progress)
-        return _apply(connection.client("cloudformation"), name, prepared, values, progress)
+        prepared = uploaded(connection, body, template, progress)
+        return _apply(connection, name, prepared, values, progress, tags)
 
 
-def delete(
-    stack: Annotated[str, typer.Argument(help="Name of the stack.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    data: DataOption = DEFAULT_DATA,
-) -> None:
-    """Remove an application: delete its stack and every resource of it.
+def intended(
+    template: Path,
+    environment: str | None,
+    stack_name: str | None,
+    parameter: list[str] | None,
+    overrides: list[str] | None,
+    tags: list[str] | None,
+    accept_inert: list[str] | None,
+) -> tuple[str, dict[str, str], dict[str, str]]:
+    """The stack's name, and its parameters and tags as they are given: by options, or else by samconfig.toml.
+    `MayflyError`."""
+    told = samconfig.read(template, environment)
+    values = {**told.parameters, **samconfig.pairs(overrides or ()), **parameters(parameter)}
+    held = {**told.tags, **samconfig.pairs(tags or ()), **inert_tags(accept_inert)}
+    return stack_name or told.stack_name or default_name(template), values, held
 
-    A bucket that still holds objects is not deleted, and stops it: empty it first ([bold]aws s3 rm --recursive[/]).
-    """
-    progress = StackProgress(complaints)
-    with failures_in_one_line():
-        client = connect(data).client("cloudformation")
-        stack_id = client.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
-        if not yes and not typer.confirm(f"Delete stack {stack} and everything in it?"):
-            raise typer.Exit(1)
-        seen: set[str] = set()
-        new_events(client, stack_id, seen)
-        client.delete_stack(StackName=stack)
-        with progress.shown():
-            status = progress.follow(client, stack_id, stack, seen, time.sleep)
-    if status != "DELETE_COMPLETE":
-        if any("not empty" in reason for _, _, reason in progress.failures):
-            complaints.print("Empty the bucket with `aws s3 rm s3://BUCKET --recursive`, then delete the stack again.")
-        _explain_failure(f"stack {stack} could not be deleted ({status})", progress)
-    complaints.print(f"deleted stack {stack}")
+
+def name_of(template: Path) -> str:
+    """The name of the stack that a template is deployed as where none is given. `MayflyError`."""
+    return intended(template, None, None, None, None, None, None)[0]
 
 
 def default_name(template: Path) -> str:
@@ -102,13 +128,9 @@ def default_name(template: Path) -> str:
     return words if words[:1].isalpha() else f"stack-{words}".rstrip("-")
 
 
-def _upload(connection: Connection, body: dict[str, Any], template: Path, progress: StackProgress) -> dict[str, Any]:
-    codes = list(templates.local_code(body, template.resolve().parent))
-    if not codes:
-        return body
-    s3 = connection.client("s3")
-    bucket = templates.artifact_bucket(s3, connection.account, connection.region)
-    return templates.with_uploads(body, codes, s3, bucket, packagers(connection.runtimes), progress.step)
+def uploaded(connection: Connection, body: dict[str, Any], template: Path, progress: StackProgress) -> dict[str, Any]:
+    """The template with what lies beside it packaged, uploaded and referred to. `MayflyError`, botocore's errors."""
+    return Uploader(connection, packagers(connection.runtimes), progress.step).uploaded(body, template)
 
 
 def packagers(runtimes: Path, *, here: bool = True, from_source: bool = False) -> templates.Packagers:
@@ -133,36 +155,76 @@ def _cache() -> Path:
 
 
 def _apply(
-    client: Any, name: str, template: dict[str, Any], values: dict[str, str], progress: StackProgress
+    connection: Connection,
+    name: str,
+    template: dict[str, Any],
+    values: dict[str, str],
+    progress: StackProgress,
+    tags: Mapping[str, str],
 ) -> tuple[bool, str]:
     """Create or update the stack; whether anything changed, and its last status."""
-    request: dict[str, Any] = {
-        "StackName": name,
-        "TemplateBody": json.dumps(template),
-        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
-        "Capabilities": CAPABILITIES,
-    }
+    client = connection.client("cloudformation")
     seen: set[str] = set()
-    existing = _existing(client, name)
-    if existing is not None and existing["StackStatus"] == "ROLLBACK_COMPLETE":
+    found = existing(client, name)
+    if found is not None and found["StackStatus"] in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"):
         # What a failed creation leaves behind can only be deleted; nothing of it is in use.
         client.delete_stack(StackName=name)
-        client.get_waiter("stack_delete_complete").wait(StackName=existing["StackId"], WaiterConfig={"Delay": 1})
-        existing = None
-    if existing is None:
-        stack_id = client.create_stack(**request)["StackId"]
+        client.get_waiter("stack_delete_complete").wait(StackName=found["StackId"], WaiterConfig={"Delay": 1})
+        found = None
+    wanted = request(connection, name, template, values, found, tags)
+    if found is None:
+        stack_id = client.create_stack(**wanted)["StackId"]
     else:
-        new_events(client, existing["StackId"], seen)
+        new_events(client, found["StackId"], seen)
         try:
-            stack_id = client.update_stack(**request)["StackId"]
+            stack_id = client.update_stack(**wanted)["StackId"]
         except ClientError as error:
             if NO_UPDATES in error.response["Error"]["Message"]:
-                return False, existing["StackStatus"]
+                return False, found["StackStatus"]
             raise
     return True, progress.follow(client, stack_id, name, seen, time.sleep)
 
 
-def _existing(client: Any, name: str) -> dict[str, Any] | None:
+def request(
+    connection: Connection,
+    name: str,
+    template: dict[str, Any],
+    values: dict[str, str],
+    found: dict[str, Any] | None,
+    tags: Mapping[str, str],
+) -> dict[str, Any]:
+    """What CreateStack, UpdateStack and CreateChangeSet are asked alike. Parameters that are not given keep what they
+    have in the stack that was `found`, and it has `tags` beside its own; a template too large for a request is
+    uploaded. botocore's errors."""
+    declared = template.get("Parameters")
+    before = {one["ParameterKey"] for one in (found or {}).get("Parameters", ())}
+    kept = sorted((before & set(declared if isinstance(declared, dict) else ())) - set(values))
+    held = {tag["Key"]: tag["Value"] for tag in (found or {}).get("Tags", ())}
+    return {
+        "StackName": name,
+        **({"Tags": [{"Key": key, "Value": value} for key, value in {**held, **tags}.items()]} if tags else {}),
+        **_body(connection, json.dumps(template)),
+        "Parameters": [
+            *({"ParameterKey": key, "ParameterValue": value} for key, value in values.items()),
+            *({"ParameterKey": key, "UsePreviousValue": True} for key in kept),
+        ],
+        "Capabilities": CAPABILITIES,
+    }
+
+
+def _body(connection: Connection, text: str) -> dict[str, str]:
+    data = text.encode()
+    if len(data) <= MOST_INLINE:
+        return {"TemplateBody": text}
+    s3 = connection.client("s3")
+    bucket = templates.artifact_bucket(s3, connection.account, connection.region)
+    key = f"{hashlib.sha256(data).hexdigest()}.template"
+    s3.put_object(Bucket=bucket, Key=key, Body=data)
+    return {"TemplateURL": f"{connection.url}/{bucket}/{key}"}
+
+
+def existing(client: Any, name: str) -> dict[str, Any] | None:
+    """The stack of that name, as DescribeStacks shows it; None: there is none."""
     try:
         stack: dict[str, Any] = client.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -179,22 +241,32 @@ def conclude(name: str, status: str, changed: bool, progress: StackProgress) -> 
     elif status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         complaints.print(f"[green]stack {name} is deployed[/]")
     else:
-        _explain_failure(f"stack {name} was not deployed ({status})", progress)
+        explain_failure(f"stack {name} was not deployed ({status})", progress)
 
 
-def _explain_failure(summary: str, progress: StackProgress) -> NoReturn:
+def explain_failure(summary: str, progress: StackProgress) -> NoReturn:
+    """End the command, saying what failed, and why."""
     for logical_id, kind, reason in progress.failures:
         complaints.print(f"[red]{logical_id}[/] ({kind}): {escape(reason)}")
     fail(summary)
 
 
 def print_warnings(connection: Connection, stack: str) -> None:
-    """What the platform has to say of the stack's functions: for example, that another Python runs them."""
+    """What the platform has to say of the stack: what of it is inert, or that another Python runs a function."""
     resources = connection.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    for one in resources:
+        if one["ResourceStatus"].endswith("_COMPLETE") and "ResourceStatusReason" in one:
+            told = f"{one['LogicalResourceId']} ({one['ResourceType']}): {one['ResourceStatusReason']}"
+            complaints.print(f"[yellow]{escape(told)}[/]")
     names = {one.get("PhysicalResourceId") for one in resources if one["ResourceType"] == "AWS::Lambda::Function"}
     for function in connection.get("/_mayfly/status")["functions"] if names else []:
         for warning in function["warnings"] if function["name"] in names else []:
             complaints.print(f"[yellow]{escape(function['name'])}[/]: {escape(warning)}")
+
+
+def inert_tags(accepted: list[str] | None) -> dict[str, str]:
+    """The tags of a stack that say what `--accept-inert` was given."""
+    return {INERT_TAG: " ".join(accepted)} if accepted else {}
 
 
 def parameters(given: list[str] | None) -> dict[str, str]:
@@ -202,13 +274,15 @@ def parameters(given: list[str] | None) -> dict[str, str]:
     return dict(_key_value(item) for item in given or [])
 
 
-def _print_outputs(stack: dict[str, Any], as_json: bool) -> None:
+def _print_outputs(connection: Connection, stack: dict[str, Any], as_json: bool) -> None:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     if as_json:
         print_json({"StackId": stack["StackId"], "StackStatus": stack["StackStatus"], "Outputs": outputs})
         return
     for key, value in outputs.items():
         console.print(f"[bold]{key}[/]  {escape(value)}")
+        if (here := reachable(connection, value)) != value:
+            console.print(f"{'':{len(key)}}  [dim]from here:[/] {escape(here)}")
 
 
 def _key_value(item: str) -> tuple[str, str]:

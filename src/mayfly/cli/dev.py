@@ -14,7 +14,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from watchfiles import Change, watch
 
-from mayfly.cli import deploying
+from mayfly.cli import deploying, watching
 from mayfly.cli.connection import RefusedError
 from mayfly.cli.dev_screen import Screen, shown
 from mayfly.cli.dev_stack import Application, FailedError, LocalFunction, find_template
@@ -31,7 +31,6 @@ FIRST_LOOK_MS = 500
 # How often logs are looked at while functions run, and when none has for a while.
 LOGS_EVERY_S, SELDOM_S, BUSY_S = 0.2, 0.6, 20.0
 _STALE = 409  # what runs is not what a change is one of
-_TRANSIENT = (".swp", ".swx", ".swo", ".tmp", "~", ".pyc")  # what editors write beside a file
 
 
 def dev(
@@ -156,21 +155,14 @@ class Session:
 
     def _missed(self) -> set[Path]:
         """Files that changed since the last deployment began, but before anything was watched."""
-        places = self._application.places
-        files = [path for place in places for path in (place.rglob("*") if place.is_dir() else [place])]
-        found = set()
-        for path in files:
-            with contextlib.suppress(OSError):
-                if path.is_file() and path.stat().st_ctime >= self._seen and self._concerns(Change.added, str(path)):
-                    found.add(path)
-        return found
+        return watching.changed_since(
+            self._application.places, self._seen, lambda path: self._concerns(Change.added, str(path))
+        )
 
     def _concerns(self, change: Change, path: str) -> bool:
         """Whether a change of a file is one at all, for `watch`."""
         where = Path(path)
-        if path.endswith(_TRANSIENT) or where.name.startswith(".#") or where.name == "4913":
-            return False
-        return self._application.minds(where)
+        return not watching.transient(where) and self._application.minds(where)
 
     def _changed(self, paths: set[Path]) -> None:
         if any(self._application.decides(path) for path in paths):

@@ -14,12 +14,17 @@ from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import complaints, fail, failures_in_one_line, print_json
 
+_PRELOAD = Path(__file__).with_name("serverless.cjs")
+
 
 def env(
     data: DataOption = DEFAULT_DATA,
     profile: Annotated[
         str | None, typer.Option(help="Write an AWS profile of this name instead, for `aws --profile NAME`.")
     ] = None,
+    serverless: Annotated[
+        bool, typer.Option("--serverless", help="Print also what the Serverless Framework 3 needs.")
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Print exports that point AWS tools at the platform: [bold]eval $(mayfly env)[/]."""
@@ -27,6 +32,8 @@ def env(
         fail(f"a profile's name has letters, digits, _, . and - only, not {profile!r}", 2)
     with failures_in_one_line():
         variables = variables_of(connect(data))
+    if serverless:
+        variables["NODE_OPTIONS"] = with_preload(os.environ.get("NODE_OPTIONS", ""))
     if profile:
         for path in write_profile(profile, variables):
             complaints.print(f"wrote profile {profile} to {path}")
@@ -46,6 +53,12 @@ def variables_of(connection: Connection) -> dict[str, str]:
         "AWS_DEFAULT_REGION": connection.region,
         "AWS_REGION": connection.region,
     }
+
+
+def with_preload(options: str) -> str:
+    """Options of Node.js that load what points the Serverless Framework at the platform, once."""
+    wanted = f'--require="{_PRELOAD}"'
+    return options if wanted in options else f"{options} {wanted}".strip()
 
 
 def write_profile(name: str, variables: dict[str, str]) -> list[Path]:

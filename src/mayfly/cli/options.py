@@ -15,7 +15,33 @@ StackNameOption = Annotated[
 ParameterOption = Annotated[
     list[str] | None, typer.Option("--parameter", "-P", metavar="KEY=VALUE", help="May be given several times.")
 ]
+OverridesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter-overrides",
+        metavar="KEY=VALUE ...",
+        help="The same as SAM has it: several in one word, or ParameterKey=KEY,ParameterValue=VALUE.",
+    ),
+]
+TagsOption = Annotated[
+    list[str] | None,
+    typer.Option("--tags", metavar="KEY=VALUE ...", help="Tags of the stack, beside those that it has."),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option("--config-env", help="The environment of samconfig.toml that is meant; by default, default."),
+]
+InertOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept-inert",
+        metavar="TYPE|SERVICE|all",
+        help="A type that Mayfly has not, such as AWS::EC2::VPC, or a service, such as AWS::EC2, or all that only "
+        "means something inside AWS: nothing is made for it. May be given several times.",
+    ),
+]
 
 TEMPLATE = "template.yaml"  # unless another one is named
+OTHER_NAMES = ("template.yml", "template.json")
 TemplateArgument = Annotated[Path, typer.Argument(help="SAM or CloudFormation template, YAML or JSON.")]
 DEFAULT_TEMPLATE = Path(TEMPLATE)

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from mayfly.errors import MayflyError
 
-console = Console(highlight=False, soft_wrap=True)
-complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(highlight=False, emoji=False, soft_wrap=True)
+complaints = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 _WIDER_THAN_ANY_TABLE = 10_000
 
@@ -24,7 +24,7 @@ def print_table(table: Table) -> None:
     if console.is_terminal:
         console.print(table)
     else:
-        Console(highlight=False, soft_wrap=True, width=_WIDER_THAN_ANY_TABLE).print(table)
+        Console(highlight=False, emoji=False, soft_wrap=True, width=_WIDER_THAN_ANY_TABLE).print(table)
 
 
 def print_json(value: Any) -> None:

@@ -6,6 +6,7 @@ until then.
 """
 
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
@@ -33,6 +34,7 @@ COMMANDS = {
     "doctor": Entry("doctor", RUN, "Show what this machine can give, and what to install for the rest."),
     "runtime": Entry("runtime", RUN, "Install runtimes for functions, and list what this machine has."),
     "env": Entry("environment", RUN, "Print exports that point AWS tools at the platform: eval $(mayfly env)."),
+    "init": Entry("starting", BUILD, "Begin an application: a template, code, and what to do next."),
     "deploy": Entry("deploying", BUILD, "Bring an application: package local code, create or update its stack."),
     "build": Entry(
         "building", BUILD, "Make an application's packages, with what they depend on, and show their sizes."
@@ -42,7 +44,11 @@ COMMANDS = {
         "rollout", BUILD, "Shift an alias's calls to a new version by steps; taken back if it does badly."
     ),
     "debug": Entry("debug", BUILD, "Attach a debugger to a function: debugpy for Python, the inspector of Node.js."),
-    "delete": Entry("deploying", BUILD, "Remove an application: delete its stack and what belongs to it."),
+    "diff": Entry("differing", BUILD, "Show what a deployment would change, before it does."),
+    "stacks": Entry("stacks", BUILD, "List the applications that are deployed; show what one consists of."),
+    "open": Entry("opening", BUILD, "Show where applications answer: function URLs and APIs; open them in a browser."),
+    "export": Entry("exporting", BUILD, "Write what is deployed as a SAM template, with its code beside it."),
+    "destroy": Entry("destroying", BUILD, "Remove an application: delete its stack and what belongs to it."),
     "image": Entry("image", BUILD, "Import container images for functions, list and remove them."),
     "sandbox": Entry("sandbox", BUILD, "Run any program isolated: run, exec, cp, snapshot, freeze, fork, ls, rm."),
     "webhook": Entry("webhook", BUILD, "Let third parties post events to a bus: GitHub, Stripe, Slack, any HMAC."),
@@ -60,6 +66,9 @@ COMMANDS = {
 }
 
 
+FORMERLY = {"delete": "destroy"}  # names that commands had
+
+
 class LazyGroup(TyperGroup):
     """A group whose commands are the table's; listing them loads none.
 
@@ -70,7 +79,7 @@ class LazyGroup(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        entry = COMMANDS.get(cmd_name)
+        entry = COMMANDS.get(FORMERLY.get(cmd_name, cmd_name))
         if entry is None:
             return None
         return TyperCommand(cmd_name, help=entry.summary, rich_help_panel=entry.panel)
@@ -81,14 +90,25 @@ class LazyGroup(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """The command of that name, which is a key of the table."""
+    """The command of that name, which is a key of the table, or was."""
+    name = FORMERLY.get(name, name)
     module = importlib.import_module(f"mayfly.cli.{COMMANDS[name].module}")
     function: Callable[..., Any] | typer.Typer = getattr(module, name)
     if isinstance(function, typer.Typer):  # commands of its own
-        return typer.main.get_command(function)
+        group = typer.main.get_command(function)
+        for command in getattr(group, "commands", {}).values():
+            command.help = flowing(command.help)
+        return group
     single = typer.Typer(rich_markup_mode="rich", context_settings=CONTEXT, add_completion=False)
-    single.command(name)(function)
+    single.command(name, help=flowing(inspect.getdoc(function)))(function)
     return typer.main.get_command(single)
+
+
+def flowing(text: str | None) -> str | None:
+    """A docstring whose paragraphs are as wide as the terminal, not as the source."""
+    if text is None:
+        return None
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 app = typer.Typer(

@@ -47,6 +47,7 @@ def up(
     runtime_substitution: given.RuntimeSubstitution = True,
     rules_per_bus: given.RulesPerBus = 300,
     outgoing_allow: given.OutgoingAllow = None,
+    accept_inert: given.AcceptInert = None,
     detach: given.Detach = False,
     options_to: given.OptionsTo = None,
 ) -> None:
@@ -78,6 +79,7 @@ def up(
         runtime_substitution=runtime_substitution,
         rules_per_bus=rules_per_bus,
         outgoing_allow=tuple(outgoing_allow or ()),
+        accept_inert=tuple(accept_inert or ()),
         access_key_id=os.environ.get("MAYFLY_ACCESS_KEY_ID"),
         secret_access_key=os.environ.get("MAYFLY_SECRET_ACCESS_KEY"),
     )
@@ -124,6 +126,8 @@ def _detached(options: ServerOptions, started: float) -> None:
     command += ["--rules-per-bus", str(options.rules_per_bus)]
     for network in options.outgoing_allow:
         command += ["--outgoing-allow", network]
+    for name in options.accept_inert:
+        command += ["--accept-inert", name]
     command += [] if options.runtime_substitution else ["--no-runtime-substitution"]
     with directory.server_log.open("ab") as log:
         log_start = log.tell()

@@ -15,6 +15,7 @@ from mayfly.cli.output import escape
 
 POLL_S = 0.15
 ENDED = ("_COMPLETE", "_FAILED")
+_ROLLING_BACK = ("ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")
 
 
 @dataclass
@@ -52,6 +53,10 @@ class StackProgress:
         name = event["LogicalResourceId"]
         own = event["ResourceType"] == "AWS::CloudFormation::Stack" and name == stack
         if status.endswith("_FAILED") and not own and "cancelled" not in reason.lower():
+            self.failures.append((name, event["ResourceType"], reason))
+        elif (
+            own and reason and status in _ROLLING_BACK and not self.failures
+        ):  # no resource failed: an export, a time limit
             self.failures.append((name, event["ResourceType"], reason))
         self._set(f"stack {name}" if own else name, event["ResourceType"], status, reason)
 

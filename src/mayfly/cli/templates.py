@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 
 from mayfly.app.local import parse_template
 from mayfly.cli.dependencies import Architecture
+from mayfly.cli.options import OTHER_NAMES, TEMPLATE
+from mayfly.cli.output import complaints, escape
 from mayfly.cli.packaging import Packager, Report, Wanted, file_digest
 from mayfly.errors import CallerError
 
@@ -48,9 +50,13 @@ class LocalCode:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The template in the file at `path`, short tags in their long form."""
+    """The template in the file at `path`, short tags in their long form. Where that has the usual name and is not
+    there, one of its other usual names."""
+    if path.name == TEMPLATE and not path.exists():
+        others = (path.with_name(name) for name in OTHER_NAMES)
+        path = next((other for other in others if other.exists()), path)
     try:
-        template: dict[str, Any] = parse_template(path.read_text(encoding="utf-8"))
+        template: dict[str, Any] = parse_template(path.read_text(encoding="utf-8"), _warned(path))
     except OSError as error:
         raise TemplateFileError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeError as error:
@@ -60,13 +66,20 @@ def load(path: Path) -> dict[str, Any]:
     return template
 
 
+def _warned(path: Path) -> Callable[[str], None]:
+    def repeated(key: str) -> None:
+        complaints.print(f"[yellow]{escape(path.name)}[/]: {escape(key)} stands twice in one object; the last counts")
+
+    return repeated
+
+
 def local_code(template: dict[str, Any], folder: Path) -> Iterator[LocalCode]:
     """The functions and layers of `template` that name local code; paths are relative to `folder`."""
     function_globals = template.get("Globals", {}).get("Function", {})
     for logical_id, resource in template["Resources"].items():
         kind, properties = resource.get("Type"), resource.get("Properties", {})
         if kind == "AWS::Serverless::Function":
-            code = properties.get("CodeUri", function_globals.get("CodeUri"))
+            code = properties.get("CodeUri", function_globals.get("CodeUri", _beside(properties)))
             runtime = properties.get("Runtime", function_globals.get("Runtime"))
         elif kind == "AWS::Lambda::Function":
             code, runtime = properties.get("Code"), properties.get("Runtime")
@@ -81,6 +94,12 @@ def local_code(template: dict[str, Any], folder: Path) -> Iterator[LocalCode]:
             source = (folder / code).resolve()
             wanted = Wanted(source, str(runtime or ""), _architecture(architecture), target=target)
             yield LocalCode(logical_id, wanted)
+
+
+def _beside(properties: dict[str, Any]) -> str | None:
+    """Where SAM looks for the code of a function that says nothing of it: beside the template."""
+    told = "InlineCode" in properties or "ImageUri" in properties or properties.get("PackageType") == "Image"
+    return None if told else "."
 
 
 def layers(template: dict[str, Any]) -> frozenset[str]:
@@ -136,7 +155,7 @@ def with_uploads(
             say(code.logical_id, warning)
         archive = package.path
         key = f"{file_digest(archive)}.zip"
-        if not _exists(s3, bucket, key):
+        if not exists(s3, bucket, key):
             say(code.logical_id, "uploading")
             s3.upload_file(str(archive), bucket, key)
         say(code.logical_id, "packaged")
@@ -167,7 +186,8 @@ def artifact_bucket(s3: Any, account: str, region: str) -> str:
     return bucket
 
 
-def _exists(s3: Any, bucket: str, key: str) -> bool:
+def exists(s3: Any, bucket: str, key: str) -> bool:
+    """Whether an object is there."""
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:

@@ -168,5 +168,14 @@ OutgoingAllow = Annotated[
         "are refused.",
     ),
 ]
+AcceptInert = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="MAYFLY_ACCEPT_INERT",
+        help="A type of resources that Mayfly has not, such as [bold]AWS::EC2::VPC[/], a service of AWS, such as "
+        "[bold]AWS::EC2[/], or [bold]all[/] that only means something inside AWS: stacks may have those, and nothing "
+        "is made for them; may be repeated. By default they are refused, unless the stack accepts them itself.",
+    ),
+]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return once the platform is ready.")]
 OptionsTo = Annotated[int | None, typer.Option(entry.OPTIONS_TO, hidden=True)]
