@@ -53,7 +53,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION | {"app", "sandbox", "simulator"},
 }
 # What every service may use of the package that all of them live in.
-SHARED_BY_SERVICES = {"checksums", "contract", "denials", "execution_roles", "log_shards", "page_tokens", "ports"}
+SHARED_BY_SERVICES = {
+    "checksums",
+    "contract",
+    "denials",
+    "described_replies",
+    "execution_roles",
+    "log_shards",
+    "page_tokens",
+    "patterns",
+    "ports",
+}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -164,3 +164,56 @@ def test_topics_fan_out_and_pipes_carry_on(aws: Aws, platform: PlatformProcess) 
     assert message["Body"] == "hello"
     assert "NotFound" in aws("sns", "publish", "--topic-arn", f"{topic}-none", "--message", "x", fails=True)
     assert "NotFoundException" in aws("pipes", "describe-pipe", "--name", "none", fails=True)
+
+
+PACKAGED = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties: {Runtime: python3.11, Handler: app.handler, CodeUri: code}
+  Inner:
+    Type: AWS::CloudFormation::Stack
+    Properties: {TemplateURL: inner.yaml, Parameters: {Greeting: !Ref Hello}}
+Outputs:
+  Function: {Value: !Ref Hello}
+  Inner: {Value: !GetAtt Inner.Outputs.Host}
+"""
+INNER = """
+Parameters: {Greeting: {Type: String}}
+Resources:
+  Host:
+    Type: AWS::SSM::Parameter
+    Properties: {Type: String, Value: !Ref Greeting}
+Outputs:
+  Host: {Value: !Ref Host}
+"""
+
+
+def test_a_template_is_packaged_into_a_bucket_deployed_described_and_deleted(
+    aws: Aws, platform: PlatformProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "app.py").write_text("def handler(event, context):\n    return 'hello'\n")
+    (tmp_path / "template.yaml").write_text(PACKAGED)
+    (tmp_path / "inner.yaml").write_text(INNER)
+    aws("s3", "mb", "s3://aws-cli-artefacts")
+    package = ("--template-file", "template.yaml", "--s3-bucket", "aws-cli-artefacts", "--output-template-file")
+    aws("cloudformation", "package", *package, "packaged.yaml")
+    stack = ("--stack-name", "aws-cli-packaged")
+    capabilities = ("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND")
+    deploy = ("cloudformation", "deploy", "--template-file", "packaged.yaml", *stack, *capabilities)
+    assert "Successfully created/updated stack" in aws(*deploy)
+    (described,) = aws("cloudformation", "describe-stacks", *stack)["Stacks"]
+    found = {one["OutputKey"]: one["OutputValue"] for one in described["Outputs"]}
+    aws("lambda", "invoke", "--function-name", found["Function"], "answer.json")
+    assert json.loads((tmp_path / "answer.json").read_text()) == "hello"
+    host = aws("ssm", "get-parameter", "--name", found["Inner"])["Parameter"]["Value"]
+    assert host == found["Function"]
+    events = aws("cloudformation", "describe-stack-events", *stack)["StackEvents"]
+    assert {"CREATE_COMPLETE"} <= {one["ResourceStatus"] for one in events}
+    aws("cloudformation", "delete-stack", *stack)
+    gone = platform.client("cloudformation").get_waiter("stack_delete_complete")  # the CLI's looks every 30 s
+    gone.wait(StackName="aws-cli-packaged", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    aws("cloudformation", "wait", "stack-delete-complete", *stack)
+    assert "does not exist" in aws("cloudformation", "describe-stacks", *stack, fails=True)

@@ -298,7 +298,7 @@ def test_an_image_is_imported_and_deployed_with_the_command_line(
     assert "container image" in mayfly(platform, "status")
     mayfly(platform, "image", "rm", "faces:v1")
     assert json.loads(mayfly(platform, "invoke", "faces")) == "other"
-    mayfly(platform, "delete", "faces", "--yes")
+    mayfly(platform, "destroy", "faces", "--yes")
 
 
 def test_a_stack_whose_image_cannot_be_run_rolls_back_and_says_why(
