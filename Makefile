@@ -8,12 +8,13 @@ WORKERS ?= 4
 BIN := .venv/bin
 ENV := .venv/.ready
 JS := tests/javascript/node_modules/.ready
+DEPLOYERS := tests/deployers/node_modules/.ready
 RUNTIMES := .cache/platform/runtimes/.ready
 PHOTOS := .cache/photos/.ready
 SYSTEM := .cache/system/.ready
-# What levels of isolation, images, runtimes and their tests need of the system: commands, and Debian's packages of them
-# where those are called otherwise.
-PACKAGES := crun runsc skopeo docker-registry ruby javac=openjdk-17-jdk-headless
+# What levels of isolation, images, runtimes and tests (of a browser, too) need of the system: commands, and Debian's packages
+# of them where those are called otherwise.
+PACKAGES := crun runsc skopeo docker-registry ruby javac=openjdk-17-jdk-headless chromium
 
 .PHONY: help demo up test lint format bench bench-peers wasi-testsuite docs clean setup
 
@@ -38,6 +39,11 @@ $(JS): $(ENV) tests/javascript/package.json tests/javascript/package-lock.json
 	@echo "Installing the AWS SDK for JavaScript for its tests"
 	@cd tests/javascript && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --no-fund --no-audit
 	@touch $(JS)
+
+$(DEPLOYERS): $(ENV) tests/deployers/package.json tests/deployers/package-lock.json
+	@echo "Installing the AWS CDK and the Serverless Framework for their tests"
+	@cd tests/deployers && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --no-fund --no-audit
+	@touch $(DEPLOYERS)
 
 $(SYSTEM): Makefile
 	@mkdir -p .cache/system
@@ -69,7 +75,7 @@ setup: $(ENV) ## Make the virtual environment.
 demo: $(ENV) $(PHOTOS) ## Run the main job: photographs in, faces out, and the bill.
 	@$(BIN)/python examples/faces/demo.py --photos .cache/photos --out .cache/demo
 
-test: $(ENV) $(JS) $(RUNTIMES) $(SYSTEM) lint ## Check everything and run all tests.
+test: $(ENV) $(JS) $(DEPLOYERS) $(RUNTIMES) $(SYSTEM) lint ## Check everything and run all tests.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n $(WORKERS)
 
 bench: $(ENV) $(RUNTIMES) $(SYSTEM) ## Measure speed and memory, each beside a floor measured in the same run.

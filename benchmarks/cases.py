@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from benchmarks import floors, load
+from benchmarks.apis import apis
 from benchmarks.cold import cold
 from benchmarks.concurrent import concurrent
 from benchmarks.durable import durable
@@ -25,6 +26,7 @@ from benchmarks.programs import programs
 from benchmarks.queues import queues
 from benchmarks.report import Report, Row
 from benchmarks.schedules import schedules
+from benchmarks.stacks import stacks
 from benchmarks.swaps import swaps
 from benchmarks.tasks import tasks, tasks_killed
 from benchmarks.topics import topics
@@ -115,6 +117,7 @@ CASES = {
     "idle": idle,
     "warm": warm,
     "concurrent": concurrent,
+    "apis": apis,
     "programs": programs,
     "wasm": wasm,
     "workers": workers,
@@ -126,6 +129,7 @@ CASES = {
     "schedules": schedules,
     "queues": queues,
     "mappings": mappings,
+    "stacks": stacks,
     "swaps": swaps,
     "tasks": tasks,
     "tasks-killed": tasks_killed,

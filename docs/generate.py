@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from mayfly.services.stacks.inert import classified
 from mayfly.services.stacks.resources.base import UPDATE_POLICY
 from mayfly.services.stacks.resources.registry import resource_types
-from mayfly.services.stacks.resources.schema import Fields
+from mayfly.services.stacks.resources.schema import Entries, Fields, Ignored, Items, Refused, Schema
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES = ROOT / "src" / "mayfly" / "services"
@@ -29,10 +30,16 @@ NAMES = {
     "metrics": ("cloudwatch", "Amazon CloudWatch"),
     "pipes": ("pipes", "Amazon EventBridge Pipes"),
     "autoscaling": ("application-autoscaling", "Application Auto Scaling"),
+    "configs/parameters": ("ssm", "AWS Systems Manager Parameter Store"),
+    "configs/secrets": ("secretsmanager", "AWS Secrets Manager"),
+    "registries": ("ecr", "Amazon ECR"),
     "schedules": ("scheduler", "Amazon EventBridge Scheduler"),
     "stacks": ("cloudformation", "AWS CloudFormation"),
     "identity": ("iam", "AWS IAM"),
     "identity/sts": ("sts", "AWS STS"),
+    "apis/http": ("apigatewayv2", "Amazon API Gateway, HTTP and WebSocket APIs"),
+    "apis/rest": ("apigateway", "Amazon API Gateway, REST APIs"),
+    "apis/websocket": ("apigatewaymanagementapi", "Amazon API Gateway, connections of WebSocket APIs"),
 }
 COMMANDS = (
     "up",
@@ -40,6 +47,7 @@ COMMANDS = (
     "status",
     "doctor",
     "env",
+    "init",
     "deploy",
     "build",
     "dev",
@@ -48,7 +56,11 @@ COMMANDS = (
     "rollout begin",
     "rollout status",
     "rollout stop",
-    "delete",
+    "diff",
+    "stacks",
+    "open",
+    "export",
+    "destroy",
     "image",
     "image import",
     "image ls",
@@ -132,20 +144,59 @@ def resource_types_page() -> str:
     lines = [
         "# Resource types",
         "",
-        "What a template may contain. Any other type is refused before anything is made; so is a property that is not",
-        "listed here. SAM types (`AWS::Serverless::*`) become these. This page is generated.",
+        "What a template may contain. Any other type is refused before anything is made, [with the",
+        "reason](#types-that-are-refused); so is a property that is not listed here. SAM types (`AWS::Serverless::*`)",
+        "become these. This page is generated.",
         "",
     ]
     for name, kind in sorted(resource_types().items()):
-        properties = [member for member in kind.schema.members if member != UPDATE_POLICY]
+        refused = sorted(_marked(kind.schema, Refused))
+        ignored = sorted(_marked(kind.schema, Ignored))
+        without = {UPDATE_POLICY, *(path for path, _ in refused)}
+        properties = [member for member in kind.schema.members if member not in without]
         lines += [f"## {name}", "", f"Properties: {_words(properties)}.", ""]
-        if len(properties) < len(kind.schema.members):
+        for path, why in refused:
+            lines += [f"`{path}` is refused. {why}", ""]
+        for path, why in ignored:
+            lines += [f"`{path}` has no effect. {why}", ""]
+        if UPDATE_POLICY in kind.schema.members:
             policies = kind.schema.members[UPDATE_POLICY]
             assert isinstance(policies, Fields), "policies have names"
             lines += [f"`UpdatePolicy`: {_words(policies.members)}.", ""]
         lines += [f"A change of {_words(kind.replaced_by)} makes a new resource.", ""] if kind.replaced_by else []
         lines += [f"`Fn::GetAtt`: {_words(kind.attributes)}.", ""] if kind.attributes else []
-    return "\n".join(lines)
+    return "\n".join([*lines, *_refused()])
+
+
+def _refused() -> Iterable[str]:
+    yield from ("## Types that are refused", "")
+    yield from (
+        "These only mean something inside AWS: whole services, and types of services that Mayfly has. A template with",
+        "one of them is refused, unless the stack accepts it as *inert*: the stack's tag `mayfly:inert` names the",
+        "type, the service (`AWS::EC2`) or `all` of these, apart by blanks or commas. `mayfly deploy --accept-inert`",
+        "sets that tag; `mayfly up --accept-inert` is for all stacks. Then nothing is made: `Ref` and `Fn::GetAtt`",
+        "answer values that are made up, have the right form, never change and lead nowhere, and the resource's",
+        "events, `DescribeStackResources` and `mayfly deploy` say so. Any other type that is not on this page is",
+        "inert only where its full name is given. `AWS::CDK::Metadata` is always accepted.",
+        "",
+        "| | What it is in AWS |",
+        "| --- | --- |",
+    )
+    for name, why in classified():
+        yield f"| `{name}` | {why} |"
+    yield ""
+
+
+def _marked(schema: Schema, mark: type[Refused] | type[Ignored], path: str = "") -> set[tuple[str, str]]:
+    """Where in a schema properties are refused or ignored, and why."""
+    if isinstance(schema, mark):
+        return {(path, schema.why)}
+    if isinstance(schema, Items | Entries):
+        return _marked(schema.of, mark, path)
+    if not isinstance(schema, Fields):
+        return set()
+    inside = [_marked(member, mark, f"{path}.{name}" if path else name) for name, member in schema.members.items()]
+    return set().union(*inside)
 
 
 def _words(names: Iterable[str]) -> str:
