@@ -33,6 +33,8 @@ _OPTIONS = (
     "--no-proxy-server",
     "--password-store=basic",
 )
+# As browsers come, but for private windows and Debian's, which keep no cookies of other sites.
+_PREFERENCES = {"profile": {"block_third_party_cookies": False, "cookie_controls_mode": 0}}
 
 
 class ScriptError(Exception):
@@ -131,6 +133,8 @@ def running(directory: Path) -> Iterator[Browser]:
         assert "CI" not in os.environ, f"continuous integration needs {PROGRAM}: see PACKAGES in the Makefile"
         pytest.skip(f"{PROGRAM} is not installed")
     profile, output = directory / "profile", directory / "chromium.log"
+    (profile / "Default").mkdir(parents=True)
+    (profile / "Default" / "Preferences").write_text(json.dumps(_PREFERENCES))
     with ExitStack() as ended:
         log = ended.enter_context(output.open("wb"))
         process = subprocess.Popen(

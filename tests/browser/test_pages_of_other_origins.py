@@ -11,6 +11,9 @@ from tests.browser.chromium import Browser, Page, ScriptError
 from tests.conftest import PlatformProcess
 from tests.services.apis.http.test_http_apis_in_stacks import deployed, ended
 
+# `Secure` cookies are for TLS and for a machine's own name; they are asked for by a parameter.
+COOKIES = """["seen=a; Path=/", "hidden=b; Path=/; HttpOnly; SameSite=Strict"] + \\
+            ["across=c; Path=/; SameSite=None; Secure"] * ("across" in (event.get("queryStringParameters") or {}))"""
 FORMAT_2 = """
 import json
 def h(event, context):
@@ -18,7 +21,7 @@ def h(event, context):
     told = [method, event["headers"].get("x-colour"), cookies]
     answer = {"statusCode": 200, "headers": {"x-shown": "1", "x-kept": "2"}, "body": json.dumps(told)}
     if event["rawPath"].endswith("/login"):
-        answer["cookies"] = ["seen=a; Path=/", "hidden=b; Path=/; HttpOnly; SameSite=Strict"]
+        answer["cookies"] = COOKIES
     return answer
 """
 FORMAT_1 = """
@@ -31,7 +34,7 @@ def h(event, context):
     told = [event["httpMethod"], given.get("x-colour"), cookies]
     answer = {"statusCode": 200, "headers": headers, "body": json.dumps(told)}
     if event["path"].endswith("/login"):
-        answer["multiValueHeaders"] = {"Set-Cookie": ["seen=a; Path=/", "hidden=b; Path=/; HttpOnly; SameSite=Strict"]}
+        answer["multiValueHeaders"] = {"Set-Cookie": COOKIES}
     return answer
 """
 
@@ -80,8 +83,10 @@ def template(origin: str) -> dict[str, Any]:
                 "Type": "AWS::Serverless::Api",
                 "Properties": {"StageName": "prod", "Cors": rest, "GatewayResponses": refusals},
             },
-            "OfHttp": function(FORMAT_2, "HttpApi", "ApiId", "Http", "Anyone", "Stars"),
-            "OfRest": function(FORMAT_1.replace("ORIGIN", origin), "Api", "RestApiId", "Rest"),
+            "OfHttp": function(FORMAT_2.replace("COOKIES", COOKIES), "HttpApi", "ApiId", "Http", "Anyone", "Stars"),
+            "OfRest": function(
+                FORMAT_1.replace("COOKIES", COOKIES).replace("ORIGIN", origin), "Api", "RestApiId", "Rest"
+            ),
         },
         "Outputs": {name: {"Value": {"Ref": name}} for name in ("Http", "Anyone", "Stars", "Rest")},
     }
@@ -167,6 +172,17 @@ def test_cookies_that_a_function_sets_are_stored_and_sent_with_credentials_only(
     assert json.loads(changing["body"]) == ["PUT", "red", ["hidden=b", "seen=a"]]
     without = fetched(page, f"{apis[kind]}/things", credentials="omit")
     assert json.loads(without["body"])[2] == []
+
+
+@BOTH
+def test_of_an_api_of_another_site_only_cookies_meant_for_that_are_kept(
+    apis: dict[str, str], page: Page, kind: str
+) -> None:
+    below = apis[kind].replace("127.0.0.1", "localhost")  # to a browser, another site
+    fetched(page, f"{below}/login?across=1", method="POST", credentials="include")
+    seen = fetched(page, f"{below}/things", credentials="include")
+    assert json.loads(seen["body"]) == ["GET", None, ["across=c"]]
+    assert page.evaluate("document.cookie") == ""
 
 
 def test_an_api_for_anyone_is_read_by_any_page_but_never_with_credentials(
