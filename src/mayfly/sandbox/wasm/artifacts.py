@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple
 NAME = "wasm"  # of the runtime, and of its template
 DIRECTORY = ".mayfly-wasm"  # in the package; whatever a zip brings at this place is removed
 VERDICT, CODE = ".json", ".cwasm"
-# What else than the engine's version decides whether machine code fits: `engine.config`.
-_CONFIGURATION = "1"
+# What else than the engine's version decides whether machine code fits: `engine.make`.
+_CONFIGURATION = "2"
 _CPU_INFO = "/proc/cpuinfo"
 
 # A module with `_start`; a component that exports wasi:cli/run; one that exports `handle`.
