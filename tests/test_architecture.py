@@ -15,6 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": set(),
     "policy": FOUNDATION,
     "matching": FOUNDATION,
+    "vtl": FOUNDATION,
     "simulator": FOUNDATION | {"policy"},
     "store": FOUNDATION | {"policy"},
     "ticker": FOUNDATION | {"policy", "store"},
@@ -28,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "images": FOUNDATION | {"policy", "store"},
     "sandboxes": FOUNDATION | {"policy", "store", "sandbox", "images"},
     "services": FOUNDATION
-    | {"policy", "store", "ticker", "streams", "sandbox", "engine", "images", "outgoing", "matching"},
+    | {"policy", "store", "ticker", "streams", "sandbox", "engine", "images", "outgoing", "matching", "vtl"},
     "metering": FOUNDATION | {"policy", "store", "services"},
     "wire": FOUNDATION | {"services"},
     "http": FOUNDATION | {"services", "wire"},

@@ -3,7 +3,7 @@
 import json
 
 from mayfly.services.apis.integrations.api import Call, IntegrationError, Outcome
-from mayfly.services.apis.vtl import relaxed_json
+from mayfly.vtl import relaxed_json
 
 
 class Mocks:

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from mayfly.services.apis.vtl import relaxed_json
+from mayfly.vtl import relaxed_json
 
 _PUT_EVENTS = "EventBridge-PutEvents"
 

@@ -108,6 +108,15 @@ def entry(
     return Rule(f"/{name}/*", frozenset(ops.split()), apply)
 
 
+def entries(name: str, asked: Sequence[Patch]) -> dict[str, str | None]:
+    """What patches put into a map, by key."""
+    return {
+        patch.names[1]: patch.value
+        for patch in asked
+        if patch.op != "remove" and len(patch.names) == 2 and patch.names[0] == name
+    }
+
+
 def member(name: str, ops: str = "add remove replace") -> Rule:
     """`/name/value` of a list of texts: to replace one is to give it another value."""
 

@@ -11,8 +11,8 @@ from mayfly.services.apis.http.compiled import with_variables
 from mayfly.services.apis.http.model import Content, Members, Part
 from mayfly.services.apis.http.throttles import Bucket
 from mayfly.services.apis.rest.json_schema import Validator
-from mayfly.services.apis.vtl.errors import TemplateError
-from mayfly.services.apis.vtl.template import Template, compile_template
+from mayfly.vtl.errors import TemplateError
+from mayfly.vtl.template import Template, compile_template
 
 _Templates = Mapping[str, "Template | TemplateError"]
 

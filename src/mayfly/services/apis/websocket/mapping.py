@@ -6,13 +6,13 @@ import re
 from typing import Any
 
 from mayfly.services.apis.integrations.api import Call, IntegrationError, Outcome
-from mayfly.services.apis.vtl import relaxed_json
-from mayfly.services.apis.vtl.errors import TemplateError
-from mayfly.services.apis.vtl.template import Scope, Template, context_of
 from mayfly.services.apis.websocket import selection
 from mayfly.services.apis.websocket.compiled import Integration, Reply, Stage
 from mayfly.services.apis.websocket.exchange import Exchange
 from mayfly.services.apis.websocket.exchange import context_of as event_context
+from mayfly.vtl import relaxed_json
+from mayfly.vtl.errors import TemplateError
+from mayfly.vtl.template import Scope, Template, context_of
 
 _USUAL = "application/json"  # the key of templates that nothing selects
 TO_BINARY, TO_TEXT = "CONVERT_TO_BINARY", "CONVERT_TO_TEXT"  # of `ContentHandlingStrategy`

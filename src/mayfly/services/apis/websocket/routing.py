@@ -12,12 +12,12 @@ from mayfly.services.apis.http.checks import function_of
 from mayfly.services.apis.integrations import uris
 from mayfly.services.apis.integrations.api import Call, IntegrationError, Outcome
 from mayfly.services.apis.integrations.backends import Backends
-from mayfly.services.apis.vtl import relaxed_json
 from mayfly.services.apis.websocket import selection
 from mayfly.services.apis.websocket.compiled import Integration, Route, Stage
 from mayfly.services.apis.websocket.exchange import Exchange, event_of
 from mayfly.services.apis.websocket.mapping import Mapping, UnmappedError
 from mayfly.services.ports import MetricCounts
+from mayfly.vtl import relaxed_json
 
 _NAMESPACE = "AWS/ApiGateway"
 _INTERNAL = "Internal server error"

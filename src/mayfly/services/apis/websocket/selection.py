@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mayfly.services.apis.vtl import jsonpath, regexes
-from mayfly.services.apis.vtl.errors import TemplateError
-from mayfly.services.apis.vtl.values import text_of
+from mayfly.vtl import jsonpath, regexes
+from mayfly.vtl.errors import TemplateError
+from mayfly.vtl.values import text_of
 
 DEFAULT = "$default"
 _WHOLE = re.compile(r"\$([A-Za-z]+(?:\.[\w$\[\]'\"*@:-]+)+)")

@@ -5,7 +5,7 @@ the services are strict. `shape` converts, and refuses what cannot be converted,
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -66,7 +66,15 @@ class Ignored:
     of: "Schema"
 
 
-Schema = Scalar | Items | Entries | Fields | Json | Refused | Ignored
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A property that has a form of its own."""
+
+    of: "Schema"
+    check: Callable[[Any], None]  # of what may have placeholders in it; raises ValueError, which says what is wrong
+
+
+Schema = Scalar | Items | Entries | Fields | Json | Refused | Ignored | Checked
 STRING, INTEGER, BOOLEAN, JSON = Scalar("String"), Scalar("Integer"), Scalar("Boolean"), Json()
 NUMBER = Scalar("Number")
 STRINGS = Items(STRING)
@@ -86,6 +94,8 @@ def shape(value: Any, schema: Schema, path: str = "") -> Any:
         raise PropertyError(f"#{path}: this property is not supported: {schema.why}")
     if isinstance(schema, Ignored):
         return shape(value, schema.of, path)
+    if isinstance(schema, Checked):
+        return _checked(shape(value, schema.of, path), schema, path)
     if is_unknown(value) or isinstance(schema, Json):
         return value
     if isinstance(schema, Scalar):
@@ -118,6 +128,14 @@ def without_effect(value: Any, schema: Schema, path: str = "") -> dict[str, str]
         for name in value.keys() & schema.members.keys():
             found |= without_effect(value[name], schema.members[name], f"{path}.{name}" if path else name)
     return found
+
+
+def _checked(value: Any, schema: Checked, path: str) -> Any:
+    try:
+        schema.check(value)
+    except ValueError as error:
+        raise PropertyError(f"#{path}: {error}") from None
+    return value
 
 
 def _scalar(value: Any, schema: Scalar, path: str) -> Any:

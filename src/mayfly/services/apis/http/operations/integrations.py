@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from mayfly.services.apis import templates
 from mayfly.services.apis.http import catalog, checks, faults
 from mayfly.services.apis.http.editing import Editing, picked, shown
 from mayfly.services.apis.http.model import HTTP_TIMEOUT_MS, WEBSOCKET_TIMEOUT_MS, Api, Members, Part
@@ -47,6 +48,7 @@ class IntegrationOperations:
     @operation("CreateIntegration")
     async def create(self, context: RequestContext, request: "CreateIntegrationRequestTypeDef") -> dict[str, Any]:
         members = picked(request, FIELDS)
+        await templates.check_put(members.get("RequestTemplates"))
         return shown(await self._editing.create(context, request["ApiId"], "integration", members, _checked))
 
     @operation("GetIntegration")
@@ -59,6 +61,8 @@ class IntegrationOperations:
 
     @operation("UpdateIntegration")
     async def update(self, context: RequestContext, request: "UpdateIntegrationRequestTypeDef") -> dict[str, Any]:
+        await templates.check_put(request.get("RequestTemplates"))
+
         def change(old: Members) -> Members:
             new = checks.updated(old, request, FIELDS)
             for name in ("RequestParameters", "RequestTemplates"):

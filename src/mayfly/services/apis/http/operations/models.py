@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from mayfly.services.apis import templates
 from mayfly.services.apis.http import catalog, checks, faults
 from mayfly.services.apis.http.editing import Editing, picked, shown
 from mayfly.services.apis.http.model import Api, Kind, Members, Part
@@ -185,6 +186,7 @@ class IntegrationResponseOperations(_ResponseOperations):
 
     @operation("CreateIntegrationResponse")
     async def create(self, context: RequestContext, request: Any) -> dict[str, Any]:
+        await templates.check_put(request.get("ResponseTemplates"))
         return await self._create(context, request)
 
     @operation("GetIntegrationResponse")
@@ -197,6 +199,7 @@ class IntegrationResponseOperations(_ResponseOperations):
 
     @operation("UpdateIntegrationResponse")
     async def update(self, context: RequestContext, request: Any) -> dict[str, Any]:
+        await templates.check_put(request.get("ResponseTemplates"))
         return await self._update(request, request["IntegrationResponseId"])
 
     @operation("DeleteIntegrationResponse")

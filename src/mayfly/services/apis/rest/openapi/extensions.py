@@ -6,6 +6,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mayfly.services.apis import templates
 from mayfly.services.apis.rest import authorizer_checks, faults, integration_checks
 from mayfly.services.apis.rest.model import Authorizer, GatewayResponse, Integration, IntegrationResponse, Validator
 from mayfly.services.apis.rest.operations.authorizers import new_authorizer
@@ -33,6 +34,7 @@ def integration(found: Mapping[str, Any], namespace: str) -> Integration:
     }
     made = new_integration(params, namespace)
     integration_checks.integration(made)
+    templates.check(made.request_templates or {})
     return made
 
 
@@ -48,6 +50,7 @@ def responses(found: Mapping[str, Any]) -> dict[str, IntegrationResponse] | None
             "responseTemplates": texts(said.get("responseTemplates")),
         }
         made[code] = new_response(params, code)
+        templates.check(made[code].response_templates or {})
     return made or None
 
 

@@ -1,5 +1,6 @@
 """APIs from OpenAPI documents: made, overwritten, merged."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,9 +27,9 @@ class ImportOperations:
     @operation("ImportRestApi")
     async def create(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
         editing, asked = self._editing, params.get("parameters") or {}
-        document = documents.parse(await content(params["body"]))
+        document = await asyncio.to_thread(documents.parse, await content(params["body"]))
         api_id, root_id = naming.made_id(context, 10, "api"), naming.made_id(context, 10, "root")
-        found = read(document, api_id, root_id, asked)
+        found = await asyncio.to_thread(read, document, api_id, root_id, asked)
         _check(found, params)
         if not found.settings["name"]:
             raise faults.bad_request("Invalid OpenAPI input: the title of the API is missing.")
@@ -48,14 +49,17 @@ class ImportOperations:
     async def put(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
         api_id, asked = params["restApiId"], params.get("parameters") or {}
         overwrite = params.get("mode") == "overwrite"
-        document = documents.parse(await content(params["body"]))
+        document = await asyncio.to_thread(documents.parse, await content(params["body"]))
+        before = await self._editing.store.read(lambda reader: catalog.head(reader, api_id))
+        if before is None:
+            raise self._editing.no_such_api(api_id)
+        found = await asyncio.to_thread(read, document, api_id, before.root_resource_id, asked)
+        _check(found, params)
 
         def body(tx: Tx) -> Head:
             api = catalog.api(tx, api_id)
             if api is None:
                 raise self._editing.no_such_api(api_id)
-            found = read(document, api_id, api.head.root_resource_id, asked)
-            _check(found, params)
             head = changed_head(api.head, found, overwrite=overwrite)
             checks.head(head)
             parts = found.parts if overwrite else merged(api.parts, found.parts)

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from mayfly.services.apis import templates
 from mayfly.services.apis.rest import checks, faults, integration_checks, patching
 from mayfly.services.apis.rest.editing import Editing, resource_of
 from mayfly.services.apis.rest.locating import integration_of, method_of, put_integration
@@ -57,6 +58,7 @@ class IntegrationOperations:
     @operation("PutIntegration")
     async def put(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
         made = new_integration(params, params["resourceId"])
+        await templates.check_put(made.request_templates)
 
         def body(api: Api, tx: Tx) -> None:
             method_of(api, params)
@@ -76,6 +78,7 @@ class IntegrationOperations:
     @operation("UpdateIntegration")
     async def update(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
         asked = patching.patches(params)
+        await templates.check_put(patching.entries("requestTemplates", asked))
 
         def body(api: Api, tx: Tx) -> Integration:
             members = msgspec.to_builtins(integration_of(api, params))
@@ -100,6 +103,7 @@ class IntegrationOperations:
     @operation("PutIntegrationResponse")
     async def put_response(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
         made = new_response(params, params["statusCode"])
+        await templates.check_put(made.response_templates)
 
         def body(api: Api, tx: Tx) -> None:
             integration_of(api, params)
@@ -118,6 +122,7 @@ class IntegrationOperations:
     @operation("UpdateIntegrationResponse")
     async def update_response(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
         asked = patching.patches(params)
+        await templates.check_put(patching.entries("responseTemplates", asked))
 
         def body(api: Api, tx: Tx) -> IntegrationResponse:
             members = msgspec.to_builtins(self._response(api, params))

@@ -12,8 +12,8 @@ from mayfly.services.apis.rest.serving import refusals
 from mayfly.services.apis.rest.serving.arrival import Arrival
 from mayfly.services.apis.rest.serving.proxy_events import is_binary
 from mayfly.services.apis.rest.serving.refusals import RefusedError, internal
-from mayfly.services.apis.vtl.errors import TemplateError
-from mayfly.services.apis.vtl.template import Scope, compile_template, context_of
+from mayfly.vtl.errors import TemplateError
+from mayfly.vtl.template import Scope, compile_template, context_of
 
 _QUICK = 16 * 1024  # characters of a body that a template without loops gets through at once
 

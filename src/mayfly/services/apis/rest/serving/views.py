@@ -9,8 +9,8 @@ from mayfly.services.apis.rest import catalog
 from mayfly.services.apis.rest.json_schema import Validator
 from mayfly.services.apis.rest.model import Api, MethodSetting, Stage
 from mayfly.services.apis.rest.serving.tree import Node, build
-from mayfly.services.apis.vtl.template import Template
 from mayfly.store.api import Reader, Store
+from mayfly.vtl.template import Template
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mayfly.services.stacks.resources.apigateway.patches import GONE
+from mayfly.services.stacks.resources.apigateway.templates import TEMPLATES
 from mayfly.services.stacks.resources.base import Caller, Made, Target
 from mayfly.services.stacks.resources.reading import like, observed
 from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, STRING, STRINGS, Entries, Items, Refused, fields
@@ -17,7 +18,7 @@ _INTEGRATION_RESPONSE = fields(
     "StatusCode",
     ContentHandling=STRING,
     ResponseParameters=_TEXTS,
-    ResponseTemplates=_TEXTS,
+    ResponseTemplates=TEMPLATES,
     SelectionPattern=STRING,
     StatusCode=STRING,
 )
@@ -34,7 +35,7 @@ _INTEGRATION = fields(
     IntegrationTarget=_NO_LINKS,
     PassthroughBehavior=STRING,
     RequestParameters=_TEXTS,
-    RequestTemplates=_TEXTS,
+    RequestTemplates=TEMPLATES,
     ResponseTransferMode=STRING,
     TimeoutInMillis=INTEGER,
     Type=STRING,

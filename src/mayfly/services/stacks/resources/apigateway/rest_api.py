@@ -7,6 +7,7 @@ from typing import Any
 from mayfly.services.stacks.resources.apigateway.bodies import document_of, title_of
 from mayfly.services.stacks.resources.apigateway.patches import GONE, Patch, members, scalars
 from mayfly.services.stacks.resources.apigateway.tagging import retag, tags_in
+from mayfly.services.stacks.resources.apigateway.templates import DOCUMENT
 from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked
 from mayfly.services.stacks.resources.named import Unnamed
 from mayfly.services.stacks.resources.reading import document_seen, observed, tags_seen
@@ -39,7 +40,7 @@ class RestApi(Unnamed):
     schema = fields(
         ApiKeySourceType=STRING,
         BinaryMediaTypes=STRINGS,
-        Body=JSON,
+        Body=DOCUMENT,
         BodyS3Location=fields(Bucket=STRING, ETag=STRING, Key=STRING, Version=STRING),
         CloneFrom=STRING,
         Description=STRING,

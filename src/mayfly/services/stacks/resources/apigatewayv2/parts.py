@@ -3,6 +3,7 @@
 import json
 from typing import Any, Final
 
+from mayfly.services.stacks.resources.apigateway.templates import TEMPLATES
 from mayfly.services.stacks.resources.apigatewayv2.part import Part
 from mayfly.services.stacks.resources.reading import document_seen
 from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, JSON, STRING, STRINGS, Entries, Items, fields
@@ -54,7 +55,7 @@ class Integration(Part):
         PassthroughBehavior=STRING,
         PayloadFormatVersion=STRING,
         RequestParameters=Entries(STRING),
-        RequestTemplates=Entries(STRING),
+        RequestTemplates=TEMPLATES,
         ResponseParameters=Entries(fields(ResponseParameters=Items(fields(Destination=STRING, Source=STRING)))),
         TemplateSelectionExpression=STRING,
         TimeoutInMillis=INTEGER,
@@ -98,7 +99,7 @@ class IntegrationResponse(Part):
         IntegrationId=STRING,
         IntegrationResponseKey=STRING,
         ResponseParameters=Entries(STRING),
-        ResponseTemplates=Entries(STRING),
+        ResponseTemplates=TEMPLATES,
         TemplateSelectionExpression=STRING,
     )
     replaced_by = frozenset({"ApiId", "IntegrationId"})

@@ -6,10 +6,11 @@ it, and `#set` the blanks in front of it, too.
 
 import re
 from collections.abc import Mapping
+from typing import NoReturn
 
-from mayfly.services.apis.vtl.cursor import Cursor
-from mayfly.services.apis.vtl.expressions import NAME, Expressions
-from mayfly.services.apis.vtl.nodes import (
+from mayfly.vtl.cursor import Cursor
+from mayfly.vtl.expressions import NAME, Expressions
+from mayfly.vtl.nodes import (
     Break,
     Define,
     Expression,
@@ -26,10 +27,11 @@ from mayfly.services.apis.vtl.nodes import (
 
 _PLAIN = re.compile(r"[^$#\\]+")
 _BACKSLASHES = re.compile(r"\\+")
-_DIRECTIVE = re.compile(r"#(?:\{([A-Za-z]\w*)\}|([A-Za-z]\w*))")
+_DIRECTIVE = re.compile(r"#(?:\{([A-Za-z_][\w@]*)\}|([A-Za-z_@][\w@]*))", re.ASCII)
 _LINE_COMMENT = re.compile(r"##[^\r\n]*(?:\r\n|\r|\n)?")
 _REST_OF_LINE = re.compile(r"[ \t]*(?:\r\n|\r|\n)")
 _OPEN = re.compile(r"[ \t]*\(")
+_OPEN_CONDITION = re.compile(r"\s*\(")
 _IN = re.compile(r"\s*in\b")
 _SEPARATOR = re.compile(r"[\s,]*")
 _ENDS = ("elseif", "else", "end")
@@ -62,8 +64,11 @@ class _Parser:
         cursor.deeper()
         return _Parser(cursor, self._macros, self._known).nodes(())
 
-    def nodes(self, ends: tuple[str, ...]) -> tuple[Node, ...]:
-        """Everything up to one of the directives `ends`, which is not read, or to the end of the text."""
+    def nodes(self, ends: tuple[str, ...], opened: int = 0) -> tuple[Node, ...]:
+        """Everything up to one of the directives `ends`, which is not read, or to the end of the text.
+
+        `opened`: where the directive stands whose block this is.
+        """
         cursor = self._cursor
         found: list[Node] = []
         while not cursor.ended:
@@ -78,8 +83,12 @@ class _Parser:
             elif self._hash(found, ends):
                 return _joined(found)
         if ends:
-            cursor.fail("#end is missing")
+            self._unclosed(opened)
         return _joined(found)
+
+    def _unclosed(self, opened: int) -> NoReturn:
+        directive = _DIRECTIVE.match(self._cursor.text, opened)
+        self._cursor.fail(f"#end is missing for {directive[0] if directive is not None else 'a block'}", opened)
 
     def _escaped(self, found: list[Node]) -> None:
         """Backslashes, and the reference or directive that they may keep from being one."""
@@ -129,23 +138,17 @@ class _Parser:
             found.append(Text(cursor.text[cursor.at + 3 : end]))
             cursor.at = end + 3
             return False
-        if (end_name := self._end_here(ends)) is not None:
+        if (end_name := self._end_here()) is not None:
             if end_name in ends:
                 return True
             cursor.fail(f"#{end_name} has no beginning")
         return self._directive(found)
 
-    def _end_here(self, ends: tuple[str, ...]) -> str | None:
-        """Which of `#elseif`, `#else` and `#end` stands here. In a block, characters may follow at once."""
+    def _end_here(self) -> str | None:
+        """Which of `#elseif`, `#else` and `#end` stands here; `#endTime` is none of them."""
         match = _DIRECTIVE.match(self._cursor.text, self._cursor.at)
-        if match is None:
-            return None
-        name = match[1] or match[2]
-        if name in _ENDS:
-            return str(name)
-        if match[1] is None and ends:
-            return next((end for end in ("else", "end") if name.startswith(end)), None)
-        return None
+        name = (match[1] or match[2]) if match is not None else ""
+        return name if name in _ENDS else None
 
     def _directive(self, found: list[Node]) -> bool:
         cursor = self._cursor
@@ -155,22 +158,47 @@ class _Parser:
         read = _DIRECTIVES.get(name)
         if name in _REFUSED and cursor.match(_OPEN):
             cursor.fail(f"#{name} is not allowed in mapping templates", start)
-        if read is not None:
-            has_arguments = cursor.match(_OPEN) is not None
-            if has_arguments or name in ("break", "stop"):
-                if name == "set" and _begins_line(cursor.text, start):
-                    _take_blanks(found)
-                cursor.deeper()
-                found.append(read(self))
-                cursor.depth -= 1
-                return False
-        elif name in self._known and cursor.match(_OPEN):
-            found.append(MacroCall(name, self._values()))
-            cursor.match(_REST_OF_LINE)
-            return False
-        cursor.at = start + 1
-        found.append(Text("#"))
+        if read is not None and self._opens(name, start):
+            if name == "set" and _begins_line(cursor.text, start):
+                _take_blanks(found)
+            cursor.deeper()
+            found.append(read(self, start))
+            cursor.depth -= 1
+        elif name.removeprefix("@") in self._known and cursor.match(_OPEN):
+            found.append(self._macro_call(name, start))
+        elif name.startswith("@") and cursor.match(_OPEN):  # of a macro that there is not: its name, and nothing else
+            self._macro_call(name, start)
+            found.append(Text(f"#{name}"))
+        else:
+            cursor.at = start + 1
+            found.append(Text("#"))
         return False
+
+    def _opens(self, name: str, start: int) -> bool:
+        """Whether the directive is one here, its parenthesis read; `#set` without is text, others cannot be."""
+        cursor = self._cursor
+        if cursor.match(_OPEN_CONDITION if name == "if" else _OPEN) is not None or name in ("break", "stop"):
+            return True
+        if name != "set":
+            cursor.fail(f"#{name} lacks its parentheses", start)
+        return False
+
+    def _macro_call(self, name: str, start: int) -> MacroCall:
+        """`#name(…)`, or `#@name(…) … #end`, which hands its block over as `$bodyContent`."""
+        values = self._values()
+        self._cursor.match(_REST_OF_LINE)
+        if not name.startswith("@"):
+            return MacroCall(name, values)
+        self._cursor.deeper()
+        body = self._block(start)
+        self._cursor.depth -= 1
+        return MacroCall(name[1:], values, body)
+
+    def _block(self, opened: int) -> tuple[Node, ...]:
+        """Everything up to `#end`, and that."""
+        body = self.nodes(("end",), opened)
+        self._keyword("end")
+        return body
 
     def _values(self) -> tuple[Expression, ...]:
         """Arguments of a macro: separated by blanks or commas."""
@@ -197,16 +225,13 @@ class _Parser:
         self._cursor.need(")", where)
         self._cursor.match(_REST_OF_LINE)
 
-    def _end(self) -> None:
-        self._keyword("end")
-
     def _keyword(self, name: str) -> None:
         cursor = self._cursor
         cursor.at += len(name) + (3 if cursor.peek(1) == "{" else 1)
         if name != "elseif":
             cursor.match(_REST_OF_LINE)
 
-    def set(self) -> Node:
+    def set(self, start: int) -> Node:
         cursor = self._cursor
         cursor.space()
         target: Reference | None = self._expressions.reference() if cursor.peek() == "$" else None
@@ -217,43 +242,40 @@ class _Parser:
         self._closed("#set")
         return Set(target, value)
 
-    def if_(self) -> Node:
+    def if_(self, start: int) -> Node:
         cursor = self._cursor
         branches: list[tuple[Expression, tuple[Node, ...]]] = []
         otherwise: tuple[Node, ...] = ()
         while True:
             condition = self._expressions.expression()
             self._closed("a condition")
-            branches.append((condition, self.nodes(_ENDS)))
-            which = self._end_here(_ENDS) or "end"
+            branches.append((condition, self.nodes(_ENDS, start)))
+            which = self._end_here() or "end"
             self._keyword(which)
             if which == "elseif":
-                if not cursor.match(_OPEN):
+                if not cursor.match(_OPEN_CONDITION):
                     cursor.fail("#elseif lacks its condition")
                 continue
             if which == "else":
-                otherwise = self.nodes(("end",))
-                self._end()
+                otherwise = self._block(start)
             return If(tuple(branches), otherwise)
 
-    def foreach(self) -> Node:
+    def foreach(self, start: int) -> Node:
         name = self._variable("#foreach")
         if not self._cursor.match(_IN):
             self._cursor.fail("#foreach lacks its in")
         items = self._expressions.expression()
         self._closed("#foreach")
-        body = self.nodes(("end",))
-        self._end()
+        body = self._block(start)
         return Foreach(name, items, body)
 
-    def define(self) -> Node:
+    def define(self, start: int) -> Node:
         name = self._variable("#define")
         self._closed("#define")
-        body = self.nodes(("end",))
-        self._end()
+        body = self._block(start)
         return Define(name, body)
 
-    def macro(self) -> Node:
+    def macro(self, start: int) -> Node:
         cursor = self._cursor
         cursor.space()
         name = cursor.match(NAME)
@@ -266,17 +288,24 @@ class _Parser:
                 break
             parameters.append(self._variable("#macro"))
         self._closed("#macro")
-        body = self.nodes(("end",))
-        self._end()
+        body = self._block(start)
         macro = Macro(name[0], tuple(parameters), body)
         self._macros.setdefault(macro.name, macro)
         return macro
 
-    def break_(self) -> Node:
+    def literal(self, start: int) -> Node:
+        self._closed("#literal")
+        begin = self._cursor.at
+        self.nodes(("end",), start)
+        body = self._cursor.text[begin : self._cursor.at]
+        self._keyword("end")
+        return Text(body)
+
+    def break_(self, start: int) -> Node:
         self._cursor.match(_REST_OF_LINE)
         return Break()
 
-    def stop(self) -> Node:
+    def stop(self, start: int) -> Node:
         self._cursor.match(_REST_OF_LINE)
         return Stop()
 
@@ -287,6 +316,7 @@ _DIRECTIVES = {
     "foreach": _Parser.foreach,
     "define": _Parser.define,
     "macro": _Parser.macro,
+    "literal": _Parser.literal,
     "break": _Parser.break_,
     "stop": _Parser.stop,
 }

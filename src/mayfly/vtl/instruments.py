@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from mayfly.services.apis.vtl import jsonpath, relaxed_json
-from mayfly.services.apis.vtl.errors import TemplateRunError
-from mayfly.services.apis.vtl.methods.strings import bounded
-from mayfly.services.apis.vtl.values import Fields, json_of, text_of
+from mayfly.vtl import jsonpath, relaxed_json
+from mayfly.vtl.errors import TemplateRunError
+from mayfly.vtl.methods.strings import bounded
+from mayfly.vtl.values import Fields, json_of, text_of
 
 _PLACES = ("path", "querystring", "header")  # where `$input.params(name)` looks, in this order
 _ESCAPES = {

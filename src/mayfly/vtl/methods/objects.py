@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.apis.vtl.methods.arguments import Method
-from mayfly.services.apis.vtl.values import text_of
+from mayfly.vtl.methods.arguments import Method
+from mayfly.vtl.values import text_of
 
 
 def _equals(value: Any, other: Any) -> bool:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mayfly.services.apis.vtl.errors import TemplateLimitError, TemplateRunError, TemplateSyntaxError
-from mayfly.services.apis.vtl.template import Scope, compile_template, context_of
+from mayfly.vtl.errors import TemplateLimitError, TemplateRunError, TemplateSyntaxError
+from mayfly.vtl.template import Scope, compile_template, context_of
 
 
 def render(template: str, body: Any = "", **known: Any) -> str:
@@ -111,6 +111,20 @@ def test_values_look_as_they_were_recorded_of_api_gateway(template: str, body: A
         ("#set($m = {'a': 1})#foreach($e in $m.entrySet())$e.key=$e.getValue()#end", "a=1"),
         ("#set($Integer = 0)#set($n = $Integer.parseInt('41') + 1)$n", "42"),
         ("$x[abc]", "[abc]"),
+        # What looks like a directive and is none.
+        ("#if(true)#endTime#elsewhere#end_x#else2 #end", "#endTime#elsewhere#end_x#else2 "),
+        (
+            "#iffy #settle #foreachx #endless #1 #- #{} #{if #_ #@x",
+            "#iffy #settle #foreachx #endless #1 #- #{} #{if #_ #@x",
+        ),
+        ("#if(false)是#else否#end。", "否。"),
+        ("#set #set $x #SET($x = 1) #If(true)", "#set #set  #SET( = 1) #If(true)"),
+        ("${ $} ${1} $!{ $.x $[0] ${} $$ $! ", "${ $} ${1} $!{ $.x $[0] ${} $$ $! "),
+        ("#if\n (true)y#end", "y"),
+        ("#set($a = .5)#set($b = 2.)$a $b", "0.5 2.0"),
+        ("#literal()$a #if(true)x#end#end!", "$a #if(true)x#end!"),
+        ("#macro(b $x)<$x$bodyContent>#end#@b(1)in#end|#@none(1)x#end|$bodyContent", "<1in>|#@none|"),
+        ("a #* never closed", "a "),
     ],
 )
 def test_velocity_is_written_as_velocity_writes_it(template: str, written: str) -> None:
@@ -235,6 +249,15 @@ def test_stage_variables_are_a_map() -> None:
         ("#if(true)" * 60, 1, "nested deeper"),
         ("#set($x = " + "(" * 80 + "1" + ")" * 80 + ")", 1, "nested deeper"),
         ('#set($x = "$y.a(")', 1, "a value was expected"),
+        ("#if true", 1, "#if lacks its parentheses"),
+        ("a #foreach", 1, "#foreach lacks its parentheses"),
+        ("#if(true)a#endif", 1, "#end is missing for #if"),
+        ("\n#{foreach}($x in [1])\n\n#if(true)\n#end", 2, "#end is missing for #{foreach}"),
+        ("#if(true)#else#else#end", 1, "#else has no beginning"),
+        ("#if(true)#else#elseif(true)#end", 1, "#elseif has no beginning"),
+        ("#set($a.b() ", 1, "'=' is missing"),
+        ("#foreach($x in $y))\n#end\n#end", 3, "#end has no beginning"),
+        ("#macro()#end", 1, "#macro lacks its name"),
     ],
 )
 def test_a_broken_template_is_refused_with_its_place(template: str, line: int, says: str) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.apis.vtl.errors import TemplateRunError
-from mayfly.services.apis.vtl.methods.arguments import Method, WrongArgumentsError, text
-from mayfly.services.apis.vtl.operators import as_number
+from mayfly.vtl.errors import TemplateRunError
+from mayfly.vtl.methods.arguments import Method, WrongArgumentsError, text
+from mayfly.vtl.operators import as_number
 
 _LONGEST = 40
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.apis.vtl.methods.arguments import Method, mapping
-from mayfly.services.apis.vtl.methods.lists import room
-from mayfly.services.apis.vtl.values import Fields, Listing, json_of
+from mayfly.vtl.methods.arguments import Method, mapping
+from mayfly.vtl.methods.lists import room
+from mayfly.vtl.values import Fields, Listing, json_of
 
 
 class Entry(dict[str, Any]):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 
-from mayfly.services.apis.vtl import jsonpath_filters as filters
-from mayfly.services.apis.vtl.errors import TemplateLimitError, TemplateRunError
+from mayfly.vtl import jsonpath_filters as filters
+from mayfly.vtl.errors import TemplateLimitError, TemplateRunError
 
 MISSING: Final = filters.MISSING
 LONGEST = 4_000  # characters of a path

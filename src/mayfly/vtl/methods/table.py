@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from mayfly.services.apis.vtl.errors import TemplateRunError
-from mayfly.services.apis.vtl.methods import lists, maps, numbers, objects, strings
-from mayfly.services.apis.vtl.methods.arguments import Method, WrongArgumentsError
+from mayfly.vtl.errors import TemplateRunError
+from mayfly.vtl.methods import lists, maps, numbers, objects, strings
+from mayfly.vtl.methods.arguments import Method, WrongArgumentsError
 
 
 def call(value: Any, name: str, arguments: tuple[Any, ...]) -> Any:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable
 
-from mayfly.services.apis.vtl.cursor import Cursor
-from mayfly.services.apis.vtl.nodes import (
+from mayfly.vtl.cursor import Cursor
+from mayfly.vtl.nodes import (
     Binary,
     Call,
     Expression,
@@ -24,7 +24,7 @@ from mayfly.services.apis.vtl.nodes import (
 # A hyphen belongs to a name, as in X-Amz-Target, unless it is the last of it.
 NAME = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
 _DOT_NAME = re.compile(rf"\.({NAME.pattern})")
-_NUMBER = re.compile(r"-?\d+(?:\.(?!\.)\d+)?(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"-?(?:\d+(?:\.(?![.A-Za-z])\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _UNICODE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _WORD = re.compile(r"(true|false)\b")
 _NOT = re.compile(r"\s*(?:!(?!=)|not\b)")
@@ -38,6 +38,7 @@ _LEVELS: tuple[tuple[re.Pattern[str], dict[str, str]], ...] = (
     (re.compile(r"\s*([*/%])"), {}),
 )
 _LONGEST_NUMBER = 100
+_DIGITS = "0123456789"
 
 Body = Callable[[str, int], tuple[Node, ...]]
 
@@ -48,6 +49,7 @@ class Expressions:
     def __init__(self, cursor: Cursor, body: Body) -> None:
         self._cursor = cursor
         self._body = body
+        self._no_index: set[int] = set()  # brackets that were tried, so that many in a row are not tried again
 
     def expression(self, level: int = 0) -> Expression:
         """Whatever may stand behind `=` or between parentheses."""
@@ -189,15 +191,18 @@ class Expressions:
         """`[key]`; None, and nothing read, where a bracket follows a reference for another reason."""
         cursor = self._cursor
         start = cursor.at
+        if start in self._no_index:
+            return None
         cursor.at += 1
         cursor.space()
         first = cursor.peek()
-        if first and (first in "$'\"-" or first.isdigit()):
+        if first and (first in "$'\"-" or first in _DIGITS):
             cursor.deeper()
-            key = self.primary() if first != "-" or cursor.peek(1).isdigit() else None
+            key = self.primary() if first != "-" or (cursor.peek(1) or "-") in _DIGITS else None
             cursor.depth -= 1
             if key is not None and cursor.take("]"):
                 return Index(key)
+        self._no_index.add(start)
         cursor.at = start
         return None
 

@@ -3,7 +3,7 @@
 import re
 from typing import NoReturn
 
-from mayfly.services.apis.vtl.errors import TemplateSyntaxError
+from mayfly.vtl.errors import TemplateSyntaxError
 
 SPACE = re.compile(r"\s*")
 DEEPEST = 50  # blocks, brackets and strings within each other

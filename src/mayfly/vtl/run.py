@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly.services.apis.vtl import operators
-from mayfly.services.apis.vtl.errors import TemplateLimitError, TemplateRunError
-from mayfly.services.apis.vtl.instruments import Input, Util
-from mayfly.services.apis.vtl.methods import maps, table
-from mayfly.services.apis.vtl.methods.lists import MOST
-from mayfly.services.apis.vtl.methods.strings import LONGEST
-from mayfly.services.apis.vtl.nodes import (
+from mayfly.vtl import operators
+from mayfly.vtl.errors import TemplateLimitError, TemplateRunError
+from mayfly.vtl.instruments import Input, Util
+from mayfly.vtl.methods import maps, table
+from mayfly.vtl.methods.lists import MOST
+from mayfly.vtl.methods.strings import LONGEST
+from mayfly.vtl.nodes import (
     Binary,
     Break,
     Call,
@@ -34,7 +34,7 @@ from mayfly.services.apis.vtl.nodes import (
     Stop,
     Text,
 )
-from mayfly.services.apis.vtl.values import Listing, text_of
+from mayfly.vtl.values import Listing, text_of
 
 _CHARACTERS_A_STEP = 256  # a string that is made or written costs a step for each
 
@@ -206,13 +206,16 @@ class Run:
         if macro is None:
             return
         values = [self._value(argument) for argument in node.arguments]
-        before = {name: self._variables[name] for name in macro.parameters if name in self._variables}
+        names = macro.parameters if node.body is None else (*macro.parameters, "bodyContent")
+        before = {name: self._variables[name] for name in names if name in self._variables}
         for place, name in enumerate(macro.parameters):
             self._variables[name] = values[place] if place < len(values) else None
+        if node.body is not None:
+            self._variables["bodyContent"] = _Block(node.body)
         try:
             self._nested(macro.body, out)
         finally:
-            for name in macro.parameters:
+            for name in names:
                 self._variables.pop(name, None)
             self._variables.update(before)
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.apis.vtl.errors import TemplateLimitError, TemplateRunError
-from mayfly.services.apis.vtl.methods.arguments import Method, items, whole
-from mayfly.services.apis.vtl.values import Listing, json_of
+from mayfly.vtl.errors import TemplateLimitError, TemplateRunError
+from mayfly.vtl.methods.arguments import Method, items, whole
+from mayfly.vtl.values import Listing, json_of
 
 MOST = 100_000  # members that a template may put into a list or a map
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from mayfly.services.apis.vtl.errors import TemplateRunError
-from mayfly.services.apis.vtl.jsonpath import MISSING, compiled
-from mayfly.services.apis.vtl.relaxed_json import read
+from mayfly.vtl.errors import TemplateRunError
+from mayfly.vtl.jsonpath import MISSING, compiled
+from mayfly.vtl.relaxed_json import read
 
 STORE = {
     "store": {

@@ -5,7 +5,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mayfly.services.apis.vtl.errors import TemplateLimitError, TemplateRunError
+from mayfly.vtl.errors import TemplateLimitError, TemplateRunError
 
 if TYPE_CHECKING:
     import regex

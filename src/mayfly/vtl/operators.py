@@ -6,8 +6,8 @@ As in Velocity 1.7, except that null and the empty string are one, as recorded o
 
 from typing import Any
 
-from mayfly.services.apis.vtl.errors import TemplateLimitError
-from mayfly.services.apis.vtl.values import text_of
+from mayfly.vtl.errors import TemplateLimitError
+from mayfly.vtl.values import text_of
 
 _LARGEST = 2**256  # beyond that, arithmetic is no work for a template
 

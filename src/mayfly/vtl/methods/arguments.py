@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from mayfly.services.apis.vtl.values import text_of
+from mayfly.vtl.values import text_of
 
 Method: TypeAlias = Callable[..., Any]
 

@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mayfly.services.apis.vtl import relaxed_json
-from mayfly.services.apis.vtl.errors import TemplateError
-from mayfly.services.apis.vtl.jsonpath import compiled
-from mayfly.services.apis.vtl.run import Limits
-from mayfly.services.apis.vtl.template import Scope, compile_template, context_of
-from mayfly.services.apis.vtl.values import json_of, text_of
+from mayfly.vtl import relaxed_json
+from mayfly.vtl.errors import TemplateError
+from mayfly.vtl.jsonpath import compiled
+from mayfly.vtl.run import Limits
+from mayfly.vtl.template import Scope, compile_template, context_of
+from mayfly.vtl.values import json_of, text_of
 
 WORDS = (
     "#if( #elseif( #else #end #set( #foreach( #define( #macro( #break #stop #m( $x $y. ${x} $!x $input.path('$.a') "

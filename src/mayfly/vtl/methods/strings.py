@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.apis.vtl import regexes
-from mayfly.services.apis.vtl.errors import TemplateLimitError, TemplateRunError
-from mayfly.services.apis.vtl.methods.arguments import Method, WrongArgumentsError, items, text, whole
-from mayfly.services.apis.vtl.methods.lists import MOST
-from mayfly.services.apis.vtl.values import Listing, text_of
+from mayfly.vtl import regexes
+from mayfly.vtl.errors import TemplateLimitError, TemplateRunError
+from mayfly.vtl.methods.arguments import Method, WrongArgumentsError, items, text, whole
+from mayfly.vtl.methods.lists import MOST
+from mayfly.vtl.values import Listing, text_of
 
 LONGEST = 10 * 1024 * 1024  # characters of any string that a template makes: API Gateway's largest payload
 _FORMAT = re.compile(r"%(?:(\d)\$)?([-0+, #]*)(\d{0,3})(?:\.(\d{1,3}))?([sdxXfeEcb%n])")

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from mayfly.services.apis.vtl.errors import TemplateLimitError
+from mayfly.vtl.errors import TemplateLimitError
 
 _DEEPEST = 100  # values within values that are shown
 

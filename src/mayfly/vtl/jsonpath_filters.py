@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
-from mayfly.services.apis.vtl import regexes
-from mayfly.services.apis.vtl.errors import TemplateLimitError, TemplateRunError
-from mayfly.services.apis.vtl.relaxed_json import read
+from mayfly.vtl import regexes
+from mayfly.vtl.errors import TemplateLimitError, TemplateRunError
+from mayfly.vtl.relaxed_json import read
 
 
 class _Missing:

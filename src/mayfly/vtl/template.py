@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mayfly.services.apis.vtl.errors import TemplateLimitError
-from mayfly.services.apis.vtl.instruments import Input, Util
-from mayfly.services.apis.vtl.nodes import Macro, Node
-from mayfly.services.apis.vtl.parser import parse
-from mayfly.services.apis.vtl.run import LIMITS, Limits, Run
-from mayfly.services.apis.vtl.values import Section
+from mayfly.vtl.errors import TemplateLimitError
+from mayfly.vtl.instruments import Input, Util
+from mayfly.vtl.nodes import Macro, Node
+from mayfly.vtl.parser import parse
+from mayfly.vtl.run import LIMITS, Limits, Run
+from mayfly.vtl.values import Section
 
 LARGEST_TEMPLATE = 300 * 1024  # characters: API Gateway's quota
 _UTIL = Util()

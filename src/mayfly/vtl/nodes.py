@@ -145,10 +145,11 @@ class Macro:
 
 @dataclass(frozen=True, slots=True)
 class MacroCall:
-    """`#name(arguments)` of a macro that the template has, wherever."""
+    """`#name(arguments)` of a macro that the template has, wherever; `body`: of `#@name(arguments) … #end`."""
 
     name: str
     arguments: tuple[Expression, ...]
+    body: "tuple[Node, ...] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
