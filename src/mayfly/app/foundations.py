@@ -8,6 +8,7 @@ from mayfly.app.call_records import CallRecords
 from mayfly.app.directory import DataDirectory, ServerInfo
 from mayfly.app.life import Life
 from mayfly.app.options import ServerOptions
+from mayfly.app.vault import FileVault
 from mayfly.app.workers import front_names
 from mayfly.clock import Clock, SystemClock
 from mayfly.metering.ledger import Ledger
@@ -55,6 +56,7 @@ class Foundations:
     info: ServerInfo
     clock: Clock
     fronts_lock: int  # a file descriptor
+    vault: FileVault
     store: SqliteStore
     blobs: FileBlobs
     queue: SqlReadyQueue
@@ -72,7 +74,8 @@ class Foundations:
         clock = SystemClock()
         fronts_lock = await asyncio.to_thread(directory.await_fronts)
         life.at_end(lambda: os.close(fronts_lock))
-        store = await SqliteStore.open(directory.database, MIGRATED, clock)
+        vault = FileVault(directory.root / "secrets.key")
+        store = await SqliteStore.open(directory.database, MIGRATED, clock, vault.seal)
         life.await_at_end(store.close)
         blobs = FileBlobs(directory.blobs, store, clock)
         life.await_at_end(blobs.close)
@@ -93,6 +96,7 @@ class Foundations:
             info,
             clock,
             fronts_lock,
+            vault,
             store,
             blobs,
             queue,

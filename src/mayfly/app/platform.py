@@ -23,7 +23,6 @@ from mayfly.app.options import ServerOptions
 from mayfly.app.own_addresses import OwnAddresses
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.targets import Targets
-from mayfly.app.vault import FileVault
 from mayfly.app.watching import Watching
 from mayfly.app.workers import Workers
 from mayfly.engine.api import Engine
@@ -142,7 +141,7 @@ async def _built(
 ) -> "tuple[FrontDoor, Workers | None, Engine, QueuesService]":
     """Everything, started; the front door, which listens nowhere yet, the workers, the engine and queues behind it."""
     targets, sdk_calls, requests = Targets(), LateSdkOperations(), LateServiceRequests()
-    vault = FileVault(base.settings.data / "secrets.key")
+    vault = base.vault
     network = Outgoing(reach_of(base.settings.outgoing.allow))
     life.await_at_end(network.close)
     outgoing = OwnAddresses(network, base.info.url)
@@ -263,6 +262,7 @@ def _stacks(
 ) -> StacksService:
     return StacksService(
         base.store,
+        base.vault,
         operations,
         objects,
         base.clock,

@@ -101,6 +101,11 @@ def pending(available: Sequence[Migration], applied: Sequence[Applied]) -> list[
     return [migration for migration in available if migration.number not in done]
 
 
+def is_vacuum(statement: str) -> bool:
+    """Whether a statement, apart from comments, is VACUUM."""
+    return re.sub(r"--[^\n]*", "", statement).strip().rstrip(";").upper() == "VACUUM"
+
+
 def statements(sql: str) -> Iterator[str]:
     """The single statements of a script; a semicolon in a literal, a comment or a trigger does not end one."""
     text = ""

@@ -24,11 +24,21 @@ T = TypeVar("T")
 READERS = 4
 WAITING_LIMIT = 65_536  # bodies given and not yet answered, writes and reads together
 OWN_PACKAGE = "mayfly.store"
+Seal = Callable[[bytes, str], bytes]
 
 
-def migrate(path: Path, packages: Sequence[str], clock: Clock) -> None:
-    """Bring the database up to date, each migration in a transaction of its own; `MigrationError`."""
-    connection = connect(path, WRITER_SETTINGS)
+def _unsealed(plain: bytes, about: str) -> bytes:
+    raise StorageFailedError(f"nothing was given to seal the {about} with")
+
+
+def migrate(path: Path, packages: Sequence[str], clock: Clock, seal: Seal) -> None:
+    """Bring the database up to date, each migration in a transaction of its own; `MigrationError`.
+
+    A migration may say `mayfly_seal(text, about)`, which is `seal`, and begin with VACUUM. What migrations take away
+    is overwritten, so that what was secret does not stay in pages that nobody uses.
+    """
+    connection = connect(path, (*WRITER_SETTINGS, "PRAGMA secure_delete = ON"))
+    connection.create_function("mayfly_seal", 2, lambda text, about: seal(text.encode(), about))
     try:
         connection.execute(migrations.CREATE_TABLE)
         for package in packages:
@@ -43,9 +53,14 @@ def migrate(path: Path, packages: Sequence[str], clock: Clock) -> None:
 
 
 def _apply(connection: sqlite3.Connection, migration: migrations.Migration, now: float) -> None:
+    first, *rest = migrations.statements(migration.sql)
+    if migrations.is_vacuum(first):  # which is no part of a transaction
+        connection.execute(first)
+    else:
+        rest.insert(0, first)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in migrations.statements(migration.sql):
+        for statement in rest:
             connection.execute(statement)
         record = {key: value for key, value in migration._asdict().items() if key != "sql"}
         connection.execute(migrations.INSERT_APPLIED, {**record, "applied_at": now})
@@ -77,10 +92,11 @@ class SqliteStore:
             worker.start()
 
     @classmethod
-    async def open(cls, path: Path, packages: Sequence[str], clock: Clock) -> "SqliteStore":
+    async def open(cls, path: Path, packages: Sequence[str], clock: Clock, seal: Seal = _unsealed) -> "SqliteStore":
         """Open or create the database at `path` and apply the migrations of `packages`, the store's own first.
 
-        Raises `MigrationError` and `StorageFailedError`.
+        `seal` encrypts a secret for one use, in migrations that find some in clear. Raises
+        `MigrationError` and `StorageFailedError`.
         """
         loop = asyncio.get_running_loop()
         ordered = [OWN_PACKAGE, *(package for package in packages if package != OWN_PACKAGE)]
@@ -90,7 +106,7 @@ class SqliteStore:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 # Nobody else's to read; SQLite gives the log beside it the same mode.
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            migrate(path, ordered, clock)
+            migrate(path, ordered, clock, seal)
             return cls(path, loop)
 
         opening = asyncio.ensure_future(asyncio.to_thread(start))

@@ -3,12 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mayfly.app.vault import FileVault
 from mayfly.clock import ManualClock
 from mayfly.services.contract import Principal, RequestContext, ServiceError
+from mayfly.services.ports import Vault
 from mayfly.services.stacks.resources.base import Caller, Made, Target
 from mayfly.services.stacks.resources.cloudformation.nested import NestedStack
 from mayfly.services.stacks.resources.schema import INTEGER, JSON, STRING, fields
@@ -156,8 +159,9 @@ class Bucketful:
 class Stage:
     """A `StacksService` that can be restarted, and calls to it."""
 
-    def __init__(self, store: SqliteStore, clock: ManualClock) -> None:
+    def __init__(self, store: SqliteStore, vault: Vault, clock: ManualClock) -> None:
         self.store = store
+        self.vault = vault
         self.clock = clock
         self.shelf = Shelf()
         self.code = Bucketful()
@@ -166,6 +170,7 @@ class Stage:
     def _build(self) -> StacksService:
         return StacksService(
             self.store,
+            self.vault,
             self.shelf,
             self.code,
             self.clock,
@@ -238,8 +243,10 @@ def template(resources: Any, **sections: Any) -> str:
 
 
 @pytest.fixture
-async def stage(open_store: Callable[..., Awaitable[SqliteStore]], clock: ManualClock) -> AsyncIterator[Stage]:
-    stage = Stage(await open_store("mayfly.services.stacks"), clock)
+async def stage(
+    open_store: Callable[..., Awaitable[SqliteStore]], clock: ManualClock, tmp_path: Path
+) -> AsyncIterator[Stage]:
+    stage = Stage(await open_store("mayfly.services.stacks"), FileVault(tmp_path / "secrets.key"), clock)
     await stage.service.start()
     yield stage
     for gate in stage.shelf.gates.values():

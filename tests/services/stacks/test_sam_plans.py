@@ -1,14 +1,17 @@
 """Templates of SAM become plans, and wrong ones are refused with the translator's words: each subject of SAM once."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mayfly.app.vault import FileVault
 from mayfly.services.contract import Principal, RequestContext, ServiceError
 from mayfly.services.stacks.intake import Intake
 from mayfly.services.stacks.planner import Place
 from mayfly.services.stacks.resources.registry import Known, resource_types
+from mayfly.services.stacks.sealing import Store
 from mayfly.store.sqlite import SqliteStore
 
 from .conftest import ACCOUNT, Bucketful
@@ -163,8 +166,8 @@ class Nothing:
 
 
 @pytest.fixture
-async def intake(open_store: Callable[..., Awaitable[SqliteStore]]) -> AsyncIterator[Intake]:
-    store = await open_store("mayfly.services.stacks")
+async def intake(open_store: Callable[..., Awaitable[SqliteStore]], tmp_path: Path) -> AsyncIterator[Intake]:
+    store = Store(await open_store("mayfly.services.stacks"), FileVault(tmp_path / "secrets.key"))
     made = Intake(store, Nothing(), Bucketful(), Known(resource_types()))
     yield made
     made.close()

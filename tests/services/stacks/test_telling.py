@@ -1,8 +1,10 @@
 """What the event bus hears of stacks."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from mayfly.app.vault import FileVault
 from mayfly.clock import ManualClock
 from mayfly.services.stacks.service import StacksService
 from mayfly.store.api import Tx
@@ -23,10 +25,10 @@ class Bus:
         tx.after_commit(lambda: self.heard.append((detail_type, dict(detail), resources)))
 
 
-async def test_the_bus_hears_of_stacks_and_their_resources(open_store: Any, clock: ManualClock) -> None:
+async def test_the_bus_hears_of_stacks_and_their_resources(open_store: Any, clock: ManualClock, tmp_path: Path) -> None:
     store: SqliteStore = await open_store("mayfly.services.stacks")
-    stage, bus = Stage(store, clock), Bus()
-    stage.service = StacksService(store, stage.shelf, stage.code, clock, {Thing.name: Thing()}, bus)
+    stage, bus = Stage(store, FileVault(tmp_path / "secrets.key"), clock), Bus()
+    stage.service = StacksService(store, stage.vault, stage.shelf, stage.code, clock, {Thing.name: Thing()}, bus)
     await stage.service.start()
     try:
         stack = await stage.create({"One": {"Type": Thing.name}}, ClientRequestToken="mine")

@@ -20,7 +20,7 @@ from mayfly.services.stacks.names import new_place
 from mayfly.services.stacks.planner import Place, Types, changes, draft, told
 from mayfly.services.stacks.records import find_stack, insert_stack, save_stack
 from mayfly.services.stacks.resources.base import Restless
-from mayfly.store.api import Store, Tx
+from mayfly.services.stacks.sealing import Store, Tx
 
 _UPDATABLE = {
     "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "CREATE_FAILED",

@@ -24,10 +24,10 @@ from mayfly.services.stacks.records import (
 from mayfly.services.stacks.resources import inert
 from mayfly.services.stacks.resources.base import NO_ECHO, Made, Target
 from mayfly.services.stacks.resources.inert import INERT
+from mayfly.services.stacks.sealing import Reader, Store, Tx
 from mayfly.services.stacks.telling import Telling
 from mayfly.services.stacks.template.marks import placeholder
 from mayfly.services.stacks.template.parameters import text_of
-from mayfly.store.api import Reader, Store, Tx
 
 
 class Board:

@@ -20,11 +20,11 @@ from mayfly.services.stacks.planner import Change, Types, changes, draft, told
 from mayfly.services.stacks.predictions import Side, predict
 from mayfly.services.stacks.records import STACK_TYPE, find_stack, insert_stack, resources_of
 from mayfly.services.stacks.resources.base import Caller, Restless
+from mayfly.services.stacks.sealing import Reader, Store, Tx
 from mayfly.services.stacks.template.marks import has_unknown
-from mayfly.store.api import Reader, Row, Store, Tx
+from mayfly.store.api import Row
 
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
-_definition = msgspec.json.Decoder(Definition).decode  # here and not in a thread: see `records`
 _KINDS = ("CREATE", "UPDATE", "IMPORT")
 
 
@@ -42,6 +42,20 @@ class ChangeSet(msgspec.Struct, frozen=True):
     changes: list[dict[str, Any]]
     on_failure: str
     options: dict[str, Any]  # settings of the stack; Imported, Nested, ParentChangeSetId, RootChangeSetId, Fresh
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """What is sealed of a change set's row."""
+
+    reason: str
+    description: str
+    definition: Definition
+    changes: list[dict[str, Any]]
+    options: dict[str, Any]
+
+
+_part = msgspec.json.Decoder(_Part).decode  # here and not in a thread: see `records`
+_COLUMNS = statements.CHANGE_SET.removesuffix(", sealed").split(", ")
 
 
 class Drawing:
@@ -166,7 +180,7 @@ class Drawing:
         elif fresh:
             raise validation(f"Stack [{stack.name}] already exists and cannot be created again with the changeSet")
         tx.run(statements.CHANGE_SET_FAILED_FORGET, {"stack_id": stack.id, "name": change_set.name})
-        if not tx.run(statements.CHANGE_SET_INSERT, _values(change_set)):
+        if not tx.run(statements.CHANGE_SET_INSERT, _values(tx, change_set)):
             raise ServiceError("AlreadyExistsException", f"ChangeSet {change_set.name} already exists", status=400)
 
     async def _stack(self, context: RequestContext, name: str, kind: str) -> tuple[Stack, bool]:
@@ -197,23 +211,21 @@ def forget_nested(tx: Tx, found: ChangeSet) -> None:
     for name in found.options.get("Nested", {}).values():
         row = tx.one(statements.CHANGE_SET_BY_ID, {"id": name})
         if row is not None:
-            forget_nested(tx, found_of_row(row))
+            forget_nested(tx, found_of_row(tx, row))
     tx.run(statements.CHANGE_SET_FORGET, {"id": found.id})
 
 
-def found_of_row(row: Row) -> ChangeSet:
-    values = dict(zip(ChangeSet.__struct_fields__, row, strict=True))
-    values["definition"] = _definition(values["definition"])
-    values["changes"] = msgspec.json.decode(values["changes"])
-    values["options"] = msgspec.json.decode(values["options"])
-    return ChangeSet(**values)
+def found_of_row(reader: Reader, row: Row) -> ChangeSet:
+    *columns, sealed = row
+    part = _part(reader.opened(sealed, f"change set {row[0]}"))
+    members = {name: getattr(part, name) for name in part.__struct_fields__}
+    return ChangeSet(**dict(zip(_COLUMNS, columns, strict=True)), **members)
 
 
-def _values(change_set: ChangeSet) -> dict[str, Any]:
-    values = {name: getattr(change_set, name) for name in change_set.__struct_fields__}
-    for name in ("definition", "changes", "options"):
-        values[name] = msgspec.json.encode(values[name]).decode()
-    return values
+def _values(tx: Tx, change_set: ChangeSet) -> dict[str, Any]:
+    part = _Part(**{name: getattr(change_set, name) for name in _Part.__struct_fields__})
+    sealed = tx.sealed(msgspec.json.encode(part), f"change set {change_set.id}")
+    return {**{name: getattr(change_set, name) for name in _COLUMNS}, "sealed": sealed}
 
 
 def not_found(name: str) -> ServiceError:

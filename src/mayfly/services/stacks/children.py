@@ -20,7 +20,7 @@ from mayfly.services.stacks.planner import Types, draft
 from mayfly.services.stacks.records import find_stack, resources_of, save_resource, save_stack, stack_of_id
 from mayfly.services.stacks.resources.base import Caller, Made, NotMadeError, Target
 from mayfly.services.stacks.running import restored
-from mayfly.store.api import Reader, Store, Tx
+from mayfly.services.stacks.sealing import Reader, Store, Tx
 
 _PAUSE_S = 0.02  # before another look, where a child's work ended without an end
 

@@ -26,8 +26,8 @@ from mayfly.services.stacks.records import (
     stack_of_id,
 )
 from mayfly.services.stacks.resources.base import Around, Caller, Made, Target, UnreadableError
+from mayfly.services.stacks.sealing import Reader, Store, Tx
 from mayfly.services.stacks.template.dynamic import concealed
-from mayfly.store.api import Reader, Store, Tx
 
 _AT_ONCE = 8
 _log = logging.getLogger(__name__)
@@ -43,6 +43,15 @@ class Detection(NamedTuple):
     at: float
     names: str  # JSON: logical ids, or null for all
     context: str  # JSON: in whose name
+
+
+class Drift(NamedTuple):
+    """What the last look at a resource found."""
+
+    logical_id: str
+    status: str
+    at: float
+    detail: bytes  # JSON: a `StackResourceDrift` without its time
 
 
 class Detector:
@@ -147,15 +156,28 @@ class Detector:
             "PhysicalResourceId": row.physical_id,
             "ResourceType": row.type,
         }
-        values = {
-            "stack_id": stack.id,
-            "logical_id": row.logical_id,
-            "status": shape["StackResourceDriftStatus"],
-            "at": self._clock.now(),
-            "detail": json.dumps(shape),
-        }
-        await self._store.write(lambda tx: tx.run(statements.DRIFT_SAVE, values))
-        return shape | {"Timestamp": utc(values["at"])}
+        at = self._clock.now()
+
+        def write(tx: Tx) -> None:
+            place = {"stack_id": stack.id, "logical_id": row.logical_id}
+            found = {"status": shape["StackResourceDriftStatus"], "at": at}
+            sealed = tx.sealed(json.dumps(shape).encode(), _drift_about(stack.id, row.logical_id))
+            tx.run(statements.DRIFT_SAVE, {**place, **found, "sealed_detail": sealed})
+
+        await self._store.write(write)
+        return shape | {"Timestamp": utc(at)}
+
+
+def drifts_of(reader: Reader, stack_id: str) -> list[Drift]:
+    """What was found of the resources of a stack, by logical id."""
+    return [
+        Drift(name, status, at, reader.opened(sealed, _drift_about(stack_id, name)))
+        for _, name, status, at, sealed in reader.all(statements.DRIFTS_OF, {"stack_id": stack_id})
+    ]
+
+
+def _drift_about(stack_id: str, logical_id: str) -> str:
+    return f"drift {stack_id} {logical_id}"
 
 
 def _shape(expected: dict[str, Any], actual: Any, secrets: Collection[str]) -> dict[str, Any]:

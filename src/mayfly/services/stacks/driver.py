@@ -10,8 +10,9 @@ from mayfly.services.stacks.board import Board
 from mayfly.services.stacks.planner import Types
 from mayfly.services.stacks.resources.base import Around
 from mayfly.services.stacks.running import Run
+from mayfly.services.stacks.sealing import Reader, Store
 from mayfly.services.stacks.telling import Telling
-from mayfly.store.api import Reader, Store, StoreClosedError
+from mayfly.store.api import StoreClosedError
 
 _PAUSE_S, _PAUSE_LIMIT_S = 1.0, 60.0  # after a failure of the platform itself
 _log = logging.getLogger(__name__)

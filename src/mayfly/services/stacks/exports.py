@@ -14,9 +14,17 @@ from mayfly.services.stacks import statements
 from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.model import Definition, Stack
 from mayfly.services.stacks.planner import Place, exports
+from mayfly.services.stacks.sealing import Reader, Tx
 from mayfly.services.stacks.template.outside import export_missing, imported_name, missing, output_parts
-from mayfly.store.api import Reader, Tx
 
+
+class _Outputs(msgspec.Struct):
+    """What is looked for in the sealed part of another stack (`records`)."""
+
+    outputs: dict[str, str]
+
+
+_outputs = msgspec.json.Decoder(_Outputs).decode  # here and not in a thread: see `records`
 # Where a stack comes to new exports. Elsewhere (rolling back) it comes to those that it had, and nothing is asked.
 _STRICT = {
     "CREATE_COMPLETE", "DELETE_IN_PROGRESS", "IMPORT_COMPLETE", "UPDATE_COMPLETE",
@@ -36,7 +44,8 @@ def _gone(stack: Stack) -> bool:
 
 def _follow_exports(tx: Tx, stack: Stack) -> None:
     wanted = {} if _gone(stack) else _exported(stack)
-    existing: dict[str, str] = dict(tx.all(statements.EXPORTS_OF_STACK, {"stack_id": stack.id}))
+    rows = tx.all(statements.EXPORTS_OF_STACK, {"stack_id": stack.id})
+    existing = {name: _opened(tx, stack.account, stack.region, name, sealed) for name, sealed in rows}
     if wanted == existing:
         return
     strict = stack.status in _STRICT
@@ -50,9 +59,27 @@ def _follow_exports(tx: Tx, stack: Stack) -> None:
             continue
         taken = _taken(tx, stack.account, stack.region, name, stack.id)
         if taken is None:
-            tx.run(statements.EXPORT_SAVE, {**_row(stack, name), "value": value})
+            sealed = tx.sealed(value.encode(), _about(stack.account, stack.region, name))
+            tx.run(statements.EXPORT_SAVE, {**_row(stack, name), "sealed_value": sealed})
         elif strict:
             raise taken
+
+
+def listed(reader: Reader, context: RequestContext, after: str, limit: int) -> list[tuple[str, str, str]]:
+    """Name, stack and value of the exports of a place, by name, beyond the one called `after`."""
+    bounds = {"account": context.account, "region": context.region, "after": after, "limit": limit}
+    return [
+        (name, stack_id, _opened(reader, context.account, context.region, name, sealed))
+        for name, stack_id, sealed in reader.all(statements.EXPORTS_PAGE, bounds)
+    ]
+
+
+def _about(account: str, region: str, name: str) -> str:
+    return f"export {account} {region} {name}"
+
+
+def _opened(reader: Reader, account: str, region: str, name: str, sealed: bytes) -> str:
+    return reader.opened(sealed, _about(account, region, name)).decode()
 
 
 def _exported(stack: Stack) -> dict[str, str]:
@@ -118,7 +145,7 @@ def given(reader: Reader, context: RequestContext, place: Place, keys: Collectio
                 statements.EXPORT_BY_NAME, {"account": place.account, "region": place.region, "name": name}
             )
             if row is not None and row[1] != place.stack_id:
-                found[key] = row[0]
+                found[key] = _opened(reader, place.account, place.region, name, row[0])
         elif (parts := output_parts(key)) is not None:
             value = _output(reader, context.account, *parts)
             if value is not None:
@@ -129,6 +156,5 @@ def given(reader: Reader, context: RequestContext, place: Place, keys: Collectio
 
 
 def _output(reader: Reader, account: str, region: str, stack: str, output: str) -> str | None:
-    row = reader.one(statements.OUTPUTS_BY_NAME, {"account": account, "region": region, "name": stack})
-    outputs: dict[str, str] = {} if row is None else msgspec.json.decode(row[0])
-    return outputs.get(output)
+    row = reader.one(statements.STACK_BY_NAME, {"account": account, "region": region, "name": stack})
+    return None if row is None else _outputs(reader.opened(row[-1], f"stack {row[0]}")).outputs.get(output)

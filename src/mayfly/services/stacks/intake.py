@@ -17,12 +17,12 @@ from mayfly.services.stacks.macros import Macros
 from mayfly.services.stacks.macros import Template as Seen
 from mayfly.services.stacks.model import Definition
 from mayfly.services.stacks.planner import Draft, Place, Types, check, check_made, draft, judge, outside_keys, pseudo
+from mayfly.services.stacks.sealing import Reader, Store
 from mayfly.services.stacks.template import capabilities, document, parameters, source
 from mayfly.services.stacks.template.extensions import with_policies
 from mayfly.services.stacks.template.patterns import check_patterns
 from mayfly.services.stacks.template.sam import SamTransform
 from mayfly.services.stacks.template.transforms import declared_names
-from mayfly.store.api import Reader, Store
 
 
 class Prepared(NamedTuple):

@@ -14,9 +14,10 @@ from typing import Any, Final, NamedTuple
 from mayfly.ids import request_id
 from mayfly.services.contract import RequestContext, ServiceError
 from mayfly.services.ports import CodeSource, Operations
-from mayfly.services.stacks import statements
 from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.fetch import text_at
+from mayfly.services.stacks.records import made_of_type
+from mayfly.services.stacks.sealing import Store
 from mayfly.services.stacks.template import source
 from mayfly.services.stacks.template.document import SAM_TRANSFORM
 from mayfly.services.stacks.template.extensions import extend
@@ -25,7 +26,6 @@ from mayfly.services.stacks.template.marks import has_unknown
 from mayfly.services.stacks.template.parameters import Value
 from mayfly.services.stacks.template.sam import SamTransform
 from mayfly.services.stacks.template.transforms import INCLUDE, SNIPPET, Call, calls_of, snippet_calls
-from mayfly.store.api import Store
 
 TYPE: Final = "AWS::CloudFormation::Macro"
 _REFUSED = {
@@ -96,12 +96,9 @@ class Macros:
         return _fragment(transform, request, None if "FunctionError" in reply else await _content(reply["Payload"]))
 
     async def _function(self, context: RequestContext, name: str) -> str:
-        place = {"account": context.account, "region": context.region, "type": TYPE}
-        rows = await self._store.read(lambda reader: reader.all(statements.MADE_OF_TYPE, place))
-        for (text,) in rows:
-            properties = json.loads(text)
-            if properties.get("Name") == name:
-                return str(properties.get("FunctionName"))
+        for row in await self._store.read(lambda reader: made_of_type(reader, context, TYPE)):
+            if row.properties.get("Name") == name:
+                return str(row.properties.get("FunctionName"))
         raise validation(f"No transform named {name} found.")
 
 

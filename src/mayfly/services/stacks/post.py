@@ -17,7 +17,7 @@ from mayfly import ids
 from mayfly.clock import Clock
 from mayfly.services.contract import HttpRequest, HttpResponse
 from mayfly.services.stacks import statements
-from mayfly.store.api import Reader, Store, Tx
+from mayfly.services.stacks.sealing import Reader, Store, Tx
 
 PATH = "/_mayfly/stacks/"
 CUSTOM, HANDLE, SIGNALS = "custom", "handle", "signals"  # kinds of boxes
@@ -71,13 +71,13 @@ class Post:
             "id": name,
             "stack_id": stack_id,
             "kind": kind,
-            "key": ids.token(40),
             "opened_at": now,
             "ends_at": now + lifetime_s,
         }
 
         def write(tx: Tx) -> Box:
-            tx.run(statements.BOX_INSERT, values)
+            sealed = tx.sealed(ids.token(40).encode(), f"box {name}")
+            tx.run(statements.BOX_INSERT, {**values, "sealed_key": sealed})
             found = _box(tx, name)
             assert found is not None
             return found
@@ -126,7 +126,8 @@ class Post:
 
     def put(self, tx: Tx, name: str, letter: str, body: str) -> None:
         """Put a letter into a box, if there is none of its id."""
-        tx.run(statements.LETTER_PUT, {"box": name, "id": letter, "body": body, "at": self._clock.now()})
+        sealed = tx.sealed(body.encode(), _letter_about(name, letter))
+        tx.run(statements.LETTER_PUT, {"box": name, "id": letter, "sealed_body": sealed, "at": self._clock.now()})
         tx.after_commit(lambda: self._wake(name))
 
     def _wake(self, name: str) -> None:
@@ -168,7 +169,12 @@ def signal_of(status: str, letter: str, reason: str = "", data: str = "") -> str
 
 
 def letters_of(reader: Reader, name: str) -> list[Letter]:
-    return [Letter(*row) for row in reader.all(statements.LETTERS_OF, {"box": name})]
+    rows = reader.all(statements.LETTERS_OF, {"box": name})
+    return [Letter(id_, reader.opened(sealed, _letter_about(name, id_)).decode(), at) for id_, sealed, at in rows]
+
+
+def _letter_about(box: str, id_: str) -> str:
+    return f"letter {box} {id_}"
 
 
 def forget_boxes(tx: Tx, stack_id: str, kind: str = "") -> None:
@@ -184,7 +190,10 @@ def _forget(tx: Tx, name: str) -> None:
 
 def _box(reader: Reader, name: str) -> Box | None:
     row = reader.one(statements.BOX_BY_ID, {"id": name})
-    return None if row is None else Box(*row)
+    if row is None:
+        return None
+    id_, stack_id, kind, sealed_key, opened_at, ends_at, sent = row
+    return Box(id_, stack_id, kind, reader.opened(sealed_key, f"box {id_}").decode(), opened_at, ends_at, sent)
 
 
 def _signal(body: str) -> str | None:

@@ -1,4 +1,7 @@
-"""Stacks, their resources and events in the store: rows to values and back."""
+"""Stacks, their resources and events in the store: rows to values and back.
+
+Each kind of row has a struct for the part of it that is sealed; the rest stands in columns.
+"""
 
 from collections.abc import Collection
 from typing import Any
@@ -11,23 +14,46 @@ from mayfly.services.stacks import statements
 from mayfly.services.stacks.exports import follow
 from mayfly.services.stacks.faults import no_such_stack
 from mayfly.services.stacks.model import Definition, Event, Operation, Resource, Stack
+from mayfly.services.stacks.sealing import Reader, Tx
 from mayfly.services.stacks.template.parameters import MASK, hidden, text_of
-from mayfly.store.api import Reader, Row, Tx
+from mayfly.store.api import Row
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
+
+
+class _StackPart(msgspec.Struct, frozen=True):
+    reason: str
+    definition: Definition
+    outputs: dict[str, str]
+    options: dict[str, Any]
+    operation: Operation | None
+
+
+class _ResourcePart(msgspec.Struct, frozen=True):
+    reason: str
+    properties: dict[str, Any]
+    pending: dict[str, Any] | None
+    attributes: dict[str, Any]
+
+
+class _EventPart(msgspec.Struct, frozen=True):
+    reason: str
+    properties: str
+
+
+_RESOURCE_COLUMNS = statements.RESOURCE.removesuffix(", sealed").split(", ")
+_encode = msgspec.json.Encoder().encode
 # Made here, once: msgspec must not learn a type in two of the store's threads at a time, which ends the process.
-_definition = msgspec.json.Decoder(Definition).decode
-_operation = msgspec.json.Decoder(Operation).decode
+_stack_part = msgspec.json.Decoder(_StackPart).decode
+_resource_part = msgspec.json.Decoder(_ResourcePart).decode
+_event_part = msgspec.json.Decoder(_EventPart).decode
 
 
-def stack_of_row(row: Row) -> Stack:
-    values = dict(zip(Stack.__struct_fields__, row, strict=True))
-    values["definition"] = _definition(values["definition"])
-    values["outputs"] = msgspec.json.decode(values["outputs"])
-    values["options"] = msgspec.json.decode(values["options"])
-    if values["operation"] is not None:
-        values["operation"] = _operation(values["operation"])
-    return Stack(**values)
+def stack_of_row(reader: Reader, row: Row) -> Stack:
+    *columns, sealed = row
+    part = _stack_part(reader.opened(sealed, f"stack {row[0]}"))
+    names = ("id", "account", "region", "name", "status", "created_at", "updated_at", "deleted_at")
+    return Stack(**dict(zip(names, columns, strict=True)), **_members(part))
 
 
 def find_stack(reader: Reader, context: RequestContext, name: str) -> Stack:
@@ -39,7 +65,7 @@ def find_stack(reader: Reader, context: RequestContext, name: str) -> Stack:
         row = reader.one(statements.STACK_BY_NAME, {"name": name, **place})
     if row is None:
         raise no_such_stack(name)
-    return stack_of_row(row)
+    return stack_of_row(reader, row)
 
 
 def stack_of_id(reader: Reader, stack_id: str) -> Stack:
@@ -47,20 +73,23 @@ def stack_of_id(reader: Reader, stack_id: str) -> Stack:
     row = reader.one(statements.STACK_OF_ID, {"id": stack_id})
     if row is None:
         raise no_such_stack(stack_id)
-    return stack_of_row(row)
+    return stack_of_row(reader, row)
 
 
-def _values(stack: Stack) -> dict[str, Any]:
-    values = {name: getattr(stack, name) for name in stack.__struct_fields__}
-    for name in ("definition", "outputs", "options"):
-        values[name] = msgspec.json.encode(values[name]).decode()
-    values["operation"] = None if stack.operation is None else msgspec.json.encode(stack.operation).decode()
-    return values
+def _members(part: msgspec.Struct) -> dict[str, Any]:
+    return {name: getattr(part, name) for name in part.__struct_fields__}
+
+
+def _values(tx: Tx, stack: Stack) -> dict[str, Any]:
+    part = _StackPart(stack.reason, stack.definition, stack.outputs, stack.options, stack.operation)
+    values = {name: item for name, item in _members(stack).items() if name not in part.__struct_fields__}
+    sealed = tx.sealed(_encode(part), f"stack {stack.id}")
+    return values | {"operating": int(stack.operation is not None), "sealed": sealed}
 
 
 def insert_stack(tx: Tx, stack: Stack) -> bool:
     """Add a stack; False if its name is taken by a living one."""
-    added = tx.run(statements.STACK_INSERT, _values(stack)) > 0
+    added = tx.run(statements.STACK_INSERT, _values(tx, stack)) > 0
     if added:
         follow(tx, stack)
     return added
@@ -69,7 +98,7 @@ def insert_stack(tx: Tx, stack: Stack) -> bool:
 def save_stack(tx: Tx, stack: Stack) -> None:
     """Make a stack's row durable; `ServiceError` ValidationError where other stacks' imports or exports forbid it."""
     live_name = None if stack.status == "DELETE_COMPLETE" else stack.name
-    values = _values(stack) | {"live_name": live_name}
+    values = _values(tx, stack) | {"live_name": live_name}
     for fixed in ("account", "region", "name", "created_at"):
         del values[fixed]
     tx.run(statements.STACK_SAVE, values)
@@ -77,26 +106,35 @@ def save_stack(tx: Tx, stack: Stack) -> None:
 
 
 def resources_of(reader: Reader, stack_id: str) -> list[Resource]:
-    return [_resource(row) for row in reader.all(statements.RESOURCES_OF, {"stack_id": stack_id})]
+    return [_resource(reader, row) for row in reader.all(statements.RESOURCES_OF, {"stack_id": stack_id})]
 
 
-def _resource(row: Row) -> Resource:
-    values = dict(zip(Resource.__struct_fields__, row, strict=True))
-    for name in ("properties", "attributes", "depends_on"):
-        values[name] = msgspec.json.decode(values[name])
-    if values["pending"] is not None:
-        values["pending"] = msgspec.json.decode(values["pending"])
-    values["depends_on"] = tuple(values["depends_on"])
+def made_of_type(reader: Reader, context: RequestContext, type_name: str) -> list[Resource]:
+    """What the living stacks of a place have of one type, as last applied; oldest first."""
+    place = {"account": context.account, "region": context.region, "type": type_name}
+    return [_resource(reader, row) for row in reader.all(statements.MADE_OF_TYPE, place)]
+
+
+def _resource(reader: Reader, row: Row) -> Resource:
+    *columns, sealed = row
+    values = dict(zip(_RESOURCE_COLUMNS, columns, strict=True))
+    values["depends_on"] = tuple(msgspec.json.decode(values["depends_on"]))
     values["begun"] = bool(values["begun"])
-    return Resource(**values)
+    about = _resource_about(values["stack_id"], values["logical_id"], values["generation"])
+    return Resource(**values, **_members(_resource_part(reader.opened(sealed, about))))
 
 
 def save_resource(tx: Tx, resource: Resource) -> None:
-    values = {name: getattr(resource, name) for name in resource.__struct_fields__}
-    for name in ("properties", "attributes", "depends_on"):
-        values[name] = msgspec.json.encode(values[name]).decode()
-    values["pending"] = None if resource.pending is None else msgspec.json.encode(resource.pending).decode()
-    tx.run(statements.RESOURCE_SAVE, values | {"begun": int(resource.begun)})
+    part = _ResourcePart(resource.reason, resource.properties, resource.pending, resource.attributes)
+    about = _resource_about(resource.stack_id, resource.logical_id, resource.generation)
+    values: dict[str, Any] = {name: getattr(resource, name) for name in _RESOURCE_COLUMNS}
+    values["depends_on"] = _encode(resource.depends_on).decode()
+    values["begun"] = int(resource.begun)
+    tx.run(statements.RESOURCE_SAVE, values | {"sealed": tx.sealed(_encode(part), about)})
+
+
+def _resource_about(stack_id: str, logical_id: str, generation: int) -> str:
+    return f"resource {stack_id} {logical_id} {generation}"
 
 
 def forget_resource(tx: Tx, resource: Resource) -> None:
@@ -169,13 +207,25 @@ def masked(value: Any, secrets: Collection[str]) -> Any:
 
 
 def _add(tx: Tx, event: Event) -> Event:
+    part = _EventPart(event.reason, event.properties)
+    values = {name: item for name, item in _members(event).items() if name not in (*part.__struct_fields__, "number")}
     tx.run(
-        statements.EVENT_INSERT, {name: getattr(event, name) for name in event.__struct_fields__ if name != "number"}
+        statements.EVENT_INSERT, values | {"sealed": tx.sealed(_encode(part), _event_about(event.stack_id, event.id))}
     )
     return event
+
+
+def _event_about(stack_id: str, id_: str) -> str:
+    return f"event {stack_id} {id_}"
+
+
+def _event(reader: Reader, row: Row) -> Event:
+    stack_id, number, id_, logical_id, physical_id, kind, status, token, at, sealed = row
+    part = _event_part(reader.opened(sealed, _event_about(stack_id, id_)))
+    return Event(stack_id, number, id_, logical_id, physical_id, kind, status, part.reason, part.properties, token, at)
 
 
 def events_before(reader: Reader, stack_id: str, before: int, limit: int) -> list[Event]:
     """Events numbered below `before`, newest first."""
     rows = reader.all(statements.EVENTS_PAGE, {"stack_id": stack_id, "before": before, "limit": limit})
-    return [Event(*row) for row in rows]
+    return [_event(reader, row) for row in rows]

@@ -27,7 +27,7 @@ from mayfly.services.stacks.planner import Draft, Types, draft, outputs
 from mayfly.services.stacks.post import CUSTOM, forget_boxes
 from mayfly.services.stacks.records import STACK_TYPE
 from mayfly.services.stacks.resources.base import Around, Caller
-from mayfly.store.api import Tx
+from mayfly.services.stacks.sealing import Tx
 
 _PARALLEL = 24
 

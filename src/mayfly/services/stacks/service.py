@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from mayfly.clock import Clock
 from mayfly.services.contract import Handler, operations_of
-from mayfly.services.ports import UNHEARD, CodeSource, EventTargets, Operations, PlatformEvents, Roles
+from mayfly.services.ports import UNHEARD, CodeSource, EventTargets, Operations, PlatformEvents, Roles, Vault
 from mayfly.services.stacks import inert
 from mayfly.services.stacks.accepting import Acceptance
 from mayfly.services.stacks.change_sets import Drawing
@@ -27,8 +27,9 @@ from mayfly.services.stacks.operations.types import TypeOperations
 from mayfly.services.stacks.planner import Types
 from mayfly.services.stacks.post import Addresses, Post
 from mayfly.services.stacks.resources.base import Around
+from mayfly.services.stacks.sealing import Store
 from mayfly.services.stacks.telling import Telling
-from mayfly.store.api import Store
+from mayfly.store import api
 
 _NOWHERE = Addresses("http://127.0.0.1:4566", "http://127.0.0.1:4566")
 
@@ -40,7 +41,8 @@ class StacksService:
 
     def __init__(
         self,
-        store: Store,
+        plain: api.Store,
+        vault: Vault,
         operations: Operations,
         code_source: CodeSource,
         clock: Clock,
@@ -51,8 +53,9 @@ class StacksService:
         roles: Roles | None = None,
         addresses: Addresses = _NOWHERE,
     ) -> None:
-        """`targets`: where topics are notified. `addresses`: what those are told who answer from outside."""
-        known = LateTypes(types)
+        """`vault`: seals what is in the rows of `plain`. `targets`: where topics are notified. `addresses`: what those
+        are told who answer from outside."""
+        known, store = LateTypes(types), Store(plain, vault)
         self._intake = Intake(store, operations, code_source, known, inert.words(" ".join(accept_inert)))
         self.post = Post(store, clock, addresses)
         self.driver = Driver(store, clock, known, Disclosing(operations), Telling(events, targets))

@@ -14,7 +14,7 @@ from mayfly.services.contract import ServiceError
 from mayfly.services.ports import EventTargets, PlatformEvents, Source, TargetOptions
 from mayfly.services.stacks import records
 from mayfly.services.stacks.model import Event, Resource, Stack
-from mayfly.store.api import Tx
+from mayfly.services.stacks.sealing import Tx
 
 SOURCE: Final = "aws.cloudformation"
 SUBJECT: Final = "AWS CloudFormation Notification"

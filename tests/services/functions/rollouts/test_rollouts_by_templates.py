@@ -55,7 +55,7 @@ class Application:
             self.code["code", f"{number}.zip"] = zipped({"app.py": text})
         known = {service.name: service for service in stage.functions.services}
         operations = InProcessOperations(known, Catalogue(Models(), frozenset(known)))
-        self.stacks = StacksService(stage.store, operations, stage.bucket, stage.clock)
+        self.stacks = StacksService(stage.store, stage.vault, operations, stage.bucket, stage.clock)
 
     async def apply(self, operation: str, body: str) -> str:
         """Begin; the stack's ARN."""

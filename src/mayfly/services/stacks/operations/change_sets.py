@@ -18,7 +18,7 @@ from mayfly.services.stacks.change_sets import (
 from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.model import Operation, Stack
 from mayfly.services.stacks.records import find_stack, resources_of, stack_of_id
-from mayfly.store.api import Reader, Store, Tx
+from mayfly.services.stacks.sealing import Reader, Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import (
@@ -77,7 +77,7 @@ class ChangeSetOperations:
         def read(reader: Reader) -> dict[str, Any]:
             stack = find_stack(reader, context, params["StackName"])
             bounds = {"stack_id": stack.id, "after": after, "limit": _PAGE + 1}
-            found = [found_of_row(row) for row in reader.all(statements.CHANGE_SETS_PAGE, bounds)]
+            found = [found_of_row(reader, row) for row in reader.all(statements.CHANGE_SETS_PAGE, bounds)]
             more = {"NextToken": _sealed(found[_PAGE - 1].name)} if len(found) > _PAGE else {}
             return {"Summaries": [summary(item, stack) for item in found[:_PAGE]], **more}
 
@@ -162,7 +162,7 @@ def find_change_set(reader: Reader, context: RequestContext, name: str, stack_na
     else:
         stack = find_stack(reader, context, stack_name)
         row = reader.one(statements.CHANGE_SET_BY_NAME, {"stack_id": stack.id, "name": name})
-    found = None if row is None else found_of_row(row)
+    found = None if row is None else found_of_row(reader, row)
     if found is None or not found.id.startswith(context.arn("cloudformation", "changeSet/")):
         raise not_found(name)
     return found

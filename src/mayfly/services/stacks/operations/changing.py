@@ -10,7 +10,7 @@ from mayfly.services.stacks.driver import Driver
 from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.model import Operation, Stack, busy
 from mayfly.services.stacks.records import find_stack, resources_of, save_stack
-from mayfly.store.api import Reader, Store, Tx
+from mayfly.services.stacks.sealing import Reader, Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import (

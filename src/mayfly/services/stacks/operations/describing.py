@@ -11,7 +11,7 @@ from mayfly.services.stacks import shapes, statements
 from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.model import Resource, Stack
 from mayfly.services.stacks.records import events_before, find_stack, resources_of, stack_of_id, stack_of_row
-from mayfly.store.api import Reader, Store
+from mayfly.services.stacks.sealing import Reader, Store
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import (
@@ -51,20 +51,20 @@ class DescribingOperations:
         self, context: RequestContext, token: str | None, *, living: bool
     ) -> tuple[list[Stack], dict[str, str]]:
         before, before_id = (_FIRST_TIME, "") if token is None else _opened(token, tuple[float, str])
-        rows = await self._store.read(
-            lambda reader: reader.all(
-                statements.STACKS_PAGE,
-                {
-                    "account": context.account,
-                    "region": context.region,
-                    "living": int(living),
-                    "before": before,
-                    "before_id": before_id,
-                    "limit": _PAGE + 1,
-                },
-            )
-        )
-        found = [stack_of_row(row) for row in rows[:_PAGE]]
+        bounds = {
+            "account": context.account,
+            "region": context.region,
+            "living": int(living),
+            "before": before,
+            "before_id": before_id,
+            "limit": _PAGE + 1,
+        }
+
+        def read(reader: Reader) -> list[Stack]:
+            return [stack_of_row(reader, row) for row in reader.all(statements.STACKS_PAGE, bounds)]
+
+        rows = await self._store.read(read)
+        found = rows[:_PAGE]
         more = {"NextToken": _sealed((found[-1].created_at, found[-1].id))} if len(rows) > _PAGE else {}
         return found, more
 
@@ -147,7 +147,7 @@ def _current(rows: list[Resource]) -> list[Resource]:
 
 def _drifts(reader: Reader, stack_id: str) -> dict[str, tuple[str, float]]:
     """What the last look for drift found, and when."""
-    return {row[1]: (row[2], row[3]) for row in reader.all(statements.DRIFTS_OF, {"stack_id": stack_id})}
+    return {name: (status, at) for _, name, status, at, _ in reader.all(statements.DRIFTS_OF, {"stack_id": stack_id})}
 
 
 def _named(rows: list[Resource], stack: Stack, logical_id: str) -> Resource:

@@ -8,11 +8,11 @@ from mayfly.clock import utc
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.stacks import statements
 from mayfly.services.stacks.accepting import detached
-from mayfly.services.stacks.detection import Detection, Detector
+from mayfly.services.stacks.detection import Detection, Detector, Drift, drifts_of
 from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.model import Resource, Stack
 from mayfly.services.stacks.records import find_stack, resources_of
-from mayfly.store.api import Reader, Row, Store
+from mayfly.services.stacks.sealing import Reader, Store
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import (
@@ -88,17 +88,17 @@ class DriftOperations:
         after = base64.urlsafe_b64decode(params["NextToken"]).decode() if "NextToken" in params else ""
         most = params.get("MaxResults", _PAGE)
 
-        def read(reader: Reader) -> list[Row]:
+        def read(reader: Reader) -> list[Drift]:
             stack = find_stack(reader, context, params["StackName"])
             known = {row.logical_id for row in resources_of(reader, stack.id) if row.role == "current"}
-            rows = reader.all(statements.DRIFTS_OF, {"stack_id": stack.id})
-            return [row for row in rows if row[1] in known and row[1] > after and (not wanted or row[2] in wanted)]
+            rows = [row for row in drifts_of(reader, stack.id) if row.logical_id in known and row.logical_id > after]
+            return [row for row in rows if not wanted or row.status in wanted]
 
         rows = await self._store.read(read)
-        shown = [json.loads(row[4]) | {"Timestamp": utc(row[3])} for row in rows[:most]]
+        shown = [json.loads(row.detail) | {"Timestamp": utc(row.at)} for row in rows[:most]]
         more = {}
         if len(rows) > most:
-            more = {"NextToken": base64.urlsafe_b64encode(rows[most - 1][1].encode()).decode()}
+            more = {"NextToken": base64.urlsafe_b64encode(rows[most - 1].logical_id.encode()).decode()}
         return {"StackResourceDrifts": shown, **more}
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.stacks import statements
+from mayfly.services.stacks import exports, statements
 from mayfly.services.stacks.faults import validation
-from mayfly.store.api import Store
+from mayfly.services.stacks.sealing import Store
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import ListExportsInputTypeDef, ListImportsInputTypeDef
@@ -24,8 +24,7 @@ class ExportingOperations:
     @operation("ListExports")
     async def exports(self, context: RequestContext, params: "ListExportsInputTypeDef") -> dict[str, Any]:
         (after,) = _opened(params.get("NextToken"), 1)
-        bounds = {"account": context.account, "region": context.region, "after": after, "limit": _PAGE + 1}
-        rows = await self._store.read(lambda reader: reader.all(statements.EXPORTS_PAGE, bounds))
+        rows = await self._store.read(lambda reader: exports.listed(reader, context, after, _PAGE + 1))
         shown = [{"Name": name, "ExportingStackId": stack_id, "Value": value} for name, stack_id, value in rows]
         return {"Exports": shown[:_PAGE], **_more([(row[0],) for row in rows])}
 

@@ -12,7 +12,7 @@ from mayfly.services.stacks.post import Post, letters_of, signal_of
 from mayfly.services.stacks.records import find_stack, resources_of, save_stack
 from mayfly.services.stacks.resources.base import CREATION_POLICY, Target
 from mayfly.services.stacks.resources.cloudformation.wait_condition import signals_of
-from mayfly.store.api import Store, Tx
+from mayfly.services.stacks.sealing import Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import (

@@ -12,7 +12,7 @@ from mayfly.services.stacks.model import Operation, Stack
 from mayfly.services.stacks.planner import Types, draft
 from mayfly.services.stacks.records import find_stack, resources_of, save_resource
 from mayfly.services.stacks.running import restored
-from mayfly.store.api import Reader, Store, Tx
+from mayfly.services.stacks.sealing import Reader, Store, Tx
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import ContinueUpdateRollbackInputTypeDef, RollbackStackInputTypeDef

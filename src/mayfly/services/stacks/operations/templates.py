@@ -13,9 +13,9 @@ from mayfly.services.stacks.planner import Types, check
 from mayfly.services.stacks.records import find_stack
 from mayfly.services.stacks.resources.base import ResourceType
 from mayfly.services.stacks.resources.schema import Scalar
+from mayfly.services.stacks.sealing import Reader, Store
 from mayfly.services.stacks.template import capabilities, document, parameters
 from mayfly.services.stacks.template.transforms import declared_names, without_macros, without_policies
-from mayfly.store.api import Reader, Store
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import (

@@ -27,7 +27,7 @@ from mayfly.services.contract import ONCE, RequestContext, ServiceError
 from mayfly.services.ports import Operations
 from mayfly.services.stacks.post import Post
 from mayfly.services.stacks.resources.schema import Fields
-from mayfly.store.api import Store
+from mayfly.services.stacks.sealing import Store
 
 # Among the attributes of a resource, says that none of their values may be shown.
 NO_ECHO = "$NoEcho"
