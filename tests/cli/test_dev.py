@@ -31,7 +31,7 @@ Resources:
       Timeout: {timeout}
       FunctionUrlConfig: {{AuthType: NONE}}
 """
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def says(text: str) -> str:

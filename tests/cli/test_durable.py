@@ -76,7 +76,7 @@ def test_executions_are_listed_shown_answered_paused_and_stopped(platform: Platf
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    arn = begin(platform.client, functions, do="approval")
+    arn = begin(platform.client, functions, do="approval", timeout=100)
     callback = callback_of(platform.client, arn)
     name = arn.split("/")[2]
     listed = json.loads(said("ls", functions, "--json"))
