@@ -45,7 +45,7 @@ async def test_the_root_has_nothing_of_the_host_but_programs(isolated: Talks) ->
         "var",
     }
     assert await talk.run("result = [os.listdir(d) for d in ('/home', '/tmp', '/dev/shm', '/opt')]") == [[], [], [], []]
-    assert sorted(await talk.run("result = os.listdir('/var')")) == ["runtime", "task", "tmp"]
+    assert sorted(await talk.run("result = os.listdir('/var')")) == ["lang", "runtime", "task", "tmp"]
 
 
 async def test_no_file_of_the_host_is_reachable(isolated: Talks, tmp_path: Path, namespaces: SandboxFactory) -> None:

@@ -45,12 +45,15 @@ async def test_a_function_runs_on_its_python_isolated_and_with_the_standard_libr
             f"import {modules}\n"
             "status = dict(line.split(':\\t', 1) for line in open('/proc/self/status') if ':\\t' in line)\n"
             "child = subprocess.run([sys.executable, '-c', 'print(6 * 7)'], capture_output=True, text=True).stdout\n"
+            "open('/tmp/own', 'w').write('#!/var/lang/bin/python\\nimport ssl, sys; print(*sys.version_info[:3])')\n"
+            "os.chmod('/tmp/own', 0o700)\n"
+            "own = subprocess.run(['/tmp/own'], capture_output=True, text=True).stdout\n"
             "pool = multiprocessing.get_context('fork')\nqueue = pool.SimpleQueue()\n"
             "worker = pool.Process(target=queue.put, args=(5,)); worker.start(); worker.join()\n"
             "result = [list(sys.version_info[:3]), os.getpid(), status['CapEff'].strip(), status['Seccomp'].strip(), "
-            "child, queue.get(), os.getuid() >= 0x70000000]"
+            "child, queue.get(), os.getuid() >= 0x70000000, own]"
         )
-        assert facts == [list(python.version), 1, "0" * 16, "2", "42\n", 5, True]
+        assert facts == [list(python.version), 1, "0" * 16, "2", "42\n", 5, True, "{} {} {}\n".format(*python.version)]
 
 
 async def test_an_interpreter_that_cannot_be_started_is_an_error(everything: Talks, tmp_path: Path) -> None:

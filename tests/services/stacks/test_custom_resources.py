@@ -16,7 +16,7 @@ TRUST = {
 }
 # It does what its property Say says, and keeps what it was asked in a queue.
 MAKER = """
-import json, os, boto3, urllib.request
+import json, os, time, boto3, urllib.request
 
 def handler(event, context):
     request = event
@@ -36,6 +36,8 @@ def handler(event, context):
     say = properties.get(request["RequestType"], "")
     if say == "nothing":
         return
+    if say == "slow":
+        time.sleep(2)
     if say == "fail":
         answer |= {"Status": "FAILED", "Reason": "as was asked"}
     body = json.dumps(answer).encode()
@@ -215,6 +217,26 @@ def test_a_creation_that_goes_wrong_is_rolled_back(
     assert (create["RequestType"], delete["RequestType"]) == ("Create", "Delete")
     if say == "fail":
         assert delete["PhysicalResourceId"] == "thing-first"
+
+
+BESIDE = """
+Resources:
+  Thing: {Type: Custom::Thing, Properties: {ServiceToken: TOKEN, Name: slow, Create: slow}}
+  Wrong: {Type: Custom::Thing, Properties: {ServiceToken: TOKEN, Name: wrong, Create: fail}}
+"""
+
+
+def test_what_is_being_made_when_something_else_fails_is_deleted_once_it_is_there(
+    client: Client, log: str, maker: str
+) -> None:
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(StackName="custom-beside", TemplateBody=BESIDE.replace("TOKEN", maker))
+    assert settled(client, "custom-beside")["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert reasons(client, "custom-beside")["CREATE_FAILED"] == "Resource creation cancelled"
+    deleted = [request["PhysicalResourceId"] for request in asked(client, log) if request["RequestType"] == "Delete"]
+    assert sorted(deleted) == ["thing-slow", "thing-wrong"]
+    cloudformation.delete_stack(StackName="custom-beside")
+    settled(client, "custom-beside")
 
 
 def test_who_never_answers_is_waited_for_as_long_as_the_template_says(

@@ -107,6 +107,9 @@ def test_a_nested_stack_is_made_changed_and_deleted_with_the_one_around_it(clien
     around = _wait(client, "stack_create_complete", "around")
     child = cloudformation.describe_stacks(StackName=_outputs(around)["Child"])["Stacks"][0]
     assert child["StackName"].startswith("around-Child-")
+    told = cloudformation.describe_stack_events(StackName="around")["StackEvents"]
+    ids = {event["PhysicalResourceId"] for event in told if event["LogicalResourceId"] == "Child"}
+    assert ids <= {"", child["StackId"]}, "whoever follows the events of the child finds it by what is told first"
     assert (child["ParentId"], child["RootId"]) == (around["StackId"], around["StackId"])
     assert {tag["Key"]: tag["Value"] for tag in child["Tags"]} == {"team": "a", "own": "child"}
     assert _outputs(around)["Inner"] == _outputs(child)["Name"]

@@ -30,8 +30,9 @@ JAVA = "java-*-openjdk"  # where Debian's JDKs have their configuration
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
 READ_ONLY = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
 HOSTNAME = "mayfly"
+LANGUAGE = "/var/lang/bin"
 # Where `node.launch` looks for them. It is not imported, because keepers have this module, and next to no others.
-NODE, NODE_BOOTSTRAP = "/var/lang/bin/node", "/var/runtime/mayfly/bootstrap.cjs"
+NODE, NODE_BOOTSTRAP = f"{LANGUAGE}/node", "/var/runtime/mayfly/bootstrap.cjs"
 # Where a nest keeps a /proc without masks, out of reach below a directory that is root's: the kernel lets a user
 # namespace mount a /proc of its own only where a whole one is to be seen.
 WHOLE_PROC = "/etc/proc.whole/proc"
@@ -49,6 +50,7 @@ class RootPlan(NamedTuple):
     # What else of the host is in it, and where: installations of other languages at their own paths, the code of a
     # managed runtime that is executed as a file.
     shown: tuple[tuple[str, str], ...] = ()
+    python: str = ""  # the interpreter's executable, where functions of Python see this
 
 
 def enter(plan: RootPlan, *, alone: bool = False) -> None:
@@ -85,6 +87,8 @@ def build(plan: RootPlan) -> None:
             _bind_at(source, new + place)
     if plan.node is not None:
         _node(new, plan.node)
+    elif plan.python:
+        _python(new, plan.python)
     for name in ("proc", "tmp", "opt", "var/task", "var/tmp", "home", "root"):
         os.makedirs(f"{new}/{name}", exist_ok=True)
     os.makedirs(f"{new}{WHOLE_PROC}")
@@ -172,6 +176,13 @@ def _node(new: str, node: dict[str, str]) -> None:
     if node["modules"]:
         _bind_at(node["modules"], f"{new}/var/runtime/node_modules")
         os.symlink("var/runtime/node_modules", f"{new}/node_modules")
+
+
+def _python(new: str, executable: str) -> None:
+    """Where AWS has it, for programs of packages and layers: `#!/var/lang/bin/python`, `#!/usr/bin/env python3`."""
+    os.makedirs(new + LANGUAGE)
+    for name in {"python", "python3", os.path.basename(executable)}:
+        os.symlink(executable, f"{new}{LANGUAGE}/{name}")
 
 
 def _bind_at(source: str, target: str) -> None:

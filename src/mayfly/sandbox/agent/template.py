@@ -68,6 +68,7 @@ def _prepare(
         message["uids"],
         message["node"],
         tuple((source, place) for source, place in message["shown"]),
+        sys.executable,
     )
     root.enter(plan, alone=seal.alone)
     kernel.new_session_keyring()

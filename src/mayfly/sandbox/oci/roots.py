@@ -55,7 +55,8 @@ class Root:
             tuple(message["packages"]),
             tuple((source, place) for source, place in message.get("shown", ())),
         )
-        plan = root.RootPlan(self.path, self._prefix, packages, FUNCTION_ID, 1, message.get("node"), shown)
+        node = message.get("node")
+        plan = root.RootPlan(self.path, self._prefix, packages, FUNCTION_ID, 1, node, shown, self._python)
         root.build(plan)
         _open_temporary(self.path)
         os.mkdir(self.path + KIT)

@@ -32,8 +32,9 @@ SERVICE = "cloudformation.amazonaws.com"
 
 
 class Parent(NamedTuple):
-    """Whose resource a nested stack is."""
+    """Whose resource a nested stack is, and the id that it gives it."""
 
+    child_id: str
     stack_id: str
     root_id: str
     operation_id: str
@@ -53,7 +54,7 @@ class Acceptance:
 
     async def create(self, context: RequestContext, params: Mapping[str, Any], parent: Parent | None = None) -> str:
         """The id of a new stack; `ServiceError`."""
-        place = new_place(context, params["StackName"])
+        place = new_place(context, params["StackName"], parent.child_id if parent is not None else None)
         prepared = await self.intake.prepare(context, params, place, None)
         options = await self.options(context, params, {})
         if parent is not None:

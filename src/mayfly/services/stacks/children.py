@@ -19,6 +19,7 @@ from mayfly.services.stacks.model import Operation, Stack
 from mayfly.services.stacks.planner import Types, draft
 from mayfly.services.stacks.records import find_stack, resources_of, save_resource, save_stack, stack_of_id
 from mayfly.services.stacks.resources.base import Caller, Made, NotMadeError, Target
+from mayfly.services.stacks.resources.cloudformation.nested import child_id
 from mayfly.services.stacks.running import restored
 from mayfly.services.stacks.sealing import Reader, Store, Tx
 
@@ -42,14 +43,14 @@ class NestedStacks:
             params = await self._params(target, properties)
             around = await self._parent(call, target)
             try:
-                child_id = await self._accept.create(call.context, {**params, "StackName": name}, around)
+                made_id = await self._accept.create(call.context, {**params, "StackName": name}, around)
             except ServiceError as error:
                 raise NotMadeError(error.message) from error
         elif child.options.get("ParentId") == target.stack_id:
-            child_id = child.id
+            made_id = child.id
         else:
             raise NotMadeError(f"Stack [{name}] already exists")
-        child = await self._settled(call, child_id)
+        child = await self._settled(call, made_id)
         if child.status != "CREATE_COMPLETE":
             raise NotMadeError(f"Embedded stack {child.id} was not successfully created: {child.reason}", child.id)
         return _made(child)
@@ -163,7 +164,8 @@ class NestedStacks:
     async def _parent(self, call: Caller, target: Target) -> Parent:
         around = await self._of(target.stack_id)
         alone = around.operation is not None and around.operation.on_failure == "DO_NOTHING"
-        return Parent(around.id, around.options.get("RootId", around.id), call.operation_id, alone)
+        root_id = around.options.get("RootId", around.id)
+        return Parent(child_id(target), around.id, root_id, call.operation_id, alone)
 
     async def _skipped(self, target: Target) -> tuple[str, ...]:
         """What of the child a continued rollback leaves alone: `Child.Resource` in the words of the stack around."""
@@ -201,11 +203,11 @@ class NestedStacks:
             save_resource(tx, msgspec.structs.replace(row, role=role))
 
     async def _child(self, call: Caller, target: Target, made: Made) -> Stack | None:
-        """The child, by its id or, if nobody noted that yet, by its name; None: there is none any more."""
-        if made.physical_id.startswith("arn:"):
-            known = await self._of(made.physical_id)
-            return None if known.status == "DELETE_COMPLETE" else known
-        found = await self._named(call.context, target.name(128))
+        """The child, by its id or, if nobody noted that, by its name; None: there is none, or none any more."""
+        known = made.physical_id
+        found = await self._named(call.context, known if known.startswith("arn:") else target.name(128))
+        if found is not None and found.status == "DELETE_COMPLETE":
+            return None
         return found if found is not None and found.options.get("ParentId") == target.stack_id else None
 
     async def _of(self, stack_id: str) -> Stack:

@@ -32,6 +32,7 @@ from mayfly.services.stacks.template.parameters import text_of
 
 CUSTOM: Final = re.compile(r"Custom::[A-Za-z0-9_@-]{1,52}")
 LONGEST_S = 3600
+LONGEST_CALL_S = 900  # of a function: who has not answered by then will hardly do so
 MOST_BODY = 4096  # bytes of an answer
 _NAMES = ("StackId", "RequestId", "LogicalResourceId")
 _SUBJECT = "AWS CloudFormation custom resource request"
@@ -78,13 +79,24 @@ class CustomResource(Moving, Unreadable):
         return _made(await self._ask(call, target, "Update", new, more))
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
-        if not made.attributes and await self._unasked(call, target, properties):
-            return  # whom we meant to ask was never reached, so there is nothing
-        await self._ask(call, target, "Delete", properties, {"PhysicalResourceId": made.physical_id})
+        physical_id = made.physical_id
+        asked = await call.around.post.find(_box_of(call, target, "Create", properties, {}))
+        if not made.attributes and asked is not None:
+            if not asked.sent:
+                return  # whom we meant to ask was never reached, so there is nothing
+            if physical_id == self.physical_id(target, properties):
+                physical_id = await self._made_meanwhile(call, asked) or physical_id
+        await self._ask(call, target, "Delete", properties, {"PhysicalResourceId": physical_id})
 
-    async def _unasked(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> bool:
-        box = await call.around.post.find(_box_of(call, target, "Create", properties, {}))
-        return box is not None and not box.sent
+    async def _made_meanwhile(self, call: Caller, asked: Box) -> str:
+        """What a creation that nobody waited for came to, if it says so: nothing is deleted while it is being made."""
+        left = min(asked.ends_at, asked.opened_at + LONGEST_CALL_S) - call.around.clock.now()
+        try:
+            async with call.waiting(), asyncio.timeout(max(left, 1.0)):
+                letters = await call.around.post.arrive(asked.id, 1)
+            return msgspec.json.decode(letters[0].body, type=Answer).PhysicalResourceId or ""
+        except (TimeoutError, msgspec.MsgspecError):
+            return ""
 
     async def _ask(
         self,

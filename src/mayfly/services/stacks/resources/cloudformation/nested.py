@@ -1,11 +1,19 @@
 """AWS::CloudFormation::Stack: a stack that is a resource of another. `stacks.children` carries it out."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from mayfly.ids import PARTITION
 from mayfly.services.stacks.records import STACK_TYPE
 from mayfly.services.stacks.resources.base import Caller, Made, Open, Restless, Target, Unreadable
 from mayfly.services.stacks.resources.schema import INTEGER, STRING, STRINGS, TAGS, Entries, fields
+
+
+def child_id(target: Target) -> str:
+    """The id of the stack, which is known before it is made: whoever follows events asks for the child's by it."""
+    seed = uuid.uuid5(uuid.NAMESPACE_URL, f"{target.stack_id}/{target.logical_id}/{target.generation}")
+    return f"arn:{PARTITION}:cloudformation:{target.region}:{target.account}:stack/{target.name(128)}/{seed}"
 
 
 class NestedStack(Restless, Unreadable):
@@ -22,7 +30,7 @@ class NestedStack(Restless, Unreadable):
     attributes: frozenset[str] = Open.under("Outputs.")
 
     def physical_id(self, target: Target, properties: Mapping[str, Any]) -> str:
-        return target.name(128)
+        return child_id(target)
 
     def custom_name(self, properties: Mapping[str, Any]) -> str | None:
         return None
