@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mayfly.cli.dependencies import Installer
+from mayfly.cli.keeping import Kept
 from mayfly.cli.packaging import Packager, Wanted
 from mayfly.cli.templates import LocalCode, TemplateFileError, local_code
 
@@ -46,8 +47,8 @@ def test_another_build_method_is_refused_unless_it_was_carried_out(tmp_path: Pat
 def test_a_package_can_be_put_into_a_folder_of_its_zip(tmp_path: Path) -> None:
     (tmp_path / "layer").mkdir()
     (tmp_path / "layer/mine.py").write_text("")
-    cache = tmp_path / "cache"
-    packager = Packager(cache, Installer(cache, tmp_path, lambda _: None), lambda _: None)
+    kept = Kept(tmp_path / "cache")
+    packager = Packager(kept, Installer(kept, tmp_path, lambda _: None), lambda _: None)
     plain = packager.package(Wanted(tmp_path / "layer")).path
     below = packager.package(Wanted(tmp_path / "layer", below="python")).path
     with zipfile.ZipFile(plain) as one, zipfile.ZipFile(below) as other:

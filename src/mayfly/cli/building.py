@@ -1,10 +1,8 @@
 """`mayfly build`: packages with all that they depend on, the same bytes from the same source, and what is large."""
 
-import functools
 import os
 import shutil
 import zipfile
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,18 +14,16 @@ from rich.table import Table
 
 from mayfly.app.directory import DataDirectory
 from mayfly.cli import beside, deploying, templates
-from mayfly.cli.dependencies import NODE_MODULES
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DEFAULT_TEMPLATE, TEMPLATE, DataOption, JsonOption, TemplateArgument
 from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, megabytes, print_json
-from mayfly.cli.packaging import Package, file_digest, files
+from mayfly.cli.packaging import Package, file_digest
 from mayfly.cli.stack_progress import StackProgress
 from mayfly.cli.templates import LocalCode
 
 BUILD = Path(".mayfly") / "build"  # beside the template
 MOST_BYTES = 250 << 20  # unzipped, of a function with its layers
 _NEAR = 0.8
-_LARGEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +109,12 @@ def _make(
     codes = list(templates.local_code(body, template.parent))
     body = beside.mapped(body, template.parent, moved)
     own, resources = [], dict(body["Resources"])
-    for code in codes:
-        package = make(functools.partial(progress.step, code.logical_id)).package(code.wanted)
+    shared = templates.functions_share(body)
+    for code, package in zip(codes, templates.packaged(codes, make, progress.step), strict=True):
         own.append(_put(code, package, target))
         progress.step(code.logical_id, "packaged")
-        resources[code.logical_id] = _done(templates.placed(resources[code.logical_id], own[-1].place.name))
+        resource = templates.placed(resources[code.logical_id], own[-1].place.name, code, package, shared)
+        resources[code.logical_id] = _done(resource)
     made = target / TEMPLATE
     made.write_text(yaml.safe_dump({**body, "Resources": resources}, sort_keys=False, width=120), encoding="utf-8")
     _forget_others(target, own)
@@ -135,22 +132,6 @@ def totals(body: Mapping[str, Any], built: Iterable[Built]) -> Iterable[tuple[st
         yield name, size + sum(sizes.get(ref, 0) for ref in refs)
 
 
-def largest(package: Package) -> tuple[tuple[str, int], ...]:
-    """The dependencies with the most bytes, by the folder or module that they are."""
-    if package.dependencies is None:
-        return ()
-    sizes: Counter[str] = Counter()
-    below = package.dependencies.below
-    for name, path in files([package.dependencies]):
-        parts = name.removeprefix(f"{below}/").split("/") if below else name.split("/")
-        if parts[0] == NODE_MODULES:
-            parts = parts[1:]
-        first = "/".join(parts[:2]) if parts[0].startswith("@") else parts[0]
-        if not first.endswith(".dist-info"):
-            sizes[first.removesuffix(".libs")] += path.stat().st_size
-    return tuple(sizes.most_common(_LARGEST))
-
-
 def _put(code: LocalCode, package: Package, target: Path) -> Built:
     place = target / f"{code.logical_id}.zip"
     draft = place.with_name(f".{place.name}.{os.getpid()}")
@@ -165,7 +146,7 @@ def _put(code: LocalCode, package: Package, target: Path) -> Built:
         len(infos),
         sum(info.file_size for info in infos),
         place.stat().st_size,
-        largest(package),
+        package.largest,
         package.warnings,
     )
 

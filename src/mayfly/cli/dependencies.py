@@ -20,6 +20,7 @@ from typing import Any, Literal
 import uv
 
 from mayfly.cli.installing import InstallError, npm
+from mayfly.cli.keeping import Kept
 from mayfly.errors import CallerError
 
 REQUIREMENTS, PYPROJECT, UV_LOCK = "requirements.txt", "pyproject.toml", "uv.lock"
@@ -50,9 +51,9 @@ class Installed:
 
 @dataclass(frozen=True)
 class Installer:
-    """`cache` is where folders are kept, `runtimes` where an npm may be, `report` is told what takes long."""
+    """`kept` is where folders are, `runtimes` where an npm may be, `report` is told what takes long."""
 
-    cache: Path
+    kept: Kept
     runtimes: Path
     report: Report
     here: bool = True  # for this machine; otherwise, for the Linux that AWS runs functions on
@@ -76,7 +77,7 @@ class Installer:
             command += ["--target", str(draft), "--link-mode", "copy", "--only-binary", ":all:", requirement]
             self._run(command, draft.parent, requirement)
 
-        return self._kept(_key("named", requirement, version, sys.platform, os.uname().machine), make)
+        return self._folder(_key("named", requirement, version, sys.platform, os.uname().machine), make)
 
     def _python(self, source: Path, version: str, architecture: Architecture) -> Installed | None:
         warnings: list[str] = []
@@ -119,7 +120,7 @@ class Installer:
                 for leftover in (draft / name, *draft.glob(f"*.dist-info/{name}")):
                     shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
-        return Installed(self._kept(key, make), tuple(warnings))
+        return Installed(self._folder(key, make), tuple(warnings))
 
     def _exported(self, source: Path) -> str:
         """What a uv.lock names, as requirements with their hashes."""
@@ -129,18 +130,29 @@ class Installer:
 
     def _node(self, source: Path, runtime: str, architecture: Architecture) -> Installed | None:
         manifest = source / PACKAGE
-        if not manifest.is_file() or (source / NODE_MODULES).is_dir():
+        if not manifest.is_file() or (source / NODE_MODULES).is_dir() or not dependencies_in(manifest):
             return None
-        named = _dependencies(manifest)
-        if not named:
-            return None
+        return self.node_modules(source, runtime, architecture)
+
+    def node_modules(
+        self, source: Path, runtime: str, architecture: Architecture, *, strict: bool = False
+    ) -> Installed:
+        """What the package.json in `source` names, without what is for development, in a folder `node_modules` of its
+        own. `strict`: a lock that does not fit it is an error. `DependencyError`."""
+        manifest = source / PACKAGE
+        named = dependencies_in(manifest)
         if local := sorted(name for name, what in named.items() if what.startswith(("file:", "link:", "workspace:"))):
             raise DependencyError(
                 f"{manifest} depends on {local[0]} by its place on this machine; install it yourself, with npm, and "
                 f"deploy the {NODE_MODULES} that there is then"
             )
         lock = next((source / name for name in NPM_LOCKS if (source / name).is_file()), None)
-        warnings = () if lock is not None else (f"{PACKAGE} has no {NPM_LOCKS[0]} beside it: builds may differ",)
+        exact = lock is not None and (strict or _fits(lock, manifest))
+        warnings: tuple[str, ...] = ()
+        if lock is None:
+            warnings = (f"{PACKAGE} has no {NPM_LOCKS[0]} beside it: builds may differ",)
+        elif not exact:
+            warnings = (f"{lock.name} is not that of {PACKAGE}, write it anew with npm install: builds may differ",)
         texts = [path.read_text(encoding="utf-8") for path in (manifest, lock) if path is not None]
         machine = f"{sys.platform} {os.uname().machine}" if self.here else architecture
         key = _key("nodejs", runtime, machine, str(self.from_source), *texts)
@@ -154,7 +166,7 @@ class Installer:
                 for path in (manifest, lock, source / ".npmrc"):
                     if path is not None and path.is_file():
                         shutil.copy(path, work)
-                command = [*self._npm(), "ci" if lock is not None else "install", "--omit=dev", "--no-audit"]
+                command = [*self._npm(), "ci" if exact else "install", "--omit=dev", "--no-audit"]
                 command += ["--no-fund", "--no-update-notifier", "--loglevel=error", "--bin-links=false"]
                 if not self.here:
                     command += [f"--cpu={_NPM_CPUS[architecture]}", "--os=linux", "--libc=glibc"]
@@ -167,7 +179,7 @@ class Installer:
             finally:
                 shutil.rmtree(work, ignore_errors=True)
 
-        return Installed(self._kept(key, make), warnings)
+        return Installed(self._folder(key, make), warnings)
 
     def _npm(self) -> list[str]:
         try:
@@ -175,24 +187,8 @@ class Installer:
         except InstallError as error:
             raise DependencyError(str(error)) from error
 
-    def _kept(self, key: str, make: Callable[[Path], None]) -> Path:
-        """The folder of that key, made if it is not there."""
-        target = self.cache / "dependencies" / key
-        if target.is_dir():
-            return target
-        draft = target.with_name(f"{key}.{os.getpid()}.tmp")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            make(draft)
-            draft.mkdir(exist_ok=True)
-            draft.rename(target)
-        except OSError:
-            if not target.is_dir():  # otherwise somebody else was faster
-                raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        return target
+    def _folder(self, key: str, make: Callable[[Path], None]) -> Path:
+        return self.kept.folder("dependencies", key, make)
 
     def _run(self, command: Sequence[str], directory: Path, what: str) -> str:
         done = subprocess.run(
@@ -235,16 +231,35 @@ def _declares_dependencies(pyproject: Path) -> bool:
     return bool(project.get("dependencies"))
 
 
-def _dependencies(manifest: Path) -> Mapping[str, str]:
-    try:
-        told: Any = json.loads(manifest.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DependencyError(f"{manifest} is not JSON: {error}") from error
+def dependencies_in(manifest: Path) -> Mapping[str, str]:
+    """What a package.json depends on when it runs, and in which versions. `DependencyError`."""
+    told = _object(manifest)
     found = {}
     for kind in ("dependencies", "optionalDependencies"):
-        named = told.get(kind, {}) if isinstance(told, dict) else {}
+        named = told.get(kind, {})
         found.update({str(name): str(what) for name, what in named.items()} if isinstance(named, dict) else {})
     return found
+
+
+def _fits(lock: Path, manifest: Path) -> bool:
+    """Whether a lock was written for what package.json names; one without the means to tell counts as such."""
+    packages = _object(lock).get("packages")
+    root = packages.get("") if isinstance(packages, dict) else None
+    if not isinstance(root, dict):
+        return True
+    told = _object(manifest)
+    return all(
+        (root.get(kind) or {}) == (told.get(kind) or {})
+        for kind in ("dependencies", "devDependencies", "optionalDependencies")
+    )
+
+
+def _object(path: Path) -> Mapping[str, Any]:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DependencyError(f"{path} is not JSON: {error}") from error
+    return told if isinstance(told, dict) else {}
 
 
 def _key(*parts: str) -> str:

@@ -18,6 +18,7 @@ from mayfly.cli import samconfig, templates, watching
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.dependencies import Installer
 from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.keeping import Kept
 from mayfly.cli.opening import reachable
 from mayfly.cli.options import (
     DEFAULT_TEMPLATE,
@@ -121,9 +122,7 @@ def name_of(template: Path) -> str:
 def default_name(template: Path) -> str:
     """The name of the template's folder, made fit for a stack: letters, digits and hyphens, a letter first. Of what
     `mayfly build` left, that of the folder which was built."""
-    folder = template.resolve().parent
-    if folder.parts[-2:] == (".mayfly", "build"):
-        folder = folder.parent.parent
+    folder = samconfig.application(template)
     words = re.sub(r"[^A-Za-z0-9]+", "-", folder.name).strip("-")[:100]
     return words if words[:1].isalpha() else f"stack-{words}".rstrip("-")
 
@@ -136,22 +135,22 @@ def uploaded(connection: Connection, body: dict[str, Any], template: Path, progr
 def packagers(runtimes: Path, *, here: bool = True, from_source: bool = False) -> templates.Packagers:
     """What makes packages: with what runs on this machine (`here`), or on the Linux that AWS runs functions on.
     `runtimes`: where an npm may be; `from_source`: see `Installer`."""
-    cache = _cache()
+    kept = _kept()
 
     def packager(report: Report) -> Packager:
-        return Packager(cache, Installer(cache, runtimes, report, here=here, from_source=from_source), report)
+        return Packager(kept, Installer(kept, runtimes, report, here=here, from_source=from_source), report)
 
     return packager
 
 
 def installer(runtimes: Path, report: Report) -> Installer:
     """What installs for this machine."""
-    return Installer(_cache(), runtimes, report)
+    return Installer(_kept(), runtimes, report)
 
 
-def _cache() -> Path:
-    """Where packages are kept, and what they depend on."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mayfly"
+def _kept() -> Kept:
+    """Packages, what they depend on, and tools that were fetched."""
+    return Kept(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mayfly")
 
 
 def _apply(

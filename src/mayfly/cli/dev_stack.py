@@ -20,7 +20,7 @@ TEMPLATES = ("template.yaml", "template.yml", "template.json")
 MANIFESTS = frozenset(
     (
         *("requirements.txt", "pyproject.toml", "uv.lock"),
-        *("package.json", "package-lock.json", "npm-shrinkwrap.json", "Makefile"),
+        *("package.json", "package-lock.json", "npm-shrinkwrap.json", "tsconfig.json", "Makefile"),
     )
 )
 LATEST = "$LATEST"
@@ -154,8 +154,8 @@ class Application:
         if not root.is_dir():
             made.fixed = "its code is one file"
             return made
-        if code.wanted.target:
-            made.fixed = "a Makefile makes its package"
+        if code.wanted.maker:
+            made.fixed = f"{code.wanted.maker} makes its package"
             return made
         try:
             made.swapper = Swapper.begin(self.connection, name, root)

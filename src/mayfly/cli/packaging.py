@@ -1,31 +1,35 @@
 """From a folder beside a template to the zip that a function, or a layer, is made of.
 
 The zip is deterministic (sorted names, fixed dates, no caches): the same source gives the same bytes, so that a
-deployment which changes nothing is seen as such. What the code depends on lies beside it (`dependencies`); where a
-Makefile says how the package is made, what that leaves is the package. Zips are kept in a cache, by what is in them.
+deployment which changes nothing is seen as such. What the code depends on lies beside it (`dependencies`), or is
+bundled with it (`bundling`); where a program makes the package, what that leaves is the package (`making`). Zips are
+kept in a cache, by what is in them.
 """
 
 import hashlib
 import io
 import os
-import shutil
 import stat
-import subprocess
-import tempfile
+import threading
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from mayfly.cli.dependencies import Architecture, Installer
+from mayfly.cli.bundles import Bundle
+from mayfly.cli.bundling import Bundler
+from mayfly.cli.dependencies import NODE_MODULES, Architecture, Installer
+from mayfly.cli.keeping import Kept
+from mayfly.cli.making import Maker, Making
 from mayfly.errors import CallerError
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date that a zip can hold
 SKIPPED_FOLDERS = frozenset(
     (".git", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".aws-sam", ".mayfly")
 )
-MAKEFILE = "Makefile"
+_LARGEST = 3
 _CHUNK = 1 << 20
 
 Report = Callable[[str], None]
@@ -44,7 +48,15 @@ class Wanted:
     architecture: Architecture = "x86_64"
     below: str = ""  # the folder in the zip that all of it goes to
     dependencies_below: str = ""  # the same of what it depends on alone
-    target: str = ""  # of a Makefile in the folder: what makes the package
+    making: Making | None = None  # a program that makes the package
+    bundle: Bundle | None = None  # what esbuild is to make of it
+    top: Path | None = None  # up to which folder package.json is looked for; None: the source alone
+    finished: bool = False  # it was built before: nothing is installed
+
+    @property
+    def maker(self) -> str:
+        """What makes the package of the folder; empty: it is the folder, with what it depends on."""
+        return "esbuild" if self.bundle is not None else self.making.program if self.making is not None else ""
 
 
 class Part(NamedTuple):
@@ -59,71 +71,54 @@ class Package:
     """A zip, and what it was made of."""
 
     path: Path
-    dependencies: Part | None = None
+    largest: tuple[tuple[str, int], ...] = ()  # of what it depends on, by the bytes of the files
     warnings: tuple[str, ...] = ()
+    handler: str = ""  # of what esbuild made
 
 
 @dataclass(frozen=True)
 class Packager:
-    """Makes packages; `cache` is where they are kept, `report` is told what takes long."""
+    """Makes packages; `kept` is where they are, `report` is told what takes long."""
 
-    cache: Path
+    kept: Kept
     installer: Installer
     report: Report
 
     def package(self, wanted: Wanted) -> Package:
-        """The package; `PackagingError`, `DependencyError`."""
+        """The package; `PackagingError`, `DependencyError`, `EsbuildError`, `MakingError`."""
         if wanted.source.is_file():
             if not zipfile.is_zipfile(wanted.source):
                 raise PackagingError(f"{wanted.source} is neither a folder nor a zip file")
             return Package(wanted.source)
         if not wanted.source.is_dir():
             raise PackagingError(f"{wanted.source} does not exist")
-        if wanted.target:
-            return Package(self._zipped([Part(self._made(wanted), wanted.below)]))
-        installed = self.installer.install(wanted.source, wanted.runtime, wanted.architecture)
+        if wanted.making is not None:
+            with Maker(self.kept, self.report).made(wanted.source, wanted.making) as root:
+                return Package(self._zipped([Part(root, wanted.below)]))
+        if wanted.bundle is not None:
+            return self._bundled(wanted, wanted.bundle)
         own = Part(wanted.source, wanted.below)
+        installed = (
+            None if wanted.finished else self.installer.install(wanted.source, wanted.runtime, wanted.architecture)
+        )
         if installed is None:
             return Package(self._zipped([own]))
         dependencies = Part(installed.root, _joined(wanted.below, wanted.dependencies_below))
-        return Package(self._zipped([dependencies, own]), dependencies, installed.warnings)
+        return Package(self._zipped([dependencies, own]), _largest(dependencies), installed.warnings)
+
+    def _bundled(self, wanted: Wanted, bundle: Bundle) -> Package:
+        bundler = Bundler(self.installer)
+        top = wanted.top or wanted.source
+        with bundler.built(wanted.source, top, bundle, wanted.runtime, wanted.architecture) as built:
+            beside = [Part(folder, _joined(wanted.below, place)) for folder, place in built.beside]
+            archive = self._zipped([*beside, Part(built.root, wanted.below)])
+        return Package(archive, built.largest[:_LARGEST], built.warnings, built.handler)
 
     def _zipped(self, parts: Sequence[Part]) -> Path:
-        target = self.cache / "packages" / f"{_fingerprint(parts)}.zip"
+        target = self.kept.root / "packages" / f"{_fingerprint(parts)}.zip"
         if not target.exists():
             self.report("compressing")
             _write_zip(parts, target)
-        return target
-
-    def _made(self, wanted: Wanted) -> Path:
-        """What `make` leaves in ARTIFACTS_DIR: it runs in a copy of the folder, as SAM has it."""
-        if not (wanted.source / MAKEFILE).is_file():
-            raise PackagingError(f"{wanted.source} is to be built by its {MAKEFILE}, and has none")
-        target = self.cache / "makefiles" / _fingerprint([Part(wanted.source, wanted.target)])
-        if target.is_dir():
-            return target
-        self.report(f"running make {wanted.target}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{target.name}.", dir=target.parent) as directory:
-            work, artifacts = Path(directory) / "source", Path(directory) / "artifacts"
-            shutil.copytree(wanted.source, work, symlinks=True, ignore=shutil.ignore_patterns(*SKIPPED_FOLDERS))
-            artifacts.mkdir()
-            done = subprocess.run(
-                ["make", "--no-print-directory", wanted.target],  # noqa: S607  # of this machine, whichever it is
-                cwd=work,
-                env={**os.environ, "ARTIFACTS_DIR": str(artifacts)},
-                capture_output=True,
-                text=True,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-            if done.returncode != 0:
-                said = (done.stderr + done.stdout).strip()
-                raise PackagingError(f"make {wanted.target} failed in {wanted.source}:\n{said}")
-            if not any(artifacts.iterdir()):
-                raise PackagingError(f"make {wanted.target} left nothing in $ARTIFACTS_DIR")
-            if not target.is_dir():  # or somebody else was faster
-                artifacts.rename(target)
         return target
 
 
@@ -156,14 +151,27 @@ def _fingerprint(parts: Sequence[Part]) -> str:
     own = parts[-1].root
     for name, path in files(parts):
         facts = path.stat()
-        content = file_digest(path) if own in path.parents else f"{path.parent}{facts.st_size}"
+        content = file_digest(path) if own in path.parents else f"{path.parent}{facts.st_size} {facts.st_mtime_ns}"
         digest.update(f"{name}\0{facts.st_mode & 0o111:o}\0{content}\n".encode())
     return digest.hexdigest()[:32]
 
 
+def _largest(dependencies: Part) -> tuple[tuple[str, int], ...]:
+    """The dependencies with the most bytes, by the folder or module that they are."""
+    sizes: Counter[str] = Counter()
+    for name, path in files([Part(dependencies.root)]):
+        parts = name.split("/")
+        if parts[0] == NODE_MODULES:
+            parts = parts[1:]
+        first = "/".join(parts[:2]) if parts[0].startswith("@") else parts[0]
+        if not first.endswith(".dist-info"):
+            sizes[first.removesuffix(".libs")] += path.stat().st_size
+    return tuple(sizes.most_common(_LARGEST))
+
+
 def _write_zip(parts: Sequence[Part], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    draft = target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, path in files(parts):
             entry = zipfile.ZipInfo(name, EPOCH)

@@ -17,6 +17,7 @@ from mayfly.errors import CallerError
 
 FILE = "samconfig.toml"
 DEFAULT = "default"
+_BUILT = ((".mayfly", "build"), (".aws-sam", "build"))
 _PAIRED = re.compile(r"ParameterKey=(?P<key>[^,]+),ParameterValue=(?P<value>.*)", re.DOTALL)
 
 
@@ -37,9 +38,7 @@ def read(template: Path, environment: str | None) -> Told:
     """What is told of the template in the file `template`; of what `mayfly build` left, what is told of that which was
     built. Nothing where there is no file. `environment`: None is the usual one, which need not be there.
     `SamConfigError`."""
-    folder = template.resolve().parent
-    if folder.parts[-2:] == (".mayfly", "build"):
-        folder = folder.parent.parent
+    folder = application(template)
     path = folder / FILE
     if not path.is_file():
         if environment is not None:
@@ -55,6 +54,12 @@ def read(template: Path, environment: str | None) -> Told:
             raise SamConfigError(f"{path} has no environment {environment}")
         return Told()
     return _told(path, {**_parameters(told, "global"), **_parameters(told, "deploy")})
+
+
+def application(template: Path) -> Path:
+    """The folder of the application that a template is of, which may have been built in it."""
+    folder = template.resolve().parent
+    return folder.parent.parent if folder.parts[-2:] in _BUILT else folder
 
 
 def _parameters(told: Mapping[str, Any], command: str) -> dict[str, Any]:

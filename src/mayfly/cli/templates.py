@@ -5,18 +5,22 @@ local paths are touched; the server parses and checks the rest.
 """
 
 import functools
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from mayfly.app.local import parse_template
+from mayfly.cli.bundles import ESBUILD, bundle_of, bundled, source_map_warning
 from mayfly.cli.dependencies import Architecture
+from mayfly.cli.making import Making
 from mayfly.cli.options import OTHER_NAMES, TEMPLATE
 from mayfly.cli.output import complaints, escape
-from mayfly.cli.packaging import Packager, Report, Wanted, file_digest
+from mayfly.cli.packaging import Package, Packager, Report, Wanted, file_digest
 from mayfly.errors import CallerError
 
 ARTIFACTS = "mayfly-artifacts"
@@ -25,8 +29,11 @@ ARTIFACTS = "mayfly-artifacts"
 _CONTENT = {"AWS::Serverless::LayerVersion": "ContentUri", "AWS::Lambda::LayerVersion": "Content"}
 _SAM = ("AWS::Serverless::Function", "AWS::Serverless::LayerVersion")  # which say where it is in one word
 
-MAKE = "makefile"  # the BuildMethod that has a Makefile make the package
+MAKE, GO = "makefile", "go1.x"  # the BuildMethods that have a program make the package
 _LANGUAGES = ("python", "nodejs")  # whose layers Mayfly builds
+_ELSEWHERE = ("rust-", "dotnet", "java")  # BuildMethods of functions that need what Mayfly does not run
+_FUNCTIONS = ("AWS::Serverless::Function", "AWS::Lambda::Function")
+_AT_ONCE = 4  # packages
 
 Packagers = Callable[[Report], Packager]
 Say = Callable[[str, str], None]  # a resource's logical id, what is done for it
@@ -42,6 +49,7 @@ class LocalCode:
 
     logical_id: str
     wanted: Wanted
+    warnings: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -75,25 +83,78 @@ def _warned(path: Path) -> Callable[[str], None]:
 
 def local_code(template: dict[str, Any], folder: Path) -> Iterator[LocalCode]:
     """The functions and layers of `template` that name local code; paths are relative to `folder`."""
-    function_globals = template.get("Globals", {}).get("Function", {})
+    shared = functions_share(template)
     for logical_id, resource in template["Resources"].items():
         kind, properties = resource.get("Type"), resource.get("Properties", {})
-        if kind == "AWS::Serverless::Function":
-            code = properties.get("CodeUri", function_globals.get("CodeUri", _beside(properties)))
-            runtime = properties.get("Runtime", function_globals.get("Runtime"))
-        elif kind == "AWS::Lambda::Function":
-            code, runtime = properties.get("Code"), properties.get("Runtime")
-        elif kind in _CONTENT:
+        if kind in _CONTENT:
             yield from _local_layer(logical_id, resource, folder)
             continue
-        else:
+        if kind not in _FUNCTIONS:
             continue
+        told = shared if kind in _SAM else {}
+        code = (
+            properties.get("CodeUri", told.get("CodeUri", _beside(properties)))
+            if kind in _SAM
+            else properties.get("Code")
+        )
         if isinstance(code, str) and not code.startswith("s3://"):
-            architecture = properties.get("Architectures", function_globals.get("Architectures"))
-            target = f"build-{logical_id}" if _method(resource) == MAKE else ""
-            source = (folder / code).resolve()
-            wanted = Wanted(source, str(runtime or ""), _architecture(architecture), target=target)
-            yield LocalCode(logical_id, wanted)
+            yield _local_function(logical_id, resource, told, (folder / code).resolve(), folder.resolve())
+
+
+def functions_share(template: dict[str, Any]) -> dict[str, Any]:
+    """What the Globals of a template say of all functions."""
+    found = (template.get("Globals") or {}).get("Function")
+    return found if isinstance(found, dict) else {}
+
+
+def _local_function(
+    logical_id: str, resource: dict[str, Any], shared: dict[str, Any], source: Path, folder: Path
+) -> LocalCode:
+    properties, method = resource.get("Properties", {}), _method(resource)
+    runtime = str(properties.get("Runtime", shared.get("Runtime")) or "")
+    wanted = Wanted(
+        source,
+        runtime,
+        _architecture(properties.get("Architectures", shared.get("Architectures"))),
+        top=folder if folder in source.parents else None,
+        finished=built_by_sam(folder),
+    )
+    if wanted.finished or not source.is_dir():
+        return LocalCode(logical_id, wanted)
+    if method == ESBUILD:
+        bundle = bundle_of(logical_id, resource["Metadata"], properties, shared)
+        told = source_map_warning(bundle, properties, shared)
+        return LocalCode(logical_id, replace(wanted, bundle=bundle), (told,) if told else ())
+    if method == MAKE:
+        return LocalCode(logical_id, replace(wanted, making=_making(logical_id, resource, folder)))
+    if method == GO:
+        name = "bootstrap" if runtime.startswith("provided") else str(properties.get("Handler", "bootstrap"))
+        return LocalCode(logical_id, replace(wanted, making=Making("go", name, architecture=wanted.architecture)))
+    if method.startswith(_ELSEWHERE):
+        raise _not_carried_out(logical_id, method)
+    return LocalCode(logical_id, wanted)
+
+
+def _making(logical_id: str, resource: dict[str, Any], folder: Path) -> Making:
+    """What a Makefile is asked for; paths in the Metadata are relative to `folder`."""
+    told = {key: resource.get("Metadata", {}).get(key) for key in ("ContextPath", "WorkingDirectory")}
+    context, where = (
+        (folder / path).resolve() if isinstance(path, str) else None
+        for path in (told["ContextPath"], told["WorkingDirectory"])
+    )
+    return Making("make", f"build-{logical_id}", context, where)
+
+
+def built_by_sam(folder: Path) -> bool:
+    """Whether a folder is where `sam build` leaves a template, and what it is made of, finished."""
+    return folder.resolve().parts[-2:] == (".aws-sam", "build")
+
+
+def _not_carried_out(logical_id: str, method: str) -> TemplateFileError:
+    return TemplateFileError(
+        f"{logical_id} has the BuildMethod {method}, which Mayfly does not carry out: build it, for example "
+        "with `sam build`, and deploy what came of that, or have a Makefile build it (BuildMethod: makefile)"
+    )
 
 
 def _beside(properties: dict[str, Any]) -> str | None:
@@ -128,15 +189,15 @@ def _local_layer(logical_id: str, resource: dict[str, Any], folder: Path) -> Ite
     architecture = _architecture(resource.get("Metadata", {}).get("BuildArchitecture"))
     method = _method(resource)
     language = method.rstrip("0123456789.x")
+    if built_by_sam(folder):
+        yield LocalCode(logical_id, Wanted(path, "", architecture, finished=True))
+        return
     if method == MAKE:
-        yield LocalCode(logical_id, Wanted(path, "", architecture, target=f"build-{logical_id}"))
+        yield LocalCode(logical_id, Wanted(path, "", architecture, making=_making(logical_id, resource, folder)))
         return
     if method and not (path / language).is_dir():
         if language not in _LANGUAGES:
-            raise TemplateFileError(
-                f"{logical_id} has the BuildMethod {method}, which Mayfly does not carry out: build it, for example "
-                "with `sam build`, and deploy what came of that"
-            )
+            raise _not_carried_out(logical_id, method)
         yield LocalCode(logical_id, Wanted(path, method, architecture, below=language))
         return
     named = [method, *properties.get("CompatibleRuntimes", ())]
@@ -144,32 +205,48 @@ def _local_layer(logical_id: str, resource: dict[str, Any], folder: Path) -> Ite
     yield LocalCode(logical_id, Wanted(path, runtime, architecture, dependencies_below="python"))
 
 
+def packaged(codes: list[LocalCode], packager: Packagers, say: Say) -> list[Package]:
+    """The packages of all, in their order; a few are made at once, so `say` is called from several threads. What fails
+    first, in their order, is raised."""
+
+    def package(code: LocalCode) -> Package:
+        made = packager(functools.partial(say, code.logical_id)).package(code.wanted)
+        return replace(made, warnings=(*code.warnings, *made.warnings))
+
+    pool = ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1), thread_name_prefix="package")
+    try:
+        return list(pool.map(package, codes))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def with_uploads(
     template: dict[str, Any], codes: list[LocalCode], s3: Any, bucket: str, packager: Packagers, say: Say
 ) -> dict[str, Any]:
     """`template` with every local code packaged, uploaded to `bucket` if it is not there yet, and referred to."""
-    resources = dict(template["Resources"])
-    for code in codes:
-        package = packager(functools.partial(say, code.logical_id)).package(code.wanted)
+    resources, shared = dict(template["Resources"]), functions_share(template)
+    for code, package in zip(codes, packaged(codes, packager, say), strict=True):
         for warning in package.warnings:
             say(code.logical_id, warning)
-        archive = package.path
-        key = f"{file_digest(archive)}.zip"
+        key = f"{file_digest(package.path)}.zip"
         if not exists(s3, bucket, key):
             say(code.logical_id, "uploading")
-            s3.upload_file(str(archive), bucket, key)
+            s3.upload_file(str(package.path), bucket, key)
         say(code.logical_id, "packaged")
         resource = resources[code.logical_id]
-        sam = resource["Type"] in _SAM
-        place = f"s3://{bucket}/{key}" if sam else {"S3Bucket": bucket, "S3Key": key}
-        resources[code.logical_id] = placed(resource, place)
+        place = f"s3://{bucket}/{key}" if resource["Type"] in _SAM else {"S3Bucket": bucket, "S3Key": key}
+        resources[code.logical_id] = placed(resource, place, code, package, shared)
     return {**template, "Resources": resources}
 
 
-def placed(resource: dict[str, Any], place: object) -> dict[str, Any]:
-    """A function or a layer whose code is somewhere else."""
+def placed(
+    resource: dict[str, Any], place: object, code: LocalCode, package: Package, shared: dict[str, Any]
+) -> dict[str, Any]:
+    """A function or a layer whose code is packaged and lies somewhere else."""
     kind = resource["Type"]
     member = _CONTENT.get(kind) or ("CodeUri" if kind in _SAM else "Code")
+    if code.wanted.bundle is not None:
+        resource = bundled(resource, code.wanted.bundle, package.handler, shared if kind in _SAM else {})
     return {**resource, "Properties": {**resource.get("Properties", {}), member: place}}
 
 
