@@ -1,24 +1,17 @@
 """`mayfly build`: packages and what they depend on. Wheels and npm packages are of the tests' own."""
 
-import base64
 import hashlib
-import http.server
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
-import threading
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mayfly.cli.building import MOST_BYTES, Built, totals
 from mayfly.cli.dependencies import unpinned_requirements
+from tests.cli.packages import Build, names, packages, wheel
 from tests.conftest import PlatformProcess
 
 TEMPLATE = """
@@ -28,53 +21,6 @@ Resources:
     Type: AWS::Serverless::Function
     Properties: {Runtime: python3.12, Handler: app.handler, CodeUri: caller}
 """
-Build = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def wheel(folder: Path, name: str, version: str, files: Mapping[str, str]) -> None:
-    """A distribution that uv finds in `folder`."""
-    info = f"{name}-{version}.dist-info"
-    contents = {
-        **files,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(
-        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip('=')},"
-        f"{len(text.encode())}\n"
-        for path, text in contents.items()
-    )
-    folder.mkdir(exist_ok=True)
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
-        for path, text in {**contents, f"{info}/RECORD": record + f"{info}/RECORD,,\n"}.items():
-            archive.writestr(path, text)
-
-
-@pytest.fixture
-def build(tmp_path: Path) -> Build:
-    """`mayfly build` in the application's folder, with the wheels of the test and no others."""
-    wheel(tmp_path / "wheels", "greeting", "1.0", {"greeting/__init__.py": "WORD = 'hello'\n"})
-
-    def build(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "mayfly", "build", *arguments],
-            cwd=tmp_path / "application",
-            env={
-                **os.environ,
-                "UV_NO_INDEX": "1",
-                "UV_FIND_LINKS": str(tmp_path / "wheels"),
-                "UV_CACHE_DIR": str(tmp_path / "uv"),
-                "XDG_CACHE_HOME": str(tmp_path / "cache"),
-                "COLUMNS": "160",
-                "NO_COLOR": "1",
-                **variables,
-            },
-            capture_output=True,
-            text=True,
-            timeout=200,
-        )
-
-    return build
 
 
 @pytest.fixture
@@ -86,15 +32,6 @@ def application(tmp_path: Path) -> Path:
         "import greeting\ndef handler(event, context):\n    return greeting.WORD\n"
     )
     return folder
-
-
-def names(archive: Path) -> list[str]:
-    with zipfile.ZipFile(archive) as opened:
-        return opened.namelist()
-
-
-def packages(folder: Path) -> Path:
-    return folder / ".mayfly" / "build"
 
 
 def test_two_builds_of_the_same_source_are_the_same_bytes(application: Path, build: Build) -> None:
@@ -235,46 +172,6 @@ def test_a_built_template_is_deployed_under_the_name_of_its_application(
     ]
     reply = platform.client("lambda").invoke(FunctionName=resource["PhysicalResourceId"])
     assert json.load(reply["Payload"]) == "hello"
-
-
-@pytest.fixture
-def registry() -> Iterator[str]:
-    """An npm registry with one package."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, text in (
-            ("package/package.json", '{"name": "greet", "version": "1.0.0", "main": "index.js"}'),
-            ("package/index.js", "module.exports = 'hello';\n"),
-        ):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(text)
-            archive.addfile(entry, io.BytesIO(text.encode()))
-    data = buffer.getvalue()
-    integrity = f"sha512-{base64.b64encode(hashlib.sha512(data).digest()).decode()}"
-
-    class Registry(http.server.BaseHTTPRequestHandler):
-        server: http.server.ThreadingHTTPServer
-
-        def do_GET(self) -> None:
-            url = f"http://127.0.0.1:{self.server.server_port}/greet/-/greet-1.0.0.tgz"
-            version = {"name": "greet", "version": "1.0.0", "dist": {"tarball": url, "integrity": integrity}}
-            told: dict[str, Any] = {"name": "greet", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
-            body = data if self.path.endswith(".tgz") else json.dumps(told).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_packages_of_node_are_those_of_the_lock_without_what_is_for_development(

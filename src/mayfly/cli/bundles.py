@@ -25,7 +25,7 @@ _UNFIT = frozenset(("outfile", "watch", "serve", "servedir", "metafile", "allow-
 _JOINED = frozenset(("main-fields", "target", "conditions", "resolve-extensions", "drop-labels"))  # a,b in one option
 _SPELT_OUT = frozenset(("sources-content", "tree-shaking", "ignore-annotations"))  # whose default is not false
 _DEFAULTS = {"target": "--target=es2020", "format": "--format=cjs", "minify": "--minify"}
-_LAYER = "/opt/"
+_LAYER, _INTRINSIC = "/opt/", ("Ref", "Fn::")
 
 
 class BundleError(CallerError):
@@ -128,6 +128,8 @@ def _options(logical_id: str, key: str, value: object) -> Iterator[str]:
         elif value:
             yield f"--{key}"
     elif isinstance(value, dict):
+        if any(str(name).startswith(_INTRINSIC) for name in value):
+            raise BundleError(f"{logical_id}: the build property {_pascal(key)} has to be a value, not a function")
         for name, item in value.items():
             (text,) = _texts(logical_id, key, [item])
             yield f"--{key}:{name}={text}"

@@ -72,9 +72,11 @@ class Finder:
         there = shutil.which(_NAME)
         if version is None and there is not None:
             return Esbuild((there,))
-        return self._fetched(version or _named_version(project) or VERSION)
+        return self.fetched(version or _named_version(project) or VERSION)
 
-    def _fetched(self, version: str) -> Esbuild:
+    def fetched(self, version: str) -> Esbuild:
+        """The esbuild of that version, from npm unless it was fetched before. `EsbuildError`."""
+
         def make(draft: Path) -> None:
             self.report(f"fetching esbuild {version} from npm")
             draft.mkdir()
