@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from mayfly.cli.building import MOST_BYTES, Built, totals
 from mayfly.cli.dependencies import unpinned_requirements
+from mayfly.cli.deploying import default_name
 from tests.cli.packages import Build, names, packages, wheel
 from tests.conftest import PlatformProcess
 
@@ -117,6 +119,75 @@ def test_a_makefile_that_fails_says_what_it_said(application: Path, build: Build
     assert "no luck today" in done.stderr
 
 
+def test_a_makefile_may_lie_elsewhere_and_run_in_another_folder(application: Path, build: Build) -> None:
+    told = "    Metadata: {BuildMethod: makefile, ContextPath: tools, WorkingDirectory: shared}\n"
+    (application / "template.yaml").write_text(TEMPLATE + told)
+    (application / "tools").mkdir()
+    (application / "tools" / "Makefile").write_text("build-Caller:\n\tcp *.txt $(ARTIFACTS_DIR)/\n")
+    (application / "shared").mkdir()
+    for content in ("one", "two"):
+        (application / "shared" / "word.txt").write_text(content)
+        done = build()
+        assert done.returncode == 0, done.stderr
+        with zipfile.ZipFile(packages(application) / "Caller.zip") as archive:
+            assert archive.read("word.txt").decode() == content
+
+
+def test_go_builds_what_the_runtime_starts(application: Path, build: Build) -> None:
+    go = application.parent / "bin" / "go"
+    go.parent.mkdir()
+    go.write_text('#!/bin/sh\nset -e\n[ -f app.py ]\necho "$GOOS $GOARCH $1 $4" > "$3"\nchmod +x "$3"\n')
+    go.chmod(0o755)
+    (application / "template.yaml").write_text(
+        TEMPLATE.replace("python3.12", "provided.al2023").replace("CodeUri", "Architectures: [arm64], CodeUri")
+        + "    Metadata: {BuildMethod: go1.x}\n"
+    )
+    done = build(PATH=f"{go.parent}{os.pathsep}{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(packages(application) / "Caller.zip") as archive:
+        assert archive.read("bootstrap").decode() == "linux arm64 build .\n"
+    done = build(PATH=str(Path(sys.executable).parent))
+    assert done.returncode == 1
+    assert "go, which is to build" in done.stderr
+
+
+@pytest.mark.parametrize("method", ["rust-cargolambda", "dotnet8", "java21"])
+def test_build_methods_that_need_what_mayfly_does_not_run_are_refused(
+    application: Path, build: Build, method: str
+) -> None:
+    (application / "template.yaml").write_text(TEMPLATE + f"    Metadata: {{BuildMethod: {method}}}\n")
+    done = build()
+    assert done.returncode == 1
+    assert f"Caller has the BuildMethod {method}, which Mayfly does not carry out" in done.stderr
+
+
+def test_what_sam_built_is_taken_as_it_is_under_the_name_of_its_application(application: Path, build: Build) -> None:
+    made = application / ".aws-sam" / "build"
+    (made / "Caller").mkdir(parents=True)
+    (made / "template.yaml").write_text(
+        TEMPLATE.replace("CodeUri: caller", "CodeUri: Caller") + "    Metadata: {BuildMethod: makefile}\n"
+    )
+    (made / "Caller" / "app.py").write_text("")
+    (made / "Caller" / "requirements.txt").write_text("nowhere==1.0\n")
+    done = build(str(made / "template.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert names(made / ".mayfly" / "build" / "Caller.zip") == ["app.py", "requirements.txt"]
+    assert default_name(made / "template.yaml") == "application"
+
+
+def test_several_packages_with_the_same_dependencies_install_them_once(application: Path, build: Build) -> None:
+    (application / "caller" / "requirements.txt").write_text("greeting==1.0\n")
+    function = TEMPLATE[TEMPLATE.index("  Caller:") :]
+    more = "".join(function.replace("Caller", name) for name in ("Second", "Third", "Fourth", "Fifth"))
+    (application / "template.yaml").write_text(TEMPLATE + more)
+    done = build("--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("installing requirements.txt") == 1
+    made = json.loads(done.stdout)["packages"]
+    assert [one["name"] for one in made] == ["Caller", "Second", "Third", "Fourth", "Fifth"]
+    assert len({one["sha256"] for one in made}) == 1
+
+
 def test_layers_are_built_where_their_language_looks(application: Path, build: Build) -> None:
     layer = """  Shared:
     Type: AWS::Serverless::LayerVersion
@@ -197,6 +268,18 @@ def test_packages_of_node_are_those_of_the_lock_without_what_is_for_development(
         "package.json",
     ]
     assert "installing" not in build(**variables).stderr
+
+
+def test_a_lock_of_other_dependencies_is_not_insisted_on(application: Path, build: Build, registry: str) -> None:
+    (application / "template.yaml").write_text(TEMPLATE.replace("python3.12", "nodejs22.x"))
+    (application / "caller" / "package.json").write_text(json.dumps({"dependencies": {"greet": "^1.0.0"}}))
+    (application / "caller" / "package-lock.json").write_text(
+        json.dumps({"lockfileVersion": 3, "packages": {"": {"dependencies": {"other": "^1.0.0"}}}})
+    )
+    done = build(npm_config_registry=registry, npm_config_cache=str(application.parent / "npm"))
+    assert done.returncode == 0, done.stderr
+    assert "package-lock.json is not that of package.json, write it anew with npm install" in done.stderr
+    assert "node_modules/greet/index.js" in names(packages(application) / "Caller.zip")
 
 
 def test_a_package_that_is_named_by_its_place_is_refused(application: Path, build: Build) -> None:
