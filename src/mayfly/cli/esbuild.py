@@ -1,7 +1,7 @@
 """The esbuild that bundles a function: the project's own, this machine's, or one that is fetched from npm and kept.
 
 An esbuild that package-lock.json or package.json names exactly is fetched in that version, any other in `VERSION`.
-npm runs no script of it: without its install script its program is a small one of Node.js that finds the binary.
+npm runs no script of it: without its install script its program is a small one of Node.js, beside the binary.
 """
 
 import contextlib
@@ -25,6 +25,13 @@ VERSION = "0.28.2"
 _NAME = "esbuild"
 _EXACT = re.compile(r"\d+\.\d+\.\d+")
 _SCRIPT = b"#!"
+# The packages with the binaries, by system and machine; from version 0.15.18 on, and before.
+_BINARIES = {
+    ("linux", "x86_64"): ("@esbuild/linux-x64", "esbuild-linux-64"),
+    ("linux", "aarch64"): ("@esbuild/linux-arm64", "esbuild-linux-arm64"),
+    ("darwin", "x86_64"): ("@esbuild/darwin-x64", "esbuild-darwin-64"),
+    ("darwin", "arm64"): ("@esbuild/darwin-arm64", "esbuild-darwin-arm64"),
+}
 
 
 class EsbuildError(CallerError):
@@ -99,6 +106,10 @@ class Finder:
             script = file.read(len(_SCRIPT)) == _SCRIPT
         if not script:
             return Esbuild((str(program),))
+        for name in _BINARIES.get((sys.platform, os.uname().machine), ()):
+            binary = program.parents[2] / name / "bin" / _NAME
+            if os.access(binary, os.X_OK):
+                return Esbuild((str(binary),))
         try:
             return Esbuild((node_program(self.runtimes), str(program)))
         except InstallError as error:

@@ -75,3 +75,36 @@ def test_what_is_logged_reaches_the_function_the_queue_and_the_metric_that_a_tem
     formation.delete_stack(StackName="log-filters")
     formation.get_waiter("stack_delete_complete").wait(StackName="log-filters", WaiterConfig=WAIT)
     assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
+
+
+def test_a_filter_waits_for_the_permission_of_its_function_that_the_template_makes_later(client: Client) -> None:
+    function = {
+        "Type": "AWS::Serverless::Function",
+        "Properties": {
+            "Runtime": "python3.11",
+            "Handler": "index.handler",
+            "InlineCode": "def handler(event, context): return 1",
+        },
+    }
+    may = {
+        "FunctionName": {"Ref": "Heard"},
+        "Action": "lambda:InvokeFunction",
+        "Principal": "logs.amazonaws.com",
+        "SourceArn": {"Fn::GetAtt": "Lines.Arn"},
+    }
+    heard = {"LogGroupName": {"Ref": "Lines"}, "FilterPattern": "", "DestinationArn": {"Fn::GetAtt": "Heard.Arn"}}
+    resources = {
+        "Lines": {"Type": "AWS::Logs::LogGroup"},
+        "Heard": function,
+        "Filter": {"Type": "AWS::Logs::SubscriptionFilter", "Properties": heard},
+        "First": {"Type": "AWS::SQS::Queue", "DependsOn": "Heard"},
+        "Second": {"Type": "AWS::SQS::Queue", "DependsOn": "First"},
+        "May": {"Type": "AWS::Lambda::Permission", "DependsOn": "Second", "Properties": may},
+    }
+    formation = client("cloudformation")
+    body = json.dumps({"Transform": "AWS::Serverless-2016-10-31", "Resources": resources})
+    capabilities = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+    formation.create_stack(StackName="log-later", TemplateBody=body, Capabilities=capabilities)
+    formation.get_waiter("stack_create_complete").wait(StackName="log-later", WaiterConfig=WAIT)
+    formation.delete_stack(StackName="log-later")
+    formation.get_waiter("stack_delete_complete").wait(StackName="log-later", WaiterConfig=WAIT)

@@ -1,14 +1,18 @@
 """AWS::Logs::SubscriptionFilter and AWS::Logs::MetricFilter: what is done with events that arrive in a group."""
 
+import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from mayfly.services.contract import ServiceError
 from mayfly.services.stacks.resources.base import Caller, Made, Target
 from mayfly.services.stacks.resources.logs.log_group import GONE
 from mayfly.services.stacks.resources.reading import observed
 from mayfly.services.stacks.resources.schema import BOOLEAN, NUMBER, STRING, STRINGS, TAGS, Fields, Items, fields
 
+_NOT_YET = "InvalidParameterException"
+_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 _PLACE = ("LogGroupName", "FilterName")
 # Properties, and what they are called in the API.
 _SUBSCRIBED = MappingProxyType(
@@ -111,6 +115,20 @@ class SubscriptionFilter(_Filter):
         LogGroupName=STRING,
         RoleArn=STRING,
     )
+
+    async def _put(self, call: Caller, name: str, properties: Mapping[str, Any]) -> None:
+        """A function whose permission the same template makes may not have it yet, so that is waited for, as in AWS."""
+        for pause_s in _PAUSES_S:
+            try:
+                await super()._put(call, name, properties)
+            except ServiceError as error:
+                if error.code != _NOT_YET:
+                    raise
+            else:
+                return
+            async with call.waiting():
+                await asyncio.sleep(pause_s)
+        await super()._put(call, name, properties)
 
     def said(self, properties: Mapping[str, Any]) -> dict[str, Any]:
         return {theirs: properties[mine] for mine, theirs in _SUBSCRIBED.items() if mine in properties}
