@@ -19,8 +19,16 @@ def main(frames_directory: str, control: int) -> None:
     connection = socket.socket(fileno=control)
     decoder = frames.Decoder()
     handler: Any = None
+    early: list[Any] = []  # calls that came before init was done, and wait for what it printed to be read
+    unread = True
     while data := connection.recv(1 << 20):
-        for frame in decoder.feed(data):
+        for frame in [*decoder.feed(data)]:
+            if frame.kind == frames.CONTINUE:
+                unread = False
+                continue
+            early.append(frame)
+        while early and not (unread and early[0].kind == frames.INVOKE and early[0].flags & frames.AHEAD):
+            frame = early.pop(0)
             if frame.kind == frames.INIT:
                 os.environ.update(frame.meta["environment"])
                 sys.path.insert(0, frame.meta["task_root"])
@@ -38,7 +46,7 @@ def main(frames_directory: str, control: int) -> None:
             names = ("request_id", "deadline_ms", "arn", "trace_id", "client_context", "identity", "tenant")
             fields = frames.call_fields(frame.head)
             meta = {name: field for name, field in zip(names, fields, strict=True) if field}
-            meta["deadline_ms"] = int(meta["deadline_ms"])
+            meta["deadline_ms"] = int(meta["deadline_ms"]) + int(time.time() * 1000) * (frame.flags & frames.AHEAD)
             try:
                 result = handler({"meta": meta, "event": json.loads(frame.payload)}, connection)
             except SystemExit as error:

@@ -32,6 +32,8 @@ class Puppet:
         self._owner = owner
         self.taken = 0  # bytes of chunks, as it was told
         self._decoder = frames.Decoder()
+        self._early: list[frames.Frame] = []  # that came with what to load, and wait until all is read that it printed
+        self._may_begin = False
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[Exit] = self._loop.create_future()
         self._loop.add_reader(self.theirs, self._readable)
@@ -43,12 +45,21 @@ class Puppet:
         for frame in self._decoder.feed(data):
             if frame.kind == frames.INIT:
                 self._owner.initializes(self)
+            elif frame.kind == frames.INVOKE and frame.flags & frames.AHEAD and not self._may_begin:
+                self._early.append(frame)
             elif frame.kind == frames.INVOKE:
-                request = frames.call_fields(frame.head)[0]
-                self._owner.calls[request] = self, frame.number
-                self._owner.on_call(request)
+                self._begin(frame)
+            elif frame.kind == frames.CONTINUE:
+                self._may_begin = True
+                while self._early:
+                    self._begin(self._early.pop(0))
             elif frame.kind == frames.MORE:
                 self.taken += frame.meta["bytes"]
+
+    def _begin(self, call: frames.Frame) -> None:
+        request = frames.call_fields(call.head)[0]
+        self._owner.calls[request] = self, call.number
+        self._owner.on_call(request)
 
     def say(self, frame: bytes) -> None:
         if not self._exit.done():

@@ -30,7 +30,9 @@ class Scripted:
         self.seen: list[str] = []  # all request ids, in the order of their coming
         self.ahead: list[str] = []  # those that were sent behind another call
         self.allowed: list[float] = []  # processors, as it was told
-        self.continued = 0  # how often it was told that its pipe is empty
+        self.loading = True
+        self._early: list[frames.Frame] = []
+        self.continued = 0  # how often, since its init, it was told that its pipe is empty
 
     # The sandbox.
 
@@ -84,14 +86,31 @@ class Scripted:
         with contextlib.suppress(BlockingIOError):
             while self.alive and (data := self._peer.recv(1 << 16)):
                 for frame in self._decoder.feed(data):
-                    if frame.kind == frames.INVOKE:
-                        self.calls[frame.number] = frames.call_fields(frame.head)[0]
-                        self.seen.append(self.calls[frame.number])
+                    if frame.kind == frames.INVOKE and self.loading:
+                        self._early.append(frame)
+                    elif frame.kind == frames.INVOKE:
+                        self._hear(frame)
                         if frame.flags & frames.AHEAD:
                             self.ahead.append(self.calls[frame.number])
-                    self.continued += frame.kind == frames.CONTINUE
+                    elif frame.kind == frames.CONTINUE and self.loading:
+                        self._loaded()
+                    else:
+                        self.continued += frame.kind == frames.CONTINUE
+
+    def _loaded(self) -> None:
+        """What init printed was read: a call that came along with what to load begins."""
+        self.loading, early, self._early = False, self._early, []
+        for frame in early:
+            self._hear(frame)
+
+    def _hear(self, frame: frames.Frame) -> None:
+        self.calls[frame.number] = frames.call_fields(frame.head)[0]
+        self.seen.append(self.calls[frame.number])
 
     def ready(self, concurrency: int) -> None:
+        self.look()
+        if not self._early:
+            self.loading = False
         self._say(frames.encode(frames.READY, {"init_ms": 1.0, "concurrency": concurrency}))
 
     def fail_init(self) -> None:

@@ -23,6 +23,7 @@ async def test_what_one_call_logs_is_bounded_and_the_next_one_logs_again(monkeyp
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     pipe = OutputPipe(asyncio.get_running_loop(), reading, lines.extend)
+    pipe.resume()
     try:
         for _ in range(64):  # each as much as the pipe holds
             os.write(writing, b"x" * 65_535 + b"\n")
@@ -44,6 +45,7 @@ async def test_who_floods_its_log_waits_and_is_read_on_when_its_call_ends(monkey
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     pipe = OutputPipe(asyncio.get_running_loop(), reading, lines.extend)
+    pipe.resume()
     try:
         for _ in range(16):
             os.write(writing, b"x" * 65_535 + b"\n")
@@ -68,6 +70,7 @@ async def test_a_rest_is_over_when_somebody_else_has_read(monkeypatch: pytest.Mo
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     pipe = OutputPipe(asyncio.get_running_loop(), reading, lines.extend)
+    pipe.resume()
     try:
         for _ in range(16):
             os.write(writing, b"x" * 65_535 + b"\n")

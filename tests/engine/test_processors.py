@@ -1,8 +1,10 @@
 """How many processors an instance may use: all that its sandbox has while it starts, then its share, and all of them
 again while its calls are short."""
 
+import asyncio
 import dataclasses
 
+from mayfly.engine.body import LIMITED_AFTER_S
 from mayfly.policy import processors
 
 from .scripted import Scripted, settle
@@ -20,7 +22,13 @@ async def begun(share: float | None) -> tuple[Stage, Scripted]:
     (puppet,) = stage.factory.puppets
     assert puppet.allowed == []
     await stage.ready(puppet, 1)
+    assert puppet.allowed == []
+    await in_force()
     return stage, puppet
+
+
+async def in_force() -> None:
+    await asyncio.sleep(2 * LIMITED_AFTER_S)
 
 
 async def test_an_instance_that_has_started_has_its_share() -> None:
@@ -36,8 +44,10 @@ async def test_short_calls_give_an_instance_all_and_one_that_is_not_takes_it_awa
         await answer(stage, puppet)
         await stage.call()
         assert len(puppet.seen) == number + 2
+    await in_force()
     assert puppet.allowed == [SHARE, 1.0]
     await answer(stage, puppet, SLOW)
+    await in_force()
     assert puppet.allowed == [SHARE, 1.0, SHARE]
     await stage.close()
 
@@ -45,6 +55,19 @@ async def test_short_calls_give_an_instance_all_and_one_that_is_not_takes_it_awa
 async def test_what_has_a_whole_processor_anyway_is_left_alone() -> None:
     stage, puppet = await begun(None)
     await answer(stage, puppet, SLOW)
+    await in_force()
+    assert puppet.allowed == []
+    await stage.close()
+
+
+async def test_one_that_ends_with_its_first_call_is_told_nothing() -> None:
+    stage = Stage(concurrency=1)
+    stage.target = dataclasses.replace(stage.target, cpus=SHARE)
+    await stage.call()
+    (puppet,) = stage.factory.puppets
+    await stage.ready(puppet, 1)
+    puppet.die()
+    await in_force()
     assert puppet.allowed == []
     await stage.close()
 
@@ -58,5 +81,6 @@ async def test_the_next_instance_of_a_function_whose_calls_are_short_has_all_fro
     await settle(stage.factory)
     other = stage.factory.puppets[1]
     await stage.ready(other, 1)
+    await in_force()
     assert other.allowed == []
     await stage.close()

@@ -406,18 +406,38 @@ async def test_a_function_that_closes_its_output_is_still_answered_for(talks: Ta
     assert json.loads(frame.payload) == "still here"
 
 
-async def test_time_spent_in_init_is_added_to_the_deadline_of_a_call_that_was_sent_along(
-    talks: Talks, tmp_path: Path
-) -> None:
-    slow = "import time\ntime.sleep(0.2)\ndef f(event, context): return context._deadline_ms\n"
-    await asyncio.to_thread((tmp_path / "slow.py").write_text, slow)
+async def begin_with_a_call(talks: Talks, tmp_path: Path, module: str) -> Talk:
+    """A runtime that has heard what to load, and right behind it a call that may take a second."""
+    await asyncio.to_thread((tmp_path / "slow.py").write_text, module)
     talk = await talks.start(tmp_path)
     await talk.send(frames.INIT, {"handler": "slow.f", "environment": {}, "task_root": talk.task_root})
-    await talk.send_invoke(None, deadline_ms=1000)
-    init_ms = (await talk.receive()).meta["init_ms"]
-    assert init_ms >= 200
-    assert json.loads((await talk.receive()).payload) == pytest.approx(1000 + init_ms, abs=1)
-    assert json.loads((await talk.invoke(None, deadline_ms=1000)).payload) == 1000
+    await send_ahead(talk, 1, 1000)
+    return talk
+
+
+async def test_a_call_that_came_with_the_code_begins_when_init_is_done_and_has_all_of_its_time(
+    talks: Talks, tmp_path: Path
+) -> None:
+    slow = "import time\ntime.sleep(0.6)\ndef f(event, context): return context.get_remaining_time_in_millis()\n"
+    talk = await begin_with_a_call(talks, tmp_path, slow)
+    ready = await talk.receive()
+    assert (ready.kind, ready.flags) == (frames.READY, frames.QUIET)
+    assert 500 < json.loads((await talk.receive()).payload) <= 1000
+
+
+async def test_a_call_that_came_with_the_code_begins_when_what_init_printed_has_been_read(
+    talks: Talks, tmp_path: Path
+) -> None:
+    says = "print('init', flush=True)\ndef f(event, context): print('call')\n"
+    talk = await begin_with_a_call(talks, tmp_path, says)
+    ready = await talk.receive()
+    assert (ready.kind, ready.flags) == (frames.READY, 0)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(talk.receive(), 0.1)
+    assert talk.printed == b"init\n"
+    await talk.send(frames.CONTINUE, {})
+    assert (await talk.receive()).kind == frames.RESULT
+    assert talk.output() == "init\ncall\n"
 
 
 async def test_a_call_that_was_sent_ahead_has_its_time_from_when_it_begins(talks: Talks, code: Path) -> None:

@@ -23,6 +23,9 @@ from mayfly.errors import PlatformError
 from mayfly.policy import freezing
 from mayfly.sandbox import frames
 
+# A share of processors is kept over 100 ms (`sandbox.agent.cgroups`), so it may come into force that much later.
+LIMITED_AFTER_S = 0.005
+
 
 class Body:
     """The books of one instance."""
@@ -47,6 +50,8 @@ class Body:
         self.capacity = target.concurrency  # calls at a time; that of its runtime, once it is known
         self._first = Turn(job, self.created_at, cold=True) if job is not None else None  # the call that init is for
         self._turns = Turns()
+        self._sent = 0  # the number of the first call, where the runtime gets that before it is ready
+        self._began_unheard = False  # that call had begun when its fate was sealed
         self._shares = Shares()
         self._begun_at = 0.0  # the latest turn
         self._quiet = False  # its last call printed nothing that was not read
@@ -61,13 +66,22 @@ class Body:
         self._cut_off: PlatformError | None = None
         self._program_exit: dict[str, Any] | None = None  # how the program ended, where that is why the instance did
         self._reason = ""
-        self._cpus = target.sandbox.cpus  # that it may use
+        self._cpus = target.sandbox.cpus  # that it is to have
+        self._limited_cpus = self._cpus  # that it may use
+        self._limiting: asyncio.TimerHandle | None = None
 
     def allow(self, cpus: float) -> None:
-        """Let it use so many processors."""
-        if cpus != self._cpus and self._ends is not None:
-            self._cpus = cpus
-            self._ends.sandbox.limit_cpus(cpus)
+        """Let it use so many processors, in a moment: what says so wakes a process, which would take a processor from
+        the first call, and most of what starts for a short call ends, or is told otherwise, before it would matter."""
+        self._cpus = cpus
+        if cpus != self._limited_cpus and self._limiting is None:
+            self._limiting = self._loop.call_later(LIMITED_AFTER_S, self._limit)
+
+    def _limit(self) -> None:
+        self._limiting = None
+        if self._cpus != self._limited_cpus and self._ends is not None and not self._over:
+            self._limited_cpus = self._cpus
+            self._ends.sandbox.limit_cpus(self._cpus)
 
     @property
     def wake_mb(self) -> int:

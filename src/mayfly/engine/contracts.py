@@ -8,6 +8,13 @@ from mayfly.engine.conversation import Conversation, Frames, OnFrame, OnLost
 from mayfly.engine.program import Program
 
 
+def hears_ahead(target: Target) -> bool:
+    """Whether its runtime may be sent its first call along with the code to load (`frames.AHEAD`): it can tell whether
+    its pipe is empty, and has a loop of its own that waits if it is not."""
+    plain = target.contract == "frames" and target.concurrency == 1
+    return plain and target.sandbox.runtime.startswith(("python", "wasm"))
+
+
 def converse(
     target: Target, on_frame: OnFrame, on_lost: OnLost, on_lines: Callable[[list[str]], None], clock: Clock
 ) -> Conversation:

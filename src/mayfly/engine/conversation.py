@@ -81,6 +81,20 @@ def init_frame(target: Target, environment: dict[str, str], task_root: str) -> b
     return frames.encode(frames.INIT, meta)
 
 
+def call_frame(number: int, call: Call, deadline_ms: int, *, ahead: bool = False) -> bytes:
+    """What a managed runtime hears of a call. `deadline_ms`: see `frames.AHEAD`."""
+    head = frames.call_head(
+        call.request_id,
+        deadline_ms,
+        call.arn,
+        call.trace_id or "",
+        call.client_context or "",
+        call.identity or "",
+        call.tenant or "",
+    )
+    return frames.encode_call(number, head, call.payload, frames.AHEAD if ahead else 0)
+
+
 async def open_channel(channel: Channel, control: socket.socket) -> None:
     """Have `channel` speak over a control socket, which is closed when that fails."""
     try:
@@ -113,16 +127,7 @@ class Frames:
     def invoke(
         self, number: int, call: Call, deadline_ms: int, *, soon: bool, ahead: bool, into: Streamed | None = None
     ) -> None:
-        head = frames.call_head(
-            call.request_id,
-            deadline_ms,
-            call.arn,
-            call.trace_id or "",
-            call.client_context or "",
-            call.identity or "",
-            call.tenant or "",
-        )
-        frame = frames.encode_call(number, head, call.payload, frames.AHEAD if ahead else 0)
+        frame = call_frame(number, call, deadline_ms, ahead=ahead)
         if soon:
             self._channel.send_soon(frame)
         else:

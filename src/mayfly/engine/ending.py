@@ -31,6 +31,8 @@ DEATH_GRACE_S = 2.0
 KILL_GRACE_S = 5.0
 # How long calls that took too long may go on with nothing beside them.
 GIVING_UP_S = 1.0
+# How long what was said already may take to be read, when the time of init is over.
+_LOOK_AGAIN_S = 0.01
 
 
 class Ending(Body):
@@ -42,6 +44,7 @@ class Ending(Body):
         self._giving_up: asyncio.TimerHandle | None = None
         self._killing: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
+        self._looked_again = False  # when init took too long
 
     # What the engine asks for.
 
@@ -106,6 +109,10 @@ class Ending(Body):
     def _due(self) -> None:
         """The time of init is over, or that of a call may be."""
         if self.state is State.INITIALIZING:
+            if self._sent and not self._looked_again and self._ends is not None and not self._ends.heard():
+                self._looked_again = True  # it may be ready, and then has begun its call
+                self._alarm.by(self._loop.time() + _LOOK_AGAIN_S)
+                return
             self._condemn("restore-timeout" if self._restores else "init-timeout")
             return
         for number, turn in self._turns.due(self._loop.time()):
@@ -174,7 +181,7 @@ class Ending(Body):
         for turn in begun:
             if self._cut_off is not None:
                 self._owner.lost(self, turn.job, self._cut_off)
-            elif self._verdict == "init-timeout" and not turn.job.init_repeated:
+            elif self._verdict == "init-timeout" and not turn.job.init_repeated and not self._began_unheard:
                 self._owner.repeat_init(self, turn.job)
             else:
                 failure = failure_of(self._verdict, exit_, self._program_exit)

@@ -27,7 +27,8 @@ class Ends:
 
     @classmethod
     async def open(cls, sandbox: Sandbox, conversation: Conversation, on_lines: Callable[[list[str]], None]) -> "Ends":
-        """Take over what `sandbox.api` says the caller owns. Closes it again when that fails."""
+        """Take over what `sandbox.api` says the caller owns. Closes it again when that fails. Nothing is read from the
+        output pipe until `listen`."""
         output = OutputPipe(asyncio.get_running_loop(), sandbox.output, conversation.tap(on_lines))
         try:
             await conversation.open(sandbox)
@@ -42,6 +43,10 @@ class Ends:
         """Have the sandbox's endpoint served, if it has one and there is somebody to serve it."""
         if self.sandbox.endpoint is not None and serve is not None:
             self._stop_endpoint = serve(target, instance, self.sandbox.endpoint)
+
+    def listen(self) -> None:
+        """Read what is printed as it comes."""
+        self.output.resume()
 
     def send_init(self, target: Target, environment: dict[str, str], task_root: str) -> None:
         self._conversation.init(target, environment, task_root)
@@ -59,6 +64,10 @@ class Ends:
         """`soon`: with others that are sent in this turn of the loop. `ahead`: behind a call that runs; see frames.
         `into`: who reads the result as it comes."""
         self._conversation.invoke(number, call, deadline_ms, soon=soon, ahead=ahead, into=into)
+
+    def heard(self) -> bool:
+        """Whether everything has been read that the runtime has said until now."""
+        return self._conversation.heard()
 
     def sent_ahead(self, *, waiting: bool) -> None:
         """Whether calls wait that were sent ahead."""

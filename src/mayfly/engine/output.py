@@ -18,7 +18,8 @@ _NOTHING = b"\0\0\0\0"
 
 
 class OutputPipe:
-    """Owns the read end `fd` (non-blocking) and hands complete lines to `on_lines`, never an empty list.
+    """Owns the read end `fd` (non-blocking) and hands complete lines to `on_lines`, never an empty list. It begins to
+    read as the pipe fills with `resume`.
 
     One event of the loop reads at most 64 KiB, so that an instance that prints without end gets its turns like
     everybody else, and no more; the pipe is then full and the instance waits. After `_AT_ONCE_BYTES` of one call there
@@ -33,13 +34,12 @@ class OutputPipe:
         self._fd = fd
         self._on_lines = on_lines
         self._splitter = LineSplitter()
-        self._reading = True
+        self._reading = True  # until its end was read
         self._left = MOST_BYTES
         self._at_once = _AT_ONCE_BYTES
         self._rest: asyncio.TimerHandle | None = None  # nothing is read until it is over
         # While calls wait that were sent ahead: whether everything was heard that the runtime said. See `_readable`.
         self.heard: Callable[[], bool] | None = None
-        loop.add_reader(fd, self._readable)
 
     def drain(self) -> None:
         """Report everything that is in the pipe now, an unfinished last line included.

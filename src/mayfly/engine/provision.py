@@ -4,12 +4,16 @@
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from mayfly.engine.api import Target
 from mayfly.engine.ends import give_back
 from mayfly.engine.templates import Started, Templates
 from mayfly.sandbox.api import SandboxStartError
+
+T = TypeVar("T")
 
 # How long both may take together; a few milliseconds are usual.
 START_TIMEOUT_S = 60.0
@@ -22,25 +26,33 @@ async def provision(
     greet: Callable[[dict[str, str]], bytes] | None = None,
     *,
     awaited: bool,
+    call: Callable[[], bytes] = bytes,
 ) -> tuple[Started, dict[str, str]]:
     """A running sandbox for `target` and the variables for `instance`; when one fails, nothing is left of the other.
 
     `greet` makes of the variables what a runtime hears first. It is said while the sandbox is made, where that can be
     (`Started.greeted`): the runtime is then at work when word of its sandbox comes here, and waits for nobody.
-    `awaited`: a call waits for it. Raises what either raises; `SandboxStartError` when they take too long.
+    `awaited`: a call waits for it. `call` gives its frame, if a spare may hear it along with that (`Started.called`);
+    nobody else does, of whom it may turn out that they never were. Raises what either raises; `SandboxStartError` when
+    they take too long.
     """
     if awaited and (spare := templates.spare(target)) is not None:
-        return spare, await _environment_beside(spare, target, instance)
-    environment = asyncio.create_task(_environment(target, instance))
+        environment = await _beside(spare, _environment(target, instance))
+        if greet is None:
+            return spare, environment
+        frame = call()
+        await _beside(spare, _say(spare.sandbox.control, greet(environment) + frame))
+        return spare._replace(greeted=True, called=bool(frame)), environment
+    gathering = asyncio.create_task(_environment(target, instance))
     made: Started | None = None
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             # The request for the sandbox leaves first: whoever makes it then works while the variables are gathered.
-            made = await templates.start(target, _words(environment, greet))
-            return made, await environment
+            made = await templates.start(target, _words(gathering, greet))
+            return made, await gathering
     except BaseException as error:
-        environment.cancel()
-        await asyncio.gather(environment, return_exceptions=True)
+        gathering.cancel()
+        await asyncio.gather(gathering, return_exceptions=True)
         if made is not None:
             await give_back(made.sandbox)
         if isinstance(error, TimeoutError):
@@ -60,16 +72,26 @@ def _words(
     return words
 
 
-async def _environment_beside(spare: Started, target: Target, instance: str) -> dict[str, str]:
+async def _beside(spare: Started, doing: Awaitable[T]) -> T:
     """The same where the sandbox is there already: no task is made for what usually waits for nothing."""
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
-            return await _environment(target, instance)
+            return await doing
     except BaseException as error:
         await give_back(spare.sandbox)
         if isinstance(error, TimeoutError):
             raise SandboxStartError(f"no instance could be started within {START_TIMEOUT_S:g} s") from error
         raise
+
+
+async def _say(control: socket.socket, words: bytes) -> None:
+    """Before anybody reads what comes back, so that the runtime is at work while all is made ready for that."""
+    try:
+        said = control.send(words)
+        if said < len(words):
+            await asyncio.get_running_loop().sock_sendall(control, words[said:])
+    except ConnectionError:
+        pass  # nobody is there, and word of that is on its way
 
 
 async def _environment(target: Target, instance: str) -> dict[str, str]:

@@ -58,18 +58,20 @@ class Running(Ending):
         self._host.observer.started(self.target, self.id, turn.job.call)
         self._alarm.by(turn.due_at)
 
-    def _go(self, turn: Turn, now: float, left_s: float) -> None:
-        """The handler is to run from now on, and has `left_s` to do so."""
+    def _go(self, turn: Turn, now: float, left_s: float, sent: int = 0) -> None:
+        """The handler is to run from now on, and has `left_s` to do so. `sent`: the number with which the runtime has
+        the call already."""
         assert self._ends is not None
-        number = self._turns.begin(turn)
+        number = self._turns.begin(turn, sent)
         turn.due_at = self._loop.time() + left_s
         self._begun_at = now
         turn.reported = True
         self._host.observer.started(self.target, self.id, turn.job.call)
-        deadline_ms = int((self._host.clock.now() + left_s) * 1000)
-        # Where one call is under way, more are likely to come in the same turn.
-        soon = len(self._turns.running) > 1
-        self._ends.send_invoke(number, turn.job.call, deadline_ms, soon=soon, into=turn.job.into)
+        if not sent:
+            deadline_ms = int((self._host.clock.now() + left_s) * 1000)
+            # Where one call is under way, more are likely to come in the same turn.
+            soon = len(self._turns.running) > 1
+            self._ends.send_invoke(number, turn.job.call, deadline_ms, soon=soon, into=turn.job.into)
         self._alarm.by(turn.due_at)
 
     # Answers.

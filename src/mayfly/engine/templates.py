@@ -48,6 +48,7 @@ class Started(NamedTuple):
     sandbox: Sandbox
     origin: Origin | Literal["spare"]
     greeted: bool = False  # its runtime was told already what to load
+    called: bool = False  # and has its first call
 
 
 @dataclasses.dataclass(slots=True)

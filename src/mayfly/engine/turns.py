@@ -22,9 +22,13 @@ class Turns:
         self._unheard = 0
         self._number = 0  # of the latest
 
-    def begin(self, turn: Turn) -> int:
-        """It runs from now on; its number."""
-        number = self._next()
+    def reserve(self) -> int:
+        """The number of a call that begins later."""
+        return self._next()
+
+    def begin(self, turn: Turn, reserved: int = 0) -> int:
+        """It runs from now on; its number, which may have been `reserved`."""
+        number = reserved or self._next()
         self.running[number] = turn
         return number
 

@@ -114,6 +114,7 @@ class Borrowed:
         rest = descriptors[1:]
         if not self.shared:
             self._output = OutputPipe(self._loop, rest.pop(0), self._printed)
+            self._output.resume()
         if rest:
             self._peak_file = rest[0]
             self._peak.read = partial(peak.read, self._peak_file)

@@ -10,11 +10,12 @@ result and is never parsed by the server.
 Order. The server sends INIT once, then INVOKE frames, at most as many unanswered ones as INIT allowed and READY took.
 The runtime answers INIT by READY or INIT_ERROR, and every INVOKE by RESULT or ERROR with its number. Whatever the
 runtime wrote to stdout and stderr for an invocation is in the output pipe, or was sent as OUTPUT, before its answer is
-sent. The server may send INVOKE without waiting for READY.
+sent.
 
 Ahead. A runtime that takes one call at a time may be sent more, with the flag AHEAD: they wait in the socket and run in
 the order of their coming. So that the server can tell whose output is in the pipe, none of them begins while the pipe
-may hold what an earlier one printed: after an answer without QUIET, the runtime waits for CONTINUE.
+may hold what an earlier one printed: after an answer without QUIET, the runtime waits for CONTINUE. The first call may
+be sent so, too, right behind INIT: what READY says of the pipe holds for what init printed.
 
 Parts. A runtime may answer by STREAM, any number of CHUNK frames, and then RESULT without a payload, or ERROR when it
 fails on the way. It has at most `STREAM_WINDOW` bytes of chunks on the way; MORE tells how many were taken.
@@ -100,15 +101,16 @@ ENDED = 34  # number; JSON: {"code": exit status} or {"signal": int}
 # the call has its answer, and is not over before DONE with its number.
 DONE = 35
 
-# Flag of RESULT and ERROR: the output pipe was empty after the call had printed its last. A hint, by which the server
-# saves a look into the pipe; a runtime that lies has its own output attributed to the wrong call.
+# Flag of READY, RESULT and ERROR: the output pipe was empty after init, or the call, had printed its last. A hint, by
+# which the server saves a look into the pipe; a runtime that lies has its own output attributed to the wrong call.
 QUIET = 1
-# The rest of these flags: how long the handler ran, in units of `TOOK_US`; 0 where the runtime does not say.
+# The rest of the flags of RESULT and ERROR: how long the handler ran, in units of `TOOK_US`; 0 where the runtime does
+# not say.
 TOOK_SHIFT, MOST_TOOK = 1, 0x7FFF
 TOOK_US = 10
 
-# Flag of INVOKE: it comes behind another call. The deadline in its head is not a time but the milliseconds it may take
-# once it has begun.
+# Flag of INVOKE: it comes behind INIT or another call. The deadline in its head is not a time but the milliseconds it
+# may take once it has begun.
 AHEAD = 1
 
 

@@ -102,8 +102,6 @@ class Runtime:
         self._current = ready.current if ready is not None else logs.Current()
         self._function: handler.Handler | None = None
         self._decoder = frames.Decoder()
-        self._init_ms = 0.0
-        self._invoked_early = False
         self._fixed = Fixed()
         self._ascii_only = True
         self._concurrency = 1
@@ -191,14 +189,11 @@ class Runtime:
         if meta.get("concurrency", 1) > 1 and handler.is_async(self._function):
             self._concurrency = about["concurrency"] = meta["concurrency"]
             about["shares"] = True
-        self._init_ms = (time.perf_counter() - begin) * 1000
-        # An INVOKE that is here already was sent before anybody knew how long init would take.
-        self._invoked_early = bool(
-            self._waiting or self._decoder.buffered or select.select([self._control], [], [], 0)[0]
-        )
-        self._answer(
-            frames.READY, {"init_ms": round(self._init_ms, 3), **about, "imports": imports.shortened(record.modules)}
-        )
+        init_ms = (time.perf_counter() - begin) * 1000
+        said = {"init_ms": round(init_ms, 3), **about, "imports": imports.shortened(record.modules)}
+        quiet = streams.settle()
+        self._unread = not quiet
+        self._control.sendall(frames.encode(frames.READY, said, flags=quiet))
         record.end()
 
     def _set_up(self, meta: dict[str, Any], about: dict[str, Any]) -> None:
@@ -239,9 +234,6 @@ class Runtime:
         began_at = time.perf_counter()
         if frame.flags & frames.AHEAD:
             fields[1] = str(int(time.time() * 1000) + int(fields[1]))
-        elif self._invoked_early:
-            fields[1] = str(int(int(fields[1]) + self._init_ms))
-            self._invoked_early = False
         assert self._function is not None
         try:
             context = context_of(fields, self._fixed)

@@ -97,8 +97,6 @@ class Runner:
         self._sender = streams.Sender(control.sendall)
         self._waiting: deque[frames.Frame] = deque()
         self._unread = False  # the server may not have read yet what was printed before the last answer
-        self._init_ms = 0.0
-        self._invoked_early = False
         self._calls: Calls | None = None
         self._side_by_side: SideBySide | None = None
 
@@ -138,12 +136,11 @@ class Runner:
         about = {"concurrency": concurrency} if concurrency > 1 else {}
         if concurrency > 1:
             self._side_by_side = SideBySide(self._calls, self._machine.engine, self._sender, concurrency)
-        self._init_ms = (time.perf_counter() - begin) * 1000
-        # An INVOKE that is here already was sent before anybody knew how long init would take.
-        self._invoked_early = bool(
-            self._waiting or self._decoder.buffered or select.select([self._control], [], [], 0)[0]
-        )
-        self._sender.send(frames.encode(frames.READY, {"init_ms": round(self._init_ms, 3), **about, "imports": []}))
+        init_ms = (time.perf_counter() - begin) * 1000
+        quiet = streams.quiet()
+        self._unread = not quiet
+        said = {"init_ms": round(init_ms, 3), **about, "imports": []}
+        self._sender.send(frames.encode(frames.READY, said, flags=quiet))
 
     def _invoke(self, frame: frames.Frame) -> None:
         assert self._calls is not None
@@ -151,9 +148,6 @@ class Runner:
         began_at = time.perf_counter()
         if frame.flags & frames.AHEAD:
             fields[1] = str(int(time.time() * 1000) + int(fields[1]))
-        elif self._invoked_early:
-            fields[1] = str(int(int(fields[1]) + self._init_ms))
-            self._invoked_early = False
         answer = self._calls.answer(frame, fields, _log, _unwatched)
         quiet = streams.quiet()
         self._unread = not quiet
