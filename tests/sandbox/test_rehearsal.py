@@ -145,3 +145,13 @@ async def test_a_spare_starts_one_process_where_a_function_starts_one(isolated: 
     assert await talk.run(code) == [3, 0]
     nested = "inner = os.fork.__closure__[1].cell_contents; result = getattr(inner, '__closure__', None) is None"
     assert await talk.run(nested)
+
+
+@pytest.mark.root
+@pytest.mark.asyncio(loop_scope="module")
+async def test_spares_that_drew_their_seeds_ahead_share_no_number_and_no_key(isolated: Talks) -> None:
+    drawn = (
+        "import random, multiprocessing\nresult = [random.random(), multiprocessing.current_process().authkey.hex()]"
+    )
+    told = [await (await isolated.ready(ahead=True)).run(drawn) for _ in range(3)]
+    assert len({number for number, _ in told}) == len({key for _, key in told}) == 3

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn, Optional, Protocol
 
+from mayfly.sandbox.agent import isolate
 from mayfly.sandbox.python import bootstrap, preload, rehearsal
 
 
@@ -42,7 +43,8 @@ class Python:
         rehearsal.warm(directory)
 
     def serve(self, control: socket.socket, request: Mapping[str, Any]) -> NoReturn:
-        bootstrap.serve(control)
+        waits = isolate.TASK_ROOT if request["ahead"] and not request["program"] else ""
+        bootstrap.serve(control, waits=waits)
 
 
 def of(described: Optional[Mapping[str, Any]]) -> Resident:  # noqa: UP045 (evaluated on Python 3.9 too)

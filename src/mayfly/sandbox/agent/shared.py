@@ -178,7 +178,8 @@ def _become_instance(message: dict[str, Any], room: _Room, descriptors: list[int
             rehearsal.warm_shared(kit.ready)
             kit.ready.freshen()
         gc.enable()
-        bootstrap.serve(socket.socket(fileno=isolate.CONTROL), ready=kit.ready)
+        waits = isolate.TASK_ROOT if message["ahead"] else ""
+        bootstrap.serve(socket.socket(fileno=isolate.CONTROL), ready=kit.ready, waits=waits)
     finally:
         os._exit(1)
 

@@ -8,8 +8,10 @@ code runs in this same process: nothing here is secret from it, and nothing it d
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pkgutil
 import random
 import select
 import socket
@@ -67,14 +69,19 @@ def serve(
     ready: ahead.Ready | None = None,
     *,
     wrapped: bool = False,
+    waits: str = "",
 ) -> NoReturn:
     """Speak to the server at the other end of `control` until the end; `ready` in a fork of a shared template.
-    `wrapped`: the variables are there, as the function's wrapper has left them."""
+    `wrapped`: the variables are there, as the function's wrapper has left them. `waits`: nobody waits for it yet, and
+    its code lies there."""
     status = 1
     # A child made by fork (multiprocessing) has no business on the control socket.
     os.register_at_fork(after_in_child=control.close)
     try:
-        Runtime(control, places, ready, wrapped=wrapped).run()
+        runtime = Runtime(control, places, ready, wrapped=wrapped)
+        if waits:
+            runtime.get_ready(waits)
+        runtime.run()
         status = 0
     except SystemExit as leaving:
         status = _exit_status(leaving.code)
@@ -105,8 +112,26 @@ class Runtime:
         self._fixed = Fixed()
         self._ascii_only = True
         self._concurrency = 1
+        self._at = ""  # where it found itself as `get_ready` does
         self._waiting: deque[frames.Frame] = deque()
         self._unread = False  # the server may not have read yet what was printed before the last answer
+
+    def get_ready(self, task_root: str) -> None:
+        """Do ahead of INIT what that will ask for, as far as only the code, and no variable, decides about it."""
+        children.watch()
+        if self._ready is None:
+            with contextlib.suppress(OSError):
+                self._find_myself(task_root)
+                finder: Any = pkgutil.get_importer(task_root)
+                if finder is not None:
+                    finder.find_spec("_no_such_module")  # it looks into the directory when it is first asked
+
+    def _find_myself(self, task_root: str) -> None:
+        """Be at the code, and nobody else."""
+        search.set_up(task_root, self._places)
+        random.seed()
+        restore.renew_identity()
+        self._at = task_root
 
     def run(self) -> None:
         receive, feed, adopted = self._control.recv, self._decoder.feed, children.Adopted()
@@ -205,11 +230,10 @@ class Runtime:
             about["restore_ms"] = round((time.perf_counter() - begin) * 1000, 3)
         else:
             set_environment(environment)
-            search.set_up(meta["task_root"], self._places)
+            if self._at != meta["task_root"]:
+                self._find_myself(meta["task_root"])
             preload.fit(environment)
             logs.set_up(environment, self._current)
-            random.seed()
-            restore.renew_identity()
         self._fixed = Fixed.of(environment)
         self._ascii_only = results.ascii_only(environment)
         children.watch()

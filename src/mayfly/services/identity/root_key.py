@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from mayfly.errors import CallerError, PlatformError
+from mayfly.ids import token
 
 FILE_NAME = "root-key.json"
 _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -38,7 +39,7 @@ class RootKey(msgspec.Struct, frozen=True):
 
 def new_access_key_id(prefix: str) -> str:
     """A fresh access key id of 20 characters: `prefix` (`AKIA`, `ASIA`) and 16 random ones of AWS's alphabet."""
-    return prefix + "".join(secrets.choice(_ID_ALPHABET) for _ in range(20 - len(prefix)))
+    return prefix + token(20 - len(prefix), _ID_ALPHABET)
 
 
 def read_root_key(data: Path) -> RootKey | None:
