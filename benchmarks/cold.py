@@ -38,7 +38,7 @@ def handler(event, context):
 """
 HELLO = "BODY = 'hello'\n" + _ENDS
 FRAME = "import time, numpy, pandas\nBODY = pandas.__version__ + numpy.__version__\n" + _ENDS.replace(
-    "    return", '    time.sleep(event.get("hold", 0))\n    return'
+    "    return", '    if "hold" in event:\n        time.sleep(event["hold"])\n    return'
 )
 _END = b'{"end": true}'
 

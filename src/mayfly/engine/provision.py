@@ -4,16 +4,13 @@
 """
 
 import asyncio
-import socket
+import contextlib
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 from mayfly.engine.api import Target
 from mayfly.engine.ends import give_back
 from mayfly.engine.templates import Started, Templates
 from mayfly.sandbox.api import SandboxStartError
-
-T = TypeVar("T")
 
 # How long both may take together; a few milliseconds are usual.
 START_TIMEOUT_S = 60.0
@@ -37,12 +34,7 @@ async def provision(
     they take too long.
     """
     if awaited and (spare := templates.spare(target)) is not None:
-        environment = await _beside(spare, _environment(target, instance))
-        if greet is None:
-            return spare, environment
-        frame = call()
-        await _beside(spare, _say(spare.sandbox.control, greet(environment) + frame))
-        return spare._replace(greeted=True, called=bool(frame)), environment
+        return await _told(spare, target, instance, greet, call)
     gathering = asyncio.create_task(_environment(target, instance))
     made: Started | None = None
     try:
@@ -72,26 +64,32 @@ def _words(
     return words
 
 
-async def _beside(spare: Started, doing: Awaitable[T]) -> T:
-    """The same where the sandbox is there already: no task is made for what usually waits for nothing."""
+async def _told(
+    spare: Started,
+    target: Target,
+    instance: str,
+    greet: Callable[[dict[str, str]], bytes] | None,
+    call: Callable[[], bytes],
+) -> tuple[Started, dict[str, str]]:
+    """The same where the sandbox is there already: no task is made for what usually waits for nothing. The runtime is
+    told before anybody reads what comes back, so that it is at work while all is made ready for that."""
+    control = spare.sandbox.control
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
-            return await doing
+            environment = await _environment(target, instance)
+            if greet is None:
+                return spare, environment
+            frame = call()
+            words = greet(environment) + frame
+            with contextlib.suppress(ConnectionError):  # nobody is there, and word of that is on its way
+                if (said := control.send(words)) < len(words):
+                    await asyncio.get_running_loop().sock_sendall(control, words[said:])
     except BaseException as error:
         await give_back(spare.sandbox)
         if isinstance(error, TimeoutError):
             raise SandboxStartError(f"no instance could be started within {START_TIMEOUT_S:g} s") from error
         raise
-
-
-async def _say(control: socket.socket, words: bytes) -> None:
-    """Before anybody reads what comes back, so that the runtime is at work while all is made ready for that."""
-    try:
-        said = control.send(words)
-        if said < len(words):
-            await asyncio.get_running_loop().sock_sendall(control, words[said:])
-    except ConnectionError:
-        pass  # nobody is there, and word of that is on its way
+    return spare._replace(greeted=True, called=bool(frame)), environment
 
 
 async def _environment(target: Target, instance: str) -> dict[str, str]:
