@@ -51,6 +51,11 @@ class Artifacts:
         answer = self._connection.client("lambda").get_function(FunctionName=physical)
         return self._unpacked(logical_id, resource, member, answer["Code"]["Location"])
 
+    def fetched(self, logical_id: str, resource: dict[str, Any], address: str) -> dict[str, Any]:
+        """A function or a layer with its code, which is at an address, in a folder called like it; `PlatformError`."""
+        member = (_FUNCTIONS | _LAYERS)[resource["Type"]]
+        return self._unpacked(logical_id, resource, member, address)
+
     def _layer(self, logical_id: str, resource: dict[str, Any], physical: str | None) -> dict[str, Any]:
         member = _LAYERS[resource["Type"]]
         content = resource.get("Properties", {}).get(member)

@@ -1,6 +1,7 @@
 """`mayfly export`: what is deployed, as a SAM template with its code beside it, to be taken elsewhere."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +13,16 @@ from mayfly.app.local import parse_template
 from mayfly.cli.artifacts import Artifacts
 from mayfly.cli.beside import TEMPLATES
 from mayfly.cli.connection import Connection, connect
+from mayfly.cli.deploying import default_name
+from mayfly.cli.exports import outside
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import TEMPLATE, DataOption
-from mayfly.cli.output import complaints, counted, fail, failures_in_one_line
+from mayfly.cli.output import complaints, counted, escape, fail, failures_in_one_line
 from mayfly.cli.stacks import resources_of
 
+_FOLDER = "exported"  # where nothing else is said
+_OUTSIDE = "outside-of-stacks"  # of all that is exported, the folder with what belongs to no stack
+_NOTHING = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")  # of stacks that nothing was made of
 _HIDDEN = "****"  # what DescribeStacks shows of a parameter with NoEcho
 
 
@@ -26,28 +32,66 @@ class Export:
 
     codes: int = 0
     notes: list[str] = field(default_factory=list)
+    resources: int = 0  # where that is not told by a template that somebody wrote
 
 
 def export(
-    stack: Annotated[str, typer.Argument(help="Name of the stack.")],
+    stack: Annotated[
+        str | None, typer.Argument(help="Name of a stack; by default what belongs to no stack is exported.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every stack, and what belongs to none, a folder each.")
+    ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder to make; by default one of the stack's name.")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder to make; by default one of the stack's name, or exported."),
     ] = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Write what is deployed as a SAM template: its code beside it, its parameters in samconfig.toml.
 
     [bold]sam deploy[/] brings that to AWS, [bold]mayfly deploy[/] to another platform. The code is what runs now, with
-    what it depends on. What a bucket or a table holds is not taken along.
+    what it depends on. What was made by other means than a stack (boto3, the AWS CLI) is exported where no stack is
+    named. What a bucket or a table holds, and the values of parameters and secrets, are not taken along.
     """
-    target = out or Path(stack)
+    if stack is not None and everything:
+        fail("say either a stack or --all")
+    target = out or Path(stack or _FOLDER)
     if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
         fail(f"{target} is there already; name another folder with --out")
     with failures_in_one_line():
-        made = write(connect(data), stack, target)
+        connection = connect(data)
+        if stack is not None:
+            _say(write(connection, stack, target), target)
+            return
+        names = sorted(_roots(connection)) if everything else []
+        for name in names:
+            _say(write(connection, name, target / name), target / name)
+        place = target / _OUTSIDE if everything else target
+        loose = outside.write(connection, place)
+    if loose is not None:
+        made = Export(loose.codes, loose.notes, loose.resources)
+        _write_configuration({"StackName": default_name(place / TEMPLATE)}, connection.region, place, made)
+        _say(made, place)
+    elif not names:
+        fail("nothing is deployed outside of stacks; `mayfly stacks` lists those that there are")
+
+
+def _roots(connection: Connection) -> Iterator[str]:
+    """The names of all stacks that are part of no other, and have been deployed."""
+    for page in connection.client("cloudformation").get_paginator("describe_stacks").paginate():
+        yield from (
+            one["StackName"] for one in page["Stacks"] if "ParentId" not in one and one["StackStatus"] not in _NOTHING
+        )
+
+
+def _say(made: Export, target: Path) -> None:
     for note in made.notes:
-        complaints.print(f"[yellow]note:[/] {note}", highlight=False)
-    complaints.print(f"wrote {target / TEMPLATE} and {counted(made.codes, 'package')} of code beside it")
+        complaints.print(f"[yellow]note:[/] {escape(note)}", highlight=False)
+    resources = f", {counted(made.resources, 'resource')}" if made.resources else ""
+    complaints.print(
+        f"wrote {escape(str(target / TEMPLATE))}{resources} and {counted(made.codes, 'package')} of code beside it"
+    )
 
 
 def write(connection: Connection, stack: str, target: Path) -> Export:

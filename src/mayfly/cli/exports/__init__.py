@@ -1,0 +1,1 @@
+"""What is deployed outside of stacks, read over the wire and written as a template."""

@@ -1,0 +1,96 @@
+"""Roles, managed policies, users and groups. Access keys and passwords are nobody's to take along."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mayfly.cli.exports.things import Reading, Thing, said, tags_of
+
+ROLE, POLICY = "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"
+_SERVICES = "/aws-service-role/"  # the path of roles that services make for themselves
+_BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+
+
+def policies(reading: Reading) -> Iterator[Thing]:
+    client = reading.connection.client("iam")
+    for found in reading.pages("iam", "list_policies", "Policies", Scope="Local"):
+        arn = found["Arn"]
+        if reading.is_held(POLICY, arn):
+            continue
+        version = client.get_policy_version(PolicyArn=arn, VersionId=found["DefaultVersionId"])["PolicyVersion"]
+        properties = {
+            "ManagedPolicyName": found["PolicyName"],
+            **said(client.get_policy(PolicyArn=arn)["Policy"], "Description Path", {"Path": "/"}),
+            "PolicyDocument": version["Document"],
+        }
+        yield Thing(POLICY, f"{found['PolicyName']} policy", arn, properties)
+
+
+def roles(reading: Reading) -> Iterator[Thing]:
+    """Those that there are, and those that functions and schedules name though there is none, which AWS refuses."""
+    client = reading.connection.client("iam")
+    there = set()
+    for listed in reading.pages("iam", "list_roles", "Roles"):
+        name, arn = listed["RoleName"], listed["Arn"]
+        there.add(arn)
+        if reading.is_held(ROLE, name) or listed["Path"].startswith(_SERVICES):
+            continue
+        found = client.get_role(RoleName=name)["Role"]
+        properties = {
+            "RoleName": name,
+            **said(found, "Path Description MaxSessionDuration", {"Path": "/", "MaxSessionDuration": 3600}),
+            "AssumeRolePolicyDocument": found["AssumeRolePolicyDocument"],
+            **_granted(reading, "role", {"RoleName": name}),
+            **tags_of(found.get("Tags")),
+        }
+        yield Thing(ROLE, f"{name} role", name, properties, {"Arn": arn})
+    for arn in sorted(reading.roles - there):
+        name = arn.rpartition("/")[2]
+        if not arn.startswith(f"arn:aws:iam::{reading.connection.account}:role/"):
+            continue
+        reading.notes.append(f"there is no role {name}: the template has one that may write logs; AWS asks for one")
+        services = ["lambda.amazonaws.com", "events.amazonaws.com", "scheduler.amazonaws.com", "pipes.amazonaws.com"]
+        trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
+        properties = {
+            "RoleName": name,
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
+            "ManagedPolicyArns": [_BASIC],
+        }
+        yield Thing(ROLE, f"{name} role", name, properties, {"Arn": arn})
+
+
+def people(reading: Reading) -> Iterator[Thing]:
+    group_kind, user_kind = "AWS::IAM::Group", "AWS::IAM::User"
+    for listed in reading.pages("iam", "list_groups", "Groups"):
+        name = listed["GroupName"]
+        if not reading.is_held(group_kind, name):
+            properties = {"GroupName": name, **said(listed, "Path", {"Path": "/"})}
+            properties |= _granted(reading, "group", {"GroupName": name})
+            yield Thing(group_kind, f"{name} group", name, properties, {"Arn": listed["Arn"]})
+    for listed in reading.pages("iam", "list_users", "Users"):
+        name = listed["UserName"]
+        if reading.is_held(user_kind, name):
+            continue
+        properties = {"UserName": name, **said(listed, "Path", {"Path": "/"})}
+        groups = [one["GroupName"] for one in reading.pages("iam", "list_groups_for_user", "Groups", UserName=name)]
+        properties |= {"Groups": groups} if groups else {}
+        properties |= _granted(reading, "user", {"UserName": name})
+        after = tuple(f"arn:aws:iam::{reading.connection.account}:group/{group}" for group in groups)
+        yield Thing(user_kind, f"{name} user", name, properties, {"Arn": listed["Arn"]}, after=after)
+        if any(reading.pages("iam", "list_access_keys", "AccessKeyMetadata", UserName=name)):
+            reading.notes.append(
+                f"user {name}: access keys are not exported; make others where the template is deployed"
+            )
+
+
+def _granted(reading: Reading, word: str, whose: Mapping[str, str]) -> dict[str, Any]:
+    """Managed and inline policies."""
+    client = reading.connection.client("iam")
+    attached = [
+        one["PolicyArn"] for one in reading.pages("iam", f"list_attached_{word}_policies", "AttachedPolicies", **whose)
+    ]
+    get = getattr(client, f"get_{word}_policy")
+    inline = [
+        {"PolicyName": name, "PolicyDocument": get(**whose, PolicyName=name)["PolicyDocument"]}
+        for name in reading.pages("iam", f"list_{word}_policies", "PolicyNames", **whose)
+    ]
+    return ({"ManagedPolicyArns": attached} if attached else {}) | ({"Policies": inline} if inline else {})

@@ -1,0 +1,106 @@
+"""What readers of services find: things that a template can make, in the form of its resources, values as they are.
+
+References are no part of that: a reader writes down names and ARNs, and says by which texts others know what it found.
+`references` makes `Ref` and `Fn::GetAtt` of them, once all is found.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from mayfly.cli.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """Stands among properties for what has that name: a reference where it is exported, the name otherwise."""
+
+    type: str  # "AWS::S3::Bucket"
+    name: str  # what `Ref` gives
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Stands among properties for a value that is not written down: a parameter of the template, without a default."""
+
+    what: str  # the description of the parameter
+    secret: bool = True  # not shown by whoever describes the stack
+    kind: str = "String"
+
+
+@dataclass(slots=True)
+class Thing:
+    """One resource."""
+
+    type: str
+    name: str  # of which its logical id is made
+    ref: str  # what `Ref` gives, and what a stack knows it by
+    properties: dict[str, Any]
+    attributes: Mapping[str, str] = field(default_factory=dict)  # what `Fn::GetAtt` gives, by attribute
+    foreseen: bool = True  # another place gives it the same name, so its ARN can be said without a reference
+    unforeseen: frozenset[str] = frozenset()  # attributes of which that is not true
+    address: str = ""  # of its package of code
+    after: tuple[str, ...] = ()  # texts by which that is known which has to be there before it
+    also: tuple[str, ...] = ()  # further texts that mean what `Ref` gives
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a reader works with: the platform, what stacks hold, and what there is to say of what is not exported."""
+
+    connection: Connection
+    held: frozenset[tuple[str, str]]  # types and physical ids
+    notes: list[str] = field(default_factory=list)
+    roles: set[str] = field(default_factory=set)  # ARNs that are asked for
+
+    def is_held(self, kind: str, physical_id: str) -> bool:
+        """Whether a stack has it."""
+        return (kind, physical_id) in self.held
+
+    def pages(self, service: str, operation: str, member: str, **params: Any) -> Iterator[Any]:
+        """The items of all pages."""
+        client = self.connection.client(service)
+        if client.can_paginate(operation):
+            for page in client.get_paginator(operation).paginate(**params):
+                yield from page.get(member, ())
+            return
+        token: dict[str, str] = {}
+        while True:
+            page = getattr(client, operation)(**params, **token)
+            yield from page.get(member, ())
+            if not page.get("NextToken"):
+                return
+            token = {"NextToken": page["NextToken"]}
+
+
+Reader = Callable[[Reading], Iterator[Thing]]
+
+
+def unless(codes: str, call: Callable[..., Any], **params: Any) -> Any:
+    """The reply; None if the call fails with one of the error codes in `codes` (apart by blanks)."""
+    try:
+        return call(**params)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in codes.split():
+            return None
+        raise
+
+
+def said(found: Mapping[str, Any], names: str, defaults: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The members of `found` under `names` (apart by blanks) that say something: not nothing, and no default."""
+    kept = {}
+    for name in names.split():
+        value = found.get(name)
+        if value is None or value in ("", [], {}) or (defaults is not None and defaults.get(name) == value):
+            continue
+        kept[name] = value
+    return kept
+
+
+def tags_of(found: Mapping[str, str] | list[dict[str, str]] | None) -> dict[str, Any]:
+    """`Tags` as most types have them; nothing where there are none. Those of AWS's own cannot be set."""
+    pairs = found.items() if isinstance(found, Mapping) else ((tag["Key"], tag["Value"]) for tag in found or ())
+    tags = [{"Key": key, "Value": value} for key, value in sorted(pairs) if not key.startswith("aws:")]
+    return {"Tags": tags} if tags else {}
