@@ -18,6 +18,7 @@ from mayfly.services.ports import SigningKey
 from mayfly.settings import Settings
 from mayfly.wire.gateway import Gateway
 from mayfly.wire.models import Models
+from mayfly.wire.operations import Catalogue
 
 ACCESS_KEY = "AKIAMAYFLYTESTKEY000"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"  # the example key of AWS's own documentation
@@ -94,7 +95,7 @@ def gateway(
         keys or Keys(),
         settings or Settings(data=Path("unused")),
         clock or SystemClock(),
-        MODELS,
+        Catalogue(MODELS, frozenset(service.name for service in services), on_the_spot=False),
     )
 
 

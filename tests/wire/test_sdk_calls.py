@@ -20,12 +20,12 @@ def calls(*services: Recorder) -> SdkCalls:
     return SdkCalls(operations, MODELS)
 
 
-def test_services_and_operations_are_found_by_the_names_of_the_sdks() -> None:
+async def test_services_and_operations_are_found_by_the_names_of_the_sdks() -> None:
     found = calls(Recorder("logs", {"CreateLogGroup": {}}), Recorder("lambda", {"Invoke": {}}))
-    assert found.find("cloudwatchlogs", "createLogGroup") == ("logs", "CreateLogGroup")
-    assert found.find("lambda", "invoke") == ("lambda", "Invoke")
-    assert found.find("lambda", "getFunction") is None
-    assert found.find("logs", "createLogGroup") is None
+    assert await found.find("cloudwatchlogs", "createLogGroup") == ("logs", "CreateLogGroup")
+    assert await found.find("lambda", "invoke") == ("lambda", "Invoke")
+    assert await found.find("lambda", "getFunction") is None
+    assert await found.find("logs", "createLogGroup") is None
 
 
 async def test_json_becomes_what_the_model_says() -> None:

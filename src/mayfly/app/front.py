@@ -48,6 +48,7 @@ from mayfly.settings import Settings
 from mayfly.store.journal_follow import Writer
 from mayfly.wire.gateway import Gateway
 from mayfly.wire.models import Models
+from mayfly.wire.operations import Catalogue
 from mayfly.wire.signed import SignedRequests
 
 COUNT_EVERY_S = 0.05
@@ -143,8 +144,8 @@ class _Front:
         self._leases = Leases(talk.send, talk.questions, recorder, _Journaled(streams, recorder), clock)
         calls = Calls(Invoker(self._leases, recorder, told.limits, Traces(clock, random.random)), talk.ask)
         operations = InvocationOperations(home, entries, calls, Elsewhere(clock), told.limits)
-        gateway = Gateway({"lambda": guarded(_Invoke(operations))}, keys, settings, clock, Models())
-        gateway.warm()
+        gateway = Gateway({"lambda": guarded(_Invoke(operations))}, keys, settings, clock, _catalogue())
+        gateway.warm(["lambda"])
         signatures = SignedRequests(ActingKeys(keys), clock, told.max_clock_skew_s)
         urls = UrlHandler(home, entries, calls, told.limits, clock, signatures, _CoreStreams())
         self._talk = talk
@@ -192,6 +193,10 @@ class _Front:
         await self._door.close()
         self._write()
         await self._journal.close()
+
+
+def _catalogue() -> Catalogue:
+    return Catalogue(Models(), frozenset({"lambda"}), on_the_spot=False)
 
 
 class _Invoke:

@@ -24,10 +24,10 @@ class LateSdkOperations:
         """Say where operations are."""
         self._calls = calls
 
-    def find(self, service: str, action: str) -> tuple[str, str] | None:
+    async def find(self, service: str, action: str) -> tuple[str, str] | None:
         """See `ports.SdkOperations`."""
         assert self._calls is not None, "bound before anything is served"
-        return self._calls.find(service, action)
+        return await self._calls.find(service, action)
 
     async def call_json(
         self, context: RequestContext, service: str, operation: str, document: Mapping[str, Any]

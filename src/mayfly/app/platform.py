@@ -178,13 +178,16 @@ async def _built(
     if workers is not None:
         below = [workers.settling(service) for service in below]
     models = Models()
+    catalogue = Catalogue(
+        models, frozenset((*(service.name for service in below), "cloudformation")), on_the_spot=False
+    )
     # Stacks call the services below them in process, validated as from outside.
     known = {service.name: guarded(service) for service in below}
-    operations = InProcessOperations(known, Catalogue(models, frozenset(known)))
+    operations = InProcessOperations(known, catalogue)
     stacks = _stacks(base, compute, operations, objects, targets, events)
     sdk_calls.bind(SdkCalls(operations, models))
     services = {service.name: guarded(service) for service in (*below, stacks)}
-    gateway = Gateway(services, base.identity.keys, base.settings, base.clock, models)
+    gateway = Gateway(services, base.identity.keys, base.settings, base.clock, catalogue)
     requests.bind(ServiceRequests(gateway, services, models))
     fronts = workers.views if workers is not None else list[FrontView]
     own = faces.pages(base, compute, operations, list(services), fronts)
@@ -308,5 +311,5 @@ def _messaging(
 
 def _warm(gateway: Gateway) -> None:
     """In a thread."""
-    gateway.warm()
+    gateway.warm(())
     garbage.give_back()

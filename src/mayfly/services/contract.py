@@ -16,6 +16,7 @@ A service is an object with a `name` (botocore's service name) and `operations`;
 it needs. Nothing here knows HTTP servers or codecs.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
@@ -243,6 +244,24 @@ class Service(Protocol):
     @property
     def operations(self) -> Mapping[str, Handler]:
         """Handlers by operation name, e.g. "CreateFunction"."""
+
+
+class LateService(ABC):
+    """A service that is built when it is first needed."""
+
+    name: str
+
+    @abstractmethod
+    async def ready(self) -> Service:
+        """The service, built; whatever building it raises, and the next call tries again."""
+
+
+SomeService = Service | LateService
+
+
+async def built(service: SomeService) -> Service:
+    """The service, at once or late."""
+    return await service.ready() if isinstance(service, LateService) else service
 
 
 def operation(name: str) -> Callable[[_F], _F]:

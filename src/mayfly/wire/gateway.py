@@ -6,7 +6,8 @@ the service's protocol gives errors. This is a request boundary: whatever a hand
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -16,14 +17,16 @@ from msgspec.structs import replace
 from mayfly.clock import Clock
 from mayfly.services.contract import (
     ANONYMOUS,
+    Handler,
     HttpRequest,
     HttpResponse,
     NotImplementedOperationError,
     Principal,
     Reply,
     RequestContext,
-    Service,
     ServiceError,
+    SomeService,
+    built,
 )
 from mayfly.services.ports import KeySource, SigningKey
 from mayfly.settings import Settings
@@ -31,8 +34,7 @@ from mayfly.wire import claims, denials, payload, sigv2, sigv4
 from mayfly.wire.body import Tracked
 from mayfly.wire.claim_reader import ClaimReader
 from mayfly.wire.exchange import Request, parse_query
-from mayfly.wire.models import Models
-from mayfly.wire.operations import Catalogue, Operation, fill_tokens
+from mayfly.wire.operations import Catalogue, NotLoadedError, Operation, fill_tokens, loaded
 from mayfly.wire.query_json import PROTOCOL as QUERY_JSON
 from mayfly.wire.resolver import FORM, Resolver, Target, UnknownServiceError
 from mayfly.wire.routing import bucket_of_host
@@ -70,26 +72,27 @@ class Gateway:
     """All services behind one address. Construct once; `handle` may be called by any number of tasks at a time."""
 
     def __init__(
-        self, services: Mapping[str, Service], keys: KeySource, settings: Settings, clock: Clock, models: Models
+        self,
+        services: Mapping[str, SomeService],
+        keys: KeySource,
+        settings: Settings,
+        clock: Clock,
+        catalogue: Catalogue,
     ) -> None:
-        self._handlers = {name: service.operations for name, service in services.items()}
+        self._services = services
+        self._handlers: dict[str, Mapping[str, Handler]] = {}  # of those that were asked for something
         self._keys = keys
         self._settings = settings
         self._clock = clock
-        self.catalogue = Catalogue(models, frozenset(services))
+        self.catalogue = catalogue
         self._resolver = Resolver(self.catalogue, services)
         self._verifier = sigv4.Verifier()
         self._claims = ClaimReader()
 
-    def warm(self) -> None:
-        """Load and compile what the first requests would otherwise wait for; about 0.5 s, so call it in a thread."""
-        self.catalogue.models.index()
-        for name, handlers in self._handlers.items():
-            service = self.catalogue.service(name)
-            if service.protocol.startswith("rest-"):
-                service.paths.knows("/")
-            for operation in handlers:
-                service.operation(operation, service.protocol)
+    def warm(self, services: Iterable[str]) -> None:
+        """Load what routing needs of `services`, which first requests would otherwise wait for; in a thread."""
+        for name in services:
+            self.catalogue.load(name)
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """The reply to `request`. Raises only when the task is cancelled or the client is gone, as its body says."""
@@ -139,7 +142,10 @@ class Gateway:
         if incoming.http.method == "POST" and scope != "s3" and _is_form(incoming.headers):
             # Query services name their operation in the body. S3 knows no forms, but objects may be said to be ones.
             incoming.form = await payload.read(incoming.body, self._settings.http.body_bytes)
-        target = self._resolve(incoming, scope)
+        try:
+            target = self._resolve(incoming, scope)
+        except NotLoadedError:
+            target = await loaded(partial(self._resolve, incoming, scope))
         if caller is not None and caller.as_json and target.protocol == "query":
             target = replace(target, protocol=QUERY_JSON)
         incoming.target = target
@@ -148,9 +154,15 @@ class Gateway:
         service, name = target.service, target.operation
         if name is None:
             raise target.refusal or UnknownServiceError("There is no such operation.")
-        operation = service.operation(name, target.protocol)
+        try:
+            operation = service.operation(name, target.protocol)
+        except NotLoadedError:
+            operation = await loaded(partial(service.operation, name, target.protocol))
         principal, request = await self._admit(incoming, target, operation)
-        handler = self._handlers.get(service.name, {}).get(name)
+        handlers = self._handlers.get(service.name)
+        if handlers is None:
+            handlers = await self._built(service.name)
+        handler = handlers.get(name)
         if handler is None:
             raise NotImplementedOperationError(service.name, name)
         params = operation.parse(request)
@@ -162,6 +174,14 @@ class Gateway:
         if type(result) is Reply:
             return replace(response, headers=[*response.headers, *result.headers])
         return response
+
+    async def _built(self, name: str) -> Mapping[str, Handler]:
+        """The handlers of a service, which is built first where it is late; none for one that Mayfly does not have."""
+        service = self._services.get(name)
+        if service is None:
+            return {}
+        handlers = self._handlers[name] = (await built(service)).operations
+        return handlers
 
     def _resolve(self, incoming: _Incoming, scope: str | None) -> Target:
         http = incoming.http

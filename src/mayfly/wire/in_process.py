@@ -7,37 +7,44 @@ absent members instead of None, plain dicts and lists, bytes read out of streams
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from mayfly.services.contract import NotImplementedOperationError, RequestContext, Service, ServiceError
-from mayfly.wire.operations import Catalogue, fill_tokens
+from mayfly.services.contract import (
+    Handler,
+    NotImplementedOperationError,
+    RequestContext,
+    ServiceError,
+    SomeService,
+    built,
+)
+from mayfly.wire.operations import Catalogue, Operation, fill_tokens, loaded
 
 
 class InProcessOperations:
     """Calls handlers directly."""
 
-    def __init__(self, services: Mapping[str, Service], catalogue: Catalogue) -> None:
-        self._handlers = {name: service.operations for name, service in services.items()}
+    def __init__(self, services: Mapping[str, SomeService], catalogue: Catalogue) -> None:
+        self._services = services
+        self._handlers: dict[str, Mapping[str, Handler]] = {}  # of those that were asked for something
         self._catalogue = catalogue
 
     def services(self) -> Collection[str]:
         """The services that have handlers, by botocore's names."""
-        return self._handlers.keys()
+        return self._services.keys()
 
-    def implemented(self, service: str) -> Collection[str]:
+    async def implemented(self, service: str) -> Collection[str]:
         """The operations of a service that have handlers."""
-        return self._handlers[service].keys()
+        return (await self._built(service)).keys()
 
     async def call(
         self, context: RequestContext, service: str, operation: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
         """See `ports.Operations`."""
         try:
-            wire = self._catalogue.service(service)
-            compiled = wire.operation(operation, wire.protocol)
+            compiled = await loaded(lambda: self._compiled(service, operation))
         except KeyError as error:
             raise ServiceError(
                 "UnknownOperationException", f"There is no operation {operation} of {service}.", status=404
             ) from error
-        handler = self._handlers.get(service, {}).get(operation)
+        handler = (await self._built(service)).get(operation) if service in self._services else None
         if handler is None:
             raise NotImplementedOperationError(service, operation)
         given = {key: value for key, value in params.items() if value is not None}
@@ -45,6 +52,16 @@ class InProcessOperations:
         compiled.validate(given)
         reply: dict[str, Any] = _normal(await handler(context, given) or {})
         return reply
+
+    async def _built(self, service: str) -> Mapping[str, Handler]:
+        handlers = self._handlers.get(service)
+        if handlers is None:
+            handlers = self._handlers[service] = (await built(self._services[service])).operations
+        return handlers
+
+    def _compiled(self, service: str, operation: str) -> Operation:
+        wire = self._catalogue.service(service)
+        return wire.operation(operation, wire.protocol)
 
 
 def _normal(value: Any) -> Any:

@@ -3,10 +3,10 @@
 The index of all services reads only the head of each model file (about 0.1 s for all of them), and is made the first
 time that a request names something that the services at hand do not explain. Loading a model takes 3-30 ms, EC2's 80.
 
-Every service that Mayfly has keeps its model, so models are kept small: as botocore reads them, those of twelve
-services took 19 MB, and take 9 here. And what is looked at through a `ServiceModel` stays with it (an object for each
-use of a shape), so each user gets one of its own, which goes when it has read what it needs. With all operations
-compiled, the twelve services take 17 MB, and took 44.
+Every service in use keeps its model, so models are kept small: as botocore reads them, those of twelve services took
+19 MB, and take 9 here. And what is looked at through a `ServiceModel` stays with it (an object for each use of a
+shape), so each user gets one of its own, which goes when it has read what it needs. With all operations compiled, the
+twelve services take 17 MB, and took 44.
 """
 
 import gzip
@@ -23,7 +23,7 @@ from botocore.model import ServiceModel
 
 from mayfly.wire.former_query import former_description
 
-MAX_MODELS = 32  # that are remembered; EC2's alone takes 15 MB
+MAX_MODELS = 64  # that are remembered; EC2's alone takes 15 MB
 _HEAD = 4096  # bytes; every model file starts with its metadata
 
 

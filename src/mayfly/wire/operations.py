@@ -1,18 +1,26 @@
-"""One service as the wire knows it: its model, a codec a protocol, and its operations, each compiled once."""
+"""One service as the wire knows it: its model, a codec a protocol, and its operations, each compiled once.
 
+Nothing of that is there before a request needs it. Reading a model takes 3-30 ms, compiling an operation 1-5, so on the
+event loop neither happens: what is not there yet is a `NotLoadedError`, and `loaded` asks again once a thread has made
+it. A platform that nobody uses has no model in memory, and of a service in use there is what was asked of it.
+"""
+
+import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from botocore.model import OperationModel, ServiceModel, StructureShape
 
+from mayfly.errors import PlatformError
+from mayfly.late import Loads
 from mayfly.wire.codec import Codec, Parser, Serialiser
 from mayfly.wire.denials import Family, family_of
 from mayfly.wire.former_query import FORMER
 from mayfly.wire.json import JsonCodec
-from mayfly.wire.models import Models
+from mayfly.wire.models import Models, ServiceIndex
 from mayfly.wire.query import QueryCodec
 from mayfly.wire.query_json import PROTOCOL as QUERY_JSON
 from mayfly.wire.query_json import QueryJsonCodec
@@ -33,9 +41,45 @@ CODECS: Final[Mapping[str, Callable[[ServiceModel], Codec]]] = MappingProxyType(
         "smithy-rpc-v2-cbor": CborCodec,
     }
 )
-MAX_PASSING: Final = 8  # services without handlers whose models are remembered
+MAX_PASSING: Final = 16  # services without handlers whose models are remembered; nine share the scope "sagemaker"
+_MOST_LOADS: Final = 64  # for one question
+
+T = TypeVar("T")
 
 _PREFERRED: Final = ("json", "rest-json", "rest-xml", "query", "ec2")
+
+
+class NotLoadedError(Exception):
+    """What was asked for is not in memory: `load` it, then ask again. No failure, and nobody outside `wire` sees it."""
+
+    def __init__(self, key: Hashable, load: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(f"{key} is not loaded")
+        self.load = load
+
+
+async def loaded(ask: Callable[[], T]) -> T:
+    """What `ask` gives, after what it needs has been loaded; whatever loading or it raises."""
+    for _ in range(_MOST_LOADS):
+        try:
+            return ask()
+        except NotLoadedError as missing:
+            load = missing.load
+        await load()
+    raise PlatformError("models were forgotten as fast as they were loaded; ask again")
+
+
+class Loading:
+    """How what is not there is made: on the spot, or, for event loops, in a thread while whoever asked waits."""
+
+    def __init__(self, *, on_the_spot: bool) -> None:
+        self._loads = None if on_the_spot else Loads()
+
+    def make(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, or `NotLoadedError`. It keeps what it made, and says it again when it is called again."""
+        loads = self._loads
+        if loads is None:
+            return make()
+        raise NotLoadedError(key, lambda: loads.once(key, make))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +102,11 @@ class Operation:
 class ServiceWire:
     """One service. Operations are compiled on first use and kept, and what was read of the model for that is not."""
 
-    def __init__(self, name: str, models: Models) -> None:
+    def __init__(self, name: str, models: Models, loading: Loading) -> None:
         """KeyError when botocore knows no such service."""
         model = models.service(name)
         self.name = name
+        self._loading = loading
         self.api_version = str(model.metadata["apiVersion"])
         self._models = models
         self.protocols: tuple[str, ...] = tuple(model.metadata.get("protocols", [model.metadata["protocol"]]))
@@ -86,7 +131,12 @@ class ServiceWire:
     @property
     def paths(self) -> PathTable:
         if self._paths is None:
-            self._paths = PathTable(self._model())
+            return self._loading.make((self.name, "paths"), self.load_paths)
+        return self._paths
+
+    def load_paths(self) -> PathTable:
+        """In a thread: read them."""
+        self._paths = PathTable(self._model())
         return self._paths
 
     def codec(self, protocol: str) -> Codec:
@@ -101,9 +151,12 @@ class ServiceWire:
         if found is None:
             if name not in self._names:
                 raise KeyError(name)
-            found = self._operations[name, protocol] = _compile(
-                self, self._model(protocol).operation_model(name), protocol
-            )
+            return self._loading.make((self.name, name, protocol), lambda: self._compile(name, protocol))
+        return found
+
+    def _compile(self, name: str, protocol: str) -> Operation:
+        found = _compile(self, self._model(protocol).operation_model(name), protocol)
+        self._operations[name, protocol] = found
         return found
 
     def _model(self, protocol: str = "") -> ServiceModel:
@@ -150,24 +203,46 @@ def fill_tokens(operation: Operation, params: dict[str, Any]) -> None:
 
 
 class Catalogue:
-    """Services by botocore's name, built on first use.
+    """Services by botocore's name, loaded on first use.
 
     Those named in `kept` stay; of the others, which are there to be refused in their own format, a few are remembered.
     """
 
-    def __init__(self, models: Models, kept: frozenset[str] = frozenset()) -> None:
+    def __init__(self, models: Models, kept: frozenset[str] = frozenset(), *, on_the_spot: bool = True) -> None:
+        """`on_the_spot`: who asks for what is not there waits; otherwise it, and the services, say `NotLoadedError`."""
         self.models = models
         self._kept = kept
+        self._loading = Loading(on_the_spot=on_the_spot)
+        self._index: ServiceIndex | None = None
         self._services: dict[str, ServiceWire] = {}
         self._passing: list[str] = []
+        self._remembering = threading.Lock()
 
     def service(self, name: str) -> ServiceWire:
         """KeyError when botocore knows no such service."""
         found = self._services.get(name)
-        if found is None:
-            found = self._services[name] = ServiceWire(name, self.models)
-            if name not in self._kept:
+        return self._loading.make(name, lambda: self._load(name)) if found is None else found
+
+    def index(self) -> ServiceIndex:
+        """Every service that botocore knows, which takes 0.1 s to find out."""
+        return self._loading.make("index", self._read_index) if self._index is None else self._index
+
+    def load(self, name: str) -> None:
+        """In a thread: have what routing needs of a service, so that its first request does not wait for that."""
+        service = self._services.get(name) or self._load(name)
+        if service.protocol.startswith("rest-"):
+            service.load_paths()
+
+    def _load(self, name: str) -> ServiceWire:
+        found = ServiceWire(name, self.models, self._loading)
+        with self._remembering:
+            found = self._services.setdefault(name, found)
+            if name not in self._kept and name not in self._passing:
                 self._passing.append(name)
                 if len(self._passing) > MAX_PASSING:
                     del self._services[self._passing.pop(0)]
         return found
+
+    def _read_index(self) -> ServiceIndex:
+        self._index = self.models.index()
+        return self._index

@@ -89,7 +89,7 @@ class Resolver:
         if not candidates and scope is None:
             raise denials.missing("json")
         if not candidates:
-            candidates = self._catalogue.models.index().by_target.get(prefix, ())
+            candidates = self._catalogue.index().by_target.get(prefix, ())
         if not candidates and scope is not None:
             candidates = tuple(facts for facts in self._scoped(scope) if facts.target_prefix)
         if not candidates:
@@ -112,7 +112,7 @@ class Resolver:
         near = self._near.by_scope.get(scope, ())
         if near:
             return near
-        return self._catalogue.models.index().by_scope.get(scope, ())
+        return self._catalogue.index().by_scope.get(scope, ())
 
     def _among(
         self,

@@ -5,6 +5,7 @@ case without blanks ("CloudWatch Logs" is cloudwatchlogs), an operation begins w
 by their names whatever the case of the first letter; a blob is its text, a date ISO 8601 text or Unix seconds.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -53,7 +54,7 @@ class SdkCalls:
         self._models = models
         self._names: dict[str, str] = {}  # botocore's name by the SDK's
 
-    def find(self, service: str, action: str) -> tuple[str, str] | None:
+    async def find(self, service: str, action: str) -> tuple[str, str] | None:
         """See `ports.SdkOperations`."""
         if not self._names:
             self._names = {self._identifier(name): name for name in self._operations.services()}
@@ -61,13 +62,15 @@ class SdkCalls:
         if name is None:
             return None
         wanted = action.lower()
-        return next(((name, each) for each in self._operations.implemented(name) if each.lower() == wanted), None)
+        implemented = await self._operations.implemented(name)
+        return next(((name, each) for each in implemented if each.lower() == wanted), None)
 
     async def call_json(
         self, context: RequestContext, service: str, operation: str, document: Mapping[str, Any]
     ) -> dict[str, Any]:
         """See `ports.SdkOperations`."""
-        shape = self._models.service(service).operation_model(operation).input_shape
+        # Beside the loop: the model may not have been read yet.
+        shape = await asyncio.to_thread(lambda: self._models.service(service).operation_model(operation).input_shape)
         params = {} if shape is None else _value(shape, dict(document), operation)
         return await self._operations.call(context, service, operation, params)
 

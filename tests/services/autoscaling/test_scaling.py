@@ -34,7 +34,7 @@ class Others:
         self.alarms: dict[str, dict[str, Any]] = {}
         self.refusal: ServiceError | None = None
 
-    def find(self, service: str, action: str) -> tuple[str, str] | None:
+    async def find(self, service: str, action: str) -> tuple[str, str] | None:
         raise AssertionError("nobody looks")
 
     async def call_json(

@@ -22,6 +22,7 @@ from mayfly.store.files import FileBlobs
 from mayfly.store.sqlite import SqliteStore
 from mayfly.wire.gateway import Gateway
 from mayfly.wire.models import Models
+from mayfly.wire.operations import Catalogue
 
 ACCOUNT = "000000000000"
 ACCESS_KEY, SECRET = "AKIAMAYFLYTESTKEY000", "test-secret"
@@ -78,7 +79,7 @@ def open_door(folder: Path) -> Iterator[Door]:
         store = await SqliteStore.open(folder / "mayfly.db", [PACKAGE], clock)
         blobs = FileBlobs(folder / "blobs", store, clock)
         service = ObjectsService(store, blobs, AnyTarget(), clock)
-        gateway = Gateway({"s3": service}, OneKey(), Settings(data=folder), clock, Models())
+        gateway = Gateway({"s3": service}, OneKey(), Settings(data=folder), clock, Catalogue(Models()))
         settings = replace(HttpSettings(), port=0)
         listener = bind(settings)
         front = FrontDoor(gateway.handle, settings)

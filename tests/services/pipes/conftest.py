@@ -58,7 +58,7 @@ class Operations:
         self.lines: list[Any] = []
         self.called = asyncio.Event()
 
-    def find(self, service: str, action: str) -> tuple[str, str] | None:
+    async def find(self, service: str, action: str) -> tuple[str, str] | None:
         return (service, action) if (service, action) != ("sfn", "startSyncExecution") else None
 
     async def call_json(

@@ -89,7 +89,7 @@ class SdkCalls:
         self.calls: list[tuple[str, str, Any]] = []
         self.failures = 0
 
-    def find(self, service: str, action: str) -> tuple[str, str] | None:
+    async def find(self, service: str, action: str) -> tuple[str, str] | None:
         return ("sqs", "CreateQueue") if (service, action) == ("sqs", "createQueue") else None
 
     async def call_json(

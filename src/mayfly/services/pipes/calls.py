@@ -23,13 +23,13 @@ class Calls:
         self._home = home
         self._endpoint = endpoint
 
-    def knows(self, service: str, action: str) -> bool:
+    async def knows(self, service: str, action: str) -> bool:
         """Whether Mayfly has an operation, by the SDKs' names."""
-        return self._operations.find(service, action) is not None
+        return await self._operations.find(service, action) is not None
 
     async def call(self, role: str, service: str, action: str, document: dict[str, Any]) -> dict[str, Any]:
         """The reply of an operation; `ServiceError`."""
-        known = self._operations.find(service, action)
+        known = await self._operations.find(service, action)
         if known is None:
             raise ServiceError("NotImplemented", f"Mayfly does not implement {action} of {service}.", status=501)
         request_id = ids.request_id()

@@ -37,8 +37,8 @@ async def check(pipe: Pipe, home: Home, sources: Sources, calls: Calls) -> None:
     """ValidationException unless the pipe can run: source, enrichment and target are of kinds that Mayfly has, and
     its source exists."""
     _check_source(pipe, home, sources)
-    _check_enrichment(pipe, calls)
-    _check_target(pipe, home, calls)
+    await _check_enrichment(pipe, calls)
+    await _check_target(pipe, home, calls)
     _check_log(pipe)
     try:
         await sources.of(pipe.source, pipe.source_parameters).check()
@@ -68,24 +68,24 @@ def _check_source(pipe: Pipe, home: Home, sources: Sources) -> None:
     filters.filter_of(pipe.source_parameters)
 
 
-def _check_enrichment(pipe: Pipe, calls: Calls) -> None:
+async def _check_enrichment(pipe: Pipe, calls: Calls) -> None:
     if not pipe.enrichment:
         return
     kind = service_of(pipe.enrichment)
     if kind not in enriching.KINDS:
         raise faults.invalid(f"Mayfly does not implement {pipe.enrichment} as an enrichment of pipes.")
-    if kind == "states" and not calls.knows("sfn", "startSyncExecution"):
+    if kind == "states" and not await calls.knows("sfn", "startSyncExecution"):
         raise faults.invalid("Mayfly does not implement StartSyncExecution of state machines.")
     if kind != DESTINATIONS and "HttpParameters" in pipe.enrichment_parameters:
         raise faults.invalid("HttpParameters can only be specified for API destinations and gateways.")
 
 
-def _check_target(pipe: Pipe, home: Home, calls: Calls) -> None:
+async def _check_target(pipe: Pipe, home: Home, calls: Calls) -> None:
     _check_place(pipe.target, home)
     kind = service_of(pipe.target)
     if kind not in _TARGET_PARAMETERS or (kind == "events" and ":event-bus/" not in pipe.target):
         raise faults.invalid(f"Mayfly does not implement {pipe.target} as a target of pipes.")
-    if kind == "states" and not calls.knows("sfn", "startExecution"):
+    if kind == "states" and not await calls.knows("sfn", "startExecution"):
         raise faults.invalid("Mayfly does not implement state machines.")
     for name in pipe.target_parameters:
         if name not in ("InputTemplate", _TARGET_PARAMETERS[kind]):

@@ -18,7 +18,7 @@ class Operations(Protocol):
 class SdkOperations(Protocol):
     """Given by the wire, used by schedules: operations by the names and the JSON that AWS's SDKs have for them."""
 
-    def find(self, service: str, action: str) -> tuple[str, str] | None:
+    async def find(self, service: str, action: str) -> tuple[str, str] | None:
         """botocore's names for what the SDKs call "sqs" and "sendMessage"; None for what Mayfly does not implement."""
 
     async def call_json(

@@ -24,7 +24,7 @@ class Calling:
 
     async def call(self, delivery: Delivery) -> None:
         """Make the call; `ServiceError`, the operation's own included."""
-        service, operation = self._named(delivery.target["Arn"])
+        service, operation = await self._named(delivery.target["Arn"])
         principal = await self._roles.principal(delivery.target["RoleArn"], delivery.execution_id)
         context = RequestContext(
             request_id=ids.request_id(),
@@ -36,7 +36,7 @@ class Calling:
         )
         await self._operations.call_json(context, service, operation, self._input(delivery))
 
-    def _named(self, arn: str) -> tuple[str, str]:
+    async def _named(self, arn: str) -> tuple[str, str]:
         """botocore's names of what the target calls."""
         if universal.call_of(arn) is None and universal.kind_of(arn) == "states":
             named = universal.Call("sfn", "startExecution")
@@ -44,7 +44,7 @@ class Calling:
             found = universal.call_of(arn)
             assert found is not None, "everything else is handed over"
             named = found
-        known = self._operations.find(named.service, named.action)
+        known = await self._operations.find(named.service, named.action)
         if known is None:
             raise ServiceError(
                 "NotImplemented", f"Mayfly does not implement {named.action} of {named.service}.", status=501

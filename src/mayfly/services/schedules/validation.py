@@ -31,7 +31,7 @@ _UNKNOWN_PARAMETERS = (
 class Callable(Protocol):
     """What validation asks of the operations that universal targets may name."""
 
-    def find(self, service: str, action: str) -> tuple[str, str] | None: ...
+    async def find(self, service: str, action: str) -> tuple[str, str] | None: ...
 
 
 def schedule_of(request: "CreateScheduleInputTypeDef", serial: str, now: float) -> Schedule:
@@ -59,7 +59,7 @@ def schedule_of(request: "CreateScheduleInputTypeDef", serial: str, now: float) 
     )
 
 
-def check_target(schedule: Schedule, operations: Callable) -> None:
+async def check_target(schedule: Schedule, operations: Callable) -> None:
     """ValidationException unless the schedule's target is of a kind that can be sent what it is to get."""
     target = schedule.target
     arn: str = target["Arn"]
@@ -70,7 +70,7 @@ def check_target(schedule: Schedule, operations: Callable) -> None:
     if call is not None:
         if call.reads_only:
             raise faults.invalid(f"{arn} is no supported target: the action {call.action} only reads.")
-        if operations.find(call.service, call.action) is None:
+        if await operations.find(call.service, call.action) is None:
             raise faults.invalid(
                 f"{arn} is no supported target: Mayfly does not implement {call.action} of {call.service}."
             )

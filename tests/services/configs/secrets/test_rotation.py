@@ -45,7 +45,7 @@ class Function:
     def accept(self, tx: Tx, arn: str, event: bytes, options: TargetOptions = PLAIN) -> None:
         raise AssertionError("rotations wait for the answer")
 
-    def find(self, service: str, action: str) -> tuple[str, str] | None:
+    async def find(self, service: str, action: str) -> tuple[str, str] | None:
         raise AssertionError("nobody asks")
 
     async def call_json(

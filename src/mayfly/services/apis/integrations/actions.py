@@ -36,7 +36,7 @@ class Actions:
             document = subtypes.document_of(subtype, parameters)
         except ValueError as error:
             return _refusal(ServiceError("BadRequestException", str(error), status=400))
-        named = self._operations.find(found.service, found.operation)
+        named = await self._operations.find(found.service, found.operation)
         if named is None:
             raise IntegrationError("configuration", f"Mayfly does not implement {found.operation} of {found.service}")
         region = parameters.get("Region", self._region)

@@ -116,7 +116,7 @@ class ScheduleOperations:
 
     async def _wanted(self, request: "CreateScheduleInputTypeDef | UpdateScheduleInputTypeDef") -> Schedule:
         wanted = validation.schedule_of(request, ids.digits(16), self._clock.now())
-        validation.check_target(wanted, self._operations)
+        await validation.check_target(wanted, self._operations)
         if not await self._roles.usable(wanted.target["RoleArn"]):
             raise faults.role_unusable()
         return wanted
