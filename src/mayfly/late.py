@@ -83,7 +83,7 @@ class Late(Generic[T]):
         """It, made if need be; started soon, by the loop. Blocks for tens of milliseconds when it is the first call."""
         made = self.made
         if made is None:
-            made = self._built()
+            made = self.make()
             self._loop.call_soon_threadsafe(self._begin)
         return made
 
@@ -105,7 +105,8 @@ class Late(Generic[T]):
         await asyncio.gather(self._running, return_exceptions=True)
         await self._living.stop()
 
-    def _built(self) -> T:
+    def make(self) -> T:
+        """It, made but not started; in a thread. For who starts it with `ready`, after others were made."""
         with self._lock:
             if self.made is None:
                 if self._ending:
@@ -122,7 +123,7 @@ class Late(Generic[T]):
         return self._starting
 
     async def _start(self) -> T:
-        made = self.made if self.made is not None else await asyncio.to_thread(self._built)
+        made = self.made if self.made is not None else await asyncio.to_thread(self.make)
         assert self._living is not None, "made together"
         await self._living.start()
         self._running = self._loop.create_task(self._living.run(), name=self.name)

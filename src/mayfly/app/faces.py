@@ -11,19 +11,16 @@ from mayfly.app.function_view import FunctionView
 from mayfly.app.image_pages import ImagePages
 from mayfly.app.layers import Layers
 from mayfly.app.level_page import LevelPage
-from mayfly.app.messaging import Messaging
 from mayfly.app.overview import Overview
 from mayfly.app.pages import Pages
 from mayfly.app.reach import Reach
 from mayfly.app.sandbox_pages import SandboxPages
+from mayfly.app.services import Services
 from mayfly.app.task_pages import TaskPages
 from mayfly.front.process import FrontView
 from mayfly.http.cross_origin import CrossOrigin
 from mayfly.http.routes import Routes
 from mayfly.metering.reports import load_price_book
-from mayfly.services.apis.door import ApiDoor
-from mayfly.services.objects.service import ObjectsService
-from mayfly.services.stacks.post import Post
 from mayfly.wire.gateway import Gateway
 from mayfly.wire.in_process import InProcessOperations
 
@@ -62,18 +59,15 @@ def pages(
 def routes(
     base: Foundations,
     compute: Compute,
-    messaging: Messaging,
+    services: Services,
     gateway: Gateway,
-    objects: ObjectsService,
     own: Pages,
     settled: Callable[[], Awaitable[None]],
-    apis: ApiDoor,
-    post: Post,
 ) -> Routes:
     """Who answers a request, by its host and path. `settled` returns when all processes know of what changed."""
     functions, signed = compute.functions, base.signed
     return Routes(
-        CrossOrigin(gateway.handle, objects.cors_rules).handle,
+        CrossOrigin(gateway.handle, services.object_doors.cors_rules).handle,
         functions.urls.handle,
         {
             **own.table(),
@@ -83,10 +77,8 @@ def routes(
             **DevelopmentPages(signed, functions.development, settled).table(),
             **SandboxPages(signed, compute.sandboxes).table(),
             **TaskPages(signed, functions.tasks, base.settings.data).table(),
-            **messaging.pages(signed),
+            **services.pages(),
             "code": functions.code_links.handle,
-            "topics": messaging.topics.pages.handle,
-            "stacks": post.handle,
         },
-        apis,
+        services.api_doors,
     )

@@ -12,8 +12,7 @@ from mayfly.app.vault import FileVault
 from mayfly.app.workers import front_names
 from mayfly.clock import Clock, SystemClock
 from mayfly.metering.ledger import Ledger
-from mayfly.services.apis import kinds
-from mayfly.services.functions import features
+from mayfly.services import apis, functions
 from mayfly.services.identity.service import IdentityService, Secrets
 from mayfly.services.telemetry.service import LogsService
 from mayfly.settings import Settings
@@ -27,11 +26,11 @@ MIGRATED = (
     "mayfly.images",
     "mayfly.metering",
     "mayfly.sandboxes",
-    *kinds.MIGRATED,
+    *apis.MIGRATED,
     "mayfly.services.autoscaling",
     "mayfly.services.configs",
     "mayfly.services.events",
-    *features.MIGRATED,
+    *functions.MIGRATED,
     "mayfly.services.identity",
     "mayfly.services.metrics",
     "mayfly.services.objects",

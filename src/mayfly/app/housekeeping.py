@@ -3,8 +3,8 @@
 import asyncio
 import logging
 
+from mayfly.app.late_ports import LateObjects
 from mayfly.errors import MayflyError
-from mayfly.services.objects.service import ObjectsService
 from mayfly.store.api import Blobs
 
 # How long a reader may go on with bytes that were replaced or deleted under it.
@@ -14,7 +14,7 @@ EVERY_S = 900.0
 _log = logging.getLogger(__name__)
 
 
-async def keep_house(objects: ObjectsService, blobs: Blobs) -> None:
+async def keep_house(objects: LateObjects, blobs: Blobs) -> None:
     """Collect and sweep, now and then, until cancelled."""
     while True:
         try:

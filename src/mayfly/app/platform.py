@@ -7,48 +7,34 @@ the same things in the same, reverse order.
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 
 from mayfly.app import faces, garbage
-from mayfly.app.answer_doors import URL as ANSWERS
 from mayfly.app.compute import Compute, Machine
 from mayfly.app.directory import DataDirectory, ServerInfo
 from mayfly.app.foundations import Foundations
 from mayfly.app.housekeeping import keep_house
+from mayfly.app.late_ports import LateBus, LateQueues
 from mayfly.app.life import Life
 from mayfly.app.links import LateSdkOperations, LateServiceRequests
-from mayfly.app.messaging import Messaging
 from mayfly.app.options import ServerOptions
 from mayfly.app.own_addresses import OwnAddresses
 from mayfly.app.sandboxes import Interpreters
+from mayfly.app.services import Ground, Services
 from mayfly.app.targets import Targets
 from mayfly.app.watching import Watching
 from mayfly.app.workers import Workers
 from mayfly.engine.api import Engine
 from mayfly.front.process import FrontView
 from mayfly.http.server import FrontDoor
-from mayfly.outgoing.api import Sender
 from mayfly.outgoing.client import Outgoing
 from mayfly.policy.outgoing import parse as reach_of
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.denials import Denials
-from mayfly.services.apis.directory import Directory
-from mayfly.services.apis.parts import Parts as ApiParts
-from mayfly.services.apis.service import ApisService
-from mayfly.services.autoscaling.event_targets import PolicyTargets
-from mayfly.services.autoscaling.service import AutoscalingService
-from mayfly.services.configs.service import Configs
 from mayfly.services.contract import Service
 from mayfly.services.functions.parts import Outside
 from mayfly.services.identity.access import guarded
-from mayfly.services.objects.service import ObjectsService
-from mayfly.services.ports import PlatformEvents, Vault
-from mayfly.services.queues.service import QueuesService
-from mayfly.services.registries.service import RegistriesService
-from mayfly.services.stacks.post import Addresses
-from mayfly.services.stacks.service import StacksService
-from mayfly.services.tables.service import TablesService
 from mayfly.settings import Settings
 from mayfly.wire.gateway import Gateway
 from mayfly.wire.in_process import InProcessOperations
@@ -57,6 +43,7 @@ from mayfly.wire.operations import Catalogue
 from mayfly.wire.sdk_calls import SdkCalls
 from mayfly.wire.service_requests import ServiceRequests
 
+STACKS = "cloudformation"
 ANSWER_S = 2.0  # for telling callers that their function was ended
 
 
@@ -64,7 +51,7 @@ class Platform:
     """A running platform. Made by `start`, ended by `stop`."""
 
     def __init__(
-        self, door: FrontDoor, workers: "Workers | None", engine: Engine, queues: QueuesService, cleanup: AsyncExitStack
+        self, door: FrontDoor, workers: "Workers | None", engine: Engine, queues: LateQueues, cleanup: AsyncExitStack
     ) -> None:
         self._door = door
         self._workers = workers
@@ -138,150 +125,80 @@ class Platform:
 
 async def _built(
     base: Foundations, machine: Machine, life: Life
-) -> "tuple[FrontDoor, Workers | None, Engine, QueuesService]":
+) -> "tuple[FrontDoor, Workers | None, Engine, LateQueues]":
     """Everything, started; the front door, which listens nowhere yet, the workers, the engine and queues behind it."""
-    targets, sdk_calls, requests = Targets(), LateSdkOperations(), LateServiceRequests()
-    vault = base.vault
-    network = Outgoing(reach_of(base.settings.outgoing.allow))
-    life.await_at_end(network.close)
-    outgoing = OwnAddresses(network, base.info.url)
-    messaging = _messaging(base, targets, sdk_calls, vault, outgoing)
-    events = messaging.events.platform_events
-    watching = Watching(base.settings, base.store, base.clock, base.ledger, base.records.flush, targets, events)
-    queues = messaging.queues
-    objects = ObjectsService(base.store, base.blobs, targets, base.clock, events)
-    outside = Outside(
-        targets, queues.source, queues.sink, vault, events, watching.calls, objects, watching.metrics, base.ledger
+    ground = _ground(base, life)
+    services, outgoing, targets = Services(ground), ground.outgoing, ground.targets
+    watching = Watching(base.settings, base.store, base.clock, base.ledger, base.records.flush, targets, ground.bus)
+    compute = await Compute.build(
+        base, machine, watching.calls.throttled, services.object_doors, _outside(ground, services, watching), life
     )
-    compute = await Compute.build(base, machine, watching.calls.throttled, objects, outside, life)
     watching.calls.watch(compute.engine.provisioned_calls)
     targets.add("lambda", compute.functions.event_targets)
     targets.add("logs", base.logs.event_targets)
     base.logs.attach(targets, watching.metrics, base.settings.account, base.settings.region)
-    tables = TablesService(base.store, base.clock)
-    scaling = _scaling(base, compute, sdk_calls)
-    targets.add("autoscaling", PolicyTargets(scaling.scaler.wake))
-    configs = Configs(base.store, base.queue, base.clock, vault, events, targets, sdk_calls, base.info.url)
-    apis = _apis(base, compute, watching, targets, sdk_calls, requests, vault, outgoing)
     workers = compute.workers(base)
-    below: list[Service] = [*compute.functions.services, objects, tables, base.logs]
-    below += [
-        base.identity.iam,
-        base.identity.sts,
-        *messaging.services,
-        watching.metrics,
-        scaling,
-        *configs.services,
-        RegistriesService(),
-    ]
-    below += apis.services
-    if workers is not None:
-        below = [workers.settling(service) for service in below]
-    models = Models()
-    catalogue = Catalogue(
-        models, frozenset((*(service.name for service in below), "cloudformation")), on_the_spot=False
-    )
-    # Stacks call the services below them in process, validated as from outside.
-    known = {service.name: guarded(service) for service in below}
-    operations = InProcessOperations(known, catalogue)
-    stacks = _stacks(base, compute, operations, objects, targets, events)
-    sdk_calls.bind(SdkCalls(operations, models))
-    services = {service.name: guarded(service) for service in (*below, stacks)}
-    gateway = Gateway(services, base.identity.keys, base.settings, base.clock, catalogue)
-    requests.bind(ServiceRequests(gateway, services, models))
+    services.attach(compute, watching, _around(workers))
+    gateway = _wire(base, services, ground)
     fronts = workers.views if workers is not None else list[FrontView]
-    own = faces.pages(base, compute, operations, list(services), fronts)
-    routes = faces.routes(base, compute, messaging, gateway, objects, own, _settled(workers), apis.door, stacks.post)
-    outgoing.bind(routes.answer, apis.door)
+    own = faces.pages(base, compute, services.operations, list(services.on_the_wire()), fronts)
+    routes = faces.routes(base, compute, services, gateway, own, _settled(workers))
+    outgoing.bind(routes.answer, services.api_doors)
     door = FrontDoor(routes.answer, base.settings.http)
     life.await_at_end(door.close)
     compute.endpoints.bind(door)
     compute.doors.bind(door)
 
+    used = await services.build_used()
     await life.start(base.logs.start, base.logs.stop)
     await life.start(compute.functions.start, compute.functions.stop)
-    await life.start(apis.start, apis.stop)
-    await messaging.start()
-    for name, run in (
-        ("messaging", messaging.run),
-        ("watching", watching.run),
-        ("autoscaling", scaling.run),
-        ("configs", configs.run),
-    ):
-        life.background(run(), name)
-    await life.start(stacks.start, stacks.stop)
+    await services.start(life)
+    life.background(watching.run(), "watching")
     await life.start(compute.sandboxes.open, compute.sandboxes.close)
-    life.background(tables.run(), "tables")
-    life.background(keep_house(objects, base.blobs), "housekeeping")
-    life.background(asyncio.to_thread(_warm, gateway), "warm-gateway")
+    life.background(keep_house(services.object_doors, base.blobs), "housekeeping")
+    life.background(asyncio.to_thread(_warm, gateway, used), "warm-gateway")
     if workers is not None:
         life.await_at_end(workers.close)
-    return door, workers, compute.engine, queues
+    return door, workers, compute.engine, services.queue_doors
 
 
-def _scaling(base: Foundations, compute: Compute, sdk_calls: LateSdkOperations) -> AutoscalingService:
-    place = (base.settings.account, base.settings.region)
-    return AutoscalingService(base.store, base.clock, *place, sdk_calls, compute.functions.provisioned, base.info.url)
+def _ground(base: Foundations, life: Life) -> Ground:
+    network = Outgoing(reach_of(base.settings.outgoing.allow))
+    life.await_at_end(network.close)
+    outgoing = OwnAddresses(network, base.info.url)
+    return Ground(base, Targets(), LateSdkOperations(), LateServiceRequests(), base.vault, outgoing, LateBus())
 
 
-def _apis(
-    base: Foundations,
-    compute: Compute,
-    watching: Watching,
-    targets: Targets,
-    sdk_calls: LateSdkOperations,
-    requests: LateServiceRequests,
-    vault: Vault,
-    outgoing: Sender,
-) -> ApisService:
-    parts = ApiParts(
-        base.settings,
-        base.clock,
-        base.store,
-        Directory(base.store),
-        compute.functions.waited,
-        sdk_calls,
-        requests,
-        targets,
-        base.identity.roles,
-        base.identity.keys,
-        base.signed,
-        outgoing,
-        vault,
-        base.records,
-        watching.calls,
-        base.info.url,
-    )
-    return ApisService(parts)
-
-
-def _stacks(
-    base: Foundations,
-    compute: Compute,
-    operations: InProcessOperations,
-    objects: ObjectsService,
-    targets: Targets,
-    events: PlatformEvents,
-) -> StacksService:
-    return StacksService(
-        base.store,
-        base.vault,
-        operations,
-        objects,
-        base.clock,
-        events=events,
-        accept_inert=base.settings.accept_inert,
-        targets=targets,
-        roles=base.identity.roles,
-        addresses=_addresses(base, compute),
+def _outside(ground: Ground, services: Services, watching: Watching) -> Outside:
+    """Other services, as functions know them."""
+    queues, objects = services.queue_doors, services.object_doors
+    ledger = ground.base.ledger
+    return Outside(
+        ground.targets, queues, queues, ground.vault, ground.bus, watching.calls, objects, watching.metrics, ledger
     )
 
 
-def _addresses(base: Foundations, compute: Compute) -> Addresses:
-    """How those who answer stacks reach the platform: functions in sandboxes by a door of their own."""
-    if base.settings.engine.isolation == "process":
-        return Addresses(base.info.url, base.info.url)
-    return Addresses(base.info.url, ANSWERS, compute.doors.expect)
+def _around(workers: "Workers | None") -> Callable[[Service], Service]:
+    """What every service is wrapped in."""
+
+    def wrapped(service: Service) -> Service:
+        # Stacks change nothing themselves that fronts know of: the services do that they call.
+        settles = workers is not None and service.name != STACKS
+        return guarded(workers.settling(service) if settles and workers is not None else service)
+
+    return wrapped
+
+
+def _wire(base: Foundations, services: Services, ground: Ground) -> Gateway:
+    """The gateway; and, in process, what stacks and others call, validated as from outside."""
+    models, named = Models(), services.on_the_wire()
+    catalogue = Catalogue(models, frozenset(named), on_the_spot=False)
+    operations = InProcessOperations({name: each for name, each in named.items() if name != STACKS}, catalogue)
+    services.operate(operations)
+    ground.sdk_calls.bind(SdkCalls(operations, models))
+    gateway = Gateway(named, base.identity.keys, base.settings, base.clock, catalogue)
+    ground.requests.bind(ServiceRequests(gateway, named, models))
+    return gateway
 
 
 def _settled(workers: "Workers | None") -> Callable[[], Awaitable[None]]:
@@ -291,25 +208,7 @@ def _settled(workers: "Workers | None") -> Callable[[], Awaitable[None]]:
     return workers.settled if workers is not None else alone
 
 
-def _messaging(
-    base: Foundations, targets: Targets, sdk_calls: LateSdkOperations, vault: Vault, outgoing: Sender
-) -> Messaging:
-    return Messaging(
-        base.settings,
-        base.store,
-        base.queue,
-        base.clock,
-        base.identity,
-        targets,
-        sdk_calls,
-        base.info.url,
-        outgoing,
-        base.records,
-        vault,
-    )
-
-
-def _warm(gateway: Gateway) -> None:
+def _warm(gateway: Gateway, services: Sequence[str]) -> None:
     """In a thread."""
-    gateway.warm(())
+    gateway.warm(services)
     garbage.give_back()

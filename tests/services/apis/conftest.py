@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from mayfly.services.apis.kinds import MIGRATED
+from mayfly.services.apis import MIGRATED
 from mayfly.store.sqlite import SqliteStore
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.clock import ManualClock
-from mayfly.services.functions.features import MIGRATED
+from mayfly.services.functions import MIGRATED
 from mayfly.settings import FunctionLimits
 from tests.conftest import OpenStore
 from tests.services.functions.stage import Stage

@@ -36,6 +36,7 @@ from mayfly.services.functions.durable.feature import DurableFunctions
 from mayfly.services.functions.engine_targets import Streams
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
+from mayfly.services.functions.on_the_wire import FunctionsOnTheWire
 from mayfly.services.functions.parts import Outside
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.runtimes import RuntimeAbsent, RuntimeChoice
@@ -480,13 +481,14 @@ class Stage:
             ),
         )
         self.targets.add("lambda", self.functions.event_targets)
+        self.wire = FunctionsOnTheWire(self.functions)
 
     async def _obstacle(self, level: str) -> str | None:
         return None if level in self.levels else f"{level} needs a program that is not installed"
 
     async def call(self, operation: str, headers: Mapping[str, str] | None = None, /, **params: Any) -> Any:
         """The reply of an operation."""
-        reply = await self.functions.service.operations[operation](self.context(headers), params)
+        reply = await self.wire.service.operations[operation](self.context(headers), params)
         check_members(reply, MODEL.operation_model(operation).output_shape, operation)
         return reply
 
@@ -518,7 +520,7 @@ class Stage:
         self.clock.advance(seconds)
         self.queue.clock_moved()
         self.functions.dispatcher.clock_moved()
-        for feature in self.functions.features:
+        for feature in self.wire.features:
             if isinstance(feature, DurableFunctions):
                 feature.ticker.clock_moved()
         self.functions.sweeping.clock_moved()

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from mayfly.clock import ManualClock
 from mayfly.services.contract import ServiceError
-from mayfly.services.functions.features import MIGRATED
+from mayfly.services.functions import MIGRATED
 from mayfly.store.sqlite import SqliteStore
 from tests.services.functions.stage import Stage
 

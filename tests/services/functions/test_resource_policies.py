@@ -205,7 +205,7 @@ async def test_who_is_denied_cannot_call_and_everybody_else_can(stage: Stage) ->
     for operation in ("Invoke", "InvokeWithResponseStream", "InvokeAsync"):
         more = {"InvokeArgs": b"{}"} if operation == "InvokeAsync" else {"Payload": b"{}"}
         with pytest.raises(ServiceError) as refused:
-            await stage.functions.service.operations[operation](denied, {"FunctionName": "f", **more})
+            await stage.wire.service.operations[operation](denied, {"FunctionName": "f", **more})
         assert (refused.value.code, refused.value.status) == ("AccessDeniedException", 403)
         assert "explicit deny in a resource-based policy" in refused.value.message
     assert stage.engine.calls == []

@@ -18,7 +18,7 @@ RAISED = b'{"errorType":"E","errorMessage":"m"}'
 
 async def stream(stage: Stage, **params: Any) -> list[tuple[str, dict[str, Any]]]:
     """The events of an InvokeWithResponseStream."""
-    reply = await stage.functions.service.operations["InvokeWithResponseStream"](
+    reply = await stage.wire.service.operations["InvokeWithResponseStream"](
         stage.context(), {"FunctionName": "f", **params}
     )
     assert reply["StatusCode"] == 200
@@ -85,7 +85,7 @@ async def test_a_refusal_comes_before_the_stream(stage: Stage) -> None:
 
 async def test_a_dry_run_runs_nothing(stage: Stage) -> None:
     await stage.create()
-    reply = await stage.functions.service.operations["InvokeWithResponseStream"](
+    reply = await stage.wire.service.operations["InvokeWithResponseStream"](
         stage.context(), {"FunctionName": "f", "InvocationType": "DryRun"}
     )
     assert reply["StatusCode"] == 204

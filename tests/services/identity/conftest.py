@@ -8,6 +8,7 @@ import pytest
 
 from mayfly.clock import ManualClock
 from mayfly.services.contract import Principal, RequestContext
+from mayfly.services.identity.on_the_wire import IdentityOnTheWire
 from mayfly.services.identity.service import IdentityService, Secrets
 from mayfly.store.sqlite import SqliteStore
 
@@ -33,7 +34,7 @@ def identity(tmp_path: Path, store: SqliteStore, clock: ManualClock) -> Identity
 @pytest.fixture
 def iam(identity: IdentityService) -> Call:
     async def call(operation: str, principal: Principal = ROOT, **params: Any) -> dict[str, Any]:
-        reply: dict[str, Any] = await identity.iam.operations[operation](context(principal), params)
+        reply: dict[str, Any] = await IdentityOnTheWire(identity).iam.operations[operation](context(principal), params)
         return reply
 
     return call
@@ -42,7 +43,7 @@ def iam(identity: IdentityService) -> Call:
 @pytest.fixture
 def sts(identity: IdentityService) -> Call:
     async def call(operation: str, principal: Principal = ROOT, **params: Any) -> dict[str, Any]:
-        reply: dict[str, Any] = await identity.sts.operations[operation](context(principal), params)
+        reply: dict[str, Any] = await IdentityOnTheWire(identity).sts.operations[operation](context(principal), params)
         return reply
 
     return call

@@ -8,6 +8,7 @@ import pytest
 
 from mayfly.clock import ManualClock
 from mayfly.services.contract import ONCE, RequestContext, ServiceError
+from mayfly.services.identity.on_the_wire import IdentityOnTheWire
 from mayfly.services.identity.service import IdentityService
 from tests.services.identity.conftest import ACCOUNT, ROOT, Call
 
@@ -159,7 +160,7 @@ async def test_a_user_and_a_group_may_be_renamed_but_not_to_a_name_that_is_taken
 async def test_who_asks_twice_for_the_same_key_gets_it_twice(iam: Call, identity: IdentityService) -> None:
     await iam("CreateUser", UserName="u")
     context = RequestContext("r", ACCOUNT, "us-east-1", ROOT, "http://127.0.0.1:4566", headers={ONCE: "mine"})
-    create = identity.iam.operations["CreateAccessKey"]
+    create = IdentityOnTheWire(identity).iam.operations["CreateAccessKey"]
     first = await create(context, {"UserName": "u"})
     assert await create(context, {"UserName": "u"}) == first
     other = await iam("CreateAccessKey", UserName="u")

@@ -8,6 +8,7 @@ import pytest
 from mayfly.clock import ManualClock
 from mayfly.services.contract import Principal, ServiceError
 from mayfly.services.identity.access import guarded
+from mayfly.services.identity.on_the_wire import IdentityOnTheWire
 from mayfly.services.identity.service import IdentityService, Secrets
 from mayfly.store.sqlite import SqliteStore
 
@@ -155,10 +156,10 @@ async def test_a_user_may_say_who_it_is_and_assume_what_names_it_and_nothing_els
     identity: IdentityService, iam: Call, sts: Call
 ) -> None:
     bob = Principal("user", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/bob", "AIDA1")
-    guard = guarded(identity.sts)
+    guard = guarded(IdentityOnTheWire(identity).sts)
     assert (await guard.operations["GetCallerIdentity"](context(bob), {}))["Arn"] == bob.arn
     with pytest.raises(ServiceError) as caught:
-        await guarded(identity.iam).operations["ListRoles"](context(bob), {})
+        await guarded(IdentityOnTheWire(identity).iam).operations["ListRoles"](context(bob), {})
     assert (caught.value.code, caught.value.message) == (
         "AccessDenied",
         f"User: {bob.arn} is not authorized to perform: iam:ListRoles",

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from mayfly.app.targets import Targets
 from mayfly.clock import ManualClock
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
+from mayfly.services.telemetry.on_the_wire import LogsOnTheWire
 from mayfly.services.telemetry.service import LogsService
 from mayfly.store.sqlite import SqliteStore
 
@@ -17,6 +19,7 @@ class Logs:
     def __init__(self, store: SqliteStore, clock: ManualClock) -> None:
         self.store = store
         self.service = LogsService(store, clock)
+        self.wire = LogsOnTheWire(store, self.service.book, clock, Targets())
         self.service.book.attach(self._flush)
 
     async def _flush(self) -> None:
@@ -24,7 +27,7 @@ class Logs:
 
     async def call(self, name: str, **request: Any) -> Any:
         context = RequestContext("r", "000000000000", "us-east-1", ANONYMOUS, "http://127.0.0.1:4566")
-        return await self.service.operations[name](context, request)
+        return await self.wire.operations[name](context, request)
 
     async def send(self, event: bytes, arn: str = ARN) -> None:
         await self.store.write(lambda tx: self.service.event_targets.accept(tx, arn, event))

@@ -13,6 +13,7 @@ from mayfly.clock import ManualClock
 from mayfly.services.contract import Principal, RequestContext, ServiceError
 from mayfly.services.ports import PLAIN, LogLines, Measured, TargetOptions
 from mayfly.services.telemetry.book import FiltersNotReadyError
+from mayfly.services.telemetry.on_the_wire import LogsOnTheWire
 from mayfly.services.telemetry.service import LogsService
 from mayfly.store.api import Tx
 from mayfly.store.sqlite import SqliteStore
@@ -33,6 +34,7 @@ class World:
         self.denied: set[str] = set()  # principals
         self.gone = False
         self.service = LogsService(store, clock)
+        self.wire = LogsOnTheWire(store, self.service.book, clock, self)
         self.service.book.attach(self._flush)
 
     async def _flush(self) -> None:
@@ -53,7 +55,7 @@ class World:
         self.measured += found
 
     async def __call__(self, operation: str, **request: Any) -> dict[str, Any]:
-        reply: dict[str, Any] = await self.service.operations[operation](CONTEXT, request)
+        reply: dict[str, Any] = await self.wire.operations[operation](CONTEXT, request)
         return reply
 
     async def refused(self, operation: str, **request: Any) -> tuple[str, str]:

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from mayfly.app.call_records import CallRecords
+from mayfly.app.targets import Targets
 from mayfly.clock import ManualClock
 from mayfly.metering.ledger import Ledger
 from mayfly.services.contract import Principal, RequestContext, ServiceError
 from mayfly.services.ports import LogLines
+from mayfly.services.telemetry.on_the_wire import LogsOnTheWire
 from mayfly.services.telemetry.service import LogsService
+from mayfly.store.sqlite import SqliteStore
 from tests.conftest import OpenStore
 
 GROUP, STREAM = "/aws/lambda/hello", "2026/01/31/[$LATEST]abc"
@@ -23,13 +26,14 @@ CONTEXT = RequestContext(
 class Logs:
     """The service, called as the wire calls it."""
 
-    def __init__(self, service: LogsService, records: CallRecords, clock: ManualClock) -> None:
+    def __init__(self, store: SqliteStore, service: LogsService, records: CallRecords, clock: ManualClock) -> None:
         self.service = service
+        self.wire = LogsOnTheWire(store, service.book, clock, Targets())
         self.records = records
         self.clock = clock
 
     async def __call__(self, operation: str, **request: Any) -> dict[str, Any]:
-        reply: dict[str, Any] = await self.service.operations[operation](CONTEXT, request)
+        reply: dict[str, Any] = await self.wire.operations[operation](CONTEXT, request)
         return reply
 
     def write(self, *messages: str, stream: str = STREAM, group: str = GROUP) -> None:
@@ -49,7 +53,7 @@ async def logs(open_store: OpenStore, tmp_path: Path, clock: ManualClock) -> Asy
     store = await open_store("mayfly.services.telemetry")
     service = LogsService(store, clock)
     records = await CallRecords.open(tmp_path / "journals", store, service.book, Ledger(store, clock), clock)
-    yield Logs(service, records, clock)
+    yield Logs(store, service, records, clock)
     await records.close()
 
 

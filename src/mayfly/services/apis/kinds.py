@@ -1,4 +1,4 @@
-"""The kinds of APIs, a line each in both lists: what they keep, and what they are. Called by `service`."""
+"""The kinds of APIs, a line each; what they keep is listed in the package itself. Called by `service`."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,6 @@ from mayfly.services.apis.http.kind import http_kind
 from mayfly.services.apis.parts import Kind, Parts
 from mayfly.services.apis.rest.kind import rest
 from mayfly.services.apis.websocket.kind import websocket_kind
-
-# The packages with migrations.
-MIGRATED = (
-    "mayfly.services.apis",
-    "mayfly.services.apis.domains",
-    "mayfly.services.apis.http",
-    "mayfly.services.apis.rest",
-)
 
 
 def kinds(parts: Parts) -> Sequence[Kind]:

@@ -1,4 +1,4 @@
-"""The features of functions, a line each in both lists: what they keep, and what they are. Called by `service`."""
+"""The features of functions, a line each; what they keep is listed in the package itself. Called by `on_the_wire`."""
 
 from collections.abc import Sequence
 
@@ -9,18 +9,6 @@ from mayfly.services.functions.parts import Feature, Parts
 from mayfly.services.functions.providers.feature import Providers
 from mayfly.services.functions.rollouts.feature import Rollouts
 from mayfly.services.functions.signing.feature import Signing
-
-# The packages with migrations.
-MIGRATED = (
-    "mayfly.services.functions",
-    "mayfly.services.functions.durable",
-    "mayfly.services.functions.layers",
-    "mayfly.services.functions.mappings",
-    "mayfly.services.functions.rollouts",
-    "mayfly.services.functions.providers",
-    "mayfly.services.functions.signing",
-    "mayfly.services.functions.tasks",
-)
 
 
 def features(parts: Parts) -> Sequence[Feature]:

@@ -1,4 +1,4 @@
-"""Builds the service out of its parts, and owns its tasks. Called by `app.py`.
+"""Builds functions out of their parts, but for operations and features, and owns their tasks. Called by `app.py`.
 
 Order of construction. The engine needs its observer, and the service needs the engine:
 
@@ -8,6 +8,7 @@ Order of construction. The engine needs its observer, and the service needs the 
     engine = …(observer=recorder)
     functions = FunctionsService(…, engine=engine, recorder=recorder, streams=streams)
     await functions.start()
+    operations = FunctionsOnTheWire(functions)  # when somebody needs them
     …
     await functions.stop()  # before the engine and the store are closed
 """
@@ -17,7 +18,7 @@ import dataclasses
 import logging
 import random
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
 from mayfly.clock import Clock
@@ -27,15 +28,11 @@ from mayfly.images.service import Images
 from mayfly.policy.egress import parse as parse_egress
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.frames import MANAGED
-from mayfly.services.contract import Handler, Service, ServiceError, operations_of
+from mayfly.services.contract import ServiceError
 from mayfly.services.functions import repository, runtimes
 from mayfly.services.functions.catalog import Catalog
-from mayfly.services.functions.code.compile_cache import CompileCaches, Start
-from mayfly.services.functions.code.library import CodeLibrary
-from mayfly.services.functions.code.links import CodeLinks
-from mayfly.services.functions.code.modules import Modules
-from mayfly.services.functions.code.preparing import Preparing
-from mayfly.services.functions.code.sources import CodeSources
+from mayfly.services.functions.code.assembly import Code
+from mayfly.services.functions.code.compile_cache import Start
 from mayfly.services.functions.deployments import Deployments
 from mayfly.services.functions.development.debugging import Debugging
 from mayfly.services.functions.development.sessions import Development
@@ -44,17 +41,14 @@ from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.engine_targets import Streams, TargetFactory
 from mayfly.services.functions.events import FunctionEventTargets
-from mayfly.services.functions.features import features
 from mayfly.services.functions.function_calls import FunctionCalls
-from mayfly.services.functions.image_code import ImageSource
+from mayfly.services.functions.inside import Inside
 from mayfly.services.functions.invoker import Invoker
-from mayfly.services.functions.layers.contents import LayerContents
 from mayfly.services.functions.levels import FunctionLevels, Obstacle
 from mayfly.services.functions.machine import host_architecture
 from mayfly.services.functions.model import Architecture
 from mayfly.services.functions.names import Home
-from mayfly.services.functions.operations.groups import groups
-from mayfly.services.functions.parts import Outside, Parts, Serving
+from mayfly.services.functions.parts import Outside, Parts
 from mayfly.services.functions.providers.operations import ProviderOperations
 from mayfly.services.functions.provisioning import Provisioner
 from mayfly.services.functions.publishing import Publisher
@@ -67,7 +61,7 @@ from mayfly.services.functions.tracing import Traces
 from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.web.handler import UrlHandler
 from mayfly.services.ports import CodeSource, MetricCounts, Roles, Signatures
-from mayfly.settings import Settings
+from mayfly.settings import FunctionLimits, Settings
 from mayfly.store.api import Blobs, ReadyQueue, Store
 
 SWEEP_EVERY_S = 600.0
@@ -93,22 +87,32 @@ def _only(own: str) -> Obstacle:
     return obstacle
 
 
-class Lambda:
-    """`contract.Service`."""
+def _development(
+    code: Code,
+    substitutes: Substitutes,
+    targets: TargetFactory,
+    editor: Editor,
+    catalog: Catalog,
+    engine: Engine,
+    limits: FunctionLimits,
+    store: Store,
+    signing: SigningCheck,
+) -> Development:
+    async def allow(name: str) -> None:
+        """`ServiceError` where a function takes signed code alone."""
+        await store.read(lambda reader: signing.refuse(reader, name))
 
-    name = "lambda"
-
-    def __init__(self, *groups: object) -> None:
-        self.operations: Mapping[str, Handler] = operations_of(*groups)
+    unzipped = limits.unzipped_bytes
+    return Development(code.library, substitutes, engine, unzipped, editor.find, allow, catalog.renew, targets.key)
 
 
 class FunctionsService:
     """All of functions.
 
-    `service` answers lambda's operations, `urls` answers function URLs, `code_links` answers below `/_mayfly/code/`,
-    `event_targets` is for services whose events invoke functions, `waited` for those that wait for answers,
-    `deployments` for who shows functions, `catalog` and
-    `calls` for front processes, `development` and `debugging` for who works on functions. `endpoint` is where code
+    `parts` and `inside` are for `on_the_wire`, which answers lambda's operations. `urls` answers function URLs,
+    `code_links` answers below `/_mayfly/code/`, `event_targets` is for services whose events invoke functions, `waited`
+    for those that wait for answers, `deployments` for who shows functions, `catalog` and `calls` for front processes,
+    `development` and `debugging` for who works on functions. `endpoint` is where code
     inside a sandbox reaches Mayfly: `SANDBOX_ENDPOINT` where sandboxes have a network of their own, else the server's
     URL.
     `levels` says and changes what is required of isolation; `obstacle` is what it asks, by default one that knows of
@@ -142,62 +146,47 @@ class FunctionsService:
         sandboxes: Start | None = None,
         outside: Outside,
     ) -> None:
-        limits = settings.limits
-        host = host or host_architecture()
+        limits, isolation = settings.limits, settings.engine.isolation
         self._store = store
         self._home = home
-        self._library = CodeLibrary(settings.data, blobs, limits, clock)
-        self._layers = contents = LayerContents(settings.data, store, blobs, limits, clock, choose)
-        modules = Modules(self._library)
+        self._images = images
         self._max_timeout_s = limits.timeout_s
         self._tasks: list[asyncio.Task[None]] = []
-        isolation = settings.engine.isolation
-        image_source = ImageSource(images, settings.engine.isolation)
-        self._images = images
         self.levels = levels = FunctionLevels(
             store, home.account, isolation, settings.engine.require_level, obstacle or _only(isolation)
         )
-        caches = CompileCaches(self._library, sandboxes, home.region)
-        self._preparing = preparing = Preparing(self._library, contents, modules, caches, levels, choose)
+        self._code = code = Code(settings, home, store, blobs, clock, choose, images, objects, levels, sandboxes)
+        self.code_links = code.links
         self.egress = egress = FunctionEgress(parse_egress(settings.engine.egress), levels)
         substitutes = Substitutes()
         targets = TargetFactory(
             home,
-            self._library,
-            contents,
-            image_source,
+            code.library,
+            code.layers,
+            code.images,
             roles,
             choose,
             limits,
             streams,
             endpoint,
             isolation,
-            modules.place,
+            code.modules.place,
             levels,
             egress,
             substitutes,
         )
-        self.deployments = Deployments(store, targets, image_source)
+        self.deployments = Deployments(store, targets, code.images)
         self._variables = variables = Variables(outside.vault)
         self.catalog = catalog = Catalog(
-            store, home, preparing, image_source, targets, engine, lambda: secrets.randbits(64), variables
+            store, home, code.preparing, code.images, targets, engine, lambda: secrets.randbits(64), variables
         )
-        self.provisioned = self._provisioner = provisioner = Provisioner(store, catalog, engine)
-        self._publisher = publisher = Publisher(
-            store, blobs, catalog, engine, provisioner, home, clock, image_source, variables
-        )
-        editor = Editor(store, blobs, catalog, publisher, home, limits, clock, variables, outside.events)
+        self.provisioned = provisioner = Provisioner(store, catalog, engine)
+        self._publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock, code.images, variables)
+        editor = Editor(store, blobs, catalog, self._publisher, home, limits, clock, variables, outside.events)
         signing = SigningCheck(home, outside.counts)
-
-        async def allow(name: str) -> None:
-            await store.read(lambda reader: signing.refuse(reader, name))
-
-        self.development = Development(
-            self._library, substitutes, engine, limits.unzipped_bytes, editor.find, allow, catalog.renew, targets.key
-        )
+        self.development = _development(code, substitutes, targets, editor, catalog, engine, limits, store, signing)
         self.debugging = Debugging(self.development, catalog, engine)
-        self._settler = settler = Settler(store, editor, image_source)
-        sources = CodeSources(self._library, image_source, objects)
+        self._settler = Settler(store, editor, code.images)
         self.calls = calls = Invoker(
             engine, recorder, limits, Traces(clock, random.random), lambda name: _count_loop(outside.counts, name)
         )
@@ -216,11 +205,12 @@ class FunctionsService:
             async_concurrency,
         )
         self.dispatcher, self.sweeping, self.tasks = asynchronous.dispatcher, asynchronous.sweeping, asynchronous.desk
-        self.code_links = CodeLinks(blobs, clock)
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
         self.waited = FunctionCalls(home, catalog, calls, limits)
         self.event_targets = FunctionEventTargets(home, catalog, asynchronous.events)
-        parts = Parts(
+        host = host or host_architecture()
+        self.inside = Inside(asynchronous, host, choose, code.preparing, self._settler, levels, egress, variables)
+        self.parts = Parts(
             settings,
             clock,
             store,
@@ -229,39 +219,21 @@ class FunctionsService:
             home,
             roles,
             engine,
-            self._library,
-            sources,
+            code.library,
+            code.sources,
             editor,
-            publisher,
+            self._publisher,
             provisioner,
             catalog,
             calls,
             asynchronous.events,
             outside,
-            self.code_links,
-            contents,
-            CodeSources(contents.library, image_source, objects),
+            code.links,
+            code.layers,
+            code.layer_sources,
             signing,
             SigningConfigOperations(home, store, clock),
             ProviderOperations(store, engine, home, clock, host),
-        )
-        self.features = features(parts)
-        own = groups(
-            parts,
-            asynchronous,
-            host=host,
-            choose=choose,
-            preparing=preparing,
-            settler=settler,
-            levels=levels,
-            egress=egress,
-            variables=variables,
-        )
-        self.service = Lambda(*own, *(group for feature in self.features for group in feature.operations))
-        # On the wire: `lambda`, and what its features answer besides.
-        self.services: Sequence[Service] = (
-            self.service,
-            *(feature.service for feature in self.features if isinstance(feature, Serving)),
         )
 
     async def level_of_each(self) -> dict[str, str]:
@@ -285,8 +257,8 @@ class FunctionsService:
             spec = dataclasses.replace(spec, program=False)
 
         def pinned() -> ExitStack:
-            pins = self._layers.pinned(layers)
-            pins.enter_context(self._library.pinned(spec.code.name))
+            pins = self._code.layers.pinned(layers)
+            pins.enter_context(self._code.library.pinned(spec.code.name))
             return pins
 
         return spec, pinned
@@ -295,15 +267,13 @@ class FunctionsService:
         """Have the account require a level of isolation of all its functions, or none; `ServiceError`."""
         await self.levels.require(level)
         self.catalog.forget_all()
-        self._provisioner.renew()
+        self.provisioned.renew()
 
     async def start(self) -> None:
         """Make the code directory ready and begin delivering events."""
         if sealed := await self._variables.seal_all(self._store):
             _log.info("the variables of %d functions and versions are encrypted from now on", sealed)
-        await self._library.open()
-        await self._layers.open()
-        await self._images.open()
+        await self._code.open()
         await self.levels.open()
         await self.catalog.open()
         await self.sweep(0.0)
@@ -314,18 +284,14 @@ class FunctionsService:
             asyncio.create_task(self._sweep_now_and_then(), name="unused packages"),
             asyncio.create_task(self._publisher.run(), name="pending versions"),
             asyncio.create_task(self._settler.run(), name="awaited images"),
-            asyncio.create_task(self._provisioner.run(), name="provisioned concurrency"),
+            asyncio.create_task(self.provisioned.run(), name="provisioned concurrency"),
         ]
-        for feature in self.features:
-            await feature.start()
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Claim no more events, see those under way to their end for `grace_s`, then end the tasks.
 
         An event that was cut short is delivered again by the next server.
         """
-        for feature in reversed(self.features):
-            await feature.stop(grace_s)
         self.dispatcher.finish()
         if self._tasks:
             await asyncio.wait(self._tasks[:1], timeout=grace_s)
@@ -333,12 +299,10 @@ class FunctionsService:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        await self._preparing.close()
+        await self._code.preparing.close()
         await self.debugging.close()
         await self.development.close()
-        await self._images.close()
-        self._library.close()
-        await self._layers.close()
+        await self._code.close()
 
     async def sweep(self, grace_s: float) -> int:
         """Remove packages, layers and images that no function has used for `grace_s`; how many."""
@@ -346,8 +310,8 @@ class FunctionsService:
         async def used() -> frozenset[str]:
             return await self._store.read(repository.code_in_use)
 
-        swept = await self._library.sweep(used, grace_s) + await self._images.sweep(used, grace_s)
-        return swept + await self._layers.sweep(grace_s)
+        swept = await self._code.library.sweep(used, grace_s) + await self._images.sweep(used, grace_s)
+        return swept + await self._code.layers.sweep(grace_s)
 
     async def _sweep_now_and_then(self) -> None:
         while True:

@@ -1,22 +1,15 @@
-"""Logs as a service: its operations, the port that functions write through, and the task that enforces retention."""
+"""Logs, built: the port that functions write through, and the task that enforces retention. `on_the_wire` has the
+operations."""
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
 
 from mayfly.clock import Clock
 from mayfly.errors import MayflyError
-from mayfly.services.contract import Handler, operations_of
 from mayfly.services.ports import EventTargets, MetricSink
 from mayfly.services.telemetry.book import Book
 from mayfly.services.telemetry.event_targets import LogEventTargets
-from mayfly.services.telemetry.operations.events import EventOperations
-from mayfly.services.telemetry.operations.groups import GroupOperations
-from mayfly.services.telemetry.operations.metric_filters import MetricFilterOperations
-from mayfly.services.telemetry.operations.resource_policies import ResourcePolicyOperations
-from mayfly.services.telemetry.operations.streams import StreamOperations
-from mayfly.services.telemetry.operations.subscription_filters import SubscriptionFilterOperations
 from mayfly.services.telemetry.reactions import Reactions
 from mayfly.store.api import Store
 
@@ -26,27 +19,15 @@ _log = logging.getLogger(__name__)
 
 
 class LogsService:
-    """CloudWatch Logs on the wire. `book` is `ports.Logs`; its journal is attached by the composition root."""
-
-    name = "logs"
+    """`book` is `ports.Logs`; its journal is attached by the composition root."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self.book = Book(store, clock)
-        self._subscriptions = SubscriptionFilterOperations(store, self.book, clock)
-        self.operations: Mapping[str, Handler] = operations_of(
-            GroupOperations(store, self.book),
-            StreamOperations(store, self.book),
-            EventOperations(store, self.book, clock),
-            self._subscriptions,
-            MetricFilterOperations(store, self.book, clock),
-            ResourcePolicyOperations(store, clock),
-        )
         self.event_targets = LogEventTargets(store, self.book, clock)
         self._expiry: asyncio.Task[None] | None = None
 
     def attach(self, targets: EventTargets, metrics: MetricSink, account: str, region: str) -> None:
-        """Take what filters hand events on to, and measure by: which is built after logs."""
-        self._subscriptions.attach(targets)
+        """Say what filters hand events on to, and measure by: which is built after logs."""
         self.book.react(Reactions(targets, metrics, account, region))
 
     async def start(self) -> None:

@@ -383,7 +383,7 @@ async def test_versions_that_are_published_at_the_same_time_have_numbers_of_thei
 
 async def test_a_publisher_that_says_the_same_again_gets_what_it_published(stage: Stage) -> None:
     async def said(token: str | None) -> int:
-        handler = stage.functions.service.operations["PublishLayerVersion"]
+        handler = stage.wire.service.operations["PublishLayerVersion"]
         context = stage.context({ONCE: token} if token is not None else None)
         version: int = (await handler(context, {"LayerName": "l", "Content": {"ZipFile": zipped()}}))["Version"]
         return version

@@ -21,7 +21,7 @@ ALWAYS = {"enabled": True, "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_
 
 async def deploy(stage: Stage, operation: str, **params: Any) -> Any:
     """The reply of an operation of CodeDeploy."""
-    service = next(each for each in stage.functions.services if each.name == "codedeploy")
+    service = next(each for each in stage.wire.services if each.name == "codedeploy")
     reply = await service.operations[operation](stage.context(), params)
     check_members(reply, MODEL.operation_model(operation).output_shape, operation)
     return reply

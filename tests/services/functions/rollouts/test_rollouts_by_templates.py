@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mayfly.clock import ManualClock
-from mayfly.services.functions.features import MIGRATED
+from mayfly.services.functions import MIGRATED
 from mayfly.services.stacks.service import StacksService
 from mayfly.wire.in_process import InProcessOperations
 from mayfly.wire.models import Models
@@ -53,7 +53,7 @@ class Application:
         for number in (1, 2, 3):
             text = f"def handler(event, context): return {number}"
             self.code["code", f"{number}.zip"] = zipped({"app.py": text})
-        known = {service.name: service for service in stage.functions.services}
+        known = {service.name: service for service in stage.wire.services}
         operations = InProcessOperations(known, Catalogue(Models(), frozenset(known)))
         self.stacks = StacksService(stage.store, stage.vault, operations, stage.bucket, stage.clock)
 
@@ -196,5 +196,5 @@ async def test_a_custom_configuration_of_the_template_is_followed(application: A
 
 
 async def _deployments(stage: Stage) -> list[str]:
-    service = next(each for each in stage.functions.services if each.name == "codedeploy")
+    service = next(each for each in stage.wire.services if each.name == "codedeploy")
     return list((await service.operations["ListDeployments"](stage.context(), {}))["deployments"])

@@ -80,7 +80,7 @@ async def test_what_a_function_cannot_have_is_refused_in_the_words_of_aws(stage:
         error = await stage.refusal(operation, FunctionName="no", **params)
         assert (error.code, error.message) == ("ResourceNotFoundException", f"Function not found: {ARN}no")
     assert (
-        await stage.functions.service.operations["GetFunctionCodeSigningConfig"](stage.context(), {"FunctionName": "f"})
+        await stage.wire.service.operations["GetFunctionCodeSigningConfig"](stage.context(), {"FunctionName": "f"})
         == {}
     )
     assert await stage.call("DeleteFunctionCodeSigningConfig", FunctionName="f") == {}
@@ -161,7 +161,7 @@ async def test_a_configuration_that_functions_use_cannot_be_deleted_and_one_goes
     await stage.call("DeleteFunction", FunctionName="f")
     await stage.create("f")
     assert (
-        await stage.functions.service.operations["GetFunctionCodeSigningConfig"](stage.context(), {"FunctionName": "f"})
+        await stage.wire.service.operations["GetFunctionCodeSigningConfig"](stage.context(), {"FunctionName": "f"})
         == {}
     )
     await stage.call("DeleteCodeSigningConfig", CodeSigningConfigArn=arn)

@@ -44,7 +44,7 @@ async def invoke(stage: Stage, headers: dict[str, str] | None = None, **params: 
     """One asynchronous invocation; the id of its task."""
     context = stage.context(headers)
     event = {"FunctionName": "f", "InvocationType": "Event", "Payload": b"{}", **params}
-    await stage.functions.service.operations["Invoke"](context, event)
+    await stage.wire.service.operations["Invoke"](context, event)
     return context.request_id
 
 

@@ -1,14 +1,10 @@
-"""The operations of functions that are no feature's, by resource. Called by `service`."""
+"""The operations of functions that are no feature's, by resource. Called by `on_the_wire`."""
 
 from collections.abc import Mapping, Sequence
 
-from mayfly.services.functions import runtimes
-from mayfly.services.functions.code.preparing import Preparing
-from mayfly.services.functions.egress import FunctionEgress
+from mayfly.services.functions.inside import Inside
 from mayfly.services.functions.layers.attaching import Attaching
-from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.mappings import tagging
-from mayfly.services.functions.model import Architecture
 from mayfly.services.functions.operations.aliases import AliasOperations
 from mayfly.services.functions.operations.async_settings import AsyncSettingsOperations
 from mayfly.services.functions.operations.code import CodeOperations
@@ -28,25 +24,13 @@ from mayfly.services.functions.operations.urls import UrlOperations
 from mayfly.services.functions.operations.versions import VersionOperations
 from mayfly.services.functions.parts import Parts
 from mayfly.services.functions.roles import RoleCheck
-from mayfly.services.functions.settling import Settler
 from mayfly.services.functions.signing.names import KIND
-from mayfly.services.functions.tasks.assembly import Asynchronous
-from mayfly.services.functions.variables import Variables
 
 
-def groups(
-    parts: Parts,
-    asynchronous: Asynchronous,
-    *,
-    host: Architecture,
-    choose: runtimes.Runtimes,
-    preparing: Preparing,
-    settler: Settler,
-    levels: FunctionLevels,
-    egress: FunctionEgress,
-    variables: Variables,
-) -> Sequence[object]:
+def groups(parts: Parts, inside: Inside) -> Sequence[object]:
     """As `contract.operations_of` takes them."""
+    asynchronous, host, choose, levels = inside.asynchronous, inside.host, inside.choose, inside.levels
+    preparing, settler = inside.preparing, inside.settler
     home, store, clock, limits = parts.home, parts.store, parts.clock, parts.settings.limits
     editor, publisher, provisioner, signing = parts.editor, parts.publisher, parts.provisioner, parts.signing
     tagged: Mapping[str, Taggable] = {
@@ -69,7 +53,7 @@ def groups(
             preparing,
             settler,
             levels,
-            egress,
+            inside.egress,
             asynchronous.destinations,
             Attaching(store, home),
             signing,
@@ -77,12 +61,12 @@ def groups(
         ),
         CodeOperations(home, editor, parts.sources, choose, host, preparing, settler, limits, signing, store),
         ConcurrencyOperations(home, editor, store, limits),
-        TagOperations(home, editor, levels, egress, provisioner, tagged),
+        TagOperations(home, editor, levels, inside.egress, provisioner, tagged),
         PermissionOperations(home, editor),
         ResourcePolicyOperations(home, editor),
         UrlOperations(home, editor, store, clock),
         AsyncSettingsOperations(home, editor, store, clock, asynchronous.destinations),
-        VersionOperations(home, editor, publisher, store, limits, variables),
+        VersionOperations(home, editor, publisher, store, limits, inside.variables),
         AliasOperations(home, store, parts.catalog, provisioner),
         ProvisionedOperations(home, editor, store, provisioner, limits, clock),
         ScalingOperations(home, editor, provisioner, limits),

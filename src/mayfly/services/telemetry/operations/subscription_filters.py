@@ -27,15 +27,12 @@ _RESERVED = "The log group provided is reserved for the function logs of the des
 
 
 class SubscriptionFilterOperations:
-    """`targets` is attached by the composition root, which has no targets when logs are built."""
+    """`targets` are what a filter may name."""
 
-    def __init__(self, store: Store, book: Book, clock: Clock) -> None:
+    def __init__(self, store: Store, book: Book, clock: Clock, targets: EventTargets) -> None:
         self._store = store
         self._book = book
         self._clock = clock
-        self._targets: EventTargets | None = None
-
-    def attach(self, targets: EventTargets) -> None:
         self._targets = targets
 
     @operation("PutSubscriptionFilter")
@@ -99,7 +96,6 @@ class SubscriptionFilterOperations:
         self, context: RequestContext, group: str, destination: str, principal: str
     ) -> ServiceError | None:
         """Why the group may not send to the destination in the name of `principal`."""
-        assert self._targets is not None, "the composition root attaches targets"
         try:
             await self._targets.check(destination, principal, f"{group_arn(context, group)}:*", context.account)
         except ServiceError as error:
