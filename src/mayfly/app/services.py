@@ -211,8 +211,9 @@ class Services:
         return Living(LogsOnTheWire(base.store, base.logs.book, base.clock, self._ground.targets))
 
     def _metrics(self) -> "Living[Service]":
-        watching = self._given(self._watching)
-        return Living(watching.metrics)
+        from mayfly.services.metrics.on_the_wire import MetricsOnTheWire
+
+        return Living(MetricsOnTheWire(self._given(self._watching).metrics))
 
     def _functions(self) -> "Living[FunctionsOnTheWire]":
         from mayfly.services.functions.on_the_wire import FunctionsOnTheWire

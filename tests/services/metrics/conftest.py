@@ -8,6 +8,7 @@ import pytest
 
 from mayfly.clock import ManualClock
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
+from mayfly.services.metrics.on_the_wire import MetricsOnTheWire
 from mayfly.services.metrics.service import PACKAGE, MetricsService
 from mayfly.services.ports import PLAIN, TargetOptions
 from mayfly.store.api import Tx
@@ -52,11 +53,12 @@ class Metrics:
         self.clock = clock
         self.told = Told()
         self.service = MetricsService(store, clock, self.told, self.told, nothing, ACCOUNT, REGION)
+        self.wire = MetricsOnTheWire(self.service)
         self._context = RequestContext("request-1", ACCOUNT, REGION, ANONYMOUS, "http://127.0.0.1:4566")
 
     async def call(self, name: str, **request: Any) -> dict[str, Any]:
         """The reply."""
-        reply: dict[str, Any] = await self.service.operations[name](self._context, request)
+        reply: dict[str, Any] = await self.wire.operations[name](self._context, request)
         return reply
 
     async def refused(self, name: str, **request: Any) -> ServiceError:

@@ -1,20 +1,17 @@
-"""Metrics and alarms, built: CloudWatch on the wire, and the tasks that look at alarms and tidy up."""
+"""Metrics and alarms, built: what others measure by, and the tasks that look at alarms and tidy up. `on_the_wire` has
+the operations."""
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mayfly.clock import Clock
 from mayfly.errors import MayflyError
-from mayfly.services.contract import Handler, operations_of
 from mayfly.services.metrics import alarms, reading, series
 from mayfly.services.metrics import statements as sql
 from mayfly.services.metrics.alarms import Alarms
 from mayfly.services.metrics.evaluation import Evaluation
 from mayfly.services.metrics.model import HISTORY_S, NEWEST_S, OLDEST_S, SPANS
-from mayfly.services.metrics.operations.alarms import AlarmOperations
-from mayfly.services.metrics.operations.data import DataOperations, Settle
-from mayfly.services.metrics.operations.tags import TagOperations
 from mayfly.services.ports import EventTargets, Measured, PlatformEvents
 from mayfly.store.api import Reader, Store, Tx
 
@@ -25,9 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class MetricsService:
-    """A `Service`. `settle` brings in what the platform has measured of its functions up to now."""
-
-    name = "cloudwatch"
+    """`settle` brings in what the platform has measured of its functions up to now."""
 
     def __init__(
         self,
@@ -35,19 +30,13 @@ class MetricsService:
         clock: Clock,
         targets: EventTargets,
         events: PlatformEvents,
-        settle: Settle,
+        settle: Callable[[], Awaitable[None]],
         account: str,
         region: str,
     ) -> None:
-        self._store = store
-        self._clock = clock
-        changes = Alarms(clock, targets, events, account, region)
-        self.evaluation = Evaluation(store, clock, changes, settle)
-        self.operations: Mapping[str, Handler] = operations_of(
-            DataOperations(store, clock, settle),
-            AlarmOperations(store, clock, changes),
-            TagOperations(store, changes),
-        )
+        self.store, self.clock, self.settle = store, clock, settle
+        self.changes = Alarms(clock, targets, events, account, region)
+        self.evaluation = Evaluation(store, clock, self.changes, settle)
 
     def states(self, reader: Reader, names: Sequence[str]) -> Mapping[str, str]:
         """See `ports.AlarmStates`."""
@@ -55,7 +44,7 @@ class MetricsService:
 
     def measure(self, tx: Tx, found: Sequence[Measured]) -> None:
         """See `ports.MetricSink`."""
-        now = self._clock.now()
+        now = self.clock.now()
         series.record(tx, [reading.measured(one) for one in found if now - OLDEST_S <= one.at <= now + NEWEST_S])
 
     async def run(self) -> None:
@@ -66,15 +55,15 @@ class MetricsService:
 
     async def tidy(self) -> None:
         """Join points that are old enough, and forget what nobody can ask for any more."""
-        while await self._store.write(lambda tx: series.roll_up(tx, self._clock.now())):
+        while await self.store.write(lambda tx: series.roll_up(tx, self.clock.now())):
             pass
 
         def body(tx: Tx) -> None:
-            now = self._clock.now()
+            now = self.clock.now()
             tx.run(sql.FORGET_SERIES, {"before": int(now) - SPANS[-1][1]})
             tx.run(sql.EXPIRE_HISTORY, {"before": now - HISTORY_S})
 
-        await self._store.write(body)
+        await self.store.write(body)
 
     async def _keep_tidy(self) -> None:
         while True:
