@@ -32,13 +32,13 @@ async def open_stage(tmp_path: Path, clock: ManualClock, open_store: OpenStore) 
             clock,
             limits,
         )
-        await stage.functions.start()
+        await stage.start()
         stages.append(stage)
         return stage
 
     yield open_
     for stage in stages:
-        await stage.functions.stop(grace_s=0)
+        await stage.stop(grace_s=0)
 
 
 @pytest.fixture

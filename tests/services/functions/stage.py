@@ -483,6 +483,15 @@ class Stage:
         self.targets.add("lambda", self.functions.event_targets)
         self.wire = FunctionsOnTheWire(self.functions)
 
+    async def start(self) -> None:
+        """Functions and their features, as the composition root has them when there are functions."""
+        await self.functions.start()
+        await self.wire.start()
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        await self.wire.stop(grace_s)
+        await self.functions.stop(grace_s)
+
     async def _obstacle(self, level: str) -> str | None:
         return None if level in self.levels else f"{level} needs a program that is not installed"
 

@@ -85,7 +85,7 @@ async def test_shares_hold_over_restarts_and_changes(open_stage: OpenStage) -> N
     counted = 0
     for part in range(100):
         if part % 10 == 9:
-            await stage.functions.stop(grace_s=0)
+            await stage.stop(grace_s=0)
             stage = await open_stage()
         else:
             await stage.call("UpdateAlias", FunctionName="f", Name="live", Description=f"{part}")

@@ -184,7 +184,7 @@ async def test_an_event_under_way_at_a_restart_is_delivered_again(open_stage: Op
     before.engine.before = asyncio.Event().wait
     await send(before)
     await before.engine.arrived.wait()
-    await before.functions.stop(grace_s=0)
+    await before.stop(grace_s=0)
     after = await open_stage()
     after.pass_time(LEASE_S)
     await after.drained()
@@ -201,7 +201,7 @@ async def test_a_service_that_stops_sees_events_under_way_to_their_end_and_start
     before.engine.before = go_on.wait
     await send(before)
     await before.engine.arrived.wait()
-    stopping = asyncio.create_task(before.functions.stop(grace_s=20))
+    stopping = asyncio.create_task(before.stop(grace_s=20))
     await asyncio.sleep(0)
     await send(before, payload=b'"later"')
     go_on.set()

@@ -320,15 +320,15 @@ async def test_the_next_server_takes_up_what_is_pending(
 ) -> None:
     uri, _ = tagged(layout)
     made = await create(stage, uri, Publish=True)
-    await stage.functions.stop()
+    await stage.stop()
     hold.set()
     again = Stage(stage.data, stage.store, stage.clock)
-    await again.functions.start()
+    await again.start()
     try:
         assert (await settled(again))["State"] == "Active"
         assert (await settled(again, Qualifier=made["Version"]))["State"] == "Active"
     finally:
-        await again.functions.stop()
+        await again.stop()
 
 
 async def test_an_image_that_was_lost_is_unpacked_before_the_next_call(stage: Stage, layout: LayoutBuilder) -> None:

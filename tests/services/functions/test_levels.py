@@ -109,7 +109,7 @@ async def test_a_function_that_asks_for_less_than_is_required_meanwhile_does_not
 async def test_what_the_account_requires_is_kept(open_stage: OpenStage) -> None:
     stage = await open_stage()
     await stage.functions.require_level("container")
-    await stage.functions.stop()
+    await stage.stop()
     again = await open_stage()
     assert again.functions.levels.accounts == "container"
 

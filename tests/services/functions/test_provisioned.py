@@ -152,7 +152,7 @@ async def test_it_is_asked_for_again_after_a_restart(open_stage: OpenStage) -> N
     await put(stage, "1", 2)
     await stage.call("CreateAlias", FunctionName="f", Name="next", FunctionVersion="2")
     await put(stage, "next", 3)
-    await stage.functions.stop(0)
+    await stage.stop(0)
     again = await open_stage()
     await told(again, v1=2, v2=3)
     assert (await get(again, "next"))["RequestedProvisionedConcurrentExecutions"] == 3

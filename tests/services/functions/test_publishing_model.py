@@ -43,7 +43,7 @@ class Publishing(RuleBasedStateMachine):
             ),
             clock,
         )
-        await stage.functions.start()
+        await stage.start()
         await stage.create()
         return stage
 
@@ -106,7 +106,7 @@ class Publishing(RuleBasedStateMachine):
             assert self.stage.engine.calls[-1][0].timeout_s == self.versions[number]
 
     def teardown(self) -> None:
-        self.run(self.stage.functions.stop(0))
+        self.run(self.stage.stop(0))
         self.run(self.stage.store.close())
         self.runner.close()
         self.directory.cleanup()

@@ -120,7 +120,7 @@ async def test_it_is_there_again_after_a_restart(open_stage: OpenStage) -> None:
     await two_versions(stage)
     await put(stage, "1", 2, 5)
     await put(stage, "2", most=0)
-    await stage.functions.stop(0)
+    await stage.stop(0)
     again = await open_stage()
     await told(again, v1=2)
     assert (await get(again, "1"))["RequestedFunctionScalingConfig"] == config(2, 5)

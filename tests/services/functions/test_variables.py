@@ -93,7 +93,7 @@ async def test_variables_that_an_earlier_version_of_mayfly_stored_are_encrypted_
 
     await stage.store.write(plain)
     assert SECRET in await stage.store.read(documents)
-    await stage.functions.stop(grace_s=0)
+    await stage.stop(grace_s=0)
     stage = await open_stage()
     assert SECRET not in await stage.store.read(documents)
     assert await shown(stage) == await shown(stage, Qualifier="1") == ENVIRONMENT
@@ -105,7 +105,7 @@ async def test_a_function_whose_key_is_lost_says_so_and_can_be_given_new_variabl
 ) -> None:
     stage = await open_stage()
     await stage.create(Environment=ENVIRONMENT)
-    await stage.functions.stop(grace_s=0)
+    await stage.stop(grace_s=0)
     (tmp_path / "secrets.key").write_bytes(b"x" * 32)
     stage = await open_stage()
     assert (await shown(stage))["Error"]["ErrorCode"] == "KMSInvalidStateException"

@@ -322,7 +322,7 @@ async def test_a_pending_version_cannot_be_invoked_and_survives_its_server(open_
     await publish(stage)
     refused = await stage.refusal("Invoke", FunctionName="f", Qualifier="1")
     assert (refused.code, refused.status) == ("SnapStartNotReadyException", 409)
-    await stage.functions.stop(0)
+    await stage.stop(0)
 
     again = await open_stage()
     assert (await active(again))["State"] == "Active"

@@ -482,7 +482,7 @@ async def test_the_next_server_makes_the_invocation_that_the_last_one_died_in(
     player.scripts = [hangs]
     arn = await player.begin()
     await died.wait()
-    await stage.functions.stop(grace_s=0)
+    await stage.stop(grace_s=0)
     await stage.queue.release_leases()
     following = await open_stage()
     again = Player(following)
@@ -551,7 +551,7 @@ async def test_who_waits_is_told_that_the_platform_stops(player: Player, stage: 
     player.scripts = [waits]
     waiting = asyncio.create_task(stage.call("Invoke", FunctionName="f:$LATEST", Payload=b"{}"))
     await stage.engine.arrived.wait()
-    await stage.functions.stop(grace_s=0)
+    await stage.stop(grace_s=0)
     with pytest.raises(ServiceError, match="the platform is stopping"):
         await waiting
 

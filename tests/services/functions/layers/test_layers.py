@@ -331,7 +331,7 @@ async def test_trees_that_are_gone_are_made_again_from_the_blobs(open_stage: Ope
     first = await open_stage()
     one, two = await publish(first, "one"), await publish(first, "two")
     await first.create(Layers=[one, two])
-    await first.functions.stop(0)
+    await first.stop(0)
     for path in (first.data / "layers").iterdir():
         if path.name != "incoming":
             os.rename(path, first.data / f"gone-{path.name}")

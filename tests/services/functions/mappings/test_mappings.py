@@ -146,7 +146,7 @@ async def test_mappings_survive_a_restart_and_outlive_their_function(at: Mapping
     made = await at.map()
     await at.settled(made["UUID"])
     await at.stage.call("DeleteFunction", FunctionName="f")
-    await at.stage.functions.stop(grace_s=0)
+    await at.stage.stop(grace_s=0)
     again = MappingStage(await open_stage())
     shown = await again.stage.call("GetEventSourceMapping", UUID=made["UUID"])
     assert shown["State"] == "Enabled"
@@ -155,7 +155,7 @@ async def test_mappings_survive_a_restart_and_outlive_their_function(at: Mapping
 async def test_what_a_dead_process_left_under_way_is_brought_to_its_end(
     at: MappingStage, open_stage: OpenStage
 ) -> None:
-    await at.stage.functions.stop(grace_s=0)  # nothing keeps mappings from here on
+    await at.stage.stop(grace_s=0)  # nothing keeps mappings from here on
     made = await at.map()
     deleted = await at.map(EventSourceArn=queue_arn(await at.make_queue("r")), Enabled=False)
     await at.stage.call("DeleteEventSourceMapping", UUID=deleted["UUID"])

@@ -309,7 +309,7 @@ async def test_a_disabled_mapping_takes_nothing_and_an_enabled_one_what_came_mea
 async def test_a_mapping_goes_on_after_a_restart(at: MappingStage, open_stage: OpenStage) -> None:
     uuid = (await at.map())["UUID"]
     await at.state(uuid, "Enabled")
-    await at.stage.functions.stop(grace_s=0)
+    await at.stage.stop(grace_s=0)
     again = MappingStage(await open_stage())
     await again.send("a")
     await again.emptied()

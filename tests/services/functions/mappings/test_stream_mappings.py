@@ -388,7 +388,7 @@ async def test_reading_goes_on_after_a_restart_where_it_was_with_the_attempts_th
     await at.calls(1)
     await at.put("bad")
     await at.time_passes(lambda: len(at.batches) >= 3)
-    await at.stage.functions.stop(grace_s=1)
+    await at.stage.stop(grace_s=1)
     again = StreamStage(await open_stage())
     again.answer = lambda records: FAILS if "bad" in texts(records) else None
     again.stage.clock.advance(100)

@@ -313,7 +313,7 @@ async def test_a_restart_goes_on_where_it_was(open_stage: OpenStage) -> None:
     await look(stage)
     before = (await status(stage, deployment))["deploymentStatusMessages"]
     assert "failed" in before[0] or "10%" in before[0]
-    await stage.functions.stop(grace_s=0)
+    await stage.stop(grace_s=0)
 
     again = await open_stage()
     again.records.usage = stage.records.usage

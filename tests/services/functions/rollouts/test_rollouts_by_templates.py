@@ -99,11 +99,11 @@ class Application:
 @pytest.fixture
 async def application(tmp_path: Path, clock: ManualClock, open_store: OpenStore) -> AsyncIterator[Application]:
     stage = Stage(tmp_path, await open_store(*MIGRATED, *PACKAGES), clock)
-    await stage.functions.start()
+    await stage.start()
     made = Application(stage)
     yield made
     await made.stacks.stop()
-    await stage.functions.stop(grace_s=0)
+    await stage.stop(grace_s=0)
 
 
 async def test_an_update_shifts_by_steps_and_is_done_when_all_calls_are_shifted(application: Application) -> None:

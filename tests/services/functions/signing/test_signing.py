@@ -176,7 +176,7 @@ async def test_configurations_and_what_they_guard_outlive_a_restart(open_stage: 
         CodeSigningConfigArn=arn,
         CodeSigningPolicies={"UntrustedArtifactOnDeployment": "Enforce"},
     )
-    await first.functions.stop(0)
+    await first.stop(0)
     second = await open_stage()
     refused = await second.refusal("UpdateFunctionCode", FunctionName="f", ZipFile=zipped({"app.py": "new"}))
     assert refused.code == "CodeVerificationFailedException"

@@ -439,7 +439,7 @@ async def test_lanes_are_taken_up_again_after_a_restart(open_stage: OpenStage) -
     hold(before)
     batch = await submit(before, *({"payload": n, "tenant": str(n % 5)} for n in range(400)))
     await before.engine.busy(EVENTS_AT_ONCE)
-    await before.functions.stop(grace_s=0)
+    await before.stop(grace_s=0)
     after = await open_stage()
     after.pass_time(LEASE_S)
     await after.drained()
@@ -450,7 +450,7 @@ async def test_lanes_are_taken_up_again_after_a_restart(open_stage: OpenStage) -
 async def test_events_of_before_there_were_tasks_are_delivered_and_counted(open_stage: OpenStage) -> None:
     before = await open_stage()
     await before.create()
-    await before.functions.stop(grace_s=0)
+    await before.stop(grace_s=0)
     event = AsyncEvent("an-id", "f", f"{ARN}f", b'"old"', before.clock.now(), failures=1)
     items = [NewItem(PREFIX, msgspec.msgpack.encode(event))]
     await before.store.write(lambda tx: before.queue.enqueue(tx, items))
