@@ -5,6 +5,7 @@ queue up and become the next group. Made by the composition root; one process op
 """
 
 import asyncio
+import base64
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -34,11 +35,13 @@ def _unsealed(plain: bytes, about: str) -> bytes:
 def migrate(path: Path, packages: Sequence[str], clock: Clock, seal: Seal) -> None:
     """Bring the database up to date, each migration in a transaction of its own; `MigrationError`.
 
-    A migration may say `mayfly_seal(text, about)`, which is `seal`, and begin with VACUUM. What migrations take away
+    A migration may say `mayfly_seal(text, about)`, which is `seal`, and `mayfly_base64(blob)`, for documents that have
+    bytes in them, and begin with VACUUM. What migrations take away
     is overwritten, so that what was secret does not stay in pages that nobody uses.
     """
     connection = connect(path, (*WRITER_SETTINGS, "PRAGMA secure_delete = ON"))
     connection.create_function("mayfly_seal", 2, lambda text, about: seal(text.encode(), about))
+    connection.create_function("mayfly_base64", 1, lambda blob: base64.b64encode(blob).decode())
     try:
         connection.execute(migrations.CREATE_TABLE)
         for package in packages:

@@ -1,15 +1,19 @@
 """Environment variables at rest: what is stored tells nobody, and everybody who may reads them as before."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from mayfly.clock import ManualClock
 from mayfly.front.entries import entry_message
-from mayfly.services.functions import repository, version_repository
+from mayfly.services.functions import MIGRATED, repository, version_repository
 from mayfly.services.functions.variables import Variables
 from mayfly.store.api import Reader, Tx
+from mayfly.store.migrations import MigrationError
+from mayfly.store.sqlite import SqliteStore
 from tests.services.functions.conftest import OpenStage
 from tests.services.functions.stage import Stage
 
@@ -77,11 +81,8 @@ async def test_the_same_variables_set_again_change_nothing(stage: Stage) -> None
     assert (await stage.call("PublishVersion", FunctionName="f"))["Version"] == "2"
 
 
-async def test_variables_that_an_earlier_version_of_mayfly_stored_are_encrypted_by_the_next_start(
-    open_stage: OpenStage,
-) -> None:
-    stage = await open_stage()
-    await stage.create(Environment=ENVIRONMENT, Publish=True)
+async def in_clear(stage: Stage) -> None:
+    """Have a function and its version as an earlier version of Mayfly stored them, and end it all."""
 
     def plain(tx: Tx) -> None:
         opening = Variables(stage.vault)
@@ -90,14 +91,52 @@ async def test_variables_that_an_earlier_version_of_mayfly_stored_are_encrypted_
         assert version is not None
         repository.update(tx, opening.opened(function))
         version_repository.update_version(tx, opening.opened(version))
+        applied = "DELETE FROM schema_migrations WHERE package = 'mayfly.services.functions' AND number = 6"
+        assert tx.run(applied) == 1
 
     await stage.store.write(plain)
     assert SECRET in await stage.store.read(documents)
     await stage.stop(grace_s=0)
+    await stage.store.close()
+
+
+async def test_variables_that_an_earlier_version_of_mayfly_stored_are_encrypted_by_the_next_start(
+    open_stage: OpenStage, tmp_path: Path, clock: ManualClock
+) -> None:
+    stage = await open_stage()
+    await stage.create(Environment=ENVIRONMENT, Publish=True)
+    await in_clear(stage)
+    await (await SqliteStore.open(tmp_path / "mayfly.db", MIGRATED, clock, stage.vault.seal)).close()
     stage = await open_stage()
     assert SECRET not in await stage.store.read(documents)
     assert await shown(stage) == await shown(stage, Qualifier="1") == ENVIRONMENT
-    assert await Variables(stage.vault).seal_all(stage.store) == 0
+    await stage.call("Invoke", FunctionName="f", Payload=b"{}")
+    assert await seen(stage) == SECRET
+
+
+async def test_encrypting_that_is_interrupted_leaves_all_as_it_was_and_is_done_by_the_next_start(
+    open_stage: OpenStage, tmp_path: Path, clock: ManualClock
+) -> None:
+    stage = await open_stage()
+    await stage.create(Environment=ENVIRONMENT, Publish=True)
+    await in_clear(stage)
+    left = iter(range(1))
+
+    def seal(plain: bytes, about: str) -> bytes:
+        if next(left, None) is None:
+            raise OSError("no space")
+        return stage.vault.seal(plain, about)
+
+    with pytest.raises(MigrationError, match="0006_sealed_variables"):
+        await SqliteStore.open(tmp_path / "mayfly.db", MIGRATED, clock, seal)
+    with sqlite3.connect(tmp_path / "mayfly.db") as connection:
+        counted = "SELECT count(*) FROM functions_function WHERE document LIKE ?"
+        assert connection.execute(counted, (f"%{SECRET}%",)).fetchone() == (1,)
+    connection.close()
+    await (await SqliteStore.open(tmp_path / "mayfly.db", MIGRATED, clock, stage.vault.seal)).close()
+    stage = await open_stage()
+    assert SECRET not in await stage.store.read(documents)
+    assert await shown(stage) == ENVIRONMENT
 
 
 async def test_a_function_whose_key_is_lost_says_so_and_can_be_given_new_variables(

@@ -50,12 +50,6 @@ def tags(reader: Reader) -> dict[str, dict[str, str]]:
     return {function.name: function.tags for function in found}
 
 
-def with_plain_variables(reader: Reader) -> list[Function]:
-    """Those that were stored before variables were sealed."""
-    found = [_decode(row[0]) for row in reader.all(statements.WITH_PLAIN_VARIABLES)]
-    return [function for function in found if function.configuration.environment is not None]
-
-
 def insert(tx: Tx, function: Function) -> bool:
     """Add a function; False when its name is taken."""
     return tx.run(statements.INSERT, _row(function)) == 1

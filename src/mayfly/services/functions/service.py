@@ -176,7 +176,7 @@ class FunctionsService:
             substitutes,
         )
         self.deployments = Deployments(store, targets, code.images)
-        self._variables = variables = Variables(outside.vault)
+        variables = Variables(outside.vault)
         self.catalog = catalog = Catalog(
             store, home, code.preparing, code.images, targets, engine, lambda: secrets.randbits(64), variables
         )
@@ -271,8 +271,6 @@ class FunctionsService:
 
     async def start(self) -> None:
         """Make the code directory ready and begin delivering events."""
-        if sealed := await self._variables.seal_all(self._store):
-            _log.info("the variables of %d functions and versions are encrypted from now on", sealed)
         await self._code.open()
         await self.levels.open()
         await self.catalog.open()

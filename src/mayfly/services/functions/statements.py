@@ -68,8 +68,3 @@ ON CONFLICT (account) DO UPDATE SET level = excluded.level
 REQUIRE_NO_LEVEL = "DELETE FROM functions_required_level WHERE account = :account"
 
 ALL = "SELECT document FROM functions_function ORDER BY name"
-
-# JSON as it is written here has no spaces; a value of somebody's may look like it, and is read for nothing then.
-WITH_PLAIN_VARIABLES = """
-SELECT document FROM functions_function WHERE document LIKE '%"environment":{%' ORDER BY name
-"""

@@ -11,11 +11,9 @@ from typing import TypeVar
 import msgspec
 
 from mayfly.errors import PlatformError
-from mayfly.services.functions import repository, version_repository
 from mayfly.services.functions.model import Configuration, Function, Version
 from mayfly.services.functions.version_repository import Found
 from mayfly.services.ports import Vault
-from mayfly.store.api import Store, Tx
 
 _F = TypeVar("_F", bound=Function | Version)
 _encode = msgspec.json.Encoder().encode
@@ -60,19 +58,6 @@ class Variables:
         """`Found`, opened."""
         version = self.opened(found.version) if found.version is not None else None
         return found._replace(function=self.opened(found.function), version=version)
-
-    async def seal_all(self, store: Store) -> int:
-        """Seal what was stored before variables were; of how many functions and versions."""
-
-        def body(tx: Tx) -> int:
-            functions, versions = repository.with_plain_variables(tx), version_repository.with_plain_variables(tx)
-            for function in functions:
-                repository.update(tx, self.sealed(function))
-            for version in versions:
-                version_repository.update_version(tx, self.sealed(version))
-            return len(functions) + len(versions)
-
-        return await store.write(body)
 
 
 def checked(configuration: Configuration, name: str) -> dict[str, str]:

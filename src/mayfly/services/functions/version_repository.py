@@ -72,12 +72,6 @@ def everything(reader: Reader, name: str, number: int, limit: int) -> list[Funct
     return [_version(row[2]) if row[1] else _function(row[2]) for row in rows]
 
 
-def with_plain_variables(reader: Reader) -> list[Version]:
-    """See `repository.with_plain_variables`."""
-    found = [_version(row[0]) for row in reader.all(version_statements.VERSIONS_WITH_PLAIN_VARIABLES)]
-    return [version for version in found if version.configuration.environment is not None]
-
-
 def last_number(reader: Reader, name: str) -> int:
     """The highest number that was ever given to a version of this name; 0 when none was."""
     row = reader.one(version_statements.LAST_NUMBER, {"name": name})

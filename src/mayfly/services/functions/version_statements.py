@@ -112,8 +112,3 @@ JOIN functions_function AS f ON f.name = p.function_name
 KEPT = _KEPT + "WHERE f.name = :name"
 
 KEPT_BY_OTHERS = _KEPT + "WHERE f.reserved_concurrency IS NULL AND f.name <> :name"
-
-# See `statements.WITH_PLAIN_VARIABLES`.
-VERSIONS_WITH_PLAIN_VARIABLES = """
-SELECT document FROM functions_version WHERE document LIKE '%"environment":{%' ORDER BY function_name, number
-"""
