@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.sandbox import frames, interpreters
-from mayfly.sandbox.agent_client import AgentSandbox
+from mayfly.sandbox.agent_sandbox import AgentSandbox
 from mayfly.sandbox.api import Sandbox, SandboxSpec
 from mayfly.sandbox.namespace import AgentFactory
 
@@ -186,7 +186,7 @@ async def test_frozen_sandboxes_of_a_dead_agent_are_gone_with_it(tmp_path: Path)
         talk = await talks.ready()
         await frozen(talk)
         group = group_of(talk.sandbox)
-        os.kill(factory._agent._process.pid, signal.SIGKILL)
+        os.kill(factory._agent._process.child.pid, signal.SIGKILL)
         assert (await talk.sandbox.exited()).reason == "killed"
         await until(lambda: "populated 0" in (group / "cgroup.events").read_text())
         talk.sandbox.thaw()

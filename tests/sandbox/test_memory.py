@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.sandbox.agent_client import AgentSandbox
+from mayfly.sandbox.agent_sandbox import AgentSandbox
 from mayfly.sandbox.api import Sandbox
 from mayfly.sandbox.python import preload
 

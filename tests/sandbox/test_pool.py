@@ -13,7 +13,7 @@ import uvloop
 from mayfly.clock import ManualClock
 from mayfly.policy import spares
 from mayfly.sandbox import pool as pools
-from mayfly.sandbox.agent_client import AgentSandbox
+from mayfly.sandbox.agent_sandbox import AgentSandbox
 from mayfly.sandbox.api import Greeting, SandboxSpec, SandboxStartError
 from mayfly.sandbox.pool import QUIET_S, Kind, Pool
 

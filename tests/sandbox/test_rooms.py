@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.sandbox import frames
-from mayfly.sandbox.agent_client import AgentSandbox
+from mayfly.sandbox.agent_sandbox import AgentSandbox
 from mayfly.sandbox.api import Greeting
 from mayfly.sandbox.namespace import AgentFactory
 

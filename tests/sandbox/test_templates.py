@@ -295,7 +295,7 @@ async def test_the_agents_death_ends_nests_too(tmp_path: Path) -> None:
     await prepare(talks, code, label="orphan")
     talk = await fork(talks, code)
     watched = [os.pidfd_open(template_of("orphan"))]
-    factory._agent._process.kill()
+    factory._agent._process.child.kill()
     assert (await talk.sandbox.exited()).reason == "killed"
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -322,7 +322,7 @@ async def test_an_agent_that_ends_amid_starts_buries_what_it_never_heard_of(tmp_
     starting = [asyncio.create_task(talks.start(code, template=str(code))) for _ in range(16)]
     await asyncio.wait(starting, return_when=asyncio.FIRST_COMPLETED)
     os.kill(keeper, signal.SIGKILL)
-    agent = factory._agent._process
+    agent = factory._agent._process.child
     await factory.close()
     await asyncio.gather(*starting, return_exceptions=True)
     assert agent.returncode == 0, "it ended by itself, and waited for nobody for ever"

@@ -14,7 +14,8 @@ from typing import Any, Self
 
 from mayfly.clock import SystemClock
 from mayfly.sandbox import interpreters
-from mayfly.sandbox.agent_client import Agent, AgentSandbox
+from mayfly.sandbox.agent_client import Agent
+from mayfly.sandbox.agent_sandbox import AgentSandbox
 from mayfly.sandbox.api import (
     Interpreter,
     Prepared,

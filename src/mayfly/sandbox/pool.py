@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 from mayfly.clock import Clock
 from mayfly.errors import PlatformError
 from mayfly.policy import spares as policy
-from mayfly.sandbox.agent_client import AgentSandbox
+from mayfly.sandbox.agent_sandbox import AgentSandbox
 from mayfly.sandbox.api import SandboxSpec
 
 # So long nothing may have been taken before another is made; and after one that could not be made.

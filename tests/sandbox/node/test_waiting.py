@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from mayfly.sandbox import choice, frames
-from mayfly.sandbox.agent_client import AgentSandbox
+from mayfly.sandbox.agent_sandbox import AgentSandbox
 from mayfly.sandbox.api import SandboxSpec, SandboxStartError
 from mayfly.sandbox.namespace import TASK_ROOT, AgentFactory
 from mayfly.sandbox.pool import Kind
@@ -137,7 +137,7 @@ async def test_when_the_agent_dies_those_that_wait_die_and_the_next_start_has_a_
         asked = spec(write({"index.js": LOOK}))
         waits = await factory.vacant(Kind.of(asked).spec())
         gone = Talk(waits, TASK_ROOT)
-        os.kill(factory._agent._process.pid, signal.SIGKILL)
+        os.kill(factory._agent._process.child.pid, signal.SIGKILL)
         await waits.exited()
         started = await factory.start(asked)
         assert isinstance(started, AgentSandbox)

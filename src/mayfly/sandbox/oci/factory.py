@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mayfly.sandbox import frames, interpreters
-from mayfly.sandbox.agent_client import Agent, Entry
+from mayfly.sandbox.agent_client import Agent
+from mayfly.sandbox.agent_process import Entry
 from mayfly.sandbox.api import Interpreter, Sandbox, SandboxSpec, SandboxStartError, SandboxUnavailableError
 from mayfly.sandbox.denials import Denials
 from mayfly.sandbox.oci import runtimes
