@@ -16,7 +16,11 @@ from typing import Any
 
 import pytest
 
+from mayfly.cli.esbuild import VERSION, Finder
+from mayfly.cli.keeping import Kept
 from tests.cli.packages import Build, wheel
+
+PLATFORM = Path(__file__).parents[2] / ".cache" / "platform"
 
 
 @pytest.fixture
@@ -84,3 +88,14 @@ def registry() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def esbuild(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PATH with the esbuild that Mayfly fetches: once for all tests, and for the next run of them."""
+    finder = Finder(Kept(PLATFORM), PLATFORM / "runtimes", lambda _: None)
+    program = tmp_path_factory.mktemp("bin") / "esbuild"
+    command = " ".join(f"'{word}'" for word in finder.fetched(VERSION).command)
+    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    program.chmod(0o755)
+    return f"{program.parent}{os.pathsep}{os.environ['PATH']}"

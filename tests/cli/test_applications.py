@@ -298,7 +298,8 @@ def test_all_that_a_deployment_takes_along_is_watched(tmp_path: Path) -> None:
         "  Inner: {Type: 'AWS::CloudFormation::Stack', Properties: {TemplateURL: inner/template.yaml}}\n"
         "  Api: {Type: 'AWS::Serverless::HttpApi', Properties: {DefinitionUri: api.yaml}}\n"
     )
-    found = {path.relative_to(tmp_path.resolve()).as_posix() for path in watching._places(tmp_path / "template.yaml")}
+    places, _ = watching._places(tmp_path / "template.yaml")
+    found = {path.relative_to(tmp_path.resolve()).as_posix() for path in places}
     assert found == {"template.yaml", "api.yaml", "inner/template.yaml", "inner/code"}
 
 

@@ -3,20 +3,22 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 
-from mayfly.cli.esbuild import VERSION, Finder
-from mayfly.cli.keeping import Kept
+from mayfly.cli.bundling import is_source
+from mayfly.cli.esbuild import VERSION
+from mayfly.cli.templates import local_code
 from tests.cli.packages import Build, names, packages
 from tests.conftest import PlatformProcess
 
-ROOT = Path(__file__).parents[2]
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
 Resources:
@@ -34,17 +36,6 @@ export const handler = async (event: Event): Promise<string> => {
   return `hello ${event.name}`;
 };
 """
-
-
-@pytest.fixture(scope="session")
-def esbuild(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PATH with the esbuild that Mayfly fetches: once for all tests, and for the next run of them."""
-    finder = Finder(Kept(ROOT / ".cache" / "platform"), ROOT / ".cache" / "platform" / "runtimes", lambda _: None)
-    program = tmp_path_factory.mktemp("bin") / "esbuild"
-    command = " ".join(f"'{word}'" for word in finder.fetched(VERSION).command)
-    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-    program.chmod(0o755)
-    return f"{program.parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture
@@ -221,3 +212,79 @@ def test_an_error_of_a_deployed_function_names_the_line_of_its_source(
     assert any("/var/task/src/app.ts:4:" in line for line in failed["trace"]), failed["trace"]
     again = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
     assert "is up to date" in again.stderr
+
+
+def test_what_is_saved_beside_the_code_is_bundled_and_deployed_by_dev(
+    platform: PlatformProcess, application: Path, esbuild: str
+) -> None:
+    home = application.rename(application.with_name("dev-bundled"))
+    (home / "caller" / "src").rename(home / "src")
+    (home / "template.yaml").write_text(
+        TEMPLATE.replace("CodeUri: caller", "FunctionName: dev-bundled, CodeUri: src").replace("src/app", "app")
+    )
+    (home / "package.json").write_text("{}")
+    (home / "words.ts").write_text("export const word = 'first';\n")
+    (home / "src" / "app.ts").write_text("import { word } from '../words';\nexport const handler = async () => word;\n")
+    working = subprocess.Popen(
+        [sys.executable, "-m", "mayfly", "dev", str(home), "--data", str(platform.data)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={
+            **os.environ,
+            "PATH": esbuild,
+            "XDG_CACHE_HOME": str(home.parent / "cache"),
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+        },
+    )
+
+    def until(words: str) -> None:
+        assert working.stdout is not None
+        seen = []
+        for line in working.stdout:
+            seen.append(line)
+            if words in line:
+                return
+        raise AssertionError(f"it ended without {words!r}: {''.join(seen)}")
+
+    def answer() -> object:
+        return json.load(platform.client("lambda").invoke(FunctionName="dev-bundled")["Payload"])
+
+    stop = threading.Timer(60, working.kill)
+    stop.start()
+    try:
+        until("is deployed when it changes: esbuild makes its package")
+        until("watching")
+        assert answer() == "first"
+        (home / "words.ts").write_text("export const word = 'second';\n")
+        until("words.ts changed: deploying")
+        until("is deployed")
+        assert answer() == "second"
+        (home / "src" / "app.ts").write_text("export const handler = async () => {;\n")
+        until("app.ts:2:")
+        (home / "src" / "app.ts").write_text("export const handler = async () => 'third';\n")
+        until("is deployed")
+        assert answer() == "third"
+        working.send_signal(signal.SIGINT)
+        until("is deployed")
+        assert working.wait(30) == 0
+    finally:
+        stop.cancel()
+        working.kill()
+        working.communicate()
+
+
+def test_sources_above_the_code_are_watched_and_nothing_else_there(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text("{}")
+    (tmp_path / "src").mkdir()
+    body = yaml.safe_load(TEMPLATE.replace("CodeUri: caller", "CodeUri: src"))
+    (code,) = local_code(body, tmp_path)
+    assert code.project == tmp_path
+    assert is_source(tmp_path / "shared" / "words.ts", tmp_path)
+    assert is_source(tmp_path / "tsconfig.json", tmp_path)
+    assert not is_source(tmp_path / "README.md", tmp_path)
+    assert not is_source(tmp_path / "node_modules" / "greet" / "index.js", tmp_path)
+    (tmp_path / "src" / "package.json").write_text("{}")
+    (code,) = local_code(body, tmp_path)
+    assert code.project is None

@@ -52,7 +52,7 @@ class Bundler:
     ) -> Iterator[Built]:
         """What is made of the folder `source`, as long as the context lasts; package.json is looked for up to the
         folder `top`. `EsbuildError`, `DependencyError`."""
-        project = _project(source, top)
+        project = project_of(source, top)
         names = dependencies_in(project / PACKAGE) if (project / PACKAGE).is_file() else {}
         warnings: tuple[str, ...] = ()
         installed: Path | None = None
@@ -88,7 +88,16 @@ class Bundler:
             )
 
 
-def _project(source: Path, top: Path) -> Path:
+def is_source(path: Path, project: Path) -> bool:
+    """Whether a file of a project may be one that is bundled, although it is not of the function's folder."""
+    try:
+        parts = path.relative_to(project).parts
+    except ValueError:
+        return False
+    return path.suffix in (*_SUFFIXES, ".json") and not any(part in _LEFT_OUT for part in parts)
+
+
+def project_of(source: Path, top: Path) -> Path:
     """The folder of the nearest package.json, up to `top`; without one, `source`."""
     for folder in (source, *source.parents):
         if (folder / PACKAGE).is_file():

@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from mayfly.cli import deploying, templates
+from mayfly.cli.bundling import is_source
 from mayfly.cli.connection import Connection
 from mayfly.cli.output import complaints
 from mayfly.cli.stack_progress import StackProgress
@@ -65,6 +66,7 @@ class Application:
     values: dict[str, str]
     functions: list[LocalFunction] = field(default_factory=list)
     layers: tuple[Path, ...] = ()  # where those are that lie beside the template
+    projects: tuple[Path, ...] = ()  # folders above those of functions of which sources may be bundled
     outputs: dict[str, str] = field(default_factory=dict)
     _aliases: dict[tuple[str, str], str] = field(default_factory=dict)  # of a function: the version that it led to
 
@@ -72,7 +74,9 @@ class Application:
     def places(self) -> tuple[Path, ...]:
         """What to watch: directories, and files outside of them. The template's own directory, because editors replace
         files."""
-        return tuple(sorted({self.template, *self.layers, *(function.root for function in self.functions)}))
+        return tuple(
+            sorted({self.template, *self.layers, *self.projects, *(function.root for function in self.functions)})
+        )
 
     def deploy(self) -> bool:
         """Package everything and make the stack what the template says; whether anything changed. `FailedError`, and
@@ -116,14 +120,21 @@ class Application:
         """Whether a change of that file takes a deployment."""
         if path == self.template or path.name in MANIFESTS:
             return True
-        return self._of_layer(path) or any(function.fixed for function in self.concerned(path))
+        concerned = self.concerned(path)
+        if not concerned and self._of_project(path):
+            return True
+        return self._of_layer(path) or any(function.fixed for function in concerned)
 
     def minds(self, path: Path) -> bool:
         """Whether a change of that file is one of the application."""
-        return path == self.template or self._of_layer(path) or bool(self.concerned(path))
+        of_all = path == self.template or self._of_layer(path) or self._of_project(path)
+        return of_all or bool(self.concerned(path))
 
     def _of_layer(self, path: Path) -> bool:
         return any(path == layer or name_in_package(path, layer) is not None for layer in self.layers)
+
+    def _of_project(self, path: Path) -> bool:
+        return any(is_source(path, project) for project in self.projects)
 
     def _look(self, body: dict[str, Any]) -> None:
         """Find the functions of the stack, and what each runs on."""
@@ -142,6 +153,7 @@ class Application:
         ]
         layers = templates.layers(body)
         self.layers = tuple(code.path for code in codes if code.logical_id in layers)
+        self.projects = tuple({code.project for code in codes if code.project is not None})
 
     def _local(self, client: Any, code: templates.LocalCode, name: str) -> LocalFunction:
         label, root = code.logical_id, code.path

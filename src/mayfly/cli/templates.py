@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from mayfly.app.local import parse_template
 from mayfly.cli.bundles import ESBUILD, bundle_of, bundled, source_map_warning
+from mayfly.cli.bundling import project_of
 from mayfly.cli.dependencies import Architecture
 from mayfly.cli.making import Making
 from mayfly.cli.options import OTHER_NAMES, TEMPLATE
@@ -55,6 +56,14 @@ class LocalCode:
     def path(self) -> Path:
         """Where it lies."""
         return self.wanted.source
+
+    @property
+    def project(self) -> Path | None:
+        """The folder above that what is bundled may come from, too; None: from nowhere else."""
+        if self.wanted.bundle is None or self.wanted.top is None:
+            return None
+        found = project_of(self.path, self.wanted.top)
+        return None if found == self.path else found
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import typer
 from watchfiles import Change, watch
 
 from mayfly.cli import beside, templates
+from mayfly.cli.bundling import is_source
 from mayfly.cli.output import complaints
 from mayfly.cli.packaging import SKIPPED_FOLDERS
 from mayfly.errors import MayflyError
@@ -31,11 +32,14 @@ def repeat(deploy: Callable[[], None], template: Path) -> None:
 
 def _next_change(template: Path, since: float) -> set[str]:
     """The names of files that changed after `since` (Unix seconds), once any did."""
-    places = _places(template)
-    folders = {place if place.is_dir() else place.parent for place in places}
+    places, projects = _places(template)
+    folders = {place if place.is_dir() else place.parent for place in (*places, *projects)}
+
+    def of_it(path: Path) -> bool:
+        return _is_of(path, places) or any(not transient(path) and is_source(path, one) for one in projects)
 
     def concerns(_: Change, path: str) -> bool:
-        return _is_of(Path(path), places)
+        return of_it(Path(path))
 
     missed: set[Path] | None = None
     for found in watch(
@@ -48,7 +52,7 @@ def _next_change(template: Path, since: float) -> set[str]:
         raise_interrupt=True,
     ):
         if missed is None:  # it watches, so nothing is missed any more
-            missed = changed_since(places, since, lambda path: _is_of(path, places))
+            missed = changed_since([*places, *projects], since, of_it)
             found = {*found, *((Change.modified, str(path)) for path in missed)}
         if found:
             return {Path(path).name for _, path in found}
@@ -65,9 +69,11 @@ def changed_since(places: Iterable[Path], since: float, concerns: Callable[[Path
     return found
 
 
-def _places(template: Path) -> list[Path]:
-    """The template, and everything local that it names; of templates nested in it, likewise."""
+def _places(template: Path) -> tuple[list[Path], list[Path]]:
+    """The template, and everything local that it names; of templates nested in it, likewise. And the folders above of
+    which sources may be bundled."""
     found: list[Path] = []
+    projects: set[Path] = set()
     left = [template.resolve()]
     while left:
         whole = left.pop()
@@ -76,10 +82,12 @@ def _places(template: Path) -> list[Path]:
         found.append(whole)
         with contextlib.suppress(MayflyError):  # it cannot be read now; the next save may mend it
             body = templates.load(whole)
-            found += [code.path for code in templates.local_code(body, whole.parent)]
+            codes = list(templates.local_code(body, whole.parent))
+            found += [code.path for code in codes]
+            projects |= {code.project for code in codes if code.project is not None}
             for place in beside.places(body, whole.parent):
                 (left if place.kind == "template" else found).append(place.path.resolve())
-    return found
+    return found, sorted(projects)
 
 
 def _is_of(path: Path, places: list[Path]) -> bool:
