@@ -430,6 +430,16 @@ async def test_a_streaming_handler_sends_its_answer_in_parts(functions: Function
         assert (last.kind, last.number, last.payload) == (frames.RESULT, number, b"")
 
 
+async def test_what_is_neither_text_nor_bytes_is_streamed_as_json(functions: Functions) -> None:
+    talk = await functions.ready(
+        "exports.handler = awslambda.streamifyResponse(async (event, stream) => {\n"
+        "  stream.write([{ a: 1 }]); stream.write(new Uint8Array([65])); stream.write(7); stream.end({ b: null }) })"
+    )
+    await talk.send_invoke({})
+    _, body, _ = await parts(talk)
+    assert body == b'[{"a":1}]A7{"b":null}'
+
+
 async def test_no_more_parts_are_sent_than_are_taken(functions: Functions) -> None:
     talk = await functions.ready(
         "exports.handler = awslambda.streamifyResponse(async (event, stream) => {\n"

@@ -8,6 +8,12 @@ const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWat
 const HTTP_RESPONSE = 'application/vnd.awslambda.http-integration-response';
 const DELIMITER = Buffer.alloc(8);
 
+/** A chunk as streams take it: on AWS, whatever is neither text nor bytes is written as JSON. */
+function writable(chunk) {
+  const plain = typeof chunk === 'string' || Buffer.isBuffer(chunk) || chunk?.constructor === Uint8Array;
+  return plain ? chunk : JSON.stringify(chunk);
+}
+
 /** What a streaming handler writes to. No more is sent than the server has said that it takes. */
 class ResponseStream extends Writable {
   #wire; // begin(contentType), part(bytes), wait(whether it does)
@@ -38,6 +44,15 @@ class ResponseStream extends Writable {
   more(bytes) {
     this.#window += bytes;
     if (this.#done) this.#send();
+  }
+
+  write(chunk, ...more) {
+    return super.write(writable(chunk), ...more);
+  }
+
+  end(chunk, ...more) {
+    if (chunk === undefined || chunk === null || typeof chunk === 'function') return super.end(chunk, ...more);
+    return super.end(writable(chunk), ...more);
   }
 
   _write(chunk, _, done) {
