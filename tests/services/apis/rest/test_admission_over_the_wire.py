@@ -98,6 +98,26 @@ def test_a_signed_request_gets_in_and_an_unsigned_one_does_not(rest: Rest) -> No
     assert send("GET", url, headers=dict(request.headers.items())).status == 403
 
 
+def test_credentials_of_the_caller_call_the_function_in_the_name_of_who_signed(rest: Rest) -> None:
+    api = rest.create()
+    callers = "arn:aws:iam::*:user/*"
+    uri = rest.function_uri("echo")
+    for name, kind in (("signed", "AWS_IAM"), ("open", "NONE")):
+        resource = rest.resource(api, name)
+        rest.method(api, resource, "GET", authorizationType=kind)
+        how = {"type": "AWS_PROXY", "integrationHttpMethod": "POST", "uri": uri, "credentials": callers}
+        rest.integrate(api, resource, "GET", **how)
+    rest.deploy(api)
+    url, platform = rest.url(api, "/signed"), rest.platform
+    assert send("GET", url).status == 403
+    request = AWSRequest("GET", url)
+    SigV4Auth(Credentials(platform.access_key_id, platform.secret_access_key), "execute-api", platform.region).add_auth(
+        request
+    )
+    assert send("GET", url, headers=dict(request.headers.items())).status == 200
+    assert send("GET", rest.url(api, "/open")).status == 500
+
+
 def test_a_resource_policy_keeps_addresses_out(rest: Rest) -> None:
     def policy(address: str) -> str:
         allow = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}

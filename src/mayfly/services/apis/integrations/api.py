@@ -5,11 +5,13 @@ templates, parameters and selection of responses are the kind's affair, since RE
 HTTP APIs do not. Variables of the stage and of the path are in their places already.
 """
 
+import re
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from mayfly.errors import CallerError
+from mayfly.services.contract import Principal
 
 Pairs = tuple[tuple[str, str], ...]
 Fault = Literal[
@@ -19,6 +21,9 @@ Fault = Literal[
     "throttled",  # it would be called too often
     "too-large",  # what is sent, or what came, is larger than it may be
 ]
+
+
+CALLERS = re.compile(r"arn:aws[a-z-]*:iam::\*:user/\*")  # the credentials of whoever signed the request
 
 
 class Call(Struct, frozen=True):
@@ -32,8 +37,23 @@ class Call(Struct, frozen=True):
     query: Pairs = ()  # further parameters, besides those of the URI
     body: bytes = b""
     timeout_s: float = 29.0
-    credentials: str | None = None  # the ARN of a role; None: the API itself
+    credentials: str | None = None  # the ARN of a role, or `CALLERS`; None: the API itself
     trace_id: str | None = None
+    caller: Principal | None = None  # who signed the request
+
+    @property
+    def as_caller(self) -> Principal | None:
+        """In whose name what is integrated is called, where that is to be who signed the request; `IntegrationError`.
+        None: in another name. Policies of users are not evaluated, so they allow nothing."""
+        if self.credentials is None or CALLERS.fullmatch(self.credentials) is None:
+            return None
+        if self.caller is None:
+            raise IntegrationError(
+                "configuration", "The credentials are the caller's, so the authorization type has to be AWS_IAM"
+            )
+        if self.caller.kind == "user":
+            raise IntegrationError("configuration", f"AccessDenied: User: {self.caller.arn} may not call {self.uri}")
+        return self.caller
 
     def header(self, name: str) -> str | None:
         """The last value of a header, whatever the case of its name; None where there is none."""

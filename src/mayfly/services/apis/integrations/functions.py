@@ -26,9 +26,10 @@ class Functions:
 
     async def send(self, call: Call) -> Outcome:
         """See `api.Backend`. A function that runs too long goes on when nobody waits for it any more, as on AWS."""
+        role = call.credentials if call.as_caller is None else None
         try:
-            if call.credentials is not None:
-                await self._roles.assume(call.credentials)
+            if role is not None:
+                await self._roles.assume(role)
             if call.header("x-amz-invocation-type") == "Event":
                 return await self._start(call)
             source = None if call.credentials is not None else call.source_arn

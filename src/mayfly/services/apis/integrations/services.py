@@ -43,7 +43,7 @@ class Services:
         if call.credentials is None:
             raise IntegrationError("configuration", "An integration with a service needs credentials: a role's ARN")
         try:
-            principal = await self._roles.principal(call.credentials, SESSION)
+            principal = call.as_caller or await self._roles.principal(call.credentials, SESSION)
             request = _request(call, uri, self._host)
             async with asyncio.timeout(call.timeout_s):
                 response = await self._requests.send(request, principal, uri.service, uri.region, uri.action)
@@ -67,6 +67,7 @@ def _to_function(call: Call, arn: str) -> Call:
         call.timeout_s,
         call.credentials,
         call.trace_id,
+        call.caller,
     )
 
 

@@ -162,6 +162,7 @@ class Integrating:
             integration.timeout_in_millis / 1000.0,
             integration.credentials,
             arrival.request.header("x-amzn-trace-id"),
+            arrival.principal,
         )
 
     async def _send(self, arrival: Arrival, call: Call, integration: Integration) -> Outcome:
