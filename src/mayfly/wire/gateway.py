@@ -172,7 +172,7 @@ class Gateway:
         result = await handler(self._context(incoming, principal), params)
         response = operation.serialise(result or {}, incoming.http.request_id)
         if type(result) is Reply:
-            return replace(response, headers=[*response.headers, *result.headers])
+            return HttpResponse(response.status, [*response.headers, *result.headers], response.body)
         return response
 
     async def _built(self, name: str) -> Mapping[str, Handler]:

@@ -116,6 +116,17 @@ def serves_web(configuration: Configuration) -> bool:
     return own.get("AWS_LAMBDA_EXEC_WRAPPER") == WEB_ADAPTER or own.get("MAYFLY_WEB", "").lower() == "on"
 
 
+def _initialization(version: Version | None, configuration: Configuration, *, ahead: bool) -> str:
+    """What an instance is told of how it came to be."""
+    if ahead and version is not None and configuration.capacity is not None and version.scaling is not None:
+        ahead = False  # all of its instances are of one kind
+    if ahead:
+        return "provisioned-concurrency"
+    if version is not None and configuration.snap_start:
+        return "snap-start"
+    return "lambda-managed-instances" if configuration.capacity is not None else "on-demand"
+
+
 def _most_instances(version: Version | None, substitute: Substitute | None) -> int | None:
     """One where somebody looks at an instance."""
     if version is not None:
@@ -179,12 +190,7 @@ class TargetFactory:
         choice = self._chosen(runs)
         label = version.label if version else LATEST
         reached = self._egress.of(function.tags, configuration.runtime)
-        # Also where instances of it cannot start from after init: their hooks run all the same.
-        snap_start = version is not None and configuration.snap_start
-        usual = "lambda-managed-instances" if configuration.capacity is not None else "on-demand"
-        if ahead and version is not None and configuration.capacity is not None and version.scaling is not None:
-            ahead = False  # all of its instances are of one kind
-        initialization = "provisioned-concurrency" if ahead else "snap-start" if snap_start else usual
+        initialization = _initialization(version, configuration, ahead=ahead)
         owner = function.name if runs.log_group != f"/aws/lambda/{function.name}" else ""
 
         async def environment(instance: str) -> Mapping[str, str]:
@@ -197,13 +203,7 @@ class TargetFactory:
             }
             if choice.template == artifacts.NAME:
                 return own  # there is no network to use credentials on
-            credentials = await self._credentials(function.name, configuration.role)
-            return {
-                **own,
-                "AWS_ACCESS_KEY_ID": credentials.access_key_id,
-                "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
-                "AWS_SESSION_TOKEN": credentials.session_token,
-            }
+            return own | await self._signing(function.name, configuration.role)
 
         return FunctionTarget(
             key=key,
@@ -219,7 +219,8 @@ class TargetFactory:
             freezes=substitute is None or substitute.probe is None,
             fleet=configuration.capacity.provider if configuration.capacity is not None else "",
             concurrency=capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb),
-            snap_start=snap_start,
+            # Also where instances of it cannot start from after init: their hooks run all the same.
+            snap_start=version is not None and configuration.snap_start,
             optimized=version is not None and version.optimized,
             per_instance=_PER_INSTANCE,
             cpus=own if (own := self._share(configuration)) < processors.AT_START else None,
@@ -241,6 +242,15 @@ class TargetFactory:
             traced=configuration.tracing,
             dead_letters=configuration.dead_letters,
         )
+
+    async def _signing(self, name: str, role: str) -> dict[str, str]:
+        """The variables with which an instance signs what it sends."""
+        credentials = await self._credentials(name, role)
+        return {
+            "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+            "AWS_SESSION_TOKEN": credentials.session_token,
+        }
 
     def _chosen(self, runs: Function | Version) -> runtimes.RuntimeChoice:
         """What runs it: one of this machine's runtimes, or what an image brings."""

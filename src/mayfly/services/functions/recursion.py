@@ -8,6 +8,7 @@ allows it.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from zlib import crc32
 
 from mayfly.services.contract import ServiceError
@@ -19,8 +20,9 @@ _FIELD = "Lineage="
 _ENTRY = re.compile(r"([0-9a-f]{8}):(\d{1,5})")
 
 
+@lru_cache(4096)
 def mark(arn: str) -> str:
-    """What stands for a function."""
+    """What stands for a function; asked with every call."""
     return f"{crc32(arn.encode()):08x}"
 
 
