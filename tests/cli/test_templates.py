@@ -53,3 +53,19 @@ def test_a_package_can_be_put_into_a_folder_of_its_zip(tmp_path: Path) -> None:
     below = packager.package(Wanted(tmp_path / "layer", below="python")).path
     with zipfile.ZipFile(plain) as one, zipfile.ZipFile(below) as other:
         assert (one.namelist(), other.namelist()) == (["mine.py"], ["python/mine.py"])
+
+
+def test_code_that_is_a_single_file_is_packaged_alone(tmp_path: Path) -> None:
+    (tmp_path / "function.py").write_text("one = 1\n")
+    (tmp_path / "beside.py").write_text("")
+    cache = tmp_path / "cache"
+    packager = Packager(cache, Installer(cache, tmp_path, lambda _: None), lambda _: None)
+    (one,) = found(tmp_path, "AWS::Serverless::Function", CodeUri="function.py", Runtime="python3.12")
+    made = packager.package(one.wanted).path
+    with zipfile.ZipFile(made) as archive:
+        assert (archive.namelist(), archive.read("function.py")) == (["function.py"], b"one = 1\n")
+    assert packager.package(one.wanted).path == made
+    (tmp_path / "function.py").write_text("one = 2\n")
+    changed = packager.package(one.wanted).path
+    assert changed != made
+    assert packager.package(Wanted(changed)).path == changed

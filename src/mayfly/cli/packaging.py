@@ -43,7 +43,7 @@ class PackagingError(CallerError):
 class Wanted:
     """What to make a package of."""
 
-    source: Path  # a folder, or a file that is a package already
+    source: Path  # a folder, a file that is a package already, or one that is all there is of the code
     runtime: str = ""  # that dependencies are for, such as python3.12; of a layer, the one it is built for
     architecture: Architecture = "x86_64"
     below: str = ""  # the folder in the zip that all of it goes to
@@ -60,7 +60,7 @@ class Wanted:
 
 
 class Part(NamedTuple):
-    """A folder that goes into a package, and where it goes to."""
+    """A folder, or a file, that goes into a package, and where it goes to."""
 
     root: Path
     below: str = ""
@@ -87,9 +87,8 @@ class Packager:
     def package(self, wanted: Wanted) -> Package:
         """The package; `PackagingError`, `DependencyError`, `EsbuildError`, `MakingError`."""
         if wanted.source.is_file():
-            if not zipfile.is_zipfile(wanted.source):
-                raise PackagingError(f"{wanted.source} is neither a folder nor a zip file")
-            return Package(wanted.source)
+            package = zipfile.is_zipfile(wanted.source)
+            return Package(wanted.source if package else self._zipped([Part(wanted.source, wanted.below)]))
         if not wanted.source.is_dir():
             raise PackagingError(f"{wanted.source} does not exist")
         if wanted.making is not None:
@@ -132,6 +131,8 @@ def files(parts: Sequence[Part]) -> Iterator[tuple[str, Path]]:
     """Names in the zip and the files they come from, sorted; a later part wins over an earlier one."""
     found: dict[str, Path] = {}
     for root, below in parts:
+        if root.is_file():
+            found[_joined(below, root.name)] = root
         for folder, names, present in os.walk(root):
             names[:] = sorted(name for name in names if name not in SKIPPED_FOLDERS)
             for file in present:
@@ -151,7 +152,8 @@ def _fingerprint(parts: Sequence[Part]) -> str:
     own = parts[-1].root
     for name, path in files(parts):
         facts = path.stat()
-        content = file_digest(path) if own in path.parents else f"{path.parent}{facts.st_size} {facts.st_mtime_ns}"
+        own_file = own in (path, *path.parents)
+        content = file_digest(path) if own_file else f"{path.parent}{facts.st_size} {facts.st_mtime_ns}"
         digest.update(f"{name}\0{facts.st_mode & 0o111:o}\0{content}\n".encode())
     return digest.hexdigest()[:32]
 

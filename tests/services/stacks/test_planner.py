@@ -159,6 +159,12 @@ def test_a_template_that_cannot_work_is_refused_before_anything_is_made(
     assert refused(resources, **sections) == message
 
 
+def test_custom_resources_may_say_a_version_that_nothing_follows_from() -> None:
+    for kind in ("AWS::CloudFormation::CustomResource", "Custom::Thing"):
+        assert parse({"Resources": {"A": {"Type": kind, "Version": "1.0"}}}).resources["A"].type == kind
+    assert refused({"A": {**thing(), "Version": "1.0"}}) == "Invalid template resource property 'Version'"
+
+
 def test_changes_are_told_apart() -> None:
     old = {"A": thing(Size=1), "B": thing(Kind="x"), "C": thing(Label={"Ref": "B"}), "D": thing(), "E": thing(Size=1)}
     new = {"A": thing(Size=2), "B": thing(Kind="y"), "C": thing(Label={"Ref": "B"}), "E": thing(Size="1"), "F": thing()}

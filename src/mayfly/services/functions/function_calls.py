@@ -24,7 +24,13 @@ class FunctionCalls:
         self._limits = limits
 
     async def invoke(
-        self, arn: str, payload: bytes, request_id: str, source_arn: str | None, trace_id: str | None = None
+        self,
+        arn: str,
+        payload: bytes,
+        request_id: str,
+        source_arn: str | None,
+        trace_id: str | None = None,
+        tenant: str | None = None,
     ) -> FunctionReply:
         """See `ports.FunctionCalls`."""
         if len(payload) > self._limits.payload_bytes:
@@ -34,8 +40,10 @@ class FunctionCalls:
         own_arn = self._home.arn(named.name, named.qualifier)
         if source_arn is not None:
             self._check_allowed(entry, own_arn, source_arn)
-        _check_callable(entry, named)
-        asked = Asked(payload, request_id, own_arn, "request", trace_id=trace_id)
+        if not entry.function.configuration.per_tenant:
+            tenant = None  # an API says it of every function behind it
+        _check_callable(entry, named, tenant)
+        asked = Asked(payload, request_id, own_arn, "request", trace_id=trace_id, tenant=tenant)
         with refusals():
             invocation = await self._calls.invoke(entry, asked)
         if fault := invoker.restore_fault(invocation.failure):
@@ -52,9 +60,9 @@ class FunctionCalls:
             )
 
 
-def _check_callable(entry: Entry, named: Reference) -> None:
+def _check_callable(entry: Entry, named: Reference, tenant: str | None) -> None:
     """`ServiceError` InvalidParameterValueException for functions whose calls have to say more than an API can."""
     configuration = entry.function.configuration
-    tenancy.of_call(configuration, None)
+    tenancy.check_name(tenancy.of_call(configuration, tenant))
     if configuration.durable is not None and named.qualifier is None:
         raise faults.invalid_parameter(UNQUALIFIED)

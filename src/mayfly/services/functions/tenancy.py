@@ -4,12 +4,15 @@ A tenant is whoever the caller of a function names; the platform keeps no list o
 the engine's: a tenant's calls have a target of their own (`engine_targets.FunctionTarget.of_tenant`).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults
 from mayfly.services.functions.model import Configuration
+
+_NAME = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
 
 
 def asked(params: Mapping[str, Any]) -> bool:
@@ -57,3 +60,12 @@ def of_call(configuration: Configuration, tenant: str | None) -> str | None:
             "Remove the tenant ID from your request and try again."
         )
     return tenant
+
+
+def check_name(tenant: str | None) -> None:
+    """`ServiceError` for a tenant of a name that Invoke would not take either."""
+    if tenant is not None and _NAME.fullmatch(tenant) is None:
+        raise faults.invalid_parameter(
+            f"Value '{tenant}' at 'tenantId' failed to satisfy constraint: Member must satisfy regular expression "
+            rf"pattern: [a-zA-Z0-9\._:\/=+\-@ ]+, and have a length between 1 and 256"
+        )

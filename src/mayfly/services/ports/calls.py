@@ -63,12 +63,19 @@ class FunctionCalls(Protocol):
     """Given by functions, used by APIs: calls of functions whose answer is waited for."""
 
     async def invoke(
-        self, arn: str, payload: bytes, request_id: str, source_arn: str | None, trace_id: str | None = None
+        self,
+        arn: str,
+        payload: bytes,
+        request_id: str,
+        source_arn: str | None,
+        trace_id: str | None = None,
+        tenant: str | None = None,
     ) -> FunctionReply:
         """Call the function, version or alias that `arn` names with a JSON text.
 
         `source_arn`: on whose behalf `apigateway.amazonaws.com` calls, which the function's resource policy has to
-        allow; None: the caller has made sure of the right already. `ServiceError`: there is no such function, it may
+        allow; None: the caller has made sure of the right already. `tenant`: on whose behalf, for functions that keep
+        their tenants apart. `ServiceError`: there is no such function, it may
         not be called, it is throttled, it cannot start.
         """
 

@@ -300,6 +300,16 @@ def test_lists_come_in_pages(apis: Any, echo: str) -> None:
     assert sorted(key for keys in found for key in keys) == [f"GET /{number}" for number in range(5)]
 
 
+def test_a_document_may_name_the_place_that_it_is_imported_to(platform: PlatformProcess, apis: Any, echo: str) -> None:
+    uri = echo.replace(platform.region, "${AWS::Region}").replace(platform.account, "${AWS::AccountId}")
+    integration = {"type": "AWS_PROXY", "uri": uri, "payloadFormatVersion": "2.0"}
+    paths = {"/x": {"get": {"x-amazon-apigateway-integration": integration}}}
+    document = {"openapi": "3.0.1", "info": {"title": "doc", "version": "1"}, "paths": paths}
+    api = apis.import_api(Body=json.dumps(document))
+    apis.create_stage(ApiId=api["ApiId"], StageName="$default", AutoDeploy=True)
+    assert ask(api["ApiEndpoint"], "/x").status == 200
+
+
 def test_a_document_makes_an_api_and_replaces_what_it_is(apis: Any, echo: str) -> None:
     def document(path: str) -> str:
         integration = {"type": "AWS_PROXY", "uri": echo, "payloadFormatVersion": "2.0"}

@@ -326,7 +326,7 @@ def test_a_stage_logs_accesses_in_the_format_that_it_is_told(rest: Rest) -> None
         {
             "op": "replace",
             "path": "/accessLogSettings/format",
-            "value": "$context.httpMethod $context.status $context.nope",
+            "value": "$context.httpMethod $context.status $context.integration.status $context.nope",
         },
         {"op": "replace", "path": "/*/*/logging/loglevel", "value": "INFO"},
     ]
@@ -343,5 +343,5 @@ def test_a_stage_logs_accesses_in_the_format_that_it_is_told(rest: Rest) -> None
     while not (lines(group) and lines(f"API-Gateway-Execution-Logs_{api}/dev")):
         assert time.monotonic() < deadline, "no lines came"
         time.sleep(0.05)
-    assert lines(group) == ["POST 200 -"]
+    assert lines(group) == ["POST 200 200 -"]
     assert any("Method completed with status: 200" in line for line in lines(f"API-Gateway-Execution-Logs_{api}/dev"))

@@ -34,6 +34,36 @@ def test_what_sam_makes_answers_once_it_is_deployed(rest: Rest) -> None:
     assert send("PATCH", rest.url(made["id"], "/any")).json["httpMethod"] == "PATCH"
 
 
+def test_a_document_may_name_the_place_that_it_is_imported_to(rest: Rest) -> None:
+    document = sam_like(rest)
+    uri, place = rest.function_uri("echo"), (rest.platform.region, rest.platform.account)
+    said = uri.replace(place[0], "${AWS::Region}").replace(place[1], "${AWS::AccountId}")
+    document["paths"]["/any"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]["uri"] = (
+        said.replace("arn:aws:", "arn:${AWS::Partition}:")
+    )
+    api = rest.create()
+    rest.gateway.put_rest_api(restApiId=api, mode="overwrite", body=json.dumps(document).encode())
+    any_ = next(one for one in rest.gateway.get_resources(restApiId=api)["items"] if one["path"] == "/any")
+    found = rest.gateway.get_integration(restApiId=api, resourceId=any_["id"], httpMethod="ANY")
+    assert found["uri"] == uri
+    made = rest.gateway.import_rest_api(body=json.dumps(document).encode())
+    rest.made.append(made["id"])
+    rest.deploy(made["id"])
+    assert send("GET", rest.url(made["id"], "/any")).status == 200
+
+
+def test_servers_that_are_no_list_say_nothing(rest: Rest) -> None:
+    document = {
+        "openapi": "3.0.1",
+        "info": {"title": "hand-written", "version": "1"},
+        "servers": {"variables": {"basePath": {"default": "/v1"}}},
+        "paths": sam_like(rest)["paths"],
+    }
+    made = rest.gateway.import_rest_api(body=json.dumps(document).encode(), parameters={"basepath": "prepend"})
+    rest.made.append(made["id"])
+    assert "/any" in {one["path"] for one in rest.gateway.get_resources(restApiId=made["id"])["items"]}
+
+
 def test_an_import_in_yaml_makes_models_validators_authorizers_and_gateway_responses(rest: Rest) -> None:
     document = f"""
 openapi: 3.0.1

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.services.apis.rest.conftest import Rest, send
+from tests.services.functions.stage import zipped
 
 
 def test_a_function_sees_the_request_as_payload_format_1(rest: Rest) -> None:
@@ -148,3 +149,38 @@ def test_a_stage_serves_what_was_deployed_and_not_what_was_changed_since(rest: R
         rest.gateway.delete_deployment(
             restApiId=api, deploymentId=rest.gateway.get_stage(restApiId=api, stageName="dev")["deploymentId"]
         )
+
+
+def test_a_function_that_keeps_tenants_apart_is_told_on_whose_behalf_it_is_called(rest: Rest, role: str) -> None:
+    functions = rest.platform.client("lambda", read_timeout=60)
+    code = (
+        'seen = []\ndef handler(event, context):\n    seen.append(context.tenant_id)\n    return {"body": repr(seen)}\n'
+    )
+    name = f"tenants-{uuid.uuid4().hex[:8]}"
+    arn = functions.create_function(
+        FunctionName=name,
+        Runtime="python3.11",
+        Handler="app.handler",
+        Role=role,
+        Code={"ZipFile": zipped({"app.py": code})},
+        TenancyConfig={"TenantIsolationMode": "PER_TENANT"},
+    )["FunctionArn"]
+    functions.get_waiter("function_active_v2").wait(FunctionName=name)
+    functions.add_permission(
+        FunctionName=name, StatementId="api", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com"
+    )
+    api, told = rest.create(), {"integration.request.header.X-Amz-Tenant-Id": "method.request.header.x-tenant"}
+    for part, uri in (
+        ("apart", rest.function_uri("echo").replace(rest.functions["echo"], arn)),
+        ("together", rest.function_uri("echo")),
+    ):
+        resource = rest.resource(api, part)
+        rest.method(api, resource, "GET", requestParameters={"method.request.header.x-tenant": False})
+        rest.integrate(api, resource, "GET", type="AWS_PROXY", uri=uri, requestParameters=told)
+    rest.deploy(api)
+    said = [send("GET", rest.url(api, "/apart"), headers={"x-tenant": who}).body for who in ("blue", "red", "blue")]
+    assert said == [b"['blue']", b"['red']", b"['blue', 'blue']"]
+    assert send("GET", rest.url(api, "/apart")).status == 500
+    assert send("GET", rest.url(api, "/apart"), headers={"x-tenant": "no<such>name"}).status == 500
+    assert send("GET", rest.url(api, "/together"), headers={"x-tenant": "blue"}).status == 200
+    functions.delete_function(FunctionName=name)

@@ -10,6 +10,7 @@ from mayfly.services.ports import EventTargets, FunctionCalls
 from mayfly.store.api import Store
 
 SERVICE = "apigateway.amazonaws.com"
+TENANT = "x-amz-tenant-id"  # the header of a call that says on whose behalf a function is called
 
 
 class Functions:
@@ -34,7 +35,9 @@ class Functions:
                 return await self._start(call)
             source = None if call.credentials is not None else call.source_arn
             running = asyncio.ensure_future(
-                self._calls.invoke(call.uri, call.body or b"{}", call.request_id, source, call.trace_id)
+                self._calls.invoke(
+                    call.uri, call.body or b"{}", call.request_id, source, call.trace_id, call.header(TENANT)
+                )
             )
             async with asyncio.timeout(call.timeout_s):
                 reply = await asyncio.shield(running)

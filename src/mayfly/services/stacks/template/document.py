@@ -23,6 +23,8 @@ _RESOURCE_ATTRIBUTES = {
     "Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Metadata",
     "CreationPolicy", "UpdatePolicy", "Connectors", "Description", "IgnoreGlobals",
 }  # fmt: skip
+_CUSTOM_RESOURCE = "AWS::CloudFormation::CustomResource"
+_CUSTOM_ATTRIBUTES = {"Version"}  # of which nothing follows
 _OUTPUT_ATTRIBUTES = {"Value", "Description", "Export", "Condition"}
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9]{1,255}")
 _POLICIES = ("Delete", "Retain", "RetainExceptOnCreate")
@@ -145,7 +147,9 @@ def _resource(name: str, raw: dict[str, Any]) -> Resource:
     kind = raw.get("Type")
     if not isinstance(kind, str) or not kind:
         raise _format(f"[/Resources/{name}] Every Resources object must contain a Type member.")
-    if unknown := sorted(set(raw) - _RESOURCE_ATTRIBUTES):
+    custom = kind == _CUSTOM_RESOURCE or kind.startswith("Custom::")
+    allowed = _RESOURCE_ATTRIBUTES | (_CUSTOM_ATTRIBUTES if custom else set())
+    if unknown := sorted(set(raw) - allowed):
         raise validation(f"Invalid template resource property '{unknown[0]}'")
     depends = raw.get("DependsOn", [])
     depends = [depends] if isinstance(depends, str) else depends

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from mayfly import ids
 from mayfly.services.apis.directory import new_id
+from mayfly.services.apis.document_variables import resolved
 from mayfly.services.apis.http import catalog, deploying, faults
 from mayfly.services.apis.http.editing import Editing, named
 from mayfly.services.apis.http.model import MAX_OF, Api, Content, Members, Part
@@ -37,7 +38,7 @@ class DocumentOperations:
 
     @operation("ImportApi")
     async def import_(self, context: RequestContext, request: "ImportApiRequestTypeDef") -> dict[str, Any]:
-        found = _definition(request)
+        found = _definition(context, request)
         given = named(context, 10)
         members = apis.complete("HTTP", {**found.members, "Tags": found.tags}, self._editing.now())
         api = Api(given or new_id(), "HTTP", members)
@@ -54,7 +55,7 @@ class DocumentOperations:
 
     @operation("ReimportApi")
     async def reimport(self, context: RequestContext, request: "ReimportApiRequestTypeDef") -> dict[str, Any]:
-        found = _definition(request)
+        found = _definition(context, request)
         api_id = request["ApiId"]
 
         def body(tx: Tx) -> Api:
@@ -92,8 +93,9 @@ class DocumentOperations:
         return {"body": yaml.safe_dump(made, sort_keys=False).encode()}
 
 
-def _definition(request: Any) -> Definition:
-    found = importing.definition(reading.document(request["Body"]), request.get("Basepath", "ignore"))
+def _definition(context: RequestContext, request: Any) -> Definition:
+    document = resolved(reading.document(request["Body"]), context.account, context.region)
+    found = importing.definition(document, request.get("Basepath", "ignore"))
     if found.warnings and request.get("FailOnWarnings"):
         raise faults.bad("Warnings found during import:" + "".join(f"\n\t{warning}" for warning in found.warnings))
     return found

@@ -79,7 +79,7 @@ def _settings(document: Mapping[str, Any], asked: Mapping[str, str]) -> dict[str
     source = document.get(f"{PREFIX}api-key-source")
     size = document.get(f"{PREFIX}minimum-compression-size")
     endpoint = dict(document.get(f"{PREFIX}endpoint-configuration") or {})
-    for server in document.get("servers") or ():
+    for server in _servers(document):
         endpoint.update(server.get(f"{PREFIX}endpoint-configuration") or {})
     said: dict[str, Any] = {
         "name": str(info.get("title") or ""),
@@ -103,11 +103,17 @@ def _settings(document: Mapping[str, Any], asked: Mapping[str, str]) -> dict[str
     return {name: value for name, value in said.items() if value is not None}
 
 
+def _servers(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is a list in a document that keeps to the specification; anything else is passed over."""
+    said = document.get("servers")
+    return [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+
+
 def _base_path(document: Mapping[str, Any], is_3: bool, mode: str) -> str:
     """What goes before every path."""
     if is_3:
-        servers = document.get("servers") or [{}]
-        said = ((servers[0].get("variables") or {}).get("basePath") or {}).get("default", "")
+        server = next(iter(_servers(document)), {})
+        said = ((server.get("variables") or {}).get("basePath") or {}).get("default", "")
     else:
         said = document.get("basePath") or ""
     path = "/" + str(said).strip("/") if str(said).strip("/") else ""

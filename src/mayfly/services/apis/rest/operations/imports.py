@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from mayfly.services.apis.document_variables import resolved
 from mayfly.services.apis.rest import catalog, checks, faults, naming
 from mayfly.services.apis.rest.editing import Editing
 from mayfly.services.apis.rest.model import Api, Endpoint, Head, Method, Parts, Resource
@@ -27,7 +28,7 @@ class ImportOperations:
     @operation("ImportRestApi")
     async def create(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
         editing, asked = self._editing, params.get("parameters") or {}
-        document = await asyncio.to_thread(documents.parse, await content(params["body"]))
+        document = await self._document(params["body"])
         api_id, root_id = naming.made_id(context, 10, "api"), naming.made_id(context, 10, "root")
         found = await asyncio.to_thread(read, document, api_id, root_id, asked)
         _check(found, params)
@@ -49,7 +50,7 @@ class ImportOperations:
     async def put(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
         api_id, asked = params["restApiId"], params.get("parameters") or {}
         overwrite = params.get("mode") == "overwrite"
-        document = await asyncio.to_thread(documents.parse, await content(params["body"]))
+        document = await self._document(params["body"])
         before = await self._editing.store.read(lambda reader: catalog.head(reader, api_id))
         if before is None:
             raise self._editing.no_such_api(api_id)
@@ -70,6 +71,10 @@ class ImportOperations:
             return head
 
         return described(await self._editing.store.write(body))
+
+    async def _document(self, body: Any) -> dict[str, Any]:
+        parsed = await asyncio.to_thread(documents.parse, await content(body))
+        return await asyncio.to_thread(resolved, parsed, self._editing.account, self._editing.region)
 
 
 async def content(body: Any) -> bytes:

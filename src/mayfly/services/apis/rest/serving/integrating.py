@@ -2,11 +2,13 @@
 
 import json
 import re
+from typing import Any
 from urllib.parse import quote
 
 from mayfly.clock import Clock
 from mayfly.services.apis.integrations.api import Call, IntegrationError, Outcome, Pairs
 from mayfly.services.apis.integrations.backends import Backends
+from mayfly.services.apis.integrations.functions import TENANT
 from mayfly.services.apis.rest.model import Integration, IntegrationResponse
 from mayfly.services.apis.rest.serving import mapping, proxy_events, proxy_replies, uris
 from mayfly.services.apis.rest.serving.arrival import Arrival
@@ -40,16 +42,20 @@ class Integrating:
         arn = uris.function_of(uris.with_variables(integration.uri or "", arrival.view.variables))
         if arn is None or integration.http_method != "POST":
             raise internal("Invalid ARN, or a method that functions are not called by", _CONFIGURATION)
-        for name, value in mapping.mapped(arrival, integration, None)["header"].items():
+        mapped = mapping.mapped(arrival, integration, None)
+        for name, value in mapped["header"].items():
             arrival.headers[name] = [value]
-        for name, value in mapping.mapped(arrival, integration, None)["querystring"].items():
+        for name, value in mapped["querystring"].items():
             arrival.query[name] = [value]
-        call = self._call(arrival, integration, arn, proxy_events.event(arrival))
+        told = tuple((name, value) for name, value in mapped["header"].items() if name.lower() == TENANT)
+        call = self._call(arrival, integration, arn, proxy_events.event(arrival), headers=told)
         outcome = await self._send(arrival, call, integration)
         if outcome.failed:
             raise internal("Lambda execution failed", status=502)
         types = arrival.view.api.head.binary_media_types
-        return proxy_replies.interpret(outcome.body, types, arrival.header("accept"))
+        response = proxy_replies.interpret(outcome.body, types, arrival.header("accept"))
+        arrival.context["integration"]["status"] = str(response.status)
+        return response
 
     async def _web(self, arrival: Arrival, integration: Integration) -> HttpResponse:
         """A request passed on as it is, and its answer passed back."""
@@ -179,10 +185,14 @@ class Integrating:
         except IntegrationError as error:
             arrival.context["integration"] = {"error": error.message}
             raise _refused(error) from error
+        else:
+            arrival.context["integration"] = _told(outcome, call.request_id)
         finally:
             arrival.integration_ms = (self._clock.monotonic() - began) * 1000.0
-            arrival.context["integrationLatency"] = round(arrival.integration_ms)
-        arrival.context["integrationStatus"] = arrival.context["integration.status"] = str(outcome.status)
+            latency_ms = round(arrival.integration_ms)
+            arrival.context["integrationLatency"] = latency_ms
+            arrival.context.setdefault("integration", {})["latency"] = latency_ms
+        arrival.context["integrationStatus"] = str(outcome.status)
         arrival.trace_id = outcome.trace_id or None
         return outcome
 
@@ -208,6 +218,14 @@ def selected(integration: Integration, outcome: Outcome) -> IntegrationResponse:
         why = "No match for output mapping and no default endpoint response configured."
         raise internal(f"{why} Endpoint Response Status Code: {outcome.status}", _CONFIGURATION)
     return usual
+
+
+def _told(outcome: Outcome, request_id: str) -> dict[str, Any]:
+    """What the access log may show of an answer. Functions are called under the request's own id; of theirs,
+    `status` is what the code of the function says, once that was read."""
+    said = (value for name, value in outcome.headers if name in ("x-amzn-requestid", "x-amz-request-id"))
+    status = str(outcome.status)
+    return {"integrationStatus": status, "status": status, "requestId": next(said, request_id)}
 
 
 def _matches(pattern: str, text: str) -> bool:
