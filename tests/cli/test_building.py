@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from mayfly.cli.building import MOST_BYTES, Built, totals
-from mayfly.cli.dependencies import unpinned_requirements
+from mayfly.cli.dependencies import Installer, unpinned_requirements
 from mayfly.cli.deploying import default_name
 from tests.cli.packages import Build, names, packages, wheel
 from tests.conftest import PlatformProcess
@@ -318,3 +319,24 @@ def test_layers_count_against_the_limit_of_their_function() -> None:
     }
     found = dict(totals(body, [built("F", 1), built("L", MOST_BYTES), built("Everybodys", 3)]))
     assert found["F"] == MOST_BYTES + 4
+
+
+def test_distributions_are_for_the_python_that_serves_a_runtime(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("311", "314"):
+        wheel(tmp_path / "wheels", "native", "1.0", {"native.py": f"BUILT_FOR = '{version}'\n"}, f"cp{version}")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "requirements.txt").write_text("native==1.0\n")
+
+    def installed(served: Mapping[str, str]) -> str:
+        made = Installer(tmp_path / "cache", tmp_path, lambda _: None, served=served)
+        found = made.install(source, "python3.14", "x86_64")
+        assert found is not None
+        return (found.root / "native.py").read_text()
+
+    assert installed({}) == "BUILT_FOR = '314'\n"
+    assert installed({"python3.14": "3.11"}) == "BUILT_FOR = '311'\n"

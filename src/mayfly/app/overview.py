@@ -12,6 +12,7 @@ from mayfly.app.layers import level_of
 from mayfly.app.sandboxes import Interpreters
 from mayfly.engine.api import Engine
 from mayfly.front.process import FrontView
+from mayfly.services.functions.runtimes import PYTHON
 from mayfly.settings import Settings
 
 IMAGE = "container image"  # shown where packages have a runtime
@@ -50,6 +51,7 @@ class Overview:
             "data": str(self._settings.data),
             "services": list(self.services),
             "workers": [asdict(front) for front in self._fronts()],
+            "substitutes": self._interpreters.substitutes(PYTHON),
             "functions": await self._functions(),
             "engine": asdict(self._engine.counters()),
         }

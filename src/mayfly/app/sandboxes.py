@@ -12,7 +12,7 @@ import itertools
 import logging
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mayfly.errors import PlatformError
@@ -114,6 +114,18 @@ class Interpreters:
     def warnings(self, runtime: str, architectures: Sequence[str] = ()) -> list[str]:
         """What whoever looks at a function of `runtime` should know."""
         return [*self._of_runtime(runtime), *_of_architecture(architectures)]
+
+    def substitutes(self, runtimes: Iterable[str]) -> dict[str, str]:
+        """Those of `runtimes` that an interpreter of another version serves, and that version: "3.13"."""
+        served = {}
+        for runtime in runtimes:
+            try:
+                chosen = choice.choose(runtime, self._found, substitute=self._substitute)
+            except SandboxUnavailableError:
+                continue
+            if chosen.warning is not None:
+                served[runtime] = ".".join(map(str, chosen.interpreter.version[:2]))
+        return served
 
     def _of_runtime(self, runtime: str) -> list[str]:
         if runtime in PROVIDED:

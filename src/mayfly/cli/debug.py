@@ -46,7 +46,7 @@ def debug(
         connection = connect(data)
         told = connection.client("lambda").get_function_configuration(FunctionName=function)
         name = str(told["FunctionName"])
-        installer = deploying.installer(connection.runtimes, lambda what: complaints.print(escape(what)))
+        installer = deploying.installer(connection, lambda what: complaints.print(escape(what)))
         made = debugger(told.get("Runtime", ""), told.get("Handler", ""), installer, wait=wait)
         body = {
             "archive": base64.b64encode(made.archive).decode(),

@@ -102,7 +102,7 @@ def _debugpy(runtime: str, installer: Installer) -> Iterator[tuple[str, Content]
     if own is not None and own.origin is not None:
         roots = [Part(Path(own.origin).parent, "debugpy")]
     else:
-        roots = [Part(installer.named("debugpy", runtime.removeprefix("python")))]
+        roots = [Part(installer.named("debugpy", installer.python(runtime)))]
     for name, path in files(roots):
         if not name.endswith(_UNUSED) and ".dist-info/" not in name and (content := Content.of(path)) is not None:
             yield f"{FOLDER}/{name}", content

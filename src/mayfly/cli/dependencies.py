@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,6 +58,8 @@ class Installer:
     report: Report
     here: bool = True  # for this machine; otherwise, for the Linux that AWS runs functions on
     from_source: bool = False  # also run what builds distributions, and scripts of npm packages
+    # Runtimes of Python that another version serves here ("python3.14": "3.13"): extension modules are of one version.
+    served: Mapping[str, str] = field(default_factory=dict)
 
     def install(self, source: Path, runtime: str, architecture: Architecture) -> Installed | None:
         """What the folder `source` depends on, for a runtime such as python3.12; None: nothing. `DependencyError`."""
@@ -65,8 +67,12 @@ class Installer:
             return self._node(source, runtime, architecture)
         if runtime.startswith(("java", "ruby", "dotnet", "go")):
             return None
-        version = runtime.removeprefix("python") if runtime.startswith("python") else DEFAULT_PYTHON
-        return self._python(source, version, architecture)
+        return self._python(source, self.python(runtime), architecture)
+
+    def python(self, runtime: str) -> str:
+        """The version of Python, such as 3.12, that distributions for a runtime have to be for."""
+        named = runtime.removeprefix("python") if runtime.startswith("python") else DEFAULT_PYTHON
+        return self.served.get(runtime, named)
 
     def named(self, requirement: str, version: str) -> Path:
         """A folder with one distribution and what it needs, for a version of Python. `DependencyError`."""

@@ -129,23 +129,37 @@ def default_name(template: Path) -> str:
 
 def uploaded(connection: Connection, body: dict[str, Any], template: Path, progress: StackProgress) -> dict[str, Any]:
     """The template with what lies beside it packaged, uploaded and referred to. `MayflyError`, botocore's errors."""
-    return Uploader(connection, packagers(connection.runtimes), progress.step).uploaded(body, template)
+    made = packagers(connection.runtimes, served=substitutes(connection))
+    return Uploader(connection, made, progress.step).uploaded(body, template)
 
 
-def packagers(runtimes: Path, *, here: bool = True, from_source: bool = False) -> templates.Packagers:
+def packagers(
+    runtimes: Path,
+    *,
+    here: bool = True,
+    from_source: bool = False,
+    served: Mapping[str, str] = MappingProxyType({}),
+) -> templates.Packagers:
     """What makes packages: with what runs on this machine (`here`), or on the Linux that AWS runs functions on.
-    `runtimes`: where an npm may be; `from_source`: see `Installer`."""
+    `runtimes`: where an npm may be; `from_source`, `served`: see `Installer`."""
     kept = _kept()
 
     def packager(report: Report) -> Packager:
-        return Packager(kept, Installer(kept, runtimes, report, here=here, from_source=from_source), report)
+        made = Installer(kept, runtimes, report, here=here, from_source=from_source, served=served)
+        return Packager(kept, made, report)
 
     return packager
 
 
-def installer(runtimes: Path, report: Report) -> Installer:
-    """What installs for this machine."""
-    return Installer(_kept(), runtimes, report)
+def installer(connection: Connection, report: Report) -> Installer:
+    """What installs for the platform that is connected to."""
+    return Installer(_kept(), connection.runtimes, report, served=substitutes(connection))
+
+
+def substitutes(connection: Connection) -> dict[str, str]:
+    """The runtimes of Python that another version than theirs serves on the platform, and which."""
+    found: dict[str, str] = connection.get("/_mayfly/status").get("substitutes", {})
+    return found
 
 
 def _kept() -> Kept:
