@@ -14,6 +14,7 @@ import pytest
 from mayfly.cli.building import MOST_BYTES, Built, totals
 from mayfly.cli.dependencies import Installer, unpinned_requirements
 from mayfly.cli.deploying import default_name
+from mayfly.cli.keeping import Kept
 from tests.cli.packages import Build, names, packages, wheel
 from tests.conftest import PlatformProcess
 
@@ -333,7 +334,7 @@ def test_distributions_are_for_the_python_that_serves_a_runtime(
     (source / "requirements.txt").write_text("native==1.0\n")
 
     def installed(served: Mapping[str, str]) -> str:
-        made = Installer(tmp_path / "cache", tmp_path, lambda _: None, served=served)
+        made = Installer(Kept(tmp_path / "cache"), tmp_path, lambda _: None, served=served)
         found = made.install(source, "python3.14", "x86_64")
         assert found is not None
         return (found.root / "native.py").read_text()

@@ -58,8 +58,8 @@ def test_a_package_can_be_put_into_a_folder_of_its_zip(tmp_path: Path) -> None:
 def test_code_that_is_a_single_file_is_packaged_alone(tmp_path: Path) -> None:
     (tmp_path / "function.py").write_text("one = 1\n")
     (tmp_path / "beside.py").write_text("")
-    cache = tmp_path / "cache"
-    packager = Packager(cache, Installer(cache, tmp_path, lambda _: None), lambda _: None)
+    kept = Kept(tmp_path / "cache")
+    packager = Packager(kept, Installer(kept, tmp_path, lambda _: None), lambda _: None)
     (one,) = found(tmp_path, "AWS::Serverless::Function", CodeUri="function.py", Runtime="python3.12")
     made = packager.package(one.wanted).path
     with zipfile.ZipFile(made) as archive:

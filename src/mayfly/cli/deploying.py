@@ -130,7 +130,7 @@ def default_name(template: Path) -> str:
 def uploaded(connection: Connection, body: dict[str, Any], template: Path, progress: StackProgress) -> dict[str, Any]:
     """The template with what lies beside it packaged, uploaded and referred to. `MayflyError`, botocore's errors."""
     made = packagers(connection.runtimes, served=substitutes(connection))
-    return Uploader(connection, made, progress.step).uploaded(body, template)
+    return Uploader(connection, made, _kept(), progress.step).uploaded(body, template)
 
 
 def packagers(

@@ -9,14 +9,17 @@ from typing import Any
 
 from mayfly.cli import beside, templates
 from mayfly.cli.connection import Connection
+from mayfly.cli.keeping import Kept
+from mayfly.cli.public_layers import PublicLayers
 from mayfly.cli.templates import Packagers, Say, TemplateFileError
 
 
 class Uploader:
     """For one deployment."""
 
-    def __init__(self, connection: Connection, packagers: Packagers, say: Say) -> None:
+    def __init__(self, connection: Connection, packagers: Packagers, kept: Kept, say: Say) -> None:
         self._connection = connection
+        self._kept = kept
         self._packagers = packagers
         self._say = say
         self._bucket: str | None = None
@@ -26,6 +29,7 @@ class Uploader:
         template = template.resolve()
         if template in outer:
             raise TemplateFileError(f"{template} names itself as a nested template")
+        body = PublicLayers(self._kept, self._say).replaced(body)
         body = beside.mapped(body, template.parent, lambda place: self._replaced(place, (*outer, template)))
         codes = list(templates.local_code(body, template.parent))
         if not codes:

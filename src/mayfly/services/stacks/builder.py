@@ -20,7 +20,15 @@ from mayfly.services.stacks.graph import GivenUpError
 from mayfly.services.stacks.lookups import Lookups
 from mayfly.services.stacks.model import Definition, Resource, Role
 from mayfly.services.stacks.planner import Draft, Types, needs_replacement, resolve
-from mayfly.services.stacks.resources.base import Caller, Made, Moving, NotMadeError, ResourceType, Restless
+from mayfly.services.stacks.resources.base import (
+    Caller,
+    HalfMadeError,
+    Made,
+    Moving,
+    NotMadeError,
+    ResourceType,
+    Restless,
+)
 from mayfly.services.stacks.resources.schema import PropertyError, shape, without_effect
 from mayfly.services.stacks.stack_policy import objection
 from mayfly.store.api import StoreClosedError
@@ -219,7 +227,11 @@ class Builder:
         attempt = 1
         while True:
             try:
-                return await act()
+                try:
+                    return await act()
+                except HalfMadeError as half:
+                    row = msgspec.structs.replace(row, physical_id=half.physical_id)
+                    raise half.cause from half
             except StoreClosedError:
                 raise  # the server is going down: the next start goes on from here
             except GivenUpError as error:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import WaiterError
 
 from tests.conftest import PlatformProcess
 from tests.services.apis.rest.conftest import send
@@ -148,3 +149,43 @@ def test_an_api_of_parts_is_made_changed_and_removed(platform: PlatformProcess, 
         assert send("GET", url).json == {"n": 2}
     removed(platform, name)
     assert send("GET", url).status == 403
+
+
+def broken(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """What a stack of an API that can be made, and not be made what it is to be, consists of."""
+    document = {"openapi": "3.0.1", "info": {"title": name, "version": "1"}, "paths": {}}
+    return {"Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": name, "Body": document, **properties}}}
+
+
+def failing(name: str) -> dict[str, dict[str, Any]]:
+    """Templates whose last step fails, after the service has made something under an id of its own."""
+    integration = {"type": "AWS", "httpMethod": "POST", "uri": "arn:aws:nowhere:us-east-1:x:y"}
+    paths = {"/": {"get": {"x-amazon-apigateway-integration": integration}}}
+    wrong = {"Body": {"openapi": "3.0.1", "info": {"title": name, "version": "1"}, "paths": paths}}
+    stage = {"RestApiId": {"Ref": "Api"}, "StageName": "s", "StageDescription": {"CacheClusterSize": "7"}}
+    deployment = {"Type": "AWS::ApiGateway::Deployment", "DependsOn": "Method", "Properties": stage}
+    method = {
+        "RestApiId": {"Ref": "Api"},
+        "ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]},
+        "HttpMethod": "GET",
+        "AuthorizationType": "NONE",
+        "Integration": {"Type": "MOCK"},
+    }
+    parts = {"Deployment": deployment, "Method": {"Type": "AWS::ApiGateway::Method", "Properties": method}}
+    return {
+        "document": {"Resources": broken(name, wrong)},
+        "stage": {"Resources": {**broken(name, {}), **parts}},
+    }
+
+
+@pytest.mark.parametrize("what", ["document", "stage"])
+def test_nothing_is_left_of_what_failed_half_way(platform: PlatformProcess, what: str) -> None:
+    name = f"half-{uuid4().hex[:8]}"
+    stacks, gateway = platform.client("cloudformation"), platform.client("apigateway")
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps(failing(name)[what]))
+    with pytest.raises(WaiterError):
+        stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    (stack,) = stacks.describe_stacks(StackName=name)["Stacks"]
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert name not in {api["name"] for api in gateway.get_rest_apis(limit=500)["items"]}
+    removed(platform, name)

@@ -3,7 +3,8 @@
 Contract. `create`, `update` and `delete` may be interrupted at any point by the death of the process and are then
 called again with the same arguments, so each is idempotent: `create` takes over what an interrupted run left behind,
 `delete` of something that is gone succeeds. The driver tells a first attempt from a repeated one: before the first, it
-asks `exists`, so that a name that somebody else has is never taken over.
+asks `exists`, so that a name that somebody else has is never taken over. What `create` still does once the resource is
+there under an id of the service's own stands in `made_as`.
 
 A step may wait for something outside (another stack, an answer, an alarm). It does so inside `call.waiting()`, and
 there holds none of the places in which the driver works; it keeps nothing in memory that the next process would need,
@@ -13,8 +14,8 @@ because that one calls it again; it counts its time from `target.since`, which a
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn, Protocol
 
@@ -26,7 +27,7 @@ from mayfly.ids import request_id
 from mayfly.services.contract import ONCE, RequestContext, ServiceError
 from mayfly.services.ports import Operations
 from mayfly.services.stacks.post import Post
-from mayfly.services.stacks.resources.schema import Fields
+from mayfly.services.stacks.resources.schema import Fields, PropertyError
 from mayfly.services.stacks.sealing import Store
 
 # Among the attributes of a resource, says that none of their values may be shown.
@@ -42,6 +43,26 @@ class NotMadeError(ServiceError):
     def __init__(self, message: str, physical_id: str = "") -> None:
         super().__init__("NotStabilized", message)
         self.physical_id = physical_id
+
+
+class HalfMadeError(MayflyError):
+    """A creation that failed after the resource was there: `cause` is what went wrong, `physical_id` what the resource
+    is to be deleted by. Raised by `made_as`."""
+
+    def __init__(self, cause: MayflyError | PropertyError, physical_id: str) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.physical_id = physical_id
+
+
+@contextmanager
+def made_as(physical_id: str) -> Iterator[None]:
+    """Around what a creation has to do yet for a resource that is there already, under an id that nobody could
+    foresee: where that fails, the resource is deleted by this id, and is no orphan."""
+    try:
+        yield
+    except (MayflyError, PropertyError) as error:
+        raise HalfMadeError(error, physical_id) from error
 
 
 class Open(frozenset[str]):

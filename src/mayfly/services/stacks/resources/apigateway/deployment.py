@@ -5,7 +5,7 @@ from typing import Any
 
 from mayfly.services.stacks.resources.apigateway.patches import GONE
 from mayfly.services.stacks.resources.apigateway.settings import CANARY_OVERRIDES, STAGE, stage_patches
-from mayfly.services.stacks.resources.base import Caller, Made, Target, changed
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, made_as
 from mayfly.services.stacks.resources.named import Unnamed
 from mayfly.services.stacks.resources.reading import observed
 from mayfly.services.stacks.resources.schema import BOOLEAN, NUMBER, STRING, fields
@@ -38,7 +38,8 @@ class Deployment(Unnamed):
             if "StageVariableOverrides" in canary:
                 members["canarySettings"]["stageVariableOverrides"] = canary["StageVariableOverrides"]
         made = await call.once(target, "apigateway", "CreateDeployment", restApiId=properties["RestApiId"], **members)
-        await self._settle(call, {}, properties)
+        with made_as(made["id"]):
+            await self._settle(call, {}, properties)
         return Made(made["id"], {"DeploymentId": made["id"]})
 
     async def update(

@@ -8,7 +8,7 @@ from mayfly.services.stacks.resources.apigateway.bodies import document_of, titl
 from mayfly.services.stacks.resources.apigateway.patches import GONE, Patch, members, scalars
 from mayfly.services.stacks.resources.apigateway.tagging import retag, tags_in
 from mayfly.services.stacks.resources.apigateway.templates import DOCUMENT
-from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, made_as, picked
 from mayfly.services.stacks.resources.named import Unnamed
 from mayfly.services.stacks.resources.reading import document_seen, observed, tags_seen
 from mayfly.services.stacks.resources.schema import (
@@ -74,9 +74,10 @@ class RestApi(Unnamed):
             **({"endpointConfiguration": _endpoint(properties)} if "EndpointConfiguration" in properties else {}),
         )
         api_id = made["id"]
-        await self._import(call, api_id, properties, document, "overwrite")
-        await self._patch(call, api_id, _settings({}, properties))
-        found = await call("apigateway", "GetRestApi", restApiId=api_id)
+        with made_as(api_id):
+            await self._import(call, api_id, properties, document, "overwrite")
+            await self._patch(call, api_id, _settings({}, properties))
+            found = await call("apigateway", "GetRestApi", restApiId=api_id)
         return Made(api_id, {"RestApiId": api_id, "RootResourceId": found["rootResourceId"]})
 
     async def update(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mayfly.services.stacks.resources.apigatewayv2.part import GONE, WIRE, Part, change_tags
-from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, made_as, picked
 from mayfly.services.stacks.resources.reading import like, observed
 from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, JSON, STRING, STRINGS, Entries, fields
 
@@ -72,7 +72,8 @@ class Api(Part):
             said = picked(properties, *_SETTINGS, *_QUICK, "ProtocolType", "Tags")
             return self.made(await call.once(target, WIRE, "CreateApi", **said))
         made = self.made(await call.once(target, WIRE, "ImportApi", **await _document(call, properties)))
-        await self._set(call, target, made, {}, properties)
+        with made_as(made.physical_id):
+            await self._set(call, target, made, {}, properties)
         return made
 
     async def update(

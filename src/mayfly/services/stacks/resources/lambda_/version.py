@@ -8,7 +8,7 @@ failed half-way once without a way forward.
 from collections.abc import Mapping
 from typing import Any
 
-from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked
+from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, made_as, picked
 from mayfly.services.stacks.resources.lambda_.provisioned import PROVISIONED, set_provisioned, until_active
 from mayfly.services.stacks.resources.reading import like, observed
 from mayfly.services.stacks.resources.schema import INTEGER, STRING, Refused, fields
@@ -45,12 +45,12 @@ class Version:
         published = await call(
             "lambda", "PublishVersion", FunctionName=function, **picked(properties, "CodeSha256", "Description")
         )
-        version = published["Version"]
-        await until_active(call, function, version)
-        if (wanted := properties.get("ProvisionedConcurrencyConfig")) is not None:
-            await set_provisioned(call, function, version, wanted)
-        await self._scale(call, function, version, {}, properties)
-        arn = published["FunctionArn"]
+        version, arn = published["Version"], published["FunctionArn"]
+        with made_as(arn):
+            await until_active(call, function, version)
+            if (wanted := properties.get("ProvisionedConcurrencyConfig")) is not None:
+                await set_provisioned(call, function, version, wanted)
+            await self._scale(call, function, version, {}, properties)
         return Made(arn, {"Version": version, "FunctionArn": arn})
 
     async def update(
@@ -78,14 +78,15 @@ class Version:
         return observed(properties, truth, *unseen, defaults={_SCALING: {}})
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
-        if not made.attributes:  # it was not published
+        _, published, version = made.physical_id.rpartition(":")
+        if not published:
             return
         await call.unless(
             "ResourceNotFoundException",
             "lambda",
             "DeleteFunction",
             FunctionName=properties["FunctionName"],
-            Qualifier=made.attributes["Version"],
+            Qualifier=version,
         )
 
     async def _scale(
