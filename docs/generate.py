@@ -13,7 +13,7 @@ from pathlib import Path
 from mayfly.services.stacks.inert import classified
 from mayfly.services.stacks.resources.base import UPDATE_POLICY
 from mayfly.services.stacks.resources.registry import resource_types
-from mayfly.services.stacks.resources.schema import Entries, Fields, Ignored, Items, Refused, Schema
+from mayfly.services.stacks.resources.schema import Entries, Fields, Ignored, Items, Partly, Refused, Schema
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES = ROOT / "src" / "mayfly" / "services"
@@ -152,11 +152,14 @@ def resource_types_page() -> str:
     for name, kind in sorted(resource_types().items()):
         refused = sorted(_marked(kind.schema, Refused))
         ignored = sorted(_marked(kind.schema, Ignored))
+        partly = sorted(_partly(kind.schema))
         without = {UPDATE_POLICY, *(path for path, _ in refused)}
         properties = [member for member in kind.schema.members if member not in without]
         lines += [f"## {name}", "", f"Properties: {_words(properties)}.", ""]
         for path, why in refused:
             lines += [f"`{path}` is refused. {why}", ""]
+        for path, pattern, why in partly:
+            lines += [f"`{path}`: `{pattern}` is refused. {why}", ""]
         for path, why in ignored:
             lines += [f"`{path}` has no effect. {why}", ""]
         if UPDATE_POLICY in kind.schema.members:
@@ -196,6 +199,18 @@ def _marked(schema: Schema, mark: type[Refused] | type[Ignored], path: str = "")
     if not isinstance(schema, Fields):
         return set()
     inside = [_marked(member, mark, f"{path}.{name}" if path else name) for name, member in schema.members.items()]
+    return set().union(*inside)
+
+
+def _partly(schema: Schema, path: str = "") -> set[tuple[str, str, str]]:
+    """Where in a schema values are refused, which, and why."""
+    if isinstance(schema, Partly):
+        return {(path, pattern, why) for pattern, why in schema.refused.items()}
+    if isinstance(schema, Items | Entries):
+        return _partly(schema.of, path)
+    if not isinstance(schema, Fields):
+        return set()
+    inside = [_partly(member, f"{path}.{name}" if path else name) for name, member in schema.members.items()]
     return set().union(*inside)
 
 

@@ -118,3 +118,10 @@ def test_networks_that_requests_may_be_sent_to_are_checked(tmp_path: Path) -> No
     assert settings.outgoing.allow == ("127.0.0.0/8", "fd00::1")
     with pytest.raises(OptionError, match=r"outgoing-allow.*localhost"):
         ServerOptions(tmp_path, outgoing_allow=("localhost",)).settings(tmp_path)
+
+
+def test_types_that_nobody_knows_cannot_be_accepted_as_inert() -> None:
+    wanted = ("AWS::EC2", "AWS::Route53::HostedZone", "all")
+    assert ServerOptions(Path("data"), accept_inert=wanted).settings(Path("data")).accept_inert == wanted
+    with pytest.raises(OptionError, match=r"AWS::EC3 \(near: .*AWS::EC2"):
+        ServerOptions(Path("data"), accept_inert=("AWS::EC3",)).settings(Path("data"))

@@ -1,5 +1,6 @@
 """What whoever starts a server may choose, and the settings that follow from it."""
 
+import importlib
 import os
 import re
 from dataclasses import dataclass, replace
@@ -101,8 +102,16 @@ class ServerOptions:
             images=self._images(),
             outgoing=self._outgoing(),
             events=self._events(),
-            accept_inert=self.accept_inert,
+            accept_inert=self._accept_inert(),
         )
+
+    def _accept_inert(self) -> tuple[str, ...]:
+        if self.accept_inert:  # types are many and take time to import
+            inert = importlib.import_module("mayfly.services.stacks.inert")
+            known = importlib.import_module("mayfly.services.stacks.resources.registry").resource_types()
+            if wrong := inert.unknown_words(inert.words(" ".join(self.accept_inert)), known):
+                raise OptionError(f"accept-inert names no type of resources and no service of AWS: {'; '.join(wrong)}")
+        return self.accept_inert
 
     def _events(self) -> EventLimits:
         if not 1 <= self.rules_per_bus <= MOST_RULES:

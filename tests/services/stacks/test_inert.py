@@ -159,3 +159,23 @@ async def test_a_type_that_is_not_there_may_stand_under_a_condition_that_does_no
     typo = {"Typo": {"Type": "AWS::S4::Bucket", "Condition": "Own"}}
     body = template(typo, **given)
     assert "AWS::S4::Bucket" in (await stage.refused("CreateStack", StackName="u", TemplateBody=body))[1]
+
+
+@pytest.mark.asyncio
+async def test_accepting_what_nobody_knows_is_an_error_that_names_what_is_near(stage: Stage) -> None:
+    for word, near in (
+        ("AWS::EC2s", "AWS::EC2"),
+        ("AWS::Foo", ""),
+        ("AWS::CloudFrond::Distribution", "AWS::CloudFront"),
+        ("al", "all"),
+    ):
+        tags = [{"Key": inert.TAG, "Value": f"AWS::EC2::VPC {word}"}]
+        body = template({"Vpc": VPC})
+        code, message = await stage.refused("CreateStack", StackName="s", TemplateBody=body, Tags=tags)
+        assert code == "ValidationError"
+        assert f"names nothing: {word}" in message
+        assert near in message
+        assert "AWS::EC2::VPC" not in message
+    new = {"Type": "AWS::BrandNew::Thing"}
+    tags = [{"Key": inert.TAG, "Value": "AWS::BrandNew::Thing Datadog::Monitors::Monitor AWS::EC2 all"}]
+    assert (await stage.create({"New": new}, Tags=tags))["StackStatus"] == "CREATE_COMPLETE"

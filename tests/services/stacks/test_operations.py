@@ -292,7 +292,10 @@ async def test_a_deletion_goes_in_reverse_and_stops_where_it_cannot(stage: Stage
     await stage.call("DeleteStack", StackName="s")
     failed = await stage.settled()
     assert failed["StackStatus"] == "DELETE_FAILED"
-    assert failed["StackStatusReason"] == "The following resource(s) failed to delete: [B]. "
+    reason = failed["StackStatusReason"]
+    assert reason.startswith("The following resource(s) failed to delete: [B]. ")
+    assert "RetainResources" in reason
+    assert "FORCE_DELETE_STACK" in reason
     assert stage.held().keys() == {"A", "B"}
     await stage.call("DeleteStack", StackName="s", RetainResources=["B"])
     await stage.service.driver.settled(stack["StackId"])

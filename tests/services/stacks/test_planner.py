@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mayfly.services.contract import ServiceError
 from mayfly.services.stacks.model import Definition
 from mayfly.services.stacks.planner import Change, Draft, Place, changes, check, draft, ordered
+from mayfly.services.stacks.resources.registry import resource_types
 from mayfly.services.stacks.template.document import parse
 from mayfly.services.stacks.template.parameters import bind
 
@@ -207,3 +208,48 @@ def test_an_order_has_everything_after_what_it_needs_or_there_is_a_circle(graph:
         order = ordered(graph)
         assert sorted(order) == sorted(graph)
         assert all(order.index(need) < order.index(name) for name, needs in graph.items() for need in needs)
+
+
+def test_all_that_mayfly_cannot_honour_is_listed_at_once_before_anything_is_made() -> None:
+    key = [{"AttributeName": "id", "KeyType": "HASH"}]
+    resources = {
+        "Table": {
+            "Type": "AWS::DynamoDB::Table",
+            "Properties": {"KeySchema": key, "StreamSpecification": {"StreamViewType": "NEW_IMAGE"}},
+        },
+        "Mail": {
+            "Type": "AWS::SNS::Topic",
+            "Properties": {
+                "Subscription": [
+                    {"Protocol": "sqs", "Endpoint": "q"},
+                    {"Protocol": "email", "Endpoint": "me@example.com"},
+                ]
+            },
+        },
+        "Unmade": {"Type": "AWS::SNS::Subscription", "Condition": "Never", "Properties": {"Protocol": "sms"}},
+        "Function": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "Code": {"ZipFile": "x"},
+                "Role": {"Ref": "Mail"},
+                "Runtime": {"Ref": "Language"},
+                "FileSystemConfigs": [{"Arn": {"Ref": "Table"}, "LocalMountPath": "/mnt/x"}],
+            },
+        },
+    }
+    sections = {
+        "Conditions": {"Never": {"Fn::Equals": ["a", "b"]}},
+        "Parameters": {"Language": {"Type": "String", "Default": "dotnet8"}},
+    }
+    definition = Definition(parse({"Resources": resources, **sections}), {"Language": "dotnet8"})
+    with pytest.raises(ServiceError) as caught:
+        draft(definition, PLACE, resource_types())
+    told = caught.value.message
+    for path in (
+        "resource Table with message: #/StreamSpecification:",
+        "resource Mail with message: #/Subscription/1/Protocol:",
+        "#/FileSystemConfigs:",
+        "#/Runtime: the value dotnet8 is not supported: Mayfly has no .NET",
+    ):
+        assert path in told
+    assert "Unmade" not in told

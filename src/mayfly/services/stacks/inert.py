@@ -12,6 +12,7 @@ that makes sense elsewhere. Where Mayfly has the service, the types that it lack
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 
 from mayfly.services.stacks.faults import validation
@@ -177,6 +178,31 @@ def reason(name: str) -> str | None:
 def words(text: str) -> frozenset[str]:
     """What a tag or a setting accepts."""
     return frozenset(word.removesuffix("::*") for word in _WORDS.split(text) if word)
+
+
+def check_words(accepted: Collection[str], used: Collection[str], known: Collection[str]) -> None:
+    """`ServiceError` ValidationError for words that name nothing: no type that is `used` in the template or `known` to
+    Mayfly, and no service of AWS; with the nearest that there are."""
+    if wrong := [told for word in sorted(accepted) if (told := _named_nothing(word, used, known))]:
+        raise validation(f"What is accepted as inert ({TAG}) names nothing: {'; '.join(wrong)}.")
+
+
+def unknown_words(accepted: Collection[str], known: Collection[str]) -> list[str]:
+    """Words that name nothing whatever the template, each with the nearest that there are: for settings."""
+    return [told for word in sorted(accepted) if (told := _named_nothing(word, (), known))]
+
+
+def _named_nothing(word: str, used: Collection[str], known: Collection[str]) -> str:
+    services = {f"AWS::{_service(name)}" for name in known if _service(name)}
+    services |= {f"AWS::{name}" for name in (*_INSIDE, *_PLANNED, *_HAS)}
+    parts = word.split("::")
+    full = len(parts) >= 3 and all(parts)
+    fits = any(name == word or name.rpartition("::")[0] == word for name in used)
+    if word == ALL or fits or word in services or (full and (parts[0] != "AWS" or "::".join(parts[:2]) in services)):
+        return ""
+    names = {*known, *_TYPES_INSIDE} if full else {ALL, *services}
+    near = get_close_matches(word, sorted(names), 3, 0.7) or get_close_matches(word, sorted(services), 3, 0.6)
+    return f"{word} (near: {', '.join(near)})" if near else word
 
 
 def accepts(accepted: Collection[str], name: str) -> bool:

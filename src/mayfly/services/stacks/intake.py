@@ -80,7 +80,9 @@ class Intake:
             raw = await self._macros.carried_out(context, raw, seen)
         template = document.parse(with_policies(raw, seen.values, seen.pseudo))
         tags = previous.tags if previous is not None and "Tags" not in params else _tags(params.get("Tags", ()))
-        accepted = self._accepted | inert.words(tags.get(inert.TAG, ""))
+        own = inert.words(tags.get(inert.TAG, ""))
+        inert.check_words(own, {item.type for item in template.resources.values()}, self._types.keys())
+        accepted = self._accepted | own
         check(template, self._types, accepted)
         _check_allowed(template, params.get("ResourceTypes"))
         # Macros may add parameters of their own, all with defaults.

@@ -14,7 +14,7 @@ from mayfly.services.stacks import inert
 from mayfly.services.stacks.faults import validation
 from mayfly.services.stacks.model import Definition
 from mayfly.services.stacks.resources.base import CREATION_POLICY, UPDATE_POLICY, ResourceType
-from mayfly.services.stacks.resources.schema import PropertyError, Scalar, shape
+from mayfly.services.stacks.resources.schema import Partly, PropertyError, Scalar, refused, shape
 from mayfly.services.stacks.resources.stack_tags import with_stack_tags
 from mayfly.services.stacks.template.conditions import check_rules
 from mayfly.services.stacks.template.document import Resource, Template
@@ -116,7 +116,7 @@ class _Gettable(Container[str]):
     def __contains__(self, name: object) -> bool:
         if name in self._kind.attributes:
             return True
-        return isinstance(name, str) and isinstance(self._kind.schema.members.get(name), Scalar)
+        return isinstance(name, str) and isinstance(self._kind.schema.members.get(name), Scalar | Partly)
 
 
 def check_made(definition: Definition, place: Place, types: Types, accepted: Collection[str]) -> None:
@@ -153,11 +153,24 @@ def draft(definition: Definition, place: Place, types: Types) -> dict[str, Draft
         if resource.condition is None or scope(definition, place).holds(resource.condition)
     }
     drafts = {}
+    check_backed(definition, place, types, names)
     for name in template.resources:
         if name in names:
             drafts[name] = _draft(definition, place, types, name, names)
     _check_outputs(definition, place, names)
     return {name: drafts[name] for name in ordered({name: item.depends_on for name, item in drafts.items()})}
+
+
+def check_backed(definition: Definition, place: Place, types: Types, names: Collection[str]) -> None:
+    """Refuse the properties of the resources `names` that Mayfly cannot honour, all of them in one
+    `ServiceError` ValidationError."""
+    seen = scope(definition, place, _recorder(names, "Resources")[1])
+    told = []
+    for name, resource in definition.template.resources.items():
+        if name in names and (found := refused(seen.evaluate(_written(resource)), types[resource.type].schema)):
+            told.append(f"Properties validation failed for resource {name} with message: {' '.join(found)}")
+    if told:
+        raise validation(" ".join(told))
 
 
 def _draft(definition: Definition, place: Place, types: Types, name: str, names: Collection[str]) -> Draft:

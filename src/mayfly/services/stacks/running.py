@@ -248,7 +248,8 @@ class Run:
         rolled_back = board.stack.status == "ROLLBACK_IN_PROGRESS"
         if failed:
             names = sorted({rows[key].logical_id for key in failed})
-            stack = _because(board.stack, f"The following resource(s) failed to delete: [{', '.join(names)}]. ")
+            failing = f"The following resource(s) failed to delete: [{', '.join(names)}]. "
+            stack = _because(board.stack, failing + _way_out(board.stack))
             await board.turn(_ended(stack, "ROLLBACK_FAILED" if rolled_back else "DELETE_FAILED"))
         elif rolled_back:
             stack = msgspec.structs.replace(board.stack, reason="", outputs={})
@@ -266,6 +267,16 @@ class Run:
         forget_boxes(tx, self._board.stack.id)
         for statement in (statements.CHANGE_SETS_FORGET, statements.DRIFTS_FORGET, statements.DETECTIONS_FORGET):
             tx.run(statement, stack)
+
+
+def _way_out(stack: Stack) -> str:
+    """How to get rid of a stack of which something cannot be deleted; nothing for one that is a resource of another."""
+    if "ParentId" in stack.options:
+        return ""
+    return (
+        "Mend the cause and delete the stack again, or leave them behind: delete it with RetainResources, or with the "
+        "DeletionMode FORCE_DELETE_STACK."
+    )
 
 
 def _kept(row: Resource, operation: Operation) -> bool:

@@ -7,6 +7,7 @@ the services are strict. `shape` converts, and refuses what cannot be converted,
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from mayfly.services.stacks.template.dynamic import is_dynamic
@@ -74,7 +75,15 @@ class Checked:
     check: Callable[[Any], None]  # of what may have placeholders in it; raises ValueError, which says what is wrong
 
 
-Schema = Scalar | Items | Entries | Fields | Json | Refused | Ignored | Checked
+@dataclass(frozen=True, slots=True)
+class Partly:
+    """A text of which AWS documents values that Mayfly cannot honour: like `Refused` for whoever gives one of these."""
+
+    refused: Mapping[str, str]  # patterns of `fnmatch`, and why: a whole sentence
+    of: Scalar
+
+
+Schema = Scalar | Items | Entries | Fields | Json | Refused | Ignored | Checked | Partly
 STRING, INTEGER, BOOLEAN, JSON = Scalar("String"), Scalar("Integer"), Scalar("Boolean"), Json()
 NUMBER = Scalar("Number")
 STRINGS = Items(STRING)
@@ -91,8 +100,10 @@ TAGS = Items(fields("Key Value", Key=STRING, Value=STRING))
 def shape(value: Any, schema: Schema, path: str = "") -> Any:
     """`value` in the form that `schema` asks for; `PropertyError`. Placeholders of unknown values pass."""
     if isinstance(schema, Refused):
-        raise PropertyError(f"#{path}: this property is not supported: {schema.why}")
-    if isinstance(schema, Ignored):
+        raise PropertyError(f"#{path}: {_refused_here(value, schema)}")
+    if isinstance(schema, Partly) and (found := _refused_here(value, schema)):
+        raise PropertyError(f"#{path}: {found}")
+    if isinstance(schema, Ignored | Partly):
         return shape(value, schema.of, path)
     if isinstance(schema, Checked):
         return _checked(shape(value, schema.of, path), schema, path)
@@ -114,6 +125,32 @@ def shape(value: Any, schema: Schema, path: str = "") -> Any:
     if missing := sorted(schema.required - set(present)):
         raise PropertyError(f"#{path}: required key [{missing[0]}] not found")
     return {key: shape(item, schema.members.get(key, JSON), f"{path}/{key}") for key, item in present.items()}
+
+
+def refused(value: Any, schema: Schema, path: str = "") -> list[str]:
+    """Everything in `value` that Mayfly cannot honour: where it stands, and why."""
+    if found := _refused_here(value, schema):
+        return [f"#{path}: {found}"]
+    if isinstance(schema, Items) and isinstance(value, list):
+        inner = [(str(number), item, schema.of) for number, item in enumerate(value)]
+    elif isinstance(schema, Entries) and isinstance(value, dict):
+        inner = [(key, item, schema.of) for key, item in value.items()]
+    elif isinstance(schema, Fields) and isinstance(value, dict):
+        inner = [(key, value[key], member) for key, member in schema.members.items() if value.get(key) is not None]
+    else:
+        return []
+    return [line for key, item, member in inner for line in refused(item, member, f"{path}/{key}")]
+
+
+def _refused_here(value: Any, schema: Schema) -> str:
+    """Why a value itself cannot be honoured; "" if it can."""
+    if isinstance(schema, Refused):
+        return f"this property is not supported: {schema.why}"
+    if isinstance(schema, Partly) and isinstance(value, str):
+        for pattern, why in schema.refused.items():
+            if fnmatchcase(value, pattern):
+                return f"the value {value} is not supported: {why}"
+    return ""
 
 
 def without_effect(value: Any, schema: Schema, path: str = "") -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mayfly.services.stacks.resources.autoscaling.namespaces import NAMESPACE
 from mayfly.services.stacks.resources.autoscaling.target import PLACE, SERVICE
 from mayfly.services.stacks.resources.base import Caller, Made, Target, Unreadable, picked
 from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, NUMBER, STRING, Items, fields
@@ -18,7 +19,7 @@ class ScalingPolicy(Unreadable):
         PolicyType=STRING,
         ResourceId=STRING,
         ScalableDimension=STRING,
-        ServiceNamespace=STRING,
+        ServiceNamespace=NAMESPACE,
         ScalingTargetId=STRING,
         TargetTrackingScalingPolicyConfiguration=fields(
             "TargetValue",

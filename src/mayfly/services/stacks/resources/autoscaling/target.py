@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from mayfly.services.stacks.resources.autoscaling.namespaces import NAMESPACE
 from mayfly.services.stacks.resources.base import Caller, Made, Target, Unreadable, changed, picked
 from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, STRING, TAGS, Items, PropertyError, fields
 
@@ -21,7 +22,7 @@ class ScalableTarget(Unreadable):
         ResourceId=STRING,
         RoleARN=STRING,
         ScalableDimension=STRING,
-        ServiceNamespace=STRING,
+        ServiceNamespace=NAMESPACE,
         ScheduledActions=Items(
             fields(
                 "ScheduledActionName Schedule",

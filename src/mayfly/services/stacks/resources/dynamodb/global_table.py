@@ -5,7 +5,7 @@ from typing import Any
 
 from mayfly.services.stacks.resources.base import Caller, Made, Target, picked
 from mayfly.services.stacks.resources.dynamodb.table import Table
-from mayfly.services.stacks.resources.dynamodb.unserved import BOUNDS, INSIGHTS, NO_POLICY, WARMTH
+from mayfly.services.stacks.resources.dynamodb.unserved import BOUNDS, INSIGHTS, NO_POLICY, STREAM, WARMTH
 from mayfly.services.stacks.resources.schema import (
     BOOLEAN,
     JSON,
@@ -23,7 +23,7 @@ _KEYS = Items(fields("AttributeName KeyType", AttributeName=STRING, KeyType=STRI
 _PROJECTION = fields(ProjectionType=STRING, NonKeyAttributes=STRINGS)
 _CAPACITY = Ignored("Capacity is not limited: a table takes what the machine gives.", JSON)
 _ALONE = Refused("A server of Mayfly is one region, and a table has one replica.")
-_SHARED = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "StreamSpecification", "TableName",
+_SHARED = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "TableName",
            "TimeToLiveSpecification")  # fmt: skip
 _OF_REPLICA = ("DeletionProtectionEnabled", "TableClass", "Tags")
 
@@ -77,7 +77,7 @@ class GlobalTable:
             )
         ),
         SSESpecification=Table.schema.members["SSESpecification"],
-        StreamSpecification=fields("StreamViewType", StreamViewType=STRING),
+        StreamSpecification=STREAM,
         TableName=STRING,
         TableType=STRING,
         TimeToLiveSpecification=fields("Enabled", AttributeName=STRING, Enabled=BOOLEAN),

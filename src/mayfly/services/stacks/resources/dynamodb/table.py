@@ -1,4 +1,4 @@
-"""AWS::DynamoDB::Table: keys, indexes, billing, stream, expiry and tags."""
+"""AWS::DynamoDB::Table: keys, indexes, billing, expiry and tags."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -6,9 +6,9 @@ from operator import itemgetter
 from typing import Any
 
 from mayfly.services.stacks.resources.base import Caller, Made, Target, changed, picked
-from mayfly.services.stacks.resources.dynamodb.unserved import BOUNDS, ENCRYPTION, INSIGHTS, NO_POLICY, UNSERVED, WARMTH
+from mayfly.services.stacks.resources.dynamodb.unserved import BOUNDS, ENCRYPTION, INSIGHTS, STREAM, UNSERVED, WARMTH
 from mayfly.services.stacks.resources.reading import in_order, like, observed, tags_seen
-from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, STRING, STRINGS, TAGS, Ignored, Items, fields
+from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, STRING, STRINGS, TAGS, Items, fields
 from mayfly.services.stacks.resources.tags import retag
 
 _KEYS = Items(fields("AttributeName KeyType", AttributeName=STRING, KeyType=STRING))
@@ -45,12 +45,7 @@ class Table:
         LocalSecondaryIndexes=Items(
             fields("IndexName KeySchema Projection", IndexName=STRING, KeySchema=_KEYS, Projection=_PROJECTION)
         ),
-        StreamSpecification=fields(
-            "StreamViewType",
-            ResourcePolicy=NO_POLICY,
-            StreamViewType=STRING,
-            Tags=Ignored("Streams have no tags.", TAGS),
-        ),
+        StreamSpecification=STREAM,
         TimeToLiveSpecification=fields("Enabled", AttributeName=STRING, Enabled=BOOLEAN),
         SSESpecification=ENCRYPTION,
         **UNSERVED,
@@ -72,7 +67,6 @@ class Table:
 
     async def create(self, call: Caller, target: Target, properties: Mapping[str, Any]) -> Made:
         table = self.physical_id(target, properties)
-        stream = {"StreamSpecification": _stream(properties)} if "StreamSpecification" in properties else {}
         # Without BillingMode CloudFormation takes provisioned capacity, as the API does.
         await call.unless(
             "ResourceInUseException",
@@ -80,7 +74,6 @@ class Table:
             "CreateTable",
             TableName=table,
             **picked(_served(properties), *_AT_CREATION, "Tags"),
-            **stream,
         )
         await self._settled(call, table)
         if properties.get("TimeToLiveSpecification", {}).get("Enabled"):
@@ -95,8 +88,6 @@ class Table:
         if "DeletionProtectionEnabled" in old and "DeletionProtectionEnabled" not in new:
             settings["DeletionProtectionEnabled"] = False
         found = await self._settled(call, table)
-        if changed(old, new, "StreamSpecification") and _stream(new) != _stream(found):
-            settings["StreamSpecification"] = _stream(new)
         if settings:
             await self._change(call, table, settings)
         if changed(old, new, "GlobalSecondaryIndexes"):
@@ -126,8 +117,6 @@ class Table:
         truth["BillingMode"] = billing
         truth["ProvisionedThroughput"] = throughput if billing == "PROVISIONED" else None
         truth["TableClass"] = found.get("TableClassSummary", {}).get("TableClass", "STANDARD")
-        if found.get("StreamSpecification", {}).get("StreamEnabled"):
-            truth["StreamSpecification"] = picked(found["StreamSpecification"], "StreamViewType")
         expiry = (await call("dynamodb", "DescribeTimeToLive", TableName=table))["TimeToLiveDescription"]
         enabled = expiry["TimeToLiveStatus"].startswith("ENABL")
         if enabled:
@@ -187,8 +176,7 @@ class Table:
 
     async def _made(self, call: Caller, table: str) -> Made:
         found = await self._settled(call, table)
-        stream = {"StreamArn": found["LatestStreamArn"]} if "LatestStreamArn" in found else {}
-        return Made(table, {"Arn": found["TableArn"], **stream})
+        return Made(table, {"Arn": found["TableArn"]})
 
 
 def _listed(given: list[Any], found: Iterable[Any], key: str) -> list[Any]:
@@ -210,10 +198,3 @@ def _served(properties: Mapping[str, Any]) -> dict[str, Any]:
         members = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput")
         found["GlobalSecondaryIndexes"] = [picked(index, *members) for index in found["GlobalSecondaryIndexes"]]
     return found
-
-
-def _stream(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The stream that a template, or a description of a table, has."""
-    if "StreamSpecification" not in properties:
-        return {"StreamEnabled": False}
-    return {"StreamEnabled": True, **picked(properties["StreamSpecification"], "StreamViewType")}

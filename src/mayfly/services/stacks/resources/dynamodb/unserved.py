@@ -6,6 +6,7 @@ from mayfly.services.stacks.resources.schema import BOOLEAN, INTEGER, JSON, STRI
 
 NO_POLICY = Refused("Mayfly has no resource policies of tables.")
 INSIGHTS = Ignored("Mayfly does not rank keys.", fields(Enabled=BOOLEAN, Mode=STRING))
+STREAM = Refused("Mayfly has no streams of tables yet.")
 BOUNDS = Ignored(
     "A table takes what the machine gives.", fields(MaxReadRequestUnits=INTEGER, MaxWriteRequestUnits=INTEGER)
 )

@@ -12,6 +12,7 @@ from mayfly.services.stacks.resources.base import Caller, Made, Target
 from mayfly.services.stacks.resources.named import Unnamed
 from mayfly.services.stacks.resources.reading import document_seen, observed
 from mayfly.services.stacks.resources.schema import BOOLEAN, JSON, STRING, PropertyError, Refused, fields
+from mayfly.services.stacks.resources.sns.protocols import PROTOCOL
 from mayfly.services.stacks.resources.sns.subscriptions import GONE, all_of_topic
 
 # The attributes, in an order in which they can be set one by one where the scope of a filter widens; and what each is
@@ -34,7 +35,7 @@ class Subscription(Unnamed):
         Endpoint=STRING,
         FilterPolicy=JSON,
         FilterPolicyScope=STRING,
-        Protocol=STRING,
+        Protocol=PROTOCOL,
         RawMessageDelivery=BOOLEAN,
         RedrivePolicy=JSON,
         Region=STRING,

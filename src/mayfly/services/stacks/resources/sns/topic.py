@@ -19,6 +19,7 @@ from mayfly.services.stacks.resources.schema import (
     Refused,
     fields,
 )
+from mayfly.services.stacks.resources.sns.protocols import PROTOCOL
 from mayfly.services.stacks.resources.sns.subscriptions import GONE, all_of_topic
 from mayfly.services.stacks.resources.tags import retag
 
@@ -63,7 +64,7 @@ class Topic:
         KmsMasterKeyId=STRING,
         MaximumMessageSize=INTEGER,
         SignatureVersion=STRING,
-        Subscription=Items(fields("Endpoint Protocol", Endpoint=STRING, Protocol=STRING)),
+        Subscription=Items(fields("Endpoint Protocol", Endpoint=STRING, Protocol=PROTOCOL)),
         Tags=TAGS,
         TopicName=STRING,
         TracingConfig=Ignored("Topics write nothing into traces; the functions that they call do.", STRING),
