@@ -8,10 +8,11 @@ import pytest
 from mayfly.services.stacks.model import Definition, Resource
 from mayfly.services.stacks.planner import Place, changes, draft
 from mayfly.services.stacks.predictions import KNOWN_AFTER, Side, predict, shown
+from mayfly.services.stacks.resources.cloudformation.nested import NestedStack
 from mayfly.services.stacks.template.document import parse
 from mayfly.services.stacks.template.parameters import bind
 
-from .conftest import Thing, thing
+from .conftest import Stage, Thing, template, thing
 
 TYPES = {Thing.name: Thing()}
 PLACE = Place("123456789012", "us-east-1", "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1", "s")
@@ -193,3 +194,83 @@ def test_values_come_go_and_change(old: Any, new: Any, kind: str, values: tuple[
     (found,) = predicted(side({"A": thing(**old)}), side({"A": thing(**new)}), values=True)["A"]["Details"]
     target = found["Target"]
     assert (target["AttributeChangeType"], target["BeforeValue"], target["AfterValue"]) == (kind, *values)
+
+
+@pytest.mark.asyncio
+async def test_what_a_nested_stack_is_given_that_nobody_knows_yet_is_marked_and_replaces_perhaps(stage: Stage) -> None:
+    child = {
+        "Parameters": {name: {"Type": "String"} for name in ("Name", "Steady", "Arn")},
+        "Conditions": {"Same": {"Fn::Equals": [{"Ref": "Arn"}, {"Ref": "Arn"}]}},
+        "Resources": {
+            "Perhaps": thing(Kind={"Ref": "Name"}),
+            "InPlace": thing(Label={"Fn::Sub": "of ${Arn}"}, Condition="Same"),
+            "Untouched": thing(Label={"Ref": "Steady"}),
+        },
+        "Outputs": {"Given": {"Value": {"Ref": "Steady"}}},
+    }
+    stage.code.objects["b", "child.json"] = json.dumps(child).encode()
+    given = {
+        "Name": {"Ref": "Moved"},
+        "Arn": {"Fn::GetAtt": "Changed.Arn"},
+        "Steady": {"Fn::GetAtt": "Steady.Arn"},
+    }
+    nested = {"Type": NestedStack.name, "Properties": {"TemplateURL": "https://b.s3.amazonaws.com/child.json"}}
+
+    def around(kind: str, size: int) -> dict[str, Any]:
+        return {
+            "Moved": thing(Kind=kind),
+            "Changed": thing(Size=size),
+            "Steady": thing(),
+            "Child": {**nested, "Properties": {**nested["Properties"], "Parameters": given}},
+        }
+
+    await stage.create(around("old", 1))
+    made = await stage.call(
+        "CreateChangeSet",
+        StackName="s",
+        ChangeSetName="c",
+        TemplateBody=template(around("new", 2)),
+        IncludeNestedStacks=True,
+    )
+    root = await stage.call("DescribeChangeSet", ChangeSetName=made["Id"])
+    by_name = {item["ResourceChange"]["LogicalResourceId"]: item["ResourceChange"] for item in root["Changes"]}
+    asked = {"ChangeSetName": by_name["Child"]["ChangeSetId"], "IncludePropertyValues": True}
+    below = await stage.call("DescribeChangeSet", **asked)
+    known = {item["ParameterKey"]: item["ParameterValue"] for item in below["Parameters"]}
+    assert known == {"Name": KNOWN_AFTER, "Arn": KNOWN_AFTER, "Steady": known["Steady"]}
+    assert known["Steady"].startswith("arn:aws:shelf:::s-Steady-")
+    changes = {item["ResourceChange"]["LogicalResourceId"]: item["ResourceChange"] for item in below["Changes"]}
+    assert {name: change["Replacement"] for name, change in changes.items()} == {
+        "Perhaps": "Conditional",
+        "InPlace": "False",
+    }
+    details = changes["Perhaps"]["Details"]
+    assert {detail["Evaluation"] for detail in details} == {"Dynamic"}
+    assert {detail["Target"]["AfterValue"] for detail in details} == {KNOWN_AFTER}
+    assert ("ParameterReference", "Name") in {(one["ChangeSource"], one.get("CausingEntity")) for one in details}
+    assert changes["InPlace"]["Details"][0]["Target"]["AfterValue"] == f"of {KNOWN_AFTER}"
+    await stage.call("ExecuteChangeSet", ChangeSetName=made["Id"])
+    assert (await stage.settled())["StackStatus"] == "UPDATE_COMPLETE"
+    assert stage.held()["Perhaps"]["Kind"] != known["Name"]
+
+
+@pytest.mark.asyncio
+async def test_a_nested_stack_that_is_given_what_is_known_has_no_changes(stage: Stage) -> None:
+    child = {"Parameters": {"Of": {"Type": "String"}}, "Resources": {"X": thing(Kind={"Ref": "Of"})}}
+    stage.code.objects["b", "child.json"] = json.dumps(child).encode()
+    url = "https://b.s3.amazonaws.com/child.json"
+    inner = {"TemplateURL": url, "Parameters": {"Of": {"Fn::GetAtt": "A.Arn"}}}
+    resources = {"A": thing(), "B": thing(), "Child": {"Type": NestedStack.name, "Properties": inner}}
+    await stage.create(resources)
+    changed = {**resources, "B": thing(Size=3)}
+    made = await stage.call(
+        "CreateChangeSet",
+        StackName="s",
+        ChangeSetName="c",
+        TemplateBody=template(changed),
+        IncludeNestedStacks=True,
+    )
+    found = await stage.call("DescribeChangeSet", ChangeSetName=made["Id"])
+    changes = [item["ResourceChange"] for item in found["Changes"]]
+    (below,) = [change["ChangeSetId"] for change in changes if "ChangeSetId" in change]
+    assert (await stage.call("DescribeChangeSet", ChangeSetName=below))["Status"] == "FAILED"

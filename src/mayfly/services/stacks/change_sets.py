@@ -1,6 +1,8 @@
 """Change sets drawn up: what an update, a creation or an import would do, and what it has to know when it is done."""
 
 from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -9,7 +11,7 @@ from mayfly.clock import Clock, utc
 from mayfly.ids import request_id
 from mayfly.services.contract import RequestContext, ServiceError
 from mayfly.services.ports import Operations
-from mayfly.services.stacks import importing, statements
+from mayfly.services.stacks import foreseeing, importing, statements
 from mayfly.services.stacks.accepting import Acceptance, check_updatable, new_stack, place_of
 from mayfly.services.stacks.driver import Driver
 from mayfly.services.stacks.faults import validation
@@ -25,6 +27,7 @@ from mayfly.services.stacks.template.marks import has_unknown
 from mayfly.store.api import Row
 
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+_NONE: Mapping[str, str] = MappingProxyType({})
 _KINDS = ("CREATE", "UPDATE", "IMPORT")
 
 
@@ -72,9 +75,16 @@ class Drawing:
         self._operations = operations
 
     async def draw(
-        self, context: RequestContext, params: Mapping[str, Any], above: ChangeSet | None = None
+        self,
+        context: RequestContext,
+        params: Mapping[str, Any],
+        above: ChangeSet | None = None,
+        unknown: Mapping[str, str] = _NONE,
     ) -> ChangeSet:
-        """A change set, durable; with those of nested stacks, where they are asked for. `ServiceError`."""
+        """A change set, durable; with those of nested stacks, where they are asked for. `ServiceError`.
+
+        `unknown`: parameters whose values are not known before the change set `above` is carried out.
+        """
         kind = params.get("ChangeSetType", "UPDATE")
         if kind not in _KINDS:
             raise validation(f"Invalid ChangeSetType {kind}")
@@ -88,7 +98,10 @@ class Drawing:
         imported = await importing.chosen(call, params, stack, prepared, self._types)
         rows = await self._store.read(lambda reader: resources_of(reader, stack.id))
         current = {row.logical_id: row for row in rows if row.role == "current"}
-        change_set = self._drawn(context, params, stack, prepared, imported, current)
+        foresaw = foreseeing.foreseen(prepared, unknown, place_of(stack), self._types)
+        change_set = self._drawn(context, params, stack, foresaw, imported, current)
+        definition = foreseeing.shown(prepared.definition, unknown)
+        change_set = msgspec.structs.replace(change_set, definition=definition)
         options = {**settings, "Imported": sorted(imported), "Fresh": fresh}
         if above is not None:
             root = above.options.get("RootChangeSetId", above.id)
@@ -96,7 +109,7 @@ class Drawing:
         options["IncludeNestedStacks"] = params.get("IncludeNestedStacks", False)
         change_set = msgspec.structs.replace(change_set, options=options)
         if options["IncludeNestedStacks"]:
-            change_set = await self._with_nested(context, change_set, stack, prepared)
+            change_set = await self._with_nested(context, change_set, stack, foresaw, current)
         await self._store.write(lambda tx: self._write(tx, stack, change_set, fresh=fresh))
         return change_set
 
@@ -146,32 +159,37 @@ class Drawing:
         )
 
     async def _with_nested(
-        self, context: RequestContext, change_set: ChangeSet, stack: Stack, prepared: Prepared
+        self,
+        context: RequestContext,
+        change_set: ChangeSet,
+        stack: Stack,
+        prepared: Prepared,
+        rows: Mapping[str, Resource],
     ) -> ChangeSet:
         """With a change set of each nested stack that there is and is not to go."""
-
-        def read(reader: Reader) -> dict[str, str]:
-            rows = resources_of(reader, stack.id)
-            return {row.logical_id: row.physical_id for row in rows if (row.role, row.type) == ("current", STACK_TYPE)}
-
-        children, nested = await self._store.read(read), {}
+        nested, place = {}, place_of(stack)
+        changed = {change["logical_id"]: change["replacement"] or "False" for change in change_set.changes}
         for name, item in prepared.drafts.items():
-            if item.type != STACK_TYPE or name not in children or has_unknown(item.properties["TemplateURL"]):
+            row = rows.get(name)
+            if row is None or (item.type, row.type) != (STACK_TYPE, STACK_TYPE):
                 continue
-            given = item.properties.get("Parameters", {})
-            previous = {"UsePreviousValue": True}  # of what nobody knows before it is there
+            properties = foreseeing.properties_of(prepared, place, self._types, name, rows, changed)
+            if has_unknown(properties["TemplateURL"]):
+                continue
+            former = await self._store.read(partial(find_stack, context=context, name=row.physical_id))
+            given, unknown = foreseeing.parameters(properties.get("Parameters", {}), former.definition.parameters)
             params = {
-                "StackName": children[name],
+                "StackName": row.physical_id,
                 "ChangeSetName": change_set.name,
-                "TemplateURL": item.properties["TemplateURL"],
-                "Parameters": [
-                    {"ParameterKey": key, **(previous if has_unknown(value) else {"ParameterValue": value})}
-                    for key, value in given.items()
-                ],
+                "TemplateURL": properties["TemplateURL"],
+                "Parameters": given,
                 "Capabilities": list(prepared.definition.capabilities),
                 "IncludeNestedStacks": True,
             }
-            nested[name] = (await self.draw(context, params, change_set)).id
+            child = await self.draw(context, params, change_set, unknown)
+            nested[name] = child.id
+            if child.status == "FAILED":  # nothing changes in it, so what it gives is known
+                changed.pop(name, None)
         return msgspec.structs.replace(change_set, options={**change_set.options, "Nested": nested})
 
     def _write(self, tx: Tx, stack: Stack, change_set: ChangeSet, *, fresh: bool) -> None:

@@ -16,7 +16,7 @@ from mayfly.services.stacks.planner import Change, Draft, Place, Types, resolve
 from mayfly.services.stacks.records import masked, secrets_of
 from mayfly.services.stacks.resources.schema import PropertyError
 from mayfly.services.stacks.template.intrinsics import Lookup
-from mayfly.services.stacks.template.marks import placeholder
+from mayfly.services.stacks.template.marks import has_unknown, placeholder
 from mayfly.services.stacks.template.parameters import text_of
 from mayfly.services.stacks.template.references import references_in
 
@@ -109,6 +109,7 @@ class _Run:
         old, new = before.definition.values(), after.definition.values()
         # What was looked up anew is a modification as if it stood there.
         self._parameters = {name for name in new if old.get(name) != new[name]} - set(after.definition.stored)
+        self._unknown = {name for name in self._parameters if has_unknown(new[name])}  # of a nested stack
 
     def look(self, name: str, change: Change | None) -> None:
         """Predict one resource that is to be there."""
@@ -178,7 +179,7 @@ class _Run:
         parameters, others = [], []
         for entity, attribute in sorted(set(references_in(raw)), key=str):
             if entity in self._parameters and changed:
-                parameters.append(_Cause("ParameterReference", static=True, entity=entity))
+                parameters.append(_Cause("ParameterReference", entity not in self._unknown, entity))
             elif entity in self._fresh and entity in self._before.drafts:
                 static = self._fresh[entity] == "True"
                 source = "ResourceReference" if attribute is None else "ResourceAttribute"
