@@ -145,8 +145,8 @@ def resource_types_page() -> str:
         "# Resource types",
         "",
         "What a template may contain. Any other type is refused before anything is made, [with the",
-        "reason](#types-that-are-refused); so is a property that is not listed here, and all that is said to be refused, in one",
-        "answer. SAM types (`AWS::Serverless::*`) become these. This page is generated.",
+        "reason](#types-that-are-refused); so is a property that is not listed here, and what is said to be refused:",
+        "all of it in one answer. SAM types (`AWS::Serverless::*`) become these. This page is generated.",
         "",
     ]
     for name, kind in sorted(resource_types().items()):
@@ -180,8 +180,8 @@ def _refused() -> Iterable[str]:
         "sets that tag; `mayfly up --accept-inert` is for all stacks. Then nothing is made: `Ref` and `Fn::GetAtt`",
         "answer values that are made up, have the right form, never change and lead nowhere, and the resource's",
         "events, `DescribeStackResources` and `mayfly deploy` say so. Any other type that is not on this page is",
-        "inert only where its full name is given. A word that names no type of the template, none that Mayfly knows and no",
-        "service is an error, which names what is near. `AWS::CDK::Metadata` is always accepted.",
+        "inert only where its full name is given. A word that names nothing, in the template or otherwise, is an error",
+        "that says what is near. `AWS::CDK::Metadata` is always accepted.",
         "",
         "| | What it is in AWS |",
         "| --- | --- |",
