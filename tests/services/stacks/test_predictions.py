@@ -214,14 +214,14 @@ async def test_what_a_nested_stack_is_given_that_nobody_knows_yet_is_marked_and_
         "Arn": {"Fn::GetAtt": "Changed.Arn"},
         "Steady": {"Fn::GetAtt": "Steady.Arn"},
     }
-    nested = {"Type": NestedStack.name, "Properties": {"TemplateURL": "https://b.s3.amazonaws.com/child.json"}}
+    url = "https://b.s3.amazonaws.com/child.json"
 
     def around(kind: str, size: int) -> dict[str, Any]:
         return {
             "Moved": thing(Kind=kind),
             "Changed": thing(Size=size),
             "Steady": thing(),
-            "Child": {**nested, "Properties": {**nested["Properties"], "Parameters": given}},
+            "Child": {"Type": NestedStack.name, "Properties": {"TemplateURL": url, "Parameters": given}},
         }
 
     await stage.create(around("old", 1))

@@ -1,0 +1,157 @@
+"""Requests to custom resources over a crash, and as the package crhelper answers them, unmodified."""
+
+import asyncio
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mayfly.services.contract import RequestContext
+from mayfly.services.stacks.post import ANSWER, CUSTOM
+from mayfly.services.stacks.resources.base import Around, Caller, Target
+from mayfly.services.stacks.resources.cloudformation.custom import CustomResource
+
+from .conftest import CONTEXT, Stage, thing
+from .test_sudden_death import TRUST
+
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:maker"
+CRHELPER = """
+from crhelper import CfnResource
+
+helper = CfnResource(polling_interval=1, sleep_on_delete=0)
+
+@helper.create
+def create(event, context):
+    helper.Data["Begun"] = "yes"
+
+@helper.poll_create
+def poll(event, context):
+    helper.Data["Polled"] = "yes"
+    return "thing-" + event["ResourceProperties"]["Of"]
+
+@helper.update
+def update(event, context):
+    if event["ResourceProperties"]["Of"] == "other":
+        raise ValueError("this one stays as it is")
+    helper.Data["Polled"] = "yes"
+    return event["PhysicalResourceId"]
+
+@helper.delete
+def delete(event, context):
+    pass
+
+def handler(event, context):
+    helper(event, context)
+"""
+TEMPLATE = {
+    "Parameters": {"Of": {"Type": "String", "Default": "one"}},
+    "Resources": {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST}},
+        "Maker": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "Runtime": "python3.11",
+                "Handler": "index.handler",
+                "Timeout": 30,
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+                "Code": {"S3Bucket": "crhelper-code", "S3Key": "code.zip"},
+            },
+        },
+        "Thing": {
+            "Type": "Custom::Thing",
+            "Properties": {"ServiceToken": {"Fn::GetAtt": ["Maker", "Arn"]}, "Of": {"Ref": "Of"}},
+        },
+    },
+    "Outputs": {"Polled": {"Value": {"Fn::GetAtt": ["Thing", "Polled"]}}, "Thing": {"Value": {"Ref": "Thing"}}},
+}
+
+
+class Crash(Exception):  # noqa: N818
+    """Stands for the death of the process between the request and the note that it was sent."""
+
+
+class Asked:
+    """Operations that remember what a function was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.sent = asyncio.Event()
+
+    async def call(
+        self, context: RequestContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        assert (service, operation) == ("lambda", "Invoke")
+        self.requests.append(json.loads(params["Payload"]))
+        self.sent.set()
+        if len(self.requests) == 1:
+            raise Crash
+        return {}
+
+
+@pytest.mark.asyncio
+async def test_a_request_that_is_sent_again_after_a_crash_has_the_same_request_id_and_url(stage: Stage) -> None:
+    stack = await stage.create({"A": thing()})
+    post, asked, kind = stage.service.post, Asked(), CustomResource()
+    around = Around(None, stage.clock, post, None)  # type: ignore[arg-type]  # no need of the rest
+    target = Target(stack["StackId"], "s", "Thing", 1, CONTEXT.account, CONTEXT.region, "Custom::Thing")
+    properties = {"ServiceToken": FUNCTION, "Name": "x"}
+    with pytest.raises(Crash):
+        await kind.create(Caller(asked, CONTEXT, around=around), target, properties)
+    asked.sent.clear()
+    again = asyncio.create_task(kind.create(Caller(asked, CONTEXT, around=around), target, properties))
+    await asked.sent.wait()
+    first, second = asked.requests
+    assert first == second
+    answer = {name: first[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+    body = json.dumps({**answer, "Status": "SUCCESS", "PhysicalResourceId": "made"})
+    box = first["ResponseURL"].partition("?")[0].rpartition("/")[2]
+    assert (await post.open(box, stack["StackId"], CUSTOM, 1.0)).id == box
+    await stage.service.post._store.write(lambda tx: post.put(tx, box, ANSWER, body))
+    assert (await again).physical_id == "made"
+    await kind.create(Caller(asked, CONTEXT, around=around), target, properties)  # one more start: nobody is asked
+    assert len(asked.requests) == 2
+
+
+def package() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("index.py", CRHELPER)
+        folder = Path(str(resources.files("crhelper")))
+        for path in folder.glob("*.py"):
+            archive.write(path, f"crhelper/{path.name}")
+    return content.getvalue()
+
+
+@pytest.mark.timeout(280)
+def test_crhelper_answers_and_polls_unmodified(client: Callable[..., Any]) -> None:
+    s3, cloudformation = client("s3"), client("cloudformation")
+    s3.create_bucket(Bucket="crhelper-code")
+    s3.put_object(Bucket="crhelper-code", Key="code.zip", Body=package())
+    body = json.dumps(TEMPLATE)
+    cloudformation.create_stack(StackName="crhelper", TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
+    try:
+        settled = {"Delay": 1, "MaxAttempts": 150}  # the package polls by a rule, every minute
+        cloudformation.get_waiter("stack_create_complete").wait(StackName="crhelper", WaiterConfig=settled)
+        (stack,) = cloudformation.describe_stacks(StackName="crhelper")["Stacks"]
+        outputs = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
+        assert outputs == {"Polled": "yes", "Thing": "thing-one"}
+        names = [rule["Name"] for rule in client("events").list_rules(NamePrefix="Thing")["Rules"]]
+        assert names == []  # it removed its rule
+        given = [{"ParameterKey": "Of", "ParameterValue": "other"}]
+        cloudformation.update_stack(
+            StackName="crhelper", UsePreviousTemplate=True, Parameters=given, Capabilities=["CAPABILITY_IAM"]
+        )
+        rolled_back = cloudformation.get_waiter("stack_rollback_complete")
+        rolled_back.wait(StackName="crhelper", WaiterConfig=settled)
+        events = cloudformation.describe_stack_events(StackName="crhelper")["StackEvents"]
+        assert any("this one stays as it is" in event.get("ResourceStatusReason", "") for event in events)
+    finally:
+        cloudformation.delete_stack(StackName="crhelper")
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName="crhelper", WaiterConfig=settled)
+        s3.delete_object(Bucket="crhelper-code", Key="code.zip")
+        s3.delete_bucket(Bucket="crhelper-code")
