@@ -408,3 +408,52 @@ async def test_stacks_are_listed_in_pages_newest_first(stage: Stage) -> None:
     assert (await stage.refused("DescribeStacks", NextToken="?"))[1] == "Invalid NextToken."
     listed = await stage.call("ListStacks", StackStatusFilter=["CREATE_COMPLETE"])
     assert listed["StackSummaries"] == []
+
+
+async def test_one_request_sent_several_times_at_once_is_one_operation(stage: Stage) -> None:
+    await stage.create({"A": thing()})
+    body = template({"A": thing(Size=2)})
+    asked = {"StackName": "s", "ClientRequestToken": "mine"}
+    await asyncio.gather(*(stage.call("UpdateStack", TemplateBody=body, **asked) for _ in range(4)))
+    assert (await stage.settled())["StackStatus"] == "UPDATE_COMPLETE"
+    assert (await stage.events()).count(("s", "UPDATE_IN_PROGRESS")) == 1
+    await asyncio.gather(*(stage.call("DeleteStack", StackName="s") for _ in range(4)))
+
+
+async def test_of_different_updates_at_once_one_is_carried_out(stage: Stage) -> None:
+    await stage.create({"A": thing()}, ClientRequestToken="first")
+    found = await asyncio.gather(
+        *(stage.call("UpdateStack", StackName="s", TemplateBody=template({"A": thing(Size=n)})) for n in range(1, 6)),
+        return_exceptions=True,
+    )
+    refused = [item for item in found if isinstance(item, ServiceError)]
+    assert len(refused) == 4
+    assert all("UPDATE_IN_PROGRESS state and can not be updated" in error.message for error in refused)
+    assert (await stage.settled())["StackStatus"] == "UPDATE_COMPLETE"
+
+
+async def test_long_lists_come_in_pages(stage: Stage) -> None:
+    names = {f"A{number}" for number in range(250)}
+    await stage.create({name: thing() for name in names})
+    found: list[str] = []
+    token: dict[str, str] = {}
+    while True:
+        page = await stage.call("ListStackResources", StackName="s", **token)
+        assert len(page["StackResourceSummaries"]) <= 100
+        found += [item["LogicalResourceId"] for item in page["StackResourceSummaries"]]
+        if "NextToken" not in page:
+            break
+        token = {"NextToken": page["NextToken"]}
+    assert len(found) == 250
+    assert set(found) == names
+    assert len(await stage.events()) == 3 * 250 + 2
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["ListStackResources", "DescribeStackEvents", "DescribeStackResourceDrifts", "ListChangeSets", "ListStacks"],
+)
+async def test_a_token_that_is_none_is_refused(stage: Stage, operation: str) -> None:
+    await stage.create({"A": thing()})
+    named = {} if operation == "ListStacks" else {"StackName": "s"}
+    assert await stage.refused(operation, NextToken="x", **named) == ("ValidationError", "Invalid NextToken.")

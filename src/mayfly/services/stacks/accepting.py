@@ -141,11 +141,14 @@ class Acceptance:
         also: Callable[[Tx], None] | None = None,
         reason: str = "User Initiated",
     ) -> None:
-        """Accept an operation on a stack that must still be as it was `seen`."""
+        """Accept an operation on a stack that must still be as it was `seen`; nothing where the same request, sent
+        twice at a time, was accepted meanwhile."""
 
         def write(tx: Tx) -> None:
             stack = find_stack(tx, context, seen.id)
             if stack != seen:
+                if _begun_already(stack, wanted, options):
+                    return
                 raise validation(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
             begun = msgspec.structs.replace(
                 stack,
@@ -247,6 +250,14 @@ def _asked(verb: str, token: str) -> dict[str, Any]:
 def repeated(stack: Stack, verb: str, token: str) -> bool:
     """Whether the last request about a stack was this one: it is answered again, and nothing else happens."""
     return bool(token) and stack.options.get("Asked") == [verb, token]
+
+
+def _begun_already(stack: Stack, wanted: Operation, options: Mapping[str, Any]) -> bool:
+    """Whether what is `wanted` of a stack is what it was asked for since somebody looked."""
+    if wanted.kind == "delete" and (stack.deleted_at or (stack.operation and stack.operation.kind == "delete")):
+        return True
+    asked = options.get("Asked", ["", ""])
+    return bool(wanted.token) and asked[1] == wanted.token and stack.options.get("Asked") == asked
 
 
 def marked(options: Mapping[str, Any], verb: str, token: str) -> dict[str, Any]:

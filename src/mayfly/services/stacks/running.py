@@ -249,7 +249,7 @@ class Run:
         if failed:
             names = sorted({rows[key].logical_id for key in failed})
             failing = f"The following resource(s) failed to delete: [{', '.join(names)}]. "
-            stack = _because(board.stack, failing + _way_out(board.stack))
+            stack = _because(board.stack, failing + _way_out(board.stack, first=rolled_back))
             await board.turn(_ended(stack, "ROLLBACK_FAILED" if rolled_back else "DELETE_FAILED"))
         elif rolled_back:
             stack = msgspec.structs.replace(board.stack, reason="", outputs={})
@@ -269,14 +269,17 @@ class Run:
             tx.run(statement, stack)
 
 
-def _way_out(stack: Stack) -> str:
-    """How to get rid of a stack of which something cannot be deleted; nothing for one that is a resource of another."""
+def _way_out(stack: Stack, *, first: bool) -> str:
+    """How to get rid of a stack of which something cannot be deleted; nothing for one that is a resource of another.
+
+    `first`: nobody has asked for its deletion yet, and what is left behind can only be said of one that failed.
+    """
     if "ParentId" in stack.options:
         return ""
-    return (
-        "Mend the cause and delete the stack again, or leave them behind: delete it with RetainResources, or with the "
-        "DeletionMode FORCE_DELETE_STACK."
-    )
+    behind = "RetainResources, or with the DeletionMode FORCE_DELETE_STACK, to leave them behind."
+    if first:
+        return f"Mend the cause and delete the stack; if that fails, delete it once more with {behind}"
+    return f"Mend the cause and delete the stack again, or delete it with {behind}"
 
 
 def _kept(row: Resource, operation: Operation) -> bool:

@@ -1,6 +1,7 @@
 """DetectStackDrift and its kin: what was changed behind a stack's back."""
 
 import base64
+import binascii
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ class DriftOperations:
         self, context: RequestContext, params: "DescribeStackResourceDriftsInputTypeDef"
     ) -> dict[str, Any]:
         wanted = set(params.get("StackResourceDriftStatusFilters", ()))
-        after = base64.urlsafe_b64decode(params["NextToken"]).decode() if "NextToken" in params else ""
+        after = _opened(params["NextToken"]) if "NextToken" in params else ""
         most = params.get("MaxResults", _PAGE)
 
         def read(reader: Reader) -> list[Drift]:
@@ -100,6 +101,13 @@ class DriftOperations:
         if len(rows) > most:
             more = {"NextToken": base64.urlsafe_b64encode(rows[most - 1].logical_id.encode()).decode()}
         return {"StackResourceDrifts": shown, **more}
+
+
+def _opened(token: str) -> str:
+    try:
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise validation("Invalid NextToken.") from error
 
 
 def _names(reader: Reader, context: RequestContext, name: str) -> set[str]:
