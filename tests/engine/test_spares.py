@@ -1,6 +1,8 @@
 """Spares: made after a start, used by the next one, replaced, and given back."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -104,6 +106,29 @@ async def test_a_spare_that_dies_is_replaced_and_harms_nobody(
     await waiting(engine, made.key, 1)
     await end_instances(engine)
     assert result(await engine.invoke(made, call(3))) == 3
+
+
+def kill_unseen(engine: LocalEngine, key: str) -> int:
+    """Kill all spares of a target, and let the engine know nothing of it yet; how many there were."""
+    spares = engine._templates._spares._shelves[key].waiting
+    for spare in spares:
+        pid = spare.sandbox.pid  # type: ignore[attr-defined]  # of a `ForkedSandbox`
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return len(spares)
+
+
+async def test_calls_that_find_their_spares_dead_start_otherwise(make_engine: MakeEngine, factory: Watched) -> None:
+    engine = make_engine(clock=SystemClock(), spares=4, memory_mb=4096)
+    made = target("functions.echo")
+    await asyncio.gather(*(engine.invoke(made, call(number)) for number in range(6)))
+    await factory.have_started(6 + 2)
+    await end_instances(engine)
+    killed = kill_unseen(engine, made.key)
+    outcomes = await asyncio.gather(*(engine.invoke(made, call(number)) for number in range(6)))
+    assert killed
+    assert [result(outcome) for outcome in outcomes] == list(range(6))
+    assert {outcome.start and outcome.start.path for outcome in outcomes} == {"process"}
 
 
 async def test_a_spare_whose_variables_cannot_be_had_is_given_back_and_the_call_learns_why(

@@ -5,6 +5,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable
 
 from mayfly.engine.api import Target
@@ -34,7 +35,9 @@ async def provision(
     they take too long.
     """
     if awaited and (spare := templates.spare(target)) is not None:
-        return await _told(spare, target, instance, greet, call)
+        told = await _told(spare, target, instance, greet, call)
+        if told is not None:
+            return told
     gathering = asyncio.create_task(_environment(target, instance))
     made: Started | None = None
     try:
@@ -70,10 +73,12 @@ async def _told(
     instance: str,
     greet: Callable[[dict[str, str]], bytes] | None,
     call: Callable[[], bytes],
-) -> tuple[Started, dict[str, str]]:
+) -> tuple[Started, dict[str, str]] | None:
     """The same where the sandbox is there already: no task is made for what usually waits for nothing. The runtime is
-    told before anybody reads what comes back, so that it is at work while all is made ready for that."""
-    control = spare.sandbox.control
+    told before anybody reads what comes back, so that it is at work while all is made ready for that.
+
+    None: it had died before it heard anything, and nothing is left of it.
+    """
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             environment = await _environment(target, instance)
@@ -81,15 +86,28 @@ async def _told(
                 return spare, environment
             frame = call()
             words = greet(environment) + frame
-            with contextlib.suppress(ConnectionError):  # nobody is there, and word of that is on its way
-                if (said := control.send(words)) < len(words):
-                    await asyncio.get_running_loop().sock_sendall(control, words[said:])
+            heard = await _say(spare.sandbox.control, words)
     except BaseException as error:
         await give_back(spare.sandbox)
         if isinstance(error, TimeoutError):
             raise SandboxStartError(f"no instance could be started within {START_TIMEOUT_S:g} s") from error
         raise
+    if not heard:
+        await give_back(spare.sandbox)
+        return None
     return spare._replace(greeted=True, called=bool(frame)), environment
+
+
+async def _say(control: socket.socket, words: bytes) -> bool:
+    """Whether anybody heard at least the beginning; who then dies of it, does so as an instance."""
+    try:
+        said = control.send(words)
+    except ConnectionError:
+        return False
+    if said < len(words):
+        with contextlib.suppress(ConnectionError):  # word of its end is on its way
+            await asyncio.get_running_loop().sock_sendall(control, words[said:])
+    return True
 
 
 async def _environment(target: Target, instance: str) -> dict[str, str]:
