@@ -19,37 +19,11 @@ from typing import Any
 from mayfly.sandbox.agent import cgroups, channel, kernel, networks, seccomp
 from mayfly.sandbox.agent.instances import NoRoomError, Uids
 from mayfly.sandbox.oci import endings, roots, stage
+from mayfly.sandbox.oci.container import Container
 from mayfly.sandbox.oci.runtimes import Runtime
 
 Report = Callable[[dict[str, Any], list[int]], None]
 _RETRY_S = 0.005
-
-
-class _Container:
-    """One container's resources; every attribute is given back when it ends."""
-
-    def __init__(self, name: str, uid: int, group: cgroups.Group, memory_bytes: int, place: str) -> None:
-        self.name = name
-        self.uid = uid
-        self.group = group
-        self.memory_bytes = memory_bytes
-        self.place = place
-        self.peak = group.open_peak()
-        self.memory_event = group.watch_memory()
-        self.channel: socket.socket | None = None  # to the fork, until that is the runtime
-        self.runtime_pid = 0  # of the fork, and of the runtime until it has started the container
-        self.pid = 0  # of the container's first process, as this process knows it
-        self.pidfd = -1
-        self.endpoint: list[int] = []
-        # Where the runtime hands over the listener of its filter: a socket that waits, then the connection.
-        self.ears: socket.socket | None = None
-        self.listener = -1
-        self.started = False
-        self.error = ""
-        self.killed = False
-        self.out_of_memory = False
-        self.exit: endings.Ending | None = None
-        self.peak_bytes = 0
 
 
 class Containers:
@@ -74,10 +48,10 @@ class Containers:
         self._report = report
         self._networks = networks.Networks()
         self._calls, self._heard_of = _compiled(listener=runtime.family == "crun")
-        self._all: dict[str, _Container] = {}
-        self._by_pid: dict[int, _Container] = {}
+        self._all: dict[str, Container] = {}
+        self._by_pid: dict[int, Container] = {}
         self._strangers: dict[int, int] = {}  # statuses of children that ended before their ids were read
-        self._ending: list[_Container] = []
+        self._ending: list[Container] = []
 
     def start(self, message: dict[str, Any], descriptors: list[int], base: roots.Root) -> None:
         """Begin to make a container; the descriptors are this object's. OSError, `NoRoomError`: it is not begun."""
@@ -95,7 +69,7 @@ class Containers:
             for descriptor in (*descriptors, *given):
                 os.close(descriptor)
 
-    def _admit(self, message: dict[str, Any]) -> _Container:
+    def _admit(self, message: dict[str, Any]) -> Container:
         if not self._free:
             raise NoRoomError("no user ids are free for another container")
         name, memory_mb = message["id"], message["memory_mb"] + self._runtime.memory_mb
@@ -106,7 +80,7 @@ class Containers:
             group.limit(limits)
             os.mkdir(place, 0o711)
             os.chmod(place, 0o711)  # noqa: S103 (the runtime, which is no root, reads what is in it)
-            container = _Container(name, self._free[0], group, limits.memory_bytes, place)
+            container = Container(name, self._free[0], group, limits.memory_bytes, place)
         except OSError:
             self._groups.discard(group)
             raise
@@ -116,7 +90,7 @@ class Containers:
             self._selector.register(container.memory_event, selectors.EVENT_READ, lambda: self._exhausted(container))
         return container
 
-    def _fork(self, container: _Container, message: dict[str, Any], given: stage.Given, base: roots.Root) -> None:
+    def _fork(self, container: Container, message: dict[str, Any], given: stage.Given, base: roots.Root) -> None:
         plan = stage.Plan(
             id=container.name,
             place=container.place,
@@ -152,7 +126,7 @@ class Containers:
         self._by_pid[pid] = container
         self._selector.register(mine, selectors.EVENT_READ, lambda: self._heard(container))
 
-    def _heard(self, container: _Container) -> None:
+    def _heard(self, container: Container) -> None:
         """What a fork says on its way."""
         assert container.channel is not None
         try:
@@ -175,7 +149,7 @@ class Containers:
         else:
             container.error = message["error"]
 
-    def _hang_up(self, container: _Container) -> None:
+    def _hang_up(self, container: Container) -> None:
         if container.channel is not None:
             self._selector.unregister(container.channel)
             container.channel.close()
@@ -194,7 +168,7 @@ class Containers:
         if not any(one.runtime_pid for one in self._all.values()):
             self._strangers.clear()
 
-    def _runtime_ended(self, container: _Container, status: int) -> None:
+    def _runtime_ended(self, container: Container, status: int) -> None:
         """The runtime has done what it was called for, or has failed to."""
         while container.channel is not None:  # what it said before is there, and then the end
             self._heard(container)
@@ -216,7 +190,7 @@ class Containers:
             self._signal(container)
         self._started(container)
 
-    def _started(self, container: _Container) -> None:
+    def _started(self, container: Container) -> None:
         container.started = True
         freezer = container.group.open_freezer()
         message = {"op": channel.STARTED, "id": container.name, "origin": "process"}
@@ -226,7 +200,7 @@ class Containers:
         container.endpoint = []
         self._pass_on(container)
 
-    def _called(self, container: _Container, ears: socket.socket) -> None:
+    def _called(self, container: Container, ears: socket.socket) -> None:
         """The runtime is about to hand over the listener."""
         with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
             connection, _ = ears.accept()
@@ -235,7 +209,7 @@ class Containers:
             container.ears = connection
             self._selector.register(connection, selectors.EVENT_READ, lambda: self._handed(container, connection))
 
-    def _handed(self, container: _Container, connection: socket.socket) -> None:
+    def _handed(self, container: Container, connection: socket.socket) -> None:
         """It has: what it says beside it is the state of the container, which is known."""
         descriptors: list[int] = []
         with contextlib.suppress(OSError):
@@ -248,14 +222,14 @@ class Containers:
         if container.started:
             self._pass_on(container)
 
-    def _pass_on(self, container: _Container) -> None:
+    def _pass_on(self, container: Container) -> None:
         """Give the listener to the server, which knows the container by now."""
         if container.listener >= 0:
             self._report({"op": channel.HEARD, "id": container.name}, [container.listener])
             os.close(container.listener)
             container.listener = -1
 
-    def _deafen(self, container: _Container) -> None:
+    def _deafen(self, container: Container) -> None:
         if container.ears is not None:
             self._selector.unregister(container.ears)
             container.ears.close()
@@ -299,7 +273,7 @@ class Containers:
             container.killed = True
             self._signal(container)
 
-    def _exhausted(self, container: _Container) -> None:
+    def _exhausted(self, container: Container) -> None:
         """Memory ran out, and the kernel chose one process: all of the container goes."""
         assert container.memory_event is not None
         self._selector.unregister(container.memory_event)
@@ -308,17 +282,17 @@ class Containers:
         container.out_of_memory = True
         self._signal(container)
 
-    def _signal(self, container: _Container) -> None:
+    def _signal(self, container: Container) -> None:
         for pid in (container.pid, container.runtime_pid):
             if pid in self._by_pid:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         container.group.kill()
 
-    def _ended(self, container: _Container, status: int) -> None:
+    def _ended(self, container: Container, status: int) -> None:
         self._end(container, endings.ending_of(status, own_kernel=self._runtime.has_own_kernel))
 
-    def _end(self, container: _Container, how: endings.Ending) -> None:
+    def _end(self, container: Container, how: endings.Ending) -> None:
         """Its first process is gone, or will never be. What is left of it goes, and then the server is told."""
         if container.exit is not None:
             return
@@ -342,7 +316,7 @@ class Containers:
         """See whether what was left of containers is gone by now."""
         self._ending = [container for container in self._ending if not self._gone(container)]
 
-    def _gone(self, container: _Container) -> bool:
+    def _gone(self, container: Container) -> bool:
         if not container.group.remove():
             return False
         how, started = container.exit, container.started
@@ -358,7 +332,7 @@ class Containers:
             self._report({"op": channel.FAILED, "id": container.name, "error": error}, [])
         return True
 
-    def _release(self, container: _Container) -> None:
+    def _release(self, container: Container) -> None:
         self._hang_up(container)
         if container.memory_event is not None:
             self._selector.unregister(container.memory_event)
