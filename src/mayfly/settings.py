@@ -50,6 +50,7 @@ class EngineSettings:
     require_level: str | None = None  # the weakest level that any function may run at; None: the server's own will do
     egress: str = "none"  # what functions may reach that say nothing of it, in the words of `policy.egress`
     runtime_substitution: bool = True  # another version of the same language may run a function, with a warning
+    retired_runtimes: bool = False  # so it may those of runtimes that AWS accepts no longer
     keep_alive: KeepAlive = "learned"  # by each function's own idle times, or the same time for all
     keep_alive_s: float = 300.0  # that time
     init_timeout_s: float = 10.0

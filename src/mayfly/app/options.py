@@ -78,6 +78,7 @@ class ServerOptions:
     insecure_registries: tuple[str, ...] = ()  # host:port that may be asked over plain HTTP
     registry_auth: Path | None = None  # a file of credentials, as `docker login` writes it
     runtime_substitution: bool = True
+    retired_runtimes: bool = False
     rules_per_bus: int = EventLimits().rules_per_bus
     accept_inert: tuple[str, ...] = ()  # types of resources, services of AWS, or `all`
     outgoing_allow: tuple[str, ...] = ()  # networks that the platform may send requests to though they are its own
@@ -176,6 +177,7 @@ class ServerOptions:
             egress=self._egress(),
             oci_runtimes=self._runtimes(),
             runtime_substitution=self.runtime_substitution,
+            retired_runtimes=self.retired_runtimes,
             memory_mb=self.memory_mb,
             queue_s=self.queue_s,
             scaling_burst=burst,

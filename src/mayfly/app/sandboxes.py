@@ -22,7 +22,7 @@ from mayfly.sandbox.choice import template_name
 from mayfly.sandbox.java import launch
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.functions.machine import host_architecture
-from mayfly.services.functions.runtimes import PROVIDED, RuntimeAbsent, RuntimeChoice
+from mayfly.services.functions.runtimes import PROVIDED, RETIRED, RuntimeAbsent, RuntimeChoice
 
 _log = logging.getLogger(__name__)
 
@@ -30,23 +30,34 @@ _log = logging.getLogger(__name__)
 class Interpreters:
     """The interpreters and JDKs of this machine, and which of them serves a runtime identifier."""
 
-    def __init__(self, found: Sequence[Interpreter], runtimes: Path, *, substitute: bool = True) -> None:
+    def __init__(
+        self, found: Sequence[Interpreter], runtimes: Path, *, substitute: bool = True, retired: bool = False
+    ) -> None:
         """`runtimes` is a directory for what is made of them; `substitute`: one of another version may serve, with a
-        warning."""
+        warning; `retired`: so it may for identifiers that AWS accepts no longer."""
         self._launchers = {template_name(jdk): launch.place(runtimes, jdk) for jdk in found if jdk.language == "java"}
         self._compiling: dict[Path, asyncio.Task[None]] = {}
         self._found = found
         self._substitute = substitute
+        self._retired = retired
         self.by_template = {template_name(interpreter): interpreter for interpreter in found}
         if sys.platform == "linux" and importlib.util.find_spec("wasmtime") is not None:
             self.by_template[artifacts.NAME] = interpreters.current()
 
     @classmethod
     async def discover(
-        cls, path: str, home: Path, runtimes: Path, remembered: Path, *, java_home: str = "", substitute: bool = True
+        cls,
+        path: str,
+        home: Path,
+        runtimes: Path,
+        remembered: Path,
+        *,
+        java_home: str = "",
+        substitute: bool = True,
+        retired: bool = False,
     ) -> "Interpreters":
         """Look at the machine, in threads: each interpreter is asked for its version, unless the file `remembered` has
-        what it said before."""
+        what it said before. The rest is as for `Interpreters`."""
         known = await asyncio.to_thread(answers.Answers, remembered)
         found = await asyncio.gather(
             asyncio.to_thread(interpreters.find, path, home, known.probe(interpreters.probe)),
@@ -55,7 +66,7 @@ class Interpreters:
             asyncio.to_thread(rubies.find, path, home, known.probe(rubies.probe)),
         )
         await asyncio.to_thread(known.keep)
-        return cls(tuple(itertools.chain(*found)), runtimes, substitute=substitute)
+        return cls(tuple(itertools.chain(*found)), runtimes, substitute=substitute, retired=retired)
 
     def choose(self, runtime: str) -> RuntimeChoice | RuntimeAbsent:
         """What runs `runtime` here, or why nothing does."""
@@ -67,6 +78,9 @@ class Interpreters:
             chosen = choice.choose(runtime, self._found, substitute=self._substitute)
         except SandboxUnavailableError as error:
             return RuntimeAbsent(str(error))
+        if runtime in RETIRED and not self._retired:
+            used = f"{chosen.interpreter.language} {choice.dotted(chosen.interpreter)}"
+            return RuntimeAbsent(f"Mayfly runs its functions on {used} where it is started with --retired-runtimes")
         name = template_name(chosen.interpreter)
         if chosen.interpreter.language == "nodejs":
             return RuntimeChoice(

@@ -143,6 +143,7 @@ async def _discover(settings: Settings, directory: DataDirectory) -> Interpreter
         directory.interpreters,
         java_home=os.environ.get("JAVA_HOME", ""),
         substitute=settings.engine.runtime_substitution,
+        retired=settings.engine.retired_runtimes,
     )
 
 

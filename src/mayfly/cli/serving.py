@@ -45,6 +45,7 @@ def up(
     insecure_registry: given.InsecureRegistry = None,
     registry_auth: given.RegistryAuth = None,
     runtime_substitution: given.RuntimeSubstitution = True,
+    retired_runtimes: given.RetiredRuntimes = False,
     rules_per_bus: given.RulesPerBus = 300,
     outgoing_allow: given.OutgoingAllow = None,
     accept_inert: given.AcceptInert = None,
@@ -77,6 +78,7 @@ def up(
         insecure_registries=tuple(insecure_registry or ()),
         registry_auth=registry_auth,
         runtime_substitution=runtime_substitution,
+        retired_runtimes=retired_runtimes,
         rules_per_bus=rules_per_bus,
         outgoing_allow=tuple(outgoing_allow or ()),
         accept_inert=tuple(accept_inert or ()),
@@ -129,6 +131,7 @@ def _detached(options: ServerOptions, started: float) -> None:
     for name in options.accept_inert:
         command += ["--accept-inert", name]
     command += [] if options.runtime_substitution else ["--no-runtime-substitution"]
+    command += ["--retired-runtimes"] if options.retired_runtimes else []
     with directory.server_log.open("ab") as log:
         log_start = log.tell()
         server = subprocess.Popen(

@@ -150,6 +150,15 @@ RuntimeSubstitution = Annotated[
         "each is warned of it. Without it, such functions cannot be created.",
     ),
 ]
+RetiredRuntimes = Annotated[
+    bool,
+    typer.Option(
+        "--retired-runtimes",
+        envvar="MAYFLY_RETIRED_RUNTIMES",
+        help="Whether functions may be created whose runtime AWS accepts no longer, such as python3.7 or nodejs16.x: "
+        "the nearest version of the same language runs them, and each is warned of it.",
+    ),
+]
 RulesPerBus = Annotated[
     int,
     typer.Option(

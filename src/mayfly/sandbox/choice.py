@@ -14,7 +14,7 @@ from mayfly.sandbox import jdks
 from mayfly.sandbox.api import Interpreter, Language, SandboxUnavailableError
 
 _PYTHON = re.compile(r"python3\.(\d+)$")
-_NODE = re.compile(r"nodejs(\d+)\.x$")
+_NODE = re.compile(r"nodejs(\d+)\.(?:x|\d+)$")  # before nodejs10.x they named the minor version, too
 _JAVA = re.compile(r"java(\d+)(\.al\d+)?$")
 _RUBY = re.compile(r"ruby(\d)\.(\d)$")
 _NAMES: dict[Language, str] = {"python": "Python", "nodejs": "Node.js", "java": "JDK", "ruby": "Ruby"}

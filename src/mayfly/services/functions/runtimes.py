@@ -16,7 +16,7 @@ NODE = ("nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x", "nodejs26.x")
 JAVA = ("java8.al2", "java8.al2023", "java11", "java11.al2023", "java17", "java17.al2023", "java21", "java25")
 RUBY = ("ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0")
 MANAGED = (*PYTHON, *NODE, *JAVA, *RUBY, artifacts.NAME)
-_RETIRED = (
+RETIRED = (
     *("python2.7", "python3.6", "python3.7"),
     *("nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10"),
     *("nodejs10.x", "nodejs12.x", "nodejs14.x", "nodejs16.x"),
@@ -41,7 +41,7 @@ def runtime_version_arn(identifier: str, region: str) -> str:
 
 
 # Every identifier that means something, whether functions can be made with it or not.
-KNOWN = (*PROVIDED, *MANAGED, *_ELSEWHERE, *_RETIRED)
+KNOWN = (*PROVIDED, *MANAGED, *_ELSEWHERE, *RETIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,20 @@ class RuntimeAbsent:
     reason: str  # says what to install
 
 
-# From an identifier in `MANAGED` to what runs it here.
+# From an identifier in `MANAGED` or `RETIRED` to what runs it here.
 Runtimes = Callable[[str], RuntimeChoice | RuntimeAbsent]
 
 
 def choose(runtimes: Runtimes, identifier: str) -> RuntimeChoice:
     """What runs `identifier`; `ServiceError` when it is unknown, retired, or cannot be had here."""
-    if identifier in _RETIRED:
+    if identifier in RETIRED:
+        choice = runtimes(identifier)
+        if isinstance(choice, RuntimeChoice):
+            return choice
         raise faults.invalid_parameter(
             f"The runtime parameter of {identifier} is no longer supported for creating or updating AWS Lambda "
-            "functions. We recommend you use a supported runtime while creating or updating functions."
+            "functions. We recommend you use a supported runtime while creating or updating functions. "
+            f"({choice.reason})"
         )
     if identifier in PROVIDED:
         return RuntimeChoice("", contract="program")
