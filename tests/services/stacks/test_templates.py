@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from mayfly.services.contract import ServiceError
+from mayfly.services.stacks.operations.templates import named_by
+from mayfly.services.stacks.resources.registry import resource_types
 
 from .conftest import Stage, Thing, template, thing
 
@@ -194,3 +196,11 @@ async def test_a_template_of_the_greatest_size_is_read(stage: Stage) -> None:
                      TemplateURL="https://b.s3.amazonaws.com/t")  # fmt: skip
     found = await stage.call("DescribeChangeSet", StackName="s", ChangeSetName="c", IncludePropertyValues=True)
     assert len(found["Changes"]) == 100
+
+
+async def test_of_every_type_it_is_told_by_what_one_can_be_imported() -> None:
+    types = resource_types()
+    found = {name: named_by(kind) for name, kind in types.items()}
+    assert found["AWS::SQS::Queue"] == ["QueueName"]
+    assert found["AWS::S3::Bucket"] == ["BucketName"]
+    assert found["AWS::ApiGateway::Method"] == []  # the API, the resource and the verb together

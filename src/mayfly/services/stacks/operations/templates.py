@@ -87,7 +87,7 @@ class TemplateOperations:
             names.setdefault(resource.type, []).append(name)
         found = []
         for kind in sorted(names):
-            by = _named_by(self._types[kind]) if kind in self._types else []
+            by = named_by(self._types[kind]) if kind in self._types else []
             shape: dict[str, Any] = {"ResourceType": kind, "LogicalResourceIds": names[kind]}
             found.append(shape | ({"ResourceIdentifiers": by} if by else {}))
         return found
@@ -129,7 +129,8 @@ def _shown(stack: Stack) -> Definition:
     return stack.definition if stack.definition.body else Definition(body=stack.options.get(ATTEMPTED, ""))
 
 
-def _named_by(kind: ResourceType) -> list[str]:
-    """The properties of a type with which a template gives a resource its name."""
-    return [name for name, schema in kind.schema.members.items()
-            if isinstance(schema, Scalar) and kind.custom_name({name: "x"}) == "x"]  # fmt: skip
+def named_by(kind: ResourceType) -> list[str]:
+    """The property of a type with which, alone, a template gives a resource its name; none where it takes several."""
+    marks = {name: f"<{name}>" for name, schema in kind.schema.members.items() if isinstance(schema, Scalar)}
+    called = kind.custom_name(marks)
+    return [name for name, mark in marks.items() if mark == called]
