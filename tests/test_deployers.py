@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from mayfly.cli.environment import with_preload
 from tests.conftest import RUNTIMES, PlatformProcess
@@ -93,6 +94,10 @@ def test_the_cdk_bootstraps_deploys_changes_and_destroys_an_application(
     platform.client("s3").put_object(Bucket=found["Bucket"], Key="in/cat.jpg", Body=b"cat")
     tables = platform.client("dynamodb")
     until(lambda: tables.scan(TableName=found["Table"])["Items"] == [{"id": {"S": "in/cat.jpg"}}])
+    site = platform.client("s3").get_object(Bucket=found["Bucket"], Key="site/site.json")["Body"].read()
+    assert json.loads(site) == {"table": found["Table"]}, "what the AWS CLI of a layer brought there"
+    inner = platform.client("ssm").get_parameter(Name=found["Parameter"])["Parameter"]["Value"]
+    assert inner == found["Table"]
     (group,) = platform.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{found['Function']}")[
         "logGroups"
     ]
@@ -136,3 +141,9 @@ def test_there_are_no_repositories_of_images(platform: PlatformProcess) -> None:
     assert registries.describe_repositories()["repositories"] == []
     with pytest.raises(registries.exceptions.RepositoryNotFoundException, match="The repository with name 'shop'"):
         registries.describe_repositories(repositoryNames=["shop"])
+    with pytest.raises(registries.exceptions.RepositoryNotFoundException, match="The repository with name 'shop'"):
+        registries.list_images(repositoryName="shop")
+    inert = "cdk-hnb659fds-container-assets-000000000000-us-east-1"
+    assert registries.list_images(repositoryName=inert)["imageIds"] == []
+    with pytest.raises(ClientError, match="mayfly image import"):
+        registries.describe_repositories(repositoryNames=[inert])

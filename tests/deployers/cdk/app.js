@@ -1,9 +1,16 @@
 // An application as the CDK's own guide would have it: assets, permissions, notifications, and what the CDK does with
-// custom resources of its own (notifications of buckets, emptying them, retention of logs).
+// custom resources of its own (notifications of buckets, emptying and filling them, retention of logs).
 const cdk = require('aws-cdk-lib');
 const { aws_dynamodb: dynamodb, aws_events: events, aws_events_targets: targets, aws_lambda: lambda } = cdk;
 const { aws_lambda_event_sources: sources, aws_logs: logs, aws_s3: s3, aws_s3_notifications: notifications } = cdk;
-const { aws_secretsmanager: secrets, aws_sqs: sqs, aws_ssm: ssm } = cdk;
+const { aws_s3_deployment: deployment, aws_secretsmanager: secrets, aws_sqs: sqs, aws_ssm: ssm } = cdk;
+
+class Inner extends cdk.NestedStack {
+  constructor(scope, id, props) {
+    super(scope, id, props);
+    this.name = new ssm.StringParameter(this, 'Inner', { stringValue: props.table.tableName }).parameterName;
+  }
+}
 
 class Shop extends cdk.Stack {
   constructor(scope, id, props) {
@@ -38,6 +45,13 @@ class Shop extends cdk.Stack {
       schedule: events.Schedule.rate(cdk.Duration.days(1)),
       targets: [new targets.LambdaFunction(record)],
     });
+    new deployment.BucketDeployment(this, 'Site', {
+      sources: [deployment.Source.jsonData('site.json', { table: items.tableName })],
+      destinationBucket: pictures,
+      destinationKeyPrefix: 'site',
+    });
+    const inner = new Inner(this, 'Nested', { table: items });
+    new cdk.CfnOutput(this, 'Parameter', { value: inner.name });
     const url = record.addFunctionUrl({ authType: lambda.FunctionUrlAuthType.NONE });
     new cdk.CfnOutput(this, 'Url', { value: url.url });
     new cdk.CfnOutput(this, 'Bucket', { value: pictures.bucketName });
