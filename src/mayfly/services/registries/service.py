@@ -31,8 +31,8 @@ class RegistriesService:
             raise ServiceError(
                 "UnsupportedCommandTypeException",
                 "Mayfly has no repositories, so the CDK cannot publish assets of container images here. Bring the "
-                "image by `mayfly image import ARCHIVE --name NAME:TAG`, and say mayfly.local/NAME:TAG as the function's "
-                "ImageUri",
+                "image by `mayfly image import ARCHIVE --name NAME:TAG`, and say mayfly.local/NAME:TAG as the "
+                "function's ImageUri",
             )
         if named:
             raise _not_found(named[0], params.get("registryId", context.account))
