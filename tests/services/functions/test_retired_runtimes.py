@@ -16,7 +16,7 @@ TRUST = {
 }
 
 
-def create(platform: PlatformProcess, runtime: str) -> dict[str, Any]:
+def create(platform: PlatformProcess, runtime: str, architecture: str = "x86_64") -> dict[str, Any]:
     iam = platform.client("iam")
     try:
         role = iam.get_role(RoleName="retired")["Role"]["Arn"]
@@ -27,6 +27,7 @@ def create(platform: PlatformProcess, runtime: str) -> dict[str, Any]:
         Runtime=runtime,
         Handler="index.handler",
         Role=role,
+        Architectures=[architecture],
         Code={"ZipFile": zipped({"index.py": CODE})},
     )
     return made
@@ -40,7 +41,7 @@ def test_a_retired_runtime_is_refused_with_what_would_run_its_functions(platform
 def test_where_it_is_wished_the_nearest_version_runs_functions_of_retired_runtimes(tmp_path: Path) -> None:
     server, lenient = start_platform(tmp_path / "data", "--retired-runtimes")
     try:
-        made = create(lenient, "python3.7")
+        made = create(lenient, "python3.7", "arm64")
         assert made["Runtime"] == "python3.7"
         functions = lenient.client("lambda")
         functions.get_waiter("function_active_v2").wait(FunctionName=made["FunctionName"], WaiterConfig={"Delay": 1})

@@ -16,7 +16,7 @@ from mayfly.services.functions import capacity, dead_letters, faults, image_proc
 from mayfly.services.functions.durable import config as durable_config
 from mayfly.services.functions.logs import settings as log_settings
 from mayfly.services.functions.model import Architecture, Configuration, PackageType
-from mayfly.services.functions.runtimes import MANAGED
+from mayfly.services.functions.runtimes import MANAGED, RETIRED
 from mayfly.settings import FunctionLimits
 
 MAX_TAGS = 50
@@ -120,7 +120,7 @@ def architecture(params: Mapping[str, Any], base: Architecture, host: Architectu
     """The architecture asked for. Another one than the machine's own can be had for managed runtimes alone, whose
     functions run on this machine's all the same, with a warning: most packages hold no machine code."""
     asked: Architecture = params.get("Architectures", [base])[0]
-    if asked != host and runtime not in MANAGED:
+    if asked != host and runtime not in (*MANAGED, *RETIRED):
         raise faults.invalid_parameter(
             f"Functions run natively on this machine, which is {host}; Architectures [{asked}] cannot be had. "
             f"Build the package for {host} and leave Architectures out or say [{host}]."
