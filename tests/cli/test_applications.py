@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import WaiterError
 
 from mayfly.cli import watching
 from mayfly.cli.stacks import ago
@@ -226,6 +227,29 @@ def test_a_bucket_that_holds_objects_is_emptied_only_if_that_is_wished(
         assert done.returncode == 0, done.stderr
         assert "3 objects" in done.stderr
     assert "app-full" not in run("stacks").stdout
+
+
+def test_what_could_not_be_deleted_is_left_where_that_is_wished(
+    run: Run, folder: Path, platform: PlatformProcess
+) -> None:
+    with deployed(run, folder, "app-stuck"):
+        early = run("destroy", "app-stuck", "--yes", "--retain", "Photos")
+        assert early.returncode == 1
+        assert "--retain is for stacks whose deletion failed" in early.stderr
+        stack = json.loads(run("stacks", "app-stuck", "--json").stdout)
+        bucket = next(one["PhysicalResourceId"] for one in stack["Resources"] if one["LogicalResourceId"] == "Photos")
+        platform.client("s3").put_object(Bucket=bucket, Key="a", Body=b"1")
+        stacks = platform.client("cloudformation")
+        stacks.delete_stack(StackName="app-stuck")
+        with pytest.raises(WaiterError):
+            stacks.get_waiter("stack_delete_complete").wait(StackName="app-stuck", WaiterConfig={"Delay": 1})
+        wrong = run("destroy", "app-stuck", "--yes", "--retain", "Fotos")
+        assert wrong.returncode == 1
+        assert "app-stuck has no resource Fotos; it has " in wrong.stderr
+        done = run("destroy", "app-stuck", "--yes", "--retain", "Photos")
+        assert done.returncode == 0, done.stderr
+        assert platform.client("s3").get_object(Bucket=bucket, Key="a")["Body"].read() == b"1"
+    assert "app-stuck" not in run("stacks").stdout
 
 
 def test_what_samconfig_names_is_destroyed_by_that_name(

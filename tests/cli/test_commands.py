@@ -280,3 +280,31 @@ def test_spans_of_time_are_read(text: str, seconds: float) -> None:
 def test_what_is_no_span_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a span of time"):
         parse_span(text)
+
+
+def test_names_that_are_almost_right_are_told(platform: PlatformProcess, echo: str, tmp_path: Path) -> None:
+    def complaint(*arguments: str) -> str:
+        done = mayfly(*arguments, data=platform.data)
+        assert done.returncode != 0
+        return " ".join(done.stderr.split())
+
+    assert "did you mean deploy" in complaint("deplay")
+    for command in (("invoke",), ("function",), ("starts",), ("tasks", "ls", "--function")):
+        assert f"did you mean {echo}?" in complaint(*command, "cli-ecoh"), command
+    (tmp_path / "template.yaml").write_text("Resources: {Jobs: {Type: AWS::SQS::Queue}}")
+    done = mayfly("deploy", str(tmp_path / "template.yaml"), "--stack-name", "almost-right", data=platform.data)
+    assert done.returncode == 0, done.stderr
+    for command in ("stacks", "open", "export", "destroy"):
+        told = complaint(command, "almost-rihgt")
+        assert "there is no stack almost-rihgt; did you mean almost-right?" in told, command
+    assert mayfly("destroy", "almost-right", "--yes", data=platform.data).returncode == 0
+
+
+def test_a_folder_without_a_template_is_told_what_to_do(
+    platform: PlatformProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "there is no template.yaml here; `mayfly init`" in mayfly("deploy", data=platform.data).stderr
+    assert (
+        f"name the template in it: {tmp_path}/template.yaml" in mayfly("diff", str(tmp_path), data=platform.data).stderr
+    )

@@ -285,9 +285,8 @@ def test_a_function_that_is_not_there_is_one_line(platform: PlatformProcess, com
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["starts", "function"])
-def test_a_version_is_shown_with_its_function_only(platform: PlatformProcess, looked_at: str, command: str) -> None:
-    done = mayfly(command, f"{looked_at}:live", data=platform.data)
+def test_a_version_is_shown_with_its_function_only(platform: PlatformProcess, looked_at: str) -> None:
+    done = mayfly("function", f"{looked_at}:live", data=platform.data)
     assert done.returncode == 1
     assert f"all of them are shown under {looked_at}" in done.stderr
 
@@ -329,3 +328,15 @@ def test_versions_whose_instances_run_several_calls_say_how_many(platform: Platf
     assert "calls at a time in an instance, at most: $LATEST: 12\n" in done.stdout
     versions = shown("function", looked_at, data=platform.data)["versions"]
     assert {one["version"]: one["calls_at_a_time"] for one in versions} == {"$LATEST": 12, "1": 1}
+
+
+def test_starts_of_a_version_are_those_that_its_alias_points_at(looked_at: str, platform: PlatformProcess) -> None:
+    assert "version 1 waited" in mayfly("starts", f"{looked_at}:live", data=platform.data).stdout
+    platform.client("lambda").invoke(FunctionName=looked_at, Qualifier="live")
+    report = shown("starts", f"{looked_at}:live", data=platform.data)
+    assert (report["version"], [start["version"] for start in report["starts"]]) == ("1", ["1"])
+    assert sum(report["counts"].values()) == 1
+    assert shown("starts", f"{looked_at}:1", data=platform.data)["starts"] == report["starts"]
+    missing = mayfly("starts", f"{looked_at}:nobody", data=platform.data)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "nobody" in missing.stderr

@@ -53,3 +53,13 @@ def test_what_cannot_be_is_said_in_a_line(platform: PlatformProcess, tmp_path: P
     tasks(platform, "submit", str(file), "--function", "nope", code=1)
     tasks(platform, "stop", code=1)
     tasks(platform, "show", "nope", code=1)
+
+
+def test_a_function_that_does_not_exist_is_no_function_without_tasks(platform: PlatformProcess) -> None:
+    name = create(platform)
+    assert tasks(platform, "ls", "--function", name) == "there are none\n"
+    for command in ("ls", "stop", "redrive", "watch"):
+        ended = mayfly("tasks", command, "--function", "nope", data=platform.data)
+        assert (ended.returncode, ended.stdout) == (1, ""), command
+        assert "nope" in ended.stderr, command
+        assert "ot found" in ended.stderr, command

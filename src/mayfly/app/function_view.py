@@ -14,7 +14,7 @@ from mayfly.app.overview import IMAGE
 from mayfly.app.reach import Reach
 from mayfly.app.sandboxes import Interpreters
 from mayfly.app.start_report import report
-from mayfly.app.starts import StartBook
+from mayfly.app.starts import StartBook, only
 from mayfly.engine.api import Engine, FunctionCounters, PoolView
 from mayfly.errors import CallerError
 from mayfly.sandbox.denials import Denials
@@ -24,6 +24,8 @@ from mayfly.services.functions.development.sessions import Development
 from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import Scaling
 from mayfly.services.functions.runtimes import RuntimeAbsent
+
+_PARTS = 7  # of the ARN of a function; those of versions and aliases have one more
 
 
 class QualifiedError(CallerError):
@@ -64,10 +66,15 @@ class FunctionView:
         return {"since": self._book.since, "counts": dict(self._book.counts)}
 
     async def starts(self, named: str, limit: int) -> dict[str, Any]:
-        """The latest starts of a function, by name or ARN. `ServiceError`, `QualifiedError`."""
-        found = await self._find(named)
-        page = self._book.of(found["FunctionArn"])
-        return {"function": found["FunctionName"], **report(page, self._book.since, limit)}
+        """The latest starts of a function, by name or ARN; of one version where that names one, or an alias, whose
+        version that is which it points at. `ServiceError`."""
+        found = await self._asking.ask("GetFunctionConfiguration", {"FunctionName": named})
+        name, parts = found["FunctionName"], found["FunctionArn"].split(":")
+        page = self._book.of(":".join(parts[:_PARTS]))
+        if len(parts) == _PARTS:
+            return {"function": name, **report(page, self._book.since, limit)}
+        version = found["Version"]
+        return {"function": name, "version": version, **report(only(page, version), self._book.since, limit)}
 
     async def of(self, named: str) -> dict[str, Any]:
         """Everything about a function, by name or ARN. `ServiceError`, `QualifiedError`."""

@@ -103,6 +103,13 @@ class StartBook:
             page.imports = ImportRecord(now, version, start.init_ms, len(start.imports), modules)
 
 
+def only(page: FunctionStarts, version: str) -> FunctionStarts:
+    """What a page has of one version: of the starts that are kept, for those that failed belong to none. Pure."""
+    recent = deque((start for start in page.recent if start.version == version), maxlen=MOST_STARTS)
+    imports = page.imports if page.imports is not None and page.imports.version == version else None
+    return FunctionStarts(Counter(start.path for start in recent), recent, imports)
+
+
 def record(at: float, version: str, request_id: str, outcome: Outcome, start: Start) -> StartRecord:
     """The account of one cold call. Pure.
 

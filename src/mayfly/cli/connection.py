@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NoReturn
 from urllib.parse import urlsplit
 
 import boto3
@@ -19,17 +19,38 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from mayfly import __version__
 from mayfly.app.directory import DataDirectory
 from mayfly.app.local import read_root_key
 from mayfly.cli.hints import with_data
 from mayfly.errors import PlatformError
 
 UPLOAD_S = 3600.0
+_RESTART = "end it with `mayfly down` and start it again with `mayfly up`"
+_UNKNOWN_PAGE = (404, 405, 501)
 OWN_SERVICE = "mayfly"  # the service name in the signature of requests to Mayfly's own pages
 
 
 class NoServerError(PlatformError):
     """Nothing runs on the data directory."""
+
+
+class OlderServerError(PlatformError):
+    """What answers says less than this command line reads: it is of another version."""
+
+
+class Answer(dict[str, Any]):
+    """An object of a page's JSON. A member that is not there is told in words, not as a `KeyError`."""
+
+    def __init__(self, members: Mapping[str, Any], server: str) -> None:
+        super().__init__(members)
+        self._server = server
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise OlderServerError(
+            f"the server {_of(self._server)} and says nothing of {name!r}, which this command, of "
+            f"version {__version__}, shows: {_RESTART}"
+        )
 
 
 class RefusedError(PlatformError):
@@ -50,6 +71,7 @@ class Connection:
     access_key_id: str
     secret_access_key: str
     runtimes: Path = Path(os.devnull)  # of a server on this machine: where its runtimes are installed
+    version: str = ""  # of a server on this machine
 
     def client(self, service: str) -> Any:
         """A boto3 client of `service` for this server, with a time-out long enough for the longest function."""
@@ -93,7 +115,7 @@ class Connection:
             try:
                 reply = urllib.request.urlopen(plain, timeout=timeout_s)  # noqa: S310  # our server
             except urllib.error.HTTPError as error:
-                raise RefusedError(_complaint(path, error.code, error.read()), error.code) from error
+                raise RefusedError(_complaint(path, error.code, error.read(), self.version), error.code) from error
             except OSError as error:
                 raise PlatformError(f"{self.url} does not answer: {error}") from error
             yield cleanup.enter_context(reply)
@@ -122,18 +144,21 @@ class Connection:
             plain = urllib.request.Request(  # noqa: S310  # our server
                 prepared.url, body, dict(prepared.headers.items()), method=method
             )
-            return _answered(plain, path, self.url, 30 if file is None else UPLOAD_S)
+            timeout_s = 30 if file is None else UPLOAD_S
+            try:
+                with urllib.request.urlopen(plain, timeout=timeout_s) as reply:  # noqa: S310  # our server
+                    return self.read(reply)
+            except urllib.error.HTTPError as error:
+                raise RefusedError(_complaint(path, error.code, error.read(), self.version), error.code) from error
+            except OSError as error:
+                raise PlatformError(f"{self.url} does not answer: {error}") from error
 
-
-def _answered(request: urllib.request.Request, path: str, url: str, timeout_s: float) -> Any:
-    """The JSON of the answer; `PlatformError`."""
-    try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as reply:  # noqa: S310  # our server
-            return json.load(reply)
-    except urllib.error.HTTPError as error:
-        raise RefusedError(_complaint(path, error.code, error.read()), error.code) from error
-    except OSError as error:
-        raise PlatformError(f"{url} does not answer: {error}") from error
+    def read(self, reply: IO[bytes]) -> Any:
+        """The JSON of an answer, whose objects are `Answer`; `PlatformError` for anything else."""
+        try:
+            return json.loads(reply.read(), object_hook=lambda members: Answer(members, self.version))
+        except ValueError as error:
+            raise PlatformError(f"{self.url} answers something else than a Mayfly server: {error}") from error
 
 
 def _sha256(file: Path) -> str:
@@ -141,13 +166,21 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _complaint(path: str, status: int, body: bytes) -> str:
-    """What a page that refuses says for people; all of its answer where it says nothing of that kind."""
+def _complaint(path: str, status: int, body: bytes, version: str) -> str:
+    """What a page that refuses says for people; all of its answer where it says nothing of that kind. Of a page that a
+    server of another `version` may not have, that."""
+    hint = ""
+    if version not in ("", __version__) and status in _UNKNOWN_PAGE:
+        hint = f" (the server {_of(version)}, this command of {__version__}: if it is older, {_RESTART})"
     with contextlib.suppress(ValueError):
         said = json.loads(body)
         if isinstance(said, dict) and isinstance(said.get("message"), str):
-            return str(said["message"])
-    return f"{path} answered {status}: {body.decode(errors='replace')}"
+            return f"{said['message']}{hint}"
+    return f"{path} answered {status}: {body.decode(errors='replace')}{hint}"
+
+
+def _of(version: str) -> str:
+    return f"is of version {version}" if version else "is of another version"
 
 
 def connect(data: Path) -> Connection:
@@ -159,14 +192,14 @@ def connect(data: Path) -> Connection:
     server = directory.running()
     key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if server is not None:
+        place = (server.url, server.region, server.account)
         given = os.environ.get("MAYFLY_ACCESS_KEY_ID"), os.environ.get("MAYFLY_SECRET_ACCESS_KEY")
         if given[0] and given[1]:
-            return Connection(server.url, server.region, server.account, given[0], given[1], directory.runtimes)
+            return Connection(*place, given[0], given[1], directory.runtimes, server.version)
         key = read_root_key(directory.root)
         if key is not None:
-            return Connection(
-                server.url, server.region, server.account, key.access_key_id, key.secret_access_key, directory.runtimes
-            )
+            pair = (key.access_key_id, key.secret_access_key)
+            return Connection(*place, *pair, directory.runtimes, server.version)
     url = os.environ.get("AWS_ENDPOINT_URL")
     if url and key_id and secret:
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"

@@ -14,7 +14,7 @@ import typer
 from botocore.exceptions import ClientError
 
 from mayfly.app.local import INERT_TAG
-from mayfly.cli import samconfig, templates, watching
+from mayfly.cli import samconfig, sdk_need, templates, watching
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.dependencies import Installer
 from mayfly.cli.hints import DEFAULT_DATA
@@ -36,6 +36,7 @@ from mayfly.cli.output import complaints, console, escape, fail, failures_in_one
 from mayfly.cli.packaging import Packager, Report
 from mayfly.cli.stack_progress import StackProgress, new_events
 from mayfly.cli.uploading import Uploader
+from mayfly.sandbox import nodes
 
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 NO_UPDATES = "No updates are to be performed"
@@ -69,10 +70,12 @@ def deploy(
                 template, config_env, stack_name, parameter, parameter_overrides, tags, accept_inert
             )
             connection = connect(data)
-            changed, status = bring(connection, templates.load(template), template, name, values, progress, kept)
+            body = templates.load(template)
+            changed, status = bring(connection, body, template, name, values, progress, kept)
             conclude(name, status, changed, progress)
             stack = connection.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
             print_warnings(connection, name)
+            _print_what_lacks_the_sdk(connection, body, template)
         _print_outputs(connection, stack, json_output)
 
     if watch:
@@ -275,6 +278,17 @@ def print_warnings(connection: Connection, stack: str) -> None:
     for function in connection.get("/_mayfly/status")["functions"] if names else []:
         for warning in function["warnings"] if function["name"] in names else []:
             complaints.print(f"[yellow]{escape(function['name'])}[/]: {escape(warning)}")
+
+
+def _print_what_lacks_the_sdk(connection: Connection, body: dict[str, Any], template: Path) -> None:
+    """Which functions will not find the AWS SDK for JavaScript, where the platform is on this machine and lacks it."""
+    if connection.runtimes == Path(os.devnull) or nodes.sdk(connection.runtimes) is not None:
+        return
+    if names := ", ".join(sdk_need.asking(body, template.resolve().parent)):
+        complaints.print(
+            f"[yellow]{escape(names)}[/]: the code asks for the AWS SDK for JavaScript, which this platform has not: "
+            "run `mayfly runtime install sdk`, then start the platform again"
+        )
 
 
 def inert_tags(accepted: list[str] | None) -> dict[str, str]:

@@ -12,11 +12,12 @@ from mayfly.cli.connection import Connection, connect
 from mayfly.cli.dev_stack import NoTemplateError, find_template
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption
-from mayfly.cli.output import complaints, counted, fail, failures_in_one_line
+from mayfly.cli.output import complaints, counted, escape, fail, failures_in_one_line
 from mayfly.cli.stack_progress import StackProgress, new_events
-from mayfly.cli.stacks import resources_of
+from mayfly.cli.stacks import described, resources_of
 
 _BATCH = 1000  # objects that one request deletes at most
+_FAILED = "DELETE_FAILED"
 _BUCKET, _NESTED = "AWS::S3::Bucket", "AWS::CloudFormation::Stack"
 
 
@@ -25,6 +26,14 @@ def destroy(
         str | None, typer.Argument(help="Name of the stack; by default that of the template in this folder.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the stack is deleted.")] = False,
+    retain: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--retain",
+            metavar="LOGICAL_ID",
+            help="Of a stack whose deletion failed: a resource to leave as it is. May be given several times.",
+        ),
+    ] = None,
     empty: Annotated[bool, typer.Option("--empty", help="Delete what its buckets hold, too, without asking.")] = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
@@ -37,8 +46,9 @@ def destroy(
         connection = connect(data)
         client = connection.client("cloudformation")
         name = stack or _here()
-        found = client.describe_stacks(StackName=name)["Stacks"][0]
-        full = _full(connection, client, found["StackId"])
+        found = described(client, name)
+        kept = _kept(client, found, retain or [])
+        full = _full(connection, client, found["StackId"], kept)
         if not yes and not typer.confirm(f"Delete stack {name} and everything in it?"):
             raise typer.Exit(1)
         if full and not empty and _may_empty_itself(client, found["StackId"]):
@@ -47,7 +57,7 @@ def destroy(
             _ask_about(name, full, asks=not yes)
         for bucket in full:
             complaints.print(f"emptying bucket {bucket}: {counted(_empty(connection.client('s3'), bucket), 'object')}")
-        _delete(client, name, found["StackId"])
+        _delete(client, name, found["StackId"], kept)
     complaints.print(f"deleted stack {name}")
 
 
@@ -72,27 +82,49 @@ def _ask_about(name: str, full: list[str], *, asks: bool) -> None:
         fail(f"stack {name} stays: its buckets hold objects ({held})")
 
 
-def _delete(client: Any, name: str, stack_id: str) -> None:
+def _kept(client: Any, stack: dict[str, Any], retain: list[str]) -> list[str]:
+    """The resources to leave, checked: AWS leaves some only where it could not delete them."""
+    if not retain:
+        return []
+    name, status = stack["StackName"], stack["StackStatus"]
+    if status != _FAILED:
+        fail(
+            f"--retain is for stacks whose deletion failed, and {name} is {status}: say DeletionPolicy: Retain of "
+            f"{', '.join(retain)} in its template, deploy that, and destroy it then"
+        )
+    there = [one["LogicalResourceId"] for one in resources_of(client, stack["StackId"])]
+    for one in retain:
+        if one not in there:
+            fail(f"{name} has no resource {one}; it has {', '.join(sorted(there))}")
+    return retain
+
+
+def _delete(client: Any, name: str, stack_id: str, kept: list[str]) -> None:
     progress = StackProgress(complaints)
     seen: set[str] = set()
     new_events(client, stack_id, seen)
-    client.delete_stack(StackName=stack_id)
+    client.delete_stack(StackName=stack_id, **({"RetainResources": kept} if kept else {}))
     with progress.shown():
         status = progress.follow(client, stack_id, name, seen, time.sleep)
     if status != "DELETE_COMPLETE":
+        left = " ".join(f"--retain {one}" for one in dict.fromkeys(failure[0] for failure in progress.failures))
+        if left:
+            complaints.print(
+                f"mayfly destroy {escape(name)} {escape(left)} deletes the stack, and leaves what is named"
+            )
         deploying.explain_failure(f"stack {name} could not be deleted ({status})", progress)
 
 
-def _full(connection: Connection, client: Any, stack_id: str) -> list[str]:
+def _full(connection: Connection, client: Any, stack_id: str, retained: list[str]) -> list[str]:
     """The buckets of a stack, and of those nested in it, that would be deleted and hold anything."""
-    kept = _retained(client, stack_id)
+    kept = _retained(client, stack_id) | set(retained)
     found: list[str] = []
     for one in resources_of(client, stack_id):
         physical = one.get("PhysicalResourceId", "")
         if not physical or one["LogicalResourceId"] in kept:
             continue
         if one["ResourceType"] == _NESTED:
-            found += _full(connection, client, physical)
+            found += _full(connection, client, physical, [])
         elif one["ResourceType"] == _BUCKET and _holds(connection.client("s3"), physical):
             found.append(physical)
     return found

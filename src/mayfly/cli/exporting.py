@@ -18,7 +18,7 @@ from mayfly.cli.exports import outside
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import TEMPLATE, DataOption
 from mayfly.cli.output import complaints, counted, escape, fail, failures_in_one_line
-from mayfly.cli.stacks import resources_of
+from mayfly.cli.stacks import described, resources_of
 
 _FOLDER = "exported"  # where nothing else is said
 _OUTSIDE = "outside-of-stacks"  # of all that is exported, the folder with what belongs to no stack
@@ -97,7 +97,7 @@ def _say(made: Export, target: Path) -> None:
 def write(connection: Connection, stack: str, target: Path) -> Export:
     """Write a stack, and those nested in it, below `target`; `MayflyError`, botocore's errors."""
     client = connection.client("cloudformation")
-    found = client.describe_stacks(StackName=stack)["Stacks"][0]
+    found = described(client, stack)
     body = _parsed(client.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"])
     physical = {
         one["LogicalResourceId"]: one["PhysicalResourceId"]

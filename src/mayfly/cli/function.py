@@ -23,7 +23,7 @@ def function(
     """Show how a function stands: its runtime, isolation, concurrency, instances, versions, templates and URLs."""
     if not name:
         fail("which function? its name is empty", 2)
-    with failures_in_one_line():
+    with failures_in_one_line(data):
         view = connect(data).get(f"/_mayfly/functions/{quote(name, safe='')}")
     if json_output:
         print_json(view)

@@ -55,7 +55,7 @@ def invoke(
         request["TenantId"] = tenant
     if tail:
         request["LogType"] = "Tail"
-    with failures_in_one_line():
+    with failures_in_one_line(data):
         connection = connect(data)
         if kind is not None:
             request["Payload"] = json.dumps(sample(kind, settings or (), here(connection))).encode()

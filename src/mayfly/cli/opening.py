@@ -13,7 +13,7 @@ from mayfly.cli.connection import Connection, connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
 from mayfly.cli.output import complaints, escape, fail, failures_in_one_line, print_json, print_table
-from mayfly.cli.stacks import GONE, resources_of
+from mayfly.cli.stacks import GONE, described, resources_of
 
 _API_URL = re.compile(r"(https|wss)://([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?=[/:?]|$)")
 _QUEUE_PATH = re.compile(r"/\d{12}/[A-Za-z0-9_-]+(\.fifo)?")
@@ -55,7 +55,7 @@ def addresses(connection: Connection, name: str | None) -> Iterator[Address]:
     """What answers in a stack, or in all of them; a URL that several name once."""
     client = connection.client("cloudformation")
     if name is not None:
-        found = client.describe_stacks(StackName=name)["Stacks"]
+        found = [described(client, name)]
     else:
         pages = client.get_paginator("describe_stacks").paginate()
         found = [stack for page in pages for stack in page["Stacks"] if stack["StackStatus"] != GONE]

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -11,6 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from rich.console import Console
 from rich.table import Table
 
+from mayfly.cli import near
+from mayfly.cli.connection import connect
 from mayfly.errors import MayflyError
 
 console = Console(highlight=False, emoji=False, soft_wrap=True)
@@ -34,8 +37,13 @@ def print_json(value: Any) -> None:
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """End with `message` on standard error and exit status `code`."""
-    complaints.print(f"[bold red]mayfly:[/] {escape(message)}")
+    complain(message)
     raise typer.Exit(code)
+
+
+def complain(message: str) -> None:
+    """What went wrong, on standard error."""
+    complaints.print(f"[bold red]mayfly:[/] {escape(message)}")
 
 
 def readable(text: str) -> str:
@@ -49,19 +57,27 @@ def escape(text: str) -> str:
 
 
 @contextmanager
-def failures_in_one_line() -> Iterator[None]:
-    """Turn what the platform or the SDK raises on purpose into `fail`."""
+def failures_in_one_line(data: Path | None = None) -> Iterator[None]:
+    """Turn what the platform or the SDK raises on purpose into `fail`. Of a function that is not there, those that are
+    called almost so are told, where `data` says which platform was asked."""
     try:
         yield
     except ClientError as error:
         details = error.response.get("Error", {})
         reason = error.response.get("Reason")
         more = f" ({reason})" if reason else ""
-        fail(f"{details.get('Code', 'Error')}: {details.get('Message', str(error))}{more}")
+        message = f"{details.get('Code', 'Error')}: {details.get('Message', str(error))}{more}"
+        fail(message + _meant(data, message))
     except EndpointConnectionError as error:
         fail(f"nothing answers at {error.kwargs.get('endpoint_url')}; is the platform still running?")
     except (MayflyError, BotoCoreError) as error:
-        fail(str(error))
+        fail(str(error) + _meant(data, str(error)))
+
+
+def _meant(data: Path | None, message: str) -> str:
+    if data is None or not near.names_no_function(message):
+        return ""
+    return near.function_hint(connect(data), message)
 
 
 def megabytes(count: int) -> str:

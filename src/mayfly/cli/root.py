@@ -7,6 +7,7 @@ until then.
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
@@ -14,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from mayfly import __version__
+from mayfly.errors import MayflyError
 
 RUN, BUILD, LOOK = "Run the platform", "Applications", "Look inside"
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -85,8 +87,17 @@ class LazyGroup(TyperGroup):
         return TyperCommand(cmd_name, help=entry.summary, rich_help_panel=entry.panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"No such command {args[0]!r}{_meant(args[0])}")
         name, command, rest = super().resolve_command(ctx, args)
         return name, load(name) if name is not None and command is not None else command, rest
+
+
+def _meant(name: str) -> str:
+    """Commands that are called almost so."""
+    difflib = importlib.import_module("difflib")  # which nobody needs who types what there is
+    alike = difflib.get_close_matches(name.lower(), COMMANDS, n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(alike)}?" if alike else ""
 
 
 def load(name: str) -> Any:
@@ -142,4 +153,8 @@ def root(
 
 def main() -> None:
     """Entry point of the `mayfly` executable."""
-    app(prog_name="mayfly")  # also in the child that reads for a server
+    try:
+        app(prog_name="mayfly")  # also in the child that reads for a server
+    except MayflyError as error:  # what is found out while an answer is shown
+        importlib.import_module("mayfly.cli.output").complain(str(error))
+        sys.exit(1)

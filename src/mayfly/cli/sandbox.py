@@ -251,7 +251,7 @@ def _variables(given: list[str] | None) -> dict[str, str]:
 def _post(connection: Connection, path: str, value: Any, method: str = "POST") -> Any:
     body = json.dumps(value).encode() if value is not None else b""
     with connection.open(method, path, body) as reply:
-        return json.load(reply)
+        return connection.read(reply)
 
 
 # Processes.

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import ClientError
 from rich.table import Table
 
+from mayfly.cli import near
 from mayfly.cli.connection import connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json, print_table
+from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, print_json, print_table
 
 GONE = "DELETE_COMPLETE"
 
@@ -27,7 +29,7 @@ def stacks(
         if name is None:
             found = [one for one in _summaries(client) if deleted or one["StackStatus"] != GONE]
         else:
-            stack = client.describe_stacks(StackName=name)["Stacks"][0]
+            stack = described(client, name)
             resources = list(resources_of(client, stack["StackId"]))
     if name is not None:
         _show(stack, resources, json_output)
@@ -37,6 +39,18 @@ def stacks(
         print_table(_list(found))
     else:
         complaints.print("there are no stacks; `mayfly deploy` makes one of a template, `mayfly init` a template")
+
+
+def described(client: Any, name: str) -> dict[str, Any]:
+    """A stack, as DescribeStacks shows it; the command ends where there is none of that name. botocore's errors."""
+    try:
+        stack: dict[str, Any] = client.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" not in error.response["Error"]["Message"]:
+            raise
+        there = (one["StackName"] for one in _summaries(client) if one["StackStatus"] != GONE)
+        fail(f"there is no stack {name}{near.hint(name, there)}")
+    return stack
 
 
 def resources_of(client: Any, stack: str) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,9 @@ _TIMES = ("total", "queue", "sandbox", "runtime", "restore", "init", "handler")
 
 
 def starts(
-    function: Annotated[str, typer.Argument(help="Name or ARN of the function.")],
+    function: Annotated[
+        str, typer.Argument(help="Name or ARN of the function; NAME:ALIAS or NAME:VERSION for one version.")
+    ],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="How many starts, the latest ones.")] = 20,
     data: DataOption = DEFAULT_DATA,
     json_output: JsonOption = False,
@@ -28,17 +30,18 @@ def starts(
 
     The server keeps the last 100 starts of a function in memory; it forgets them when it ends.
     """
-    with failures_in_one_line():
+    with failures_in_one_line(data):
         report = connect(data).get(f"/_mayfly/starts?{urlencode({'function': function, 'limit': limit})}")
     if json_output:
         print_json(report)
         return
     since = _moment(report["since"])
+    shown = escape(report["function"]) + (f" version {report['version']}" if "version" in report else "")
     if not report["counts"]:
-        console.print(f"no call of {escape(report['function'])} waited for an instance to start since {since}")
+        console.print(f"no call of {shown} waited for an instance to start since {since}")
         return
     counts = ", ".join(f"{count} {path}" for path, count in sorted(report["counts"].items()))
-    console.print(f"{escape(report['function'])}: {counts} since {since}")
+    console.print(f"{shown}: {counts} since {since}")
     if report["counts"].get("failed"):
         why = with_data(f"mayfly logs {report['function']}", data)
         console.print(f"Why starts failed is in their logs: {escape(why)}")

@@ -1,8 +1,11 @@
 """`mayfly down`: the end of a server."""
 
 import os
+import select
 import signal
+import sys
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -25,12 +28,43 @@ def down(
     if info is None:
         complaints.print(f"no Mayfly runs on {directory.root}")
         return
-    os.kill(info.pid, signal.SIGTERM)
+    gone = _watched(info.pid)
+    try:
+        os.kill(info.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # it ended meanwhile
+    except PermissionError:
+        fail(f"the Mayfly at {info.url} is another user's: its process {info.pid} cannot be ended")
     deadline = time.monotonic() + timeout
-    while directory.running() is not None:
+    while directory.running() is not None or not gone():
         if time.monotonic() > deadline:
             fail(
                 f"process {info.pid} still finishes its work after {timeout:.0f} s; run `mayfly down` again to hurry it"
             )
         time.sleep(POLL_S)
     complaints.print(f"stopped Mayfly at {info.url}")
+
+
+def _watched(pid: int) -> Callable[[], bool]:
+    """Whether a process has ended, also one whose parent has not asked for its end yet."""
+    if sys.platform == "linux":
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return lambda: True
+        except OSError:
+            return lambda: not _lives(pid)  # a kernel without them
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return lambda: bool(poll.poll(0))
+    return lambda: not _lives(pid)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

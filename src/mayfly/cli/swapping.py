@@ -109,4 +109,4 @@ class Swapper:
     def _post(self, change: dict[str, Any]) -> Any:
         path = f"{PAGE}/{quote(self.function, safe='')}"
         with self.connection.open("POST", path, json.dumps(change).encode(), timeout_s=60) as reply:
-            return json.load(reply)
+            return self.connection.read(reply)

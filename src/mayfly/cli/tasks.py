@@ -78,13 +78,13 @@ def submit(
         "batch": batch or str(uuid4()),
     }
     query = urlencode({name: value for name, value in said.items() if value is not None})
-    with failures_in_one_line():
+    with failures_in_one_line(data):
         connection = connect(data)
         with (
             _content(file) as content,
             connection.open("POST", f"{PAGE}?{query}", content, UPLOAD_S, "application/x-ndjson") as reply,
         ):
-            made = json.load(reply)
+            made = connection.read(reply)
     if json_output:
         print_json(made)
     else:
@@ -104,7 +104,7 @@ def watch(
     """Show how a batch, or all tasks of a function, get on, until none waits or runs."""
     if (batch is None) == (function is None):
         fail("say either a batch or --function")
-    with failures_in_one_line():
+    with failures_in_one_line(data):
         _watch(connect(data), {"batch": batch} if batch is not None else {"function": function})
 
 
@@ -124,8 +124,11 @@ def ls(
     query = {name: value for name, value in wanted.items() if value is not None}
     if since is not None:
         query["since"] = f"{time.time() - _span(since):.3f}"
-    with failures_in_one_line():
-        found = list(_pages(connect(data), query, limit))
+    with failures_in_one_line(data):
+        connection = connect(data)
+        found = list(_pages(connection, query, limit))
+        if not found:
+            _exists(connection, function)
     if json_output:
         print_json(found)
         return
@@ -138,7 +141,7 @@ def ls(
 @tasks.command()
 def show(task: Id, data: DataOption = DEFAULT_DATA) -> None:
     """Show a task as JSON: its state, progress, result, and the attempts that failed."""
-    with failures_in_one_line():
+    with failures_in_one_line(data):
         print_json(connect(data).get(f"{PAGE}/{quote(task, safe='')}"))
 
 
@@ -147,7 +150,7 @@ def stop(
     task: MaybeId = None, function: OfFunction = None, batch: OfBatch = None, data: DataOption = DEFAULT_DATA
 ) -> None:
     """Cancel a task that waits, or end the call of one that runs; or all of a function's, or of a batch."""
-    with failures_in_one_line():
+    with failures_in_one_line(data):
         _of_one_or_many("stop", task, {"function": function, "batch": batch}, data)
 
 
@@ -161,7 +164,7 @@ def redrive(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Queue a task again that did not succeed, or all of a function's."""
-    with failures_in_one_line():
+    with failures_in_one_line(data):
         _of_one_or_many("redrive", task, {"function": function, **({"states": state} if state else {})}, data)
 
 
@@ -175,14 +178,14 @@ def share(
     """Show which tenants have more or less than one share, or give a tenant so many."""
     if (tenant is None) != (weight is None):
         fail("say both a tenant and its weight, or neither")
-    with failures_in_one_line():
+    with failures_in_one_line(data):
         connection = connect(data)
         if tenant is None:
             found = connection.get(f"{PAGE}/shares")["shares"]
         else:
             body = json.dumps({"weight": weight}).encode()
             with connection.open("PUT", f"{PAGE}/shares/{quote(tenant, safe='')}", body) as reply:
-                found = json.load(reply)["shares"]
+                found = connection.read(reply)["shares"]
     if json_output:
         print_json(found)
         return
@@ -220,8 +223,11 @@ def _of_one_or_many(what: str, task: str | None, which: dict[str, Any], data: Pa
     if (task is None) == (not which):
         fail(f"say what to {what}: a task, or --function" + (" or --batch" if what == "stop" else ""))
     path = f"{PAGE}/{what}" if task is None else f"{PAGE}/{quote(task, safe='')}/{what}"
-    with connect(data).open("POST", path, json.dumps(which).encode() if task is None else b"") as reply:
-        made = json.load(reply)
+    connection = connect(data)
+    with connection.open("POST", path, json.dumps(which).encode() if task is None else b"") as reply:
+        made = connection.read(reply)
+    if not any(count for count in made.values() if isinstance(count, int)):
+        _exists(connection, which.get("function"))
     if task is None:
         complaints.print(", ".join(f"{count:,} {name}" for name, count in made.items()))
     else:
@@ -250,11 +256,18 @@ def _watch(connection: Connection, which: dict[str, Any]) -> None:
                 break
             time.sleep(LOOK_EVERY_S)
     if not over:
+        _exists(connection, which.get("function"))
         fail("there are no such tasks")
     if not complaints.is_terminal:
         complaints.print(states)
     if counts["succeeded"] != over:
         raise typer.Exit(1)
+
+
+def _exists(connection: Connection, function: str | None) -> None:
+    """botocore's error if there is no such function, which is why there is nothing of it."""
+    if function is not None:
+        connection.client("lambda").get_function_configuration(FunctionName=function)
 
 
 def _pages(connection: Connection, query: dict[str, str], limit: int) -> Iterator[dict[str, Any]]:

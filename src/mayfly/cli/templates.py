@@ -74,6 +74,11 @@ def load(path: Path) -> dict[str, Any]:
         path = next((other for other in others if other.exists()), path)
     try:
         template: dict[str, Any] = parse_template(path.read_text(encoding="utf-8"), _warned(path))
+    except FileNotFoundError as error:
+        begin = " here; `mayfly init` begins an application" if path == Path(TEMPLATE) else ""
+        raise TemplateFileError(f"there is no {path}{begin}") from error
+    except IsADirectoryError as error:
+        raise TemplateFileError(f"{path} is a folder; name the template in it: {path / TEMPLATE}") from error
     except OSError as error:
         raise TemplateFileError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeError as error:

@@ -96,4 +96,4 @@ def rm(
 
 def _post(connection: Connection, path: str, value: Any) -> Any:
     with connection.open("POST", path, json.dumps(value).encode()) as reply:
-        return json.load(reply)
+        return connection.read(reply)
