@@ -294,9 +294,9 @@ def test_names_that_are_almost_right_are_told(platform: PlatformProcess, echo: s
     (tmp_path / "template.yaml").write_text("Resources: {Jobs: {Type: AWS::SQS::Queue}}")
     done = mayfly("deploy", str(tmp_path / "template.yaml"), "--stack-name", "almost-right", data=platform.data)
     assert done.returncode == 0, done.stderr
-    for command in ("stacks", "open", "export", "destroy"):
-        told = complaint(command, "almost-rihgt")
-        assert "there is no stack almost-rihgt; did you mean almost-right?" in told, command
+    for name in ("stacks", "open", "export", "destroy"):
+        told = complaint(name, "almost-rihgt")
+        assert "there is no stack almost-rihgt; did you mean almost-right?" in told, name
     assert mayfly("destroy", "almost-right", "--yes", data=platform.data).returncode == 0
 
 
