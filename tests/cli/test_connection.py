@@ -60,7 +60,7 @@ def test_what_an_older_server_does_not_say_is_told_in_a_line(command: tuple[str,
 def test_what_is_no_server_of_mayfly_is_told_in_a_line(tmp_path: Path) -> None:
     with answering(200, b"<html>It works!</html>") as url:
         done = mayfly(
-            "status", data=tmp_path / "none", AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=KEY
+            "usage", data=tmp_path / "none", AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=KEY
         )
     assert done.returncode == 1
     assert "answers something else than a Mayfly server" in done.stderr
