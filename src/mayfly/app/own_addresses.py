@@ -8,14 +8,15 @@ that DNS knows: `<api>.execute-api.…` is the API of that id wherever there is 
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from mayfly import ids
 from mayfly.http.api import Answer
 from mayfly.http.routes import API_HOST, API_PATH, URL_PATH
-from mayfly.outgoing.api import OutgoingError, Request, Response, Sender
+from mayfly.outgoing.api import Opened, OutgoingError, Request, Response, StreamingSender
 from mayfly.services.contract import HttpRequest, HttpResponse, StreamBody
 
 AGENT = "127.0.0.1"  # where such requests come from, as far as APIs and functions are told
@@ -31,9 +32,9 @@ class Apis(Protocol):
 
 
 class OwnAddresses:
-    """`outgoing.api.Sender` that keeps what is for the platform itself. Bound once, before anything is served."""
+    """`outgoing.api.StreamingSender` that keeps what is for the platform. Bound once, before anything is served."""
 
-    def __init__(self, outside: Sender, url: str) -> None:
+    def __init__(self, outside: StreamingSender, url: str) -> None:
         """`url`: where clients on this machine reach the platform."""
         self._outside = outside
         own = urlsplit(url)
@@ -48,18 +49,35 @@ class OwnAddresses:
 
     async def send(self, request: Request) -> Response:
         """See `Sender`."""
+        found = self._own(request)
+        if found is None:
+            return await self._outside.send(request)
+        answer, arrived = found
+        with _timed(request.timeout_s):
+            async with asyncio.timeout(request.timeout_s):
+                return await _left(await answer(arrived), request.most_body)
+
+    async def open(self, request: Request) -> Opened:
+        """See `StreamingSender`."""
+        found = self._own(request)
+        if found is None:
+            return await self._outside.open(request)
+        answer, arrived = found
+        with _timed(request.timeout_s):
+            async with asyncio.timeout(request.timeout_s):
+                response = await answer(arrived)
+        headers = tuple((name.lower(), value) for name, value in response.headers)
+        return Opened(response.status, headers, _pieces(response), lambda: None)
+
+    def _own(self, request: Request) -> tuple[Answer, HttpRequest] | None:
+        """Who answers here, and what; None: it is for the outside, which says what is wrong with a URL, too."""
         try:
             parts = urlsplit(request.url)
         except ValueError:
-            return await self._outside.send(request)  # which says what is wrong with it
+            return None
         if self._answer is None or not self._is_own(parts):
-            return await self._outside.send(request)
-        try:
-            async with asyncio.timeout(request.timeout_s):
-                answered = await self._answer(_arrived(request, parts))
-                return await _left(answered, request.most_body)
-        except TimeoutError:
-            raise OutgoingError("timeout", f"there was no answer within {request.timeout_s:g} s") from None
+            return None
+        return self._answer, _arrived(request, parts)
 
     def _is_own(self, parts: SplitResult) -> bool:
         assert self._apis is not None, "bound together with who answers"
@@ -101,6 +119,27 @@ def _arrived(request: Request, parts: SplitResult) -> HttpRequest:
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:
     yield body
+
+
+@contextmanager
+def _timed(timeout_s: float) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise OutgoingError("timeout", f"there was no answer within {timeout_s:g} s") from None
+
+
+async def _pieces(response: HttpResponse) -> AsyncIterator[bytes]:
+    if isinstance(response.body, bytes):
+        yield response.body
+        return
+    pieces = aiter(response.body)
+    try:
+        async for piece in pieces:
+            yield piece
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
 
 
 async def _left(response: HttpResponse, most: int) -> Response:

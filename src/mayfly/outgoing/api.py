@@ -4,6 +4,7 @@
 another. Nothing here is an AWS request: subscriptions, webhooks, API destinations, tokens of OAuth.
 """
 
+from collections.abc import AsyncIterator, Callable
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -55,8 +56,25 @@ class Response(Struct, frozen=True):
         return next((value for key, value in self.headers if key == name), None)
 
 
+class Opened(Struct, frozen=True):
+    """An answer of which the head is there, and the body on its way."""
+
+    status: int
+    headers: Headers  # lower-case names, in order
+    parts: AsyncIterator[bytes]  # `OutgoingError` where the body breaks off
+    close: Callable[[], None]  # nobody reads on; idempotent
+
+
 class Sender(Protocol):
     """Sends requests to the outside."""
 
     async def send(self, request: Request) -> Response:
         """Send once; `OutgoingError`. Any status is an answer."""
+
+
+class StreamingSender(Sender, Protocol):
+    """Sends requests whose answers may be read as they come."""
+
+    async def open(self, request: Request) -> Opened:
+        """Send once, and return with the head; `OutgoingError`. `Request.timeout_s` is the time for that, and
+        `most_body` does not count."""

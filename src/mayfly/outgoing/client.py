@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from mayfly.egress.destinations import Resolve, SystemResolver, is_own
-from mayfly.outgoing.api import OutgoingError, Request, Response
+from mayfly.outgoing.api import Opened, OutgoingError, Request, Response
 from mayfly.policy.egress import Address
 from mayfly.policy.outgoing import Reach
 
@@ -19,6 +19,8 @@ _SESSION = "mayfly.outgoing.session"
 
 class _Session(Protocol):
     async def send(self, request: Request) -> Response: ...
+
+    async def open(self, request: Request) -> Opened: ...
 
     async def close(self) -> None: ...
 
@@ -41,13 +43,19 @@ class Outgoing:
 
     async def send(self, request: Request) -> Response:
         """See `api.Sender`; the address that was checked is the one that is connected to."""
+        return await (await self._ready()).send(request)
+
+    async def open(self, request: Request) -> Opened:
+        """See `api.StreamingSender`."""
+        return await (await self._ready()).open(request)
+
+    async def _ready(self) -> _Session:
         if self._closed:
             raise OutgoingError("unreachable", "the platform is stopping")
         if self._opening is None:
             self._opening = asyncio.create_task(self._open(), name="outgoing-open")
         # Who gives up waiting does not take what others wait for along.
-        session = await asyncio.shield(self._opening)
-        return await session.send(request)
+        return await asyncio.shield(self._opening)
 
     async def close(self) -> None:
         """End every connection; later requests fail."""

@@ -7,7 +7,8 @@ it, and whatever a name leads to by then. So there is no time in which a name co
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from mayfly.egress.destinations import RESOLVE_S, Resolve
-from mayfly.outgoing.api import Headers, OutgoingError, Request, Response
+from mayfly.outgoing.api import Headers, Opened, OutgoingError, Request, Response
 from mayfly.policy import egress
 from mayfly.policy.egress import Address
 from mayfly.policy.outgoing import Reach
@@ -101,37 +102,29 @@ class Session:
 
     async def send(self, request: Request) -> Response:
         """See `api.Sender`."""
-        try:
+        with _meant(request.timeout_s):
+            async with asyncio.timeout(request.timeout_s), await self._asked(request) as answer:
+                body, complete = await _at_most(answer.content, request.most_body)
+                if not complete:
+                    answer.close()  # the rest is not worth waiting for
+                return Response(answer.status, _headers(answer), body, complete)
+
+    async def open(self, request: Request) -> Opened:
+        """See `api.StreamingSender`."""
+        with _meant(request.timeout_s):
             async with asyncio.timeout(request.timeout_s):
-                return await self._exchange(request)
-        except aiohttp.ConnectionTimeoutError as error:
-            raise OutgoingError("timeout", f"there was no connection in {CONNECT_S:g} s") from error
-        except TimeoutError:
-            raise OutgoingError("timeout", f"there was no answer in {request.timeout_s:g} s") from None
-        except aiohttp.ClientConnectorError as error:
-            raise _unconnected(error) from error
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError, TypeError) as error:
-            raise OutgoingError("invalid", f"the request cannot be sent: {error}") from error
-        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-            raise OutgoingError("broken", f"the connection ended before its answer: {error}") from error
+                answer = await self._asked(request)
+        return Opened(answer.status, _headers(answer), _parts(answer, request.timeout_s), answer.close)
 
     async def close(self) -> None:
         """End every connection."""
         await self._session.close()
 
-    async def _exchange(self, request: Request) -> Response:
-        url = _url(request.url)
-        async with self._session.request(
-            request.method,
-            url,
-            headers=request.headers,
-            data=request.body or None,
-            allow_redirects=False,
-        ) as answer:
-            body, complete = await _at_most(answer.content, request.most_body)
-            if not complete:
-                answer.close()  # the rest is not worth waiting for
-            return Response(answer.status, _headers(answer), body, complete)
+    async def _asked(self, request: Request) -> aiohttp.ClientResponse:
+        url, body = _url(request.url), request.body or None
+        return await self._session.request(
+            request.method, url, headers=request.headers, data=body, allow_redirects=False
+        )
 
     def _socket(self, info: Any) -> socket.socket:
         family, kind, protocol, _, sockaddr = info
@@ -147,6 +140,32 @@ class Session:
         objection = self._reach.objection(found, self._own)
         if objection:
             raise _RefusedError(f"the platform may not send requests to {found}: {objection}")
+
+
+@contextmanager
+def _meant(timeout_s: float) -> Iterator[None]:
+    """What the library raises, as `OutgoingError`."""
+    try:
+        yield
+    except aiohttp.ConnectionTimeoutError as error:
+        raise OutgoingError("timeout", f"there was no connection in {CONNECT_S:g} s") from error
+    except TimeoutError:
+        raise OutgoingError("timeout", f"there was no answer in {timeout_s:g} s") from None
+    except aiohttp.ClientConnectorError as error:
+        raise _unconnected(error) from error
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError, TypeError) as error:
+        raise OutgoingError("invalid", f"the request cannot be sent: {error}") from error
+    except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+        raise OutgoingError("broken", f"the connection ended before its answer: {error}") from error
+
+
+async def _parts(answer: aiohttp.ClientResponse, timeout_s: float) -> AsyncIterator[bytes]:
+    try:
+        with _meant(timeout_s):
+            async for part in answer.content.iter_any():
+                yield part
+    finally:
+        answer.close()  # nothing after its end, where the connection is kept
 
 
 def _url(text: str) -> URL:

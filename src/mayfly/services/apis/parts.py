@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from mayfly.clock import Clock
-from mayfly.outgoing.api import Sender
+from mayfly.outgoing.api import StreamingSender
 from mayfly.services.apis.directory import Directory
 from mayfly.services.contract import HttpRequest, HttpResponse
 from mayfly.services.ports import (
@@ -23,6 +23,8 @@ from mayfly.services.ports import (
 from mayfly.settings import Settings
 from mayfly.store.api import Store
 
+PATH: Final = "/_mayfly/api/"  # below which an API is reached without DNS
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -39,7 +41,7 @@ class Parts:
     roles: Roles
     keys: KeySource  # who a role's temporary credentials are
     signatures: Signatures
-    outgoing: Sender
+    outgoing: StreamingSender
     vault: Vault
     records: CallRecords  # access logs and execution logs are lines in it
     counts: MetricCounts  # AWS/ApiGateway

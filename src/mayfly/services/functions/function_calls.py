@@ -2,13 +2,14 @@
 
 from mayfly.services.functions import faults, invoker, resource_policy, tenancy
 from mayfly.services.functions.asked import Asked
-from mayfly.services.functions.calling import Calls
+from mayfly.services.functions.calling import Calls, Streams
 from mayfly.services.functions.catalog import Catalog, Entry
 from mayfly.services.functions.durable.config import UNQUALIFIED
 from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.operations.invocations import refusals
 from mayfly.services.functions.resource_policy import INVOKE, Attempt
-from mayfly.services.ports import FunctionReply
+from mayfly.services.functions.web import streaming
+from mayfly.services.ports import FunctionReply, FunctionStream
 from mayfly.settings import FunctionLimits
 
 GATEWAY = "apigateway.amazonaws.com"
@@ -17,10 +18,11 @@ GATEWAY = "apigateway.amazonaws.com"
 class FunctionCalls:
     """Calls of functions by their ARNs."""
 
-    def __init__(self, home: Home, catalog: Catalog, calls: Calls, limits: FunctionLimits) -> None:
+    def __init__(self, home: Home, catalog: Catalog, calls: Calls, streams: Streams, limits: FunctionLimits) -> None:
         self._home = home
         self._catalog = catalog
         self._calls = calls
+        self._streams = streams
         self._limits = limits
 
     async def invoke(
@@ -33,6 +35,41 @@ class FunctionCalls:
         tenant: str | None = None,
     ) -> FunctionReply:
         """See `ports.FunctionCalls`."""
+        entry, asked = await self._asked(arn, payload, request_id, source_arn, trace_id, tenant)
+        with refusals():
+            invocation = await self._calls.invoke(entry, asked)
+        if fault := invoker.restore_fault(invocation.failure):
+            raise fault
+        result = invocation.result
+        return FunctionReply(result.payload, result.failed, invocation.trace_id, invocation.content_type)
+
+    async def stream(
+        self,
+        arn: str,
+        payload: bytes,
+        request_id: str,
+        source_arn: str | None,
+        trace_id: str | None = None,
+        tenant: str | None = None,
+    ) -> FunctionStream:
+        """See `ports.FunctionCalls`."""
+        entry, asked = await self._asked(arn, payload, request_id, source_arn, trace_id, tenant)
+        with refusals():
+            flow = await self._streams.stream(entry, asked)
+        if flow.whole is not None and (fault := invoker.restore_fault(flow.whole.failure)):
+            raise fault
+        return FunctionStream(streaming.checked(flow), flow.abandon, flow.content_type, flow.trace_id)
+
+    async def _asked(
+        self,
+        arn: str,
+        payload: bytes,
+        request_id: str,
+        source_arn: str | None,
+        trace_id: str | None,
+        tenant: str | None,
+    ) -> tuple[Entry, Asked]:
+        """The function and what it is asked, the right to ask it checked; `ServiceError`."""
         if len(payload) > self._limits.payload_bytes:
             raise faults.request_too_large(self._limits.payload_bytes)
         named = self._home.parse(arn)
@@ -43,13 +80,7 @@ class FunctionCalls:
         if not entry.function.configuration.per_tenant:
             tenant = None  # an API says it of every function behind it
         _check_callable(entry, named, tenant)
-        asked = Asked(payload, request_id, own_arn, "request", trace_id=trace_id, tenant=tenant)
-        with refusals():
-            invocation = await self._calls.invoke(entry, asked)
-        if fault := invoker.restore_fault(invocation.failure):
-            raise fault
-        result = invocation.result
-        return FunctionReply(result.payload, result.failed, invocation.trace_id, invocation.content_type)
+        return entry, Asked(payload, request_id, own_arn, "request", trace_id=trace_id, tenant=tenant)
 
     def _check_allowed(self, entry: Entry, arn: str, source_arn: str) -> None:
         attempt = Attempt(INVOKE, GATEWAY, source_arn, self._home.account)

@@ -206,7 +206,7 @@ class FunctionsService:
         )
         self.dispatcher, self.sweeping, self.tasks = asynchronous.dispatcher, asynchronous.sweeping, asynchronous.desk
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
-        self.waited = FunctionCalls(home, catalog, calls, limits)
+        self.waited = FunctionCalls(home, catalog, calls, calls, limits)
         self.event_targets = FunctionEventTargets(home, catalog, asynchronous.events)
         host = host or host_architecture()
         self.inside = Inside(asynchronous, host, choose, code.preparing, self._settler, levels, egress, variables)

@@ -1,6 +1,6 @@
 """Calls of functions, and what is recorded of them."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,6 +59,16 @@ class FunctionReply:
     content_type: str = ""  # of an answer that came in parts and was put together, as the function said
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionStream:
+    """What a function answers, as it comes."""
+
+    parts: AsyncIterator[bytes]  # raises `MayflyError` in place of its end where the call failed
+    abandon: Callable[[], None]  # nobody reads on; idempotent
+    content_type: str = ""  # as the function said; empty where it did not, or answered at once
+    trace_id: str = ""
+
+
 class FunctionCalls(Protocol):
     """Given by functions, used by APIs: calls of functions whose answer is waited for."""
 
@@ -78,6 +88,18 @@ class FunctionCalls(Protocol):
         their tenants apart. `ServiceError`: there is no such function, it may
         not be called, it is throttled, it cannot start.
         """
+
+    async def stream(
+        self,
+        arn: str,
+        payload: bytes,
+        request_id: str,
+        source_arn: str | None,
+        trace_id: str | None = None,
+        tenant: str | None = None,
+    ) -> FunctionStream:
+        """Like `invoke`, and returns as soon as the function answers, in parts or whole. Whoever stops reading leaves
+        the call running."""
 
 
 class ProvisionedUse(Protocol):

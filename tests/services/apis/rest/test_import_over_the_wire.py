@@ -184,3 +184,55 @@ def test_warnings_fail_an_import_that_asks_for_it(rest: Rest) -> None:
     made = rest.gateway.import_rest_api(body=json.dumps(document).encode())
     rest.made.append(made["id"])
     assert made["warnings"] == ["Security scheme unknown is not supported"]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"openapi.yaml", "12 bytes that are no object of JSON or YAML: 'openapi.yaml'"),
+        (b"\xa2\x97\xda\x96", "4 bytes that are no object of JSON or YAML"),
+        (b"x" * 100, "100 bytes that are no object of JSON or YAML"),
+        (b" ", "The body is empty"),
+    ],
+)
+def test_what_is_no_document_is_shown_with_what_to_write(rest: Rest, body: bytes, says: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        rest.gateway.import_rest_api(body=body)
+    said = refused.value.response["Error"]["Message"]
+    assert said.startswith("Invalid OpenAPI input. ")
+    assert says in said
+    assert body == b" " or "--body fileb://" in said
+
+
+def test_an_export_names_the_address_where_the_api_answers(rest: Rest) -> None:
+    api = rest.create()
+    rest.method(api, rest.root(api), "GET")
+    rest.integrate(
+        api, rest.root(api), "GET", type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'}
+    )
+    rest.respond(api, rest.root(api), "GET")
+    rest.deploy(api)
+    documents = {
+        kind: json.loads(rest.gateway.get_export(restApiId=api, stageName="dev", exportType=kind)["body"].read())
+        for kind in ("oas30", "swagger")
+    }
+    (server,) = documents["oas30"]["servers"]
+    assert (
+        send("GET", server["url"].replace("{basePath}", server["variables"]["basePath"]["default"]) + "/").status == 200
+    )
+    old = documents["swagger"]
+    assert send("GET", f"{old['schemes'][0]}://{old['host']}{old['basePath']}/").status == 200
+
+
+def test_trying_a_method_logs_each_line_once(rest: Rest) -> None:
+    api = rest.create()
+    root = rest.root(api)
+    rest.method(api, root, "POST")
+    rest.integrate(api, root, "POST", type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
+    rest.respond(api, root, "POST", responseTemplates={"application/json": "made"})
+    tried = rest.gateway.test_invoke_method(restApiId=api, resourceId=root, httpMethod="POST", body="{}")
+    lines = [line.partition(" : ")[2] for line in tried["log"].splitlines()[1:]]
+    assert len(lines) == len(set(lines))
+    assert "Method request body before transformations: {}" in lines
+    assert 'Endpoint request body after transformations: {"statusCode": 200}' in lines
+    assert "Method response body after transformations: made" in lines

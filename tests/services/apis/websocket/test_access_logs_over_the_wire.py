@@ -19,6 +19,7 @@ _FORM = {
     "call": "$context.integrationStatus",
     "latency": "$context.integrationLatency",
     "error": "$context.error.message",
+    "type": "$context.error.responseType",
     "code": "$context.disconnectStatusCode",
     "ip": "$context.identity.sourceIp",
     "nothing": "$context.nothing",
@@ -63,6 +64,7 @@ def test_a_connection_its_messages_and_its_end_are_a_line_each(sockets: Sockets)
     assert said["latency"].isdecimal()
     assert (failed["route"], failed["status"], failed["error"]) == ("fail", "502", "Internal server error")
     assert (failed["integration"], failed["call"]) == ("-", "200")
+    assert (said["type"], failed["type"]) == ("-", "INTEGRATION_FAILURE")
     assert (ended["event"], ended["route"], ended["status"]) == ("DISCONNECT", "$disconnect", "200")
     assert (ended["code"], ended["latency"]) == ("4001", "-")
 
@@ -82,6 +84,7 @@ def test_who_may_not_connect_is_logged_with_what_the_authorizer_said(sockets: So
         "status": "$context.status",
         "authorizer": "$context.authorizer.status",
         "error": "$context.authorizer.error",
+        "type": "$context.error.responseType",
         "who": "$context.authorizer.who",
     }
     sockets.deploy(api, AccessLogSettings=logged(sockets, api, form))
@@ -91,8 +94,8 @@ def test_who_may_not_connect_is_logged_with_what_the_authorizer_said(sockets: So
         pass
     until(lambda: len(lines(sockets, api)) == 3)
     assert lines(sockets, api)[:2] == [
-        {"status": "401", "authorizer": "401", "error": "Unauthorized", "who": "-"},
-        {"status": "200", "authorizer": "200", "error": "-", "who": "good"},
+        {"status": "401", "authorizer": "401", "error": "Unauthorized", "type": "UNAUTHORIZED", "who": "-"},
+        {"status": "200", "authorizer": "200", "error": "-", "type": "-", "who": "good"},
     ]
 
 

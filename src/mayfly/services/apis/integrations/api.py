@@ -6,6 +6,7 @@ HTTP APIs do not. Variables of the stage and of the path are in their places alr
 """
 
 import re
+from collections.abc import AsyncIterator, Callable
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -71,6 +72,16 @@ class Outcome(Struct, frozen=True):
     trace_id: str = ""
 
 
+class Opened(Struct, frozen=True):
+    """An answer that is on its way."""
+
+    status: int
+    parts: AsyncIterator[bytes]  # raises `MayflyError` where it breaks off
+    close: Callable[[], None]  # nobody reads on; idempotent
+    headers: Pairs = ()  # lower-case names, in order
+    trace_id: str = ""
+
+
 class IntegrationError(CallerError):
     """There is no answer."""
 
@@ -85,3 +96,10 @@ class Backend(Protocol):
 
     async def send(self, call: Call) -> Outcome:
         """Ask once; `IntegrationError`. Never raises `ServiceError`."""
+
+
+class StreamingBackend(Backend, Protocol):
+    """What answers as it comes, where that is asked for."""
+
+    async def open(self, call: Call) -> Opened:
+        """Ask once, and return when the answer begins; `IntegrationError`. `Call.timeout_s` is the time for that."""

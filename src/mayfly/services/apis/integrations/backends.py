@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mayfly.services.apis.integrations.actions import Actions
-from mayfly.services.apis.integrations.api import Backend
+from mayfly.services.apis.integrations.api import Backend, StreamingBackend
 from mayfly.services.apis.integrations.functions import SERVICE, Functions
 from mayfly.services.apis.integrations.mocks import Mocks
 from mayfly.services.apis.integrations.services import Services
@@ -16,9 +16,9 @@ from mayfly.services.execution_roles import ExecutionRoles
 class Backends:
     """What integrations of each type ask."""
 
-    functions: Backend  # by the ARN of a function
+    functions: StreamingBackend  # by the ARN of a function
     services: Backend  # AWS: by `arn:aws:apigateway:…`, functions included
-    web: Backend  # HTTP, HTTP_PROXY
+    web: StreamingBackend  # HTTP, HTTP_PROXY
     mocks: Backend
     actions: Actions  # subtypes of HTTP APIs
     roles: ExecutionRoles

@@ -2,8 +2,8 @@
 
 from urllib.parse import quote
 
-from mayfly.outgoing.api import OutgoingError, Request, Sender
-from mayfly.services.apis.integrations.api import Call, Fault, IntegrationError, Outcome, Pairs
+from mayfly.outgoing.api import OutgoingError, Request, StreamingSender
+from mayfly.services.apis.integrations.api import Call, Fault, IntegrationError, Opened, Outcome, Pairs
 
 MOST_BODY = 10 * 1024 * 1024
 # Of the connection, not of the request; the client sets its own.
@@ -26,29 +26,43 @@ _CONNECTION = frozenset(
 
 
 class Web:
-    """`api.Backend` of HTTP and HTTP_PROXY. Redirects are answers."""
+    """`api.StreamingBackend` of HTTP and HTTP_PROXY. Redirects are answers."""
 
-    def __init__(self, outgoing: Sender) -> None:
+    def __init__(self, outgoing: StreamingSender) -> None:
         self._outgoing = outgoing
 
     async def send(self, call: Call) -> Outcome:
         """See `api.Backend`."""
-        request = Request(
-            call.method,
-            with_query(call.uri, call.query),
-            tuple((name, value) for name, value in call.headers if name.lower() not in _CONNECTION),
-            call.body,
-            call.timeout_s,
-            MOST_BODY,
-        )
         try:
-            response = await self._outgoing.send(request)
+            response = await self._outgoing.send(_request(call))
         except OutgoingError as error:
             raise IntegrationError(_kind(error), error.message) from error
         if not response.complete:
             raise IntegrationError("too-large", f"The endpoint answered with more than {MOST_BODY} bytes")
-        kept = tuple(pair for pair in response.headers if pair[0] not in _CONNECTION)
-        return Outcome(response.status, kept, response.body)
+        return Outcome(response.status, _kept(response.headers), response.body)
+
+    async def open(self, call: Call) -> Opened:
+        """See `api.StreamingBackend`."""
+        try:
+            opened = await self._outgoing.open(_request(call))
+        except OutgoingError as error:
+            raise IntegrationError(_kind(error), error.message) from error
+        return Opened(opened.status, opened.parts, opened.close, _kept(opened.headers))
+
+
+def _request(call: Call) -> Request:
+    return Request(
+        call.method,
+        with_query(call.uri, call.query),
+        tuple((name, value) for name, value in call.headers if name.lower() not in _CONNECTION),
+        call.body,
+        call.timeout_s,
+        MOST_BODY,
+    )
+
+
+def _kept(headers: Pairs) -> Pairs:
+    return tuple(pair for pair in headers if pair[0] not in _CONNECTION)
 
 
 def with_query(uri: str, query: Pairs) -> str:

@@ -4,10 +4,11 @@ import re
 from typing import Final
 
 from mayfly.services.apis.rest import checks, faults
-from mayfly.services.apis.rest.model import Integration
+from mayfly.services.apis.rest.model import STREAM, Integration
 from mayfly.services.contract import ServiceError
 
 LEAST_MS, MOST_MS = 50, 300_000
+MOST_STREAM_MS = 900_000
 USUAL_MS: Final = 29_000
 _LAMBDA = re.compile(
     r"arn:[^:]+:apigateway:[^:]*:lambda:path/(2015-03-31|2021-11-15)/functions/.+/(response-streaming-)?invocations"
@@ -30,14 +31,17 @@ def integration(value: Integration) -> None:
         _http(value.uri or "")
     elif value.type in ("AWS", "AWS_PROXY"):
         _aws(value)
-    if not LEAST_MS <= value.timeout_in_millis <= MOST_MS:
-        raise faults.bad_request(f"Timeout should be between {LEAST_MS} ms and {MOST_MS} ms")
+    most = MOST_STREAM_MS if value.response_transfer_mode == STREAM else MOST_MS
+    if not LEAST_MS <= value.timeout_in_millis <= most:
+        raise faults.bad_request(f"Timeout should be between {LEAST_MS} ms and {most} ms")
     if value.passthrough_behavior not in ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER"):
         raise faults.bad_request("Invalid passthrough behavior specified")
     checks.templates(value.request_templates or {})
     for name, source in (value.request_parameters or {}).items():
         _mapping(name, source)
-    if value.response_transfer_mode == "STREAM" and value.type not in ("AWS_PROXY", "HTTP_PROXY"):
+    if value.response_transfer_mode not in (None, "BUFFERED", STREAM):
+        raise faults.bad_request("Invalid response transfer mode specified. Must be one of: [BUFFERED, STREAM]")
+    if value.response_transfer_mode == STREAM and value.type not in ("AWS_PROXY", "HTTP_PROXY"):
         raise faults.bad_request(
             "Response transfer mode STREAM is only supported for HTTP_PROXY and AWS_PROXY integrations"
         )

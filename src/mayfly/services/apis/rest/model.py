@@ -4,10 +4,12 @@ Fields are named as the wire names them, in camel case, so that `msgspec.to_buil
 `msgspec.convert` takes a request's. None: not given, and not shown. What is deployed is a copy of head and parts.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+
+STREAM: Final = "STREAM"  # of `Integration.response_transfer_mode`
 
 
 class Base(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

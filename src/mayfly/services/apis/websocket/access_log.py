@@ -50,10 +50,31 @@ def _below(context: Mapping[str, Any], name: str) -> object:
     return json.dumps(found) if isinstance(found, dict | list) else found
 
 
+def response_type(exchange: Exchange) -> str | None:
+    """What kind of gateway response a client was told; None: it was told of no error."""
+    if exchange.error is None:
+        return None
+    if exchange.validation_error is not None:
+        return "BAD_REQUEST_BODY"
+    if exchange.authorizer_error is not None and exchange.status >= 500:
+        return "AUTHORIZER_FAILURE"
+    usual = "DEFAULT_4XX" if exchange.status < 500 else "DEFAULT_5XX"
+    return _RESPONSE_TYPES.get(exchange.status, usual)
+
+
 def _quoted(text: str | None) -> str | None:
     return None if text is None else json.dumps(text)
 
 
+_RESPONSE_TYPES = {
+    401: "UNAUTHORIZED",
+    403: "ACCESS_DENIED",
+    413: "REQUEST_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    429: "THROTTLED",
+    502: "INTEGRATION_FAILURE",
+    504: "INTEGRATION_TIMEOUT",
+}
 _OWN: Mapping[str, Callable[[Exchange], object]] = {
     "authorizer.error": lambda exchange: exchange.authorizer_error,
     "authorizer.integrationLatency": lambda exchange: exchange.authorizer_latency_ms,
@@ -61,6 +82,7 @@ _OWN: Mapping[str, Callable[[Exchange], object]] = {
     "authorizer.status": lambda exchange: exchange.authorizer_status,
     "error.message": lambda exchange: exchange.error,
     "error.messageString": lambda exchange: _quoted(exchange.error),
+    "error.responseType": lambda exchange: response_type(exchange),
     "error.validationErrorString": lambda exchange: exchange.validation_error,
     "integration.error": lambda exchange: exchange.integration_error,
     "integration.integrationStatus": lambda exchange: exchange.call_status,

@@ -25,7 +25,7 @@ class AnswerCutOffError(FunctionFailedError):
 
 async def respond(flow: Flow) -> HttpResponse:
     """The response to a call that answers in parts; `BadReplyError` when its prelude makes no sense."""
-    parts = _checked(flow)
+    parts = checked(flow)
     if flow.content_type != INTEGRATION:
         return HttpResponse(200, [("content-type", flow.content_type or replies.BYTES)], StreamBody(parts))
     begun = bytearray()
@@ -58,7 +58,7 @@ async def _from(first: bytes, parts: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield part
 
 
-async def _checked(flow: Flow) -> AsyncIterator[bytes]:
+async def checked(flow: Flow) -> AsyncIterator[bytes]:
     """The parts; `AnswerCutOffError` instead of their end when the call failed."""
     async for part in flow.parts():
         yield part

@@ -11,6 +11,7 @@ import yaml
 from mayfly.services.apis.http import faults
 
 MOST_BYTES: Final = 6 * 1024 * 1024
+_SHOWN = 60  # characters of what is no document
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -23,7 +24,11 @@ def document(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise faults.bad(f"Unable to parse API definition: {_first_line(error)}") from error
     if not isinstance(value, dict):
-        raise faults.bad("Invalid OpenAPI input: the document is not an object")
+        begin = ascii(text[:_SHOWN]) + (" …" if len(text) > _SHOWN else "")
+        raise faults.bad(
+            f"Invalid OpenAPI input: the document is not an object but {len(text)} characters: {begin}. "
+            "The AWS CLI sends a file's content where it is told so: --body file://openapi.yaml"
+        )
     if "swagger" in value:
         raise faults.bad("Invalid OpenAPI input: HTTP APIs are defined by OpenAPI 3.0, not by Swagger 2.0")
     if not str(value.get("openapi", "")).startswith("3."):

@@ -12,6 +12,7 @@ from mayfly.services.apis.http import catalog, checks, deploying, faults
 from mayfly.services.apis.http.editing import Editing, named, page_after, page_limit, picked
 from mayfly.services.apis.http.model import DEFAULT, MAX_APIS, Api, Members, Part
 from mayfly.services.apis.http.operations import integrations, routes, stages
+from mayfly.services.apis.parts import PATH
 from mayfly.services.contract import RequestContext, operation
 from mayfly.store.api import Tx
 
@@ -37,7 +38,6 @@ FIELDS: Final = (
     "Tags",
     "Version",
 )
-PATH: Final = "/_mayfly/api/"  # below which an API is reached without DNS
 
 
 class ApiOperations:

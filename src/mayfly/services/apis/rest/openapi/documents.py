@@ -14,6 +14,7 @@ from mayfly.services.apis.rest import faults
 MOST_BYTES = 6 * 1024 * 1024
 _MOST_NODES = 500_000
 _MOST_DEPTH = 200
+_SHOWN = 60  # bytes of what is no document
 
 
 class _Loader(yaml.SafeLoader):
@@ -29,7 +30,7 @@ _Loader.yaml_implicit_resolvers = {
 def parse(body: bytes, what: str = "Invalid OpenAPI input.") -> dict[str, Any]:
     """The document, all of its keys texts. `what`: said where it is none."""
     if not body.strip():
-        raise faults.bad_request(what)
+        raise faults.bad_request(f"{what} The body is empty.")
     if len(body) > MOST_BYTES:
         raise faults.bad_request(f"The document is larger than {MOST_BYTES} bytes.")
     try:
@@ -37,12 +38,22 @@ def parse(body: bytes, what: str = "Invalid OpenAPI input.") -> dict[str, Any]:
         _check_size(found)
     except yaml.MarkedYAMLError as error:
         raise faults.bad_request(what + _where(error)) from None
-    except (ValueError, yaml.YAMLError, RecursionError):
-        raise faults.bad_request(what) from None
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise faults.bad_request(f"{what} {said_of(body)}") from error
     if not isinstance(found, dict):
-        raise faults.bad_request(what)
+        raise faults.bad_request(f"{what} {said_of(body)}")
     plain: dict[str, Any] = _plain(found)
     return plain
+
+
+def said_of(body: bytes) -> str:
+    """What came instead of a document, and what to write; what follows an error's own words."""
+    begin = ascii(body[:_SHOWN].decode("utf-8", "replace"))
+    more = "" if len(body) <= _SHOWN else " …"
+    return (
+        f"The body is {len(body)} bytes that are no object of JSON or YAML: {begin}{more}. "
+        "The AWS CLI sends a file's content where it is told so: --body fileb://openapi.yaml"
+    )
 
 
 def _loaded(body: bytes) -> Any:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,11 +19,11 @@ _PLACES = {"querystring": "query", "header": "header", "path": "path"}
 class Writing:
     """One document."""
 
-    def __init__(self, api: Api, host: str, base_path: str, asked: Collection[str], *, is_3: bool) -> None:
-        """`asked`: which extensions."""
+    def __init__(self, api: Api, url: str, stage: str, asked: Collection[str], *, is_3: bool) -> None:
+        """`url`: where the API is, without a slash at its end; `asked`: which extensions."""
         self._api = api
-        self._host = host
-        self._base_path = base_path
+        self._url = urlsplit(url)
+        self._stage = stage
         self._is_3 = is_3
         everything = EVERYTHING in asked
         self._integrations = everything or INTEGRATIONS in asked
@@ -43,14 +44,14 @@ class Writing:
         schemas = {one.name: self._schema(one.schema) for one in self._api.parts.models.values()}
         schemes = self._schemes()
         if self._is_3:
-            variables = {"basePath": {"default": self._base_path}}
-            servers = [{"url": f"https://{self._host}/{{basePath}}", "variables": variables}]
+            variables = {"basePath": {"default": self._stage}}
+            servers = [{"url": f"{self._url.geturl()}/{{basePath}}", "variables": variables}]
             found = {"openapi": "3.0.1", "info": info, "servers": servers, "paths": paths}
             parts = {"schemas": schemas, "securitySchemes": schemes}
             found["components"] = {name: value for name, value in parts.items() if value}
         else:
-            found = {"swagger": "2.0", "info": info, "host": self._host, "basePath": f"/{self._base_path}"}
-            found |= {"schemes": ["https"], "paths": paths}
+            found = {"swagger": "2.0", "info": info, "host": self._url.netloc, "schemes": [self._url.scheme]}
+            found |= {"basePath": f"{self._url.path}/{self._stage}", "paths": paths}
             if schemes:
                 found["securityDefinitions"] = schemes
             if schemas:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from mayfly.services.apis.parts import PATH
 from mayfly.services.apis.rest import catalog, faults
 from mayfly.services.apis.rest.editing import Editing
 from mayfly.services.apis.rest.model import Api
@@ -42,8 +43,8 @@ class ExportOperations:
         api = await self._editing.store.read(body)
         if kind not in _KINDS:
             raise faults.bad_request(f"No API exporter for type '{kind}'")
-        host = f"{api_id}.execute-api.{self._editing.region}.amazonaws.com"
-        document = Writing(api, host, name, asked, is_3=_KINDS[kind]).document()
+        url = f"{context.endpoint}{PATH}{api_id}"
+        document = Writing(api, url, name, asked, is_3=_KINDS[kind]).document()
         if accepts in _YAML:
             text, ending = yaml.safe_dump(document, sort_keys=False, allow_unicode=True), "yaml"
         else:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from msgspec.structs import replace
+
 from mayfly.clock import utc
 from mayfly.services.apis.rest import faults
 from mayfly.services.apis.rest.editing import Editing, resource_of
@@ -17,8 +19,9 @@ from mayfly.services.apis.rest.serving.arrival import Arrival, Home, arrived
 from mayfly.services.apis.rest.serving.authorizing import Authorizing
 from mayfly.services.apis.rest.serving.integrating import Integrating
 from mayfly.services.apis.rest.serving.noting import execution_log
-from mayfly.services.apis.rest.serving.pipeline import refused
+from mayfly.services.apis.rest.serving.pipeline import MOST_BODY, refused
 from mayfly.services.apis.rest.serving.refusals import RefusedError, internal
+from mayfly.services.apis.rest.serving.streaming import whole
 from mayfly.services.apis.rest.serving.validating import validate
 from mayfly.services.apis.rest.serving.views import View
 from mayfly.services.contract import HttpRequest, HttpResponse, RequestContext, operation
@@ -48,6 +51,7 @@ class TryingOperations:
                 raise internal("No integration defined for method", "API_CONFIGURATION_ERROR")
             validate(arrival)
             response = await self._integrating.answer(arrival)
+            response = replace(response, body=await whole(response, MOST_BODY))
         except RefusedError as refusal:
             response = refused(arrival, refusal)
         return self._reply(context, arrival, response)

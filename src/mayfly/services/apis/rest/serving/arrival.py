@@ -58,6 +58,15 @@ class Arrival:
         assert found is not None, "a method without one was refused"
         return found
 
+    def answered(self, status: int, trace_id: str, request_id: str) -> None:
+        """The integration did, with a status, to what it knows by an id. The log's `$context.integration.status` is
+        for what the code of a function says, once that was read."""
+        said = str(status)
+        self.context["integrationStatus"] = said
+        told = {"status": said, "integrationStatus": said, "requestId": request_id}
+        self.context.setdefault("integration", {}).update(told)
+        self.trace_id = trace_id or None
+
     def note(self, words: str, body: bytes | None = None) -> None:
         """A line for the execution log."""
         self.log.append(words if body is None else words + body.decode("utf-8", "replace")[:1024])

@@ -1,16 +1,20 @@
 """The integration of a method: who is asked, with what, and what becomes of the answer."""
 
+import asyncio
 import json
 import re
-from typing import Any
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from mayfly.clock import Clock
-from mayfly.services.apis.integrations.api import Call, IntegrationError, Outcome, Pairs
+from mayfly.services.apis.integrations.api import Call, IntegrationError, Opened, Outcome, Pairs, StreamingBackend
 from mayfly.services.apis.integrations.backends import Backends
 from mayfly.services.apis.integrations.functions import TENANT
-from mayfly.services.apis.rest.model import Integration, IntegrationResponse
-from mayfly.services.apis.rest.serving import mapping, proxy_events, proxy_replies, uris
+from mayfly.services.apis.rest.model import STREAM, Integration, IntegrationResponse
+from mayfly.services.apis.rest.serving import mapping, proxy_events, proxy_replies, streaming, uris
 from mayfly.services.apis.rest.serving.arrival import Arrival
 from mayfly.services.apis.rest.serving.proxy_events import is_binary
 from mayfly.services.apis.rest.serving.refusals import RefusedError, internal
@@ -49,6 +53,10 @@ class Integrating:
             arrival.query[name] = [value]
         told = tuple((name, value) for name, value in mapped["header"].items() if name.lower() == TENANT)
         call = self._call(arrival, integration, arn, proxy_events.event(arrival), headers=told)
+        if integration.response_transfer_mode == STREAM:
+            until = asyncio.get_running_loop().time() + call.timeout_s
+            opened = await self._open(arrival, call, self._backends.functions)
+            return await self._begun(arrival, opened, streaming.of_function(arrival, opened, until))
         outcome = await self._send(arrival, call, integration)
         if outcome.failed:
             raise internal("Lambda execution failed", status=502)
@@ -85,6 +93,10 @@ class Integrating:
             headers=(*headers, *parameters["header"].items()),
             query=(*query, *parameters["querystring"].items()),
         )
+        if integration.response_transfer_mode == STREAM:
+            until = asyncio.get_running_loop().time() + call.timeout_s
+            opened = await self._open(arrival, call, self._backends.web)
+            return streaming.of_endpoint(arrival, opened, until)
         outcome = await self._send(arrival, call, integration)
         return HttpResponse(outcome.status, proxy_replies.passed(outcome.headers), outcome.body)
 
@@ -95,8 +107,8 @@ class Integrating:
         template = mapping.request_template(integration, kind)
         body = mapping.sent_body(arrival, integration)
         if template is not None:
-            arrival.note("Method request body before transformations: ", body)
             body = (await mapping.rendered(arrival, template, body.decode("utf-8", "replace"), context)).encode()
+        arrival.note("Endpoint request body after transformations: ", body)
         parameters = mapping.mapped(arrival, integration, context)
         api_id = arrival.view.api.head.id
         usual = {
@@ -129,8 +141,10 @@ class Integrating:
         body = mapping.converted(outcome.body, chosen.content_handling, binary=_is_binary(arrival, outcome))
         templates = chosen.response_templates or {}
         kind, template = mapping.response_template(templates, arrival.header("accept"))
+        arrival.note("Endpoint response body before transformations: ", body)
         if template is not None:
             body = (await mapping.rendered(arrival, template, body.decode("utf-8", "replace"), context)).encode()
+        arrival.note("Method response body after transformations: ", body)
         headers = {"content-type": kind}
         for name, source in (chosen.response_parameters or {}).items():
             value = mapping.answered(arrival, source, outcome.headers, outcome.body)
@@ -179,22 +193,41 @@ class Integrating:
             "AWS": backends.services,
             "MOCK": backends.mocks,
         }.get(integration.type, backends.web)
-        began = self._clock.monotonic()
-        try:
+        with self._measured(arrival, "BUFFERED"):
             outcome = await backend.send(call)
+        arrival.answered(outcome.status, outcome.trace_id, _request_id(outcome.headers, call))
+        return outcome
+
+    async def _open(self, arrival: Arrival, call: Call, backend: StreamingBackend) -> Opened:
+        """Ask for an answer that is passed on as it comes; `RefusedError`."""
+        asked = replace(call, timeout_s=min(call.timeout_s, streaming.idle_s(arrival)))
+        with self._measured(arrival, "STREAMED"):
+            opened = await backend.open(asked)
+        arrival.answered(opened.status, opened.trace_id, _request_id(opened.headers, asked))
+        return opened
+
+    async def _begun(self, arrival: Arrival, opened: Opened, response: Awaitable[HttpResponse]) -> HttpResponse:
+        """The response when its head is there; what a function goes on to say is for nobody where there is none."""
+        try:
+            return await response
+        except BaseException:
+            opened.close()
+            raise
+
+    @contextmanager
+    def _measured(self, arrival: Arrival, mode: str) -> Iterator[None]:
+        """Note how long an integration takes until it answers; `RefusedError` where it does not."""
+        began = self._clock.monotonic()
+        known = arrival.context.setdefault("integration", {})
+        known["responseTransferMode"] = mode
+        try:
+            yield
         except IntegrationError as error:
-            arrival.context["integration"] = {"error": error.message}
+            known["error"] = error.message
             raise _refused(error) from error
-        else:
-            arrival.context["integration"] = _told(outcome, call.request_id)
         finally:
             arrival.integration_ms = (self._clock.monotonic() - began) * 1000.0
-            latency_ms = round(arrival.integration_ms)
-            arrival.context["integrationLatency"] = latency_ms
-            arrival.context.setdefault("integration", {})["latency"] = latency_ms
-        arrival.context["integrationStatus"] = str(outcome.status)
-        arrival.trace_id = outcome.trace_id or None
-        return outcome
+            arrival.context["integrationLatency"] = known["latency"] = round(arrival.integration_ms)
 
     def source(self, arrival: Arrival) -> str:
         """The ARN of the method, as functions' permissions name it."""
@@ -220,12 +253,10 @@ def selected(integration: Integration, outcome: Outcome) -> IntegrationResponse:
     return usual
 
 
-def _told(outcome: Outcome, request_id: str) -> dict[str, Any]:
-    """What the access log may show of an answer. Functions are called under the request's own id; of theirs,
-    `status` is what the code of the function says, once that was read."""
-    said = (value for name, value in outcome.headers if name in ("x-amzn-requestid", "x-amz-request-id"))
-    status = str(outcome.status)
-    return {"integrationStatus": status, "status": status, "requestId": next(said, request_id)}
+def _request_id(headers: Pairs, call: Call) -> str:
+    """By which who answered knows the request. Functions are called under the request's own id."""
+    said = (value for name, value in headers if name in ("x-amzn-requestid", "x-amz-request-id"))
+    return next(said, call.request_id)
 
 
 def _matches(pattern: str, text: str) -> bool:

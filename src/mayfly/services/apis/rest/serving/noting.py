@@ -1,14 +1,19 @@
 """What is kept of a request after it was answered: a line of the access log, the execution log, metrics."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+
+from msgspec.structs import replace
 
 from mayfly import ids
 from mayfly.clock import Clock
-from mayfly.errors import PlatformError
+from mayfly.errors import MayflyError, PlatformError
 from mayfly.services.apis.rest.serving import refusals
 from mayfly.services.apis.rest.serving.arrival import Arrival
-from mayfly.services.contract import HttpResponse
+from mayfly.services.contract import ByteStream, HttpResponse, StreamBody
 from mayfly.services.ports import CallRecords, LogLines, MetricCounts
+
+_log = logging.getLogger(__name__)
 
 NAMESPACE = "AWS/ApiGateway"
 
@@ -22,10 +27,38 @@ class Noting:
         self._clock = clock
         self._stream = ids.digits(32)
 
-    def note(self, arrival: Arrival, response: HttpResponse) -> None:
-        """After a response was made. That it cannot be written down changes nothing about it."""
+    def noted(self, arrival: Arrival, response: HttpResponse) -> HttpResponse:
+        """The response; it is written down now, or when the last of its parts was sent or did not come."""
+        if isinstance(response.body, bytes):
+            self._note(arrival, response, len(response.body))
+            return response
+        return replace(response, body=StreamBody(self._followed(arrival, response, response.body)))
+
+    async def _followed(self, arrival: Arrival, response: HttpResponse, body: ByteStream) -> AsyncIterator[bytes]:
+        known = arrival.context.setdefault("integration", {})
+        known["timeToAllHeaders"] = self._since(arrival)
+        parts, sent = aiter(body), 0
+        try:
+            async for part in parts:
+                if not sent:
+                    known["timeToFirstContent"] = self._since(arrival)
+                sent += len(part)
+                yield part
+        except MayflyError as error:
+            known["error"] = arrival.why = str(error)
+            _log.info("request %s to API %s: %s", arrival.request.request_id, arrival.view.api.head.id, error)
+            raise
+        finally:
+            if isinstance(parts, AsyncGenerator):
+                await parts.aclose()
+            self._note(arrival, response, sent)
+
+    def _since(self, arrival: Arrival) -> int:
+        return round((self._clock.monotonic() - arrival.began) * 1000.0)
+
+    def _note(self, arrival: Arrival, response: HttpResponse, length: int) -> None:
+        """That it cannot be written down changes nothing about the response."""
         latency_ms = (self._clock.monotonic() - arrival.began) * 1000.0
-        length = len(response.body) if isinstance(response.body, bytes) else response.body.length
         arrival.context |= {
             "status": str(response.status),
             "responseLatency": round(latency_ms),
@@ -54,13 +87,13 @@ class Noting:
         setting = arrival.view.setting(resource.path, method.http_method)
         level = setting.logging_level if setting is not None else None
         error = arrival.context.get("error")
-        if setting is None or level in (None, "OFF") or (level == "ERROR" and error is None):
+        if setting is None or level in (None, "OFF") or (level == "ERROR" and error is None and not arrival.why):
             return None
         lines = [f"HTTP Method: {arrival.request.method}, Resource Path: {resource.path}"]
         if level == "INFO" and setting.data_trace_enabled:
             lines += execution_log(arrival)
-        if error is not None:
-            why = arrival.why or str(error["message"])
+        if error is not None or arrival.why:
+            why = arrival.why or str(error["message"] if error is not None else "")
             lines.append(why if why.startswith("Execution failed") else f"Execution failed: {why}")
         lines.append(f"Method completed with status: {response.status}")
         group = f"API-Gateway-Execution-Logs_{arrival.view.api.head.id}/{arrival.stage}"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mayfly.clock import Clock
+from mayfly.services.apis.rest.model import STREAM
 from mayfly.services.apis.rest.serving import compression, refusals, tree
 from mayfly.services.apis.rest.serving.arrival import Arrival, Home, arrived
 from mayfly.services.apis.rest.serving.authorizing import Authorizing
@@ -92,8 +93,7 @@ class Pipeline:
                 _log.info("request %s to API %s: %s", request.request_id, view.api.head.id, refusal.why)
             response = refused(arrival, refusal)
         finished = compression.packed(arrival, _finished(arrival, response))
-        self._steps.noting.note(arrival, finished)
-        return finished
+        return self._steps.noting.noted(arrival, finished)
 
     async def _through(self, arrival: Arrival) -> HttpResponse:
         steps = self._steps
@@ -102,7 +102,7 @@ class Pipeline:
         await steps.metered.admit(arrival)
         validate(arrival)
         cached = cached_by(arrival)
-        if cached is None:
+        if cached is None or arrival.integration().response_transfer_mode == STREAM:
             return await steps.integrating.answer(arrival)
         setting, key = cached
         anew, headers = invalidates(arrival, setting)

@@ -16,6 +16,7 @@ from mayfly.services.apis.rest.serving.refusals import RefusedError, internal
 from mayfly.services.contract import HttpResponse
 
 _MEMBERS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
+_PRELUDE = {"statusCode", "headers", "multiValueHeaders", "cookies"}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _OURS = frozenset(
@@ -50,6 +51,23 @@ def interpret(payload: bytes, binary_types: list[str] | None, accept: str | None
     if "content-type" not in [name for name, _ in headers]:
         headers.append(("content-type", "application/json"))
     return HttpResponse(_status(value.get("statusCode")), headers, _body(value, binary_types, accept))
+
+
+def prelude(text: bytes) -> tuple[int, list[tuple[str, str]]]:
+    """Status and headers of an answer whose body follows in parts; `RefusedError`."""
+    try:
+        value = msgspec.json.decode(text) if text else None
+    except (msgspec.DecodeError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or not set(value) <= _PRELUDE:
+        raise malformed()
+    cookies = value.get("cookies") or []
+    if not isinstance(cookies, list):
+        raise malformed()
+    headers = [*_headers(value), *(_header("set-cookie", cookie) for cookie in cookies)]
+    if "content-type" not in [name for name, _ in headers]:
+        headers.append(("content-type", "application/json"))
+    return _status(value.get("statusCode")), headers
 
 
 def malformed() -> RefusedError:
