@@ -82,7 +82,7 @@ _OWN: Mapping[str, Callable[[Exchange], object]] = {
     "authorizer.status": lambda exchange: exchange.authorizer_status,
     "error.message": lambda exchange: exchange.error,
     "error.messageString": lambda exchange: _quoted(exchange.error),
-    "error.responseType": lambda exchange: response_type(exchange),
+    "error.responseType": response_type,
     "error.validationErrorString": lambda exchange: exchange.validation_error,
     "integration.error": lambda exchange: exchange.integration_error,
     "integration.integrationStatus": lambda exchange: exchange.call_status,
