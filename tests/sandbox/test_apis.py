@@ -38,6 +38,33 @@ def test_botocore_sends_what_is_for_an_api_to_the_endpoint(monkeypatch: pytest.M
     assert request.headers == {"Host": HOST}
 
 
+MANAGED = ["/%40connections/a%3D", "/chat/%40connections/a%3D", "/@connections/a"]
+
+
+@pytest.mark.parametrize("path", MANAGED)
+def test_botocore_sends_what_is_for_connections_of_any_name_to_the_endpoint(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    for url in (f"https://rooms.example{path}", f"https://rooms.example:443{path}"):
+        request = sent(url)
+        assert (request.url, request.headers) == (f"http://127.0.0.1:4566{path}", {"Host": "rooms.example"})
+    own = f"http://127.0.0.1:4566/_mayfly/api/abc/dev{path}"
+    assert (sent(own).url, sent(own).headers) == (own, {})
+    other = f"https://rooms.example:8443{path}"
+    assert sent(other).url == other
+    quoted = f"https://rooms.example/x?to={path}"
+    assert sent(quoted).url == quoted
+
+
+@pytest.mark.parametrize("path", MANAGED)
+def test_node_sends_what_is_for_connections_of_any_name_to_the_endpoint(path: str) -> None:
+    options = redirected(f"{{host: 'rooms.example', path: '{path}', method: 'POST', headers: {{}}}}")
+    assert (options["hostname"], options["port"], options["path"]) == ("127.0.0.1", "4566", path)
+    assert options["headers"] == {"host": "rooms.example"}
+    assert redirected(f"{{host: 'rooms.example', path: '/x?to={path}'}}") is None
+
+
 @pytest.mark.parametrize("url", ELSEWHERE)
 def test_botocore_sends_everything_else_where_it_is_for(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")

@@ -9,6 +9,7 @@ const http = require('node:http');
 const https = require('node:https');
 const { syncBuiltinESMExports } = require('node:module');
 
+const MANAGED = /^\/([^?#]*\/)?(@|%40)connections\//;
 const API = /^[a-z0-9]{1,64}\.execute-api\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/;
 
 /** A URL, from one or its text; null for anything else. */
@@ -24,8 +25,10 @@ function redirected(args) {
   const named = asUrl(args[0]);
   const given = (named ? args.find((one, at) => at > 0 && typeof one === 'object' && one !== null) : args[0]) ?? {};
   const host = String(given.hostname ?? given.host ?? named?.hostname ?? '').replace(/:443$/, '');
-  if (!API.test(host)) return null;
   const to = new URL(endpoint);
+  const path = String(given.path ?? named?.pathname ?? '');
+  const mine = API.test(host) || (MANAGED.test(path) && host !== '' && !host.includes(':') && host !== to.hostname);
+  if (!mine) return null;
   const headers = Array.isArray(given.headers) ? given.headers : { ...given.headers };
   if (!Array.isArray(headers) && !Object.keys(headers).some((name) => name.toLowerCase() === 'host')) {
     headers.host = host;

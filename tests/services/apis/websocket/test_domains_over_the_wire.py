@@ -98,3 +98,17 @@ def test_a_mapping_without_a_path_takes_all_of_the_name(sockets: Sockets) -> Non
         management(sockets.platform, host, "").post_to_connection(ConnectionId=mine, Data=b"by name")
         assert socket.recv(timeout=30) == "by name"
     sockets.gateway.delete_domain_name(DomainName=host)
+
+
+def test_a_function_answers_by_the_custom_name_that_its_event_has(sockets: Sockets) -> None:
+    api = sockets.create(DisableExecuteApiEndpoint=True)
+    for key in ("$connect", "$disconnect", "send"):
+        sockets.route(api, key)
+    sockets.deploy(api)
+    host = f"{api}.answers.example"
+    sockets.gateway.create_domain_name(DomainName=host)
+    sockets.gateway.create_api_mapping(DomainName=host, ApiId=api, Stage="dev", ApiMappingKey="dev")
+    with connected(sockets.platform, host, "/dev") as socket:
+        socket.send('{"action": "send", "data": "by a custom name"}')
+        assert socket.recv(timeout=30) == "by a custom name"
+    sockets.gateway.delete_domain_name(DomainName=host)

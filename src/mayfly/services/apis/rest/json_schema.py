@@ -6,10 +6,11 @@ nothing, as in API Gateway.
 """
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
+
+from mayfly.services.apis.rest import patterns
 
 Schema = Any
 Check = Callable[["Validator", Any, Any, Mapping[str, Any]], str | None]
@@ -21,7 +22,6 @@ class Validator:
 
     def __init__(self, schema: Schema) -> None:
         self._root = schema
-        self._patterns: dict[str, re.Pattern[str] | None] = {}
         self._depth = 0
 
     def fault(self, value: Any) -> str | None:
@@ -50,13 +50,7 @@ class Validator:
 
     def matches(self, pattern: str, text: str) -> bool:
         """Whether a pattern is found in a text. One that is none says nothing."""
-        if pattern not in self._patterns:
-            try:
-                self._patterns[pattern] = re.compile(pattern)
-            except re.error:
-                self._patterns[pattern] = None
-        compiled = self._patterns[pattern]
-        return compiled is None or compiled.search(text) is not None
+        return patterns.found(pattern, text)
 
     def _referred(self, reference: str) -> Schema:
         place = self._root

@@ -11,6 +11,7 @@ from mayfly.services.apis.authorizers import policies, tokens
 from mayfly.services.apis.authorizers.decisions import Decisions
 from mayfly.services.apis.authorizers.key_sets import KeySets, NoKeysError
 from mayfly.services.apis.authorizers.tokens import TokenError
+from mayfly.services.apis.rest import patterns
 from mayfly.services.apis.rest.model import Authorizer
 from mayfly.services.apis.rest.serving import proxy_events, refusals, resource_policies, uris
 from mayfly.services.apis.rest.serving.arrival import Arrival
@@ -146,7 +147,7 @@ class Authorizing:
         if any(not one for one in identities):
             raise RefusedError("UNAUTHORIZED", "Unauthorized", why="an identity source is missing")
         pattern = authorizer.identity_validation_expression
-        if authorizer.type == "TOKEN" and pattern and not re.fullmatch(pattern, identities[0] or ""):
+        if authorizer.type == "TOKEN" and pattern and not patterns.matches(pattern, identities[0] or ""):
             raise RefusedError("UNAUTHORIZED", "Unauthorized", why="the token does not match the expression")
         decisions = self._kept(arrival, authorizer)
         key = "\0".join(one or "" for one in identities)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
@@ -13,9 +12,11 @@ from mayfly.clock import Clock
 from mayfly.services.apis.integrations.api import Call, IntegrationError, Opened, Outcome, Pairs, StreamingBackend
 from mayfly.services.apis.integrations.backends import Backends
 from mayfly.services.apis.integrations.functions import TENANT
+from mayfly.services.apis.rest import patterns
 from mayfly.services.apis.rest.model import STREAM, Integration, IntegrationResponse
 from mayfly.services.apis.rest.serving import mapping, proxy_events, proxy_replies, streaming, uris
 from mayfly.services.apis.rest.serving.arrival import Arrival
+from mayfly.services.apis.rest.serving.header_values import sendable
 from mayfly.services.apis.rest.serving.proxy_events import is_binary
 from mayfly.services.apis.rest.serving.refusals import RefusedError, internal
 from mayfly.services.contract import HttpResponse
@@ -149,10 +150,11 @@ class Integrating:
         for name, source in (chosen.response_parameters or {}).items():
             value = mapping.answered(arrival, source, outcome.headers, outcome.body)
             if value is not None:
-                headers[name.removeprefix("method.response.header.").lower()] = value
+                headers[name.removeprefix("method.response.header.").lower()] = sendable(value)
         override = context["responseOverride"]  # type: ignore[index]
         for name, value in override.get("header", {}).items():
-            headers[str(name).lower()] = value if isinstance(value, str) else json.dumps(value)
+            said = value if isinstance(value, str) else json.dumps(value)
+            headers[proxy_replies.header_name(str(name))] = sendable(said)
         status = override.get("status", chosen.status_code)
         try:
             code = int(status)
@@ -245,7 +247,7 @@ def selected(integration: Integration, outcome: Outcome) -> IntegrationResponse:
     for response in (integration.integration_responses or {}).values():
         if not response.selection_pattern:
             usual = usual or response
-        elif said and _matches(response.selection_pattern, said):
+        elif said and patterns.matches(response.selection_pattern, said):
             return response
     if usual is None:
         why = "No match for output mapping and no default endpoint response configured."
@@ -257,13 +259,6 @@ def _request_id(headers: Pairs, call: Call) -> str:
     """By which who answered knows the request. Functions are called under the request's own id."""
     said = (value for name, value in headers if name in ("x-amzn-requestid", "x-amz-request-id"))
     return next(said, call.request_id)
-
-
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.fullmatch(pattern, text, re.DOTALL) is not None
-    except re.error:
-        return False
 
 
 def _error_message(body: bytes) -> str:

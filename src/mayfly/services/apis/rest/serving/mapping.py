@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from mayfly.services.apis.rest.model import Integration
 from mayfly.services.apis.rest.serving import refusals
@@ -80,12 +81,18 @@ def mapped(arrival: Arrival, integration: Integration, context: Any) -> dict[str
         _, _, place, key = name.split(".", 3)
         value = source_of(arrival, source)
         if value is not None:
-            found[place][key] = value
+            raw = place != "path" or integration.type == "HTTP" or not source.startswith("method.")
+            found[place][key] = value if raw else _of_path(value)
     overrides = context["requestOverride"] if context is not None else {}
     for place, values in found.items():
         for key, value in overrides.get(place, {}).items():
             values[str(key)] = value if isinstance(value, str) else json.dumps(value)
     return found
+
+
+def _of_path(value: str) -> str:
+    """What a client sent, for a place in a path: no more than that, whatever it is (`?`, `#`, line ends)."""
+    return quote(value, safe="/:@!$&'()*+,;=~[]|")
 
 
 def source_of(arrival: Arrival, source: str) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from mayfly.services.apis.rest.serving.header_values import CONTROL, sendable
 from mayfly.services.apis.rest.serving.proxy_events import is_binary
 from mayfly.services.apis.rest.serving.refusals import RefusedError, internal
 from mayfly.services.contract import HttpResponse
@@ -18,7 +19,6 @@ from mayfly.services.contract import HttpResponse
 _MEMBERS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 _PRELUDE = {"statusCode", "headers", "multiValueHeaders", "cookies"}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _OURS = frozenset(
     {"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -114,9 +114,16 @@ def _header(name: str, value: Any) -> tuple[str, str]:
     if value is None:
         value = ""
     said = str(value).lower() if isinstance(value, bool) else str(value)
-    if isinstance(value, (dict, list)) or not _TOKEN.fullmatch(name) or _BAD_VALUE.search(said):
+    if isinstance(value, (dict, list)) or CONTROL.search(said):
         raise malformed()
-    return name.lower(), said
+    return header_name(name), sendable(said)
+
+
+def header_name(name: str) -> str:
+    """In lower case; `RefusedError`."""
+    if not _TOKEN.fullmatch(name):
+        raise malformed()
+    return name.lower()
 
 
 def _body(value: dict[str, Any], binary_types: list[str] | None, accept: str | None) -> bytes:

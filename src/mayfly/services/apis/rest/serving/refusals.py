@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from mayfly.errors import CallerError
 from mayfly.services.apis.rest.model import GatewayResponse
+from mayfly.services.apis.rest.serving.header_values import sendable
 from mayfly.services.contract import HttpResponse
 
 TEMPLATE: Final = '{"message":$context.error.messageString}'
@@ -108,7 +109,7 @@ def render(
         for name, source in chosen.response_parameters.items():
             value = _valued(source, context, stage_variables, parameter)
             if value is not None and name.startswith("gatewayresponse.header."):
-                headers[name.removeprefix("gatewayresponse.header.").lower()] = value
+                headers[name.removeprefix("gatewayresponse.header.").lower()] = sendable(value)
     kind = _accepted(accept, templates)
     if "content-type" not in {
         name.removeprefix("gatewayresponse.header.").lower() for name in (chosen.response_parameters if chosen else ())

@@ -7,7 +7,7 @@ a quarter of an hour; its limits are that of the integration, and how long nothi
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-from mayfly.errors import MayflyError, PlatformError
+from mayfly.errors import FunctionFailedError, MayflyError
 from mayfly.services.apis.integrations.api import Opened
 from mayfly.services.apis.rest.serving import proxy_replies
 from mayfly.services.apis.rest.serving.arrival import Arrival
@@ -20,8 +20,8 @@ _END = b"\0" * 8
 _BODILESS = (204, 304)
 
 
-class CutOffError(PlatformError):
-    """The rest of an answer did not come in time: the client must not take what it got for the whole."""
+class CutOffError(FunctionFailedError):
+    """The rest of an answer does not come: the client must not take what it got for the whole."""
 
 
 async def of_function(arrival: Arrival, opened: Opened, until: float) -> HttpResponse:
@@ -69,6 +69,10 @@ async def _closing(parts: AsyncGenerator[bytes, None], close: Callable[[], None]
     try:
         async for part in parts:
             yield part
+    except FunctionFailedError:
+        raise
+    except MayflyError as error:
+        raise CutOffError(f"The answer was cut off: {error}") from error
     finally:
         close()
         await parts.aclose()
