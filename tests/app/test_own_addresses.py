@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mayfly.app.own_addresses import OwnAddresses
-from mayfly.outgoing.api import OutgoingError, Request, Response
+from mayfly.outgoing.api import Opened, OutgoingError, Request, Response
 from mayfly.services.contract import HttpRequest, HttpResponse, StreamBody
 
 
@@ -20,6 +20,15 @@ class Outside:
     async def send(self, request: Request) -> Response:
         self.urls.append(request.url)
         return Response(200, (), b"outside")
+
+    async def open(self, request: Request) -> Opened:
+        self.urls.append(request.url)
+        return Opened(200, (), parts_of(b"out", b"side"), lambda: None)
+
+
+async def parts_of(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
 
 
 class Apis:
@@ -103,3 +112,35 @@ async def test_an_answer_is_cut_and_awaited_no_longer_than_asked(outside: Outsid
     with pytest.raises(OutgoingError) as late:
         await own.send(Request("GET", url, timeout_s=0.01))
     assert late.value.kind == "timeout"
+
+
+async def test_an_answer_is_handed_over_as_it_comes(outside: Outside) -> None:
+    waiting, closed = asyncio.Event(), asyncio.Event()
+
+    async def parts() -> AsyncIterator[bytes]:
+        try:
+            yield b"first"
+            await waiting.wait()
+            yield b"second"
+        finally:
+            closed.set()
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        if request.path.endswith("/whole"):
+            return HttpResponse(202, (("X-One", "1"),), b"whole")
+        return HttpResponse(200, (), StreamBody(parts()))
+
+    own = OwnAddresses(outside, "http://127.0.0.1:4566")
+    own.bind(answer, Apis())
+    url = "http://127.0.0.1:4566/_mayfly/api/abc"
+    opened = await own.open(Request("GET", url))
+    assert await anext(opened.parts) == b"first"
+    waiting.set()
+    assert [part async for part in opened.parts] == [b"second"]
+    assert closed.is_set()
+    whole = await own.open(Request("GET", f"{url}/whole"))
+    assert (whole.status, whole.headers) == (202, (("x-one", "1"),))
+    assert [part async for part in whole.parts] == [b"whole"]
+    out = await own.open(Request("GET", "https://elsewhere.example/"))
+    assert [part async for part in out.parts] == [b"out", b"side"]
+    assert outside.urls == ["https://elsewhere.example/"]
