@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mayfly.outgoing.api import OutgoingError, Request
+from mayfly.outgoing.api import Identity, OutgoingError, Request
 from mayfly.outgoing.client import Outgoing
 from mayfly.policy.egress import Address
 from mayfly.policy.outgoing import parse
@@ -214,17 +214,24 @@ def certificate(name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey
     return made, key
 
 
+def pem_of(made: x509.Certificate) -> bytes:
+    return made.public_bytes(serialization.Encoding.PEM)
+
+
+def pem_of_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
 async def test_tls_is_spoken_with_whom_the_authorities_vouch_for_and_nobody_else(names: Names, tmp_path: Path) -> None:
     made, key = certificate("safe.example")
-    pem = made.public_bytes(serialization.Encoding.PEM)
-    (tmp_path / "both.pem").write_bytes(
-        pem
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    pem = pem_of(made)
+    (tmp_path / "both.pem").write_bytes(pem + pem_of_key(key))
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(tmp_path / "both.pem")
     names.lead = {"safe.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}
-    trusting = Outgoing(LOOPBACK, names, nobody, ssl.create_default_context(cadata=pem.decode()))
+    trusting = Outgoing(LOOPBACK, names, nobody, lambda: ssl.create_default_context(cadata=pem.decode()))
     usual = Outgoing(LOOPBACK, names, nobody)
     async with receiver(tls=serving) as at:
         assert (await trusting.send(Request("POST", f"https://safe.example:{at.port}/", body=b"x"))).status == 200
@@ -235,3 +242,34 @@ async def test_tls_is_spoken_with_whom_the_authorities_vouch_for_and_nobody_else
         assert [one.body for one in at.received] == [b"x"]
     await trusting.close()
     await usual.close()
+
+
+async def test_an_identity_is_shown_to_who_asks_for_one_and_has_connections_of_its_own(
+    names: Names, tmp_path: Path
+) -> None:
+    (made, key), (mine, my_key), (other, other_key) = map(certificate, ("safe.example", "mine", "other"))
+    (tmp_path / "both.pem").write_bytes(pem_of(made) + pem_of_key(key))
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(tmp_path / "both.pem")
+    serving.load_verify_locations(cadata=pem_of(mine).decode())
+    serving.verify_mode = ssl.CERT_REQUIRED
+    names.lead = {"safe.example": ["127.0.0.1"]}
+    outgoing = Outgoing(LOOPBACK, names, nobody, lambda: ssl.create_default_context(cadata=pem_of(made).decode()))
+    known, strange = (
+        Identity(pem_of(mine).decode(), pem_of_key(my_key)),
+        Identity(pem_of(other).decode(), pem_of_key(other_key)),
+    )
+    async with receiver(tls=serving) as at:
+        url = f"https://safe.example:{at.port}/"
+        for _ in range(2):
+            assert (await outgoing.send(Request("GET", url, identity=known))).status == 200
+        assert at.connections == 1
+        for identity in (None, strange):
+            with pytest.raises(OutgoingError):
+                await outgoing.send(Request("GET", url, identity=identity))
+        broken = Identity(known.certificate, strange.key)
+        with pytest.raises(OutgoingError, match="the client certificate cannot be used"):
+            await outgoing.send(Request("GET", url, identity=broken))
+        assert len(at.received) == 2
+    assert "PRIVATE" not in repr(known)
+    await outgoing.close()

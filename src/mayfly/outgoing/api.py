@@ -32,6 +32,16 @@ class OutgoingError(PlatformError):
         self.message = message
 
 
+class Identity(Struct, frozen=True):
+    """Whom the platform says it is to servers that ask for a certificate."""
+
+    certificate: str  # PEM
+    key: bytes  # of the certificate: PEM, not encrypted
+
+    def __repr__(self) -> str:
+        return f"Identity({self.certificate!r}, …)"
+
+
 class Request(Struct, frozen=True):
     """One request. Redirects are not followed: the answer that asks for one is the answer."""
 
@@ -41,6 +51,7 @@ class Request(Struct, frozen=True):
     body: bytes = b""
     timeout_s: float = 15.0  # for all of it: name, connection, TLS, request, answer
     most_body: int = 64 * 1024  # bytes of the answer's body that are read
+    identity: Identity | None = None  # by https; connections are kept for each apart
 
 
 class Response(Struct, frozen=True):

@@ -7,14 +7,18 @@ is loaded, in a thread, with the first one. Made and closed by the composition r
 import asyncio
 import importlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mayfly.egress.destinations import Resolve, SystemResolver, is_own
 from mayfly.outgoing.api import Opened, OutgoingError, Request, Response
 from mayfly.policy.egress import Address
 from mayfly.policy.outgoing import Reach
 
+if TYPE_CHECKING:  # imported with the first request
+    import ssl
+
 _SESSION = "mayfly.outgoing.session"
+MadeTls = Callable[[], "ssl.SSLContext"]
 
 
 class _Session(Protocol):
@@ -29,10 +33,14 @@ class Outgoing:
     """Sends requests, over connections that are kept; `api.Sender`."""
 
     def __init__(
-        self, reach: Reach, resolve: Resolve | None = None, own: Callable[[Address], bool] = is_own, tls: Any = None
+        self,
+        reach: Reach,
+        resolve: Resolve | None = None,
+        own: Callable[[Address], bool] = is_own,
+        tls: MadeTls | None = None,
     ) -> None:
-        """`resolve` gives the addresses of names (None: as the machine does); `tls` is an `ssl.SSLContext`, None: the
-        machine's own authorities."""
+        """`resolve` gives the addresses of names (None: as the machine does); `tls` makes what trusts authorities
+        (None: the machine's own)."""
         self._reach = reach
         self._resolve = resolve
         self._system: SystemResolver | None = None

@@ -5,6 +5,7 @@ it, and whatever a name leads to by then. So there is no time in which a name co
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,7 +17,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from mayfly.egress.destinations import RESOLVE_S, Resolve
-from mayfly.outgoing.api import Headers, Opened, OutgoingError, Request, Response
+from mayfly.outgoing.api import Headers, Identity, Opened, OutgoingError, Request, Response
+from mayfly.outgoing.client import MadeTls
 from mayfly.policy import egress
 from mayfly.policy.egress import Address
 from mayfly.policy.outgoing import Reach
@@ -25,6 +27,7 @@ CONNECT_S = 10.0
 IDLE_S = 30.0
 MOST_CONNECTIONS = 1024  # users bound what is under way to each destination, so that none takes all of them
 MOST_HEAD = 32 * 1024
+MOST_IDENTITIES = 64  # that are kept ready; a context of TLS takes a megabyte
 _MOST_LINE = 8 * 1024
 
 
@@ -76,16 +79,16 @@ class _Resolver(AbstractResolver):
 class Session:
     """The connections of one platform. Made on the event loop that it is used on."""
 
-    def __init__(
-        self, reach: Reach, resolve: Resolve, own: Callable[[Address], bool], tls: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, reach: Reach, resolve: Resolve, own: Callable[[Address], bool], tls: MadeTls | None) -> None:
         self._reach = reach
         self._own = own
+        self._tls = tls or ssl.create_default_context
+        self._presenting: dict[Identity, ssl.SSLContext] = {}
         connector = aiohttp.TCPConnector(
             resolver=_Resolver(resolve, self._check),
             use_dns_cache=False,
             socket_factory=self._socket,
-            ssl=tls or ssl.create_default_context(),
+            ssl=self._tls(),
             limit=MOST_CONNECTIONS,
             keepalive_timeout=IDLE_S,
         )
@@ -122,9 +125,20 @@ class Session:
 
     async def _asked(self, request: Request) -> aiohttp.ClientResponse:
         url, body = _url(request.url), request.body or None
+        tls = True if request.identity is None else await self._presented(request.identity)
         return await self._session.request(
-            request.method, url, headers=request.headers, data=body, allow_redirects=False
+            request.method, url, headers=request.headers, data=body, allow_redirects=False, ssl=tls
         )
+
+    async def _presented(self, identity: Identity) -> ssl.SSLContext:
+        """What presents an identity: the same for the next request, which so finds the connection of this one."""
+        known = self._presenting.pop(identity, None)
+        if known is None:
+            known = await asyncio.to_thread(_presenting, self._tls, identity)
+        self._presenting[identity] = known
+        while len(self._presenting) > MOST_IDENTITIES:
+            del self._presenting[next(iter(self._presenting))]
+        return known
 
     def _socket(self, info: Any) -> socket.socket:
         family, kind, protocol, _, sockaddr = info
@@ -140,6 +154,19 @@ class Session:
         objection = self._reach.objection(found, self._own)
         if objection:
             raise _RefusedError(f"the platform may not send requests to {found}: {objection}")
+
+
+def _presenting(make: MadeTls, identity: Identity) -> ssl.SSLContext:
+    """In a thread: it reads the authorities. The library takes certificates from files alone; this one has no name."""
+    context = make()
+    with open(os.memfd_create("identity", os.MFD_CLOEXEC), "wb") as file:
+        file.write(identity.certificate.encode() + b"\n" + identity.key)
+        file.flush()
+        try:
+            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+        except ssl.SSLError as error:
+            raise ValueError(f"the client certificate cannot be used: {error}") from error
+    return context
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from mayfly.errors import CallerError
+from mayfly.outgoing.api import Identity
 from mayfly.services.contract import Principal
 
 Pairs = tuple[tuple[str, str], ...]
@@ -41,6 +42,7 @@ class Call(Struct, frozen=True):
     credentials: str | None = None  # the ARN of a role, or `CALLERS`; None: the API itself
     trace_id: str | None = None
     caller: Principal | None = None  # who signed the request
+    identity: Identity | None = None  # whom the web is told that the API is
 
     @property
     def as_caller(self) -> Principal | None:

@@ -58,6 +58,7 @@ def _request(call: Call) -> Request:
         call.body,
         call.timeout_s,
         MOST_BODY,
+        call.identity,
     )
 
 

@@ -118,6 +118,12 @@ def put_certificate(tx: Tx, value: ClientCertificate) -> None:
     tx.run(sql.PUT_CERTIFICATE, {"id": value.client_certificate_id, "definition": text(value)})
 
 
+def stage_with_certificate(reader: Reader, certificate_id: str) -> tuple[str, str] | None:
+    """The id of an API and the name of a stage of it that shows a certificate."""
+    row = reader.one(sql.FIND_CERTIFICATE_USE, {"id": certificate_id})
+    return (row[0], row[1]) if row else None
+
+
 def delete_certificate(tx: Tx, certificate_id: str) -> None:
     tx.run(sql.DELETE_CERTIFICATE, {"id": certificate_id})
 

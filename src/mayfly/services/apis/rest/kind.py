@@ -39,7 +39,7 @@ def rest(parts: Parts) -> Kind:
     authorizing = Authorizing(
         parts.functions, parts.signatures, KeySets(parts.outgoing, parts.clock), parts.clock, region, account
     )
-    integrating = Integrating(backends(parts), region, account, parts.clock)
+    integrating = Integrating(backends(parts), parts.vault, region, account, parts.clock)
     steps = Steps(
         authorizing,
         metered,

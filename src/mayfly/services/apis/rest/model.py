@@ -276,6 +276,11 @@ class ClientCertificate(Base, frozen=True, kw_only=True):
     tags: dict[str, str] | None = None
 
 
+def key_use(certificate_id: str) -> str:
+    """What the key of a client certificate is sealed for."""
+    return f"rest-client-certificate:{certificate_id}"
+
+
 class Account(Base, frozen=True, kw_only=True):
     """Settings of the account in the region."""
 

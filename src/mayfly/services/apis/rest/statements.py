@@ -85,6 +85,9 @@ PUT_CERTIFICATE = (
     "INSERT INTO rest_client_certificate (id, definition) VALUES (:id, :definition)"
     " ON CONFLICT (id) DO UPDATE SET definition = excluded.definition"
 )
+FIND_CERTIFICATE_USE = """
+SELECT api_id, name FROM rest_stage WHERE json_extract(definition, '$.clientCertificateId') = :id LIMIT 1
+"""
 DELETE_CERTIFICATE = "DELETE FROM rest_client_certificate WHERE id = :id"
 
 FIND_ACCOUNT = "SELECT definition FROM rest_account WHERE account = :account"

@@ -10,7 +10,7 @@ import msgspec
 from mayfly.clock import utc
 from mayfly.services.apis.rest import catalog, faults, naming, paging, patching
 from mayfly.services.apis.rest.editing import Editing
-from mayfly.services.apis.rest.model import Account, ClientCertificate, shown
+from mayfly.services.apis.rest.model import Account, ClientCertificate, key_use, shown
 from mayfly.services.apis.rest.patching import scalar
 from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.ports import Vault
@@ -65,7 +65,7 @@ class AccountOperations:
             created_at=now,
             expires_at=now + _DAYS * 86_400,
             description=params.get("description"),
-            sealed_key=self._vault.seal(key, f"rest-client-certificate:{id_}"),
+            sealed_key=self._vault.seal(key, key_use(id_)),
             tags=params.get("tags"),
         )
 
@@ -79,7 +79,7 @@ class AccountOperations:
 
     @operation("GetClientCertificate")
     async def certificate(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
-        return _certificate_shown(await self._editing.store.read(lambda reader: _find(reader, params)))
+        return _certificate_shown(await self._editing.store.read(lambda reader: find_certificate(reader, params)))
 
     @operation("GetClientCertificates")
     async def certificates(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class AccountOperations:
         asked = patching.patches(params)
 
         def body(tx: Tx) -> ClientCertificate:
-            found = _find(tx, params)
+            found = find_certificate(tx, params)
             members: dict[str, Any] = {"description": found.description}
             patching.apply_chatty(members, (scalar("description"),), asked)
             changed = msgspec.structs.replace(found, description=members["description"])
@@ -105,7 +105,11 @@ class AccountOperations:
     @operation("DeleteClientCertificate")
     async def delete_certificate(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
         def body(tx: Tx) -> None:
-            catalog.delete_certificate(tx, _find(tx, params).client_certificate_id)
+            found = find_certificate(tx, params)
+            used = catalog.stage_with_certificate(tx, found.client_certificate_id)
+            if used is not None:
+                raise faults.bad_request(f"The client certificate is used by the stage {used[1]} of the API {used[0]}")
+            catalog.delete_certificate(tx, found.client_certificate_id)
 
         await self._editing.store.write(body)
         return {}
@@ -161,7 +165,8 @@ def _account_shown(account: Account) -> dict[str, Any]:
     return {**shown(account), **limits, "features": ["UsagePlans"], "apiKeyVersion": "4"}
 
 
-def _find(reader: Reader, params: Mapping[str, Any]) -> ClientCertificate:
+def find_certificate(reader: Reader, params: Mapping[str, Any]) -> ClientCertificate:
+    """The one of `clientCertificateId`; `ServiceError`."""
     found = catalog.certificate(reader, params["clientCertificateId"])
     if found is None:
         raise faults.not_found("Invalid Client Certificate identifier specified")

@@ -10,6 +10,7 @@ from mayfly.clock import utc
 from mayfly.services.apis.rest import catalog, checks, faults, patching, stage_patches
 from mayfly.services.apis.rest.editing import Editing
 from mayfly.services.apis.rest.model import Canary, Stage, shown
+from mayfly.services.apis.rest.operations.account import find_certificate
 from mayfly.services.contract import RequestContext, operation
 from mayfly.store.api import Reader, Tx
 
@@ -71,6 +72,8 @@ class StageOperations:
             stage = find(tx, params)
             changed = replace(stage_patches.patched(stage, asked), updated_at=now)
             check_deployments(tx, params["restApiId"], changed)
+            if changed.client_certificate_id not in (None, stage.client_certificate_id):
+                find_certificate(tx, {"clientCertificateId": changed.client_certificate_id})
             self._editing.put_stage(tx, params["restApiId"], changed)
             return changed
 

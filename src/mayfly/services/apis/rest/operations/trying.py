@@ -12,7 +12,8 @@ from mayfly.clock import utc
 from mayfly.services.apis.rest import faults
 from mayfly.services.apis.rest.editing import Editing, resource_of
 from mayfly.services.apis.rest.locating import method_of
-from mayfly.services.apis.rest.model import Api, Resource, Stage
+from mayfly.services.apis.rest.model import Api, ClientCertificate, Resource, Stage
+from mayfly.services.apis.rest.operations.account import find_certificate
 from mayfly.services.apis.rest.operations.authorizers import find
 from mayfly.services.apis.rest.serving import tree
 from mayfly.services.apis.rest.serving.arrival import Arrival, Home, arrived
@@ -42,7 +43,10 @@ class TryingOperations:
         api = await self._editing.read(params["restApiId"], lambda api: api, faults.no_such_resource())
         resource, method = resource_of(api, params["resourceId"]), method_of(api, params)
         verb = "GET" if method.http_method == "ANY" else method.http_method
-        arrival = self._arrival(context, params, api, verb, resource.path)
+        certificate: ClientCertificate | None = None
+        if params.get("clientCertificateId"):
+            certificate = await self._editing.store.read(lambda reader: find_certificate(reader, params))
+        arrival = self._arrival(context, params, api, verb, resource.path, certificate)
         arrival.resource, arrival.method = resource, method
         arrival.variables = _variables(resource, arrival.path)
         arrival.context["resourceId"], arrival.context["resourcePath"] = resource.id, resource.path
@@ -76,7 +80,15 @@ class TryingOperations:
         claims = {name: str(value) for name, value in (said.get("context") or {}).items()}
         return {**members, "policy": json.dumps(policy), "claims": claims, "authorization": {}}
 
-    def _arrival(self, context: RequestContext, params: Mapping[str, Any], api: Api, verb: str, usual: str) -> Arrival:
+    def _arrival(
+        self,
+        context: RequestContext,
+        params: Mapping[str, Any],
+        api: Api,
+        verb: str,
+        usual: str,
+        certificate: ClientCertificate | None = None,
+    ) -> Arrival:
         path, _, query = (params.get("pathWithQueryString") or usual).partition("?")
         now = self._editing.clock.now()
         stage = Stage(
@@ -88,7 +100,7 @@ class TryingOperations:
             tracing_enabled=False,
             variables=params.get("stageVariables"),
         )
-        view = View(api, stage, "test", tree.Node(), stage.variables or {})
+        view = View(api, stage, "test", tree.Node(), stage.variables or {}, certificate)
         body = (params.get("body") or "").encode()
         request = HttpRequest(
             verb,

@@ -9,17 +9,19 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from mayfly.clock import Clock
+from mayfly.outgoing.api import Identity
 from mayfly.services.apis.integrations.api import Call, IntegrationError, Opened, Outcome, Pairs, StreamingBackend
 from mayfly.services.apis.integrations.backends import Backends
 from mayfly.services.apis.integrations.functions import TENANT
 from mayfly.services.apis.rest import patterns
-from mayfly.services.apis.rest.model import STREAM, Integration, IntegrationResponse
+from mayfly.services.apis.rest.model import STREAM, Integration, IntegrationResponse, key_use
 from mayfly.services.apis.rest.serving import mapping, proxy_events, proxy_replies, streaming, uris
 from mayfly.services.apis.rest.serving.arrival import Arrival
 from mayfly.services.apis.rest.serving.header_values import sendable
 from mayfly.services.apis.rest.serving.proxy_events import is_binary
 from mayfly.services.apis.rest.serving.refusals import RefusedError, internal
 from mayfly.services.contract import HttpResponse
+from mayfly.services.ports import Vault
 
 _CONFIGURATION = "API_CONFIGURATION_ERROR"
 _NOT_PASSED = frozenset({"host", "x-amzn-trace-id"})
@@ -28,8 +30,9 @@ _NOT_PASSED = frozenset({"host", "x-amzn-trace-id"})
 class Integrating:
     """Carries integrations out."""
 
-    def __init__(self, backends: Backends, region: str, account: str, clock: Clock) -> None:
+    def __init__(self, backends: Backends, vault: Vault, region: str, account: str, clock: Clock) -> None:
         self._backends = backends
+        self._vault = vault
         self._region = region
         self._account = account
         self._clock = clock
@@ -185,7 +188,16 @@ class Integrating:
             integration.credentials,
             arrival.request.header("x-amzn-trace-id"),
             arrival.principal,
+            self._identity(arrival) if integration.type in ("HTTP", "HTTP_PROXY") else None,
         )
+
+    def _identity(self, arrival: Arrival) -> Identity | None:
+        """Whom the web is told that the stage is."""
+        found = arrival.view.certificate
+        if found is None:
+            return None
+        key = self._vault.open(found.sealed_key, key_use(found.client_certificate_id))
+        return Identity(found.pem_encoded_certificate, key)
 
     async def _send(self, arrival: Arrival, call: Call, integration: Integration) -> Outcome:
         """Ask; `RefusedError` where there is no answer."""

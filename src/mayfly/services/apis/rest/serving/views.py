@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mayfly.services.apis.rest import catalog
 from mayfly.services.apis.rest.json_schema import Validator
-from mayfly.services.apis.rest.model import Api, MethodSetting, Stage
+from mayfly.services.apis.rest.model import Api, ClientCertificate, MethodSetting, Stage
 from mayfly.services.apis.rest.serving.tree import Node, build
 from mayfly.store.api import Reader, Store
 from mayfly.vtl.template import Template
@@ -22,6 +22,7 @@ class View:
     deployment_id: str
     tree: Node
     variables: dict[str, str]
+    certificate: ClientCertificate | None = None  # which the API shows to the web
     is_canary: bool = False
     templates: dict[str, Template] = field(default_factory=dict)  # those that were used, by their text
     validators: dict[str, Validator] = field(default_factory=dict)  # likewise, by the name of a model
@@ -78,7 +79,8 @@ def _read(reader: Reader, api_id: str, name: str) -> Stand | None:
     if api is None:
         return None
     variables = stage.variables or {}
-    usual = View(api, stage, stage.deployment_id, build(api.parts.resources.values()), variables)
+    shown = catalog.certificate(reader, stage.client_certificate_id) if stage.client_certificate_id else None
+    usual = View(api, stage, stage.deployment_id, build(api.parts.resources.values()), variables, shown)
     settings = stage.canary_settings
     if settings is None:
         return Stand(usual)
@@ -87,5 +89,5 @@ def _read(reader: Reader, api_id: str, name: str) -> Stand | None:
         return Stand(usual)
     overridden = {**variables, **(settings.stage_variable_overrides or {})}
     tree = build(other.parts.resources.values())
-    canary = View(other, stage, settings.deployment_id, tree, overridden, is_canary=True)
+    canary = View(other, stage, settings.deployment_id, tree, overridden, shown, is_canary=True)
     return Stand(usual, canary, settings.percent_traffic)
