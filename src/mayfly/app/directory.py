@@ -112,7 +112,7 @@ class DataDirectory:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 server = self.server()
-                if (server is not None and _lives(server.pid)) or time.monotonic() > deadline:
+                if (server is not None and lives(server.pid)) or time.monotonic() > deadline:
                     os.close(descriptor)
                     raise DirectoryBusyError(self.root, server) from error
                 time.sleep(0.02)
@@ -172,7 +172,8 @@ class DataDirectory:
         return None
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether there is a process of this id, its own or another's."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mayfly.app.directory import DataDirectory
+from mayfly.app.directory import DataDirectory, lives
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption
 from mayfly.cli.output import complaints, fail
@@ -53,18 +53,8 @@ def _watched(pid: int) -> Callable[[], bool]:
         except ProcessLookupError:
             return lambda: True
         except OSError:
-            return lambda: not _lives(pid)  # a kernel without them
+            return lambda: not lives(pid)  # a kernel without them
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         return lambda: bool(poll.poll(0))
-    return lambda: not _lives(pid)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+    return lambda: not lives(pid)

@@ -3,50 +3,35 @@
 import http.client
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
-from tests.conftest import PlatformProcess, start_platform
+from tests.conftest import PlatformProcess
 from tests.services.apis.rest.conftest import Rest, send
+from tests.services.apis.rest.web import Silent, reaching_out, serving
 
 STATUS_200 = {"application/json": '{"statusCode": 200}'}
 
 
-class Echo(BaseHTTPRequestHandler):
+class Echo(Silent, BaseHTTPRequestHandler):
     """Answers with the line and the headers that it got."""
 
     def do_GET(self) -> None:
-        content = json.dumps({"path": self.path, "headers": dict(self.headers.items())}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        self.answer(json.dumps({"path": self.path, "headers": dict(self.headers.items())}).encode())
 
 
 @pytest.fixture(scope="module")
 def echo() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    thread = Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Echo) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")
 def reaching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProcess]:
-    """A platform that may call this machine."""
-    server, running = start_platform(tmp_path_factory.mktemp("hostile") / "data", "--outgoing-allow", "127.0.0.0/8")
-    yield running
-    server.terminate()
-    assert server.wait(60) == 0, "the server did not end cleanly"
+    with reaching_out(tmp_path_factory.mktemp("hostile") / "data") as running:
+        yield running
 
 
 @pytest.fixture

@@ -2,51 +2,35 @@
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from tests.conftest import PlatformProcess, start_platform
+from tests.conftest import PlatformProcess
 from tests.services.apis.rest.conftest import Rest, send
+from tests.services.apis.rest.web import Silent, reaching_out, serving
 
 
-class Echo(BaseHTTPRequestHandler):
+class Echo(Silent, BaseHTTPRequestHandler):
     """Answers with what it got."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         said = {"path": self.path, "body": body.decode(), "headers": {k.lower(): v for k, v in self.headers.items()}}
-        content = json.dumps(said).encode()
-        self.send_response(418 if "teapot" in self.path else 200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("X-Own", "yes")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        status = 418 if "teapot" in self.path else 200
+        self.answer(json.dumps(said).encode(), status, Content_Type="application/json", X_Own="yes")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def web() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), Echo)
-    thread = Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Echo) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")
 def reaching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProcess]:
-    """A platform that may call this machine."""
-    server, running = start_platform(tmp_path_factory.mktemp("rest-web") / "data", "--outgoing-allow", "127.0.0.0/8")
-    yield running
-    server.terminate()
-    assert server.wait(60) == 0, "the server did not end cleanly"
+    with reaching_out(tmp_path_factory.mktemp("rest-web") / "data") as running:
+        yield running
 
 
 @pytest.fixture
