@@ -141,7 +141,7 @@ def test_stacks_are_listed_and_shown(run: Run, folder: Path) -> None:
     assert "app-shown" in run("stacks", "--deleted").stdout
     missing = run("stacks", "app-never")
     assert missing.returncode == 1
-    assert "app-never does not exist" in missing.stderr
+    assert "there is no stack app-never" in missing.stderr
 
 
 def test_open_shows_each_address_once(run: Run, folder: Path) -> None:

@@ -39,7 +39,7 @@ from mayfly.services.functions.names import Home
 from mayfly.services.functions.on_the_wire import FunctionsOnTheWire
 from mayfly.services.functions.parts import Outside
 from mayfly.services.functions.recorder import Recorder
-from mayfly.services.functions.runtimes import RuntimeAbsent, RuntimeChoice
+from mayfly.services.functions.runtimes import RETIRED, RuntimeAbsent, RuntimeChoice
 from mayfly.services.functions.service import FunctionsService, image_architecture
 from mayfly.services.functions.tasks.lanes import PREFIX, lane_of
 from mayfly.services.objects.service import ObjectsService
@@ -277,6 +277,8 @@ class AlarmsAsSet:
 def choose(identifier: str) -> RuntimeChoice | RuntimeAbsent:
     if identifier in ("python3.15", "nodejs26.x"):
         return RuntimeAbsent(f"no interpreter was found; install one of {identifier}")
+    if identifier in RETIRED:
+        return RuntimeAbsent("no function of it runs here")
     if identifier == "python3.11":
         return CHOICE
     warning = f"{identifier} is not installed; functions run on python3.11"

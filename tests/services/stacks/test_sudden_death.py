@@ -117,6 +117,17 @@ class Mortal:
             time.sleep(0.2)
         raise AssertionError(f"{name} never settled")
 
+    def failures(self, name: str) -> list[str]:
+        """Why something of a stack, or of one within it, failed."""
+        client = self.platform.client("cloudformation")
+        names = [name, *(one["StackId"] for one in client.describe_stacks()["Stacks"] if "ParentId" in one)]
+        events = [event for name in names for event in client.describe_stack_events(StackName=name)["StackEvents"]]
+        return [
+            f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}"
+            for event in events
+            if "FAILED" in event["ResourceStatus"]
+        ]
+
     def groups(self) -> set[str]:
         found = self.platform.client("logs").describe_log_groups(limit=50)["logGroups"]
         return {group["logGroupName"] for group in found if not group["logGroupName"].startswith("/aws/")}
@@ -150,7 +161,8 @@ def test_whenever_the_server_is_killed_the_next_one_brings_the_stack_to_its_end(
         StackName="mortal", UsePreviousTemplate=True, Parameters=parameters, Capabilities=["CAPABILITY_IAM"]
     )
     mortal.kill_within(1.0)
-    assert mortal.settled("mortal")["StackStatus"] == "UPDATE_COMPLETE"
+    stack = mortal.settled("mortal")
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", mortal.failures("mortal")
     (group,) = mortal.platform.client("logs").describe_log_groups(logGroupNamePrefix="made")["logGroups"]
     assert group["retentionInDays"] == 30
 
