@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mayfly.services.stacks.inert import classified
@@ -222,19 +223,23 @@ def _words(names: Iterable[str]) -> str:
 def commands() -> str:
     """The page of the command line."""
     lines = ["# Command line", "", "What `--help` says. This page is generated.", ""]
-    environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
-    for command in ((), *(tuple(name.split()) for name in COMMANDS)):
-        done = subprocess.run(
-            [sys.executable, "-m", "mayfly", *command, "--help"],
-            check=True,
-            capture_output=True,
-            text=True,
-            env=environment,
-        )
-        text = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
-        text = text.replace("python -m mayfly", "mayfly")
-        lines += [f"## mayfly {' '.join(command)}".rstrip(), "", "```text", text, "```", ""]
+    named = ["", *COMMANDS]
+    with ThreadPoolExecutor(os.cpu_count()) as several:
+        for name, text in zip(named, several.map(_help, named), strict=True):
+            lines += [f"## mayfly {name}".rstrip(), "", "```text", text, "```", ""]
     return "\n".join(lines)
+
+
+def _help(command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "mayfly", *command.split(), "--help"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"},
+    )
+    text = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    return text.replace("python -m mayfly", "mayfly")
 
 
 def main() -> int:

@@ -20,8 +20,10 @@ from mayfly.clock import ManualClock
 from mayfly.store.sqlite import SqliteStore
 
 # No deadlines: machines that run tests are shared. In continuous integration the examples are the same every time, so
-# that a failure is of the change that it came with; elsewhere they vary, and find what is new.
-settings.register_profile("mayfly", deadline=None, derandomize="CI" in os.environ)
+# that a failure is of the change that it came with; elsewhere they vary, are more, and find what is new.
+settings.register_profile(
+    "mayfly", deadline=None, derandomize="CI" in os.environ, max_examples=50 if "CI" in os.environ else 100
+)
 settings.load_profile("mayfly")
 
 # What `make test` installs for functions; see the Makefile.

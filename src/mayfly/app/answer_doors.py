@@ -41,6 +41,10 @@ class AnswerDoors:
         for sandbox in list(self._running.get(function, ())):
             await self.open(sandbox)
 
+    def expect_for(self, seconds: float) -> None:
+        """Functions that were asked before this platform started may be called again, and answer."""
+        self._until = max(self._until, asyncio.get_running_loop().time() + seconds)
+
     def started(self, spec: SandboxSpec, sandbox: Sandbox) -> None:
         """A sandbox was started; see `wanted`."""
         self._running.setdefault(spec.owner, weakref.WeakSet()).add(sandbox)

@@ -150,6 +150,7 @@ async def _built(
     compute.doors.bind(door)
 
     used = await services.build_used()
+    compute.doors.expect_for(await services.awaits_answers())  # before functions are called that were asked earlier
     await life.start(base.logs.start, base.logs.stop)
     await life.start(compute.functions.start, compute.functions.stop)
     await services.start(life)

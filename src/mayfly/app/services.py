@@ -185,6 +185,10 @@ class Services:
         await asyncio.to_thread(lambda: [entry.late.make() for entry in self._used])
         return [name for entry in self._used for name in entry.names]
 
+    async def awaits_answers(self) -> float:
+        """For how many seconds functions may answer stacks that have asked them before this start."""
+        return 0.0 if self.stacks.made is None else await self.stacks.made.post.open_for()
+
     async def start(self, life: Life) -> None:
         """Start those that were built; all of them end with `life`."""
         for entry in self._entries:

@@ -14,7 +14,7 @@ import pytest
 from mayfly.services.contract import RequestContext
 from mayfly.services.stacks.post import ANSWER, CUSTOM
 from mayfly.services.stacks.resources.base import Around, Caller, Target
-from mayfly.services.stacks.resources.cloudformation.custom import CustomResource
+from mayfly.services.stacks.resources.cloudformation.custom import LONGEST_S, CustomResource
 
 from .conftest import CONTEXT, Stage, thing
 from .test_sudden_death import TRUST
@@ -100,8 +100,10 @@ async def test_a_request_that_is_sent_again_after_a_crash_has_the_same_request_i
     around = Around(None, stage.clock, post, None)  # type: ignore[arg-type]  # no need of the rest
     target = Target(stack["StackId"], "s", "Thing", 1, CONTEXT.account, CONTEXT.region, "Custom::Thing")
     properties = {"ServiceToken": FUNCTION, "Name": "x"}
+    assert await post.open_for() == 0.0
     with pytest.raises(Crash):
         await kind.create(Caller(asked, CONTEXT, around=around), target, properties)
+    assert await post.open_for() == LONGEST_S  # whoever was asked may answer the next process before it asks again
     asked.sent.clear()
     again = asyncio.create_task(kind.create(Caller(asked, CONTEXT, around=around), target, properties))
     await asked.sent.wait()

@@ -116,6 +116,12 @@ class Post:
             if not self._waiting[name]:
                 del self._waiting[name]
 
+    async def open_for(self) -> float:
+        """For how many seconds answers of custom resources that were asked may come; 0: none are waited for."""
+        row = await self._store.read(lambda reader: reader.one(statements.BOXES_OPEN_UNTIL, {"kind": CUSTOM}))
+        ends_at: float | None = row[0] if row else None
+        return 0.0 if ends_at is None else max(0.0, ends_at - self._clock.now())
+
     async def close(self, name: str) -> None:
         """Forget a box and what is in it."""
 

@@ -94,6 +94,7 @@ INSERT INTO stacks_boxes ({BOX}) VALUES (:id, :stack_id, :kind, :sealed_key, :op
 ON CONFLICT (id) DO NOTHING"""
 BOX_BY_ID = f"SELECT {BOX} FROM stacks_boxes WHERE id = :id"
 BOX_SENT = "UPDATE stacks_boxes SET sent = 1 WHERE id = :id"
+BOXES_OPEN_UNTIL = "SELECT max(ends_at) FROM stacks_boxes WHERE kind = :kind"
 BOX_FORGET = "DELETE FROM stacks_boxes WHERE id = :id"
 BOXES_OF = "SELECT id FROM stacks_boxes WHERE stack_id = :stack_id AND (:kind = '' OR kind = :kind)"
 LETTER_PUT = """
