@@ -9,7 +9,8 @@ number, joined by `&&` and `||`, `&&` first, grouped by parentheses.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import translate
+
+from mayfly.services.telemetry.comparisons import NUMBERS, like
 
 Columns = Mapping[str, str]  # "$name" to what stands there
 Holds = Callable[[str], bool]
@@ -167,28 +168,19 @@ def _comparison(mark: str, kind: str, text: str) -> Holds:
         raise ColumnPatternError("regular expressions in filter patterns are not implemented by Mayfly; use *")
     wanted = number(text) if kind == "word" else None
     if wanted is not None:
-        compare: dict[str, Callable[[float], bool]] = {
-            "=": lambda value: value == wanted,
-            "!=": lambda value: value != wanted,
-            "<": lambda value: value < wanted,
-            ">": lambda value: value > wanted,
-            "<=": lambda value: value <= wanted,
-            ">=": lambda value: value >= wanted,
-        }
         differs = mark == "!="
 
         def holds(value: str) -> bool:
             found = number(value)
-            return differs if found is None else compare[mark](found)
+            return differs if found is None else NUMBERS[mark](found, wanted)
 
         return holds
     if mark not in ("=", "!="):
         raise ColumnPatternError(f"Invalid filter pattern: {mark} compares numbers")
-    literal = re.sub(r"\\(.)", r"\1", text) if kind == "text" else text
-    like = re.compile(translate(literal.replace("[", "[[]").replace("?", "[?]")))
+    pattern = like(kind, text)
     if mark == "=":
-        return lambda value: like.fullmatch(value) is not None
-    return lambda value: like.fullmatch(value) is None
+        return lambda value: pattern.fullmatch(value) is not None
+    return lambda value: pattern.fullmatch(value) is None
 
 
 def number(text: str) -> float | None:

@@ -9,8 +9,9 @@ grouped by parentheses. A property is `$`, and behind it names (`.name`, `['name
 import json
 import re
 from collections.abc import Callable, Iterator
-from fnmatch import translate
 from typing import Any
+
+from mayfly.services.telemetry.comparisons import NUMBERS, like
 
 Matches = Callable[[Any], bool]
 
@@ -173,19 +174,12 @@ def _holds(mark: str, kind: str, text: str) -> Matches:
         raise JsonPatternError("regular expressions in filter patterns are not implemented by Mayfly; use *")
     number = _number(text) if kind == "word" else None
     if number is not None:
-        compare: dict[str, Callable[[float], bool]] = {
-            "=": lambda value: value == number,
-            "!=": lambda value: value != number,
-            "<": lambda value: value < number,
-            ">": lambda value: value > number,
-            "<=": lambda value: value <= number,
-            ">=": lambda value: value >= number,
-        }
-        return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and compare[mark](value)
+        return lambda value: (
+            isinstance(value, int | float) and not isinstance(value, bool) and NUMBERS[mark](value, number)
+        )
     if mark not in ("=", "!="):
         raise JsonPatternError(f"Invalid filter pattern: {mark} compares numbers")
-    literal = re.sub(r"\\(.)", r"\1", text) if kind == "text" else text
-    wanted = re.compile(translate(literal.replace("[", "[[]").replace("?", "[?]")))
+    wanted = like(kind, text)
     if mark == "=":
         return lambda value: isinstance(value, str) and wanted.fullmatch(value) is not None
     return lambda value: value is not _ABSENT and not (isinstance(value, str) and wanted.fullmatch(value) is not None)

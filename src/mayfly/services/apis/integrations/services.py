@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import quote, urlsplit
 
+from msgspec.structs import replace
+
 from mayfly.services.apis.integrations import uris
 from mayfly.services.apis.integrations.api import Backend, Call, IntegrationError, Outcome
 from mayfly.services.contract import HttpRequest, HttpResponse, ServiceError
@@ -36,7 +38,7 @@ class Services:
         if uri is None:
             raise IntegrationError("configuration", f"{call.uri!r} is no URI of an integration with a service")
         if (arn := uri.function_arn) is not None:
-            return await self._functions.send(_to_function(call, arn))
+            return await self._functions.send(replace(call, uri=arn))
         if not self._requests.knows(uri.service):
             name = _UNSUPPORTED.get(uri.service, uri.service)
             raise IntegrationError("configuration", f"Mayfly has no {name}, so nothing can be integrated with it")
@@ -53,22 +55,6 @@ class Services:
         except ServiceError as error:
             raise IntegrationError("configuration", f"{error.code}: {error.message}") from error
         return Outcome(response.status, tuple(response.headers), body)
-
-
-def _to_function(call: Call, arn: str) -> Call:
-    return Call(
-        call.method,
-        arn,
-        call.request_id,
-        call.source_arn,
-        call.headers,
-        call.query,
-        call.body,
-        call.timeout_s,
-        call.credentials,
-        call.trace_id,
-        call.caller,
-    )
 
 
 def _request(call: Call, uri: uris.ServiceUri, host: str) -> HttpRequest:

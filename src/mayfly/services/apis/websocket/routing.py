@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mayfly.clock import Clock
 from mayfly.services.apis.http.checks import function_of
@@ -149,18 +150,7 @@ def _function_call(call: Call) -> Call:
     if uris.read(call.uri) is not None or (function := function_of(call.uri)) is None:
         return call
     uri = f"arn:aws:apigateway::lambda:path/2015-03-31/functions/{function}/invocations"
-    return Call(
-        call.method,
-        uri,
-        call.request_id,
-        call.source_arn,
-        call.headers,
-        call.query,
-        call.body,
-        call.timeout_s,
-        call.credentials,
-        call.trace_id,
-    )
+    return replace(call, uri=uri)
 
 
 def _read(outcome: Outcome, *, answers: bool) -> Answer:
