@@ -13,7 +13,7 @@ import pytest
 
 from mayfly.cli.building import MOST_BYTES, Built, totals
 from mayfly.cli.dependencies import Installer, unpinned_requirements
-from mayfly.cli.deploying import default_name
+from mayfly.cli.intents import default_name
 from mayfly.cli.keeping import Kept
 from tests.cli.packages import Build, names, packages, wheel
 from tests.conftest import PlatformProcess

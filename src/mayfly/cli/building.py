@@ -13,11 +13,22 @@ import yaml
 from rich.table import Table
 
 from mayfly.app.directory import DataDirectory
-from mayfly.cli import beside, deploying, templates
+from mayfly.cli import beside, deploying, intents, samconfig, templates
 from mayfly.cli.hints import DEFAULT_DATA
-from mayfly.cli.options import DEFAULT_TEMPLATE, TEMPLATE, DataOption, JsonOption, TemplateArgument
+from mayfly.cli.options import (
+    TEMPLATE,
+    ConfigFileOption,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    OverridesOption,
+    TemplateArgument,
+)
 from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, megabytes, print_json
 from mayfly.cli.packaging import Package, file_digest
+from mayfly.cli.sam_pairs import pairs
+from mayfly.cli.samconfig import Choice
+from mayfly.cli.sources import Sources
 from mayfly.cli.stack_progress import StackProgress
 from mayfly.cli.templates import LocalCode
 
@@ -41,7 +52,7 @@ class Built:
 
 
 def build(
-    template: TemplateArgument = DEFAULT_TEMPLATE,
+    template: TemplateArgument = None,
     build_dir: Annotated[
         Path | None, typer.Option(help="Where to put packages and their template; by default .mayfly/build beside it.")
     ] = None,
@@ -52,6 +63,9 @@ def build(
             help="Run what builds distributions that have no wheel, and install scripts of npm packages.",
         ),
     ] = False,
+    parameter_overrides: OverridesOption = None,
+    config_file: ConfigFileOption = None,
+    config_env: ConfigOption = None,
     data: DataOption = DEFAULT_DATA,
     json_output: JsonOption = False,
 ) -> None:
@@ -62,10 +76,15 @@ def build(
     """
     progress = StackProgress(complaints)
     with failures_in_one_line():
-        target = (build_dir or template.resolve().parent / BUILD).absolute()
+        choice = Choice(config_file, config_env)
+        place = intents.template_of(template, choice, "build").resolve()
+        section = samconfig.read(place.parent, choice, "build")
+        target = (build_dir or section.place("build_dir") or place.parent / BUILD).absolute()
         make = deploying.packagers(DataDirectory(data).runtimes, here=False, from_source=from_source)
+        sources = intents.sources_of(place, choice, pairs(parameter_overrides))
+        maker = Builder(make, progress, sources, frozenset(section.texts("exclude")))
         with progress.shown():
-            made = _make(template.resolve(), target, make, progress, ())
+            made = maker.make(place, target)
     built, sums = made.built, made.sums
     if json_output:
         print_json({"template": str(made.template), "packages": [_plain(one, sums) for one in built]})
@@ -87,38 +106,54 @@ class Made:
     sums: dict[str, int]  # of each package the bytes that count against the limit
 
 
-def _make(
-    template: Path, target: Path, make: templates.Packagers, progress: StackProgress, outer: tuple[Path, ...]
-) -> Made:
-    """Build a template, which `outer` name, into the folder `target`; `MayflyError`."""
-    if template in outer:
-        raise templates.TemplateFileError(f"{template} names itself as a nested template")
-    built: list[Built] = []
-    nested: dict[str, int] = {}
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Makes what templates name. `excluded`: the logical ids of resources whose code stays as it lies there."""
 
-    def moved(place: beside.Place) -> str:
-        if place.kind == "document":
-            return os.path.relpath(place.path, target)
-        inner = _make(place.path, target / place.logical_id, make, progress, (*outer, template))
-        built.extend(replace(one, logical_id=f"{place.logical_id}/{one.logical_id}") for one in inner.built)
-        nested.update({f"{place.logical_id}/{name}": size for name, size in inner.sums.items()})
-        return os.path.relpath(inner.template, target)
+    packagers: templates.Packagers
+    progress: StackProgress
+    sources: Sources
+    excluded: frozenset[str]
 
-    target.mkdir(parents=True, exist_ok=True)
-    body = templates.load(template)
-    codes = list(templates.local_code(body, template.parent))
-    body = beside.mapped(body, template.parent, moved)
-    own, resources = [], dict(body["Resources"])
-    shared = templates.functions_share(body)
-    for code, package in zip(codes, templates.packaged(codes, make, progress.step), strict=True):
-        own.append(_put(code, package, target))
-        progress.step(code.logical_id, "packaged")
-        resource = templates.placed(resources[code.logical_id], own[-1].place.name, code, package, shared)
-        resources[code.logical_id] = _done(resource)
-    made = target / TEMPLATE
-    made.write_text(yaml.safe_dump({**body, "Resources": resources}, sort_keys=False, width=120), encoding="utf-8")
-    _forget_others(target, own)
-    return Made(made, [*built, *own], {**nested, **dict(totals(body, own))})
+    def make(self, template: Path, target: Path, outer: tuple[Path, ...] = ()) -> Made:
+        """Build a template, which `outer` name, into the folder `target`; `MayflyError`."""
+        if template in outer:
+            raise templates.TemplateFileError(f"{template} names itself as a nested template")
+        built: list[Built] = []
+        nested: dict[str, int] = {}
+
+        def moved(place: beside.Place) -> str:
+            if place.kind == "document":
+                return os.path.relpath(place.path, target)
+            inner = self.make(place.path, target / place.logical_id, (*outer, template))
+            built.extend(replace(one, logical_id=f"{place.logical_id}/{one.logical_id}") for one in inner.built)
+            nested.update({f"{place.logical_id}/{name}": size for name, size in inner.sums.items()})
+            return os.path.relpath(inner.template, target)
+
+        target.mkdir(parents=True, exist_ok=True)
+        body = beside.mapped(templates.load(template), template.parent, moved)
+        body, own = self._packaged(body, template, target)
+        made = target / TEMPLATE
+        made.write_text(yaml.safe_dump(body, sort_keys=False, width=120), encoding="utf-8")
+        _forget_others(target, own)
+        return Made(made, [*built, *own], {**nested, **dict(totals(body, own))})
+
+    def _packaged(self, body: dict[str, Any], template: Path, target: Path) -> tuple[dict[str, Any], list[Built]]:
+        """A template with its code packaged in `target`, and the packages."""
+        codes = list(templates.local_code(body, template.parent, self.sources))
+        resources, shared = dict(body["Resources"]), templates.functions_share(body)
+        for code in codes:
+            if code.logical_id in self.excluded:
+                place = os.path.relpath(code.path, target)
+                resources[code.logical_id] = templates.moved(resources[code.logical_id], place)
+        codes = [code for code in codes if code.logical_id not in self.excluded]
+        own = []
+        for code, package in zip(codes, templates.packaged(codes, self.packagers, self.progress.step), strict=True):
+            own.append(_put(code, package, target))
+            self.progress.step(code.logical_id, "packaged")
+            resource = templates.placed(resources[code.logical_id], own[-1].place.name, code, package, shared)
+            resources[code.logical_id] = _done(resource)
+        return {**body, "Resources": resources}, own
 
 
 def totals(body: Mapping[str, Any], built: Iterable[Built]) -> Iterable[tuple[str, int]]:

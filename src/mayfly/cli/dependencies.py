@@ -61,13 +61,19 @@ class Installer:
     # Runtimes of Python that another version serves here ("python3.14": "3.13"): extension modules are of one version.
     served: Mapping[str, str] = field(default_factory=dict)
 
-    def install(self, source: Path, runtime: str, architecture: Architecture) -> Installed | None:
-        """What the folder `source` depends on, for a runtime such as python3.12; None: nothing. `DependencyError`."""
+    def install(
+        self, source: Path, runtime: str, architecture: Architecture, manifest: Path | None = None
+    ) -> Installed | None:
+        """What the folder `source` depends on, for a runtime such as python3.12; None: nothing. `manifest` stands in
+        for its package.json where it ends in .json, otherwise for its requirements.txt. `DependencyError`."""
+        if manifest is not None and not manifest.is_file():
+            raise DependencyError(f"there is no {manifest}, which is to say what functions depend on")
+        of_node = manifest is not None and manifest.suffix == ".json"
         if runtime.startswith("nodejs"):
-            return self._node(source, runtime, architecture)
+            return self._node(source, runtime, architecture, manifest if of_node else None)
         if runtime.startswith(("java", "ruby", "dotnet", "go")):
             return None
-        return self._python(source, self.python(runtime), architecture)
+        return self._python(source, self.python(runtime), architecture, None if of_node else manifest)
 
     def python(self, runtime: str) -> str:
         """The version of Python, such as 3.12, that distributions for a runtime have to be for."""
@@ -85,13 +91,15 @@ class Installer:
 
         return self._folder(_key("named", requirement, version, sys.platform, os.uname().machine), make)
 
-    def _python(self, source: Path, version: str, architecture: Architecture) -> Installed | None:
+    def _python(
+        self, source: Path, version: str, architecture: Architecture, manifest: Path | None
+    ) -> Installed | None:
         warnings: list[str] = []
-        if (source / REQUIREMENTS).is_file():
-            named = source / REQUIREMENTS
+        if manifest is not None or (source / REQUIREMENTS).is_file():
+            named = manifest or source / REQUIREMENTS
             text = named.read_text(encoding="utf-8")
             if unpinned := unpinned_requirements(text):
-                warnings.append(f"{REQUIREMENTS} pins no version of {', '.join(unpinned[:3])}: builds may differ")
+                warnings.append(f"{named.name} pins no version of {', '.join(unpinned[:3])}: builds may differ")
         elif (source / UV_LOCK).is_file() and (source / PYPROJECT).is_file():
             named = source / UV_LOCK
             text = self._exported(source)
@@ -134,20 +142,20 @@ class Installer:
         command += ["--no-emit-local", "--no-header", "--no-annotate", "--format", "requirements-txt"]
         return self._run([*command, "--project", str(source)], source, str(source / UV_LOCK))
 
-    def _node(self, source: Path, runtime: str, architecture: Architecture) -> Installed | None:
-        manifest = source / PACKAGE
-        if not manifest.is_file() or (source / NODE_MODULES).is_dir() or not dependencies_in(manifest):
+    def _node(self, source: Path, runtime: str, architecture: Architecture, manifest: Path | None) -> Installed | None:
+        named = manifest or source / PACKAGE
+        if not named.is_file() or (source / NODE_MODULES).is_dir() or not dependencies_in(named):
             return None
-        return self.node_modules(source, runtime, architecture)
+        return self.node_modules(named.parent, runtime, architecture, named=named.name)
 
     def node_modules(
-        self, source: Path, runtime: str, architecture: Architecture, *, strict: bool = False
+        self, source: Path, runtime: str, architecture: Architecture, *, strict: bool = False, named: str = PACKAGE
     ) -> Installed:
-        """What the package.json in `source` names, without what is for development, in a folder `node_modules` of its
-        own. `strict`: a lock that does not fit it is an error. `DependencyError`."""
-        manifest = source / PACKAGE
-        named = dependencies_in(manifest)
-        if local := sorted(name for name, what in named.items() if what.startswith(("file:", "link:", "workspace:"))):
+        """What the package.json in `source`, which may be `named` otherwise, names without what is for development, in
+        a folder `node_modules` of its own. `strict`: a lock that does not fit it is an error. `DependencyError`."""
+        manifest = source / named
+        wanted = dependencies_in(manifest)
+        if local := sorted(name for name, what in wanted.items() if what.startswith(("file:", "link:", "workspace:"))):
             raise DependencyError(
                 f"{manifest} depends on {local[0]} by its place on this machine; install it yourself, with npm, and "
                 f"deploy the {NODE_MODULES} that there is then"
@@ -156,20 +164,21 @@ class Installer:
         exact = lock is not None and (strict or _fits(lock, manifest))
         warnings: tuple[str, ...] = ()
         if lock is None:
-            warnings = (f"{PACKAGE} has no {NPM_LOCKS[0]} beside it: builds may differ",)
+            warnings = (f"{named} has no {NPM_LOCKS[0]} beside it: builds may differ",)
         elif not exact:
-            warnings = (f"{lock.name} is not that of {PACKAGE}, write it anew with npm install: builds may differ",)
+            warnings = (f"{lock.name} is not that of {named}, write it anew with npm install: builds may differ",)
         texts = [path.read_text(encoding="utf-8") for path in (manifest, lock) if path is not None]
         machine = f"{sys.platform} {os.uname().machine}" if self.here else architecture
         key = _key("nodejs", runtime, machine, str(self.from_source), *texts)
 
         def make(draft: Path) -> None:
-            self.report(f"installing {lock.name if lock is not None else PACKAGE}")
+            self.report(f"installing {lock.name if lock is not None else named}")
             work = draft.with_suffix(".npm")
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
             try:
-                for path in (manifest, lock, source / ".npmrc"):
+                shutil.copy(manifest, work / PACKAGE)
+                for path in (lock, source / ".npmrc"):
                     if path is not None and path.is_file():
                         shutil.copy(path, work)
                 command = [*self._npm(), "ci" if exact else "install", "--omit=dev", "--no-audit"]

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,15 +12,15 @@ from typing import Annotated, Any, NoReturn
 import typer
 from botocore.exceptions import ClientError
 
-from mayfly.app.local import INERT_TAG
-from mayfly.cli import samconfig, sdk_need, templates, watching
+from mayfly.cli import intents, sdk_need, templates, watching
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.dependencies import Installer
 from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.intents import Intent
 from mayfly.cli.keeping import Kept
 from mayfly.cli.opening import reachable
 from mayfly.cli.options import (
-    DEFAULT_TEMPLATE,
+    ConfigFileOption,
     ConfigOption,
     DataOption,
     InertOption,
@@ -34,6 +33,7 @@ from mayfly.cli.options import (
 )
 from mayfly.cli.output import complaints, console, escape, fail, failures_in_one_line, print_json
 from mayfly.cli.packaging import Packager, Report
+from mayfly.cli.samconfig import Choice
 from mayfly.cli.stack_progress import StackProgress, new_events
 from mayfly.cli.uploading import Uploader
 from mayfly.sandbox import nodes
@@ -44,11 +44,12 @@ MOST_INLINE = 51_200  # bytes of a template in a request
 
 
 def deploy(
-    template: TemplateArgument = DEFAULT_TEMPLATE,
+    template: TemplateArgument = None,
     stack_name: StackNameOption = None,
     parameter: ParameterOption = None,
     parameter_overrides: OverridesOption = None,
     tags: TagsOption = None,
+    config_file: ConfigFileOption = None,
     config_env: ConfigOption = None,
     accept_inert: InertOption = None,
     watch: Annotated[
@@ -59,81 +60,56 @@ def deploy(
 ) -> None:
     """Bring an application: package local code, then create or update its stack.
 
-    Beside the options counts what samconfig.toml says of the stack's name, parameters and tags. Parameters that are not
-    given keep the values that the stack has. [bold]mayfly diff[/] shows what would change.
+    Beside the options counts what samconfig.toml says. Parameters that are not given keep the values that the stack
+    has. [bold]mayfly diff[/] shows what would change.
     """
+    choice = Choice(config_file, config_env)
+
+    def meant() -> Intent:
+        return intents.intended(
+            intents.template_of(template, choice, "deploy"),
+            choice,
+            stack_name=stack_name,
+            parameter=parameter,
+            overrides=parameter_overrides,
+            tags=tags,
+            accept_inert=accept_inert,
+        )
 
     def once() -> None:
         progress = StackProgress(complaints)
         with failures_in_one_line():
-            name, values, kept = intended(
-                template, config_env, stack_name, parameter, parameter_overrides, tags, accept_inert
-            )
+            intent = meant()
             connection = connect(data)
-            body = templates.load(template)
-            changed, status = bring(connection, body, template, name, values, progress, kept)
-            conclude(name, status, changed, progress)
-            stack = connection.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-            print_warnings(connection, name)
-            _print_what_lacks_the_sdk(connection, body, template)
+            body = templates.load(intent.template)
+            changed, status = bring(connection, body, intent, progress)
+            conclude(intent.name, status, changed, progress)
+            if intent.insists and not changed:
+                fail("nothing changed, and fail_on_empty_changeset of samconfig.toml takes that for a failure")
+            stack = connection.client("cloudformation").describe_stacks(StackName=intent.name)["Stacks"][0]
+            print_warnings(connection, intent.name)
+            _print_what_lacks_the_sdk(connection, body, intent)
         _print_outputs(connection, stack, json_output)
 
     if watch:
-        watching.repeat(once, template)
+        with failures_in_one_line():
+            first = meant()
+        watching.repeat(once, first.template, first.sources)
     else:
         once()
 
 
-def bring(
-    connection: Connection,
-    body: dict[str, Any],
-    template: Path,
-    name: str,
-    values: dict[str, str],
-    progress: StackProgress,
-    tags: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[bool, str]:
-    """Package the local code of a template, whose file is `template`, and make the stack what it says; whether
-    anything changed, and the stack's last status. `MayflyError`, botocore's errors."""
+def bring(connection: Connection, body: dict[str, Any], intent: Intent, progress: StackProgress) -> tuple[bool, str]:
+    """Package the local code of a template, which reads `body`, and make the stack what it says; whether anything
+    changed, and the stack's last status. `MayflyError`, botocore's errors."""
     with progress.shown():
-        prepared = uploaded(connection, body, template, progress)
-        return _apply(connection, name, prepared, values, progress, tags)
+        return _apply(connection, uploaded(connection, body, intent, progress), intent, progress)
 
 
-def intended(
-    template: Path,
-    environment: str | None,
-    stack_name: str | None,
-    parameter: list[str] | None,
-    overrides: list[str] | None,
-    tags: list[str] | None,
-    accept_inert: list[str] | None,
-) -> tuple[str, dict[str, str], dict[str, str]]:
-    """The stack's name, and its parameters and tags as they are given: by options, or else by samconfig.toml.
-    `MayflyError`."""
-    told = samconfig.read(template, environment)
-    values = {**told.parameters, **samconfig.pairs(overrides or ()), **parameters(parameter)}
-    held = {**told.tags, **samconfig.pairs(tags or ()), **inert_tags(accept_inert)}
-    return stack_name or told.stack_name or default_name(template), values, held
-
-
-def name_of(template: Path) -> str:
-    """The name of the stack that a template is deployed as where none is given. `MayflyError`."""
-    return intended(template, None, None, None, None, None, None)[0]
-
-
-def default_name(template: Path) -> str:
-    """The name of the template's folder, made fit for a stack: letters, digits and hyphens, a letter first. Of what
-    `mayfly build` left, that of the folder which was built."""
-    folder = samconfig.application(template)
-    words = re.sub(r"[^A-Za-z0-9]+", "-", folder.name).strip("-")[:100]
-    return words if words[:1].isalpha() else f"stack-{words}".rstrip("-")
-
-
-def uploaded(connection: Connection, body: dict[str, Any], template: Path, progress: StackProgress) -> dict[str, Any]:
+def uploaded(connection: Connection, body: dict[str, Any], intent: Intent, progress: StackProgress) -> dict[str, Any]:
     """The template with what lies beside it packaged, uploaded and referred to. `MayflyError`, botocore's errors."""
     made = packagers(connection.runtimes, served=substitutes(connection))
-    return Uploader(connection, made, _kept(), progress.step).uploaded(body, template)
+    return Uploader(connection, made, _kept(), progress.step, intent.sources).uploaded(body, intent.template)
 
 
 def packagers(
@@ -171,15 +147,10 @@ def _kept() -> Kept:
 
 
 def _apply(
-    connection: Connection,
-    name: str,
-    template: dict[str, Any],
-    values: dict[str, str],
-    progress: StackProgress,
-    tags: Mapping[str, str],
+    connection: Connection, template: dict[str, Any], intent: Intent, progress: StackProgress
 ) -> tuple[bool, str]:
     """Create or update the stack; whether anything changed, and its last status."""
-    client = connection.client("cloudformation")
+    client, name = connection.client("cloudformation"), intent.name
     seen: set[str] = set()
     found = existing(client, name)
     if found is not None and found["StackStatus"] in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"):
@@ -187,13 +158,13 @@ def _apply(
         client.delete_stack(StackName=name)
         client.get_waiter("stack_delete_complete").wait(StackName=found["StackId"], WaiterConfig={"Delay": 1})
         found = None
-    wanted = request(connection, name, template, values, found, tags)
+    wanted = request(connection, template, intent, found)
     if found is None:
-        stack_id = client.create_stack(**wanted)["StackId"]
+        stack_id = client.create_stack(**wanted, OnFailure=intent.on_failure)["StackId"]
     else:
         new_events(client, found["StackId"], seen)
         try:
-            stack_id = client.update_stack(**wanted)["StackId"]
+            stack_id = client.update_stack(**wanted, DisableRollback=intent.on_failure == "DO_NOTHING")["StackId"]
         except ClientError as error:
             if NO_UPDATES in error.response["Error"]["Message"]:
                 return False, found["StackStatus"]
@@ -202,22 +173,19 @@ def _apply(
 
 
 def request(
-    connection: Connection,
-    name: str,
-    template: dict[str, Any],
-    values: dict[str, str],
-    found: dict[str, Any] | None,
-    tags: Mapping[str, str],
+    connection: Connection, template: dict[str, Any], intent: Intent, found: dict[str, Any] | None
 ) -> dict[str, Any]:
     """What CreateStack, UpdateStack and CreateChangeSet are asked alike. Parameters that are not given keep what they
-    have in the stack that was `found`, and it has `tags` beside its own; a template too large for a request is
-    uploaded. botocore's errors."""
+    have in the stack that was `found`, and it has the intent's tags beside its own; a template too large for a request
+    is uploaded. botocore's errors."""
+    values, tags = intent.values, intent.tags
     declared = template.get("Parameters")
     before = {one["ParameterKey"] for one in (found or {}).get("Parameters", ())}
     kept = sorted((before & set(declared if isinstance(declared, dict) else ())) - set(values))
     held = {tag["Key"]: tag["Value"] for tag in (found or {}).get("Tags", ())}
     return {
-        "StackName": name,
+        "StackName": intent.name,
+        **intent.settings,
         **({"Tags": [{"Key": key, "Value": value} for key, value in {**held, **tags}.items()]} if tags else {}),
         **_body(connection, json.dumps(template)),
         "Parameters": [
@@ -280,25 +248,15 @@ def print_warnings(connection: Connection, stack: str) -> None:
             complaints.print(f"[yellow]{escape(function['name'])}[/]: {escape(warning)}")
 
 
-def _print_what_lacks_the_sdk(connection: Connection, body: dict[str, Any], template: Path) -> None:
+def _print_what_lacks_the_sdk(connection: Connection, body: dict[str, Any], intent: Intent) -> None:
     """Which functions will not find the AWS SDK for JavaScript, where the platform is on this machine and lacks it."""
     if connection.runtimes == Path(os.devnull) or nodes.sdk(connection.runtimes) is not None:
         return
-    if names := ", ".join(sdk_need.asking(body, template.resolve().parent)):
+    if names := ", ".join(sdk_need.asking(body, intent.template.resolve().parent, intent.sources)):
         complaints.print(
             f"[yellow]{escape(names)}[/]: the code asks for the AWS SDK for JavaScript, which this platform has not: "
             "run `mayfly runtime install sdk`, then start the platform again"
         )
-
-
-def inert_tags(accepted: list[str] | None) -> dict[str, str]:
-    """The tags of a stack that say what `--accept-inert` was given."""
-    return {INERT_TAG: " ".join(accepted)} if accepted else {}
-
-
-def parameters(given: list[str] | None) -> dict[str, str]:
-    """What `--parameter` was given."""
-    return dict(_key_value(item) for item in given or [])
 
 
 def _print_outputs(connection: Connection, stack: dict[str, Any], as_json: bool) -> None:
@@ -310,10 +268,3 @@ def _print_outputs(connection: Connection, stack: dict[str, Any], as_json: bool)
         console.print(f"[bold]{key}[/]  {escape(value)}")
         if (here := reachable(connection, value)) != value:
             console.print(f"{'':{len(key)}}  [dim]from here:[/] {escape(here)}")
-
-
-def _key_value(item: str) -> tuple[str, str]:
-    key, separator, value = item.partition("=")
-    if not separator or not key:
-        fail(f"--parameter takes KEY=VALUE, not {item!r}")
-    return key, value

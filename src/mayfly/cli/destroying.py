@@ -7,12 +7,13 @@ from typing import Annotated, Any, NoReturn
 import typer
 from botocore.exceptions import ClientError
 
-from mayfly.cli import deploying
+from mayfly.cli import deploying, intents
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.dev_stack import NoTemplateError, find_template
 from mayfly.cli.hints import DEFAULT_DATA
-from mayfly.cli.options import DataOption
+from mayfly.cli.options import ConfigFileOption, ConfigOption, DataOption
 from mayfly.cli.output import complaints, counted, escape, fail, failures_in_one_line
+from mayfly.cli.samconfig import Choice
 from mayfly.cli.stack_progress import StackProgress, new_events
 from mayfly.cli.stacks import described, resources_of
 
@@ -35,6 +36,8 @@ def destroy(
         ),
     ] = None,
     empty: Annotated[bool, typer.Option("--empty", help="Delete what its buckets hold, too, without asking.")] = False,
+    config_file: ConfigFileOption = None,
+    config_env: ConfigOption = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Remove an application: delete its stack and every resource of it.
@@ -45,7 +48,7 @@ def destroy(
     with failures_in_one_line():
         connection = connect(data)
         client = connection.client("cloudformation")
-        name = stack or _here()
+        name = stack or _here(Choice(config_file, config_env))
         found = described(client, name)
         kept = _kept(client, found, retain or [])
         full = _full(connection, client, found["StackId"], kept)
@@ -67,9 +70,9 @@ def _may_empty_itself(client: Any, stack_id: str) -> bool:
     return any(kind.startswith("Custom::") or kind == "AWS::CloudFormation::CustomResource" for kind in kinds)
 
 
-def _here() -> str:
+def _here(choice: Choice) -> str:
     try:
-        return deploying.name_of(find_template(Path()))
+        return intents.name_of(find_template(Path()), choice)
     except NoTemplateError:
         fail("say which stack: there is no template in this folder. `mayfly stacks` lists those that there are")
 

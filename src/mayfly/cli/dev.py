@@ -14,15 +14,23 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from watchfiles import Change, watch
 
-from mayfly.cli import deploying, watching
+from mayfly.cli import deploying, intents, watching
 from mayfly.cli.connection import RefusedError
 from mayfly.cli.dev_screen import Screen, shown
 from mayfly.cli.dev_stack import Application, FailedError, LocalFunction, find_template
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.logs import Tail
-from mayfly.cli.options import DataOption, ParameterOption, StackNameOption
+from mayfly.cli.options import (
+    DEFAULT_TEMPLATE,
+    ConfigFileOption,
+    ConfigOption,
+    DataOption,
+    ParameterOption,
+    StackNameOption,
+)
 from mayfly.cli.output import complaints, console, counted, failures_in_one_line
 from mayfly.cli.own_server import reached
+from mayfly.cli.samconfig import Choice
 from mayfly.errors import MayflyError
 
 # A save is seen when nothing more came for so long; more that comes keeps it waiting for so long at most.
@@ -40,6 +48,8 @@ def dev(
     ] = Path(),
     stack_name: StackNameOption = None,
     parameter: ParameterOption = None,
+    config_file: ConfigFileOption = None,
+    config_env: ConfigOption = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Work on an application: deploy it once, then have every change of its files run with the next call.
@@ -51,14 +61,15 @@ def dev(
     """
     source = context.get_parameter_source("data")
     temporary = source is None or source.name == "DEFAULT"
-    values = deploying.parameters(parameter)
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT, too: shells have background jobs ignore it
         signal.signal(number, _interrupt)
     with failures_in_one_line():
-        template = find_template(place)
-        name = stack_name or deploying.default_name(template)
+        choice = Choice(config_file, config_env)
+        named = intents.template_of(None, choice, "build", "sync") if place == Path() else place
+        template = find_template(place if named == DEFAULT_TEMPLATE else named)
+        intent = intents.intended(template, choice, stack_name=stack_name, parameter=parameter, syncs=True)
         with reached(data, temporary=temporary) as (connection, stays):
-            Session(Application(connection, template, name, values), Screen(console), stays=stays).run()
+            Session(Application(connection, intent), Screen(console), stays=stays).run()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from mayfly.cli import deploying, templates
 from mayfly.cli.bundling import is_source
 from mayfly.cli.connection import Connection
+from mayfly.cli.intents import Intent
 from mayfly.cli.output import complaints
 from mayfly.cli.stack_progress import StackProgress
 from mayfly.cli.swapping import Swapper, name_in_package
@@ -61,9 +62,7 @@ class Application:
     """A template and its stack."""
 
     connection: Connection
-    template: Path
-    name: str
-    values: dict[str, str]
+    intent: Intent
     functions: list[LocalFunction] = field(default_factory=list)
     layers: tuple[Path, ...] = ()  # where those are that lie beside the template
     projects: tuple[Path, ...] = ()  # folders above those of functions of which sources may be bundled
@@ -71,19 +70,35 @@ class Application:
     _aliases: dict[tuple[str, str], str] = field(default_factory=dict)  # of a function: the version that it led to
 
     @property
+    def template(self) -> Path:
+        """The file of its template."""
+        return self.intent.template
+
+    @property
+    def name(self) -> str:
+        """Of its stack."""
+        return self.intent.name
+
+    @property
     def places(self) -> tuple[Path, ...]:
         """What to watch: directories, and files outside of them. The template's own directory, because editors replace
         files."""
         return tuple(
-            sorted({self.template, *self.layers, *self.projects, *(function.root for function in self.functions)})
+            sorted({*self._told, *self.layers, *self.projects, *(function.root for function in self.functions)})
         )
+
+    @property
+    def _told(self) -> tuple[Path, ...]:
+        """The files that decide about the whole application."""
+        manifest = self.intent.sources.manifest
+        return (self.template,) if manifest is None else (self.template, manifest)
 
     def deploy(self) -> bool:
         """Package everything and make the stack what the template says; whether anything changed. `FailedError`, and
         `MayflyError` for a template or code that cannot be used."""
         body = at_once(templates.load(self.template))
         progress = StackProgress(complaints)
-        changed, status = deploying.bring(self.connection, body, self.template, self.name, self.values, progress)
+        changed, status = deploying.bring(self.connection, body, self.intent, progress)
         if changed and status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
             reasons = [f"{name} ({kind}): {reason}" for name, kind, reason in progress.failures]
             raise FailedError(f"stack {self.name} was not deployed ({status})", reasons)
@@ -118,7 +133,7 @@ class Application:
 
     def decides(self, path: Path) -> bool:
         """Whether a change of that file takes a deployment."""
-        if path == self.template or path.name in MANIFESTS:
+        if path in self._told or path.name in MANIFESTS:
             return True
         concerned = self.concerned(path)
         if not concerned and self._of_project(path):
@@ -127,7 +142,7 @@ class Application:
 
     def minds(self, path: Path) -> bool:
         """Whether a change of that file is one of the application."""
-        of_all = path == self.template or self._of_layer(path) or self._of_project(path)
+        of_all = path in self._told or self._of_layer(path) or self._of_project(path)
         return of_all or bool(self.concerned(path))
 
     def _of_layer(self, path: Path) -> bool:
@@ -147,7 +162,7 @@ class Application:
             for one in resources
             if one["ResourceType"] == "AWS::Lambda::Function" and one.get("PhysicalResourceId")
         }
-        codes = list(templates.local_code(body, self.template.parent))
+        codes = list(templates.local_code(body, self.template.parent, self.intent.sources))
         self.functions = [
             self._local(functions, code, names[code.logical_id]) for code in codes if code.logical_id in names
         ]

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import typer
 
-from mayfly.cli import change_lines, deploying, templates
+from mayfly.cli import change_lines, deploying, intents, templates
 from mayfly.cli.connection import connect
 from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.intents import Intent
 from mayfly.cli.options import (
-    DEFAULT_TEMPLATE,
+    ConfigFileOption,
     ConfigOption,
     DataOption,
     InertOption,
@@ -23,6 +24,7 @@ from mayfly.cli.options import (
     TemplateArgument,
 )
 from mayfly.cli.output import complaints, console, counted, failures_in_one_line, print_json
+from mayfly.cli.samconfig import Choice
 from mayfly.cli.stack_progress import POLL_S, StackProgress
 from mayfly.errors import CallerError
 
@@ -34,11 +36,12 @@ class NotComparableError(CallerError):
 
 
 def diff(
-    template: TemplateArgument = DEFAULT_TEMPLATE,
+    template: TemplateArgument = None,
     stack_name: StackNameOption = None,
     parameter: ParameterOption = None,
     parameter_overrides: OverridesOption = None,
     tags: TagsOption = None,
+    config_file: ConfigFileOption = None,
     config_env: ConfigOption = None,
     accept_inert: InertOption = None,
     exit_code: Annotated[
@@ -49,32 +52,37 @@ def diff(
 ) -> None:
     """Show what [bold]mayfly deploy[/] would change: + made, ~ changed, ! replaced, - removed. Nothing is changed."""
     with failures_in_one_line():
-        name, values, held = deploying.intended(
-            template, config_env, stack_name, parameter, parameter_overrides, tags, accept_inert
+        choice = Choice(config_file, config_env)
+        intent = intents.intended(
+            intents.template_of(template, choice, "deploy"),
+            choice,
+            stack_name=stack_name,
+            parameter=parameter,
+            overrides=parameter_overrides,
+            tags=tags,
+            accept_inert=accept_inert,
         )
-        found = compare(data, template, name, values, held)
+        found = compare(data, intent)
     if json_output:
         print_json(found)
     else:
-        _print(found, name)
+        _print(found, intent.name)
     if exit_code and found:
         raise typer.Exit(1)
 
 
-def compare(
-    data: Path, template: Path, name: str, values: dict[str, str], tags: dict[str, str]
-) -> list[dict[str, Any]]:
+def compare(data: Path, intent: Intent) -> list[dict[str, Any]]:
     """The changes that would bring the stack to its template, as DescribeChangeSet has them; `MayflyError`."""
     connection = connect(data)
     client = connection.client("cloudformation")
-    body = deploying.uploaded(connection, templates.load(template), template, StackProgress(complaints))
-    existing = deploying.existing(client, name)
+    body = deploying.uploaded(connection, templates.load(intent.template), intent, StackProgress(complaints))
+    existing = deploying.existing(client, intent.name)
     fresh = existing is None or existing["StackStatus"] == "REVIEW_IN_PROGRESS"
     if existing is not None and existing["StackStatus"] == "ROLLBACK_COMPLETE":
         raise NotComparableError(
-            f"stack {name} was never made: its creation failed and was taken back. `mayfly deploy` begins anew."
+            f"stack {intent.name} was never made: its creation failed and was taken back. `mayfly deploy` begins anew."
         )
-    wanted = deploying.request(connection, name, body, values, None if fresh else existing, tags)
+    wanted = deploying.request(connection, body, intent, None if fresh else existing)
     change_set = client.create_change_set(
         **wanted,
         ChangeSetName=f"mayfly-diff-{uuid4().hex}",

@@ -13,9 +13,9 @@ from mayfly.app.local import parse_template
 from mayfly.cli.artifacts import Artifacts
 from mayfly.cli.beside import TEMPLATES
 from mayfly.cli.connection import Connection, connect
-from mayfly.cli.deploying import default_name
 from mayfly.cli.exports import outside
 from mayfly.cli.hints import DEFAULT_DATA
+from mayfly.cli.intents import default_name
 from mayfly.cli.options import TEMPLATE, DataOption
 from mayfly.cli.output import complaints, counted, escape, fail, failures_in_one_line
 from mayfly.cli.stacks import described, resources_of

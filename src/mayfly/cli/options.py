@@ -31,6 +31,13 @@ ConfigOption = Annotated[
     str | None,
     typer.Option("--config-env", help="The environment of samconfig.toml that is meant; by default, default."),
 ]
+ConfigFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config-file",
+        help="Another file than the samconfig.toml, or samconfig.yaml, beside the template; its path from there.",
+    ),
+]
 InertOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -43,5 +50,11 @@ InertOption = Annotated[
 
 TEMPLATE = "template.yaml"  # unless another one is named
 OTHER_NAMES = ("template.yml", "template.json")
-TemplateArgument = Annotated[Path, typer.Argument(help="SAM or CloudFormation template, YAML or JSON.")]
+TemplateArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        help="SAM or CloudFormation template, YAML or JSON; by default what samconfig.toml names, or template.yaml.",
+        show_default=False,
+    ),
+]
 DEFAULT_TEMPLATE = Path(TEMPLATE)

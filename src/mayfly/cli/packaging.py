@@ -52,6 +52,7 @@ class Wanted:
     bundle: Bundle | None = None  # what esbuild is to make of it
     top: Path | None = None  # up to which folder package.json is looked for; None: the source alone
     finished: bool = False  # it was built before: nothing is installed
+    manifest: Path | None = None  # what it depends on; None: what lies in `source` says so
 
     @property
     def maker(self) -> str:
@@ -97,9 +98,9 @@ class Packager:
         if wanted.bundle is not None:
             return self._bundled(wanted, wanted.bundle)
         own = Part(wanted.source, wanted.below)
-        installed = (
-            None if wanted.finished else self.installer.install(wanted.source, wanted.runtime, wanted.architecture)
-        )
+        installed = None
+        if not wanted.finished:
+            installed = self.installer.install(wanted.source, wanted.runtime, wanted.architecture, wanted.manifest)
         if installed is None:
             return Package(self._zipped([own]))
         dependencies = Part(installed.root, _joined(wanted.below, wanted.dependencies_below))

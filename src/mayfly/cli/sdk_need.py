@@ -10,6 +10,7 @@ from typing import Any
 
 from mayfly.cli import templates
 from mayfly.cli.packaging import SKIPPED_FOLDERS
+from mayfly.cli.sources import ALL_BESIDE, Sources
 
 _SOURCES = frozenset((".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"))
 _ASKED = re.compile(r"""['"]@aws-sdk/""")
@@ -17,7 +18,7 @@ _BROUGHT = "node_modules"
 _MOST = 1_000_000  # bytes of a file that are looked at
 
 
-def asking(template: dict[str, Any], folder: Path) -> Iterator[str]:
+def asking(template: dict[str, Any], folder: Path, sources: Sources = ALL_BESIDE) -> Iterator[str]:
     """The logical ids of functions whose code names the SDK and does not bring it. A function with layers may find it
     there, and is not among them."""
     shared = template.get("Globals", {}).get("Function", {})
@@ -27,7 +28,7 @@ def asking(template: dict[str, Any], folder: Path) -> Iterator[str]:
         node = str(properties.get("Runtime", "")).startswith("nodejs")
         if node and isinstance(inline, str) and not properties.get("Layers") and _ASKED.search(inline):
             yield logical_id
-    for code in templates.local_code(template, folder):
+    for code in templates.local_code(template, folder, sources):
         resource = template["Resources"][code.logical_id].get("Properties", {})
         layers = resource.get("Layers") or shared.get("Layers")
         if code.wanted.runtime.startswith("nodejs") and not layers and _asks(code.wanted.source):

@@ -22,6 +22,7 @@ from mayfly.cli.making import Making
 from mayfly.cli.options import OTHER_NAMES, TEMPLATE
 from mayfly.cli.output import complaints, escape
 from mayfly.cli.packaging import Package, Packager, Report, Wanted, file_digest
+from mayfly.cli.sources import ALL_BESIDE, Sources
 from mayfly.errors import CallerError
 
 ARTIFACTS = "mayfly-artifacts"
@@ -95,15 +96,19 @@ def _warned(path: Path) -> Callable[[str], None]:
     return repeated
 
 
-def local_code(template: dict[str, Any], folder: Path) -> Iterator[LocalCode]:
-    """The functions and layers of `template` that name local code; paths are relative to `folder`."""
-    shared = functions_share(template)
+def local_code(template: dict[str, Any], folder: Path, sources: Sources = ALL_BESIDE) -> Iterator[LocalCode]:
+    """The functions and layers of `template` that name local code; paths are relative to `folder`, where it lies, or
+    to what stands in for that."""
+    base, finished = sources.folder(folder), built_by_sam(folder)
+    shared = sources.known(template, functions_share(template))
     for logical_id, resource in template["Resources"].items():
-        kind, properties = resource.get("Type"), resource.get("Properties", {})
-        if kind in _CONTENT:
-            yield from _local_layer(logical_id, resource, folder)
+        kind = resource.get("Type")
+        if kind not in _CONTENT and kind not in _FUNCTIONS:
             continue
-        if kind not in _FUNCTIONS:
+        properties = sources.known(template, resource.get("Properties") or {})
+        resource = {**resource, "Properties": properties}
+        if kind in _CONTENT:
+            yield from _local_layer(logical_id, resource, base, finished)
             continue
         told = shared if kind in _SAM else {}
         code = (
@@ -112,7 +117,8 @@ def local_code(template: dict[str, Any], folder: Path) -> Iterator[LocalCode]:
             else properties.get("Code")
         )
         if isinstance(code, str) and not code.startswith("s3://"):
-            yield _local_function(logical_id, resource, told, (folder / code).resolve(), folder.resolve())
+            wanted = Wanted((base / code).resolve(), finished=finished, manifest=sources.manifest)
+            yield _local_function(logical_id, resource, told, wanted, base.resolve())
 
 
 def functions_share(template: dict[str, Any]) -> dict[str, Any]:
@@ -122,18 +128,17 @@ def functions_share(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def _local_function(
-    logical_id: str, resource: dict[str, Any], shared: dict[str, Any], source: Path, folder: Path
+    logical_id: str, resource: dict[str, Any], shared: dict[str, Any], wanted: Wanted, folder: Path
 ) -> LocalCode:
     properties, method = resource.get("Properties", {}), _method(resource)
     runtime = str(properties.get("Runtime", shared.get("Runtime")) or "")
-    wanted = Wanted(
-        source,
-        runtime,
-        _architecture(properties.get("Architectures", shared.get("Architectures"))),
-        top=folder if folder in source.parents else None,
-        finished=built_by_sam(folder),
+    wanted = replace(
+        wanted,
+        runtime=runtime,
+        architecture=_architecture(properties.get("Architectures", shared.get("Architectures"))),
+        top=folder if folder in wanted.source.parents else None,
     )
-    if wanted.finished or not source.is_dir():
+    if wanted.finished or not wanted.source.is_dir():
         return LocalCode(logical_id, wanted)
     if method == ESBUILD:
         bundle = bundle_of(logical_id, resource["Metadata"], properties, shared)
@@ -192,7 +197,7 @@ def _architecture(named: object) -> Architecture:
     return "arm64" if named in ("arm64", ["arm64"]) else "x86_64"
 
 
-def _local_layer(logical_id: str, resource: dict[str, Any], folder: Path) -> Iterator[LocalCode]:
+def _local_layer(logical_id: str, resource: dict[str, Any], folder: Path, finished: bool) -> Iterator[LocalCode]:
     """A layer's content as it lies there, with `requirements.txt` installed where Python looks in layers; or, with a
     `BuildMethod` that was not carried out yet, all of it where its language looks, as SAM does it."""
     properties = resource.get("Properties", {})
@@ -203,7 +208,7 @@ def _local_layer(logical_id: str, resource: dict[str, Any], folder: Path) -> Ite
     architecture = _architecture(resource.get("Metadata", {}).get("BuildArchitecture"))
     method = _method(resource)
     language = method.rstrip("0123456789.x")
-    if built_by_sam(folder):
+    if finished:
         yield LocalCode(logical_id, Wanted(path, "", architecture, finished=True))
         return
     if method == MAKE:
@@ -257,11 +262,17 @@ def placed(
     resource: dict[str, Any], place: object, code: LocalCode, package: Package, shared: dict[str, Any]
 ) -> dict[str, Any]:
     """A function or a layer whose code is packaged and lies somewhere else."""
+    if code.wanted.bundle is not None:
+        told = shared if resource["Type"] in _SAM else {}
+        resource = bundled(resource, code.wanted.bundle, package.handler, told)
+    return moved(resource, place)
+
+
+def moved(resource: dict[str, Any], place: object) -> dict[str, Any]:
+    """A function or a layer whose code lies somewhere else."""
     kind = resource["Type"]
     member = _CONTENT.get(kind) or ("CodeUri" if kind in _SAM else "Code")
-    if code.wanted.bundle is not None:
-        resource = bundled(resource, code.wanted.bundle, package.handler, shared if kind in _SAM else {})
-    return {**resource, "Properties": {**resource.get("Properties", {}), member: place}}
+    return {**resource, "Properties": {**(resource.get("Properties") or {}), member: place}}
 
 
 def artifact_bucket(s3: Any, account: str, region: str) -> str:

@@ -11,14 +11,16 @@ from mayfly.cli import beside, templates
 from mayfly.cli.connection import Connection
 from mayfly.cli.keeping import Kept
 from mayfly.cli.public_layers import PublicLayers
+from mayfly.cli.sources import Sources
 from mayfly.cli.templates import Packagers, Say, TemplateFileError
 
 
 class Uploader:
     """For one deployment."""
 
-    def __init__(self, connection: Connection, packagers: Packagers, kept: Kept, say: Say) -> None:
+    def __init__(self, connection: Connection, packagers: Packagers, kept: Kept, say: Say, sources: Sources) -> None:
         self._connection = connection
+        self._sources = sources
         self._kept = kept
         self._packagers = packagers
         self._say = say
@@ -31,7 +33,7 @@ class Uploader:
             raise TemplateFileError(f"{template} names itself as a nested template")
         body = PublicLayers(self._kept, self._say).replaced(body)
         body = beside.mapped(body, template.parent, lambda place: self._replaced(place, (*outer, template)))
-        codes = list(templates.local_code(body, template.parent))
+        codes = list(templates.local_code(body, template.parent, self._sources))
         if not codes:
             return body
         return templates.with_uploads(body, codes, self._s3(), self._artifacts(), self._packagers, self._say)

@@ -12,13 +12,14 @@ from mayfly.cli import beside, templates
 from mayfly.cli.bundling import is_source
 from mayfly.cli.output import complaints
 from mayfly.cli.packaging import SKIPPED_FOLDERS
+from mayfly.cli.sources import ALL_BESIDE, Sources
 from mayfly.errors import MayflyError
 
 DEBOUNCE_MS, STEP_MS, FIRST_LOOK_MS = 300, 50, 500
 _TRANSIENT = (".swp", ".swx", ".swo", ".tmp", "~", ".pyc")  # what editors write beside a file
 
 
-def repeat(deploy: Callable[[], None], template: Path) -> None:
+def repeat(deploy: Callable[[], None], template: Path, sources: Sources) -> None:
     """Deploy, and again after each change, until Ctrl-C. A deployment that fails says so, and is no reason to end."""
     with contextlib.suppress(KeyboardInterrupt):
         while True:
@@ -26,13 +27,13 @@ def repeat(deploy: Callable[[], None], template: Path) -> None:
             with contextlib.suppress(typer.Exit):
                 deploy()
             complaints.print(f"[dim]{time.strftime('%H:%M:%S')}  watching {template.name}; Ctrl-C ends[/]")
-            changed = _next_change(template, begun)
+            changed = _next_change(template, sources, begun)
             complaints.print(f"[yellow]{', '.join(sorted(changed))} changed: deploying[/]")
 
 
-def _next_change(template: Path, since: float) -> set[str]:
+def _next_change(template: Path, sources: Sources, since: float) -> set[str]:
     """The names of files that changed after `since` (Unix seconds), once any did."""
-    places, projects = _places(template)
+    places, projects = _places(template, sources)
     folders = {place if place.is_dir() else place.parent for place in (*places, *projects)}
 
     def of_it(path: Path) -> bool:
@@ -69,10 +70,10 @@ def changed_since(places: Iterable[Path], since: float, concerns: Callable[[Path
     return found
 
 
-def _places(template: Path) -> tuple[list[Path], list[Path]]:
+def _places(template: Path, sources: Sources = ALL_BESIDE) -> tuple[list[Path], list[Path]]:
     """The template, and everything local that it names; of templates nested in it, likewise. And the folders above of
     which sources may be bundled."""
-    found: list[Path] = []
+    found: list[Path] = [] if sources.manifest is None else [sources.manifest]
     projects: set[Path] = set()
     left = [template.resolve()]
     while left:
@@ -82,7 +83,7 @@ def _places(template: Path) -> tuple[list[Path], list[Path]]:
         found.append(whole)
         with contextlib.suppress(MayflyError):  # it cannot be read now; the next save may mend it
             body = templates.load(whole)
-            codes = list(templates.local_code(body, whole.parent))
+            codes = list(templates.local_code(body, whole.parent, sources))
             found += [code.path for code in codes]
             projects |= {code.project for code in codes if code.project is not None}
             for place in beside.places(body, whole.parent):
