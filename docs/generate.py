@@ -36,6 +36,7 @@ NAMES = {
     "registries": ("ecr", "Amazon ECR"),
     "schedules": ("scheduler", "Amazon EventBridge Scheduler"),
     "stacks": ("cloudformation", "AWS CloudFormation"),
+    "stacks/control": ("cloudcontrol", "AWS Cloud Control API"),
     "identity": ("iam", "AWS IAM"),
     "identity/sts": ("sts", "AWS STS"),
     "apis/http": ("apigatewayv2", "Amazon API Gateway, HTTP and WebSocket APIs"),

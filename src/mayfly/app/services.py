@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # what is late is imported by the methods that build it
     from mayfly.services.queues.service import QueuesService
     from mayfly.services.registries.service import RegistriesService
     from mayfly.services.schedules.service import SchedulesService
+    from mayfly.services.stacks.control.operations import ControlService
     from mayfly.services.stacks.service import StacksService
     from mayfly.services.tables.service import TablesService
     from mayfly.services.topics.service import TopicsService
@@ -120,6 +121,7 @@ class Services:
         self.tables = self._late("tables", self._tables, ("dynamodb",), Traces(("mayfly.services.tables",)))
         self.registries = self._late("registries", self._registries, ("ecr",), Traces())
         self.stacks = self._late("stacks", self._stacks, ("cloudformation",), Traces(("mayfly.services.stacks",)))
+        self.control = self._late("control", self._control, ("cloudcontrol",), Traces())
         self._bind()
 
     def _bind(self) -> None:
@@ -380,6 +382,11 @@ class Services:
             addresses=addresses,
         )
         return Living(stacks, start=stacks.start, stop=stacks.stop)
+
+    def _control(self) -> "Living[ControlService]":
+        from mayfly.services.stacks.control.operations import ControlService
+
+        return Living(ControlService(self.operations))
 
     @staticmethod
     def _given(part: T | None) -> T:
