@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def new(platforms: Callable[[str], PlatformProcess], exported: tuple[Path, str])
 
 def test_nothing_of_the_platform_is_in_what_is_exported(exported: tuple[Path, str], old: PlatformProcess) -> None:
     text = (exported[0] / "template.yaml").read_text()
-    assert (exported[0] / "Shop" / "app.py").is_file()
+    assert "app.py" in zipfile.ZipFile(exported[0] / "Shop.zip").namelist()  # which was published, and is a version
     assert (exported[0] / "WaresLayer" / "python" / "wares.py").is_file()
     for foreign in (old.url.rpartition(":")[2], "127.0.0.1", "localhost", old.account, old.region, *SECRETS):
         assert foreign not in text

@@ -1,4 +1,4 @@
-"""The code of a stack's functions and layers, fetched and laid beside an exported template."""
+"""The code of functions and layers, fetched and laid beside an exported template."""
 
 import io
 import re
@@ -51,10 +51,15 @@ class Artifacts:
         answer = self._connection.client("lambda").get_function(FunctionName=physical)
         return self._unpacked(logical_id, resource, member, answer["Code"]["Location"])
 
-    def fetched(self, logical_id: str, resource: dict[str, Any], address: str) -> dict[str, Any]:
-        """A function or a layer with its code, which is at an address, in a folder called like it; `PlatformError`."""
-        member = (_FUNCTIONS | _LAYERS)[resource["Type"]]
-        return self._unpacked(logical_id, resource, member, address)
+    def unpacked(self, logical_id: str, address: str) -> None:
+        """Write the code of a function or a layer, which is at an address, to a folder called like it;
+        `PlatformError`."""
+        self._unpack(_fetched(logical_id, address), self._target / logical_id)
+
+    def kept(self, logical_id: str, address: str, file: Path) -> None:
+        """Write the code, which is at an address, as the package that it is; `PlatformError`."""
+        file.write_bytes(_fetched(logical_id, address))
+        self.written += 1
 
     def _layer(self, logical_id: str, resource: dict[str, Any], physical: str | None) -> dict[str, Any]:
         member = _LAYERS[resource["Type"]]
@@ -78,14 +83,7 @@ class Artifacts:
         return _placed(resource, member, name)
 
     def _unpacked(self, logical_id: str, resource: dict[str, Any], member: str, url: str) -> dict[str, Any]:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise PlatformError(f"the code of {logical_id} is at {url}, which is no address")
-        try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as reply:  # noqa: S310  # our server
-                body = reply.read()
-        except OSError as error:
-            raise PlatformError(f"the code of {logical_id} cannot be fetched: {error}") from error
-        self._unpack(body, self._target / logical_id)
+        self.unpacked(logical_id, url)
         return _placed(resource, member, logical_id)
 
     def _unpack(self, body: bytes, folder: Path) -> None:
@@ -99,6 +97,17 @@ class Artifacts:
     def _left(self, logical_id: str, resource: dict[str, Any], content: object) -> dict[str, Any]:
         self.notes.append(f"what {logical_id} is made of stays where it is: {content}")
         return resource
+
+
+def _fetched(logical_id: str, url: str) -> bytes:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise PlatformError(f"the code of {logical_id} is at {url}, which is no address")
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as reply:  # noqa: S310  # our server
+            body: bytes = reply.read()
+    except OSError as error:
+        raise PlatformError(f"the code of {logical_id} cannot be fetched: {error}") from error
+    return body
 
 
 def _inline(code: object) -> bool:

@@ -14,6 +14,7 @@ from mayfly.cli.artifacts import Artifacts
 from mayfly.cli.beside import TEMPLATES
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.exports import outside
+from mayfly.cli.exports.leaving import left_behind
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.intents import default_name
 from mayfly.cli.options import TEMPLATE, DataOption
@@ -32,6 +33,7 @@ class Export:
 
     codes: int = 0
     notes: list[str] = field(default_factory=list)
+    physical: set[str] = field(default_factory=set)  # ids of what stacks have
     resources: int = 0  # where that is not told by a template that somebody wrote
 
 
@@ -46,13 +48,21 @@ def export(
         Path | None,
         typer.Option("--out", "-o", help="Folder to make; by default one of the stack's name, or exported."),
     ] = None,
+    all_versions: Annotated[
+        bool,
+        typer.Option(
+            "--all-versions",
+            help="Every version of functions and layers, not only the newest and those that something refers to.",
+        ),
+    ] = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Write what is deployed as a SAM template: its code beside it, its parameters in samconfig.toml.
 
     [bold]sam deploy[/] brings that to AWS, [bold]mayfly deploy[/] to another platform. The code is what runs now, with
     what it depends on. What was made by other means than a stack (boto3, the AWS CLI) is exported where no stack is
-    named. What a bucket or a table holds, and the values of parameters and secrets, are not taken along.
+    named; functions with several versions take several templates, and in which order is said. What a bucket or a table
+    holds, and the values of parameters and secrets, are not taken along: what stays, and why, is said at the end.
     """
     if stack is not None and everything:
         fail("say either a stack or --all")
@@ -62,18 +72,23 @@ def export(
     with failures_in_one_line():
         connection = connect(data)
         if stack is not None:
-            _say(write(connection, stack, target), target)
+            made = write(connection, stack, target)
+            made.notes += left_behind(connection, made.physical)
+            _say(made, target)
             return
         names = sorted(_roots(connection)) if everything else []
         for name in names:
             _say(write(connection, name, target / name), target / name)
         place = target / _OUTSIDE if everything else target
-        loose = outside.write(connection, place)
+        loose = outside.write(connection, place, every=all_versions)
+        staying = left_behind(connection) if loose is not None or names else []
     if loose is not None:
-        made = Export(loose.codes, loose.notes, loose.resources)
-        _write_configuration({"StackName": default_name(place / TEMPLATE)}, connection.region, place, made)
+        made = Export(loose.codes, loose.notes, resources=loose.resources)
+        for folder in (*loose.steps, place):
+            _write_configuration({"StackName": default_name(place / TEMPLATE)}, connection.region, folder, made)
         _say(made, place)
-    elif not names:
+    _tell(staying)
+    if loose is None and not names:
         fail("nothing is deployed outside of stacks; `mayfly stacks` lists those that there are")
 
 
@@ -86,12 +101,16 @@ def _roots(connection: Connection) -> Iterator[str]:
 
 
 def _say(made: Export, target: Path) -> None:
-    for note in made.notes:
-        complaints.print(f"[yellow]note:[/] {escape(note)}", highlight=False)
+    _tell(made.notes)
     resources = f", {counted(made.resources, 'resource')}" if made.resources else ""
     complaints.print(
         f"wrote {escape(str(target / TEMPLATE))}{resources} and {counted(made.codes, 'package')} of code beside it"
     )
+
+
+def _tell(notes: list[str]) -> None:
+    for note in notes:
+        complaints.print(f"[yellow]note:[/] {escape(note)}", highlight=False)
 
 
 def write(connection: Connection, stack: str, target: Path) -> Export:
@@ -104,7 +123,7 @@ def write(connection: Connection, stack: str, target: Path) -> Export:
         for one in resources_of(client, found["StackId"])
         if one.get("PhysicalResourceId")
     }
-    made = Export()
+    made = Export(physical=set(physical.values()))
     target.mkdir(parents=True, exist_ok=True)
     artifacts = Artifacts(connection, target)
     resources: dict[str, Any] = {}
@@ -115,6 +134,7 @@ def write(connection: Connection, stack: str, target: Path) -> Export:
             child = write(connection, own, target / logical_id)
             made.codes += child.codes
             made.notes += child.notes
+            made.physical |= child.physical
             place = f"{logical_id}/{TEMPLATE}"
             resources[logical_id] = {**resource, "Properties": {**resource["Properties"], member: place}}
         elif artifacts.concern(resource):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mayfly.cli.exports.things import Reading, Thing, said, tags_of
+from mayfly.cli.exports.things import Name, Reading, Thing, said, tags_of
 
 ROLE, POLICY = "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"
 _SERVICES = "/aws-service-role/"  # the path of roles that services make for themselves
@@ -11,11 +11,13 @@ _BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 
 
 def policies(reading: Reading) -> Iterator[Thing]:
-    client = reading.connection.client("iam")
+    client = reading.client("iam")
     for found in reading.pages("iam", "list_policies", "Policies", Scope="Local"):
         arn = found["Arn"]
         if reading.is_held(POLICY, arn):
             continue
+        if list(reading.pages("iam", "list_policy_tags", "Tags", PolicyArn=arn)):
+            reading.notes.append(f"policy {found['PolicyName']}: templates cannot give policies tags: left out")
         version = client.get_policy_version(PolicyArn=arn, VersionId=found["DefaultVersionId"])["PolicyVersion"]
         properties = {
             "ManagedPolicyName": found["PolicyName"],
@@ -27,12 +29,15 @@ def policies(reading: Reading) -> Iterator[Thing]:
 
 def roles(reading: Reading) -> Iterator[Thing]:
     """Those that there are, and those that functions and schedules name though there is none, which AWS refuses."""
-    client = reading.connection.client("iam")
+    client = reading.client("iam")
     there = set()
     for listed in reading.pages("iam", "list_roles", "Roles"):
         name, arn = listed["RoleName"], listed["Arn"]
         there.add(arn)
-        if reading.is_held(ROLE, name) or listed["Path"].startswith(_SERVICES):
+        if reading.is_held(ROLE, name):
+            continue
+        if listed["Path"].startswith(_SERVICES):
+            yield from _of_service(reading, listed)
             continue
         found = client.get_role(RoleName=name)["Role"]
         properties = {
@@ -58,6 +63,31 @@ def roles(reading: Reading) -> Iterator[Thing]:
         yield Thing(ROLE, f"{name} role", name, properties, {"Arn": arn})
 
 
+def _of_service(reading: Reading, listed: Mapping[str, Any]) -> Iterator[Thing]:
+    """A role that a service was given, which IAM names."""
+    kind, name = "AWS::IAM::ServiceLinkedRole", listed["RoleName"]
+    if not reading.is_held(kind, name):
+        properties = {"AWSServiceName": listed["Path"].strip("/").rpartition("/")[2], **said(listed, "Description")}
+        suffix = name.partition("_")[2]
+        properties |= {"CustomSuffix": suffix} if suffix else {}
+        yield Thing(kind, f"{name} role", name, properties)
+
+
+def profiles(reading: Reading) -> Iterator[Thing]:
+    """Instance profiles, of which a template has those with a role."""
+    kind = "AWS::IAM::InstanceProfile"
+    for found in reading.pages("iam", "list_instance_profiles", "InstanceProfiles"):
+        name, roles = found["InstanceProfileName"], [role["RoleName"] for role in found["Roles"]]
+        if reading.is_held(kind, name):
+            continue
+        if not roles:
+            reading.notes.append(f"instance profile {name} has no role, and no template can make one: left out")
+            continue
+        told = {"InstanceProfileName": name, **said(found, "Path", {"Path": "/"})}
+        told["Roles"] = [Name(ROLE, role) for role in roles]
+        yield Thing(kind, f"{name} profile", name, told, {"Arn": found["Arn"]})
+
+
 def people(reading: Reading) -> Iterator[Thing]:
     group_kind, user_kind = "AWS::IAM::Group", "AWS::IAM::User"
     for listed in reading.pages("iam", "list_groups", "Groups"):
@@ -71,6 +101,7 @@ def people(reading: Reading) -> Iterator[Thing]:
         if reading.is_held(user_kind, name):
             continue
         properties = {"UserName": name, **said(listed, "Path", {"Path": "/"})}
+        properties |= tags_of(reading.client("iam").get_user(UserName=name)["User"].get("Tags"))
         groups = [one["GroupName"] for one in reading.pages("iam", "list_groups_for_user", "Groups", UserName=name)]
         properties |= {"Groups": groups} if groups else {}
         properties |= _granted(reading, "user", {"UserName": name})
@@ -84,7 +115,7 @@ def people(reading: Reading) -> Iterator[Thing]:
 
 def _granted(reading: Reading, word: str, whose: Mapping[str, str]) -> dict[str, Any]:
     """Managed and inline policies."""
-    client = reading.connection.client("iam")
+    client = reading.client("iam")
     attached = [
         one["PolicyArn"] for one in reading.pages("iam", f"list_attached_{word}_policies", "AttachedPolicies", **whose)
     ]

@@ -16,7 +16,7 @@ _PIPE = (
 
 def buses(reading: Reading) -> Iterator[Thing]:
     """Buses with their policies, archives and rules."""
-    client = reading.connection.client("events")
+    client = reading.client("events")
     for listed in reading.pages("events", "list_event_buses", "EventBuses"):
         name, arn = listed["Name"], listed["Arn"]
         if name != _DEFAULT and not reading.is_held(BUS, name):
@@ -34,7 +34,7 @@ def buses(reading: Reading) -> Iterator[Thing]:
 
 
 def _rules(reading: Reading, bus: str) -> Iterator[Thing]:
-    client = reading.connection.client("events")
+    client = reading.client("events")
     for found in reading.pages("events", "list_rules", "Rules", EventBusName=bus):
         name = found["Name"]
         known = name if bus == _DEFAULT else f"{bus}|{name}"
@@ -55,7 +55,7 @@ def _rules(reading: Reading, bus: str) -> Iterator[Thing]:
 
 def archives(reading: Reading) -> Iterator[Thing]:
     kind = "AWS::Events::Archive"
-    client = reading.connection.client("events")
+    client = reading.client("events")
     for listed in reading.pages("events", "list_archives", "Archives"):
         name = listed["ArchiveName"]
         if reading.is_held(kind, name):
@@ -72,7 +72,7 @@ def archives(reading: Reading) -> Iterator[Thing]:
 def destinations(reading: Reading) -> Iterator[Thing]:
     """Connections, whose secrets are given with the deployment, and API destinations."""
     kind, place = "AWS::Events::Connection", "AWS::Events::ApiDestination"
-    client = reading.connection.client("events")
+    client = reading.client("events")
     for listed in reading.pages("events", "list_connections", "Connections"):
         name = listed["Name"]
         if reading.is_held(kind, name):
@@ -114,7 +114,7 @@ def _without_secrets(name: str, value: Any) -> Any:
 
 def schedules(reading: Reading) -> Iterator[Thing]:
     group_kind = "AWS::Scheduler::ScheduleGroup"
-    client = reading.connection.client("scheduler")
+    client = reading.client("scheduler")
     for group in reading.pages("scheduler", "list_schedule_groups", "ScheduleGroups"):
         if group["Name"] != _DEFAULT and not reading.is_held(group_kind, group["Name"]):
             properties = {
@@ -145,7 +145,7 @@ def schedules(reading: Reading) -> Iterator[Thing]:
 
 def pipes(reading: Reading) -> Iterator[Thing]:
     kind = "AWS::Pipes::Pipe"
-    client = reading.connection.client("pipes")
+    client = reading.client("pipes")
     for listed in reading.pages("pipes", "list_pipes", "Pipes"):
         name = listed["Name"]
         found = None if reading.is_held(kind, name) else unless("NotFoundException", client.describe_pipe, Name=name)

@@ -9,13 +9,20 @@ from mayfly.cli.exports.things import Name, Reading, Thing, said
 
 API, STAGE, DEPLOYMENT = "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage", "AWS::ApiGatewayV2::Deployment"
 INTEGRATION, AUTHORIZER, ROUTE = (f"AWS::ApiGatewayV2::{word}" for word in ("Integration", "Authorizer", "Route"))
+MODEL, ANSWER = "AWS::ApiGatewayV2::Model", "AWS::ApiGatewayV2::IntegrationResponse"
 _INTEGRATION = (
     "IntegrationType IntegrationUri IntegrationMethod ContentHandlingStrategy CredentialsArn Description "
-    "PassthroughBehavior RequestParameters RequestTemplates TemplateSelectionExpression"
+    "PassthroughBehavior RequestParameters RequestTemplates TemplateSelectionExpression TimeoutInMillis"
 )
 _ROUTE = (
-    "RouteKey ApiKeyRequired AuthorizationType ModelSelectionExpression OperationName RouteResponseSelectionExpression"
+    "RouteKey ApiKeyRequired AuthorizationType AuthorizationScopes ModelSelectionExpression OperationName "
+    "RequestModels RequestParameters RouteResponseSelectionExpression"
 )
+_RESPONSE = "RouteResponseKey ModelSelectionExpression ResponseModels ResponseParameters"
+_ANSWER = (
+    "IntegrationResponseKey ContentHandlingStrategy ResponseParameters ResponseTemplates TemplateSelectionExpression"
+)
+_INTEGRATION_DEFAULTS = {"PassthroughBehavior": "WHEN_NO_MATCH", "TimeoutInMillis": 29_000}
 _EXPRESSIONS = {"ApiKeySelectionExpression": "$request.header.x-api-key"}
 _AUTHORIZER = "Name AuthorizerType AuthorizerUri AuthorizerCredentialsArn IdentitySource"
 
@@ -34,7 +41,7 @@ def http_apis(reading: Reading) -> Iterator[Thing]:
 
 
 def _documented(reading: Reading, api: Mapping[str, Any]) -> Thing:
-    exported = reading.connection.client("apigatewayv2").export_api(
+    exported = reading.client("apigatewayv2").export_api(
         ApiId=api["ApiId"], OutputType="JSON", Specification="OAS30", IncludeExtensions=True
     )
     body = exported["body"]
@@ -86,15 +93,24 @@ def _parts(reading: Reading, api: Mapping[str, Any]) -> Iterator[Thing]:
     properties = {**told, **_settings(api)}
     yield Thing(API, f"{name} api", id_, properties, _endpoint(api), foreseen=False)
     whose = {"ApiId": Name(API, id_)}
+    models: list[str] = []
+    for found in reading.pages("apigatewayv2", "get_models", "Items", ApiId=id_):
+        told = {**whose, **said(found, "Name ContentType Description", {"ContentType": "application/json"})}
+        told["Schema"] = json.loads(found["Schema"])
+        models.append(f"model {found['Name']} of {id_}")
+        yield Thing(MODEL, f"{name} {found['Name']} model", models[-1], told, foreseen=False)
     for found in reading.pages("apigatewayv2", "get_authorizers", "Items", ApiId=id_):
         label = f"{name} {found['Name']} authorizer"
         yield Thing(AUTHORIZER, label, found["AuthorizerId"], {**whose, **said(found, _AUTHORIZER)}, foreseen=False)
     for found in reading.pages("apigatewayv2", "get_integrations", "Items", ApiId=id_):
-        told = {**whose, **said(found, _INTEGRATION, {"PassthroughBehavior": "WHEN_NO_MATCH"})}
+        told = {**whose, **said(found, _INTEGRATION, _INTEGRATION_DEFAULTS)}
         yield Thing(INTEGRATION, f"{name} integration", found["IntegrationId"], told, foreseen=False)
-        if list(reading.pages("apigatewayv2", "get_integration_responses", "Items", ApiId=id_,
-                              IntegrationId=found["IntegrationId"])):  # fmt: skip
-            reading.notes.append(f"WebSocket API {name}: responses of integrations are left out")
+        answers = reading.pages(
+            "apigatewayv2", "get_integration_responses", "Items", ApiId=id_, IntegrationId=found["IntegrationId"]
+        )
+        for answer in answers:
+            shape = {**whose, "IntegrationId": Name(INTEGRATION, found["IntegrationId"]), **said(answer, _ANSWER)}
+            yield Thing(ANSWER, f"{name} integration {answer['IntegrationResponseKey']} answer", "", shape)
     for found in reading.pages("apigatewayv2", "get_routes", "Items", ApiId=id_):
         told = {**whose, **said(found, _ROUTE, {"AuthorizationType": "NONE", "ApiKeyRequired": False})}
         if found.get("AuthorizerId"):
@@ -102,8 +118,8 @@ def _parts(reading: Reading, api: Mapping[str, Any]) -> Iterator[Thing]:
         if found.get("Target"):
             told["Target"] = found["Target"]
         label = f"{name} {found['RouteKey'].lstrip('$')} route"
-        yield Thing(ROUTE, label, found["RouteId"], told, foreseen=False)
+        yield Thing(ROUTE, label, found["RouteId"], told, foreseen=False, after=tuple(models))
         responses = reading.pages("apigatewayv2", "get_route_responses", "Items", ApiId=id_, RouteId=found["RouteId"])
         for response in responses:
-            shape = {**whose, "RouteId": Name(ROUTE, found["RouteId"]), **said(response, "RouteResponseKey")}
+            shape = {**whose, "RouteId": Name(ROUTE, found["RouteId"]), **said(response, _RESPONSE)}
             yield Thing("AWS::ApiGatewayV2::RouteResponse", f"{label} response", "", shape)

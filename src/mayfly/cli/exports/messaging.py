@@ -22,11 +22,13 @@ _SUBSCRIPTION_DEFAULTS = {
     "DeliveryPolicy": "", "FilterPolicy": "", "FilterPolicyScope": "MessageAttributes", "RawMessageDelivery": "false",
     "RedrivePolicy": "", "ReplayPolicy": "",
 }  # fmt: skip
+_LOGGED = {"HTTP": "http/s", "SQS": "sqs", "Lambda": "lambda", "Firehose": "firehose", "Application": "application"}
+_FEEDBACK = ("SuccessFeedbackRoleArn", "SuccessFeedbackSampleRate", "FailureFeedbackRoleArn")
 _DEFAULT_STATEMENT = "__default_statement_ID"  # of the policy that every topic begins with
 
 
 def queues(reading: Reading) -> Iterator[Thing]:
-    client = reading.connection.client("sqs")
+    client = reading.client("sqs")
     for url in reading.pages("sqs", "list_queues", "QueueUrls", MaxResults=1000):
         if reading.is_held(QUEUE, url):
             continue
@@ -48,14 +50,16 @@ def _urls(url: str) -> tuple[str, ...]:
 
 
 def topics(reading: Reading) -> Iterator[Thing]:
-    client = reading.connection.client("sns")
+    client = reading.client("sns")
     for listed in reading.pages("sns", "list_topics", "Topics"):
         arn = listed["TopicArn"]
         if reading.is_held(TOPIC, arn):
             continue
         name = arn.rpartition(":")[2]
         found = client.get_topic_attributes(TopicArn=arn)["Attributes"]
-        properties = {"TopicName": name, **_attributes(found, _TOPIC_DEFAULTS)}
+        properties = {"TopicName": name, **_attributes(found, _TOPIC_DEFAULTS), **_logged(found)}
+        if found.get("DeliveryPolicy"):
+            reading.notes.append(f"topic {name}: templates cannot say its DeliveryPolicy: set it afterwards")
         properties |= tags_of(client.list_tags_for_resource(ResourceArn=arn).get("Tags"))
         yield Thing(TOPIC, name.removesuffix(".fifo"), arn, properties)
         policy = json.loads(found["Policy"]) if found.get("Policy") else {"Statement": []}
@@ -64,8 +68,17 @@ def topics(reading: Reading) -> Iterator[Thing]:
             yield Thing("AWS::SNS::TopicPolicy", f"{name.removesuffix('.fifo')} policy", "", document)
 
 
+def _logged(found: Mapping[str, str]) -> dict[str, Any]:
+    """What is written of deliveries."""
+    told = []
+    for theirs, ours in _LOGGED.items():
+        shown = {name: found[f"{theirs}{name}"] for name in _FEEDBACK if found.get(f"{theirs}{name}")}
+        told += [{"Protocol": ours, **shown}] if shown else []
+    return {"DeliveryStatusLogging": told} if told else {}
+
+
 def subscriptions(reading: Reading) -> Iterator[Thing]:
-    client = reading.connection.client("sns")
+    client = reading.client("sns")
     for listed in reading.pages("sns", "list_subscriptions", "Subscriptions"):
         arn, topic = listed["SubscriptionArn"], listed["TopicArn"].rpartition(":")[2]
         if reading.is_held(SUBSCRIPTION, arn) or arn == "Deleted":

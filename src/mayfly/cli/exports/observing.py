@@ -15,13 +15,14 @@ _COMPOSITE = (
     "AlarmDescription AlarmRule AlarmActions OKActions InsufficientDataActions ActionsSuppressor "
     "ActionsSuppressorWaitPeriod ActionsSuppressorExtensionPeriod"
 )
+_FURTHER = ("applyOnTransformedLogs", "fieldSelectionCriteria", "emitSystemFieldDimensions", "emitSystemFields")
 _NO_UNIT = ("unit", "None")
 
 
 def log_groups(reading: Reading) -> Iterator[Thing]:
     """Those that somebody set up. What functions begin by themselves, they begin in another place, too."""
     metric, subscription = "AWS::Logs::MetricFilter", "AWS::Logs::SubscriptionFilter"
-    client = reading.connection.client("logs")
+    client = reading.client("logs")
     for group in reading.pages("logs", "describe_log_groups", "logGroups"):
         name = group["logGroupName"]
         filters = list(_filters(reading, metric, subscription, name))
@@ -46,7 +47,7 @@ def _filters(reading: Reading, metric: str, subscription: str, group: str) -> It
             shaped = [_transformation(one) for one in found["metricTransformations"]]
             properties = {
                 "LogGroupName": Name(GROUP, group), "FilterName": name, "FilterPattern": found["filterPattern"],
-                "MetricTransformations": shaped,
+                "MetricTransformations": shaped, **_further(found),
             }  # fmt: skip
             yield Thing(metric, f"{name} filter", "", properties)
     for found in reading.pages("logs", "describe_subscription_filters", "subscriptionFilters", logGroupName=group):
@@ -55,9 +56,16 @@ def _filters(reading: Reading, metric: str, subscription: str, group: str) -> It
             properties = {
                 "LogGroupName": Name(GROUP, group), "FilterName": name, "FilterPattern": found["filterPattern"],
                 "DestinationArn": found["destinationArn"],
-                **({"RoleArn": found["roleArn"]} if found.get("roleArn") else {}),
+                **({"RoleArn": found["roleArn"]} if found.get("roleArn") else {}), **_further(found),
             }  # fmt: skip
+            if found.get("distribution", "ByLogStream") != "ByLogStream":
+                properties["Distribution"] = found["distribution"]
             yield Thing(subscription, f"{name} subscription", "", properties, after=(found["destinationArn"],))
+
+
+def _further(found: dict[str, Any]) -> dict[str, Any]:
+    """What few filters say."""
+    return {name[0].upper() + name[1:]: found[name] for name in _FURTHER if found.get(name)}
 
 
 def _transformation(found: dict[str, Any]) -> dict[str, Any]:
@@ -81,10 +89,9 @@ def log_policies(reading: Reading) -> Iterator[Thing]:
 
 
 def alarms(reading: Reading) -> Iterator[Thing]:
-    client = reading.connection.client("cloudwatch")
-    kinds = ["MetricAlarm", "CompositeAlarm"]
-    for member, kind, names in (("MetricAlarms", ALARM, _ALARM), ("CompositeAlarms", COMPOSITE, _COMPOSITE)):
-        for found in reading.pages("cloudwatch", "describe_alarms", member, AlarmTypes=kinds):
+    client = reading.client("cloudwatch")
+    for what, kind, names in (("MetricAlarm", ALARM, _ALARM), ("CompositeAlarm", COMPOSITE, _COMPOSITE)):
+        for found in reading.pages("cloudwatch", "describe_alarms", f"{what}s", AlarmTypes=[what]):
             name, arn = found["AlarmName"], found["AlarmArn"]
             if reading.is_held(kind, name):
                 continue

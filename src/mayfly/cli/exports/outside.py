@@ -7,9 +7,27 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mayfly.cli.artifacts import Artifacts
 from mayfly.cli.connection import Connection
-from mayfly.cli.exports import functions, granting, happenings, http_apis, messaging, observing, rest, storing, values
+from mayfly.cli.exports import (
+    capacity,
+    domains,
+    functions,
+    granting,
+    happenings,
+    http_apis,
+    layers,
+    messaging,
+    observing,
+    rest,
+    rollouts,
+    sources,
+    storing,
+    values,
+)
+from mayfly.cli.exports.choosing import chosen
+from mayfly.cli.exports.history import pruned, steps
+from mayfly.cli.exports.leaving import elsewhere
+from mayfly.cli.exports.packages import Packages
 from mayfly.cli.exports.references import References, Template
 from mayfly.cli.exports.things import Reader, Reading, Thing
 from mayfly.cli.exports.yaml import dumped
@@ -19,13 +37,18 @@ from mayfly.cli.stacks import resources_of
 # In the order of the template. Roles come after all that may name one.
 _READERS: tuple[Reader, ...] = (
     functions.functions,
-    functions.layers,
-    functions.event_source_mappings,
-    functions.scaling,
+    layers.layers,
+    sources.event_source_mappings,
+    sources.scaling,
+    capacity.providers,
+    capacity.signing,
+    rollouts.configs,
+    rollouts.applications,
+    rest.account,
     rest.rest_apis,
     rest.usage_plans,
-    rest.domains,
     http_apis.http_apis,
+    domains.domains,
     storing.buckets,
     storing.tables,
     messaging.queues,
@@ -43,10 +66,14 @@ _READERS: tuple[Reader, ...] = (
     values.secrets,
     granting.policies,
     granting.roles,
+    granting.profiles,
     granting.people,
 )
 _GONE = "DELETE_COMPLETE"
 _LONGEST = 200
+_MOST = 500  # resources in a template, of AWS's CloudFormation
+_STEPS = "versions"  # the folder with what is deployed before the last template
+_DESCRIPTION = "What was deployed outside of stacks"
 
 
 @dataclass(slots=True)
@@ -56,15 +83,18 @@ class Written:
     resources: int
     codes: int
     notes: list[str]
+    steps: list[Path]  # the folders of what has to be deployed before, in this order
 
 
-def found(connection: Connection, held: frozenset[tuple[str, str]]) -> tuple[dict[str, Thing], list[str]]:
-    """Everything that is not `held` by a stack, by logical id; what there is to say of the rest. botocore's errors."""
+def found(
+    connection: Connection, held: frozenset[tuple[str, str]], *, every: bool = False
+) -> tuple[dict[str, Thing], list[str]]:
+    """Everything that is not `held` by a stack, by logical id; what there is to say of the rest. `every`: all versions,
+    also those that nothing refers to. `MayflyError`, botocore's errors."""
     reading = Reading(connection, held)
     things: dict[str, Thing] = {}
-    for reader in _READERS:
-        for thing in reader(reading):
-            things[_logical_id(thing, things)] = thing
+    for thing in chosen([thing for reader in _READERS for thing in reader(reading)], reading.notes, every=every):
+        things[_logical_id(thing, things)] = thing
     return things, reading.notes
 
 
@@ -75,33 +105,81 @@ def templated(connection: Connection, things: dict[str, Thing], notes: list[str]
     return template
 
 
-def write(connection: Connection, target: Path) -> Written | None:
-    """Write what belongs to no stack below `target`; None, and nothing is written, where there is nothing.
-    `MayflyError`, botocore's errors."""
-    things, notes = found(connection, frozenset(_held(connection)))
+def write(connection: Connection, target: Path, *, every: bool = False) -> Written | None:
+    """Write what belongs to no stack below `target`; None, and nothing is written, where there is nothing. `every`: see
+    `found`. `MayflyError`, botocore's errors."""
+    held = {(kind, physical): stack for kind, physical, stack in _held(connection)}
+    things, notes = found(connection, frozenset(held), every=every)
     if not things:
         return None
     template = templated(connection, things, notes)
     target.mkdir(parents=True, exist_ok=True)
-    artifacts = Artifacts(connection, target)
-    for id_, thing in things.items():
-        if thing.address:
-            template.resources[id_] = artifacts.fetched(id_, template.resources[id_], thing.address)
-    body: dict[str, Any] = {
+    packages = Packages(connection, target, things)
+    last = packages.placed(template)
+    (target / TEMPLATE).write_text(dumped(_body(last, _DESCRIPTION)), encoding="utf-8")
+    folders, asked = _write_steps(connection, target, things, packages)
+    asked |= _asked(last)
+    if folders:
+        series = sorted({one.series for one in things.values() if one.state is not None and one.number})
+        notes.append(_in_order(target, folders, series))
+    notes += elsewhere(things, held)
+    if asked:
+        notes.append(f"values are not written: give {', '.join(sorted(asked))} with the deployment")
+    if len(things) > _MOST:
+        notes.append(
+            f"{len(things)} resources are more than the {_MOST} that AWS takes in one stack: divide them there"
+        )
+    return Written(len(things), packages.written, notes, folders)
+
+
+def _write_steps(
+    connection: Connection, target: Path, things: dict[str, Thing], packages: Packages
+) -> tuple[list[Path], set[str]]:
+    """The templates before the last one, a folder each; the parameters that have to be given with them."""
+    folders: list[Path] = []
+    asked: set[str] = set()
+    before: frozenset[str] = frozenset()
+    made = steps(things)
+    for number, step in enumerate(made, 1):
+        whole = templated(connection, step.things, [])
+        template = pruned(whole, step.wanted | before)
+        before = frozenset(template.resources)
+        folder = target / _STEPS / str(number).zfill(len(str(len(made))))  # in order also for a shell
+        folder.mkdir(parents=True)
+        placed = packages.placed(template, folder, step.versions)
+        said = f"{_DESCRIPTION}, step {number} of {len(made) + 1}: versions of functions"
+        (folder / TEMPLATE).write_text(dumped(_body(placed, said)), encoding="utf-8")
+        folders.append(folder)
+        asked |= _asked(template)
+    return folders, asked
+
+
+def _asked(template: Template) -> set[str]:
+    """The parameters without a default."""
+    return {name for name, one in template.parameters.items() if "Default" not in one}
+
+
+def _in_order(target: Path, folders: list[Path], functions: list[str]) -> str:
+    first = f"{folders[0].relative_to(target)}/{TEMPLATE}"
+    through = f" to {folders[-1].relative_to(target)}/{TEMPLATE}" if len(folders) > 1 else ""
+    return (
+        f"versions are made one after another ({', '.join(functions)}): deploy {first}{through}, then {TEMPLATE}, in "
+        "this order and as the same stack"
+    )
+
+
+def _body(template: Template, description: str) -> dict[str, Any]:
+    return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Transform": "AWS::Serverless-2016-10-31",
-        "Description": "What was deployed outside of stacks",
+        "Description": description,
         **({"Parameters": dict(sorted(template.parameters.items()))} if template.parameters else {}),
         "Resources": template.resources,
     }
-    (target / TEMPLATE).write_text(dumped(body), encoding="utf-8")
-    if asked := sorted(name for name, one in template.parameters.items() if "Default" not in one):
-        template.notes.append(f"values are not written: give {', '.join(asked)} with the deployment")
-    return Written(len(things), artifacts.written, template.notes)
 
 
-def _held(connection: Connection) -> Iterator[tuple[str, str]]:
-    """The types and physical ids of everything that stacks have."""
+def _held(connection: Connection) -> Iterator[tuple[str, str, str]]:
+    """The types and physical ids of everything that stacks have, and the stacks' names."""
     client = connection.client("cloudformation")
     for page in client.get_paginator("list_stacks").paginate():
         for stack in page["StackSummaries"]:
@@ -109,7 +187,7 @@ def _held(connection: Connection) -> Iterator[tuple[str, str]]:
                 continue
             for one in resources_of(client, stack["StackId"]):
                 if one.get("PhysicalResourceId"):
-                    yield one["ResourceType"], one["PhysicalResourceId"]
+                    yield one["ResourceType"], one["PhysicalResourceId"], stack["StackName"]
 
 
 def _logical_id(thing: Thing, taken: dict[str, Thing]) -> str:

@@ -54,11 +54,14 @@ class References:
         self._things = things
         self._template = template
         self._hosts = tuple(hosts)
+        self._account = account
         self._place = re.compile(rf"arn:aws:([a-z0-9-]+):({region})?:({account})?(?![0-9])")
-        self._named = {(thing.type, thing.ref): id_ for id_, thing in things.items() if thing.ref}
+        self._named = {(thing.type, text): id_ for id_, thing in things.items() for text in _refs(thing)}
         found = [token for id_, thing in things.items() for token in _tokens(id_, thing)]
         self._tokens = {token.text: token for token in found if token.text}
-        self._known = {text: id_ for id_, thing in things.items() for text in (thing.ref, *thing.attributes.values())}
+        self._known = {
+            text: id_ for id_, thing in things.items() for text in (*_refs(thing), *thing.attributes.values())
+        }
         self._pattern = _pattern(self._tokens)
         self._edges: dict[str, set[str]] = {id_: set() for id_ in things}
         self._here = ""  # whose properties are looked at
@@ -78,17 +81,16 @@ class References:
 
     def _allowing(self, asking: Thing) -> Iterator[str]:
         """What lets a thing call the functions and send to the queues and topics that it names."""
-        named = set(_texts(asking.properties))
+        named = {text for text in texts(asking.properties) if text.startswith("arn:")}
         for id_, thing in self._things.items():
             if thing.type == _PERMISSION and thing.properties["Principal"].startswith(_ASKING[asking.type]):
-                (function,) = _names(thing.properties.get("FunctionName"))
-                target = self._named.get((function.type, function.name))
-                if target is not None and named & set(self._things[target].attributes.values()):
+                (function,) = names(thing.properties.get("FunctionName"))
+                if named & set(self._texts_of(function)):
                     yield id_
             elif (
                 thing.type in _POLICIES
                 and asking.type == _BUCKET
-                and any(text in named for holder in _names(thing.properties) for text in self._texts_of(holder))
+                and any(text in named for holder in names(thing.properties) for text in self._texts_of(holder))
             ):
                 yield id_
 
@@ -101,13 +103,13 @@ class References:
         """Note who refers to whom, what needs it most first: what is part of something; what cannot be said otherwise;
         what is checked when the resource is made. Whatever else says a name or an ARN goes without."""
         for id_, thing in self._things.items():
-            for name in _names(thing.properties):
+            for name in names(thing.properties):
                 target = self._named.get((name.type, name.name))
                 if target is not None:
                     self._refers(id_, target)
         for also_foreseen in (False, True):
             for id_, thing in self._things.items():
-                for text in _texts(thing.properties, () if not also_foreseen else _UNCHECKED):
+                for text in texts(thing.properties, () if not also_foreseen else _UNCHECKED):
                     for match in self._pattern.finditer(text):
                         token = self._tokens[match[0]]
                         if also_foreseen or not token.foreseen:
@@ -163,18 +165,19 @@ class References:
             return name.name
         if self._things[target].foreseen and not self._refers(self._here, target):
             return name.name
-        if name.type == "AWS::Lambda::Version":
-            return GetAtt(f"{target}.Version")
-        return Ref(target)
+        return GetAtt(f"{target}.{name.attribute}") if name.attribute else Ref(target)
 
     def _given(self, value: Given, place: tuple[str, ...]) -> Ref:
         words = [word for word in place if not word.isdecimal()]
         name = (self._here + "".join(re.sub(r"[^A-Za-z0-9]", "", word) for word in words[-2:]))[:200]
         hidden = {"NoEcho": True} if value.secret else {}
-        self._template.parameters[name] = {"Type": value.kind, **hidden, "Description": value.what}
+        default = {} if value.default is None else {"Default": value.default}
+        self._template.parameters[name] = {"Type": value.kind, **hidden, **default, "Description": value.what}
         return Ref(name)
 
     def _text(self, text: str, place: tuple[str, ...]) -> Any:
+        if text == self._account:
+            return Ref("AWS::AccountId")
         whole = self._tokens.get(text)
         if whole is not None and self._may(whole):
             return self._reference(whole)
@@ -245,10 +248,15 @@ class References:
 def _tokens(id_: str, thing: Thing) -> Iterator[Token]:
     for attribute, text in thing.attributes.items():
         yield Token(text, id_, attribute, thing.foreseen and attribute not in thing.unforeseen)
-    for text in (thing.ref, *thing.also):
+    for text in _refs(thing):
         # What `Ref` gives is looked for in texts only where it is a name that nothing else can have.
         if text.startswith(("arn:", "http")) or not thing.foreseen:
             yield Token(text, id_, "", thing.foreseen)
+
+
+def _refs(thing: Thing) -> tuple[str, ...]:
+    """The texts that mean what `Ref` gives."""
+    return (thing.ref, *thing.also) if thing.ref else ()
 
 
 def _pattern(tokens: Mapping[str, Token]) -> re.Pattern[str]:
@@ -258,28 +266,29 @@ def _pattern(tokens: Mapping[str, Token]) -> re.Pattern[str]:
     for text in sorted(tokens, key=len, reverse=True):
         (long if text.startswith(("arn:", "http")) else ids).append(re.escape(text))
     ends = (("|".join(long), rf"(?![{_NAME}]|\.[{_NAME}])"), ("|".join(ids), rf"(?![{_NAME}])"))
-    return re.compile("|".join(rf"(?<![{_NAME}])(?:{texts}){end}" for texts, end in ends if texts) or "(?!)")
+    return re.compile("|".join(rf"(?<![{_NAME}])(?:{group}){end}" for group, end in ends if group) or "(?!)")
 
 
-def _texts(value: Any, without: tuple[str, ...] = ()) -> Iterator[str]:
+def texts(value: Any, without: tuple[str, ...] = ()) -> Iterator[str]:
     """All texts in properties, but for those below members called as in `without`."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for name, item in value.items():
             if name not in without:
-                yield from _texts(item, without)
+                yield from texts(item, without)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _texts(item, without)
+            yield from texts(item, without)
 
 
-def _names(value: Any) -> Iterator[Name]:
+def names(value: Any) -> Iterator[Name]:
+    """All names in properties."""
     if isinstance(value, Name):
         yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _names(item)
+            yield from names(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _names(item)
+            yield from names(item)

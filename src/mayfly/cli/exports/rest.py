@@ -4,16 +4,34 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mayfly.cli.exports.things import Given, Name, Reading, Thing
+from mayfly.cli.exports.things import Given, Name, Reading, Thing, upper
 
 API, DEPLOYMENT, STAGE = "AWS::ApiGateway::RestApi", "AWS::ApiGateway::Deployment", "AWS::ApiGateway::Stage"
 KEY, PLAN = "AWS::ApiGateway::ApiKey", "AWS::ApiGateway::UsagePlan"
+CERTIFICATE = "AWS::ApiGateway::ClientCertificate"
 _METHOD = {
     "loggingLevel": "LoggingLevel", "dataTraceEnabled": "DataTraceEnabled", "metricsEnabled": "MetricsEnabled",
     "throttlingBurstLimit": "ThrottlingBurstLimit", "throttlingRateLimit": "ThrottlingRateLimit",
     "cachingEnabled": "CachingEnabled", "cacheTtlInSeconds": "CacheTtlInSeconds",
     "cacheDataEncrypted": "CacheDataEncrypted",
 }  # fmt: skip
+
+
+def account(reading: Reading) -> Iterator[Thing]:
+    """The role by which logs are written, and certificates by which backends know the API."""
+    client = reading.client("apigateway")
+    kind = "AWS::ApiGateway::Account"
+    role = client.get_account().get("cloudwatchRoleArn")
+    if role and not any(held == kind for held, _ in reading.held):
+        reading.roles.add(role)
+        yield Thing(kind, "api account", "", {"CloudWatchRoleArn": role})
+    for found in reading.pages("apigateway", "get_client_certificates", "items"):
+        id_ = found["clientCertificateId"]
+        if not reading.is_held(CERTIFICATE, id_):
+            description = {"Description": found["description"]} if found.get("description") else {}
+            name = found.get("description") or id_
+            reading.notes.append(f"client certificate {name}: another one is made, so backends have to be told of it")
+            yield Thing(CERTIFICATE, f"{name} certificate", id_, description | _tags(found), foreseen=False)
 
 
 def rest_apis(reading: Reading) -> Iterator[Thing]:
@@ -23,7 +41,7 @@ def rest_apis(reading: Reading) -> Iterator[Thing]:
 
 
 def _api(reading: Reading, api: dict[str, Any]) -> Iterator[Thing]:
-    client = reading.connection.client("apigateway")
+    client = reading.client("apigateway")
     id_, name = api["id"], api["name"]
     stages = sorted(client.get_stages(restApiId=id_)["item"], key=lambda stage: stage["lastUpdatedDate"])
     if not stages:
@@ -39,14 +57,31 @@ def _api(reading: Reading, api: dict[str, Any]) -> Iterator[Thing]:
     properties = {"Name": name, "Body": document, **_settings(api)}
     yield Thing(API, f"{name} api", id_, properties, foreseen=False)
     yield Thing(DEPLOYMENT, f"{name} deployment", deployment_of(id_), {"RestApiId": Name(API, id_)}, foreseen=False)
+    documented = list(_documentation(reading, id_, name))
+    yield from documented
     for stage in stages:
+        if stage.get("canarySettings"):
+            reading.notes.append(f"REST API {name}: the canary of stage {stage['stageName']} is left out")
         if stage["deploymentId"] != shown["deploymentId"]:
             reading.notes.append(
                 f"REST API {name}: stage {stage['stageName']} has another deployment than {shown['stageName']}; "
                 "the template has one, for both"
             )
         known = stage_of(id_, stage["stageName"])
-        yield Thing(STAGE, f"{name} {stage['stageName']} stage", known, _stage(id_, stage), foreseen=False)
+        after = tuple(one.ref for one in documented)
+        shown_as = f"{name} {stage['stageName']} stage"
+        yield Thing(STAGE, shown_as, known, _stage(id_, stage), foreseen=False, after=after)
+
+
+def _documentation(reading: Reading, id_: str, name: str) -> Iterator[Thing]:
+    """Versions of what is said of an API, which are all of what it says now."""
+    for found in reading.pages("apigateway", "get_documentation_versions", "items", restApiId=id_):
+        version = found["version"]
+        properties = {"RestApiId": Name(API, id_), "DocumentationVersion": version}
+        properties |= {"Description": found["description"]} if found.get("description") else {}
+        known = f"documentation {version} of {id_}"
+        label = f"{name} documentation {version}"
+        yield Thing("AWS::ApiGateway::DocumentationVersion", label, known, properties, foreseen=False)
 
 
 def deployment_of(api_id: str) -> str:
@@ -91,6 +126,10 @@ def _stage(id_: str, found: Mapping[str, Any]) -> dict[str, Any]:
         kept["Variables"] = found["variables"]
     if found.get("cacheClusterEnabled"):
         kept |= {"CacheClusterEnabled": True, "CacheClusterSize": found.get("cacheClusterSize", "0.5")}
+    if found.get("clientCertificateId"):
+        kept["ClientCertificateId"] = Name(CERTIFICATE, found["clientCertificateId"])
+    if found.get("documentationVersion"):
+        kept["DocumentationVersion"] = found["documentationVersion"]
     if found.get("tracingEnabled"):
         kept["TracingEnabled"] = True
     if logs := found.get("accessLogSettings"):
@@ -137,7 +176,7 @@ def usage_plans(reading: Reading) -> Iterator[Thing]:
         properties = {
             "UsagePlanName": plan["name"],
             **({"Description": plan["description"]} if plan.get("description") else {}),
-            **{name: _upper(plan[name.lower()]) for name in ("Quota", "Throttle") if plan.get(name.lower())},
+            **{name: upper(plan[name.lower()]) for name in ("Quota", "Throttle") if plan.get(name.lower())},
             **({"ApiStages": stages} if stages else {}),
             **_tags(plan),
         }
@@ -152,18 +191,4 @@ def _throttled(stage: Mapping[str, Any]) -> dict[str, Any]:
     """Limits of single methods of a stage."""
     if not stage.get("throttle"):
         return {}
-    return {"Throttle": {method: _upper(limits) for method, limits in stage["throttle"].items()}}
-
-
-def _upper(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {name[0].upper() + name[1:]: value for name, value in found.items()}
-
-
-def domains(reading: Reading) -> Iterator[Thing]:
-    """None: a domain needs a certificate, which each place has its own of."""
-    for one in reading.pages("apigateway", "get_domain_names", "items"):
-        if not reading.is_held("AWS::ApiGateway::DomainName", one["domainName"]) and not reading.is_held(
-            "AWS::ApiGatewayV2::DomainName", one["domainName"]
-        ):
-            reading.notes.append(f"domain {one['domainName']}: its certificate is this platform's, so it is left out")
-    yield from ()
+    return {"Throttle": {method: upper(limits) for method, limits in stage["throttle"].items()}}

@@ -8,6 +8,7 @@ from mayfly.cli.exports.things import Name, Reading, Thing, said, tags_of, unles
 from mayfly.cli.templates import ARTIFACTS
 
 BUCKET, TABLE = "AWS::S3::Bucket", "AWS::DynamoDB::Table"
+_GLOBAL = "AWS::DynamoDB::GlobalTable"
 _NOTIFIED = {
     "TopicConfigurations": ("TopicArn", "Topic"),
     "QueueConfigurations": ("QueueArn", "Queue"),
@@ -28,7 +29,7 @@ def buckets(reading: Reading) -> Iterator[Thing]:
 
 
 def _bucket(reading: Reading, name: str) -> Thing:
-    s3 = reading.connection.client("s3")
+    s3 = reading.client("s3")
     properties: dict[str, Any] = {"BucketName": name}
     versioning = s3.get_bucket_versioning(Bucket=name).get("Status")
     if versioning:
@@ -77,20 +78,20 @@ def _notifications(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _policy(reading: Reading, name: str) -> Iterator[Thing]:
-    found = unless("NoSuchBucketPolicy", reading.connection.client("s3").get_bucket_policy, Bucket=name)
+    found = unless("NoSuchBucketPolicy", reading.client("s3").get_bucket_policy, Bucket=name)
     if found is not None:
         properties = {"Bucket": Name(BUCKET, name), "PolicyDocument": json.loads(found["Policy"])}
         yield Thing("AWS::S3::BucketPolicy", f"{name} policy", "", properties)
 
 
 def tables(reading: Reading) -> Iterator[Thing]:
-    client = reading.connection.client("dynamodb")
+    client = reading.client("dynamodb")
     for name in reading.pages("dynamodb", "list_tables", "TableNames"):
-        if reading.is_held(TABLE, name):
+        if reading.is_held(TABLE, name) or reading.is_held(_GLOBAL, name):
             continue
         found = client.describe_table(TableName=name)["Table"]
         on_demand = found.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
-        properties = {"TableName": name, **said(found, "AttributeDefinitions KeySchema")}
+        properties = {"TableName": name, **said(found, "AttributeDefinitions KeySchema OnDemandThroughput")}
         if on_demand:
             properties["BillingMode"] = "PAY_PER_REQUEST"
         else:
@@ -107,7 +108,8 @@ def tables(reading: Reading) -> Iterator[Thing]:
         expiry = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
         if expiry["TimeToLiveStatus"].startswith("ENABL"):
             properties["TimeToLiveSpecification"] = {"AttributeName": expiry["AttributeName"], "Enabled": True}
-        properties |= tags_of(client.list_tags_of_resource(ResourceArn=found["TableArn"]).get("Tags"))
+        tags = reading.pages("dynamodb", "list_tags_of_resource", "Tags", ResourceArn=found["TableArn"])
+        properties |= tags_of(list(tags))
         stream = {"StreamArn": found["LatestStreamArn"]} if found.get("LatestStreamArn") else {}
         arns = {"Arn": found["TableArn"], **stream}
         yield Thing(TABLE, name, name, properties, arns, unforeseen=frozenset(stream))

@@ -12,6 +12,9 @@ from botocore.exceptions import ClientError
 
 from mayfly.cli.connection import Connection
 
+# Of operations whose pages botocore does not know: what a reply has, and how the next request says it.
+_TOKENS = (("NextToken", "NextToken"), ("nextToken", "nextToken"), ("NextMarker", "Marker"), ("position", "position"))
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
@@ -19,15 +22,26 @@ class Name:
 
     type: str  # "AWS::S3::Bucket"
     name: str  # what `Ref` gives
+    attribute: str = ""  # of which the value is meant; "" is what `Ref` gives
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Stands among properties for a value that is not written down: a parameter of the template, without a default."""
+    """Stands among properties for a value that is the parameter of a template, because it is not written down or is
+    another one in another place."""
 
     what: str  # the description of the parameter
     secret: bool = True  # not shown by whoever describes the stack
     kind: str = "String"
+    default: str | None = None  # None: it has to be given
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a function was when a version of it was published."""
+
+    properties: dict[str, Any]  # of AWS::Lambda::Function: those that are a version's, all of them
+    sha256: str  # of its package, as `CodeSha256`; of an image, its digest
 
 
 @dataclass(slots=True)
@@ -42,8 +56,14 @@ class Thing:
     foreseen: bool = True  # another place gives it the same name, so its ARN can be said without a reference
     unforeseen: frozenset[str] = frozenset()  # attributes of which that is not true
     address: str = ""  # of its package of code
+    sha256: str = ""  # of that, as `CodeSha256`
     after: tuple[str, ...] = ()  # texts by which that is known which has to be there before it
     also: tuple[str, ...] = ()  # further texts that mean what `Ref` gives
+    optional: bool = False  # exported only where something refers to it
+    of: str = ""  # `ref` of what it is exported with alone
+    number: int = 0  # of a version; those of the same `series` are made in this order
+    series: str = ""  # the name of what it is a version of
+    state: State | None = None  # of the function, where it is a version of one
 
 
 @dataclass(slots=True)
@@ -54,6 +74,13 @@ class Reading:
     held: frozenset[tuple[str, str]]  # types and physical ids
     notes: list[str] = field(default_factory=list)
     roles: set[str] = field(default_factory=set)  # ARNs that are asked for
+    clients: dict[str, Any] = field(default_factory=dict)  # of services that were asked before
+
+    def client(self, service: str) -> Any:
+        """A boto3 client: one a service, since it costs more to make than a request."""
+        if service not in self.clients:
+            self.clients[service] = self.connection.client(service)
+        return self.clients[service]
 
     def is_held(self, kind: str, physical_id: str) -> bool:
         """Whether a stack has it."""
@@ -61,18 +88,30 @@ class Reading:
 
     def pages(self, service: str, operation: str, member: str, **params: Any) -> Iterator[Any]:
         """The items of all pages."""
-        client = self.connection.client(service)
+        client = self.client(service)
         if client.can_paginate(operation):
             for page in client.get_paginator(operation).paginate(**params):
                 yield from page.get(member, ())
             return
+        given, taken = tokens(client, operation)
         token: dict[str, str] = {}
         while True:
             page = getattr(client, operation)(**params, **token)
             yield from page.get(member, ())
-            if not page.get("NextToken"):
+            if not given or not page.get(given):
                 return
-            token = {"NextToken": page["NextToken"]}
+            token = {taken: page[given]}
+
+
+def tokens(client: Any, operation: str) -> tuple[str, str]:
+    """The members of a reply and of a request by which a page leads to the next; empty where all comes at once."""
+    model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+    shapes = (model.output_shape, model.input_shape)
+    replies, requests = (frozenset(shape.members) if shape is not None else frozenset() for shape in shapes)
+    for given, taken in _TOKENS:
+        if given in replies and taken in requests:
+            return given, taken
+    return "", ""
 
 
 Reader = Callable[[Reading], Iterator[Thing]]
@@ -104,3 +143,10 @@ def tags_of(found: Mapping[str, str] | list[dict[str, str]] | None) -> dict[str,
     pairs = found.items() if isinstance(found, Mapping) else ((tag["Key"], tag["Value"]) for tag in found or ())
     tags = [{"Key": key, "Value": value} for key, value in sorted(pairs) if not key.startswith("aws:")]
     return {"Tags": tags} if tags else {}
+
+
+def upper(found: Any) -> Any:
+    """What an API says whose members begin in lower case, as templates say it."""
+    if isinstance(found, Mapping):
+        return {name[:1].upper() + name[1:]: upper(value) for name, value in found.items()}
+    return [upper(value) for value in found] if isinstance(found, list) else found
