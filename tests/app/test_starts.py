@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mayfly.app.start_report import nearest_rank, report
 from mayfly.app.starts import MOST_FUNCTIONS, MOST_IMPORTS, MOST_STARTS, StartBook
 from mayfly.clock import ManualClock
-from mayfly.engine.api import Call, Failure, Import, Outcome, Start, StartPath, Target
+from mayfly.engine.api import Call, Failure, Import, Outcome, Phase, Start, StartPath, Target
 from mayfly.sandbox.api import SandboxSpec
 
 CALL = Call("request", b"{}", "arn")
@@ -27,7 +27,14 @@ class Told:
         self.of.append(f"began at {at}, {restored=}")
 
     def initialized(
-        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+        self,
+        target: Target,
+        instance: str,
+        took_ms: float,
+        failure: Failure | None,
+        *,
+        restored: bool,
+        phase: Phase = "init",
     ) -> None:
         self.of.append(f"initialized in {took_ms}, {failure}, {restored=}")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mayfly.clock import Clock, ManualClock
-from mayfly.engine.api import Call, Failure, Outcome, Target
+from mayfly.engine.api import Call, Failure, Outcome, Phase, Target
 from mayfly.engine.engine import LocalEngine
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import SandboxFactory, SandboxSpec
@@ -28,6 +28,7 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []
         self.began_at: dict[str, tuple[float, bool]] = {}
+        self.phases: list[Phase] = []  # of the inits that were told of
         self._changed = asyncio.Event()
 
     def _add(self, *event: Any) -> None:
@@ -39,9 +40,17 @@ class Recorder:
         self.began_at[instance] = (at, restored)
 
     def initialized(
-        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+        self,
+        target: Target,
+        instance: str,
+        took_ms: float,
+        failure: Failure | None,
+        *,
+        restored: bool,
+        phase: Phase = "init",
     ) -> None:
         self._add("initialized", instance, failure.kind if failure is not None else None, restored)
+        self.phases.append(phase)
 
     def started(self, target: Target, instance: str, call: Call) -> None:
         self._add("started", instance, call.request_id)

@@ -1,6 +1,7 @@
 """One call on one instance: results, failures, output, deadlines."""
 
 import asyncio
+import dataclasses
 import json
 import socket
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.clock import SystemClock
-from mayfly.engine.api import Call, Failure, Outcome, Target
+from mayfly.engine.api import Call, Failure, Outcome, Phase, Target
 from mayfly.engine.engine import LocalEngine
 
 from .conftest import MakeEngine, Recorder, call, result, target
@@ -103,10 +104,12 @@ async def test_a_module_that_does_not_load_fails_the_call_in_init(engine: LocalE
     assert outcome.failure is not None
     assert outcome.failure.kind == "init-raised"
     assert json.loads(outcome.failure.payload)["errorMessage"] == "this module does not load"
-    assert outcome.cold
-    assert outcome.init_ms is not None
-    assert [event[0] for event in recorder.events if event[0] != "output"][:2] == ["started", "finished"]
-    assert recorder.lines("r") == ["init failed: this module does not load"]
+    assert (outcome.instance, outcome.cold) == ("i2", True)
+    assert outcome.init_ms is None, "the second one is part of the call"
+    told = [event[:2] for event in recorder.events if event[0] in {"initialized", "started", "finished"}]
+    assert told == [("initialized", "i1"), ("initialized", "i2"), ("started", "i2"), ("finished", "i2")]
+    assert recorder.phases == ["init", "invoke"]
+    assert recorder.lines("r") == ["init failed: this module does not load"] * 2
 
 
 async def test_an_exit_in_init_fails_the_call_with_the_status(engine: LocalEngine, recorder: Recorder) -> None:
@@ -114,7 +117,28 @@ async def test_an_exit_in_init_fails_the_call_with_the_status(engine: LocalEngin
 
     assert outcome.failure is not None
     assert (outcome.failure.kind, outcome.failure.exit_status) == ("exited", 3)
-    assert recorder.lines("r") == ["about to leave"]
+    assert recorder.lines("r") == ["about to leave"] * 2
+    assert recorder.of("initialized") == [("i1", "exited", False), ("i2", "exited", False)]
+    assert recorder.phases == ["init", "invoke"]
+
+
+@pytest.mark.parametrize("how", ["raise RuntimeError('now')", "os._exit(1)", "os.kill(os.getpid(), 9)"])
+async def test_init_that_fails_once_is_repeated_and_the_call_is_run_once(
+    engine: LocalEngine, tmp_path: Path, recorder: Recorder, how: str
+) -> None:
+    (tmp_path / "app.py").write_text(FAILS_ONCE.format(how=how))
+    made = target("app.handler", variables={"MARK": str(tmp_path / "mark")})
+    made = dataclasses.replace(made, sandbox=dataclasses.replace(made.sandbox, code=tmp_path))
+
+    outcome = await engine.invoke(made, call(request_id="r"))
+
+    assert result(outcome) == "done"
+    assert (outcome.instance, outcome.cold, outcome.init_ms) == ("i2", True, None)
+    assert [line for line in recorder.lines("r") if "init failed" not in line] == ["loading", "loading", "called"]
+    assert recorder.of("started") == [("i2", "r")]
+    assert [instance for instance, *_ in recorder.of("initialized")] == ["i1"]
+    assert recorder.phases == ["init"]
+    assert engine.counters().calls == 1
 
 
 @pytest.mark.parametrize(
@@ -182,6 +206,18 @@ async def test_a_call_that_runs_is_stopped_with_its_instance(engine: LocalEngine
     assert outcome.failure.kind == "stopped"
     assert not engine.stop("r")
     await recorder.wait_for(lambda: recorder.of("terminated") == [(outcome.instance, "stopped")])
+
+
+FAILS_ONCE = """
+import os, sys
+print("loading", flush=True)
+if not os.path.exists(os.environ["MARK"]):
+    open(os.environ["MARK"], "w").close()
+    {how}
+def handler(event, connection):
+    print("called", flush=True)
+    return "done"
+"""
 
 
 async def test_init_that_takes_too_long_is_repeated_within_the_timeout(
@@ -343,7 +379,14 @@ class Raising:
         raise RuntimeError("began")
 
     def initialized(
-        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+        self,
+        target: Target,
+        instance: str,
+        took_ms: float,
+        failure: Failure | None,
+        *,
+        restored: bool,
+        phase: Phase = "init",
     ) -> None:
         raise RuntimeError("initialized")
 

@@ -75,11 +75,15 @@ async def test_what_is_in_the_pipe_when_init_may_be_done_is_not_taken_for_inits(
     await stage.close()
 
 
-async def test_an_init_that_fails_fails_it_and_it_has_not_begun() -> None:
+async def test_an_init_that_fails_twice_fails_it_and_it_has_not_begun() -> None:
     stage = Stage(concurrency=1)
-    puppet = await sent(stage)
-    puppet.fail_init()
+    (await sent(stage)).fail_init()
     await settle(stage.factory)
+    first, second = stage.factory.puppets
+    assert (len(first._early), second._early) == (1, [])
+    second.fail_init()
+    await settle(stage.factory)
+    assert (first.seen, second.seen) == ([], [])
     outcome = await stage.calls[0]
     assert outcome.failure is not None
     assert outcome.failure.kind == "init-raised"
@@ -181,3 +185,24 @@ def test_what_init_printed_comes_before_the_call_and_what_the_call_printed_behin
     (tmp_path / "app.py").write_text(SPEAKS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop if policy == "uvloop" else None) as runner:
         spoken(runner, tmp_path)
+
+
+async def test_one_whose_init_is_repeated_waits_where_another_call_has_taken_its_place() -> None:
+    """However an instance ends, there are no more than may be."""
+    stage = Stage(concurrency=1)
+    stage.target = dataclasses.replace(stage.target, most_instances=1)
+    await sent(stage)
+    (instance,) = stage.engine._placement.instances()
+    instance._due()
+    await stage.call()  # before it is known how the first one ended
+    _, second = stage.factory.puppets
+    await stage.ready(second, 1)
+    assert second.seen == ["r1"]
+    second.answer(1)
+    await settle(stage.factory)
+    assert second.seen == ["r1", "r0"]
+    second.answer(2)
+    await settle(stage.factory)
+    assert [(await one).payload for one in stage.calls] == [b"r0", b"r1"]
+    assert len(stage.factory.puppets) == 2
+    await stage.close()

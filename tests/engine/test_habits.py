@@ -298,7 +298,13 @@ async def test_an_instance_ahead_that_cannot_be_initialized_is_not_tried_again(
     engine = make_engine(rule=Always(HOURLY))
     assert (await engine.invoke(target("broken.handler"), call())).failure is not None
     await pass_time(engine, clock, 3000)
-    assert len(recorder.of("terminated")) == 2
+    # Two instances for the call, whose init is repeated, and one ahead.
+    assert [reason for _, reason in recorder.of("terminated")] == ["init failed"] * 3
+    assert [(kind, phase) for (_, kind, _), phase in zip(recorder.of("initialized"), recorder.phases, strict=True)] == [
+        ("init-raised", "init"),
+        ("init-raised", "invoke"),
+        ("init-raised", "init"),
+    ]
     assert states(engine) == []
 
 

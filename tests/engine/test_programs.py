@@ -82,11 +82,13 @@ async def test_a_runtime_that_ends_fails_its_call_and_is_replaced(
     assert result(await engine.invoke(made, call(2))) is None
 
 
-async def test_a_runtime_that_ends_in_init_fails_the_call(engine: LocalEngine, code: Path, recorder: Recorder) -> None:
+async def test_a_runtime_that_ends_in_init_twice_fails_the_call(
+    engine: LocalEngine, code: Path, recorder: Recorder
+) -> None:
     write(code, "#!/bin/bash\necho no >&2\nexit 9\n")
 
     assert failed(await engine.invoke(program(code), call())) == ("exited", 9, None)
-    assert recorder.lines("r1") == ["no"]
+    assert recorder.lines("r1") == ["no", "no"]
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,22 @@ async def test_calls_that_wait_for_an_instance_which_fails_get_another() -> None
 
     await stage.ready(stage.factory.puppets[1], 4)
 
-    assert stage.factory.puppets[1].seen == ["r1", "r2"]
+    assert stage.factory.puppets[1].seen == ["r0", "r1", "r2"]
+    await stage.close()
+
+
+async def test_calls_that_wait_for_an_instance_whose_init_fails_twice_get_another() -> None:
+    stage = Stage(concurrency=4)
+    for _ in range(3):
+        await stage.call()
+    for number in range(2):
+        stage.factory.puppets[number].fail_init()
+        await settle(stage.factory)
+    assert len(stage.factory.puppets) == 3
+
+    await stage.ready(stage.factory.puppets[2], 4)
+
+    assert stage.factory.puppets[2].seen == ["r1", "r2"]
     outcome = await stage.calls[0]
     assert outcome.failure is not None
     assert outcome.failure.kind == "init-raised"

@@ -15,7 +15,7 @@ import pytest
 from mayfly.clock import SystemClock
 from mayfly.engine.api import Call, Outcome, Target
 from mayfly.engine.engine import LocalEngine
-from mayfly.engine.templates import MOST_LOSSES
+from mayfly.policy.templates import MOST_LOSSES
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.namespace import AgentFactory

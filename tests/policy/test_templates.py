@@ -3,7 +3,19 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.policy.templates import HALF_LIFE_S, Held, Starts, readmits, started, surplus, value
+from mayfly.policy.templates import (
+    HALF_LIFE_S,
+    LASTING_S,
+    MOST_LOSSES,
+    Held,
+    Starts,
+    losses,
+    readmits,
+    started,
+    surplus,
+    tries_again,
+    value,
+)
 
 
 def held(key: str, memory_mb: float = 20.0, saved_ms: float = 100.0, heat: float = 1.0, at: float = 0.0) -> Held:
@@ -54,6 +66,22 @@ def test_one_that_had_to_go_comes_back_when_it_is_worth_clearly_more() -> None:
     assert readmits(held("back", memory_mb=20, heat=3), there, 30, 64, 0)
     assert readmits(held("back", memory_mb=20, heat=0.1), there, 40, 64, 0)
     assert not readmits(held("back", memory_mb=41, heat=99), there, 40, 64, 0)
+
+
+def test_a_target_that_loses_one_template_after_the_other_gets_no_other_for_a_while() -> None:
+    lost = 0
+    for _ in range(MOST_LOSSES):
+        assert tries_again(lost, 0.0)
+        lost = losses(lost, lasted_s=1.0)
+    assert not tries_again(lost, LASTING_S - 1)
+    assert tries_again(lost, LASTING_S)
+
+
+def test_losses_that_lie_far_apart_do_not_add_up() -> None:
+    lost = 0
+    for _ in range(10 * MOST_LOSSES):
+        lost = losses(lost, lasted_s=LASTING_S)
+    assert tries_again(lost, 0.0)
 
 
 @given(templates, st.floats(0, 1000), st.integers(0, 8))

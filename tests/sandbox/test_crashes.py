@@ -16,11 +16,13 @@ import pytest
 from mayfly.sandbox import interpreters
 from mayfly.sandbox.agent.cgroups import group_name
 from mayfly.sandbox.agent.hierarchy import read_layout
-from mayfly.sandbox.api import SandboxStartError
+from mayfly.sandbox.agent_client import Agent
+from mayfly.sandbox.api import Interpreter, SandboxStartError, SandboxUnavailableError
 from mayfly.sandbox.namespace import AgentFactory
 from mayfly.sandbox.process import ProcessFactory
 
 from .talk import RUNTIME, Talks
+from .test_freezing import until
 
 # A server with two sandboxes, one of them busy; prints their process ids as the host sees them, then waits.
 SERVER = """
@@ -179,6 +181,28 @@ async def test_killing_the_agent_ends_its_sandboxes_and_the_next_start_makes_a_n
     await asyncio.to_thread(wait_until_gone, below)
     second = await talks.ready()
     assert await second.run("result = 'again'") == "again"
+
+
+@pytest.mark.root
+async def test_an_agent_that_cannot_be_made_ready_is_no_more_when_the_next_one_is_made(
+    talks: Talks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await talks.ready()
+    (agent,) = (pid for pid in descendants(os.getpid()) if is_agent(pid, tmp_path))
+    os.kill(agent, signal.SIGKILL)
+    await asyncio.to_thread(wait_until_gone, [agent])
+    usual = Agent.prepare
+
+    async def fails(self: Agent, runtime: str, interpreter: Interpreter) -> None:
+        monkeypatch.setattr(Agent, "prepare", usual)
+        raise SandboxUnavailableError("not now")
+
+    monkeypatch.setattr(Agent, "prepare", fails)
+    await until(lambda: isinstance(talks.factory, AgentFactory) and talks.factory._agent.dead)
+    with pytest.raises(SandboxUnavailableError, match="not now"):
+        await talks.ready()
+    assert await (await talks.ready()).run("result = 'again'") == "again"
+    assert len([pid for pid in descendants(os.getpid()) if is_agent(pid, tmp_path)]) == 1
 
 
 @pytest.mark.root

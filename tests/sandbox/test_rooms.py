@@ -1,11 +1,13 @@
 """What is done ahead of a start, or beside it: the room that a shared template is told of, and the first words."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
 from mayfly.sandbox import frames
+from mayfly.sandbox.agent import nests
 from mayfly.sandbox.agent_sandbox import AgentSandbox
 from mayfly.sandbox.api import Greeting
 from mayfly.sandbox.namespace import AgentFactory
@@ -161,3 +163,31 @@ async def test_a_template_leaves_the_group_of_a_room_that_ended_and_is_told_of_a
     await until(lambda: group_of_process(template) not in {home, first})
     talk = await fork(isolated, code)
     assert talk.sandbox.origin == "template"
+
+
+async def test_starts_that_are_given_up_cost_a_template_nothing(isolated: Talks, tmp_path: Path) -> None:
+    code = parcels.make(tmp_path, "")
+    await prepare(isolated, code)
+
+    async def words() -> bytes:
+        raise LookupError("no words")
+
+    for _ in range(10):  # a template whose forks die, one after the other, is given up after 8
+        starting = [isolated.start(code, template=str(code), greeting=Greeting(words)) for _ in range(8)]
+        given_up = await asyncio.gather(*starting, return_exceptions=True)
+        assert {type(error) for error in given_up} == {LookupError}
+    assert (await fork(isolated, code)).sandbox.origin == "template"
+
+
+async def test_a_room_that_ended_after_a_quiet_while_is_replaced(isolated: Talks, tmp_path: Path) -> None:
+    """The time in which nothing was to be done does not count as time in which nothing was got done."""
+    code = parcels.make(tmp_path, "")
+    await prepare(isolated, code, label=label("q"))
+    template = template_of(label("q"))
+    home = home_of(isolated, code)
+    await until(lambda: group_of_process(template) != home)
+    first = group_of_process(template)
+    await asyncio.sleep(nests.PATIENCE_S + 0.5)
+    os.kill(rooms_of(keeper_of(template))[0], 9)
+    await until(lambda: group_of_process(template) not in {home, first})
+    assert (await fork(isolated, code)).sandbox.origin == "template"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mayfly.app.imports import Imported, heaviest
 from mayfly.clock import Clock
-from mayfly.engine.api import Call, Failure, Observer, Outcome, Start, StartPath, Target
+from mayfly.engine.api import Call, Failure, Observer, Outcome, Phase, Start, StartPath, Target
 
 # Of each function so many starts are kept, and of one of them so many modules; of so many functions, the ones that
 # started last. At worst some 100 kB a function.
@@ -76,9 +76,16 @@ class StartBook:
         self._observer.began(target, instance, at, restored=restored)
 
     def initialized(
-        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+        self,
+        target: Target,
+        instance: str,
+        took_ms: float,
+        failure: Failure | None,
+        *,
+        restored: bool,
+        phase: Phase = "init",
     ) -> None:
-        self._observer.initialized(target, instance, took_ms, failure, restored=restored)
+        self._observer.initialized(target, instance, took_ms, failure, restored=restored, phase=phase)
 
     def finished(self, target: Target, call: Call, outcome: Outcome) -> None:
         if outcome.cold:

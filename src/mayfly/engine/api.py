@@ -199,6 +199,10 @@ class Outcome(msgspec.Struct, frozen=True):
     content_type: str = ""  # of a payload that came in parts, as the function said
 
 
+# Where an init ran: ahead of the call that it is for, or, repeated, within it.
+Phase = Literal["init", "invoke"]
+
+
 class Observer(Protocol):
     """Told what happens, in order, per instance; called on the event loop and must neither block nor raise."""
 
@@ -210,11 +214,19 @@ class Observer(Protocol):
         """
 
     def initialized(
-        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+        self,
+        target: Target,
+        instance: str,
+        took_ms: float,
+        failure: Failure | None,
+        *,
+        restored: bool,
+        phase: Phase = "init",
     ) -> None:
-        """An instance was restored, or a template's init has ended; all of its output was reported before.
+        """An instance was restored, or an init has ended: of a template, ahead of all calls, or one that failed and was
+        to be repeated, or had been. All of its output was reported before.
 
-        Of an init within an instance, and of a restore that fails, its first call tells.
+        Of any other init within an instance, and of a restore that fails, its first call tells.
         """
 
     def started(self, target: Target, instance: str, call: Call) -> None:

@@ -8,7 +8,7 @@ The lowest of the layers of which `instance.Instance` is made; each knows those 
 import asyncio
 from typing import Any, Self
 
-from mayfly.engine.api import Failure, FailureKind, Outcome, Target
+from mayfly.engine.api import Failure, FailureKind, Outcome, Phase, Target
 from mayfly.engine.ends import Ends
 from mayfly.engine.job import Job
 from mayfly.engine.lines import LineSplitter
@@ -52,6 +52,7 @@ class Body:
         self._turns = Turns()
         self._sent = 0  # the number of the first call, where the runtime gets that before it is ready
         self._began_unheard = False  # that call had begun when its fate was sealed
+        self._init_since: float | None = None  # as long as init runs, or nobody was told how it ended
         self._shares = Shares()
         self._begun_at = 0.0  # the latest turn
         self._quiet = False  # its last call printed nothing that was not read
@@ -161,6 +162,13 @@ class Body:
         now = self._host.clock.now()
         call = turn.job.call if turn is not None and not turn.overdue else None
         self._host.observer.output(self.target, self.id, call, [(now, line) for line in lines])
+
+    def _tell_of_init(self, failure: Failure | None, phase: Phase = "init") -> None:
+        """Init has ended, and no call of this instance tells how."""
+        since, self._init_since = self._init_since, None
+        if since is not None and not self._restores:
+            took_ms = (self._host.clock.monotonic() - since) * 1000
+            self._host.observer.initialized(self.target, self.id, took_ms, failure, restored=False, phase=phase)
 
     def _conclude(self, turn: Turn, now: float, payload: bytes, failure: Failure | None, peak: int) -> Outcome:
         """Report the end of the call, all of whose output has come."""

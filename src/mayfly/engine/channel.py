@@ -5,6 +5,7 @@ Works the same on asyncio's own loop and on uvloop. It decides nothing; `instanc
 
 import array
 import asyncio
+import contextlib
 import fcntl
 import os
 import socket
@@ -15,6 +16,7 @@ from typing import cast
 from mayfly.sandbox import frames
 
 _NOTHING = b"\0\0\0\0"
+_READ_BYTES = 64 << 10
 
 
 class Channel(asyncio.Protocol):
@@ -46,9 +48,20 @@ class Channel(asyncio.Protocol):
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self._read_rest()
         self._transport = None
         self.lost.set()
         self._on_lost(self._garbage)
+
+    def _read_rest(self) -> None:
+        """What was said before the connection broke. Who writes to somebody who has gone would lose it: the error of an
+        init, or an answer, for a call that was sent ahead."""
+        assert self._transport is not None
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        with contextlib.suppress(OSError):
+            while self._garbage is None and (data := os.read(descriptor, _READ_BYTES)):
+                self.data_received(data)
 
     def send(self, frame: bytes) -> None:
         """Queue one frame. Nothing happens when the connection is gone: `on_lost` tells, or has told."""

@@ -13,7 +13,7 @@ import asyncio
 from typing import Self
 
 from mayfly.engine.alarm import Alarm
-from mayfly.engine.api import Failure, FailureKind, Target
+from mayfly.engine.api import Failure, FailureKind, Outcome, Target
 from mayfly.engine.body import Body
 from mayfly.engine.failures import failure_of
 from mayfly.engine.job import Job
@@ -31,6 +31,8 @@ DEATH_GRACE_S = 2.0
 KILL_GRACE_S = 5.0
 # How long calls that took too long may go on with nothing beside them.
 GIVING_UP_S = 1.0
+# Init that fails so is repeated.
+_REPEATED = frozenset(("init-timeout", "init-raised", "exited", "out-of-memory"))
 # How long what was said already may take to be read, when the time of init is over.
 _LOOK_AGAIN_S = 0.01
 
@@ -175,17 +177,13 @@ class Ending(Body):
         self._cancel_timers()
         self._drain()
         begun, waited = self._turns.close(dead=exit_ is not None)
-        if self._first is not None:
-            begun.append(self._first)
-        self._first = None
+        failure = failure_of(self._verdict, exit_, self._program_exit)
+        peak = exit_.peak_memory_bytes if exit_ is not None else self._peak.last
+        self._settle_first(failure, peak, by_itself=exit_ is not None and exit_.reason == self._reason)
         for turn in begun:
             if self._cut_off is not None:
                 self._owner.lost(self, turn.job, self._cut_off)
-            elif self._verdict == "init-timeout" and not turn.job.init_repeated and not self._began_unheard:
-                self._owner.repeat_init(self, turn.job)
             else:
-                failure = failure_of(self._verdict, exit_, self._program_exit)
-                peak = exit_.peak_memory_bytes if exit_ is not None else self._peak.last
                 outcome = self._conclude(turn, self._host.clock.monotonic(), b"", failure, peak)
                 self._owner.answered(self, turn.job, outcome)
         for turn in waited:
@@ -193,6 +191,34 @@ class Ending(Body):
                 self._owner.lost(self, turn.job, self._cut_off)
             else:
                 self._owner.unstarted(self, turn.job)
+
+    def _settle_first(self: Self, failure: Failure, peak: int, *, by_itself: bool) -> None:
+        """Settle the call that init was for, and tell how that ended. `by_itself`: nobody had the instance end."""
+        turn, self._first = self._first, None
+        if turn is None:
+            if by_itself or self._verdict is not None or self._program_exit is not None:
+                self._tell_of_init(failure)
+        elif self._cut_off is not None:
+            self._owner.lost(self, turn.job, self._cut_off)
+        elif self._may_repeat(turn, failure):
+            self._tell_of_init(failure)
+            self._owner.repeat_init(self, turn.job)
+        else:
+            outcome = self._init_ended_call(turn, self._host.clock.monotonic(), failure, peak)
+            self._owner.answered(self, turn.job, outcome)
+
+    def _may_repeat(self, turn: Turn, failure: Failure) -> bool:
+        """Whether the call that init was for gets another instance, which has the call's own time for that: once, as on
+        AWS, and never where the call may have begun."""
+        return (
+            failure.kind in _REPEATED and not turn.job.init_repeated and not self._began_unheard and not self._restores
+        )
+
+    def _init_ended_call(self, turn: Turn, now: float, failure: Failure, peak: int) -> Outcome:
+        """Report a call that ended with its init."""
+        if turn.job.init_repeated:
+            self._tell_of_init(failure, "invoke")
+        return self._conclude(turn, now, b"", failure, peak)
 
     def _cancel_timers(self) -> None:
         self._alarm.cancel()

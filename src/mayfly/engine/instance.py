@@ -105,6 +105,7 @@ class Instance(Lendable):
     def _begin_init(self: Self, ends: Ends, environment: dict[str, str], started: Started) -> None:
         job = self._first.job if self._first is not None else None
         self._lifecycle.feed(Event.PROVISIONED)
+        self._init_since = self._host.clock.monotonic()
         self._owner.provisioned(self)
         if job is None:
             limit_s = max(AHEAD_INIT_TIMEOUT_S, self.target.timeout_s)
@@ -225,8 +226,10 @@ class Instance(Lendable):
             self._host.observer.initialized(self.target, self.id, start.total_ms, None, restored=True)
         turn = self._first
         if turn is None:
+            self._tell_of_init(None)
             self._idle_from_the_start(now)
             return
+        self._init_since = None
         turn.start = start
         self._lifecycle.feed(Event.CALLED)
         self._first = None
@@ -255,16 +258,23 @@ class Instance(Lendable):
             self._owner.initialized(self)
 
     def _init_failed(self: Self, failure: Failure) -> None:
-        if self._first is None:
+        turn = self._first
+        if turn is None:
+            self._drain()
+            self._tell_of_init(failure)
             self.end("init failed")
             return
-        turn = self._first
         self._reason = "init failed"
         self._lifecycle.feed(Event.ENDED)
         self._drain()
         self._first = None
+        if self._may_repeat(turn, failure):
+            self._tell_of_init(failure)
+            self._begin_end()
+            self._owner.repeat_init(self, turn.job)
+            return
         now = self._host.clock.monotonic()
-        outcome = self._conclude(turn, now, b"", failure, self._peak.now(now))
+        outcome = self._init_ended_call(turn, now, failure, self._peak.now(now))
         self._begin_end()
         self._owner.answered(self, turn.job, outcome)
 

@@ -15,7 +15,7 @@ class Job(msgspec.Struct, eq=False):
     call: Call
     future: asyncio.Future[Outcome]
     accepted_at: float  # monotonic seconds
-    init_repeated: bool = False  # its first instance took too long to initialize, and was replaced
+    init_repeated: bool = False  # its first instance did not get through init, and was replaced
     recalled: bool = False  # idle instances that were lent have been called back for it
     provisioned: bool = False  # a provisioned instance took it, so no limit counts it
     into: Streamed | None = None  # where a result goes that comes in parts; None: it is collected

@@ -97,7 +97,7 @@ class Owner(Protocol[Instance_contra]):
         """A call was cut off by the platform itself."""
 
     def repeat_init(self, instance: Instance_contra, job: Job) -> None:
-        """Init took too long: the call needs another instance."""
+        """Init failed: the call needs another instance."""
 
     def ended(self, instance: Instance_contra) -> None:
         """It takes no call any more and its processes are being killed."""

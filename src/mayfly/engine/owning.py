@@ -88,7 +88,11 @@ class Owning(Deciding):
             self._books.drop(job, EngineClosedError("the engine shut down before the call ended"))
             return
         job.init_repeated = True
-        self._start(self._books.pool(job.target), job)
+        pool = self._books.pool(job.target)
+        if pool.full:  # somebody else got the place
+            self._place(pool, job, accepted=True, turn=True)
+        else:
+            self._start(pool, job)
 
     # Calls.
 

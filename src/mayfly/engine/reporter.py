@@ -6,7 +6,7 @@ must still hear so.
 
 import logging
 
-from mayfly.engine.api import Call, Failure, Observer, Outcome, Target
+from mayfly.engine.api import Call, Failure, Observer, Outcome, Phase, Target
 
 _log = logging.getLogger(__name__)
 
@@ -24,10 +24,17 @@ class Reporter:
             _log.exception("the start of instance %s was not recorded", instance)
 
     def initialized(
-        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+        self,
+        target: Target,
+        instance: str,
+        took_ms: float,
+        failure: Failure | None,
+        *,
+        restored: bool,
+        phase: Phase = "init",
     ) -> None:
         try:
-            self._observer.initialized(target, instance, took_ms, failure, restored=restored)
+            self._observer.initialized(target, instance, took_ms, failure, restored=restored, phase=phase)
         except Exception:
             _log.exception("the init of instance %s was not recorded", instance)
 

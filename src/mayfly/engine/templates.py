@@ -31,9 +31,8 @@ from mayfly.sandbox.api import (
     TemplateLostError,
 )
 
-# The least valuable template goes beyond so many, and a target that loses its template more often gets no other.
+# The least valuable template goes beyond so many.
 MOST_TEMPLATES = 64
-MOST_LOSSES = 3
 # A call gets an instance without its template after so long: as long as an init may take.
 LONGEST_WAIT_S = 10.0
 DROPPED = "the memory for templates is worth more to others"
@@ -55,7 +54,8 @@ class Started(NamedTuple):
 class _State:
     state: Literal["making", "ready", "refused", "lost", "dropped"] = "making"
     reason: str = ""
-    losses: int = 0
+    losses: int = 0  # see `policy.losses`
+    since: float = 0.0  # when it became what it is; monotonic seconds
     starts: policy.Starts | None = None
     saved_ms: float = 0.0
     memory_mb: float = 0.0  # when last looked at, which is whenever a template is made
@@ -225,7 +225,8 @@ class Templates:
             prepared = Prepared(optimized=False, reason=f"the platform failed: {error}")
         state.state, state.reason = ("ready", "") if prepared.optimized else (failed, prepared.reason)
         # What it took to make is what each start is spared, nearly; and the server's own measure, not the function's.
-        state.saved_ms = (self._clock.monotonic() - began_at) * 1000
+        state.since = self._clock.monotonic()
+        state.saved_ms = (state.since - began_at) * 1000
         if not prepared.optimized:
             _log.info("%s has no template: %s", target.function, prepared.reason)
         self._remember(state)
@@ -273,14 +274,15 @@ class Templates:
         self._forget(target.shared_key)
         self._spares.hold(target.shared_key)
         state.state, state.reason = "lost", reason
-        state.losses += 1
+        now = self._clock.monotonic()
+        state.losses, state.since = policy.losses(state.losses, now - state.since), now
 
     def _may_retry(self, key: str, state: _State) -> bool:
         if state.state == "dropped":
             others = [one for one in self._held() if one.key != key]
             mine = self._as_held(key, state)
             return policy.readmits(mine, others, self._budget_mb, MOST_TEMPLATES, self._clock.monotonic())
-        return state.state == "lost" and state.losses < MOST_LOSSES
+        return state.state == "lost" and policy.tries_again(state.losses, self._clock.monotonic() - state.since)
 
     # Memory.
 

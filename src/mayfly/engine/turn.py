@@ -11,8 +11,8 @@ from mayfly.engine.parts import Parts
 class Turn:
     """From the moment at which an instance is given a call. All times are monotonic seconds.
 
-    On a cold start the turn begins with init. When init is repeated, because it took too long the first time, it is
-    part of the call's own time, as AWS does it: such a turn has a duration and no init.
+    On a cold start the turn begins with init. When init is repeated, because it failed the first time, it is part of
+    the call's own time, as AWS does it: such a turn has a duration and no init.
     """
 
     __slots__ = (

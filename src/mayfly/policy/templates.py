@@ -12,6 +12,10 @@ from typing import NamedTuple
 LEAST_SAVED_US = 3_000
 # Starts count half after so long: long beside a keep-alive, which is when starts are far apart.
 HALF_LIFE_S = 3600.0
+# A target that loses its template so often, one soon after the other, gets no other for a while.
+MOST_LOSSES = 3
+# One that was there for so long was not lost for how it was made; and how long that while is.
+LASTING_S = 600.0
 # How much more one that was dropped must be worth than those that would go for it, so that two do not take turns.
 BETTER = 1.5
 
@@ -41,6 +45,16 @@ def pays(saved_ms: float, made_ms: float) -> bool:
     must be less than the processor's time that is saved: of 450 ms of imports and 480 ms of making, 30 ms against 450.
     """
     return made_ms - saved_ms < saved_ms
+
+
+def losses(before: int, lasted_s: float) -> int:
+    """How many times a target has lost its template in a row, now that it lost one which had been there for so long."""
+    return 1 if lasted_s >= LASTING_S else before + 1
+
+
+def tries_again(losses: int, since_s: float) -> bool:
+    """Whether a template that was lost so long ago is worth making again."""
+    return losses < MOST_LOSSES or since_s >= LASTING_S
 
 
 class Starts(NamedTuple):

@@ -191,8 +191,16 @@ class AgentFactory:
         async with self._reviving:
             if self._agent.dead:
                 await self._agent.close()
-                agent = Agent(self._directory, denials=self._denials, shared=self._shared)
-                await agent.attach()
-                for runtime, interpreter in self._runtimes.items():
-                    await agent.prepare(runtime, interpreter)
-                self._agent = agent
+                self._agent = await self._new_agent()
+
+    async def _new_agent(self) -> Agent:
+        """One that is ready for all that was prepared; nothing is left of it when that fails."""
+        agent = Agent(self._directory, denials=self._denials, shared=self._shared)
+        await agent.attach()
+        try:
+            for runtime, interpreter in self._runtimes.items():
+                await agent.prepare(runtime, interpreter)
+        except BaseException:
+            await agent.close()
+            raise
+        return agent

@@ -66,7 +66,16 @@ class _Instance:
 class Instances:
     """All instances, by id."""
 
-    def __init__(self, selector: selectors.BaseSelector, groups: cgroups.Groups, uids: Uids, report: Report) -> None:
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        groups: cgroups.Groups,
+        uids: Uids,
+        report: Report,
+        catch_up: Callable[[], None],
+    ) -> None:
+        """`catch_up` has everything heard that templates and clones have said until now."""
+        self._catch_up = catch_up
         self._selector = selector
         self._groups = groups
         self._free = collections.deque(range(uids.first, uids.first + uids.size))  # the one unused for longest first
@@ -134,7 +143,11 @@ class Instances:
 
     def listening(self, name: str, descriptors: list[int], heard: bool) -> None:
         """The instance is isolated and waits for its first frame. `heard`: the last descriptor is its filter's."""
-        instance = self._all[name]
+        instance = self._all.get(name)
+        if instance is None:  # it was given up
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return
         instance.endpoint, instance.heard = descriptors, heard
         if instance.pid:
             self._started(instance)
@@ -246,6 +259,8 @@ class Instances:
 
     def _ended(self, instance: _Instance) -> None:
         """Nothing of the instance runs any more: say how it ended, and give everything back."""
+        if not instance.started and not instance.failed:
+            self._catch_up()  # its word that it is isolated, or why it is not, may wait behind what others have said
         _, status = os.waitpid(instance.pid, 0)
         out = instance.out_of_memory or instance.group.ran_out_of_memory()
         if os.WIFSIGNALED(status):

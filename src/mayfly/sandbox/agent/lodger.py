@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from mayfly.sandbox.agent import cgroups
 
-ROOM, EMPTY, TOLD, FORKING, RUNNING, ENDING = "room", "empty", "told", "forking", "running", "ending"
+ROOM, EMPTY, TOLD, FORKING, RUNNING, ENDING = STAGES = ("room", "empty", "told", "forking", "running", "ending")
 
 
 class Request(NamedTuple):
@@ -99,3 +99,15 @@ def close_all(descriptors: list[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
     descriptors.clear()
+
+
+def doors(group: cgroups.Group) -> list[int]:
+    """Descriptors of the files by which the writer enters a group: what is unprivileged can use them as well."""
+    opened = []
+    for entrance in group.entrances():
+        if os.path.isdir(f"/proc/self/fd/{entrance}"):
+            opened.append(os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=entrance))
+            os.close(entrance)
+        else:
+            opened.append(entrance)
+    return opened

@@ -12,35 +12,21 @@ import collections
 import contextlib
 import itertools
 import os
-import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from mayfly.sandbox.agent import cgroups, channel, instances, lodger
-from mayfly.sandbox.agent.lodger import Lodger, Request, close_all
+from mayfly.sandbox.agent.lodger import Lodger, Request, close_all, doors
+from mayfly.sandbox.agent.watch import Watch
 
 # So many rooms, and so many forks, are asked for at a time: more would only queue, and fill the sockets.
 _AT_ONCE = 4
 _MOST_FAILURES = 8
 # So long nothing may have been forked before the room in reserve is made: about as long as a first call takes.
 _QUIET_S = 0.01
-
-
-class Watch:
-    """The agent's selector, for descriptors that may be removed twice."""
-
-    def __init__(self, selector: selectors.BaseSelector) -> None:
-        self._selector = selector
-
-    def add(self, descriptor: int, react: Callable[[], None]) -> None:
-        self._selector.register(descriptor, selectors.EVENT_READ, react)
-
-    def remove(self, descriptor: int) -> None:
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(descriptor)
 
 
 class Lodging:
@@ -55,9 +41,11 @@ class Lodging:
         report: instances.Report,
         template_pid: int,
         known_pids: Callable[[], set[int]],
+        over: Callable[[str], None],
         left: Callable[[], None],
     ) -> None:
-        """`sockets`: to the keeper, to the shared template; `left` is called when a lodger is gone."""
+        """`sockets`: to the keeper, to the shared template; `over` is called with the id of an instance that is no
+        more, or never will be, `left` when a lodger is gone."""
         self._limits = cgroups.Limits(message["memory_mb"] << 20, message["cpus"], message["processes"])
         self._ephemeral_mb: int = message["ephemeral_mb"]
         self._keeper, self._template = sockets
@@ -66,9 +54,13 @@ class Lodging:
         self._report = report
         self._template_pid = template_pid
         self._known_pids = known_pids
+        self._over = over
         self._left = left
         self._numbers = itertools.count(1)
         self._all: dict[int, Lodger] = {}
+        self._stages: dict[str, dict[int, Lodger]] = {stage: {} for stage in lodger.STAGES}
+        self._named: dict[str, Lodger] = {}  # those that an instance was asked for, by its id
+        self._pids: set[int] = set()  # of processes that are not buried
         self._waiting: collections.deque[Request] = collections.deque()
         self._closed = False
         self._failures = 0  # one after another, of what was made and is no instance yet
@@ -90,29 +82,25 @@ class Lodging:
         self._go_on()
 
     def kill(self, name: str) -> None:
-        for one in list(self._all.values()):
-            if one.name == name:
-                one.killed = True
-                self._end(one)
-                return
+        if (one := self._named.get(name)) is not None:
+            one.killed = True
+            self._end(one)
+            return
         for request in list(self._waiting):
             if request.name == name:
                 self._waiting.remove(request)
                 self._fail(request, "it was killed before it was started")
 
     def limit_cpus(self, name: str, cpus: float) -> None:
-        for one in self._in(lodger.RUNNING):
-            if one.name == name and not one.killed and not one.out_of_memory:
-                with contextlib.suppress(OSError):  # its group is being removed
-                    one.group.limit_cpus(cpus)
+        one = self._named.get(name)
+        if one is not None and one.stage == lodger.RUNNING and not one.killed and not one.out_of_memory:
+            with contextlib.suppress(OSError):  # its group is being removed
+                one.group.limit_cpus(cpus)
 
     def room(self, name: str) -> int | None:
         """The first process of an instance's namespaces, as a descriptor of this object's; None: it does not run."""
-        found = [one.room_pidfd for one in self._in(lodger.RUNNING) if one.name == name and not one.room_ended]
-        return found[0] if found else None
-
-    def knows(self, name: str) -> bool:
-        return any(one.name == name for one in self._all.values()) or any(r.name == name for r in self._waiting)
+        one = self._named.get(name)
+        return one.room_pidfd if one is not None and one.stage == lodger.RUNNING and not one.room_ended else None
 
     def close(self, why: str) -> None:
         """Make no instance any more; those that run go on."""
@@ -145,20 +133,24 @@ class Lodging:
 
     @property
     def is_forking(self) -> bool:
-        return bool(self._in(lodger.FORKING))
+        return bool(self._stages[lodger.FORKING])
 
     @property
     def is_busy(self) -> bool:
         """Whether somebody is to do something."""
-        return bool(self._waiting or self._in(lodger.ROOM) or self._in(lodger.FORKING))
+        return bool(self._waiting or self._stages[lodger.ROOM] or self._stages[lodger.FORKING])
 
-    def pids(self) -> set[int]:
-        return {one.pid for one in self._all.values() if one.pid and one.status is None}
+    @property
+    def pids(self) -> Set[int]:
+        """The processes that were forked and are not buried."""
+        return self._pids
 
     # The steps.
 
-    def _in(self, stage: str) -> list[Lodger]:
-        return [one for one in self._all.values() if one.stage == stage]
+    def _move(self, one: Lodger, stage: str) -> None:
+        del self._stages[one.stage][one.number]
+        self._stages[stage][one.number] = one
+        one.stage = stage
 
     def _go_on(self) -> None:
         """Do what can be done now: fork into empty rooms, have rooms made."""
@@ -168,43 +160,46 @@ class Lodging:
             while self._waiting:
                 self._fail(self._waiting.popleft(), "what the shared template forks does not live")
             return
-        forking = len(self._in(lodger.FORKING))
-        for room in (*self._in(lodger.TOLD), *self._in(lodger.EMPTY)):
+        told, empty, rooms = (self._stages[stage] for stage in (lodger.TOLD, lodger.EMPTY, lodger.ROOM))
+        forking = len(self._stages[lodger.FORKING])
+        for room in (*told.values(), *empty.values()):
             if forking >= _AT_ONCE or not self._waiting:
                 break
             forking += self._fork(room, self._waiting.popleft())
         if forking and not self._waiting:
             return  # the room in reserve can wait: making it would slow the fork down
         self._keep_one_told()
-        ready = len(self._in(lodger.EMPTY)) + len(self._in(lodger.TOLD))
-        rooms = len(self._in(lodger.ROOM))
-        wanted = len(self._waiting) + 1 - ready - rooms
+        wanted = len(self._waiting) + 1 - len(empty) - len(told) - len(rooms)
         self._has_look = wanted > 0 and not self._waiting and time.monotonic() < self._quiet_at
         if self._has_look:
             return
-        for _ in range(min(wanted, _AT_ONCE - rooms)):
+        for _ in range(min(wanted, _AT_ONCE - len(rooms))):
             if not self._ask_for_room():
                 break
 
     def _keep_one_told(self) -> None:
         """Tell the shared template of a room ahead, unless it knows one."""
-        empty = self._in(lodger.EMPTY)
-        if empty and not self._in(lodger.TOLD):
-            self._tell(empty[0])
+        empty = next(iter(self._stages[lodger.EMPTY].values()), None)
+        if empty is not None and not self._stages[lodger.TOLD]:
+            self._tell(empty)
 
     def _ask_for_room(self) -> bool:
-        group = None
+        group, one = None, None
         try:
             group = self._groups.create()
             group.limit(self._limits)
             one = Lodger(next(self._numbers), group)
             entrances = doors(group)
         except OSError as error:
+            if one is not None:
+                one.close_descriptors()
             if group is not None:
                 self._groups.discard(group)
             self._give_up_waiting(str(error))
             return False
-        self._all[one.number] = one
+        if not self.is_busy:
+            self.progress_at = time.monotonic()  # nothing was to be done until now
+        self._all[one.number] = self._stages[one.stage][one.number] = one
         if one.memory_event is not None:
             self._watch.add(one.memory_event, lambda: self._out_of_memory(one))
         try:
@@ -234,7 +229,7 @@ class Lodging:
             return
         one.endpoint, *one.namespaces = descriptors
         one.room_pidfd = pidfd
-        one.stage = lodger.EMPTY
+        self._move(one, lodger.EMPTY)
         self._watch.add(pidfd, lambda: self._room_ended(one))
         self._go_on()
 
@@ -249,7 +244,8 @@ class Lodging:
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         mine.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         mine.setblocking(False)
-        one.fork_socket, one.stage = mine, lodger.TOLD
+        one.fork_socket = mine
+        self._move(one, lodger.TOLD)
         # An instance may end before the template, which waits for a processor, has left its group.
         one.group.guest = self._template_pid
         self._watch.add(mine.fileno(), lambda: self._forked(one))
@@ -270,9 +266,10 @@ class Lodging:
     def _fork(self, one: Lodger, request: Request) -> bool:
         """Ask for a process in a room."""
         one.request = request
+        self._named[request.name] = one
         if one.stage == lodger.EMPTY and not self._tell(one):
             return False
-        one.stage = lodger.FORKING
+        self._move(one, lodger.FORKING)
         try:
             channel.send(self._template, {"op": channel.START, "ahead": request.ahead}, request.descriptors)
         except OSError as error:
@@ -295,6 +292,7 @@ class Lodging:
             return
         self.progress_at = time.monotonic()
         one.pid, one.pidfd = sender, os.pidfd_open(sender)
+        self._pids.add(sender)
         self._watch.add(one.pidfd, lambda: self._process_ended(one))
         self._started(one)
         self._go_on()
@@ -312,7 +310,7 @@ class Lodging:
     def _started(self, one: Lodger) -> None:
         assert one.fork_socket is not None
         assert one.request is not None
-        one.stage = lodger.RUNNING
+        self._move(one, lodger.RUNNING)
         self._failures = 0
         self._watch.remove(one.fork_socket.fileno())
         one.fork_socket.close()
@@ -338,6 +336,7 @@ class Lodging:
     def _process_ended(self, one: Lodger) -> None:
         self._watch.remove(one.pidfd)
         _, one.status = os.waitpid(one.pid, 0)
+        self._pids.discard(one.pid)
         self._end(one, "it ended while it was started")
 
     def _room_ended(self, one: Lodger) -> None:
@@ -349,50 +348,44 @@ class Lodging:
         """Kill what is left of it; when nothing is, say how it ended and give everything back."""
         if one.number not in self._all:
             return
-        if one.stage not in {lodger.RUNNING, lodger.ENDING} and one.request is not None:
-            self._fail(one.request, why)
-            one.request = None
         if one.stage not in {lodger.RUNNING, lodger.ENDING}:
-            self._failures += 1
+            if not one.killed:
+                self._failures += 1
+            if one.request is not None:
+                self._fail(one.request, why)
+                one.request = None
         if one.fork_socket is not None:
             self._watch.remove(one.fork_socket.fileno())
             one.fork_socket.close()  # a process that is still on its way ends when it finds nobody here
             one.fork_socket = None
-        one.stage = lodger.ENDING
+        self._move(one, lodger.ENDING)
         one.kill()
         if one.ended:
             self._release(one)
 
     def _release(self, one: Lodger) -> None:
-        message = {"op": channel.EXITED, "id": one.name, **one.exit_message()} if one.request is not None else None
+        name = one.name
+        message = {"op": channel.EXITED, "id": name, **one.exit_message()} if name else None
         for descriptor in (one.memory_event, one.pidfd, one.room_pidfd):
             if descriptor is not None and descriptor >= 0:
                 self._watch.remove(descriptor)
         one.close_descriptors()
-        del self._all[one.number]
+        del self._all[one.number], self._stages[one.stage][one.number]
         self._groups.discard(one.group)
         if message is not None:
+            del self._named[name]
+            self._over(name)
             self._report(message, [])
         self._go_on()
         self._left()
 
     def _give_up_waiting(self, error: str) -> None:
         """No room can be made: who waits for one hears so, unless rooms are on their way."""
-        while self._waiting and not (self._in(lodger.ROOM) or self._in(lodger.EMPTY)):
+        while self._waiting and not (self._stages[lodger.ROOM] or self._stages[lodger.EMPTY]):
             self._fail(self._waiting.popleft(), error)
 
     def _fail(self, request: Request, error: str) -> None:
         close_all(request.descriptors)
+        self._named.pop(request.name, None)
+        self._over(request.name)
         self._report({"op": channel.FAILED, "id": request.name, "template": True, "error": error}, [])
-
-
-def doors(group: cgroups.Group) -> list[int]:
-    """Descriptors of the files by which the writer enters a group: what is unprivileged can use them as well."""
-    opened = []
-    for entrance in group.entrances():
-        if os.path.isdir(f"/proc/self/fd/{entrance}"):
-            opened.append(os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=entrance))
-            os.close(entrance)
-        else:
-            opened.append(entrance)
-    return opened

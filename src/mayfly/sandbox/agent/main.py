@@ -59,7 +59,7 @@ class Agent(serving.Serving):
         seccomp.compile_filter(filters[0])
         seccomp.compile_filter(filters[1], allowed=seccomp.FOR_TEMPLATES)
         seccomp.compile_denial(filters[2])
-        self._instances = instances.Instances(self._selector, self._groups, uids, self._report)
+        self._instances = instances.Instances(self._selector, self._groups, uids, self._report, self._catch_up)
         self._templates = templates.Templates(
             self._selector, filters, stage, self._groups, uids, self._standing, self._from_template, self._abandoned
         )
@@ -131,6 +131,9 @@ class Agent(serving.Serving):
             self._report({"op": channel.FAILED, "id": message["id"], "error": str(error)}, [])
             return
         self._templates.start(message["runtime"], request, [*descriptors, *given])
+
+    def _catch_up(self) -> None:
+        self._templates.catch_up()
 
     def _from_template(self, message: dict[str, Any], descriptors: list[int]) -> None:
         """What a template, or a clone on its way in, has to say."""

@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mayfly.sandbox.agent import cgroups, channel, instances, kernel, templates
-from mayfly.sandbox.agent.lodger import close_all
-from mayfly.sandbox.agent.lodging import Lodging, Watch, doors
+from mayfly.sandbox.agent.lodger import close_all, doors
+from mayfly.sandbox.agent.lodging import Lodging
+from mayfly.sandbox.agent.watch import Watch
 
 # A shared template, or a keeper, that has work and does not get anything of it done for so long is given up.
 PATIENCE_S = 5.0
@@ -112,7 +113,8 @@ class Nests:
             self._report,
             nest.template_pid,
             self.pids,
-            lambda: self._lodger_left(nest),
+            self._forget,
+            lambda: self._end_if_empty(nest),
         )
         nest.lodging.open()
 
@@ -281,11 +283,9 @@ class Nests:
             nest.lodging.close(why)
         self._end_if_empty(nest)
 
-    def _lodger_left(self, nest: _Nest) -> None:
-        for name in [name for name, home in self._names.items() if home is nest]:
-            if nest.lodging is None or not nest.lodging.knows(name):
-                del self._names[name]
-        self._end_if_empty(nest)
+    def _forget(self, name: str) -> None:
+        """An instance is no more, or never will be."""
+        self._names.pop(name, None)
 
     def _end_if_empty(self, nest: _Nest) -> None:
         if not nest.lost or nest.id not in self._all:
@@ -324,7 +324,7 @@ class Nests:
     def pids(self) -> set[int]:
         """The agent's children that nests know."""
         known = {pid for nest in self._all.values() for pid in (nest.keeper_pid, nest.template_pid) if pid > 0}
-        return known.union(*(lodging.pids() for lodging in self._lodgings()))
+        return known.union(*(lodging.pids for lodging in self._lodgings()))
 
     def retry_s(self) -> float | None:
         """How long the agent may sleep before `expire`; None: for ever."""

@@ -123,6 +123,9 @@ def _fork_on_request(requests: socket.socket, kit: _Kit) -> None:
     it has forked. Where the group comes to its end before that, the agent gives this process a while to leave.
 
     What is drawn for the next fork, it draws before, at home, unless somebody waits for that fork already.
+
+    A room may end at any time, with an instance that nobody wants any more. Then nothing can be forked into it: the
+    agent sees the fork's socket close, and this process goes on.
     """
     room: _Room | None = None
     while (received := channel.receive(requests)) is not None:
@@ -133,20 +136,37 @@ def _fork_on_request(requests: socket.socket, kit: _Kit) -> None:
             elif not _is_awaited(requests):
                 kit.ready.freshen()
             agent, *rest = descriptors
-            room = _Room(agent, rest[: len(keeper.ROOM)], rest[len(keeper.ROOM) :])
-            room.enter()
+            room = _entered(_Room(agent, rest[: len(keeper.ROOM)], rest[len(keeper.ROOM) :]), kit.home)
             continue
-        assert room is not None
-        pid = kit.clone()
-        if pid == 0:
-            _become_instance(message, room, descriptors, kit)
-        if not _is_awaited(requests):
-            _go_through(kit.home)
-        kit.ready.forked()
-        room.close()
-        room = None
+        if room is not None:
+            _fork(message, room, descriptors, kit)
+            if not _is_awaited(requests):
+                _go_through(kit.home)
+            kit.ready.forked()
+            room.close()
+            room = None
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _entered(room: _Room, home: list[int]) -> _Room | None:
+    """The room, which this process has entered; None where that has ended."""
+    try:
+        room.enter()
+    except OSError:
+        room.close()
+        _go_through(home)
+        return None
+    return room
+
+
+def _fork(message: dict[str, Any], room: _Room, descriptors: list[int], kit: _Kit) -> None:
+    try:
+        pid = kit.clone()
+    except OSError:
+        return  # the room has ended
+    if pid == 0:
+        _become_instance(message, room, descriptors, kit)
 
 
 def _is_awaited(requests: socket.socket) -> bool:

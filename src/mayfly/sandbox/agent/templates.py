@@ -195,18 +195,28 @@ class Templates:
         if self._selector.get_key(template.channel).events != wanted:
             self._selector.modify(template.channel, wanted, lambda: self._react(template))
 
+    def catch_up(self) -> None:
+        """Hear everything that has been said until now."""
+        for template in list(self._all.values()):
+            while self._hear(template):
+                pass
+
     def _react(self, template: _Template) -> None:
         if template.outbox:
             self._flush(template)
+        self._hear(template)
+
+    def _hear(self, template: _Template) -> bool:
+        """One message; False when there is none."""
         try:
             received = channel.receive(template.channel)
         except BlockingIOError:
-            return
+            return False
         except ConnectionError:
             received = None
         if received is None:
             self._died(template)
-            return
+            return False
         message, descriptors = received
         operation = message["op"]
         if operation in {channel.CLONED, channel.NOT_CLONED}:
@@ -216,6 +226,7 @@ class Templates:
         if "id" not in message:
             message["runtime"] = template.runtime
         self._heard(message, descriptors)
+        return True
 
     def _died(self, template: _Template) -> None:
         """Give up what it had to do. The next request starts it anew."""

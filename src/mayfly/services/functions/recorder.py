@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Self
 
 from mayfly.clock import Clock
-from mayfly.engine.api import Call, Failure, Outcome, Target
+from mayfly.engine.api import Call, Failure, Outcome, Phase, Target
 from mayfly.services.functions import report, tracing
 from mayfly.services.functions.engine_targets import FunctionTarget, Streams
 from mayfly.services.functions.held import Held
@@ -100,15 +100,22 @@ class Recorder:
         self._introduce(target, instance, at, restored=restored)
 
     def initialized(
-        self, target: Target, instance: str, took_ms: float, failure: Failure | None, *, restored: bool
+        self,
+        target: Target,
+        instance: str,
+        took_ms: float,
+        failure: Failure | None,
+        *,
+        restored: bool,
+        phase: Phase = "init",
     ) -> None:
         assert isinstance(target, FunctionTarget)
         now = self._clock.now()
         if target.logs is None:
-            text = (report.restore_report if restored else report.init_report)(took_ms, failure)
+            text = report.restore_report(took_ms, failure) if restored else report.init_report(took_ms, failure, phase)
             events = [(int(now * 1000), text)]
         else:
-            events = records.init_report(target, took_ms, failure, now, restored=restored)
+            events = records.init_report(target, took_ms, failure, now, restored=restored, phase=phase)
         if events:
             self._held.add(None, self._lines(target, instance, events))
 

@@ -10,7 +10,7 @@ import math
 from msgspec import Struct
 
 from mayfly.clock import iso_millis
-from mayfly.engine.api import Failure, Outcome
+from mayfly.engine.api import Failure, Outcome, Phase
 from mayfly.services.functions import results
 
 _MIB = 1 << 20
@@ -51,10 +51,11 @@ def restore_report(took_ms: float, failure: Failure | None) -> str:
     return f"RESTORE_REPORT Restore Duration: {took_ms:.2f} ms{_ending(failure)}\n"
 
 
-def init_report(took_ms: float, failure: Failure | None) -> str:
-    """The line that ends an init that no call waits for; that of an instance is told by its first call's REPORT."""
-    phase = "\tPhase: init" if failure is not None else ""
-    return f"INIT_REPORT Init Duration: {took_ms:.2f} ms{phase}{_ending(failure)}\n"
+def init_report(took_ms: float, failure: Failure | None, phase: Phase = "init") -> str:
+    """The line that ends an init that no call waits for, or one that failed; of any other, the first call's REPORT
+    tells."""
+    where = f"\tPhase: {phase}" if failure is not None else ""
+    return f"INIT_REPORT Init Duration: {took_ms:.2f} ms{where}{_ending(failure)}\n"
 
 
 def _ending(failure: Failure | None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from mayfly.clock import iso_millis
-from mayfly.engine.api import Call, Failure, Outcome
+from mayfly.engine.api import Call, Failure, Outcome, Phase
 from mayfly.services.functions import report, results, tracing
 from mayfly.services.functions.engine_targets import FunctionTarget
 from mayfly.services.functions.logs import levels
@@ -47,7 +47,13 @@ def introduction(target: FunctionTarget, stream: str, version_arn: str, at: floa
 
 
 def init_report(
-    target: FunctionTarget, took_ms: float, failure: Failure | None, at: float, *, restored: bool
+    target: FunctionTarget,
+    took_ms: float,
+    failure: Failure | None,
+    at: float,
+    *,
+    restored: bool,
+    phase: Phase = "init",
 ) -> list[Event]:
     """The end of an init, or of a restore."""
     status = _status(failure)
@@ -57,7 +63,7 @@ def init_report(
             *_record(target, at, "platform.restoreRuntimeDone", _unless_well(failure, "DEBUG"), status),
             *_record(target, at, "platform.restoreReport", _unless_well(failure, "INFO"), {**status, **metrics}),
         ]
-    how = {"initializationType": target.initialization, "phase": "init", **status}
+    how = {"initializationType": target.initialization, "phase": phase, **status}
     usual = "DEBUG" if target.initialization == "on-demand" else "INFO"
     return [
         *_record(target, at, "platform.initRuntimeDone", _unless_well(failure, "DEBUG"), how),
