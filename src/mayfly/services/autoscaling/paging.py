@@ -18,13 +18,7 @@ def size(params: Mapping[str, Any]) -> int:
 
 def after(params: Mapping[str, Any], length: int) -> list[str]:
     """The place after which the page begins; empty texts for the first one. `ServiceError`."""
-    token = params.get("NextToken")
-    if token is None:
-        return [""] * length
-    try:
-        return page_tokens.decode(token, length)
-    except ValueError:
-        raise faults.bad_token() from None
+    return page_tokens.places(params.get("NextToken"), length, faults.bad_token)
 
 
 def more(*place: str) -> dict[str, str]:

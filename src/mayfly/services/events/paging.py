@@ -13,13 +13,7 @@ T = TypeVar("T")
 
 def after(request: Mapping[str, Any]) -> str:
     """The name after which the page of a request begins; ValidationException."""
-    token: str | None = request.get("NextToken")
-    if token is None:
-        return ""
-    try:
-        return page_tokens.decode(token, 1)[0]
-    except ValueError:
-        raise bad_token() from None
+    return page_tokens.after(request.get("NextToken"), bad_token)
 
 
 def limit(request: Mapping[str, Any]) -> int:

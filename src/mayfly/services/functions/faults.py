@@ -189,3 +189,7 @@ def not_a_zip() -> ServiceError:
 def service_failure(message: str) -> ServiceError:
     """The platform's fault."""
     return ServiceError("ServiceException", message, status=500, members={"Type": "Service"})
+
+
+def bad_marker() -> ServiceError:
+    return invalid_parameter("Invalid marker.")

@@ -30,3 +30,7 @@ def role_unusable() -> ServiceError:
 
 def _conflict(name: str, message: str) -> ServiceError:
     return ServiceError("ConflictException", message, members={"resourceId": name, "resourceType": "Pipe"})
+
+
+def bad_token() -> ServiceError:
+    return invalid("Invalid NextToken.")

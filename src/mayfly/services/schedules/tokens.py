@@ -1,10 +1,9 @@
-"""Client tokens, which make a request that is sent twice happen once, and tokens of pages."""
+"""Client tokens, which make a request that is sent twice happen once."""
 
 import hashlib
 import json
 from typing import Any
 
-from mayfly.services import page_tokens
 from mayfly.services.schedules import faults
 from mayfly.services.schedules import statements as sql
 from mayfly.store.api import Tx
@@ -31,13 +30,3 @@ def seen(tx: Tx, operation: str, request: Any, now: float) -> bool:
     tx.run(sql.FORGET_REQUESTS, {"now": now})
     tx.run(sql.PUT_REQUEST, {"operation": operation, "token": token, "digest": digest, "expires_at": now + KEPT_S})
     return False
-
-
-def decode_page(token: str | None, length: int) -> list[str]:
-    """The place in a token, empty texts for no token; ValidationException for what is none."""
-    if token is None:
-        return [""] * length
-    try:
-        return page_tokens.decode(token, length)
-    except ValueError:
-        raise faults.bad_page() from None

@@ -30,3 +30,7 @@ def denied(message: str) -> ServiceError:
 def unserved(what: str) -> ServiceError:
     """What the model has and a platform on one's own machines cannot do, or Mayfly does not."""
     return ServiceError("InvalidParameterException", f"Invalid parameter: {what}")
+
+
+def bad_token() -> ServiceError:
+    return invalid("NextToken")

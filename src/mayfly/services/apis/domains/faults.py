@@ -21,3 +21,7 @@ def no_mapping() -> ServiceError:
 
 def path_taken() -> ServiceError:
     return ServiceError("ConflictException", "Base path already exists for this domain name", status=409)
+
+
+def bad_token() -> ServiceError:
+    return bad("Invalid nextToken specified")

@@ -175,11 +175,4 @@ def page_limit(request: Mapping[str, Any]) -> int:
 
 def page_after(request: Mapping[str, Any]) -> str:
     """Where a page begins; BadRequestException."""
-    token = request.get("NextToken")
-    if token is None:
-        return ""
-    try:
-        (after,) = page_tokens.decode(token, 1)
-    except ValueError:
-        raise faults.bad_page() from None
-    return after
+    return page_tokens.after(request.get("NextToken"), faults.bad_page)

@@ -50,3 +50,7 @@ def no_such_deployment() -> ServiceError:
 def refused(message: str) -> ServiceError:
     """What only means something inside AWS, or cannot be had here, with the reason."""
     return bad_request(message)
+
+
+def bad_position() -> ServiceError:
+    return bad_request("Invalid position parameter specified")

@@ -20,14 +20,7 @@ def size(params: Mapping[str, Any]) -> int:
 
 def after(params: Mapping[str, Any]) -> str:
     """The place after which to go on, "" at the beginning; `ServiceError`."""
-    position = params.get("position")
-    if not position:
-        return ""
-    try:
-        (place,) = page_tokens.decode(position, 1)
-    except ValueError:
-        raise faults.bad_request("Invalid position parameter specified") from None
-    return place
+    return page_tokens.after(params.get("position") or None, faults.bad_position)
 
 
 def page(items: Sequence[tuple[str, Item]], params: Mapping[str, Any]) -> tuple[list[Item], dict[str, str]]:

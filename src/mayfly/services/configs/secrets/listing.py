@@ -30,7 +30,7 @@ async def page(
     """Those that are to be shown, and the token of the next page; `ServiceError`."""
     tests = filters.tests_of(params.get("Filters", ()))
     deleted, size = params.get("IncludePlannedDeletion", False), params.get("MaxResults", PAGE)
-    begin = _begin(params.get("NextToken"))
+    begin = page_tokens.number_after(params.get("NextToken") or None, faults.bad_token)
     order = _ORDERS[params.get("SortBy", "created-date")]
 
     def body(reader: Reader) -> list[tuple[Place, Secret]]:
@@ -44,12 +44,3 @@ async def page(
     found.sort(key=lambda one: order(one[1]), reverse=params.get("SortOrder") == "desc")
     more = {"NextToken": page_tokens.encode(str(begin + size))} if len(found) > begin + size else {}
     return found[begin : begin + size], more
-
-
-def _begin(token: str | None) -> int:
-    if not token:
-        return 0
-    try:
-        return page_tokens.number(page_tokens.decode(token, 1)[0])
-    except ValueError:
-        raise faults.bad_token() from None

@@ -87,7 +87,7 @@ class MappingOperations:
         source = params.get("EventSourceArn")
         reference = self._home.parse(params["FunctionName"]) if "FunctionName" in params else None
         limit = min(params.get("MaxItems", _PAGE), _PAGE)
-        after = _place(params["Marker"]) if params.get("Marker") else ""
+        after = page_tokens.after(params.get("Marker") or None, faults.bad_marker)
         found = await self._store.read(lambda reader: self._page(reader, after, limit + 1, source, reference))
         more = {"NextMarker": page_tokens.encode(found[limit - 1].uuid)} if len(found) > limit else {}
         return {"EventSourceMappings": [describe.shown(each, self._home) for each in found[:limit]], **more}
@@ -211,10 +211,3 @@ def _in_use(verb: str) -> ServiceError:
         status=400,
         members={"Type": "User"},
     )
-
-
-def _place(marker: str) -> str:
-    try:
-        return page_tokens.decode(marker, 1)[0]
-    except ValueError:
-        raise faults.invalid_parameter("Invalid marker.") from None

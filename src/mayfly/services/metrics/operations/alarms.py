@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from mayfly.clock import Clock, utc
+from mayfly.services import page_tokens
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.metrics import alarms as catalog
-from mayfly.services.metrics import faults, reading, tokens
+from mayfly.services.metrics import faults, reading
 from mayfly.services.metrics import statements as sql
 from mayfly.services.metrics.alarms import Alarms
 from mayfly.services.metrics.described import composite, metric_alarm
@@ -83,7 +84,7 @@ class AlarmOperations:
             raise faults.validation("Mayfly does not implement log alarms.")
         kinds = request.get("AlarmTypes", ("MetricAlarm",))
         limit = request.get("MaxRecords", PAGE_ALARMS)
-        (after,) = tokens.decode(request.get("NextToken"), 1)
+        after = page_tokens.after(request.get("NextToken"), faults.bad_token)
 
         def fits(reader: Reader, alarm: Alarm) -> bool:
             if "ChildrenOfAlarmName" in request or "ParentsOfAlarmName" in request:
@@ -118,7 +119,7 @@ class AlarmOperations:
             else:
                 reply["CompositeAlarms"].append(composite(alarm, arn))
         if len(found) > limit:
-            reply["NextToken"] = tokens.encode(found[limit - 1].name)
+            reply["NextToken"] = page_tokens.encode(found[limit - 1].name)
         return reply
 
     @operation("DescribeAlarmsForMetric")
@@ -162,7 +163,7 @@ class AlarmOperations:
             "alarm": request.get("AlarmName"),
             "limit": 500,
         }
-        start = tokens.decode_number(request.get("NextToken"), 2**62 if down else 0)
+        start = page_tokens.number_after(request.get("NextToken"), faults.bad_token, 2**62 if down else 0)
         one = "AlarmName" in request
         statement = (
             (sql.HISTORY_OF_DOWN if down else sql.HISTORY_OF_UP)
@@ -185,7 +186,7 @@ class AlarmOperations:
         rows = await self._store.read(body)
         reply: dict[str, Any] = {"AlarmHistoryItems": [_item(row) for row in rows[:limit]]}
         if len(rows) > limit:
-            reply["NextToken"] = tokens.encode(str(rows[limit - 1][0]))
+            reply["NextToken"] = page_tokens.encode(str(rows[limit - 1][0]))
         return reply
 
 

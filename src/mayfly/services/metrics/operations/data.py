@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from mayfly.clock import Clock, utc
+from mayfly.services import page_tokens
 from mayfly.services.contract import RequestContext, operation
-from mayfly.services.metrics import faults, questions, reading, series, statistics, tokens
+from mayfly.services.metrics import faults, questions, reading, series, statistics
 from mayfly.services.metrics import statements as sql
 from mayfly.services.metrics.model import (
     ACTIVE_S,
@@ -49,7 +50,7 @@ class DataOperations:
         since = int(self._clock.now()) - (ACTIVE_S if "RecentlyActive" in request else FORGOTTEN_S)
         wanted = [(one["Name"], one.get("Value")) for one in request.get("Dimensions", ())]
         only = request.get("Namespace")
-        after = tokens.decode(request.get("NextToken"), 3)
+        after = page_tokens.places(request.get("NextToken"), 3, faults.bad_token)
 
         def fits(row: Row) -> bool:
             has = dict(json.loads(row[2]))
@@ -73,7 +74,7 @@ class DataOperations:
         rows = await self._store.read(body)
         reply: dict[str, Any] = {"Metrics": [_listed(row) for row in rows[:PAGE_METRICS]]}
         if len(rows) > PAGE_METRICS:
-            reply["NextToken"] = tokens.encode(*rows[PAGE_METRICS - 1][:3])
+            reply["NextToken"] = page_tokens.encode(*rows[PAGE_METRICS - 1][:3])
         return reply
 
     @operation("GetMetricStatistics")
@@ -111,7 +112,7 @@ class DataOperations:
         asked = reading.queries(request["MetricDataQueries"])
         since, until = reading.data_span(request["StartTime"], request["EndTime"])
         limit = min(request.get("MaxDatapoints", MAX_DATA_POINTS), MAX_DATA_POINTS)
-        begin = tokens.decode_number(request.get("NextToken"), 0)
+        begin = page_tokens.number_after(request.get("NextToken"), faults.bad_token)
         await self._settle()
         found = await self._store.read(lambda reader: questions.answer(reader, asked, since, until))
         descending = request.get("ScanBy", "TimestampDescending") == "TimestampDescending"
@@ -137,7 +138,7 @@ class DataOperations:
             )
         reply: dict[str, Any] = {"MetricDataResults": results, "Messages": []}
         if passed > begin + limit:
-            reply["NextToken"] = tokens.encode(str(begin + limit))
+            reply["NextToken"] = page_tokens.encode(str(begin + limit))
         return reply
 
 

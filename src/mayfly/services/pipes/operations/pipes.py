@@ -145,7 +145,8 @@ class PipeOperations:
 
     @operation("ListPipes")
     async def list(self, context: RequestContext, request: "ListPipesRequestTypeDef") -> dict[str, Any]:
-        limit, after = request.get("Limit", PAGE), _decoded(request.get("NextToken"))
+        limit = request.get("Limit", PAGE)
+        after = page_tokens.after(request.get("NextToken"), faults.bad_token)
         found = await self._store.read(
             lambda reader: catalog.page(
                 reader,
@@ -245,12 +246,3 @@ def _shown_source(pipe: Pipe) -> dict[str, Any]:
         return pipe.source_parameters
     queue = {"BatchSize": 10, **pipe.source_parameters.get("SqsQueueParameters", {})}
     return {**pipe.source_parameters, "SqsQueueParameters": queue}
-
-
-def _decoded(token: str | None) -> str:
-    if token is None:
-        return ""
-    try:
-        return page_tokens.decode(token, 1)[0]
-    except ValueError:
-        raise faults.invalid("Invalid NextToken.") from None

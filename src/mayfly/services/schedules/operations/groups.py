@@ -78,7 +78,7 @@ class GroupOperations:
     @operation("ListScheduleGroups")
     async def list(self, context: RequestContext, request: "ListScheduleGroupsInputTypeDef") -> dict[str, Any]:
         limit, prefix = request.get("MaxResults", PAGE), request.get("NamePrefix", "")
-        (after,) = tokens.decode_page(request.get("NextToken"), 1)
+        after = page_tokens.after(request.get("NextToken"), faults.bad_page)
         found = await self._store.read(lambda reader: catalog.page_of_groups(reader, prefix, after, limit + 1))
         reply: dict[str, Any] = {"ScheduleGroups": [self._described(group) for group in found[:limit]]}
         if len(found) > limit:

@@ -102,7 +102,7 @@ class ScheduleOperations:
     @operation("ListSchedules")
     async def list(self, context: RequestContext, request: "ListSchedulesInputTypeDef") -> dict[str, Any]:
         group, limit = request.get("GroupName"), request.get("MaxResults", PAGE)
-        after_group, after_name = tokens.decode_page(request.get("NextToken"), 2)
+        after_group, after_name = page_tokens.places(request.get("NextToken"), 2, faults.bad_page)
         prefix, state = request.get("NamePrefix", ""), request.get("State")
         if group is not None:
             await self._store.read(lambda reader: catalog.existing_group(reader, group))

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from mayfly import ids
 from mayfly.clock import Clock
+from mayfly.services import page_tokens
 from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.topics import catalog as rows
-from mayfly.services.topics import faults, names, subscription_attributes, tokens
+from mayfly.services.topics import faults, names, subscription_attributes
 from mayfly.services.topics.catalog import Catalog
 from mayfly.services.topics.fanout import ReplayItems
 from mayfly.services.topics.handshakes import Handshakes, fresh_token
@@ -97,7 +98,7 @@ class SubscriptionOperations:
     @operation("ListSubscriptions")
     async def list(self, context: RequestContext, request: "sns.ListSubscriptionsInputTypeDef") -> dict[str, Any]:
         """A hundred at a time, in the order in which they were made."""
-        after = tokens.decode_number(request.get("NextToken"))
+        after = page_tokens.number_after(request.get("NextToken") or None, faults.bad_token)
         found = await self._store.read(lambda reader: rows.subscriptions_of_account(reader, context, after, PAGE + 1))
         return _page(found)
 
@@ -106,7 +107,7 @@ class SubscriptionOperations:
         self, context: RequestContext, request: "sns.ListSubscriptionsByTopicInputTypeDef"
     ) -> dict[str, Any]:
         """Likewise, those of one topic."""
-        after = tokens.decode_number(request.get("NextToken"))
+        after = page_tokens.number_after(request.get("NextToken") or None, faults.bad_token)
 
         def body(reader: Reader) -> list[Subscription]:
             topic = self._catalog.require(reader, context, request["TopicArn"]).topic
@@ -276,5 +277,5 @@ def _page(found: list[Subscription]) -> dict[str, Any]:
     ]
     reply: dict[str, Any] = {"Subscriptions": shown}
     if len(found) > PAGE:
-        reply["NextToken"] = tokens.encode(found[PAGE - 1].id)
+        reply["NextToken"] = page_tokens.encode(str(found[PAGE - 1].id))
     return reply

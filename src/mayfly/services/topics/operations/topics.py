@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from mayfly.clock import Clock
+from mayfly.services import page_tokens
 from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.topics import catalog as rows
-from mayfly.services.topics import faults, names, tokens, topic_attributes
+from mayfly.services.topics import faults, names, topic_attributes
 from mayfly.services.topics.catalog import Catalog, Found
 from mayfly.services.topics.model import MAX_MESSAGE_BYTES, MAX_TAGS, PAGE, URLS, Topic
 from mayfly.store.api import Reader, Store, Tx
@@ -86,11 +87,11 @@ class TopicOperations:
     @operation("ListTopics")
     async def list(self, context: RequestContext, request: "sns.ListTopicsInputTypeDef") -> dict[str, Any]:
         """A hundred at a time, in order of names."""
-        after = tokens.decode_text(request.get("NextToken"))
+        after = page_tokens.after(request.get("NextToken") or None, faults.bad_token)
         found = await self._store.read(lambda reader: self._catalog.page(reader, context, after, PAGE + 1))
         reply: dict[str, Any] = {"Topics": [{"TopicArn": context.arn("sns", name)} for _, name in found[:PAGE]]}
         if len(found) > PAGE:
-            reply["NextToken"] = tokens.encode(found[PAGE - 1][1])
+            reply["NextToken"] = page_tokens.encode(found[PAGE - 1][1])
         return reply
 
     @operation("GetTopicAttributes")

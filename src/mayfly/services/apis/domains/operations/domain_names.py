@@ -217,10 +217,4 @@ def paging(request: Map[str, Any]) -> tuple[int, str]:
     text = request.get("MaxResults", str(PAGE))
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
         raise faults.bad("Invalid maxResults specified: it must be a positive number")
-    if request.get("NextToken") is None:
-        return min(int(text), PAGE), ""
-    try:
-        (after,) = page_tokens.decode(request["NextToken"], 1)
-    except ValueError:
-        raise faults.bad("Invalid nextToken specified") from None
-    return min(int(text), PAGE), after
+    return min(int(text), PAGE), page_tokens.after(request.get("NextToken"), faults.bad_token)

@@ -66,7 +66,8 @@ class ListingOperations:
         show: Callable[[Reader, Place, Parameter], dict[str, Any] | None],
     ) -> dict[str, Any]:
         """One page of what `show` makes something of."""
-        after, size = _after(params), params.get("MaxResults", _PAGE)
+        after = page_tokens.after(params.get("NextToken") or None, faults.bad_token)
+        size = params.get("MaxResults", _PAGE)
 
         def body(reader: Reader) -> tuple[list[dict[str, Any]], str | None]:
             found: list[dict[str, Any]] = []
@@ -89,7 +90,7 @@ class ListingOperations:
     async def history(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
         named = names.parse(Scope.of(context), params["Name"])
         size, decrypt = params.get("MaxResults", _HISTORY_PAGE), params.get("WithDecryption", False)
-        after = _number(_after(params))
+        after = page_tokens.number_after(params.get("NextToken") or None, faults.bad_token)
 
         def body(reader: Reader) -> tuple[list[dict[str, Any]], bool]:
             parameter = catalog.find(reader, named.place)
@@ -114,20 +115,3 @@ class ListingOperations:
 
 def _passes(tests: list[Test], place: Place, parameter: Parameter, version: Version) -> bool:
     return all(test(place, parameter, version) for test in tests)
-
-
-def _after(params: Mapping[str, Any]) -> str:
-    token = params.get("NextToken")
-    if not token:
-        return ""
-    try:
-        return page_tokens.decode(token, 1)[0]
-    except ValueError:
-        raise faults.bad_token() from None
-
-
-def _number(text: str) -> int:
-    try:
-        return page_tokens.number(text) if text else 0
-    except ValueError:
-        raise faults.bad_token() from None

@@ -40,7 +40,8 @@ class DescriptionOperations:
         place, secret = await self._desk.read(context, "ListSecretVersionIds", params, deleted=True)
         all_ = params.get("IncludeDeprecated", False)
         versions = [one for one in secret.versions if all_ or one.stages]
-        size, after = params.get("MaxResults", listing.PAGE), _after(params)
+        size = params.get("MaxResults", listing.PAGE)
+        after = page_tokens.after(params.get("NextToken") or None, faults.bad_token)
         at = next((number + 1 for number, one in enumerate(versions) if one.id == after), 0)
         shown = versions[at : at + size]
         more = {"NextToken": page_tokens.encode(shown[-1].id)} if len(versions) > at + size else {}
@@ -67,13 +68,3 @@ class DescriptionOperations:
     @operation("GetRandomPassword")
     async def random_password(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
         return {"RandomPassword": passwords.password(params, randomness.randbelow)}
-
-
-def _after(params: Mapping[str, Any]) -> str:
-    token = params.get("NextToken")
-    if not token:
-        return ""
-    try:
-        return page_tokens.decode(token, 1)[0]
-    except ValueError:
-        raise faults.bad_token() from None

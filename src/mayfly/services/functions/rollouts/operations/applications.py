@@ -17,10 +17,7 @@ PAGE = 100
 
 def next_place(params: dict[str, Any]) -> str:
     """After which name a list goes on; `ServiceError`."""
-    try:
-        return page_tokens.decode(params["nextToken"], 1)[0] if params.get("nextToken") else ""
-    except ValueError as error:
-        raise faults.invalid_token() from error
+    return page_tokens.after(params.get("nextToken") or None, faults.invalid_token)
 
 
 def page_of(member: str, found: list[str]) -> dict[str, Any]:

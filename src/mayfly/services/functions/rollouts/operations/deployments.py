@@ -89,11 +89,8 @@ class DeploymentOperations:
         application, group = params.get("applicationName", ""), params.get("deploymentGroupName", "")
         if group and not application:
             raise faults.invalid_input("A deployment group is named with its application.")
-        try:
-            token = params.get("nextToken")
-            before = page_tokens.number(page_tokens.decode(token, 1)[0]) if token else repository.MOST
-        except ValueError as error:
-            raise faults.invalid_token() from error
+        token = params.get("nextToken") or None
+        before = page_tokens.number_after(token, faults.invalid_token, repository.MOST)
 
         def body(reader: Reader) -> list[tuple[int, Rollout]]:
             if group:
