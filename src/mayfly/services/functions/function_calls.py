@@ -9,7 +9,7 @@ from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.operations.invocations import refusals
 from mayfly.services.functions.resource_policy import INVOKE, Attempt
 from mayfly.services.functions.web import streaming
-from mayfly.services.ports import FunctionReply, FunctionStream
+from mayfly.services.ports import FunctionCall, FunctionReply, FunctionStream
 from mayfly.settings import FunctionLimits
 
 GATEWAY = "apigateway.amazonaws.com"
@@ -25,17 +25,9 @@ class FunctionCalls:
         self._streams = streams
         self._limits = limits
 
-    async def invoke(
-        self,
-        arn: str,
-        payload: bytes,
-        request_id: str,
-        source_arn: str | None,
-        trace_id: str | None = None,
-        tenant: str | None = None,
-    ) -> FunctionReply:
+    async def invoke(self, call: FunctionCall) -> FunctionReply:
         """See `ports.FunctionCalls`."""
-        entry, asked = await self._asked(arn, payload, request_id, source_arn, trace_id, tenant)
+        entry, asked = await self._checked(call)
         with refusals():
             invocation = await self._calls.invoke(entry, asked)
         if fault := invoker.restore_fault(invocation.failure):
@@ -43,44 +35,28 @@ class FunctionCalls:
         result = invocation.result
         return FunctionReply(result.payload, result.failed, invocation.trace_id, invocation.content_type)
 
-    async def stream(
-        self,
-        arn: str,
-        payload: bytes,
-        request_id: str,
-        source_arn: str | None,
-        trace_id: str | None = None,
-        tenant: str | None = None,
-    ) -> FunctionStream:
+    async def stream(self, call: FunctionCall) -> FunctionStream:
         """See `ports.FunctionCalls`."""
-        entry, asked = await self._asked(arn, payload, request_id, source_arn, trace_id, tenant)
+        entry, asked = await self._checked(call)
         with refusals():
             flow = await self._streams.stream(entry, asked)
         if flow.whole is not None and (fault := invoker.restore_fault(flow.whole.failure)):
             raise fault
         return FunctionStream(streaming.checked(flow), flow.abandon, flow.content_type, flow.trace_id)
 
-    async def _asked(
-        self,
-        arn: str,
-        payload: bytes,
-        request_id: str,
-        source_arn: str | None,
-        trace_id: str | None,
-        tenant: str | None,
-    ) -> tuple[Entry, Asked]:
+    async def _checked(self, call: FunctionCall) -> tuple[Entry, Asked]:
         """The function and what it is asked, the right to ask it checked; `ServiceError`."""
-        if len(payload) > self._limits.payload_bytes:
+        if len(call.payload) > self._limits.payload_bytes:
             raise faults.request_too_large(self._limits.payload_bytes)
-        named = self._home.parse(arn)
+        named = self._home.parse(call.arn)
         entry = self._catalog.peek(named.name, named.qualifier) or await self._catalog.get(named.name, named.qualifier)
         own_arn = self._home.arn(named.name, named.qualifier)
-        if source_arn is not None:
-            self._check_allowed(entry, own_arn, source_arn)
-        if not entry.function.configuration.per_tenant:
-            tenant = None  # an API says it of every function behind it
+        if call.source_arn is not None:
+            self._check_allowed(entry, own_arn, call.source_arn)
+        # An API says it of every function behind it.
+        tenant = call.tenant if entry.function.configuration.per_tenant else None
         _check_callable(entry, named, tenant)
-        return entry, Asked(payload, request_id, own_arn, "request", trace_id=trace_id, tenant=tenant)
+        return entry, Asked(call.payload, call.request_id, own_arn, "request", trace_id=call.trace_id, tenant=tenant)
 
     def _check_allowed(self, entry: Entry, arn: str, source_arn: str) -> None:
         attempt = Attempt(INVOKE, GATEWAY, source_arn, self._home.account)

@@ -6,6 +6,7 @@ A service imports these, never another service.
 from mayfly.services.ports.calls import (
     CallLedger,
     CallRecords,
+    FunctionCall,
     FunctionCalls,
     FunctionReply,
     FunctionStream,
@@ -43,6 +44,7 @@ __all__ = [
     "Credentials",
     "DestinationCalls",
     "EventTargets",
+    "FunctionCall",
     "FunctionCalls",
     "FunctionReply",
     "FunctionStream",

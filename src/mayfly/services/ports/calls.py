@@ -49,6 +49,19 @@ class CallRecords(Protocol):
         """
 
 
+class FunctionCall(Struct, frozen=True, gc=False):
+    """What an API asks of a function."""
+
+    arn: str  # of the function, version or alias
+    payload: bytes  # a JSON text
+    request_id: str
+    # On whose behalf `apigateway.amazonaws.com` calls, which the function's resource policy has to allow; None: whoever
+    # calls has made sure of the right already.
+    source_arn: str | None
+    trace_id: str | None = None
+    tenant: str | None = None  # for functions that keep their tenants apart
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionReply:
     """What a function answered."""
@@ -72,32 +85,11 @@ class FunctionStream:
 class FunctionCalls(Protocol):
     """Given by functions, used by APIs: calls of functions whose answer is waited for."""
 
-    async def invoke(
-        self,
-        arn: str,
-        payload: bytes,
-        request_id: str,
-        source_arn: str | None,
-        trace_id: str | None = None,
-        tenant: str | None = None,
-    ) -> FunctionReply:
-        """Call the function, version or alias that `arn` names with a JSON text.
+    async def invoke(self, call: FunctionCall) -> FunctionReply:
+        """What the function answers. `ServiceError`: there is no such function, it may not be called, it is throttled,
+        it cannot start."""
 
-        `source_arn`: on whose behalf `apigateway.amazonaws.com` calls, which the function's resource policy has to
-        allow; None: the caller has made sure of the right already. `tenant`: on whose behalf, for functions that keep
-        their tenants apart. `ServiceError`: there is no such function, it may
-        not be called, it is throttled, it cannot start.
-        """
-
-    async def stream(
-        self,
-        arn: str,
-        payload: bytes,
-        request_id: str,
-        source_arn: str | None,
-        trace_id: str | None = None,
-        tenant: str | None = None,
-    ) -> FunctionStream:
+    async def stream(self, call: FunctionCall) -> FunctionStream:
         """Like `invoke`, and returns as soon as the function answers, in parts or whole. Whoever stops reading leaves
         the call running."""
 

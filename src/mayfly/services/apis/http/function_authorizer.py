@@ -16,7 +16,7 @@ from mayfly.services.apis.http.exchange import Exchange
 from mayfly.services.apis.http.functions import Assume
 from mayfly.services.apis.http.identity_sources import Source, values
 from mayfly.services.contract import ServiceError
-from mayfly.services.ports import FunctionCalls, FunctionReply
+from mayfly.services.ports import FunctionCall, FunctionCalls, FunctionReply
 
 _UNAUTHORIZED = "Unauthorized"  # the error with which a function says that it does not know the caller
 
@@ -113,7 +113,8 @@ class FunctionAuthorizer:
             if self._role is not None:
                 await self._assume(self._role)
             source = self._caller if self._role is None else None
-            return await self._calls.invoke(self._arn, event, exchange.request.request_id, source, exchange.trace_id)
+            call = FunctionCall(self._arn, event, exchange.request.request_id, source, exchange.trace_id)
+            return await self._calls.invoke(call)
         except ServiceError as error:
             exchange.authorizer_status = error.status or 500
             raise _broken(exchange, f"{error.code}: {error.message}") from error

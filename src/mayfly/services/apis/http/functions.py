@@ -9,7 +9,7 @@ from mayfly.services.apis.http import events, refusals, replies
 from mayfly.services.apis.http.exchange import Exchange
 from mayfly.services.contract import HttpResponse, ServiceError
 from mayfly.services.described_replies import BadReplyError
-from mayfly.services.ports import FunctionCalls, FunctionReply
+from mayfly.services.ports import FunctionCall, FunctionCalls, FunctionReply
 
 Assume = Callable[[str], Awaitable[None]]  # whether a role may be assumed; `ServiceError`
 _FAILED = 200  # a function that raised was called all the same
@@ -69,10 +69,8 @@ class FunctionIntegration:
                 await self._assume(self._role)
                 source = None
             request_id = exchange.request.request_id
-            running = asyncio.create_task(
-                self._calls.invoke(self._arn, self._encode(exchange), request_id, source, exchange.trace_id)
-            )
-            return await _within(running, self._timeout_s)
+            call = FunctionCall(self._arn, self._encode(exchange), request_id, source, exchange.trace_id)
+            return await _within(asyncio.create_task(self._calls.invoke(call)), self._timeout_s)
         except TimeoutError as error:
             raise refusals.unavailable(
                 f"the integration did not answer within {self._timeout_s:g} s", "INTEGRATION_TIMEOUT"

@@ -8,7 +8,7 @@ from mayfly.errors import MayflyError
 from mayfly.services.apis.integrations.api import Call, IntegrationError, Opened, Outcome
 from mayfly.services.contract import ServiceError
 from mayfly.services.execution_roles import ExecutionRoles
-from mayfly.services.ports import EventTargets, FunctionCalls, FunctionStream
+from mayfly.services.ports import EventTargets, FunctionCall, FunctionCalls, FunctionStream
 from mayfly.store.api import Store
 
 SERVICE = "apigateway.amazonaws.com"
@@ -33,11 +33,7 @@ class Functions:
             source = await self._source(call)
             if call.header("x-amz-invocation-type") == "Event":
                 return await self._start(call)
-            running = asyncio.ensure_future(
-                self._calls.invoke(
-                    call.uri, call.body or b"{}", call.request_id, source, call.trace_id, call.header(TENANT)
-                )
-            )
+            running = asyncio.ensure_future(self._calls.invoke(_of_function(call, source)))
             async with asyncio.timeout(call.timeout_s):
                 reply = await asyncio.shield(running)
         kind = reply.content_type or "application/json"
@@ -47,11 +43,7 @@ class Functions:
         """See `api.StreamingBackend`. A function that answers too late goes on, too."""
         with _refusals(call):
             source = await self._source(call)
-            running = asyncio.ensure_future(
-                self._calls.stream(
-                    call.uri, call.body or b"{}", call.request_id, source, call.trace_id, call.header(TENANT)
-                )
-            )
+            running = asyncio.ensure_future(self._calls.stream(_of_function(call, source)))
             try:
                 async with asyncio.timeout(call.timeout_s):
                     stream = await asyncio.shield(running)
@@ -76,6 +68,10 @@ class Functions:
         body = call.body or b"{}"
         await self._store.write(lambda tx: self._targets.accept(tx, call.uri, body))
         return Outcome(202)
+
+
+def _of_function(call: Call, source: str | None) -> FunctionCall:
+    return FunctionCall(call.uri, call.body or b"{}", call.request_id, source, call.trace_id, call.header(TENANT))
 
 
 def _abandoned(running: "asyncio.Future[FunctionStream]") -> None:

@@ -17,7 +17,7 @@ from mayfly.services.apis.rest.serving import proxy_events, refusals, resource_p
 from mayfly.services.apis.rest.serving.arrival import Arrival
 from mayfly.services.apis.rest.serving.refusals import RefusedError, missing_token
 from mayfly.services.contract import ServiceError
-from mayfly.services.ports import FunctionCalls, Signatures
+from mayfly.services.ports import FunctionCall, FunctionCalls, Signatures
 
 _USUAL_TTL_S = 300
 _NOT_ALLOWED = "User is not authorized to access this resource"
@@ -181,14 +181,15 @@ class Authorizing:
             event["authorizationToken"] = identities[0]
         else:
             event |= proxy_events.described(arrival)
+        call = FunctionCall(
+            arn or "",
+            json.dumps(event).encode(),
+            arrival.request.request_id,
+            None if authorizer.authorizer_credentials else source,
+            arrival.request.header("x-amzn-trace-id"),
+        )
         try:
-            reply = await self._functions.invoke(
-                arn or "",
-                json.dumps(event).encode(),
-                arrival.request.request_id,
-                None if authorizer.authorizer_credentials else source,
-                arrival.request.header("x-amzn-trace-id"),
-            )
+            reply = await self._functions.invoke(call)
         except (ServiceError, PlatformError) as error:
             raise RefusedError("AUTHORIZER_CONFIGURATION_ERROR", None, why=str(error)) from error
         try:
