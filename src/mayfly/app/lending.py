@@ -6,7 +6,7 @@ from mayfly.services.functions.service import FunctionsService
 
 
 class Lending:
-    """See `sandboxes.service.HasFunctions`."""
+    """See `sandboxes.maker.HasFunctions`."""
 
     def __init__(self, functions: FunctionsService) -> None:
         self._functions = functions

@@ -1,32 +1,22 @@
 """Sandboxes by themselves: made, used, frozen, copied from and to, ended; what `/_mayfly/sandboxes` shows to clients.
 
-A sandbox is as isolated as a function's instance: the same factories make both. It has no credentials, and the endpoint
-of the platform inside it is closed. It lives in this process: when the server ends, or its lifetime, it ends. Its
-snapshots are kept.
+A sandbox lives in this process: when the server ends, or its lifetime, it ends. Its snapshots are kept. `maker` makes
+them, `copying` moves files; here is which there are, how many there may be, and how each ends.
 """
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from mayfly import ids
 from mayfly.clock import Clock
-from mayfly.images.records import Image
-from mayfly.images.service import Resolved
-from mayfly.policy import egress
-from mayfly.sandbox import frames
-from mayfly.sandbox.api import Sandbox, SandboxSpec
-from mayfly.sandboxes import trees
+from mayfly.sandboxes.copying import Copier
+from mayfly.sandboxes.maker import HasFunctions, HasImages, Maker, Makes
 from mayfly.sandboxes.model import (
-    Ending,
-    Lent,
     SandboxEndedError,
     SandboxMissingError,
     SandboxRefusedError,
@@ -35,77 +25,16 @@ from mayfly.sandboxes.model import (
     View,
     Wanted,
 )
-from mayfly.sandboxes.processes import Process, Processes, become_launcher
+from mayfly.sandboxes.processes import Process
+from mayfly.sandboxes.room import WRITABLE, Room
 from mayfly.sandboxes.snapshots import Snapshots
-from mayfly.sandboxes.templates import Forks, Templates
 from mayfly.store.api import Blob, Blobs, Store, Tx
 
 MOST_SANDBOXES = 64
 MOST_COPIES = 4  # at a time, in all of them
 KEPT_ENDED = 100  # sandboxes that have ended and are still shown
-WRITABLE = "/tmp"  # noqa: S108  # the sandbox's own
-_PYTHON_S = 10.0  # until a Python must have said that it is there
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _log = logging.getLogger(__name__)
-
-
-class Makes(Forks, Protocol):
-    """Whoever makes sandboxes: see `SandboxFactory`."""
-
-    @property
-    def level(self) -> str: ...
-
-
-class HasFunctions(Protocol):
-    """Whoever has functions."""
-
-    async def lend(self, name: str) -> Lent:
-        """The package of a function of Python, named as in calls; `SandboxMissingError`, `SandboxRefusedError`."""
-
-
-class HasImages(Protocol):
-    """Whoever has images: see `images.service.Images`."""
-
-    async def resolve(self, uri: str) -> Resolved: ...
-
-    async def prepare(self, resolved: Resolved) -> Image: ...
-
-    def root(self, digest: str) -> Path: ...
-
-    def pinned(self, digest: str) -> contextlib.AbstractContextManager[None]: ...
-
-
-class _Room:
-    """One sandbox that was made."""
-
-    def __init__(self, sandbox_id: str, wanted: Wanted, sandbox: Sandbox, image: Image | None, now: float) -> None:
-        self.id = sandbox_id
-        self.wanted = wanted
-        self.sandbox = sandbox
-        self.image = image
-        self.created_at = now
-        self.processes = Processes(sandbox.control)
-        self.frozen = False
-        self.reason = ""
-        self.cleanup = contextlib.ExitStack()
-        self.watching: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return _environment(self.wanted, self.image)
-
-    @property
-    def directory(self) -> str:
-        return (self.image.process.working_dir if self.image is not None else None) or WRITABLE
-
-    @property
-    def made_of(self) -> str:
-        basis = f"image {self.wanted.image}" if self.wanted.image else "this machine"
-        if self.wanted.function:
-            basis = f"function {self.wanted.function}"
-        return f"{basis} with snapshot {self.wanted.snapshot}" if self.wanted.snapshot else basis
 
 
 class Sandboxes:
@@ -123,27 +52,23 @@ class Sandboxes:
         clock: Clock,
     ) -> None:
         """`home` is a directory of its own; all sandboxes together may use `memory_mb`."""
-        self._factory = factory
-        self._images = images
-        self._functions = functions
-        self._templates = Templates(factory)
+        self._maker = Maker(factory, images, functions, home, clock)
+        self._copier = Copier(MOST_COPIES)
         self._blobs = blobs
         self._snapshots = Snapshots(store, blobs)
-        self._empty = home / "empty"
         self._memory_mb = memory_mb
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._rooms: dict[str, _Room] = {}
+        self._rooms: dict[str, Room] = {}
         self._coming = 0  # sandboxes that are being made
         self._coming_mb = 0
-        self._copies = asyncio.Semaphore(MOST_COPIES)
 
     async def open(self) -> None:
-        await asyncio.to_thread(self._empty.mkdir, 0o755, True, True)
+        await self._maker.open()
 
     async def close(self) -> None:
         await asyncio.gather(*(self._end(room, "the server was stopped") for room in list(self._rooms.values())))
-        self._templates.close()
+        self._maker.close()
 
     # Sandboxes.
 
@@ -155,7 +80,7 @@ class Sandboxes:
         self._coming += 1
         self._coming_mb += wanted.memory_mb
         try:
-            room = await self._start(wanted, snapshot)
+            room = await self._maker.make(wanted, snapshot)
         finally:
             self._coming -= 1
             self._coming_mb -= wanted.memory_mb
@@ -168,15 +93,15 @@ class Sandboxes:
             except BaseException:
                 await self.remove(room.id)
                 raise
-        return self._view(room)
+        return room.view()
 
     def all(self) -> list[View]:
         """The oldest first; those that have ended, too, until they are removed."""
-        return [self._view(room) for room in self._rooms.values()]
+        return [room.view() for room in self._rooms.values()]
 
     def view(self, sandbox_id: str) -> View:
         """`SandboxMissingError`."""
-        return self._view(self._room(sandbox_id))
+        return self._room(sandbox_id).view()
 
     async def remove(self, sandbox_id: str) -> None:
         """End it, and forget it. `SandboxMissingError`."""
@@ -198,13 +123,13 @@ class Sandboxes:
         if not room.frozen and not room.sandbox.freeze():
             raise SandboxRefusedError("this machine, or this level, cannot freeze sandboxes")
         room.frozen = True
-        return self._view(room)
+        return room.view()
 
     def thaw(self, sandbox_id: str) -> View:
         room = self._living(sandbox_id)
         room.sandbox.thaw()
         room.frozen = False
-        return self._view(room)
+        return room.view()
 
     # Processes.
 
@@ -226,29 +151,11 @@ class Sandboxes:
 
     async def put(self, sandbox_id: str, place: str, archive: AsyncIterator[bytes]) -> None:
         """Unpack a tar file below a directory; `SandboxRefusedError` with what went wrong inside."""
-        room = self._awake(sandbox_id)
-        async with self._copies:
-            process = await room.processes.copy("put", place)
-            reading = asyncio.create_task(_said(process))
-            try:
-                async with contextlib.aclosing(trees.from_tar(archive)) as tree:
-                    async for part in tree:
-                        await process.write(part)
-            except BrokenPipeError:
-                pass  # what was inside has ended; it says why
-            finally:
-                process.end_input()
-            _demand(await process.ended, await reading)
+        await self._copier.put(self._awake(sandbox_id).processes, place, archive)
 
-    async def get(self, sandbox_id: str, place: str) -> AsyncGenerator[bytes]:
+    def get(self, sandbox_id: str, place: str) -> AsyncGenerator[bytes]:
         """A tar file of what is at a place; `SandboxRefusedError` with what went wrong inside."""
-        room = self._awake(sandbox_id)
-        async with self._copies:
-            process = await room.processes.copy("get", place)
-            process.end_input()
-            async with contextlib.aclosing(trees.into_tar(_data(process))) as archive:
-                async for part in archive:
-                    yield part
+        return self._copier.get(self._awake(sandbox_id).processes, place)
 
     # Snapshots.
 
@@ -301,86 +208,18 @@ class Sandboxes:
             raise SandboxRefusedError(
                 f"sandboxes may use {self._memory_mb} MB together, of which {used} are taken; remove one first"
             )
-        self._templates.reduce(self._memory_mb - used - wanted.memory_mb)
+        self._maker.leave(self._memory_mb - used - wanted.memory_mb)
 
-    async def _start(self, wanted: Wanted, snapshot: Snapshot | None) -> _Room:
-        source = snapshot.wanted if snapshot is not None else wanted
-        described = msgspec.structs.replace(
-            wanted, image=source.image, function=source.function, imports=source.imports
-        )
-        image, root = None, None
-        sandbox_id = f"sbx-{ids.token(12)}"
-        cleanup = contextlib.ExitStack()
-        with cleanup:
-            spec = self._spec(wanted, sandbox_id)
-            if source.image is not None:
-                resolved = await self._images.resolve(source.image)
-                cleanup.enter_context(self._images.pinned(resolved.digest))
-                image = await self._images.prepare(resolved)
-                root = self._images.root(resolved.digest)
-            if source.function is not None:
-                lent = await self._functions.lend(source.function)
-                cleanup.enter_context(lent.keep())
-                sandbox = await self._start_python(spec, described, lent)
-            else:
-                sandbox = await self._factory.start(dataclasses.replace(spec, program=True, root=root))
-            for listener in (sandbox.endpoint, sandbox.runtime_api):
-                if listener is not None:
-                    listener.close()  # nobody answers there
-            os.close(sandbox.output)  # every process has streams of its own
-            room = _Room(sandbox_id, described, sandbox, image, self._clock.now())
-            room.cleanup = cleanup.pop_all()
-        return room
-
-    def _spec(self, wanted: Wanted, sandbox_id: str) -> SandboxSpec:
-        return SandboxSpec(
-            runtime="",
-            code=self._empty,
-            memory_mb=wanted.memory_mb,
-            ephemeral_mb=wanted.ephemeral_mb,
-            processes=wanted.processes,
-            cpus=wanted.cpus,
-            label=wanted.label or "sandbox",
-            level=wanted.level or self._factory.level,
-            egress=egress.parse(wanted.egress),
-            owner=f"sandbox {wanted.label or sandbox_id}",
-        )
-
-    async def _start_python(self, spec: SandboxSpec, wanted: Wanted, lent: Lent) -> Sandbox:
-        """A Python with the package that was lent, at no other level than its function's, unless that is asked for."""
-        level = wanted.level or lent.level
-        spec = dataclasses.replace(spec, runtime=lent.runtime, code=lent.code, layers=lent.layers, level=level)
-        if spec.level == "process":
-            raise SandboxRefusedError("a sandbox of a function needs isolation: its package is shown at /var/task")
-        environment = _environment(wanted, None)
-        if not wanted.imports:
-            sandbox = await self._factory.start(spec)
-        else:
-            sandbox = await self._templates.start(spec, wanted.imports, environment, lent.keep)
-        try:
-            async with asyncio.timeout(_PYTHON_S):
-                await become_launcher(sandbox.control, environment)
-        except BaseException as error:
-            os.close(sandbox.output)
-            sandbox.control.close()
-            if sandbox.endpoint is not None:
-                sandbox.endpoint.close()
-            await asyncio.shield(sandbox.discard())
-            if isinstance(error, OSError | frames.FrameError):  # TimeoutError is one
-                raise SandboxRefusedError("its Python did not come up") from error
-            raise
-        return sandbox
-
-    async def _watch(self, room: _Room) -> None:
+    async def _watch(self, room: Room) -> None:
         """Drop what the launcher itself prints, and take note of the end."""
         exit_ = await room.sandbox.exited()
         await self._end(room, f"its first process ended: {exit_.reason}", own=True)
 
-    def _expire(self, room: _Room) -> None:
+    def _expire(self, room: Room) -> None:
         task = self._loop.create_task(self._end(room, "its lifetime was over"), name=f"end of sandbox {room.id}")
         task.add_done_callback(_heard)
 
-    async def _end(self, room: _Room, reason: str, *, own: bool = False) -> None:
+    async def _end(self, room: Room, reason: str, *, own: bool = False) -> None:
         """End a sandbox once, and give back everything but the word of it."""
         if room.reason:
             return
@@ -400,65 +239,22 @@ class Sandboxes:
         for sandbox_id in ended[: max(0, len(ended) - KEPT_ENDED)]:
             del self._rooms[sandbox_id]
 
-    def _room(self, sandbox_id: str) -> _Room:
+    def _room(self, sandbox_id: str) -> Room:
         if (room := self._rooms.get(sandbox_id)) is None:
             raise SandboxMissingError(f"there is no sandbox {sandbox_id}")
         return room
 
-    def _living(self, sandbox_id: str) -> _Room:
+    def _living(self, sandbox_id: str) -> Room:
         room = self._room(sandbox_id)
         if room.reason:
             raise SandboxEndedError(f"the sandbox {sandbox_id} has ended: {room.reason}")
         return room
 
-    def _awake(self, sandbox_id: str) -> _Room:
+    def _awake(self, sandbox_id: str) -> Room:
         room = self._living(sandbox_id)
         if room.frozen:
             raise SandboxRefusedError(f"the sandbox {sandbox_id} is frozen; thaw it first")
         return room
-
-    def _view(self, room: _Room) -> View:
-        wanted = room.wanted
-        return View(
-            id=room.id,
-            label=wanted.label,
-            state="ended" if room.reason else "frozen" if room.frozen else "running",
-            reason=room.reason,
-            made_of=room.made_of,
-            level=wanted.level or self._factory.level,
-            layers=room.sandbox.layers,
-            memory_mb=wanted.memory_mb,
-            peak_bytes=room.sandbox.peak_memory() if not room.reason else 0,
-            processes=room.processes.running,
-            created_at=room.created_at,
-            expires_at=room.created_at + wanted.lifetime_s,
-        )
-
-
-def _environment(wanted: Wanted, image: Image | None) -> dict[str, str]:
-    """What every process has."""
-    own = image.process.variables() if image is not None else {}
-    proxy = egress.variables(egress.parse(wanted.egress))
-    return {"PATH": _PATH, "HOME": WRITABLE, "LANG": "C.UTF-8", **proxy, **own, **wanted.environment}
-
-
-async def _said(process: Process) -> str:
-    """What a copier says on either stream."""
-    said = [part.data async for part in process.output()]
-    return b"".join(said).decode("utf-8", "replace").strip()[:1000]
-
-
-def _demand(ending: Ending, said: str) -> None:
-    if ending.code != 0:
-        raise SandboxRefusedError(said or ending.error or "the files could not be copied")
-
-
-async def _data(process: Process) -> AsyncGenerator[bytes]:
-    """What a copier sends."""
-    async with contextlib.aclosing(process.output()) as output:
-        async for part in output:
-            if part.stream == "stdout":
-                yield part.data
 
 
 def _heard(task: "asyncio.Task[None]") -> None:
