@@ -2,8 +2,7 @@
 
 Most services share one framework, and with it one sentence a violation: "Value 'x' at 'functionName' failed to satisfy
 constraint: Member must have length less than or equal to 140". Up to `MAX_ERRORS` of them make one error, whose code
-differs by service. S3 shares none of this: what its XML lacks makes the XML malformed, and everything else has errors
-of its own, which its handlers give.
+differs by service. S3 and SQS share none of this, and say only what is missing: `presence`.
 
 Enumerations are checked where the services check them. They are left to the handlers where a service answers an unknown
 value with an error of its own, or accepts more than its model says (`_OWN_WORDS`).
@@ -21,6 +20,7 @@ from typing import Any, Final
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
 
 from mayfly.services.contract import ServiceError
+from mayfly.wire import presence
 from mayfly.wire.shapes import Compiler
 
 Validate = Callable[[Mapping[str, Any]], None]
@@ -58,9 +58,9 @@ def compile_validator(service: str, protocol: str, model: OperationModel) -> Val
     if not isinstance(shape, StructureShape):
         return _anything
     if service == "s3":
-        return _s3_validator(shape)
+        return presence.s3_validator(shape)
     if service == "sqs":
-        return _presence_validator(shape)
+        return presence.sqs_validator(shape)
     rules = _Rules(_OWN_WORDS.get(service, frozenset()))
     if not rules.constrained(shape, frozenset()):
         return _anything
@@ -75,55 +75,6 @@ def compile_validator(service: str, protocol: str, model: OperationModel) -> Val
             raise ServiceError(code, f"{count} detected: {'; '.join(found[:MAX_ERRORS])}", status=400)
 
     return validate
-
-
-def _presence_validator(shape: StructureShape) -> Validate:
-    """SQS says what is missing, one parameter at a time; values have errors of their own, which its handlers give."""
-    check = Compiler(_presence).step(shape)
-
-    def validate(params: Mapping[str, Any]) -> None:
-        if (name := check(params)) is not None:
-            raise ServiceError("MissingParameter", f"The request must contain the parameter {name}.", status=400)
-
-    return validate
-
-
-def _presence(shape: Shape, compiler: Compiler[Callable[[Any], str | None]]) -> Callable[[Any], str | None]:
-    """The function that gives the first required member that a value lacks, or None."""
-    if isinstance(shape, StructureShape):
-        required = tuple(shape.required_members)
-        below = [
-            (name, compiler.step(member))
-            for name, member in shape.members.items()
-            if isinstance(member, ListShape | MapShape)
-        ]
-
-        def structure(value: Any) -> str | None:
-            for name in required:
-                if name not in value:
-                    return name
-            for name, step in below:
-                if name in value and (missing := step(value[name])) is not None:
-                    return missing
-            return None
-
-        return structure
-    inner = shape.member if isinstance(shape, ListShape) else shape.value if isinstance(shape, MapShape) else None
-    if not isinstance(inner, StructureShape):
-        return _nothing_missing
-    step = compiler.step(inner)
-
-    def items(value: Any) -> str | None:
-        for item in value.values() if isinstance(value, dict) else value:
-            if (missing := step(item)) is not None:
-                return missing
-        return None
-
-    return items
-
-
-def _nothing_missing(_value: Any) -> None:
-    return None
 
 
 def _anything(_params: Mapping[str, Any]) -> None:
@@ -348,68 +299,3 @@ def _pattern(pattern: str, longest: Any) -> list[Constraint]:
             f"Member must satisfy regular expression pattern: {pattern}",
         )
     ]
-
-
-def _s3_validator(shape: StructureShape) -> Validate:
-    payload = str(shape.serialization.get("payload", ""))
-    required = [
-        (name, shape.members[name].serialization)
-        for name in shape.required_members
-        if shape.members[name].serialization.get("location") != "uri"
-    ]
-    whole = Compiler(_S3Body().build).step(shape.members[payload]) if payload else None
-
-    def validate(params: Mapping[str, Any]) -> None:
-        for name, traits in required:
-            if name in params:
-                continue
-            if name == payload:
-                raise ServiceError("MissingRequestBodyError", "Request Body is empty", status=400)
-            key = traits.get("name", name)
-            raise ServiceError(
-                "InvalidRequest",
-                f"Missing required {'header' if traits.get('location') == 'header' else 'parameter'} "
-                f"for this request: {key}",
-                status=400,
-            )
-        if whole is not None and payload in params:
-            found: list[str] = []
-            whole(params[payload], "", found)
-            if found:
-                raise ServiceError(
-                    "MalformedXML",
-                    "The XML you provided was not well-formed or did not validate against our published schema",
-                    status=400,
-                )
-
-    return validate
-
-
-class _S3Body:
-    """Checks that the XML of S3 has what its schema requires."""
-
-    def build(self, shape: Shape, compiler: Compiler[Check]) -> Check:
-        if isinstance(shape, StructureShape) and not shape.serialization.get("eventstream"):
-            required = shape.required_members
-            members = [
-                (name, compiler.step(member))
-                for name, member in shape.members.items()
-                if isinstance(member, StructureShape | ListShape)
-            ]
-
-            def structure(value: Any, path: str, found: list[str]) -> None:
-                found.extend(name for name in required if name not in value)
-                for name, step in members:
-                    if name in value:
-                        step(value[name], path, found)
-
-            return structure
-        if isinstance(shape, ListShape):
-            step = compiler.step(shape.member)
-
-            def each(value: Any, path: str, found: list[str]) -> None:
-                for item in value:
-                    step(item, path, found)
-
-            return each
-        return _no_check
