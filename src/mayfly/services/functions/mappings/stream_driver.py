@@ -1,8 +1,8 @@
 """Streams as sources: shards that are read in order, from a place that is remembered.
 
-Each shard has a task that reads ahead; its records go into lanes (`lanes`), a batch of each lane is under way at a
-time, and what follows its result is decided by `policy.stream_batches`. The decision, the description of what was given
-up and the new checkpoint are one commit. A shard that was split or merged is read to its end before its children begin.
+Shards are read ahead into lanes (`shards`, `lanes`). A batch of each lane is under way at a time, and what follows its
+result is decided by `policy.stream_batches`. The decision, the description of what was given up and the new checkpoint
+are one commit.
 """
 
 import asyncio
@@ -14,28 +14,21 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from mayfly.clock import Clock
-from mayfly.errors import PlatformError
 from mayfly.policy import stream_batches
 from mayfly.policy.retry import backoff
 from mayfly.policy.stream_batches import Next, Piece, Reason, Rules
-from mayfly.services.contract import ServiceError
 from mayfly.services.functions.mappings import checkpoints, responses, tumbling
 from mayfly.services.functions.mappings.checkpoints import Checkpoint
 from mayfly.services.functions.mappings.discarding import Discarded, Discards
 from mayfly.services.functions.mappings.drivers import Batch, Meter, Ran, Record
 from mayfly.services.functions.mappings.filters import Filter
-from mayfly.services.functions.mappings.lanes import Formed, Lane, Read, Sizes, lane_of
+from mayfly.services.functions.mappings.lanes import Formed, Lane, Sizes
 from mayfly.services.functions.mappings.model import Mapping
 from mayfly.services.functions.mappings.shapes import Shape
-from mayfly.services.ports import ShardInfo, ShardPage, ShardSource
-from mayfly.store.api import StaleClaimError, Store, StoreClosedError, Tx
+from mayfly.services.functions.mappings.shards import FIRST_RETRY_S, LONGEST_RETRY_S, Shards
+from mayfly.services.ports import ShardSource
+from mayfly.store.api import StaleClaimError, Store, Tx
 
-FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 60.0
-LOOK_S: Final = 20.0
-DISCOVER_S: Final = 60.0
-MOST_LANES: Final = 10  # of a shard
-READ_AT_ONCE: Final = 1000  # records
-_IDLE_EVERY: Final = 32  # batches of a shard between two looks at lanes without records
 _PAUSE_S: Final = 1.0
 _USUAL_S: Final = MappingProxyType({"msk": 0.5, "kafka": 0.5})  # that batches are gathered where nobody said how long
 
@@ -60,23 +53,6 @@ class Nobody:
     async def close(self) -> None: ...
 
 
-class _Shard:
-    """A shard that is read."""
-
-    def __init__(self, info: ShardInfo, lanes: Sequence[Lane]) -> None:
-        self.info = info
-        self.lanes = lanes
-        self.after = min(lane.done for lane in lanes)
-        self.drained = asyncio.Event()
-        self.drained.set()
-        self.batches = 0
-        self.task: asyncio.Task[None] | None = None
-
-    @property
-    def held(self) -> int:
-        return sum(lane.held for lane in self.lanes)
-
-
 class StreamDriver:
     """A `Driver`; see the module."""
 
@@ -94,48 +70,34 @@ class StreamDriver:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._mapping = mapping
-        self._source = source
         self._shape = shape
         self._store = store
         self._clock = clock
-        self._filter = criteria
         self._meter = meter
         self._discards = discards
         self._follower: Follower = follower or Nobody()
         self._jitter = jitter
         self._rules = Rules(mapping.bisects, mapping.max_retries, mapping.max_age_s)
         window_s = _USUAL_S.get(mapping.kind, 0.0) if mapping.window_s is None else float(mapping.window_s)
-        self._sizes = Sizes(mapping.batch_size, window_s, mapping.tumbling_s)
-        self._room = max(READ_AT_ONCE, 2 * mapping.batch_size * mapping.factor)
-        self._shards: dict[str, _Shard] = {}
-        self._ended: set[str] = set()
-        self._stirred = asyncio.Event()
-        self._discovering: asyncio.Task[None] | None = None
-        self._end_seen = asyncio.Event()
-        self._error: ServiceError | None = None
+        sizes = Sizes(mapping.batch_size, window_s, mapping.tumbling_s)
+        self._shards = Shards(mapping, source, shape, store, clock, criteria, meter, sizes, jitter)
         self._next = 0  # the lane that is asked first
 
     async def open(self) -> None:
-        if self._discovering is not None:
-            await self._source.shards(self._mapping.source)
-            return
-        await self._discover(first=True)
-        self._discovering = asyncio.get_running_loop().create_task(self._keep_discovering())
+        await self._shards.open()
 
     async def poll(self, most: int, wait_s: float) -> Sequence[Batch]:
         until = self._clock.monotonic() + wait_s
         while True:
-            self._stirred.clear()
-            if self._error is not None:
-                error, self._error = self._error, None
-                raise error
+            self._shards.stirred.clear()
+            self._shards.raise_error()
             batches, again_at = await self._form(most)
             now = self._clock.monotonic()
             if batches or now >= until:
                 return batches
             try:
                 async with asyncio.timeout(max(0.0, min(again_at, until) - now)):
-                    await self._stirred.wait()
+                    await self._shards.stirred.wait()
             except TimeoutError:
                 continue
 
@@ -158,25 +120,19 @@ class StreamDriver:
 
     async def give_back(self, batch: Batch) -> None:
         batch.context.lane.put_back(0.0)
-        self._stirred.set()
+        self._shards.stirred.set()
 
     async def release(self, batch: Batch) -> None:
         batch.context.lane.put_back(self._clock.monotonic() + _PAUSE_S)
-        self._stirred.set()
+        self._shards.stirred.set()
 
     async def close(self) -> None:
-        tasks = [shard.task for shard in self._shards.values() if shard.task is not None]
-        tasks += [self._discovering] if self._discovering is not None else []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._shards.close()
         await self._follower.close()
-
-    # Batches.
 
     async def _form(self, most: int) -> tuple[list[Batch], float]:
         """Up to `most` batches, lanes taking turns; and when to look again."""
-        lanes = [(shard, lane) for shard in self._shards.values() for lane in shard.lanes]
+        lanes = [(shard, lane) for shard in self._shards for lane in shard.lanes]
         now, wall, again_at = self._clock.monotonic(), self._clock.now(), math.inf
         found: list[Batch] = []
         start, self._next = self._next, self._next + 1
@@ -192,7 +148,7 @@ class StreamDriver:
                 again_at = now
             else:
                 found.append(self._batch(formed, wall))
-        await self._end_shards()
+        await self._shards.leave_ended()
         return found, again_at
 
     def _batch(self, formed: Formed, wall: float) -> Batch:
@@ -295,151 +251,5 @@ class StreamDriver:
 
     def _note(self, lane: Lane) -> None:
         """A batch of a lane is settled."""
-        shard = self._shards[lane.shard]
-        shard.batches += 1
-        lane.passed(shard.after)
+        self._shards.settled(lane)
         self._follower.done(lane.shard, lane.done)
-        if shard.held < self._room:
-            shard.drained.set()
-        self._stirred.set()
-
-    # Shards.
-
-    async def _keep_discovering(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(DISCOVER_S):
-                    await self._end_seen.wait()
-            except TimeoutError:
-                pass
-            self._end_seen.clear()
-            try:
-                await self._discover(first=False)
-            except StoreClosedError:
-                return
-            except (ServiceError, PlatformError) as error:
-                self._fail(error)
-                await asyncio.sleep(_PAUSE_S)
-                self._end_seen.set()
-
-    async def _discover(self, *, first: bool) -> None:
-        """Read every shard whose parents are at their ends. Where nothing was ever read, every shard is begun at the
-        mapping's starting position, in one commit; what comes later is read from its beginning."""
-        infos = await self._source.shards(self._mapping.source)
-        known = await self._store.read(lambda reader: checkpoints.load(reader, self._mapping.uuid))
-        present = {info.id for info in infos}
-        self._ended |= {shard for (shard, _), each in known.items() if each.ended}
-        begun: dict[str, str] = {}
-        if first and not known:
-            begun = {info.id: await self._begin(info.id, self._mapping.position or "TRIM_HORIZON") for info in infos}
-        ready = []
-        for info in infos:
-            if info.id in self._shards or info.id in self._ended:
-                continue
-            if begun.get(info.id, "0") != "0" or not any(
-                each in present and each not in self._ended for each in info.parents
-            ):
-                mine = {lane: each for (shard, lane), each in known.items() if shard == info.id}
-                ready.append((info, self._lanes(mine, begun.get(info.id, "0"))))
-        gone = [place for place in known if place[0] not in present]
-        for info, lanes in await self._store.write(lambda tx: self._claim(tx, ready, gone)):
-            self._start(info, lanes)
-
-    async def _begin(self, shard: str, position: str) -> str:
-        return await self._source.begin(self._mapping.source, shard, position, self._mapping.position_at)
-
-    def _lanes(self, known: dict[int, Checkpoint], begin: str) -> list[Checkpoint]:
-        """Where the lanes of a shard go on; where their number is another one, from what all of them had done."""
-        factor = self._mapping.factor
-        if any(each.factor != factor for each in known.values()):
-            return [Checkpoint(factor, str(min(int(each.done) for each in known.values())))] * factor
-        return [known.get(lane, Checkpoint(factor, begin)) for lane in range(factor)]
-
-    def _claim(
-        self, tx: Tx, ready: list[tuple[ShardInfo, list[Checkpoint]]], gone: list[tuple[str, int]]
-    ) -> list[tuple[ShardInfo, list[Lane]]]:
-        uuid, claimed = self._mapping.uuid, []
-        for place in gone:
-            checkpoints.forget(tx, uuid, *place)
-        for info, lanes in ready:
-            for lane in range(len(lanes), MOST_LANES):
-                checkpoints.forget(tx, uuid, info.id, lane)
-            epochs = [checkpoints.claim(tx, uuid, info.id, lane, each) for lane, each in enumerate(lanes)]
-            claimed.append((info, [Lane(info.id, no, epochs[no], each, self._sizes) for no, each in enumerate(lanes)]))
-        return claimed
-
-    def _start(self, info: ShardInfo, lanes: Sequence[Lane]) -> None:
-        shard = self._shards[info.id] = _Shard(info, lanes)
-        shard.task = asyncio.get_running_loop().create_task(self._read(shard), name=f"shard-{info.id}")
-
-    async def _read(self, shard: _Shard) -> None:
-        """Read a shard ahead, to its end."""
-        failures = 0
-        while True:
-            try:
-                await shard.drained.wait()
-                page = await self._source.read(
-                    self._mapping.source, shard.info.id, str(shard.after), READ_AT_ONCE, LOOK_S
-                )
-                failures = 0
-            except StoreClosedError:
-                return
-            except (ServiceError, PlatformError) as error:
-                failures += 1
-                self._fail(error)
-                await asyncio.sleep(backoff(failures, FIRST_RETRY_S, LONGEST_RETRY_S, self._jitter(), spread=0.5))
-                continue
-            self._take(shard, page)
-            if page.ended:
-                return
-
-    def _take(self, shard: _Shard, page: ShardPage) -> None:
-        now = self._clock.monotonic()
-        fresh = [record for record in page.records if int(record.sequence) > shard.after]
-        if fresh:
-            shard.batches += 1
-            self._meter.add("PolledEventCount", len(fresh))
-        dropped = 0
-        for record in fresh:
-            place = int(record.sequence)
-            shard.after = place
-            if not self._filter.passes(lambda record=record: self._shape.matched(shard.info.id, record)):  # type: ignore[misc]
-                dropped += 1
-                continue
-            lane = shard.lanes[lane_of(record.partition_key, len(shard.lanes))]
-            encoded = self._shape.encoded(shard.info.id, record)
-            lane.take(Read(record, place, self._shape.identifier(record), encoded), now)
-        if dropped:
-            self._meter.add("FilteredOutEventCount", dropped)
-        for lane in shard.lanes:
-            lane.passed(shard.after)
-            lane.complete = lane.complete or page.ended
-        if shard.held >= self._room:
-            shard.drained.clear()
-        self._stirred.set()
-
-    async def _end_shards(self) -> None:
-        """Leave shards that are done; and now and then, keep how far lanes are that had nothing to do."""
-        for shard in list(self._shards.values()):
-            ended = all(lane.finished for lane in shard.lanes)
-            idle = [lane for lane in shard.lanes if lane.idle] if shard.batches >= _IDLE_EVERY else []
-            if not ended and not idle:
-                continue
-            shard.batches = 0
-            moves = [(lane, lane.checkpoint(ended=ended)) for lane in (shard.lanes if ended else idle)]
-
-            def body(tx: Tx, moves: list[tuple[Lane, Checkpoint]] = moves) -> None:
-                for lane, checkpoint in moves:
-                    checkpoints.move(tx, self._mapping.uuid, lane.shard, lane.no, lane.epoch, checkpoint)
-
-            await self._store.write(body)
-            if ended:
-                del self._shards[shard.info.id]
-                self._ended.add(shard.info.id)
-                self._end_seen.set()
-
-    def _fail(self, error: ServiceError | PlatformError) -> None:
-        """Have whoever polls hear of it."""
-        _log.warning("%s cannot be read now: %s", self._mapping.source, error)
-        self._error = error if isinstance(error, ServiceError) else ServiceError("ServiceException", str(error))
-        self._stirred.set()
