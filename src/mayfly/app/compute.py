@@ -28,9 +28,9 @@ from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.denials import Denials
 from mayfly.sandboxes.service import Sandboxes
 from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
+from mayfly.services.functions.ground import Ground, Outside
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
-from mayfly.services.functions.parts import Outside
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.service import FunctionsService, image_architecture
 from mayfly.services.ports import CodeSource
@@ -93,16 +93,9 @@ class Compute:
         engine = await _engine(base, levels, book, endpoints, life)
         images = Images(settings.data, base.store, base.blobs, settings.images, image_architecture(), clock)
         functions = FunctionsService(
-            settings=settings,
-            clock=clock,
-            store=base.store,
-            queue=base.queue,
-            blobs=base.blobs,
-            engine=engine,
+            Ground(settings, clock, base.store, base.queue, base.blobs, engine, home, base.identity.roles, outside),
             recorder=recorder,
             streams=streams,
-            home=home,
-            roles=base.identity.roles,
             objects=objects,
             images=images,
             choose=levels.choose,
@@ -110,7 +103,6 @@ class Compute:
             signatures=base.signed,
             obstacle=levels.obstacle,
             sandboxes=levels.start,
-            outside=outside,
         )
         levels.watch(functions.debugging.started)
         sandboxes = Sandboxes(

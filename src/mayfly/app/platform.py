@@ -33,7 +33,7 @@ from mayfly.policy.outgoing import parse as reach_of
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.denials import Denials
 from mayfly.services.contract import Service
-from mayfly.services.functions.parts import Outside
+from mayfly.services.functions.ground import Outside
 from mayfly.services.identity.access import guarded
 from mayfly.settings import Settings
 from mayfly.wire.gateway import Gateway

@@ -34,10 +34,10 @@ from mayfly.images.service import Images
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
 from mayfly.services.functions.durable.feature import DurableFunctions
 from mayfly.services.functions.engine_targets import Streams
+from mayfly.services.functions.ground import Ground, Outside
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.on_the_wire import FunctionsOnTheWire
-from mayfly.services.functions.parts import Outside
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.runtimes import RETIRED, RuntimeAbsent, RuntimeChoice
 from mayfly.services.functions.service import FunctionsService, image_architecture
@@ -451,17 +451,23 @@ class Stage:
         self.engine = ScriptedEngine(recorder)
         allowed = ImageSettings(directories=(data / "allowed",))
         self.images = Images(data, store, self.blobs, allowed, image_architecture(), SystemClock())
+        outside = Outside(
+            self.targets,
+            self.queues.source,
+            self.queues.sink,
+            self.vault,
+            self.told,
+            self.counts,
+            self.objects,
+            self.alarms,
+            self.records,
+            self.shards,
+        )
+        settings = Settings(data, limits=limits or FunctionLimits())
         self.functions = FunctionsService(
-            settings=Settings(data, limits=limits or FunctionLimits()),
-            clock=clock,
-            store=store,
-            queue=self.queue,
-            blobs=self.blobs,
-            engine=self.engine,
+            Ground(settings, clock, store, self.queue, self.blobs, self.engine, home, self.roles, outside),
             recorder=recorder,
             streams=streams,
-            home=home,
-            roles=self.roles,
             objects=self.bucket,
             obstacle=self._obstacle,
             images=self.images,
@@ -469,18 +475,6 @@ class Stage:
             endpoint="http://127.0.0.1:4566",
             host="x86_64",
             async_concurrency=EVENTS_AT_ONCE,
-            outside=Outside(
-                self.targets,
-                self.queues.source,
-                self.queues.sink,
-                self.vault,
-                self.told,
-                self.counts,
-                self.objects,
-                self.alarms,
-                self.records,
-                self.shards,
-            ),
         )
         self.targets.add("lambda", self.functions.event_targets)
         self.wire = FunctionsOnTheWire(self.functions)

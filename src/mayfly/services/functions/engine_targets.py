@@ -5,7 +5,7 @@ starts, and are those of the function's role.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,18 +23,16 @@ from mayfly.sandbox.python.managed import LAYERS, WRAPPED
 from mayfly.sandbox.wasm import artifacts
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import capacity, image_process, runtimes, tracing, variables
-from mayfly.services.functions.code.library import CodeLibrary
+from mayfly.services.functions.code.assembly import Code
 from mayfly.services.functions.development.substitutes import Substitute, Substitutes
 from mayfly.services.functions.egress import FunctionEgress
-from mayfly.services.functions.image_code import ImageSource
-from mayfly.services.functions.layers.contents import SEEN_AT, LayerContents
+from mayfly.services.functions.ground import Ground
+from mayfly.services.functions.layers.contents import SEEN_AT
 from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.logs import settings as log_settings
 from mayfly.services.functions.model import LATEST, Configuration, Function, JsonLogs, Version, VersionState
-from mayfly.services.functions.names import Home
 from mayfly.services.functions.roles import RoleUnusableError
-from mayfly.services.ports import Credentials, Roles
-from mayfly.settings import FunctionLimits, Isolation
+from mayfly.services.ports import Credentials
 
 CREDENTIALS_S = 12 * 3600
 TASK_ROOT = "/var/task"
@@ -135,39 +133,32 @@ def _most_instances(version: Version | None, substitute: Substitute | None) -> i
 
 
 class TargetFactory:
-    """Builds targets. `endpoint` is where code in a sandbox reaches Mayfly, `isolation` what the sandboxes are."""
+    """Builds targets. `endpoint` is where code in a sandbox reaches Mayfly."""
 
     def __init__(
         self,
-        home: Home,
-        library: CodeLibrary,
-        layers: LayerContents,
-        images: ImageSource,
-        roles: Roles,
+        ground: Ground,
+        code: Code,
         choose: runtimes.Runtimes,
-        limits: FunctionLimits,
         streams: Streams,
         endpoint: str,
-        isolation: Isolation,
-        compiled: Callable[[str], str],
         levels: FunctionLevels,
         egress: FunctionEgress,
         substitutes: Substitutes,
     ) -> None:
-        """`compiled`: where a module of WebAssembly lies in its package when it is compiled. `substitutes`: what
-        $LATEST runs on that somebody works on."""
+        """`substitutes`: what $LATEST runs on that somebody works on."""
         self._substitutes = substitutes
-        self._home = home
-        self._library = library
-        self._layers = layers
-        self._images = images
-        self._roles = roles
+        self._home = ground.home
+        self._library = code.library
+        self._layers = code.layers
+        self._images = code.images
+        self._roles = ground.roles
         self._choose = choose
-        self._limits = limits
+        self._limits = ground.settings.limits
         self._streams = streams
         self._endpoint = endpoint
-        self._isolation = isolation
-        self._compiled = compiled
+        self._isolation = ground.settings.engine.isolation
+        self._compiled = code.modules.place  # where a module of WebAssembly lies in its package when it is compiled
         self._levels = levels
         self._egress = egress
 

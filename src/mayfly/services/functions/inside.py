@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 
 from mayfly.services.functions import runtimes
-from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.levels import FunctionLevels
 from mayfly.services.functions.model import Architecture
-from mayfly.services.functions.settling import Settler
 from mayfly.services.functions.tasks.assembly import Asynchronous
-from mayfly.services.functions.variables import Variables
 
 
 @dataclass(frozen=True)
@@ -19,8 +16,5 @@ class Inside:
     asynchronous: Asynchronous
     host: Architecture
     choose: runtimes.Runtimes
-    preparing: Preparing
-    settler: Settler
     levels: FunctionLevels
     egress: FunctionEgress
-    variables: Variables

@@ -6,7 +6,7 @@ Order of construction. The engine needs its observer, and the service needs the 
     streams = Streams(clock)
     recorder = Recorder(Held(records, loop.call_later), home, streams, clock)
     engine = …(observer=recorder)
-    functions = FunctionsService(…, engine=engine, recorder=recorder, streams=streams)
+    functions = FunctionsService(Ground(…, engine, home, …), recorder=recorder, streams=streams, …)
     await functions.start()
     operations = FunctionsOnTheWire(functions)  # when somebody needs them
     …
@@ -17,12 +17,9 @@ import asyncio
 import dataclasses
 import logging
 import random
-import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
-from mayfly.clock import Clock
-from mayfly.engine.api import Engine
 from mayfly.errors import PlatformError
 from mayfly.images.service import Images
 from mayfly.policy.egress import parse as parse_egress
@@ -30,39 +27,31 @@ from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.frames import MANAGED
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import repository, runtimes
-from mayfly.services.functions.catalog import Catalog
 from mayfly.services.functions.code.assembly import Code
 from mayfly.services.functions.code.compile_cache import Start
-from mayfly.services.functions.deployments import Deployments
 from mayfly.services.functions.development.debugging import Debugging
 from mayfly.services.functions.development.sessions import Development
 from mayfly.services.functions.development.substitutes import Substitutes
-from mayfly.services.functions.editing import Editor
 from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.engine_targets import Streams, TargetFactory
 from mayfly.services.functions.events import FunctionEventTargets
 from mayfly.services.functions.function_calls import FunctionCalls
+from mayfly.services.functions.ground import Ground
 from mayfly.services.functions.inside import Inside
 from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.levels import FunctionLevels, Obstacle
 from mayfly.services.functions.machine import host_architecture
 from mayfly.services.functions.model import Architecture
-from mayfly.services.functions.names import Home
-from mayfly.services.functions.parts import Outside, Parts
+from mayfly.services.functions.parts import Parts
 from mayfly.services.functions.providers.operations import ProviderOperations
-from mayfly.services.functions.provisioning import Provisioner
-from mayfly.services.functions.publishing import Publisher
 from mayfly.services.functions.recorder import Recorder
-from mayfly.services.functions.settling import Settler
 from mayfly.services.functions.signing.checking import SigningCheck
 from mayfly.services.functions.signing.operations.configs import SigningConfigOperations
+from mayfly.services.functions.stock import Stock
 from mayfly.services.functions.tasks.assembly import Asynchronous
 from mayfly.services.functions.tracing import Traces
-from mayfly.services.functions.variables import Variables
 from mayfly.services.functions.web.handler import UrlHandler
-from mayfly.services.ports import CodeSource, MetricCounts, Roles, Signatures
-from mayfly.settings import FunctionLimits, Settings
-from mayfly.store.api import Blobs, ReadyQueue, Store
+from mayfly.services.ports import CodeSource, MetricCounts, Signatures
 
 SWEEP_EVERY_S = 600.0
 _SWEEP_SLACK_S = 60.0  # beyond the longest invocation
@@ -88,22 +77,16 @@ def _only(own: str) -> Obstacle:
 
 
 def _development(
-    code: Code,
-    substitutes: Substitutes,
-    targets: TargetFactory,
-    editor: Editor,
-    catalog: Catalog,
-    engine: Engine,
-    limits: FunctionLimits,
-    store: Store,
-    signing: SigningCheck,
+    ground: Ground, code: Code, stock: Stock, targets: TargetFactory, substitutes: Substitutes, signing: SigningCheck
 ) -> Development:
     async def allow(name: str) -> None:
         """`ServiceError` where a function takes signed code alone."""
-        await store.read(lambda reader: signing.refuse(reader, name))
+        await ground.store.read(lambda reader: signing.refuse(reader, name))
 
-    unzipped = limits.unzipped_bytes
-    return Development(code.library, substitutes, engine, unzipped, editor.find, allow, catalog.renew, targets.key)
+    unzipped, catalog = ground.settings.limits.unzipped_bytes, stock.catalog
+    return Development(
+        code.library, substitutes, ground.engine, unzipped, stock.editor.find, allow, catalog.renew, targets.key
+    )
 
 
 class FunctionsService:
@@ -118,23 +101,16 @@ class FunctionsService:
     `levels` says and changes what is required of isolation; `obstacle` is what it asks, by default one that knows of
     no level but the server's own.
     `sandboxes` starts sandboxes in which code is compiled; None: code that would need one is not.
-    `outside`: other services. `tasks` is what may be asked of asynchronous invocations, by pages.
+    `tasks` is what may be asked of asynchronous invocations, by pages.
     `async_concurrency`: how many events run at once; None: as many as suit the machine's processors.
     """
 
     def __init__(
         self,
+        ground: Ground,
         *,
-        settings: Settings,
-        clock: Clock,
-        store: Store,
-        queue: ReadyQueue,
-        blobs: Blobs,
-        engine: Engine,
         recorder: Recorder,
         streams: Streams,
-        home: Home,
-        roles: Roles,
         objects: CodeSource,
         images: Images,
         choose: runtimes.Runtimes,
@@ -144,96 +120,46 @@ class FunctionsService:
         async_concurrency: int | None = None,
         obstacle: Obstacle | None = None,
         sandboxes: Start | None = None,
-        outside: Outside,
     ) -> None:
-        limits, isolation = settings.limits, settings.engine.isolation
+        store, home, clock, engine = ground.store, ground.home, ground.clock, ground.engine
+        settings, limits, counts = ground.settings.engine, ground.settings.limits, ground.outside.counts
+        host = host or host_architecture()
         self._store = store
         self._home = home
         self._images = images
         self._max_timeout_s = limits.timeout_s
         self._tasks: list[asyncio.Task[None]] = []
         self.levels = levels = FunctionLevels(
-            store, home.account, isolation, settings.engine.require_level, obstacle or _only(isolation)
+            store, home.account, settings.isolation, settings.require_level, obstacle or _only(settings.isolation)
         )
-        self._code = code = Code(settings, home, store, blobs, clock, choose, images, objects, levels, sandboxes)
+        self.egress = egress = FunctionEgress(parse_egress(settings.egress), levels)
+        self._code = code = Code(ground, choose, images, objects, levels, sandboxes)
         self.code_links = code.links
-        self.egress = egress = FunctionEgress(parse_egress(settings.engine.egress), levels)
         substitutes = Substitutes()
-        targets = TargetFactory(
-            home,
-            code.library,
-            code.layers,
-            code.images,
-            roles,
-            choose,
-            limits,
-            streams,
-            endpoint,
-            isolation,
-            code.modules.place,
-            levels,
-            egress,
-            substitutes,
-        )
-        self.deployments = Deployments(store, targets, code.images)
-        variables = Variables(outside.vault)
-        self.catalog = catalog = Catalog(
-            store, home, code.preparing, code.images, targets, engine, lambda: secrets.randbits(64), variables
-        )
-        self.provisioned = provisioner = Provisioner(store, catalog, engine)
-        self._publisher = Publisher(store, blobs, catalog, engine, provisioner, home, clock, code.images, variables)
-        editor = Editor(store, blobs, catalog, self._publisher, home, limits, clock, variables, outside.events)
-        signing = SigningCheck(home, outside.counts)
-        self.development = _development(code, substitutes, targets, editor, catalog, engine, limits, store, signing)
+        targets = TargetFactory(ground, code, choose, streams, endpoint, levels, egress, substitutes)
+        self._stock = stock = Stock(ground, code, targets)
+        self.catalog = catalog = stock.catalog
+        self.provisioned, self.deployments = stock.provisioner, stock.deployments
+        signing = SigningCheck(home, counts)
+        self.development = _development(ground, code, stock, targets, substitutes, signing)
         self.debugging = Debugging(self.development, catalog, engine)
-        self._settler = Settler(store, editor, code.images)
-        self.calls = calls = Invoker(
-            engine, recorder, limits, Traces(clock, random.random), lambda name: _count_loop(outside.counts, name)
-        )
-        asynchronous = Asynchronous(
-            store,
-            queue,
-            catalog,
-            calls,
-            engine,
-            home,
-            limits,
-            clock,
-            outside.targets,
-            outside.objects,
-            outside.counts,
-            async_concurrency,
-        )
-        self.dispatcher, self.sweeping, self.tasks = asynchronous.dispatcher, asynchronous.sweeping, asynchronous.desk
+        traces = Traces(clock, random.random)
+        self.calls = calls = Invoker(engine, recorder, limits, traces, lambda name: _count_loop(counts, name))
         self.urls = UrlHandler(home, catalog, calls, limits, clock, signatures, calls)
         self.waited = FunctionCalls(home, catalog, calls, calls, limits)
+        asynchronous = Asynchronous(ground, catalog, calls, async_concurrency)
+        self.dispatcher, self.sweeping, self.tasks = asynchronous.dispatcher, asynchronous.sweeping, asynchronous.desk
         self.event_targets = FunctionEventTargets(home, catalog, asynchronous.events)
-        host = host or host_architecture()
-        self.inside = Inside(asynchronous, host, choose, code.preparing, self._settler, levels, egress, variables)
+        self.inside = Inside(asynchronous, host, choose, levels, egress)
         self.parts = Parts(
-            settings,
-            clock,
-            store,
-            queue,
-            blobs,
-            home,
-            roles,
-            engine,
-            code.library,
-            code.sources,
-            editor,
-            self._publisher,
-            provisioner,
-            catalog,
-            calls,
-            asynchronous.events,
-            outside,
-            code.links,
-            code.layers,
-            code.layer_sources,
-            signing,
-            SigningConfigOperations(home, store, clock),
-            ProviderOperations(store, engine, home, clock, host),
+            **vars(ground),  # which it has as its own
+            code=code,
+            stock=stock,
+            calls=calls,
+            events=asynchronous.events,
+            signing=signing,
+            signing_configs=SigningConfigOperations(home, store, clock),
+            providers=ProviderOperations(store, engine, home, clock, host),
         )
 
     async def level_of_each(self) -> dict[str, str]:
@@ -280,9 +206,9 @@ class FunctionsService:
             asyncio.create_task(self.dispatcher.run(), name="function events"),
             asyncio.create_task(self.sweeping.run(), name="late and old tasks"),
             asyncio.create_task(self._sweep_now_and_then(), name="unused packages"),
-            asyncio.create_task(self._publisher.run(), name="pending versions"),
-            asyncio.create_task(self._settler.run(), name="awaited images"),
-            asyncio.create_task(self.provisioned.run(), name="provisioned concurrency"),
+            asyncio.create_task(self._stock.publisher.run(), name="pending versions"),
+            asyncio.create_task(self._stock.settler.run(), name="awaited images"),
+            asyncio.create_task(self._stock.provisioner.run(), name="provisioned concurrency"),
         ]
 
     async def stop(self, grace_s: float = 5.0) -> None:

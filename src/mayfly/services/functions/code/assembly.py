@@ -3,7 +3,6 @@
 For `service`.
 """
 
-from mayfly.clock import Clock
 from mayfly.images.service import Images
 from mayfly.services.functions import runtimes
 from mayfly.services.functions.code.compile_cache import CompileCaches, Start
@@ -12,13 +11,11 @@ from mayfly.services.functions.code.links import CodeLinks
 from mayfly.services.functions.code.modules import Modules
 from mayfly.services.functions.code.preparing import Preparing
 from mayfly.services.functions.code.sources import CodeSources
+from mayfly.services.functions.ground import Ground
 from mayfly.services.functions.image_code import ImageSource
 from mayfly.services.functions.layers.contents import LayerContents
 from mayfly.services.functions.levels import FunctionLevels
-from mayfly.services.functions.names import Home
 from mayfly.services.ports import CodeSource
-from mayfly.settings import Settings
-from mayfly.store.api import Blobs, Store
 
 
 class Code:
@@ -26,11 +23,7 @@ class Code:
 
     def __init__(
         self,
-        settings: Settings,
-        home: Home,
-        store: Store,
-        blobs: Blobs,
-        clock: Clock,
+        ground: Ground,
         choose: runtimes.Runtimes,
         images: Images,
         objects: CodeSource,
@@ -38,13 +31,14 @@ class Code:
         sandboxes: Start | None,
     ) -> None:
         """`sandboxes` starts those in which code is compiled; None: it is not."""
+        settings, store, blobs, clock = ground.settings, ground.store, ground.blobs, ground.clock
         limits = settings.limits
         self._images = images
         self.library = CodeLibrary(settings.data, blobs, limits, clock)
         self.layers = LayerContents(settings.data, store, blobs, limits, clock, choose)
         self.modules = Modules(self.library)
         self.images = ImageSource(images, settings.engine.isolation)
-        caches = CompileCaches(self.library, sandboxes, home.region)
+        caches = CompileCaches(self.library, sandboxes, ground.home.region)
         self.preparing = Preparing(self.library, self.layers, self.modules, caches, levels, choose)
         self.sources = CodeSources(self.library, self.images, objects)
         self.layer_sources = CodeSources(self.layers.library, self.images, objects)

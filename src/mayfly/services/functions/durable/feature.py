@@ -33,25 +33,25 @@ class DurableFunctions:
     def __init__(self, parts: Parts) -> None:
         queue, store, clock = parts.queue, parts.store, parts.clock
         self.ticker = Ticker(store, clock, TICKS, self._tick)
-        outside = parts.outside
+        catalog, outside = parts.stock.catalog, parts.outside
         letters = DeadLetters(outside.targets, outside.counts)
         self.executions = Executions(parts.home, clock, queue, outside.events, outside.counts, self.ticker.set, letters)
         self._timers = Timers(self.executions)
-        chained = Chaining(parts.home, parts.catalog, queue, self.executions, outside.counts)
+        chained = Chaining(parts.home, catalog, queue, self.executions, outside.counts)
         tails = Tails()
         carrying = Carrying(
             parts.home,
             clock,
             store,
             queue,
-            parts.catalog,
+            catalog,
             parts.calls,
             self.executions,
             Invocations(self.executions, queue),
             tails,
         )
         removing = Removal(store, queue, self.executions)
-        parts.editor.when_deleted(removing.begin)
+        parts.stock.editor.when_deleted(removing.begin)
         at_once = default_concurrency(os.cpu_count() or 1)
         self._workers = (
             Worker(queue, executions.QUEUE, at_once, carrying.execution),

@@ -48,7 +48,7 @@ class Mappings:
         if mapping.kind == "sqs" or provisioned is not None:
             limits = pollers.bounds(mapping.max_concurrency, provisioned)
         driver = self._sources.driver(mapping, meter, await self._role(mapping))
-        return Runner(mapping, RunnerParts(parts.clock, parts.catalog, parts.calls, driver, meter, limits, tell))
+        return Runner(mapping, RunnerParts(parts.clock, parts.stock.catalog, parts.calls, driver, meter, limits, tell))
 
     async def _role(self, mapping: Mapping) -> str:
         """Whose name the function runs in; nothing where it is gone."""

@@ -9,6 +9,7 @@ from mayfly.clock import Clock
 from mayfly.ids import Arn
 from mayfly.services.contract import ServiceError
 from mayfly.services.functions import faults
+from mayfly.services.functions.ground import Outside
 from mayfly.services.functions.mappings import describe, filters, kafka_client
 from mayfly.services.functions.mappings.discarding import OnFailure
 from mayfly.services.functions.mappings.drivers import Driver, Meter
@@ -19,7 +20,6 @@ from mayfly.services.functions.mappings.queue_driver import QueueDriver
 from mayfly.services.functions.mappings.shapes import DynamoDbShape, KinesisShape, Shape
 from mayfly.services.functions.mappings.stream_driver import Follower, Nobody, StreamDriver
 from mayfly.services.functions.names import Home
-from mayfly.services.functions.parts import Outside
 from mayfly.services.ports import ShardSource, Source
 from mayfly.store.api import Store
 

@@ -30,9 +30,10 @@ from mayfly.services.functions.signing.names import KIND
 def groups(parts: Parts, inside: Inside) -> Sequence[object]:
     """As `contract.operations_of` takes them."""
     asynchronous, host, choose, levels = inside.asynchronous, inside.host, inside.choose, inside.levels
-    preparing, settler = inside.preparing, inside.settler
+    code, stock = parts.code, parts.stock
+    preparing, settler, catalog = code.preparing, stock.settler, stock.catalog
     home, store, clock, limits = parts.home, parts.store, parts.clock, parts.settings.limits
-    editor, publisher, provisioner, signing = parts.editor, parts.publisher, parts.provisioner, parts.signing
+    editor, publisher, provisioner, signing = stock.editor, stock.publisher, stock.provisioner, parts.signing
     tagged: Mapping[str, Taggable] = {
         KIND: parts.signing_configs,
         tagging.KIND: tagging.MappingTags(store),
@@ -43,8 +44,8 @@ def groups(parts: Parts, inside: Inside) -> Sequence[object]:
             home,
             editor,
             publisher,
-            parts.sources,
-            parts.links,
+            code.sources,
+            code.links,
             RoleCheck(parts.roles, home),
             choose,
             limits,
@@ -59,20 +60,20 @@ def groups(parts: Parts, inside: Inside) -> Sequence[object]:
             signing,
             parts.providers,
         ),
-        CodeOperations(home, editor, parts.sources, choose, host, preparing, settler, limits, signing, store),
+        CodeOperations(home, editor, code.sources, choose, host, preparing, settler, limits, signing, store),
         ConcurrencyOperations(home, editor, store, limits),
         TagOperations(home, editor, levels, inside.egress, provisioner, tagged),
         PermissionOperations(home, editor),
         ResourcePolicyOperations(home, editor),
         UrlOperations(home, editor, store, clock),
         AsyncSettingsOperations(home, editor, store, clock, asynchronous.destinations),
-        VersionOperations(home, editor, publisher, store, limits, inside.variables),
-        AliasOperations(home, store, parts.catalog, provisioner),
+        VersionOperations(home, editor, publisher, store, limits, stock.variables),
+        AliasOperations(home, store, catalog, provisioner),
         ProvisionedOperations(home, editor, store, provisioner, limits, clock),
         ScalingOperations(home, editor, provisioner, limits),
-        InvocationOperations(home, parts.catalog, parts.calls, asynchronous.intake, limits),
-        InvokeAsyncOperations(home, parts.catalog, asynchronous.intake),
+        InvocationOperations(home, catalog, parts.calls, asynchronous.intake, limits),
+        InvokeAsyncOperations(home, catalog, asynchronous.intake),
         RuntimeManagementOperations(home, editor),
         RecursionOperations(home, editor),
-        StreamingOperations(home, parts.catalog, parts.calls, limits),
+        StreamingOperations(home, catalog, parts.calls, limits),
     )

@@ -50,9 +50,9 @@ class Driver:
         self._home: Home = parts.home
         self._alarms: AlarmStates = parts.outside.alarms
         self._ledger: CallLedger = parts.outside.ledger
-        self._mover = Mover(parts.catalog, parts.provisioner)
+        self._mover = Mover(parts.stock.catalog, parts.stock.provisioner)
         self._notices = Notices(parts.home, parts.outside.targets, parts.outside.events)
-        self._hooks = Hooks(parts.home, parts.catalog, parts.calls, self._hook_failed)
+        self._hooks = Hooks(parts.home, parts.stock.catalog, parts.calls, self._hook_failed)
 
     def begin(self, tx: Tx, rollout: Rollout) -> None:
         """Let a rollout begin with the caller's transaction."""
