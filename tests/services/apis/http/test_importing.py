@@ -131,6 +131,15 @@ def test_what_is_no_document_is_refused(text: str) -> None:
     assert refused.value.code == "BadRequestException"
 
 
+def test_yaml_may_be_as_deep_as_any_api_and_no_deeper() -> None:
+    def nested(levels: int) -> str:
+        return 'openapi: "3.0"\nx: ' + "[" * levels + "]" * levels
+
+    assert reading.document(nested(reading.MOST_DEPTH - 1))["openapi"] == "3.0"
+    with pytest.raises(ServiceError, match="nested more than 200 levels deep"):
+        reading.document(nested(reading.MOST_DEPTH))
+
+
 @pytest.mark.parametrize(
     "change", [{"info": {}}, {"info": None}, {"paths": []}, {"paths": {"/a": 1}}, {"paths": {"/a": {"get": [1]}}}]
 )

@@ -1,6 +1,7 @@
 """From the text of an OpenAPI document, JSON or YAML, to plain values. Pure.
 
-Aliases and tags are refused: nothing that defines an API needs them, and they are how documents attack.
+Aliases and tags are refused: nothing that defines an API needs them, and they are how documents attack. So is YAML that
+is nested deeper than any API: for each token its parser looks through all levels that are open.
 """
 
 import json
@@ -11,6 +12,7 @@ import yaml
 from mayfly.services.apis.http import faults
 
 MOST_BYTES: Final = 6 * 1024 * 1024
+MOST_DEPTH: Final = 200
 _SHOWN = 60  # characters of what is no document
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -37,12 +39,16 @@ def document(text: str) -> dict[str, Any]:
 
 
 def _yaml(text: str) -> Any:
+    depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.AliasEvent):
             raise ValueError("aliases are not supported")
         tag = getattr(event, "tag", None)
         if tag not in (None, "!"):
             raise ValueError(f"the tag {tag} is not supported")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            raise ValueError(f"it is nested more than {MOST_DEPTH} levels deep")
     return yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, and no tags
 
 
