@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mayfly.clock import Clock
@@ -176,7 +177,7 @@ class Images:
                 size += len(chunk)
                 if size > self._settings.uncompressed_bytes:
                     raise ImageTooLargeError(f"the archive has more than {self._settings.uncompressed_bytes} bytes")
-                await self._trees.in_thread(lambda chunk=chunk: file.write(chunk))  # type: ignore[misc]  # a default
+                await self._trees.in_thread(partial(file.write, chunk))
 
     async def names(self) -> list[Named]:
         """The platform's own images."""

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from mayfly.clock import Clock
@@ -143,14 +144,14 @@ class Ticker:
         due = await self._store.read(lambda reader: self._due(reader, now))
         for tick in due:
             try:
-                await self._store.write(lambda tx, tick=tick: self._act_on(tx, tick, now))  # type: ignore[misc]
+                await self._store.write(partial(self._act_on, tick=tick, now=now))
             except StaleClaimError:  # changed or deleted meanwhile: no longer due, or due anew
                 continue
             except StoreClosedError:
                 raise
             except Exception:
                 _log.exception("the tick of %s %s failed; it is put off by %.0f s", self._kind, tick.key, PUT_OFF_S)
-                await self._store.write(lambda tx, tick=tick: self._put_off(tx, tick, now))  # type: ignore[misc]
+                await self._store.write(partial(self._put_off, tick=tick, now=now))
         await self._look_up()
         return len(due)
 

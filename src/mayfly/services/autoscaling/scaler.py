@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -81,9 +82,7 @@ class Scaler:
         known = set()
         for target in await self._targets():
             known.add(target.resource)
-            policies = await self._store.read(
-                lambda reader, target=target: catalog.policies_of(reader, target.resource)  # type: ignore[misc]
-            )
+            policies = await self._store.read(partial(catalog.policies_of, resource=target.resource))
             if policies:
                 try:
                     await self._look(target, policies)
@@ -96,7 +95,7 @@ class Scaler:
         found: list[Target] = []
         after = ""
         while True:
-            page = await self._store.read(lambda reader, after=after: catalog.targets(reader, after, _PAGE))  # type: ignore[misc]
+            page = await self._store.read(partial(catalog.targets, after=after, limit=_PAGE))
             found += page
             if len(page) < _PAGE:
                 return found

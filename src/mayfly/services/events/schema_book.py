@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -139,7 +140,7 @@ class SchemaBook:
 
     async def _take_in(self) -> None:
         for bus in {bus for bus, _ in self._waiting} - self._books.keys():
-            self._books[bus] = await self._store.read(lambda reader, bus=bus: _read(reader, bus))  # type: ignore[misc]
+            self._books[bus] = await self._store.read(partial(_read, bus=bus))
         looked = 0
         while self._waiting:
             bus, event = self._waiting.popleft()

@@ -4,6 +4,7 @@ a row that says what came of it. A start goes on with whatever the last process 
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -13,7 +14,7 @@ from mayfly.services.contract import ServiceError
 from mayfly.services.pipes import catalog, statements
 from mayfly.services.pipes.model import FAILED, UNDER_WAY, Pipe, State
 from mayfly.services.pipes.runner import Runner
-from mayfly.store.api import Store, StoreClosedError, Tx
+from mayfly.store.api import Reader, Store, StoreClosedError, Tx
 
 STOP_S = 10.0  # for batches that are under way when a pipe is stopped; what takes longer comes again later
 _PAGE = 100
@@ -73,13 +74,12 @@ class Driver:
     async def _want_all(self) -> None:
         after = ""
         while True:
-            bounds = {"after": after, "limit": _PAGE}
-            rows = await self._store.read(lambda reader, bounds=bounds: reader.all(statements.UNSETTLED, bounds))  # type: ignore[misc]
-            for (name,) in rows:
+            names = await self._store.read(partial(_unsettled, after=after))
+            for name in names:
                 self.want(name)
-            if len(rows) < _PAGE:
+            if len(names) < _PAGE:
                 return
-            after = rows[-1][0]
+            after = names[-1]
 
     async def _apply(self, name: str) -> None:
         """The boundary around one change."""
@@ -158,3 +158,7 @@ class Driver:
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
+
+
+def _unsettled(reader: Reader, after: str) -> list[str]:
+    return [row[0] for row in reader.all(statements.UNSETTLED, {"after": after, "limit": _PAGE})]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from mayfly.errors import PlatformError
 from mayfly.services.schedules import catalog
@@ -46,7 +47,7 @@ class Removal:
         """Remove everything that is to go."""
         while (row := await self._store.read(lambda reader: reader.one(sql.FIND_DELETING))) is not None:
             name: str = row[0]
-            while await self._store.write(lambda tx, name=name: self._remove_some(tx, name)):  # type: ignore[misc]
+            while await self._store.write(partial(self._remove_some, group=name)):
                 pass
 
     def _remove_some(self, tx: Tx, group: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from mayfly.clock import Clock
@@ -46,7 +47,7 @@ class Editing:
     def tell(self, tx: Tx, api_id: str) -> None:
         """Let those who answer requests hear that stages of an API changed, after the commit."""
         for callback in self.on_change:
-            tx.after_commit(lambda callback=callback: callback(api_id))  # type: ignore[misc]
+            tx.after_commit(partial(callback, api_id))
 
     def put_stage(self, tx: Tx, api_id: str, stage: Stage) -> None:
         catalog.put_stage(tx, api_id, stage)

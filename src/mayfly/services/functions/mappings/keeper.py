@@ -4,6 +4,7 @@ then a row that says where it is. A start goes on with whatever the last process
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -88,7 +89,7 @@ class Keeper:
     async def _want_all(self) -> None:
         after = ""
         while True:
-            found = await self._store.read(lambda reader, after=after: catalog.page(reader, after, _PAGE))  # type: ignore[misc]
+            found = await self._store.read(partial(catalog.page, after=after, limit=_PAGE))
             for mapping in found:
                 if mapping.enabled or mapping.state in UNDER_WAY:
                     self.want(mapping.uuid)

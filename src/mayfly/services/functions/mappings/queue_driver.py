@@ -8,6 +8,7 @@ something is held, and what follows a message that failed, in its group and batc
 import logging
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from mayfly.clock import Clock
@@ -92,8 +93,7 @@ class QueueDriver:
         passed: list[Record] = []
         dropped: list[Record] = []
         for message in found:
-            shown = message.shown
-            kept = self._filter.passes(lambda shown=shown: queue_records.matched(shown, self._arn, self._region))  # type: ignore[misc]
+            kept = self._filter.passes(partial(queue_records.matched, message.shown, self._arn, self._region))
             (passed if kept else dropped).append(self._record(message))
         if dropped:
             self._meter.add("FilteredOutEventCount", len(dropped))

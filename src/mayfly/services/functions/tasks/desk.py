@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -133,7 +134,7 @@ class TaskDesk:
             after = 0
             while items := await self._items(function, None, state, after):
                 after = items[-1]
-                count += await self._store.write(lambda tx, items=items: self._again(tx, items))  # type: ignore[misc]
+                count += await self._store.write(partial(self._again, items=items))
         return {"queued": count}
 
     def _again(self, tx: Tx, items: Sequence[int]) -> int:

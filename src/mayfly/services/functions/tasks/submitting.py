@@ -10,6 +10,7 @@ which takes a second for 100,000: what goes first is decided when all of it is t
 import asyncio
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ from mayfly.services.functions.tasks.errors import TaskRefusedError
 from mayfly.services.functions.tasks.lanes import Lanes, lane_of
 from mayfly.services.functions.tasks.options import TaskOptions
 from mayfly.settings import FunctionLimits
-from mayfly.store.api import Reader, Store, Tx
+from mayfly.store.api import Reader, Store
 
 MOST_TASKS = 100_000
 TOGETHER = 500  # in one body of the store
@@ -136,15 +137,12 @@ class Submitting:
                 events.append(await self._event(line, defaults, known, now, f"{batch[:24]}{index:012x}", batch))
                 index += 1
             if resumed:
-                there = await self._store.read(lambda reader, events=events: _there(reader, events))  # type: ignore[misc]
+                there = await self._store.read(partial(_there, events=events))
                 events = [event for event in events if event.request_id not in there]
             if events:
-                await self._store.write(lambda tx, events=events: self._put(tx, events))  # type: ignore[misc]
+                await self._store.write(partial(self._events.put_all, events=events))
             accepted += len(events)
         return accepted
-
-    def _put(self, tx: Tx, events: Sequence[AsyncEvent]) -> None:
-        self._events.put_all(tx, events)
 
     async def _event(
         self, text: bytes, defaults: Line, known: dict[str, _Named], now: float, task_id: str, batch: str | None

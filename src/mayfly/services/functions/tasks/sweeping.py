@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import math
+from functools import partial
+from typing import Any
 
 from mayfly.clock import Clock
 from mayfly.services.functions.tasks import statements as sql
 from mayfly.services.functions.tasks.dispatcher import Dispatcher
 from mayfly.services.functions.tasks.model import KEEP_MOST, KEEP_S, KEEP_UNDONE_S, State
-from mayfly.store.api import ReadyQueue, Row, Store, StoreClosedError, Tx
+from mayfly.store.api import Reader, ReadyQueue, Row, Store, StoreClosedError, Tx
 
 SWEEP_EVERY_S = 60.0
 _PAGE = 500
@@ -76,7 +78,7 @@ class Sweeping:
         while True:
             now, held = self._clock.now(), self._dispatcher.held
             params = {"now": now, "count": _PAGE + len(held)}
-            rows = await self._store.read(lambda reader, params=params: reader.all(sql.OVERDUE, params))  # type: ignore[misc]
+            rows = await self._store.read(partial(_rows, statement=sql.OVERDUE, params=params))
             late = [row[0] for row in rows if row[0] not in held]
             if late and await self._dispatcher.end(late, stopped=False):
                 continue
@@ -100,7 +102,7 @@ class Sweeping:
         (count,) = await self._store.read(lambda reader: reader.one(sql.HOW_MANY)) or (0,)
         while True:
             params = {"after": after, "count": _PAGE}
-            rows = await self._store.read(lambda reader, params=params: reader.all(sql.OLDEST, params))  # type: ignore[misc]
+            rows = await self._store.read(partial(_rows, statement=sql.OLDEST, params=params))
             if not rows:
                 return forgotten
             too_many = count - forgotten - KEEP_MOST
@@ -111,13 +113,17 @@ class Sweeping:
                 spare = [row[0] for row in rows if row[1] == State.SUCCEEDED and not _is_old(row, now)]
                 old += spare[: too_many - len(old)]
             if old:
-                await self._store.write(lambda tx, old=old: self._forget(tx, old))  # type: ignore[misc]
+                await self._store.write(partial(self._forget, items=old))
                 forgotten += len(old)
             after = rows[-1][0]
 
     def _forget(self, tx: Tx, items: list[int]) -> None:
         tx.many(sql.FORGET, [{"item": item} for item in items])
         self._queue.forget(tx, items)
+
+
+def _rows(reader: Reader, statement: str, params: dict[str, Any]) -> list[Row]:
+    return reader.all(statement, params)
 
 
 def _is_old(row: Row, now: float) -> bool:
