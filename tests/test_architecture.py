@@ -65,6 +65,7 @@ SHARED_BY_SERVICES = {
     "page_tokens",
     "patterns",
     "ports",
+    "pump",
 }
 
 

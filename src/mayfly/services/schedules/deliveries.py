@@ -18,6 +18,7 @@ from mayfly.errors import PlatformError
 from mayfly.services.contract import ServiceError
 from mayfly.services.execution_roles import ExecutionRoles
 from mayfly.services.ports import QueueMessage, QueueSink
+from mayfly.services.pump import Pump
 from mayfly.services.schedules import catalog, handing, rendering, retrying
 from mayfly.services.schedules.calling import Calling
 from mayfly.services.schedules.firing import QUEUE
@@ -31,7 +32,6 @@ EXTEND_EVERY_S = 5.0
 UNDER_WAY = 64  # at once
 OF_ONE_DESTINATION = 16  # of them
 _BATCH = 32
-_IDLE_S = 60.0
 _PAUSE_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -63,20 +63,12 @@ class Deliveries:
         self._roles = roles
         self._dead_letters = dead_letters
         self._jitter = jitter
-        self._free = asyncio.Semaphore(UNDER_WAY)
+        self._pump = Pump(queue, QUEUE, self._deliver, UNDER_WAY, LEASE_S)
         self._busy: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Claim and deliver until cancelled, or until the store is closed."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                try:
-                    await self._start_some(tasks)
-                except StoreClosedError:
-                    return
-                except PlatformError:
-                    _log.exception("deliveries of schedules cannot be claimed now")
-                    await asyncio.sleep(_PAUSE_S)
+        await self._pump.run()
 
     async def settle(self) -> int:
         """Deliver what is ready now, one after the other; how many: for tests and for a stop in order."""
@@ -86,27 +78,6 @@ class Deliveries:
                 await self._deliver(claim)
                 count += 1
         return count
-
-    async def _start_some(self, tasks: asyncio.TaskGroup) -> None:
-        await self._free.acquire()
-        self._free.release()
-        claims = await self._queue.claim(QUEUE, _BATCH, LEASE_S)
-        for claim in claims:
-            await self._free.acquire()
-            tasks.create_task(self._deliver_one(claim))
-        if not claims:
-            await self._queue.wait(QUEUE, _IDLE_S)
-
-    async def _deliver_one(self, claim: Claim) -> None:
-        """The boundary around one delivery: whatever goes wrong, it is not lost, its lease runs out."""
-        try:
-            await self._deliver(claim)
-        except (StaleClaimError, StoreClosedError) as error:
-            _log.info("a delivery of a schedule was not recorded, it will be made again: %s", error)
-        except Exception:
-            _log.exception("a delivery of a schedule failed; it will be tried again when its lease has run out")
-        finally:
-            self._free.release()
 
     async def _deliver(self, claim: Claim) -> None:
         try:

@@ -9,6 +9,7 @@ from mayfly.errors import PlatformError
 from mayfly.outgoing.api import Sender
 from mayfly.services.contract import Handler, operations_of
 from mayfly.services.ports import EventTargets, QueueSink
+from mayfly.services.pump import Pump
 from mayfly.services.topics.catalog import Catalog
 from mayfly.services.topics.dispatch import Dispatch
 from mayfly.services.topics.event_targets import TopicEventTargets
@@ -25,13 +26,13 @@ from mayfly.services.topics.operations.topics import TopicOperations
 from mayfly.services.topics.pages import TopicPages
 from mayfly.services.topics.plans import Plans
 from mayfly.services.topics.publishing import Publisher
-from mayfly.services.topics.pump import Pump
 from mayfly.services.topics.signatures import Signatures
 from mayfly.services.topics.status import Lines, StatusLog
 from mayfly.services.topics.urls import UrlDeliveries
 from mayfly.store.api import ReadyQueue, Store, StoreClosedError
 
 FAN_OUTS, REPLAYS_AT_ONCE = 4, 2
+LEASE_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,10 @@ class TopicsService:
         handshakes = Handshakes(store, catalog, dispatch, self._signatures, clock)
         replays = ReplayItems(store, ready, catalog, dispatch, clock)
         fan_outs = FanOutWork(store, ready, catalog, publisher, self._signatures)
-        self._pumps = (Pump(ready, FANOUT, fan_outs.do, FAN_OUTS), Pump(ready, REPLAYS, replays.do, REPLAYS_AT_ONCE))
+        self._pumps = (
+            Pump(ready, FANOUT, fan_outs.do, FAN_OUTS, LEASE_S),
+            Pump(ready, REPLAYS, replays.do, REPLAYS_AT_ONCE, LEASE_S),
+        )
         self.housekeeping = Housekeeping(store, catalog, clock)
         self.pages = TopicPages(handshakes, self._signatures)
         self.event_targets = TopicEventTargets(store, catalog, publisher, clock)

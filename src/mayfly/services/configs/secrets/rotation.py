@@ -6,7 +6,6 @@ is the function that changes what stands behind the secret; every step may be ca
 the version stays pending until the next one.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -14,11 +13,12 @@ from typing import Protocol
 import msgspec
 
 from mayfly.clock import Clock
-from mayfly.errors import MayflyError, PlatformError
+from mayfly.errors import MayflyError
 from mayfly.services.configs.scopes import scope_of_key
 from mayfly.services.configs.secrets import catalog, schedules, stages
 from mayfly.services.configs.secrets.model import CURRENT, PENDING, Place, Rotation, Secret, Version
-from mayfly.store.api import Claim, NewItem, ReadyQueue, StaleClaimError, Store, StoreClosedError, Tx
+from mayfly.services.pump import Pump
+from mayfly.store.api import Claim, NewItem, ReadyQueue, Store, Tx
 from mayfly.ticker.ticker import Moment
 
 QUEUE = "secrets-rotations"
@@ -27,8 +27,6 @@ LEASE_S = 1000.0  # longer than a function may run; extended with each step
 ATTEMPTS = 5
 RETRY_S = 60.0
 AT_ONCE = 4
-IDLE_S = 3600.0
-_PAUSE_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +65,7 @@ class Rotations:
         self._clock = clock
         self._calls = calls
         self._new_token = new_token
-        self._free = asyncio.Semaphore(AT_ONCE)
+        self._pump = Pump(ready, QUEUE, self._rotate, AT_ONCE, LEASE_S)
 
     def begin(self, tx: Tx, place: Place, secret: Secret, token: str, *, test: bool) -> Secret:
         """`secret` with a rotation under way, or with a test of one; the row is the caller's."""
@@ -100,38 +98,10 @@ class Rotations:
 
     async def run(self) -> None:
         """Until cancelled, or the store is closed. What was under way then is done again by the next server."""
-        async with asyncio.TaskGroup() as tasks:
-            while await self._claim(tasks):
-                pass
+        await self._pump.run()
 
-    async def _claim(self, tasks: asyncio.TaskGroup) -> bool:
-        try:
-            await self._free.acquire()
-            self._free.release()
-            claims = await self._ready.claim(QUEUE, 1, LEASE_S)
-            for claim in claims:
-                await self._free.acquire()
-                tasks.create_task(self._one(claim), name="secrets-rotation")
-            if not claims:
-                await self._ready.wait(QUEUE, IDLE_S)
-        except StoreClosedError:
-            return False
-        except PlatformError:
-            _log.exception("rotations cannot be claimed now; the next attempt follows in %.0f s", _PAUSE_S)
-            await asyncio.sleep(_PAUSE_S)
-        return True
-
-    async def _one(self, claim: Claim) -> None:
-        try:
-            await self._rotate(claim, msgspec.json.decode(claim.payload, type=Run))
-        except (StaleClaimError, StoreClosedError) as error:
-            _log.info("a rotation was not recorded, it will be done again: %s", error)
-        except Exception:
-            _log.exception("a rotation failed; it is tried again when its lease has run out")
-        finally:
-            self._free.release()
-
-    async def _rotate(self, claim: Claim, run: Run) -> None:
+    async def _rotate(self, claim: Claim) -> None:
+        run = msgspec.json.decode(claim.payload, type=Run)
         place = Place(scope_of_key(run.scope), run.name)
         failure: str | None = None
         for step in ("testSecret",) if run.test else STEPS:

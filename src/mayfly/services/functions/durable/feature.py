@@ -17,7 +17,7 @@ from mayfly.services.functions.durable.operations.callbacks import CallbackOpera
 from mayfly.services.functions.durable.operations.checkpointing import CheckpointOperations
 from mayfly.services.functions.durable.operations.executions import ExecutionOperations
 from mayfly.services.functions.durable.removal import Removal
-from mayfly.services.functions.durable.running import Worker
+from mayfly.services.functions.durable.running import pump
 from mayfly.services.functions.durable.tails import Tails
 from mayfly.services.functions.durable.timers import Timers
 from mayfly.services.functions.parts import Parts
@@ -53,11 +53,11 @@ class DurableFunctions:
         removing = Removal(store, queue, self.executions)
         parts.stock.editor.when_deleted(removing.begin)
         at_once = default_concurrency(os.cpu_count() or 1)
-        self._workers = (
-            Worker(queue, executions.QUEUE, at_once, carrying.execution),
-            Worker(queue, executions.WAITED, parts.settings.limits.account_concurrency, carrying.waited),
-            Worker(queue, chaining.QUEUE, at_once, carrying.call),
-            Worker(queue, removal.QUEUE, 1, removing.carry),
+        self._pumps = (
+            pump(queue, executions.QUEUE, at_once, carrying.execution),
+            pump(queue, executions.WAITED, parts.settings.limits.account_concurrency, carrying.waited),
+            pump(queue, chaining.QUEUE, at_once, carrying.call),
+            pump(queue, removal.QUEUE, 1, removing.carry),
         )
         self.operations: Sequence[object] = (
             CheckpointOperations(parts.home, store, self.executions, Checkpoints(self.executions, chained), chained),
@@ -73,15 +73,15 @@ class DurableFunctions:
     async def start(self) -> None:
         """Go on with what is due, and with what a server that died has left."""
         self._tasks = [
-            *(asyncio.create_task(worker.run(), name="durable executions") for worker in self._workers),
+            *(asyncio.create_task(one.run(), name="durable executions") for one in self._pumps),
             asyncio.create_task(self.ticker.run(), name="durable executions' time"),
         ]
 
     async def stop(self, grace_s: float) -> None:
         """Begin nothing more, and see invocations to their end for `grace_s`; what is cut short is made again."""
         self.executions.stop_watching()
-        for worker in self._workers:
-            worker.finish()
+        for one in self._pumps:
+            one.finish()
         if self._tasks:
             await asyncio.wait(self._tasks[:-1], timeout=grace_s)
         for task in self._tasks:

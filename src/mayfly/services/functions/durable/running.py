@@ -6,22 +6,17 @@ that a function that waits for an execution from within another is never in its 
 """
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable
 
 from mayfly.engine.api import EngineClosedError, ThrottledError
-from mayfly.errors import PlatformError
 from mayfly.policy.retry import THROTTLE_FIRST_S, THROTTLE_MOST_S, backoff
-from mayfly.store.api import Claim, ReadyQueue, StaleClaimError, StoreClosedError
+from mayfly.services.pump import Pump
+from mayfly.store.api import Claim, ReadyQueue
 
 LEASE_S = 15.0
 EXTEND_EVERY_S = 5.0
 PAUSE_S = 1.0
-_BATCH = 32
-_IDLE_S = 60.0
-
-_log = logging.getLogger(__name__)
 
 
 class Lease:
@@ -44,59 +39,9 @@ class Lease:
 Carry = Callable[[Lease], Awaitable[None]]
 
 
-class Worker:
-    """Works through one queue: `run`, as a task."""
-
-    def __init__(self, queue: ReadyQueue, name: str, concurrency: int, carry: Carry) -> None:
-        self._queue = queue
-        self._name = name
-        self._concurrency = concurrency
-        self._carry = carry
-        self._free = asyncio.Semaphore(concurrency)
-        self._under_way = 0
-        self._finishing = asyncio.Event()
-
-    async def run(self) -> None:
-        """Until `finish`, then see what is under way to its end; cancel to cut that short."""
-        async with asyncio.TaskGroup() as tasks:
-            claiming = tasks.create_task(self._claim(tasks))
-            await self._finishing.wait()
-            claiming.cancel()
-
-    def finish(self) -> None:
-        """Claim nothing more."""
-        self._finishing.set()
-
-    async def _claim(self, tasks: asyncio.TaskGroup) -> None:
-        while True:
-            try:
-                await self._free.acquire()
-                self._free.release()
-                room = min(_BATCH, self._concurrency - self._under_way)
-                claims = await self._queue.claim(self._name, room, LEASE_S)
-                for claim in claims:
-                    await self._free.acquire()
-                    self._under_way += 1
-                    tasks.create_task(self._carry_one(claim))
-                if not claims:
-                    await self._queue.wait(self._name, _IDLE_S)
-            except StoreClosedError:
-                return
-            except PlatformError:
-                _log.exception("nothing of %s can be claimed now; the next attempt follows", self._name)
-                await asyncio.sleep(PAUSE_S)
-
-    async def _carry_one(self, claim: Claim) -> None:
-        """The boundary around one item: whatever goes wrong, it is not lost, its lease runs out."""
-        try:
-            await self._carry(Lease(self._queue, claim))
-        except (StaleClaimError, StoreClosedError) as error:
-            _log.info("an item of %s is taken up again: %s", self._name, error)
-        except Exception:
-            _log.exception("an item of %s failed; it is tried again when its lease has run out", self._name)
-        finally:
-            self._under_way -= 1
-            self._free.release()
+def pump(queue: ReadyQueue, name: str, concurrency: int, carry: Carry) -> Pump:
+    """Works through one queue."""
+    return Pump(queue, name, lambda claim: carry(Lease(queue, claim)), concurrency, LEASE_S)
 
 
 def pause_after(error: Exception, attempt: int, jitter: Callable[[], float] = random.random) -> float:
