@@ -180,6 +180,12 @@ async def test_queues_are_listed_by_prefix_and_page(queues: Queues) -> None:
     assert await queues.call("ListQueues", QueueNamePrefix="none") == {}
 
 
+@pytest.mark.parametrize("token", ["x", "é"])
+async def test_a_page_after_what_is_no_token_is_refused(queues: Queues, token: str) -> None:
+    refused = await queues.refused("ListQueues", MaxResults=2, NextToken=token)
+    assert (refused.code, refused.message) == ("InvalidParameterValue", "Invalid or expired next token.")
+
+
 async def test_tags_are_added_replaced_and_removed(queues: Queues) -> None:
     await queues.call("CreateQueue", QueueName="things", tags={"a": "1", "b": "2"})
     url = f"{ENDPOINT}/{ACCOUNT}/things"

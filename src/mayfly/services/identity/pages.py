@@ -1,10 +1,10 @@
 """IAM's paging: `MaxItems` and an opaque `Marker` that carries the sort key of the last item seen."""
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from mayfly.services import page_tokens
 from mayfly.services.identity.faults import validation
 
 T = TypeVar("T")
@@ -19,12 +19,7 @@ class PageRequest(NamedTuple):
 def page_request(params: Any) -> PageRequest:
     """What `params` (with `Marker` and `MaxItems`) asks for; `ServiceError` ValidationError for a foreign marker."""
     marker = params.get("Marker")
-    if marker is None:
-        return PageRequest("", params.get("MaxItems", DEFAULT_ITEMS))
-    try:
-        after = base64.b64decode(marker.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise validation("Invalid Marker.") from error
+    after = page_tokens.after(marker, partial(validation, "Invalid Marker."))
     return PageRequest(after, params.get("MaxItems", DEFAULT_ITEMS))
 
 
@@ -35,5 +30,5 @@ def page_reply(
     shown = found[:limit]
     reply: dict[str, Any] = {name: [shape(item) for item in shown], "IsTruncated": len(found) > limit}
     if len(found) > limit:
-        reply["Marker"] = base64.urlsafe_b64encode(sort_key(shown[-1]).encode()).decode()
+        reply["Marker"] = page_tokens.encode(sort_key(shown[-1]))
     return reply

@@ -1,10 +1,10 @@
 """Pages of lists: a token is the last name of the page before."""
 
-import base64
-import binascii
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from mayfly.services import page_tokens
 from mayfly.services.queues.errors import InvalidValueError, invalid
 
 
@@ -18,12 +18,4 @@ def page_of(request: Mapping[str, Any], most: int) -> tuple[str, int]:
         return "", count
     if "MaxResults" not in request:
         raise InvalidValueError("MaxResults is a required parameter if NextToken is present.")
-    try:
-        return base64.b64decode(token, validate=True).decode(), count
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise InvalidValueError("Invalid or expired next token.") from error
-
-
-def token_after(name: str) -> str:
-    """The token of the page after `name`."""
-    return base64.b64encode(name.encode()).decode()
+    return page_tokens.after(token or None, partial(InvalidValueError, "Invalid or expired next token.")), count

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mayfly.clock import Clock
+from mayfly.services import page_tokens
 from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.queues import attributes, names, statements, tagging
 from mayfly.services.queues.board import Board
 from mayfly.services.queues.catalog import Catalog, next_ids
 from mayfly.services.queues.errors import invalid, invalid_attribute
 from mayfly.services.queues.model import Queue, QueueKey
-from mayfly.services.queues.pages import page_of, token_after
+from mayfly.services.queues.pages import page_of
 from mayfly.services.queues.retiming import retime
 from mayfly.store.api import Reader, Store, Tx
 
@@ -93,7 +94,7 @@ class QueueOperations:
                 names.url_of(context, QueueKey(context.account, context.region, name)) for name in found
             ]
         if len(rows) > count and "MaxResults" in request:  # without a page size there is no second page, as with SQS
-            reply["NextToken"] = token_after(found[-1])
+            reply["NextToken"] = page_tokens.encode(found[-1])
         return reply
 
     @operation("ListDeadLetterSourceQueues")
@@ -112,7 +113,7 @@ class QueueOperations:
         found = await self._store.read(body)
         reply: dict[str, Any] = {"queueUrls": [names.url_of(context, queue.key) for queue in found[:count]]}
         if len(found) > count and "MaxResults" in request:
-            reply["NextToken"] = token_after(found[count - 1].name)
+            reply["NextToken"] = page_tokens.encode(found[count - 1].name)
         return reply
 
     @operation("SetQueueAttributes")
