@@ -69,9 +69,11 @@ class Book:
     def names(self) -> Map[str, object]:
         return self._known
 
-    def add(self, tx: Tx, domain: Domain) -> None:
-        """A new domain name; ConflictException."""
+    def add(self, tx: Tx, domain: Domain, *, again: bool) -> Domain:
+        """A new domain name. Where the name is taken, what has it if this is done `again`, else ConflictException."""
         if tx.one(sql.FIND, {"name": domain.name}) is not None:
+            if again:
+                return find(tx, domain.name)
             raise faults.exists()
         count = tx.one(sql.COUNT)
         if count is not None and count[0] >= MAX_DOMAINS:
@@ -82,6 +84,7 @@ class Book:
             self._known.setdefault(domain.name, {})
 
         tx.after_commit(enter)
+        return domain
 
     def remove(self, tx: Tx, name: str) -> None:
         """Delete a domain name with its mappings; NotFoundException."""
@@ -93,6 +96,15 @@ class Book:
             self._known.pop(name, None)
 
         tx.after_commit(strike)
+
+    def add_mapping(self, tx: Tx, name: str, mapping: Mapping, *, again: bool) -> Mapping:
+        """A new mapping; if this is done `again`, one that says the same. ConflictException."""
+        if again:
+            for other in mappings(tx, name):
+                if msgspec.structs.replace(other, id=mapping.id) == mapping:
+                    return other
+        self.map(tx, name, mapping)
+        return mapping
 
     def map(self, tx: Tx, name: str, mapping: Mapping) -> None:
         """Write a mapping, new or changed; ConflictException when its path is another's."""

@@ -47,13 +47,9 @@ class DomainNameOperations:
         )
         made = configured(made, request)
 
-        def body(tx: Tx) -> Domain:
-            if context.once is not None and made.name in {domain.name for domain in book.page(tx, "", 1000)}:
-                return book.find(tx, made.name)
-            self._book.add(tx, made)
-            return made
-
-        return shown(await self._book.store.write(body), context.region)
+        again = context.once is not None
+        added = await self._book.store.write(lambda tx: self._book.add(tx, made, again=again))
+        return shown(added, context.region)
 
     @operation("GetDomainName")
     async def get(self, context: RequestContext, request: "GetDomainNameRequestTypeDef") -> dict[str, Any]:
@@ -99,14 +95,10 @@ class ApiMappingOperations:
         await self._stages.check(context, request["ApiId"], request["Stage"])
         made = Mapping(ids.token(6), path, request["ApiId"], request["Stage"])
 
-        def body(tx: Tx) -> Mapping:
-            same = [each for each in book.mappings(tx, name) if replace(each, id="") == replace(made, id="")]
-            if same and context.once is not None:
-                return same[0]
-            self._book.map(tx, name, made)
-            return made
-
-        return shown_mapping(await self._book.store.write(body))
+        again = context.once is not None
+        return shown_mapping(
+            await self._book.store.write(lambda tx: self._book.add_mapping(tx, name, made, again=again))
+        )
 
     @operation("GetApiMapping")
     async def get(self, context: RequestContext, request: "GetApiMappingRequestTypeDef") -> dict[str, Any]:
