@@ -21,11 +21,23 @@ TRUST = {
 }
 
 
+# The CLI looks at stacks every 30 s: put where its Python looks for it, this has it look every second instead.
+IMPATIENCE = """
+import time
+
+sleep = time.sleep
+time.sleep = lambda seconds: sleep(min(seconds, 1))
+"""
+
+
 @pytest.fixture
-def aws(platform: PlatformProcess, tmp_path: Path) -> Aws:
+def aws(platform: PlatformProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Aws:
     """`aws("s3api", "list-buckets")`: the JSON that the command prints, or its text; fails when the command does."""
+    impatience = tmp_path_factory.mktemp("impatience")
+    (impatience / "sitecustomize.py").write_text(IMPATIENCE)
     environment = {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(impatience),
         "HOME": str(tmp_path),
         "AWS_ENDPOINT_URL": platform.url,
         "AWS_ACCESS_KEY_ID": platform.access_key_id,
@@ -190,9 +202,7 @@ Outputs:
 """
 
 
-def test_a_template_is_packaged_into_a_bucket_deployed_described_and_deleted(
-    aws: Aws, platform: PlatformProcess, tmp_path: Path
-) -> None:
+def test_a_template_is_packaged_into_a_bucket_deployed_described_and_deleted(aws: Aws, tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "app.py").write_text("def handler(event, context):\n    return 'hello'\n")
     (tmp_path / "template.yaml").write_text(PACKAGED)
@@ -213,7 +223,5 @@ def test_a_template_is_packaged_into_a_bucket_deployed_described_and_deleted(
     events = aws("cloudformation", "describe-stack-events", *stack)["StackEvents"]
     assert {"CREATE_COMPLETE"} <= {one["ResourceStatus"] for one in events}
     aws("cloudformation", "delete-stack", *stack)
-    gone = platform.client("cloudformation").get_waiter("stack_delete_complete")  # the CLI's looks every 30 s
-    gone.wait(StackName="aws-cli-packaged", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     aws("cloudformation", "wait", "stack-delete-complete", *stack)
     assert "does not exist" in aws("cloudformation", "describe-stacks", *stack, fails=True)
