@@ -201,8 +201,9 @@ async def test_a_service_that_stops_sees_events_under_way_to_their_end_and_start
     before.engine.before = go_on.wait
     await send(before)
     await before.engine.arrived.wait()
-    stopping = asyncio.create_task(before.stop(grace_s=20))
-    await asyncio.sleep(0)
+    await before.wire.stop()
+    stopping = asyncio.create_task(before.functions.stop(grace_s=20))
+    await asyncio.sleep(0)  # by then it claims nothing more
     await send(before, payload=b'"later"')
     go_on.set()
     await stopping
