@@ -88,3 +88,12 @@ def test_a_lock_that_nobody_lets_go_of_is_refused(
     ended(holder)
     directory.acquire()
     directory.release()
+
+
+def test_what_is_in_a_directory_that_all_may_read_is_not_for_all(tmp_path: Path) -> None:
+    for name in ("layers", "images", "blobs"):
+        (tmp_path / name).mkdir(mode=0o755)
+    tmp_path.chmod(0o755)
+    directory = DataDirectory(tmp_path)
+    directory.make()
+    assert [path.name for path in tmp_path.iterdir() if path.stat().st_mode & 0o077] == []

@@ -46,8 +46,15 @@ class DirectoryMismatchError(PlatformError):
     """The directory holds the state of another account or region; the message says how to start on it."""
 
 
+# What is in these is of nobody else, whatever the mode of the directory around them.
+_PRIVATE = ("blobs", "code", "images", "journals", "layers", "sandbox", "sandboxes")
+
+
 class DataDirectory:
-    """Paths below one directory, made with mode 0700 so that nobody else reads what is in them."""
+    """Paths below one directory, made with mode 0700 so that nobody else reads what is in them.
+
+    The directory itself may be somebody's who made it readable for all: what is in it is not.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
@@ -70,8 +77,9 @@ class DataDirectory:
     def make(self) -> None:
         """Make what is missing; PlatformError when that is not allowed."""
         try:
-            for path in (self.root, self.blobs, self.journals, self.code, self.sandbox):
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in _PRIVATE:
+                _make_private(self.root / name)
         except OSError as error:
             raise PlatformError(f"cannot use {self.root} as data directory: {error.strerror}") from error
         mode = self.root.stat().st_mode & 0o777
@@ -181,6 +189,12 @@ def lives(pid: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def _make_private(path: Path) -> None:
+    path.mkdir(mode=0o700, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
 
 
 def _write(path: Path, text: str) -> None:

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import BinaryIO
 
 import typer
 
@@ -132,7 +134,7 @@ def _detached(options: ServerOptions, started: float) -> None:
         command += ["--accept-inert", name]
     command += [] if options.runtime_substitution else ["--no-runtime-substitution"]
     command += ["--retired-runtimes"] if options.retired_runtimes else []
-    with directory.server_log.open("ab") as log:
+    with _private_log(directory.server_log) as log:
         log_start = log.tell()
         server = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -148,3 +150,10 @@ def _detached(options: ServerOptions, started: float) -> None:
             fail(said.removeprefix("mayfly: ") or f"the server ended with status {server.returncode}")
         time.sleep(POLL_S)
     fail(f"the server is not ready after {START_TIMEOUT_S:.0f} s; see {directory.server_log}")
+
+
+def _private_log(path: Path) -> BinaryIO:
+    """A log to go on with that its owner alone reads, also one that an earlier version left open to others."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab")
