@@ -25,6 +25,7 @@ from benchmarks.platform import Running, make_function, pss_mb, running
 from benchmarks.report import Report, Row
 from mayfly.app.foundations import MIGRATED
 from mayfly.app.targets import Targets
+from mayfly.app.vault import FileVault
 from mayfly.clock import SystemClock
 from mayfly.services.functions.durable import names, transitions
 from mayfly.services.functions.durable.executions import Executions, Starting, fresh_id
@@ -160,9 +161,8 @@ async def _wait_for_a_year(database: Path, count: int) -> tuple[int, int]:
     clock, home = SystemClock(), Home("000000000000", "us-east-1")
     store = await SqliteStore.open(database, MIGRATED, clock)
     ticker = Ticker(store, clock, "durable", lambda tx, tick, now: None)
-    executions = Executions(
-        home, clock, SqlReadyQueue(store, clock), UNHEARD, _Nothing(), ticker.set, DeadLetters(Targets(), _Nothing())
-    )
+    queue = SqlReadyQueue(store, clock, FileVault(database.with_name("secrets.key")))
+    executions = Executions(home, clock, queue, UNHEARD, _Nothing(), ticker.set, DeadLetters(Targets(), _Nothing()))
 
     def some(tx: Tx) -> None:
         for _ in range(500):

@@ -16,6 +16,7 @@ from hypothesis import settings
 
 from mayfly.app.directory import DataDirectory
 from mayfly.app.local import read_root_key
+from mayfly.app.vault import FileVault
 from mayfly.clock import ManualClock
 from mayfly.store.sqlite import SqliteStore
 
@@ -30,6 +31,19 @@ settings.load_profile("mayfly")
 RUNTIMES = Path(__file__).parents[1] / ".cache" / "platform" / "runtimes"
 
 OpenStore = Callable[..., Awaitable[SqliteStore]]
+
+
+class FixedVault(FileVault):
+    """The real one, with a key in no file."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("fixed"))
+
+    def _key(self, *, make: bool) -> bytes:
+        return b"k" * 32
+
+
+VAULT = FixedVault()  # for tests to which it does not matter where the key is
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mayfly.clock import ManualClock
 from mayfly.services import apis, functions
 from mayfly.store.api import NewItem, Reader
 from mayfly.store.queue import SqlReadyQueue
-from tests.conftest import OpenStore, start_platform
+from tests.conftest import VAULT, OpenStore, start_platform
 
 # What each part of these packages costs, every service has: a server has them when somebody uses them.
 LATE = ("autoscaling", "configs", "events", "pipes", "queues", "registries", "schedules", "stacks", "tables", "topics")
@@ -141,6 +141,6 @@ async def test_use_is_a_row_of_its_own_or_work_in_the_ready_queue(open_store: Op
     assert await in_use(store, traces) == set()
     await store.write(lambda tx: tx.run(group, {"name": "mine"}))
     assert await in_use(store, traces) == {"schedules"}
-    queue = SqlReadyQueue(store, clock)
+    queue = SqlReadyQueue(store, clock, VAULT)
     await store.write(lambda tx: queue.enqueue(tx, [NewItem("topics.fanout", b"{}")]))
     assert await in_use(store, traces) == {"schedules", "topics"}

@@ -11,6 +11,7 @@ from mayfly.store.api import Blobs, ReadyQueue, Store
 from mayfly.store.files import FileBlobs
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
+from tests.conftest import VAULT
 
 MakeStore = Callable[[AsyncExitStack, Path, Clock], Awaitable[Store]]
 MakeQueue = Callable[[Store, Clock], ReadyQueue]
@@ -30,7 +31,7 @@ def files(stack: AsyncExitStack, directory: Path, store: Store, clock: Clock) ->
 
 
 STORES: dict[str, MakeStore] = {"sqlite": sqlite}
-QUEUES: dict[str, MakeQueue] = {"sql": SqlReadyQueue}
+QUEUES: dict[str, MakeQueue] = {"sql": lambda store, clock: SqlReadyQueue(store, clock, VAULT)}
 BLOBS: dict[str, MakeBlobs] = {"files": files}
 
 

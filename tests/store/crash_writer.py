@@ -14,6 +14,7 @@ from pathlib import Path
 
 import uvloop
 
+from mayfly.app.vault import FileVault
 from mayfly.clock import SystemClock
 from mayfly.store.api import Blob, Claim, NewItem, Tx
 from mayfly.store.files import FileBlobs
@@ -128,7 +129,7 @@ async def main(directory: Path, name: str) -> None:
     store = await SqliteStore.open(directory / "store.db", [], clock)
     for table in TABLES:
         await store.write(lambda tx, table=table: tx.run(table))  # type: ignore[misc]
-    queue = SqlReadyQueue(store, clock)
+    queue = SqlReadyQueue(store, clock, FileVault(directory / "secrets.key"))
     await queue.release_leases()
     blobs = FileBlobs(directory / "blobs", store, clock)
     journal = await FileJournal.open(directory / "journal", "crash", store, fold, clock, JOURNAL)

@@ -6,6 +6,7 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from mayfly.app.vault import FileVault
 from mayfly.clock import SystemClock
 from mayfly.store.api import Reader, Tx
 from mayfly.store.files import FileBlobs
@@ -50,8 +51,9 @@ async def check_rows(store: SqliteStore, promises: Promises) -> None:
     assert set(keys.values()) <= {2}, "a body was written by halves"
 
 
-async def check_queue(store: SqliteStore, promises: Promises) -> None:
-    waiting = await store.read(lambda reader: column(reader, "SELECT payload FROM queue_items"))
+async def check_queue(store: SqliteStore, promises: Promises, vault: FileVault) -> None:
+    items = await store.read(lambda reader: reader.all("SELECT id, payload FROM queue_items"))
+    waiting = [vault.open(sealed, f"item {id_} of the ready queue").decode() for id_, sealed in items]
     done = await store.read(lambda reader: column(reader, "SELECT payload FROM done"))
     everywhere = Counter(waiting + done)
     assert set(everywhere.values()) <= {1}, "an item was completed twice, or was completed and is still there"
@@ -97,7 +99,7 @@ def fold(tx: Tx, records: list[bytes]) -> None:
 async def test_what_was_acknowledged_survives_kill_9_wholly_and_once(tmp_path: Path) -> None:
     promises: Promises = defaultdict(list)
     contents = Contents()
-    clock = SystemClock()
+    clock, vault = SystemClock(), FileVault(tmp_path / "secrets.key")
     for round_ in range(ROUNDS):
         write_until_killed(tmp_path, round_, promises)
         store = await SqliteStore.open(tmp_path / "store.db", [], clock)
@@ -105,10 +107,10 @@ async def test_what_was_acknowledged_survives_kill_9_wholly_and_once(tmp_path: P
         journal = await FileJournal.open(tmp_path / "journal", "crash", store, fold, clock)
         await journal.flush()
         await check_rows(store, promises)
-        await check_queue(store, promises)
+        await check_queue(store, promises, vault)
         homes = await check_blobs(store, blobs, promises, contents)
         await check_journal(store, promises)
-        await SqlReadyQueue(store, clock).release_leases()
+        await SqlReadyQueue(store, clock, vault).release_leases()
         await journal.close()
         await blobs.close()
         await store.close()

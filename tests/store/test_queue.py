@@ -9,6 +9,7 @@ import pytest
 from mayfly.clock import Clock, ManualClock, SystemClock
 from mayfly.store.api import Claim, NewItem, Reader, ReadyQueue, StaleClaimError, Store, Tx
 from mayfly.store.queue import SqlReadyQueue
+from tests.conftest import VAULT
 
 T = TypeVar("T")
 LONG_S = 1000.0  # longer than a test may take: a wake-up that is missed fails it
@@ -327,7 +328,7 @@ async def test_wait_returns_after_its_timeout(queue: ReadyQueue) -> None:
 
 async def test_wait_wakes_when_a_delayed_item_falls_due(store: Store) -> None:
     clock = SystemClock()
-    queue = SqlReadyQueue(store, clock)
+    queue = SqlReadyQueue(store, clock, VAULT)
     await put(store, queue, NewItem("q", b"a", ready_at=clock.now() + 0.05))
     await queue.wait("q", LONG_S)
     while not await queue.claim("q", 1, LONG_S):
@@ -335,7 +336,7 @@ async def test_wait_wakes_when_a_delayed_item_falls_due(store: Store) -> None:
 
 
 async def test_wait_wakes_when_a_lease_runs_out(store: Store) -> None:
-    queue = SqlReadyQueue(store, SystemClock())
+    queue = SqlReadyQueue(store, SystemClock(), VAULT)
     await put_texts(store, queue, "a", "b")
     waiter = asyncio.create_task(queue.wait("q", LONG_S))
     await waiter
@@ -347,7 +348,7 @@ async def test_wait_wakes_when_a_lease_runs_out(store: Store) -> None:
 
 
 async def test_a_lease_taken_while_somebody_waits_wakes_them_when_it_runs_out(store: Store) -> None:
-    queue = SqlReadyQueue(store, SystemClock())
+    queue = SqlReadyQueue(store, SystemClock(), VAULT)
     await put(store, queue, NewItem("q", b"a", ready_at=SystemClock().now() + 1000))
     waiter = asyncio.create_task(queue.wait("q", LONG_S))
     await until_waiting(queue)
@@ -380,7 +381,7 @@ async def test_a_successor_releases_the_leases_of_the_dead(store: Store, queue: 
     await put_texts(store, queue, "held")
     await put(store, queue, NewItem("q", b"delayed", ready_at=clock.now() + 10))
     (held,) = await queue.claim("q", 1, 900)
-    successor = SqlReadyQueue(store, clock)
+    successor = SqlReadyQueue(store, clock, VAULT)
     assert await successor.release_leases() == 1
     (again,) = await successor.claim("q", 2, 10)
     assert (again.payload, again.attempt) == (b"held", 2)

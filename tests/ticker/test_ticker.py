@@ -14,6 +14,7 @@ from mayfly.store.api import StorageFailedError, Tx
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
 from mayfly.ticker.ticker import BATCH, PUT_OFF_S, Moment, Tick, Ticker
+from tests.conftest import VAULT
 
 OpenStore = Callable[..., Awaitable[SqliteStore]]
 INSERT = "INSERT INTO ran (key, at) VALUES (:key, :at)"
@@ -144,7 +145,7 @@ async def test_the_next_process_goes_on_where_the_last_one_stopped(store: Sqlite
 
 
 async def test_an_effect_and_its_tick_are_one_commit(store: SqliteStore, clock: ManualClock) -> None:
-    queue = SqlReadyQueue(store, clock)
+    queue = SqlReadyQueue(store, clock, VAULT)
     runs = Runs()
     runs.fails.add("a")
     ticker = Ticker(store, clock, "k", runs.act)

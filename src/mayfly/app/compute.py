@@ -114,6 +114,7 @@ class Compute:
             settings.data / "sandboxes",
             memory_budget_mb(settings) // SANDBOXES_SHARE,
             clock,
+            base.vault,
         )
         return cls(machine, levels, engine, book, traffic, images, functions, sandboxes, streams, endpoints, doors)
 

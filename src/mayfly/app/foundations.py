@@ -74,11 +74,12 @@ class Foundations:
         fronts_lock = await asyncio.to_thread(directory.await_fronts)
         life.at_end(lambda: os.close(fronts_lock))
         vault = FileVault(directory.root / "secrets.key")
-        store = await SqliteStore.open(directory.database, MIGRATED, clock, vault.seal)
+        await asyncio.to_thread(vault.check)
+        store = await SqliteStore.open(directory.database, MIGRATED, clock, vault.seal, vault.fingerprint)
         life.await_at_end(store.close)
         blobs = FileBlobs(directory.blobs, store, clock)
         life.await_at_end(blobs.close)
-        queue = SqlReadyQueue(store, clock)
+        queue = SqlReadyQueue(store, clock, vault)
         await queue.release_leases()  # this process is the only one on the directory, and has claimed nothing yet
         secrets = await asyncio.to_thread(
             Secrets.load, directory.root, settings.account, options.access_key_id, options.secret_access_key

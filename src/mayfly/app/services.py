@@ -284,6 +284,7 @@ class Services:
             ground.outgoing,
             lambda lines: base.records.append(lines, ()),
             base.clock,
+            ground.vault,
         )
         return Living(topics, run=topics.run)
 

@@ -1,17 +1,21 @@
 """What secrets are encrypted with at rest: AES-256-GCM under one key, a file of the data directory.
 
 A copy of the database alone tells nobody a secret; a copy of the whole directory does, and a database without its key
-has lost them. Every secret is sealed for one use (`about`), so that none can be put in another's place. Made by the
+has lost them. Every secret is sealed for one use (`about`), so that none can be put in another's place. Where one is
+looked for by its value, its fingerprint is stored: HMAC-SHA256 under a key that is derived for that. Made by the
 composition root; the library is loaded with the first secret.
 """
 
+import contextlib
+import hashlib
+import hmac
 import importlib
-import os
 import secrets
 from pathlib import Path
 from typing import Protocol, cast
 
 from mayfly.errors import PlatformError
+from mayfly.services.identity.root_key import ensure_private, read_private
 
 _VERSION = b"\x01"
 _KEY_BYTES, _NONCE_BYTES = 32, 12
@@ -39,6 +43,12 @@ class FileVault:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._cipher: _Cipher | None = None
+        self._marking: bytes | None = None  # the key of fingerprints
+
+    def check(self) -> None:
+        """`PlatformError` if there is a key that others may read, or that is not whole."""
+        with contextlib.suppress(FileNotFoundError):
+            self._key(make=False)
 
     def seal(self, plain: bytes, about: str) -> bytes:
         """See `ports.Vault`."""
@@ -52,10 +62,17 @@ class FileVault:
         nonce, data = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
             return self._loaded(make=False).decrypt(nonce, data, about.encode())
-        except (OSError, _invalid()) as error:
+        except (OSError, ValueError, _invalid()) as error:
             raise SecretLostError(
                 f"the secret of {about} cannot be read with {self._path}; if that was replaced, set the secret again"
             ) from error
+
+    def fingerprint(self, plain: bytes, about: str) -> bytes:
+        """See `ports.Vault`."""
+        if self._marking is None:
+            self._marking = hmac.digest(self._key(make=True), b"fingerprints", hashlib.sha256)
+        use = about.encode()
+        return hmac.digest(self._marking, len(use).to_bytes(4) + use + plain, hashlib.sha256)
 
     def _loaded(self, *, make: bool) -> _Cipher:
         if self._cipher is None:
@@ -64,35 +81,13 @@ class FileVault:
         return self._cipher
 
     def _key(self, *, make: bool) -> bytes:
+        """The key, made if there is none and it may be; of two threads that make one, the first wins."""
         try:
-            key = self._path.read_bytes()
+            key = read_private(self._path)
         except FileNotFoundError:
             if not make:
                 raise
-            return self._made()
+            key = ensure_private(self._path, secrets.token_bytes(_KEY_BYTES))
         if len(key) != _KEY_BYTES:
-            raise SecretLostError(f"{self._path} holds no key of {_KEY_BYTES} bytes")
-        return key
-
-    def _made(self) -> bytes:
-        """A new key, durable before anything is sealed with it. Of two threads that make one, the first wins."""
-        key = secrets.token_bytes(_KEY_BYTES)
-        fresh = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, key)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        try:
-            os.link(fresh, self._path)
-        except FileExistsError:
-            key = self._path.read_bytes()
-        finally:
-            os.unlink(fresh)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            raise SecretLostError(f"{self._path} holds no key of {_KEY_BYTES} bytes; restore it from a backup")
         return key

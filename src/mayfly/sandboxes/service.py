@@ -28,7 +28,7 @@ from mayfly.sandboxes.model import (
 from mayfly.sandboxes.processes import Process
 from mayfly.sandboxes.room import WRITABLE, Room
 from mayfly.sandboxes.snapshots import Snapshots
-from mayfly.store.api import Blob, Blobs, Store, Tx
+from mayfly.store.api import Blob, Blobs, Store, Tx, Vault
 
 MOST_SANDBOXES = 64
 MOST_COPIES = 4  # at a time, in all of them
@@ -50,12 +50,13 @@ class Sandboxes:
         home: Path,
         memory_mb: int,
         clock: Clock,
+        vault: Vault,
     ) -> None:
         """`home` is a directory of its own; all sandboxes together may use `memory_mb`."""
         self._maker = Maker(factory, images, functions, home, clock)
         self._copier = Copier(MOST_COPIES)
         self._blobs = blobs
-        self._snapshots = Snapshots(store, blobs)
+        self._snapshots = Snapshots(store, blobs, vault)
         self._memory_mb = memory_mb
         self._clock = clock
         self._loop = asyncio.get_running_loop()

@@ -132,13 +132,27 @@ class Taken(NamedTuple):
     next_due: float  # when there is more to be had (Unix seconds): 0 for now, infinity for never as things are
 
 
+class Vault(Protocol):
+    """What is secret, or may be, at rest. Given by the composition root; used by any thread."""
+
+    def seal(self, plain: bytes, about: str) -> bytes:
+        """Encrypt a secret for one use, e.g. the ARN of what it belongs to."""
+
+    def open(self, sealed: bytes, about: str) -> bytes:
+        """What was sealed for that very use; `PlatformError` when it cannot be read any more."""
+
+    def fingerprint(self, plain: bytes, about: str) -> bytes:
+        """32 bytes to find a secret by: the same for the same secret and use. Without the key they tell nothing."""
+
+
 class ReadyQueue(Protocol):
     """The one durable primitive under everything asynchronous. Delivery is at least once.
 
     Methods that take a `Tx` take part in the caller's transaction, so that an effect and the completion of the item
     that caused it are one commit. An item is *ready* from `ready_at` on, *leased* while claimed, ready again when its
     lease runs out, which counts as its `ready_at` from then on. A claim is lost once the item was claimed again, given
-    back or removed; a lease that ran out unnoticed still counts.
+    back or removed; a lease that ran out unnoticed still counts. Payloads are sealed at rest. One that cannot be opened
+    is claimed by nobody and kept, so that it is delivered once the key is back and the server was started again.
     """
 
     def enqueue(self, tx: Tx, items: Sequence[NewItem]) -> list[int]:
@@ -169,10 +183,10 @@ class ReadyQueue(Protocol):
         """Move the item to the dead items of its queue; `StaleClaimError` if the claim was lost."""
 
     async def dead(self, queue: str, limit: int, after_id: int = 0) -> list[DeadItem]:
-        """Dead items with an id above `after_id`, in order of id."""
+        """Dead items with an id above `after_id`, in order of id; `PlatformError` when one cannot be opened."""
 
     def exhume(self, tx: Tx, item_id: int) -> DeadItem | None:
-        """Remove a dead item, and return it; None when there is none."""
+        """Remove a dead item, and return it; None when there is none. `PlatformError` when it cannot be opened."""
 
     def forget(self, tx: Tx, ids: Sequence[int]) -> None:
         """Remove dead items for good. Idempotent."""

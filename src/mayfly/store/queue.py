@@ -7,16 +7,22 @@ fence: an item whose lease ran out but that nobody took since may still be compl
 
 A claim looks at one priority after the other, highest first, each an index seek; priorities are meant to be few.
 The queue of one process: waiters are woken by commits of this process and by time.
+
+Payloads are sealed, each for its item: what waits here is whatever callers said, and nobody can tell what of it is
+secret. One that cannot be opened (the key was replaced) is leased to nobody for an hour, and so until the next start.
 """
 
 import asyncio
+import logging
 import math
 from collections.abc import Sequence
 
 from mayfly.clock import Clock
-from mayfly.store.api import Claim, DeadItem, NewItem, Reader, Row, StaleClaimError, Store, Taken, Tx
+from mayfly.errors import PlatformError
+from mayfly.store.api import Claim, DeadItem, NewItem, Reader, Row, StaleClaimError, Store, Taken, Tx, Vault
 
-INLINE_BYTES = 2048  # larger payloads lie in a table of their own, where a claim does not rewrite them
+INLINE_BYTES = 2048  # larger payloads, as they come, lie in a table of their own, where a claim does not rewrite them
+UNREADABLE_S = 3600.0  # how long what cannot be opened is left alone
 
 NEXT_IDS = "UPDATE queue_ids SET last_id = last_id + :count WHERE singleton = 1 RETURNING last_id"
 INSERT_ITEM = """
@@ -29,13 +35,13 @@ HIGHEST_PRIORITY = "SELECT max(priority) FROM queue_items WHERE queue = :queue"
 NEXT_PRIORITY = "SELECT max(priority) FROM queue_items WHERE queue = :queue AND priority < :priority"
 # Served by queue_items_in_order: the rows come in order, and the scan ends with the last one wanted.
 SELECT_DUE = """
-SELECT i.id, i.attempt, i.epoch, i.enqueued_at, i.payload, p.payload
+SELECT i.id, i.queue, i.attempt, i.epoch, i.enqueued_at, i.payload, p.payload
 FROM queue_items AS i LEFT JOIN queue_payloads AS p ON p.id = i.id
 WHERE i.queue = :queue AND i.priority = :priority AND i.due_at <= :now
 ORDER BY i.due_at, i.id LIMIT :count
 """
 SELECT_ITEM = """
-SELECT i.id, i.attempt, i.epoch, i.enqueued_at, i.payload, p.payload, i.queue
+SELECT i.id, i.queue, i.attempt, i.epoch, i.enqueued_at, i.payload, p.payload
 FROM queue_items AS i LEFT JOIN queue_payloads AS p ON p.id = i.id
 WHERE i.id = :id AND i.leased = 0
 """
@@ -68,6 +74,9 @@ FIRST_QUEUE = "SELECT min(queue) FROM queue_items WHERE queue >= :after AND queu
 COUNT = "SELECT count(*) FROM queue_items WHERE queue = :queue"
 
 
+_log = logging.getLogger(__name__)
+
+
 def next_due(reader: Reader, queue: str) -> float:
     """When the next item of `queue` may be claimed (Unix seconds); infinity when it is empty."""
     earliest = math.inf
@@ -95,9 +104,10 @@ class _Waiter:
 class SqlReadyQueue:
     """`ReadyQueue` on any `Store`."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, vault: Vault) -> None:
         self._store = store
         self._clock = clock
+        self._vault = vault
         self._waiters: dict[str, set[_Waiter]] = {}
 
     def enqueue(self, tx: Tx, items: Sequence[NewItem]) -> list[int]:
@@ -110,9 +120,9 @@ class SqlReadyQueue:
         rows, payloads, earliest = [], [], dict[str, float]()
         for id_, item in zip(ids, items, strict=True):
             due_at = now if item.ready_at is None else item.ready_at
-            large = len(item.payload) > INLINE_BYTES
+            large, sealed = len(item.payload) > INLINE_BYTES, self._vault.seal(item.payload, _about(id_))
             if large:
-                payloads.append({"id": id_, "payload": item.payload})
+                payloads.append({"id": id_, "payload": sealed})
             rows.append(
                 {
                     "id": id_,
@@ -120,7 +130,7 @@ class SqlReadyQueue:
                     "priority": item.priority,
                     "due_at": due_at,
                     "now": now,
-                    "payload": None if large else item.payload,
+                    "payload": None if large else sealed,
                 }
             )
             earliest[item.queue] = min(due_at, earliest.get(item.queue, math.inf))
@@ -149,7 +159,7 @@ class SqlReadyQueue:
         def body(tx: Tx) -> list[Claim]:
             until = self._clock.now() + lease_s
             rows = [row for id_ in ids if (row := tx.one(SELECT_ITEM, {"id": id_})) is not None]
-            claims = [_claimed(row[:6], row[6], until) for row in rows]
+            claims = self._opened(tx, rows, until)
             self._lease(tx, claims)
             return claims
 
@@ -178,7 +188,7 @@ class SqlReadyQueue:
         dead = {
             "id": claim.id,
             "queue": claim.queue,
-            "payload": claim.payload,
+            "payload": self._vault.seal(claim.payload, _about(claim.id)),
             "attempts": claim.attempt,
             "reason": reason,
             "enqueued_at": claim.enqueued_at,
@@ -188,15 +198,14 @@ class SqlReadyQueue:
 
     async def dead(self, queue: str, limit: int, after_id: int = 0) -> list[DeadItem]:
         params = {"queue": queue, "after_id": after_id, "count": limit}
-        rows = await self._store.read(lambda reader: reader.all(SELECT_DEAD, params))
-        return [DeadItem(*row) for row in rows]
+        return await self._store.read(lambda reader: [self._dead(row) for row in reader.all(SELECT_DEAD, params)])
 
     def exhume(self, tx: Tx, item_id: int) -> DeadItem | None:
         row = tx.one(SELECT_DEAD_ITEM, {"id": item_id})
         if row is None:
             return None
         tx.run(DELETE_DEAD, {"id": item_id})
-        return DeadItem(*row)
+        return self._dead(row)
 
     def forget(self, tx: Tx, ids: Sequence[int]) -> None:
         tx.many(DELETE_DEAD, [{"id": id_} for id_ in ids])
@@ -263,11 +272,28 @@ class SqlReadyQueue:
         while level is not None and level[0] is not None and len(claims) < limit:
             priority = level[0]
             due = {"queue": queue, "priority": priority, "now": now, "count": limit - len(claims)}
-            claims.extend(_claimed(row, queue, until) for row in tx.all(SELECT_DUE, due))
+            claims.extend(self._opened(tx, tx.all(SELECT_DUE, due), until))
             if len(claims) < limit:
                 level = tx.one(NEXT_PRIORITY, {"queue": queue, "priority": priority})
         self._lease(tx, claims)
         return claims
+
+    def _opened(self, tx: Tx, rows: Sequence[Row], until: float) -> list[Claim]:
+        """The claims of rows. What cannot be opened is put off, so that it is in nobody's way."""
+        claims = []
+        for id_, queue, attempt, epoch, enqueued_at, inline, large in rows:
+            try:
+                payload = self._vault.open(large if inline is None else inline, _about(id_))
+            except PlatformError as error:
+                later = {"until": self._clock.now() + UNREADABLE_S, "attempt": attempt, "epoch": epoch + 1, "id": id_}
+                tx.run(LEASE, later)
+                _log.error("%s is not delivered, and is kept: %s", _about(id_), error)
+            else:
+                claims.append(Claim(id_, queue, payload, attempt + 1, epoch + 1, enqueued_at, until))
+        return claims
+
+    def _dead(self, row: Row) -> DeadItem:
+        return DeadItem(*row)._replace(payload=self._vault.open(row[2], _about(row[0])))
 
     def _lease(self, tx: Tx, claims: list[Claim]) -> None:
         if claims:
@@ -286,10 +312,8 @@ class SqlReadyQueue:
                     waiter.woken.set()
 
 
-def _claimed(row: Row, queue: str, until: float) -> Claim:
-    id_, attempt, epoch, enqueued_at, inline, large = row
-    payload = large if inline is None else inline
-    return Claim(id_, queue, payload, attempt + 1, epoch + 1, enqueued_at, until)
+def _about(id_: int) -> str:
+    return f"item {id_} of the ready queue"
 
 
 def _remove(tx: Tx, claim: Claim) -> None:

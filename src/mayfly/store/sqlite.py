@@ -32,15 +32,16 @@ def _unsealed(plain: bytes, about: str) -> bytes:
     raise StorageFailedError(f"nothing was given to seal the {about} with")
 
 
-def migrate(path: Path, packages: Sequence[str], clock: Clock, seal: Seal) -> None:
+def migrate(path: Path, packages: Sequence[str], clock: Clock, seal: Seal, fingerprint: Seal = _unsealed) -> None:
     """Bring the database up to date, each migration in a transaction of its own; `MigrationError`.
 
-    A migration may say `mayfly_seal(text, about)`, which is `seal`, and `mayfly_base64(blob)`, for documents that have
-    bytes in them, and begin with VACUUM. What migrations take away
-    is overwritten, so that what was secret does not stay in pages that nobody uses.
+    A migration may say `mayfly_seal(value, about)` and `mayfly_fingerprint(value, about)`, which are `seal` and
+    `fingerprint` of a text or a blob, and `mayfly_base64(blob)`, for documents that have bytes in them, and begin with
+    VACUUM. What migrations take away is overwritten, so that what was secret does not stay in pages that nobody uses.
     """
     connection = connect(path, (*WRITER_SETTINGS, "PRAGMA secure_delete = ON"))
-    connection.create_function("mayfly_seal", 2, lambda text, about: seal(text.encode(), about))
+    connection.create_function("mayfly_seal", 2, lambda value, about: seal(_bytes(value), about))
+    connection.create_function("mayfly_fingerprint", 2, lambda value, about: fingerprint(_bytes(value), about))
     connection.create_function("mayfly_base64", 1, lambda blob: base64.b64encode(blob).decode())
     try:
         connection.execute(migrations.CREATE_TABLE)
@@ -55,10 +56,26 @@ def migrate(path: Path, packages: Sequence[str], clock: Clock, seal: Seal) -> No
         connection.close()
 
 
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _vacuum(connection: sqlite3.Connection) -> None:
+    """The whole database anew. Its copy meanwhile may be larger than the memory, and as secret: a file beside it."""
+    (place,) = (Path(row[2]).parent for row in connection.execute("PRAGMA database_list") if row[1] == "main")
+    for statement in ("temp_store = FILE", "temp_store_directory = '{}'".format(str(place).replace("'", "''"))):
+        connection.execute(f"PRAGMA {statement}")
+    try:
+        connection.execute("VACUUM")
+    finally:
+        connection.execute("PRAGMA temp_store_directory = ''")
+        connection.execute("PRAGMA temp_store = MEMORY")
+
+
 def _apply(connection: sqlite3.Connection, migration: migrations.Migration, now: float) -> None:
     first, *rest = migrations.statements(migration.sql)
     if migrations.is_vacuum(first):  # which is no part of a transaction
-        connection.execute(first)
+        _vacuum(connection)
     else:
         rest.insert(0, first)
     connection.execute("BEGIN IMMEDIATE")
@@ -95,11 +112,18 @@ class SqliteStore:
             worker.start()
 
     @classmethod
-    async def open(cls, path: Path, packages: Sequence[str], clock: Clock, seal: Seal = _unsealed) -> "SqliteStore":
+    async def open(
+        cls,
+        path: Path,
+        packages: Sequence[str],
+        clock: Clock,
+        seal: Seal = _unsealed,
+        fingerprint: Seal = _unsealed,
+    ) -> "SqliteStore":
         """Open or create the database at `path` and apply the migrations of `packages`, the store's own first.
 
-        `seal` encrypts a secret for one use, in migrations that find some in clear. Raises
-        `MigrationError` and `StorageFailedError`.
+        `seal` and `fingerprint` are `Vault`'s, for migrations that find secrets in clear. Raises `MigrationError` and
+        `StorageFailedError`.
         """
         loop = asyncio.get_running_loop()
         ordered = [OWN_PACKAGE, *(package for package in packages if package != OWN_PACKAGE)]
@@ -109,7 +133,7 @@ class SqliteStore:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 # Nobody else's to read; SQLite gives the log beside it the same mode.
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            migrate(path, ordered, clock, seal)
+            migrate(path, ordered, clock, seal, fingerprint)
             return cls(path, loop)
 
         opening = asyncio.ensure_future(asyncio.to_thread(start))

@@ -20,6 +20,7 @@ from mayfly.settings import EventLimits
 from mayfly.store.api import Reader, Tx
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
+from tests.conftest import VAULT
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 PATTERN = json.dumps({"source": ["shop"]})
@@ -101,7 +102,7 @@ class Events:
         self, store: SqliteStore, clock: ManualClock, targets: Targets, http: Destinations, limits: EventLimits
     ) -> None:
         self.targets, self.http, self.clock, self.store, self.limits = targets, http, clock, store, limits
-        self.queue = SqlReadyQueue(store, clock)
+        self.queue = SqlReadyQueue(store, clock, VAULT)
         numbers = itertools.count(1)
         self.service = EventsService(
             store,

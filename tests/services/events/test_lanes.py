@@ -12,6 +12,7 @@ from mayfly.services.events.lanes import AT_ONCE, IDLE_S, Lanes
 from mayfly.store.api import Claim, Reader, Tx
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
+from tests.conftest import VAULT
 
 
 class Interposed:
@@ -39,7 +40,7 @@ class Stage:
         self.store = store
         self.clock = clock
         self.interposed = Interposed(store)
-        self.queue = SqlReadyQueue(store, clock)
+        self.queue = SqlReadyQueue(store, clock, VAULT)
         self.lanes = Lanes(self.interposed, self.queue)
         self.handled: list[bytes] = []
         self.busy = asyncio.Event()

@@ -304,8 +304,8 @@ def check_members(value: Any, shape: Any, where: str) -> None:
 class WatchedQueue(SqlReadyQueue):
     """The real queue, which lets a test wait for what happened in it: "enqueue", "retry", "extend"."""
 
-    def __init__(self, store: SqliteStore, clock: ManualClock) -> None:
-        super().__init__(store, clock)
+    def __init__(self, store: SqliteStore, clock: ManualClock, vault: FileVault) -> None:
+        super().__init__(store, clock, vault)
         self._happened: Counter[str] = Counter()
         self._changed = asyncio.Event()
 
@@ -433,7 +433,7 @@ class Stage:
         self.roles = KnownRoles()
         self.vault = FileVault(data / "secrets.key")
         self.bucket = Bucket()
-        self.queue = WatchedQueue(store, clock)
+        self.queue = WatchedQueue(store, clock, self.vault)
         self.blobs = FileBlobs(data / "blobs", store, clock)
         self.counts = Counts()
         self.shards: dict[str, ShardSource] = {}

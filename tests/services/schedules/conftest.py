@@ -22,6 +22,7 @@ from mayfly.services.schedules.service import SchedulesService
 from mayfly.store.api import Tx
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
+from tests.conftest import VAULT
 
 OpenStore = Callable[..., Awaitable[SqliteStore]]
 
@@ -109,7 +110,7 @@ class Stage:
         self.store = store
         self.clock = clock
         self.start = clock.now()
-        self.queue = SqlReadyQueue(store, clock)
+        self.queue = SqlReadyQueue(store, clock, VAULT)
         self.targets = Targets()
         self.identity = Identity()
         self.calls = SdkCalls()

@@ -64,6 +64,7 @@ def written(path: Path, clock: ManualClock) -> None:
     """A database as the version before sealing left it, with a stack and an operation under way."""
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.create_function("mayfly_seal", 2, lambda plain, about: None)  # of rows, of which there are none
     connection.execute(migrations.CREATE_TABLE)
     for package, most in (("mayfly.store", 99), ("mayfly.services.stacks", 3)):
         for step in migrations.load(package)[:most]:

@@ -17,6 +17,7 @@ from mayfly.services.topics.service import TopicsService
 from mayfly.store.api import Tx
 from mayfly.store.queue import SqlReadyQueue
 from mayfly.store.sqlite import SqliteStore
+from tests.conftest import VAULT
 from tests.services.topics.subscriber import Subscriber
 
 OpenStore = Callable[..., Awaitable[SqliteStore]]
@@ -119,14 +120,14 @@ class World:
     def __init__(self, store: SqliteStore, clock: ManualClock) -> None:
         self.store = store
         self.clock = clock
-        self.ready = SqlReadyQueue(store, clock)
+        self.ready = SqlReadyQueue(store, clock, VAULT)
         self.local, self.outside = Local(), Outside()
         self.lines: list[LogLines] = []
         self.service = self.made()
 
     def made(self) -> TopicsService:
         return TopicsService(
-            self.store, self.ready, self.local, self.local, self.outside, self.lines.extend, self.clock
+            self.store, self.ready, self.local, self.local, self.outside, self.lines.extend, self.clock, VAULT
         )
 
     async def call(self, operation: str, context: RequestContext = CONTEXT, /, **request: Any) -> Any:

@@ -25,13 +25,14 @@ from mayfly.services.ports.events import (
     TargetOptions,
     Unheard,
 )
-from mayfly.services.ports.identity import Credentials, KeySource, Roles, Signatures, SigningKey, Vault
+from mayfly.services.ports.identity import Credentials, KeySource, Roles, Signatures, SigningKey
 from mayfly.services.ports.measures import AlarmStates, Counted, Measured, MetricCounts, MetricSink
 from mayfly.services.ports.objects import CodeSource, ObjectSink
 from mayfly.services.ports.operations import Operations, SdkOperations, ServiceRequests
 from mayfly.services.ports.queues import HeldMessage, QueueMessage, QueueSink, QueueSource, SentMessage
 from mayfly.services.ports.streams import ShardInfo, ShardPage, ShardRecord, ShardSource
 from mayfly.services.ports.time import Ticker, Ticks
+from mayfly.store.api import Vault
 
 __all__ = [
     "PLAIN",

@@ -1,4 +1,4 @@
-"""Who may do what, and what is kept secret."""
+"""Who may do what."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,16 +46,6 @@ class Roles(Protocol):
 
     async def credentials(self, role_arn: str, session_name: str, duration_s: int) -> Credentials:
         """Fresh credentials of a role for a platform service; `ServiceError` NoSuchEntity."""
-
-
-class Vault(Protocol):
-    """Given by the composition root, used by services that keep secrets of others: what they are at rest."""
-
-    def seal(self, plain: bytes, about: str) -> bytes:
-        """Encrypt a secret for one use, e.g. the ARN of what it belongs to."""
-
-    def open(self, sealed: bytes, about: str) -> bytes:
-        """What was sealed for that very use; `PlatformError` when it cannot be read any more."""
 
 
 class Signatures(Protocol):

@@ -29,7 +29,7 @@ from mayfly.services.topics.publishing import Publisher
 from mayfly.services.topics.signatures import Signatures
 from mayfly.services.topics.status import Lines, StatusLog
 from mayfly.services.topics.urls import UrlDeliveries
-from mayfly.store.api import ReadyQueue, Store, StoreClosedError
+from mayfly.store.api import ReadyQueue, Store, StoreClosedError, Vault
 
 FAN_OUTS, REPLAYS_AT_ONCE = 4, 2
 LEASE_S = 60.0
@@ -51,9 +51,10 @@ class TopicsService:
         sender: Sender,
         lines: Lines,
         clock: Clock,
+        vault: Vault,
     ) -> None:
         catalog, plans = Catalog(), Plans()
-        self._signatures = Signatures(store, clock)
+        self._signatures = Signatures(store, vault, clock)
         status = StatusLog(lines, clock)
         self.lanes = Lanes(store, ready, sender, clock)
         dispatch = Dispatch(queues, targets, ready, status, clock, self.lanes.wake)

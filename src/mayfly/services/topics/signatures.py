@@ -9,7 +9,7 @@ import importlib
 from typing import Any, Protocol
 
 from mayfly.clock import Clock
-from mayfly.store.api import Store
+from mayfly.store.api import Store, Vault
 
 _MODULE = "mayfly.services.topics.signing"
 
@@ -29,8 +29,9 @@ class Signer(Protocol):
 class Signatures:
     """Gives the signer."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
         self._store = store
+        self._vault = vault
         self._clock = clock
         self._opening: asyncio.Task[Signer] | None = None
         self.at_hand: Signer | None = None  # once it is there; for whoever cannot wait
@@ -50,9 +51,9 @@ class Signatures:
 
     async def _open(self) -> Signer:
         signing: Any = await asyncio.to_thread(importlib.import_module, _MODULE)
-        signer: Signer | None = await signing.stored_signer(self._store)
+        signer: Signer | None = await signing.stored_signer(self._store, self._vault)
         if signer is None:
             made = await asyncio.to_thread(signing.make_pair, self._clock.now())
-            signer = await signing.store_signer(self._store, made)
+            signer = await signing.store_signer(self._store, self._vault, made)
         self.at_hand = signer
         return signer

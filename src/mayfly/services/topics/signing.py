@@ -1,10 +1,12 @@
 """The certificate that messages are signed with, and signatures.
 
-It is made once for a data directory, by whoever is asked first, and kept in the database. Subscribers fetch the
-certificate from the platform and check messages with it, as they do with AWS's.
+It is made once for a data directory, by whoever is asked first, and kept in the database, its key sealed; and anew
+when that cannot be read any more. Subscribers fetch the certificate that a message names from the platform and check
+the message with it, as they do with AWS's.
 """
 
 import base64
+import logging
 from datetime import timedelta
 from hashlib import sha256
 from typing import NamedTuple
@@ -15,12 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from mayfly.clock import utc
+from mayfly.errors import PlatformError
 from mayfly.services.topics import statements as sql
-from mayfly.store.api import Store, Tx
+from mayfly.store.api import Reader, Store, Tx, Vault
 
 KEY_BITS = 2048
 VALID_DAYS = 3650
+_USE = "key of the signer of topics"
 _HASHES = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303 (SHA-1 is what SignatureVersion 1 says)
+
+_log = logging.getLogger(__name__)
 
 
 class Signer:
@@ -66,20 +72,31 @@ def make_pair(now: float) -> KeyPair:
     return KeyPair(private, certificate.public_bytes(serialization.Encoding.PEM))
 
 
-async def stored_signer(store: Store) -> Signer | None:
-    """The platform's signer, if one was made."""
-    row = await store.read(lambda reader: reader.one(sql.FIND_SIGNER))
-    return None if row is None else Signer(row[0].encode(), row[1].encode())
+async def stored_signer(store: Store, vault: Vault) -> Signer | None:
+    """The platform's signer, if one was made whose key can be read."""
+    pair = await store.read(lambda reader: _stored(reader, vault))
+    return None if pair is None else Signer(*pair)
 
 
-async def store_signer(store: Store, made: KeyPair) -> Signer:
+async def store_signer(store: Store, vault: Vault, made: KeyPair) -> Signer:
     """The platform's signer: what was made, unless somebody else was first."""
 
-    def body(tx: Tx) -> tuple[str, str]:
-        tx.run(sql.INSERT_SIGNER, {"private_key": made.private_key.decode(), "certificate": made.certificate.decode()})
-        row = tx.one(sql.FIND_SIGNER)
-        assert row is not None, "inserted above"
-        return row[0], row[1]
+    def body(tx: Tx) -> KeyPair:
+        known = _stored(tx, vault)
+        if known is None:
+            sealed = vault.seal(made.private_key, _USE)
+            tx.run(sql.PUT_SIGNER, {"sealed_key": sealed, "certificate": made.certificate.decode()})
+        return known or made
 
-    private_key, certificate = await store.write(body)
-    return Signer(private_key.encode(), certificate.encode())
+    return Signer(*await store.write(body))
+
+
+def _stored(reader: Reader, vault: Vault) -> KeyPair | None:
+    row = reader.one(sql.FIND_SIGNER)
+    if row is None:
+        return None
+    try:
+        return KeyPair(vault.open(row[0], _USE), row[1].encode())
+    except PlatformError as error:
+        _log.warning("messages get another signature from now on: %s", error)
+        return None

@@ -123,8 +123,8 @@ WAITING = "SELECT waiting FROM topics_lane WHERE subscription_id = :subscription
 LANES = "SELECT subscription_id FROM topics_lane WHERE subscription_id > :after ORDER BY subscription_id LIMIT :limit"
 
 # The signer.
-FIND_SIGNER = "SELECT private_key, certificate FROM topics_signer WHERE singleton = 1"
-INSERT_SIGNER = """
-INSERT INTO topics_signer (singleton, private_key, certificate) VALUES (1, :private_key, :certificate)
-ON CONFLICT (singleton) DO NOTHING
+FIND_SIGNER = "SELECT sealed_key, certificate FROM topics_signer WHERE singleton = 1"
+PUT_SIGNER = """
+INSERT INTO topics_signer (singleton, sealed_key, certificate) VALUES (1, :sealed_key, :certificate)
+ON CONFLICT (singleton) DO UPDATE SET sealed_key = excluded.sealed_key, certificate = excluded.certificate
 """

@@ -66,7 +66,7 @@ class Stage:
 
     def __init__(self, store: SqliteStore, clock: ManualClock, vault: FileVault, function: Function) -> None:
         self.store, self.clock, self.function = store, clock, function
-        self.queue = SqlReadyQueue(store, clock)
+        self.queue = SqlReadyQueue(store, clock, vault)
         self.service = SecretsService(store, self.queue, clock, vault, function, function, "http://127.0.0.1")
 
     async def __call__(self, operation: str, **params: Any) -> Any:

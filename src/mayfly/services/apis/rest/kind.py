@@ -4,6 +4,7 @@ from mayfly.services.apis.authorizers.key_sets import KeySets
 from mayfly.services.apis.integrations.backends import backends
 from mayfly.services.apis.parts import Kind, Parts
 from mayfly.services.apis.rest.editing import Editing
+from mayfly.services.apis.rest.key_values import KeyValues
 from mayfly.services.apis.rest.operations.account import AccountOperations
 from mayfly.services.apis.rest.operations.api_keys import ApiKeyOperations
 from mayfly.services.apis.rest.operations.authorizers import AuthorizerOperations
@@ -35,7 +36,8 @@ from mayfly.services.apis.rest.serving.views import Views
 def rest(parts: Parts) -> Kind:
     """The kind "rest"."""
     account, region = parts.settings.account, parts.settings.region
-    views, caches, metered = Views(parts.store), Caches(parts.clock), Metered(parts.store, parts.clock)
+    views, caches, values = Views(parts.store), Caches(parts.clock), KeyValues(parts.vault)
+    metered = Metered(parts.store, values, parts.clock)
     authorizing = Authorizing(
         parts.functions, parts.signatures, KeySets(parts.outgoing, parts.clock), parts.clock, region, account
     )
@@ -64,8 +66,8 @@ def rest(parts: Parts) -> Kind:
                 ValidatorOperations(editing),
                 ImportOperations(editing),
                 TagOperations(editing),
-                ApiKeyOperations(editing, metered.forget),
-                UsagePlanOperations(editing, metered.forget),
+                ApiKeyOperations(editing, values, metered.forget),
+                UsagePlanOperations(editing, values, metered.forget),
                 DocumentationOperations(editing),
                 AccountOperations(editing, parts.vault),
                 TryingOperations(editing, integrating, authorizing),

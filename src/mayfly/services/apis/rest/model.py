@@ -226,8 +226,9 @@ class Stage(Base, frozen=True, kw_only=True):
 
 
 class ApiKey(Base, frozen=True, kw_only=True):
+    """A key without its value."""
+
     id: str
-    value: str
     enabled: bool
     created_at: float
     updated_at: float

@@ -1,4 +1,7 @@
-"""API keys, usage plans and what was used of them, as rows. All of this runs inside the caller's transaction."""
+"""API keys without their values, usage plans and what was used of them, as rows.
+
+All of this runs inside the caller's transaction.
+"""
 
 import msgspec
 
@@ -7,30 +10,23 @@ from mayfly.services.apis.rest.catalog import text
 from mayfly.services.apis.rest.model import ApiKey, UsagePlan
 from mayfly.store.api import Reader, Tx
 
-_key = msgspec.json.Decoder(ApiKey).decode
+decoded_key = msgspec.json.Decoder(ApiKey).decode
 _plan = msgspec.json.Decoder(UsagePlan).decode
 NEWEST = 1e12  # a time after all others
 
 
 def key(reader: Reader, key_id: str) -> ApiKey | None:
     row = reader.one(sql.FIND_KEY, {"id": key_id})
-    return _key(row[0]) if row else None
-
-
-def key_of(reader: Reader, value: str) -> ApiKey | None:
-    """The key with a value."""
-    row = reader.one(sql.FIND_KEY_BY_VALUE, {"value": value})
-    return _key(row[0]) if row else None
+    return decoded_key(row[0]) if row else None
 
 
 def keys(reader: Reader, limit: int) -> list[ApiKey]:
     """The latest first."""
-    return [_key(row[0]) for row in reader.all(sql.KEYS, {"before": NEWEST, "after": "", "limit": limit})]
+    return [decoded_key(row[0]) for row in reader.all(sql.KEYS, {"before": NEWEST, "after": "", "limit": limit})]
 
 
-def put_key(tx: Tx, value: ApiKey) -> None:
-    row = {"id": value.id, "value": value.value, "created_at": value.created_at}
-    tx.run(sql.PUT_KEY, {**row, "definition": text(value)})
+def change_key(tx: Tx, changed: ApiKey) -> None:
+    tx.run(sql.CHANGE_KEY, {"id": changed.id, "definition": text(changed)})
 
 
 def delete_key(tx: Tx, key_id: str) -> None:
@@ -70,7 +66,7 @@ def has_key(reader: Reader, plan_id: str, key_id: str) -> bool:
 
 def keys_of(reader: Reader, plan_id: str, limit: int) -> list[ApiKey]:
     """Those of a plan, the latest first."""
-    return [_key(row[0]) for row in reader.all(sql.KEYS_OF_PLAN, {"plan_id": plan_id, "limit": limit})]
+    return [decoded_key(row[0]) for row in reader.all(sql.KEYS_OF_PLAN, {"plan_id": plan_id, "limit": limit})]
 
 
 def add_key(tx: Tx, plan_id: str, key_id: str) -> None:

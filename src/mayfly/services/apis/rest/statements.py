@@ -31,15 +31,17 @@ DELETE_STAGE = "DELETE FROM rest_stage WHERE api_id = :api_id AND name = :name"
 DELETE_STAGES = "DELETE FROM rest_stage WHERE api_id = :api_id"
 
 FIND_KEY = "SELECT definition FROM rest_api_key WHERE id = :id"
-FIND_KEY_BY_VALUE = "SELECT definition FROM rest_api_key WHERE value = :value"
+FIND_KEY_BY_FINGERPRINT = "SELECT definition FROM rest_api_key WHERE fingerprint = :fingerprint"
+FIND_KEY_VALUE = "SELECT sealed_value FROM rest_api_key WHERE id = :id"
 KEYS = (
     "SELECT definition FROM rest_api_key WHERE created_at < :before OR (created_at = :before AND id > :after)"
     " ORDER BY created_at DESC, id LIMIT :limit"
 )
-PUT_KEY = (
-    "INSERT INTO rest_api_key (id, value, created_at, definition) VALUES (:id, :value, :created_at, :definition)"
-    " ON CONFLICT (id) DO UPDATE SET value = excluded.value, definition = excluded.definition"
+INSERT_KEY = (
+    "INSERT INTO rest_api_key (id, fingerprint, sealed_value, created_at, definition)"
+    " VALUES (:id, :fingerprint, :sealed_value, :created_at, :definition)"
 )
+CHANGE_KEY = "UPDATE rest_api_key SET definition = :definition WHERE id = :id"
 DELETE_KEY = "DELETE FROM rest_api_key WHERE id = :id"
 
 FIND_PLAN = "SELECT definition FROM rest_usage_plan WHERE id = :id"

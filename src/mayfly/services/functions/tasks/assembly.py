@@ -26,10 +26,10 @@ class Asynchronous:
         self.events = EventQueue(queue, lanes, home, clock, outside.counts, deadlines.noticed)
         self.intake = EventIntake(store, self.events, clock)
         self.destinations = Destinations(home, store, outside.targets, outside.objects, outside.counts)
-        deliveries = Deliveries(store, queue, lanes, catalog, calls, home, clock, self.destinations)
+        deliveries = Deliveries(store, queue, lanes, catalog, calls, home, clock, self.destinations, outside.vault)
         self.dispatcher = Dispatcher(store, queue, lanes, deliveries, clock, places, self.intake.pressed)
         self.sweeping = Sweeping(store, queue, self.dispatcher, deadlines, clock)
         submitting = Submitting(store, self.events, lanes, catalog, home, ground.settings.limits)
         self.desk = TaskDesk(
-            store, queue, self.events, lanes, self.dispatcher, ground.engine, catalog, submitting, clock
+            store, queue, self.events, lanes, self.dispatcher, ground.engine, catalog, submitting, clock, outside.vault
         )

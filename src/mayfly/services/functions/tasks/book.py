@@ -18,7 +18,7 @@ class Ended(NamedTuple):
     ended_at: float
     version: str | None
     log_stream: str | None
-    result: bytes | None  # JSON
+    result: bytes | None  # JSON, sealed
     reason: str | None
     history: bytes | None
     failures: int

@@ -27,7 +27,8 @@ from mayfly.services.functions.tasks.book import Ended
 from mayfly.services.functions.tasks.conclusions import Conclusion, Conclusions
 from mayfly.services.functions.tasks.held import Held
 from mayfly.services.functions.tasks.lanes import Lanes
-from mayfly.services.functions.tasks.model import ERROR_BYTES, RESULT_BYTES, Attempt, State, packed
+from mayfly.services.functions.tasks.model import ERROR_BYTES, RESULT_BYTES, Attempt, State, packed, result_use
+from mayfly.services.ports import Vault
 from mayfly.store.api import ReadyQueue, StaleClaimError, Store, StoreClosedError, Tx
 
 _PAUSE_S = 1.0
@@ -53,6 +54,7 @@ class Deliveries:
         home: Home,
         clock: Clock,
         destinations: Destinations,
+        vault: Vault,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
@@ -63,6 +65,7 @@ class Deliveries:
         self._home = home
         self._clock = clock
         self._destinations = destinations
+        self._vault = vault
         self._jitter = jitter
         self._conclusions = Conclusions(store, queue, destinations)
 
@@ -174,7 +177,7 @@ class Deliveries:
             state = State.EXPIRED
         result = None
         if state is State.SUCCEEDED and last is not None and len(last.result.payload) <= RESULT_BYTES:
-            result = delivery.as_json(last.result.payload)
+            result = self._vault.seal(delivery.as_json(last.result.payload), result_use(held.claim.id))
         failed = last is not None and last.result.failed
         history = (*held.before.history, _attempt_of(held, last, now)) if failed and last else held.before.history
         ended = Ended(

@@ -21,6 +21,7 @@ from mayfly.services.functions.tasks.lanes import Lanes
 from mayfly.services.functions.tasks.model import MAX_TENANT, PROGRESS_BYTES, State
 from mayfly.services.functions.tasks.submitting import Submitting
 from mayfly.services.functions.tasks.views import Views
+from mayfly.services.ports import Vault
 from mayfly.store.api import Reader, ReadyQueue, Row, Store, Tx
 
 STOP_S = 10.0  # how long one waits for a call that is ended to be over
@@ -52,6 +53,7 @@ class TaskDesk:
         catalog: Catalog,
         submitting: Submitting,
         clock: Clock,
+        vault: Vault,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -62,7 +64,7 @@ class TaskDesk:
         self._catalog = catalog
         self._clock = clock
         self.submitting = submitting
-        self.views = Views(store, dispatcher.held)
+        self.views = Views(store, dispatcher.held, vault)
 
     async def open(self) -> None:
         """Before the dispatcher runs."""

@@ -55,7 +55,7 @@ class Task(msgspec.Struct, frozen=True):
     failures: int
     version: str | None
     log_stream: str | None
-    result: bytes | None
+    result: bytes | None  # JSON; sealed in the row, for `result_use`
     reason: str | None
     progress: bytes | None
     history: bytes | None
@@ -67,6 +67,11 @@ class Before(msgspec.Struct, frozen=True):
     started_at: float | None = None
     failures: int = 0
     history: tuple[Attempt, ...] = ()
+
+
+def result_use(item: int) -> str:
+    """What the result of a task is sealed for."""
+    return f"result of task {item}"
 
 
 NEVER = Before()

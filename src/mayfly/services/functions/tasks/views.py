@@ -1,19 +1,26 @@
 """Looking at tasks: one, pages of them, how many there are. What runs is what this process has begun."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
+from mayfly.errors import PlatformError
 from mayfly.services.functions.tasks import book
 from mayfly.services.functions.tasks import statements as sql
 from mayfly.services.functions.tasks.errors import TaskMissingError, TaskRefusedError
 from mayfly.services.functions.tasks.held import Held
-from mayfly.services.functions.tasks.model import STATES, State, Task, shown
+from mayfly.services.functions.tasks.model import STATES, State, Task, result_use, shown
+from mayfly.services.ports import Vault
 from mayfly.store.api import Reader, Store
 
 MOST_SHOWN = 1000
 LOOKED_AT = 2000  # for one page, where few of them may be asked for
 RUNNING = "running"
 _NEWEST = 2**62
+
+_log = logging.getLogger(__name__)
 
 
 class Wanted(NamedTuple):
@@ -44,9 +51,10 @@ class Wanted(NamedTuple):
 class Views:
     """See the module."""
 
-    def __init__(self, store: Store, held: Mapping[int, Held]) -> None:
+    def __init__(self, store: Store, held: Mapping[int, Held], vault: Vault) -> None:
         self._store = store
         self._held = held
+        self._vault = vault
 
     async def task(self, task_id: str) -> Task:
         """The row; `TaskMissingError`."""
@@ -101,7 +109,18 @@ class Views:
 
     def _shown(self, task: Task) -> dict[str, Any]:
         held = self._held.get(task.item) if task.state == State.QUEUED else None
-        return shown(task, held.began_at if held is not None else None)
+        return shown(self._opened(task), held.began_at if held is not None else None)
+
+    def _opened(self, task: Task) -> Task:
+        """With its result readable; without, where the key that it was sealed with is gone."""
+        if task.result is None:
+            return task
+        try:
+            result = self._vault.open(task.result, result_use(task.item))
+        except PlatformError:
+            _log.exception("the result of task %s cannot be read", task.id)
+            return replace(task, result=None)
+        return replace(task, result=result)
 
     def _in_state(self, task: Task, state: str | None) -> bool:
         if state != "queued":

@@ -12,6 +12,7 @@ from mayfly import ids
 from mayfly.clock import utc
 from mayfly.services.apis.rest import faults, naming, paging, patching, plans
 from mayfly.services.apis.rest.editing import Editing
+from mayfly.services.apis.rest.key_values import KeyValues
 from mayfly.services.apis.rest.model import ApiKey, shown
 from mayfly.services.apis.rest.operations.imports import content
 from mayfly.services.apis.rest.patching import boolean, scalar
@@ -27,17 +28,17 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 class ApiKeyOperations:
     """Handlers; see the module."""
 
-    def __init__(self, editing: Editing, forget: Callable[[], None]) -> None:
+    def __init__(self, editing: Editing, values: KeyValues, forget: Callable[[], None]) -> None:
         """`forget`: what is known of keys."""
         self._editing = editing
+        self._values = values
         self._forget = forget
 
     @operation("CreateApiKey")
     async def create(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
-        now = self._editing.clock.now()
+        now, value = self._editing.clock.now(), params.get("value") or ids.token(40, _ALPHABET)
         made = ApiKey(
             id=naming.made_id(context, 10, "key"),
-            value=params.get("value") or ids.token(40, _ALPHABET),
             enabled=params.get("enabled", False),
             created_at=now,
             updated_at=now,
@@ -48,33 +49,42 @@ class ApiKeyOperations:
             tags=params.get("tags"),
         )
         _check(made)
+        _check_value(value)
         if params.get("generateDistinctId") is False and context.once is None:
-            made = replace(made, id=made.value[:10].lower() if made.value[:10].isalnum() else made.id)
+            made = replace(made, id=value[:10].lower() if value[:10].isalnum() else made.id)
 
-        def body(tx: Tx) -> ApiKey:
+        def body(tx: Tx) -> dict[str, Any]:
             if context.once is not None and (before := plans.key(tx, made.id)) is not None:
-                return before
-            self._insert(tx, made)
-            return made
+                return described(before, self._values.of(tx, before.id))
+            self._insert(tx, made, value)
+            return described(made, value)
 
-        return described(await self._editing.store.write(body), with_value=True)
+        return await self._editing.store.write(body)
 
     @operation("GetApiKey")
     async def get(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
-        found = await self._editing.store.read(lambda reader: find(reader, params["apiKey"]))
-        return {"tags": {}, **described(found, with_value=params.get("includeValue", False))}
+        valued = params.get("includeValue", False)
+
+        def body(reader: Reader) -> dict[str, Any]:
+            return self._shown(reader, find(reader, params["apiKey"]), valued)
+
+        return {"tags": {}, **await self._editing.store.read(body)}
 
     @operation("GetApiKeys")
     async def list(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
-        found = await self._editing.store.read(lambda reader: plans.keys(reader, MOST))
         prefix, customer = params.get("nameQuery"), params.get("customerId")
-        kept = [
-            (f"{number:06d}", one)
-            for number, one in enumerate(found)
-            if (prefix is None or (one.name or "").startswith(prefix)) and customer in (None, one.customer_id)
-        ]
-        keys, more = paging.page(kept, params)
-        return {"items": [described(one, with_value=params.get("includeValues", False)) for one in keys], **more}
+        valued = params.get("includeValues", False)
+
+        def body(reader: Reader) -> dict[str, Any]:
+            kept = [
+                (f"{number:06d}", one)
+                for number, one in enumerate(plans.keys(reader, MOST))
+                if (prefix is None or (one.name or "").startswith(prefix)) and customer in (None, one.customer_id)
+            ]
+            keys, more = paging.page(kept, params)
+            return {"items": [self._shown(reader, one, valued) for one in keys], **more}
+
+        return await self._editing.store.read(body)
 
     @operation("UpdateApiKey")
     async def update(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,11 +95,11 @@ class ApiKeyOperations:
             patching.apply_chatty(members, RULES, asked)
             changed = replace(msgspec.convert(members, ApiKey), updated_at=now)
             _check(changed)
-            plans.put_key(tx, changed)
+            plans.change_key(tx, changed)
             tx.after_commit(self._forget)
             return changed
 
-        return {"tags": {}, **described(await self._editing.store.write(body), with_value=False)}
+        return {"tags": {}, **described(await self._editing.store.write(body))}
 
     @operation("DeleteApiKey")
     async def delete(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,9 +120,9 @@ class ApiKeyOperations:
         def body(tx: Tx) -> tuple[list[str], list[str]]:
             made, warnings = [], list[str]()
             for row in rows:
+                value = row.get("key") or ""
                 key = ApiKey(
                     id=ids.token(10),
-                    value=row.get("key") or "",
                     enabled=(row.get("enabled") or "true").lower() == "true",
                     created_at=now,
                     updated_at=now,
@@ -120,10 +130,11 @@ class ApiKeyOperations:
                     description=row.get("description") or None,
                 )
                 _check(key)
-                if plans.key_of(tx, key.value) is not None:
+                _check_value(value)
+                if self._values.key_of(tx, value) is not None:
                     warnings.append(f"API Key {key.name} exists already")
                     continue
-                self._insert(tx, key)
+                self._insert(tx, key, value)
                 made.append(key.id)
                 for plan_id in (row.get("usageplanids") or "").split(","):
                     if plan_id.strip() and plans.plan(tx, plan_id.strip()) is None:
@@ -137,12 +148,15 @@ class ApiKeyOperations:
         found, warnings = await self._editing.store.write(body)
         return {"ids": found, "warnings": warnings}
 
-    def _insert(self, tx: Tx, key: ApiKey) -> None:
-        if plans.key_of(tx, key.value) is not None or plans.key(tx, key.id) is not None:
+    def _shown(self, reader: Reader, key: ApiKey, valued: bool) -> dict[str, Any]:
+        return described(key, self._values.of(reader, key.id) if valued else None)
+
+    def _insert(self, tx: Tx, key: ApiKey, value: str) -> None:
+        if self._values.key_of(tx, value) is not None or plans.key(tx, key.id) is not None:
             raise faults.conflict("API Key already exists")
         if len(plans.keys(tx, MOST)) >= MOST:
             raise faults.too_many(f"Maximum number of API keys has been reached: {MOST}")
-        plans.put_key(tx, key)
+        self._values.insert(tx, key, value)
         tx.after_commit(self._forget)
 
 
@@ -165,15 +179,19 @@ def find(reader: Reader, key_id: str) -> ApiKey:
 def _check(key: ApiKey) -> None:
     if len(key.name or "") > 1024:
         raise faults.bad_request("Invalid API Key name, can be at most 1024 characters.")
-    if len(key.value) < _LEAST_VALUE:
-        raise faults.bad_request(f"API Key value should be at least {_LEAST_VALUE} characters")
-    if len(key.value) > _MOST_VALUE:
-        raise faults.bad_request(f"API Key value exceeds maximum size of {_MOST_VALUE} characters")
     if len(key.description or "") > 10_240:
         raise faults.bad_request("Invalid API Key description specified.")
 
 
-def described(key: ApiKey, *, with_value: bool) -> dict[str, Any]:
-    members = shown(key, "createdAt", "updatedAt", *(() if with_value else ("value",)))
-    members["stageKeys"] = key.stage_keys
+def _check_value(value: str) -> None:
+    if len(value) < _LEAST_VALUE:
+        raise faults.bad_request(f"API Key value should be at least {_LEAST_VALUE} characters")
+    if len(value) > _MOST_VALUE:
+        raise faults.bad_request(f"API Key value exceeds maximum size of {_MOST_VALUE} characters")
+
+
+def described(key: ApiKey, value: str | None = None) -> dict[str, Any]:
+    """A key as replies have it; `value` None: without."""
+    members = shown(key, "createdAt", "updatedAt")
+    members |= {"stageKeys": key.stage_keys} if value is None else {"stageKeys": key.stage_keys, "value": value}
     return {**members, "createdDate": utc(key.created_at), "lastUpdatedDate": utc(key.updated_at)}

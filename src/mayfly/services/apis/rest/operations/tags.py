@@ -71,7 +71,7 @@ class TagOperations:
         elif kind == "restapis":
             found, put = catalog.head(reader, name), catalog.put_head
         elif kind == "apikeys":
-            found, put = plans.key(reader, name), plans.put_key
+            found, put = plans.key(reader, name), plans.change_key
         elif kind == "usageplans":
             found, put = plans.plan(reader, name), plans.put_plan
         else:

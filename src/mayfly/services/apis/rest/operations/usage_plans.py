@@ -8,7 +8,8 @@ import msgspec
 
 from mayfly.services.apis.rest import catalog, faults, naming, paging, patching, plan_patches, plans
 from mayfly.services.apis.rest.editing import Editing
-from mayfly.services.apis.rest.model import UsagePlan, shown
+from mayfly.services.apis.rest.key_values import KeyValues
+from mayfly.services.apis.rest.model import ApiKey, UsagePlan, shown
 from mayfly.services.apis.rest.operations.api_keys import MOST
 from mayfly.services.apis.rest.serving.metered import period
 from mayfly.services.contract import RequestContext, operation
@@ -21,9 +22,10 @@ _MOST_DAYS = 90
 class UsagePlanOperations:
     """Handlers; see the module."""
 
-    def __init__(self, editing: Editing, forget: Callable[[], None]) -> None:
+    def __init__(self, editing: Editing, values: KeyValues, forget: Callable[[], None]) -> None:
         """`forget`: what is known of keys and plans."""
         self._editing = editing
+        self._values = values
         self._forget = forget
 
     @operation("CreateUsagePlan")
@@ -113,7 +115,7 @@ class UsagePlanOperations:
                 tx.after_commit(self._forget)
             elif context.once is None:
                 raise faults.conflict("Usage Plan Key already exists")
-            return _key(key)
+            return _key(key, self._values.of(tx, key_id))
 
         return await self._editing.store.write(body)
 
@@ -123,17 +125,21 @@ class UsagePlanOperations:
             key = plans.key(reader, params["keyId"])
             if key is None or not plans.has_key(reader, params["usagePlanId"], key.id):
                 raise faults.not_found("Invalid API Key identifier specified")
-            return _key(key)
+            return _key(key, self._values.of(reader, key.id))
 
         return await self._editing.store.read(body)
 
     @operation("GetUsagePlanKeys")
     async def keys(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
-        found = await self._editing.store.read(lambda reader: plans.keys_of(reader, params["usagePlanId"], MOST))
         prefix = params.get("nameQuery") or ""
-        kept = [(f"{at:06d}", one) for at, one in enumerate(found) if (one.name or "").startswith(prefix)]
-        keys, more = paging.page(kept, params)
-        return {"items": [_key(one) for one in keys], **more}
+
+        def body(reader: Reader) -> dict[str, Any]:
+            found = plans.keys_of(reader, params["usagePlanId"], MOST)
+            kept = [(f"{at:06d}", one) for at, one in enumerate(found) if (one.name or "").startswith(prefix)]
+            keys, more = paging.page(kept, params)
+            return {"items": [_key(one, self._values.of(reader, one.id)) for one in keys], **more}
+
+        return await self._editing.store.read(body)
 
     @operation("DeleteUsagePlanKey")
     async def remove(self, context: RequestContext, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,6 +253,6 @@ def described(plan: UsagePlan) -> dict[str, Any]:
     return shown(plan)
 
 
-def _key(key: Any) -> dict[str, Any]:
+def _key(key: ApiKey, value: str) -> dict[str, Any]:
     named = {"name": key.name} if key.name is not None else {}
-    return {"id": key.id, "type": "API_KEY", "value": key.value, **named}
+    return {"id": key.id, "type": "API_KEY", "value": value, **named}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from mayfly.clock import Clock
 from mayfly.policy.rates import Bucket, Rate, full_at, take, wait_s
 from mayfly.services.apis.rest import plans
+from mayfly.services.apis.rest.key_values import KeyValues
 from mayfly.services.apis.rest.model import ApiKey, PlanStage, Quota, Throttle, UsagePlan
 from mayfly.services.apis.rest.serving.arrival import Arrival
 from mayfly.services.apis.rest.serving.refusals import RefusedError
@@ -22,8 +23,9 @@ Known = tuple[ApiKey, list[UsagePlan]]
 class Metered:
     """Counts requests."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, values: KeyValues, clock: Clock) -> None:
         self._store = store
+        self._values = values
         self._clock = clock
         self._buckets: dict[str, Bucket] = {}
         self._keys: dict[str, Known | None] = {}
@@ -48,7 +50,7 @@ class Metered:
 
     async def _by_key(self, arrival: Arrival, place: str) -> None:
         from_header = arrival.view.api.head.api_key_source == "HEADER"
-        value = arrival.header("x-api-key") if from_header else arrival.usage_key
+        value = (arrival.header("x-api-key") if from_header else arrival.usage_key) or ""
         known = await self._known(value) if value else None
         api_id, stage = arrival.view.api.head.id, arrival.stage
         if known is None or not known[0].enabled:
@@ -58,7 +60,7 @@ class Metered:
         if found is None:
             raise RefusedError("INVALID_API_KEY", "Forbidden", why="the key is in no usage plan for this stage")
         plan, planned = found
-        arrival.context["identity"] |= {"apiKey": key.value, "apiKeyId": key.id}
+        arrival.context["identity"] |= {"apiKey": value, "apiKeyId": key.id}
         own = _method(planned, place)
         if own is not None:
             self._take(f"{plan.id}/{key.id}/{api_id}/{stage}{place}", own.rate_limit, own.burst_limit)
@@ -72,7 +74,7 @@ class Metered:
         turn = self._turn
 
         def body(reader: Reader) -> Known | None:
-            key = plans.key_of(reader, value)
+            key = self._values.key_of(reader, value)
             return (key, plans.plans_of(reader, key.id)) if key is not None else None
 
         found = await self._store.read(body)
