@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.app.directory import DataDirectory, DirectoryBusyError, ServerInfo
+from mayfly.errors import PlatformError
 
 HOLD = """
 import fcntl, os, sys
@@ -97,3 +98,10 @@ def test_what_is_in_a_directory_that_all_may_read_is_not_for_all(tmp_path: Path)
     directory = DataDirectory(tmp_path)
     directory.make()
     assert [path.name for path in tmp_path.iterdir() if path.stat().st_mode & 0o077] == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"account": "000000000000"}'])
+def test_a_directory_that_says_nothing_of_its_account_is_refused_in_words(directory: DataDirectory, text: str) -> None:
+    (directory.root / "home.json").write_text(text)
+    with pytest.raises(PlatformError, match=r"home\.json does not say of which account and region"):
+        directory.settle("000000000000", "us-east-1")

@@ -84,15 +84,29 @@ def test_templates_have_a_part_of_the_machines_memory_or_of_what_was_chosen() ->
 
 
 def test_other_oci_runtimes_make_levels_of_their_own_names() -> None:
-    options = ServerOptions(Path("data"), isolation="kata", oci_runtimes=("kata=/opt/kata/runtime,--debug,--x=1",))
+    options = ServerOptions(Path("data"), isolation="kata", oci_runtimes=("kata=/bin/true,--debug,--x=1",))
     engine = options.settings(Path("data")).engine
     assert engine.isolation == "kata"
-    assert engine.oci_runtimes == (OciRuntime("kata", Path("/opt/kata/runtime"), ("--debug", "--x=1")),)
+    assert engine.oci_runtimes == (OciRuntime("kata", Path("/bin/true"), ("--debug", "--x=1")),)
+
+
+def test_an_oci_runtime_that_is_not_installed_is_refused() -> None:
+    options = ServerOptions(Path("data"), isolation="kata", oci_runtimes=("kata=/nowhere/kata",))
+    with pytest.raises(OptionError, match="oci-runtime kata: /nowhere/kata is no program of this machine"):
+        options.settings(Path("data"))
 
 
 @pytest.mark.parametrize(
     "runtimes",
-    [("kata",), ("kata=relative",), ("Kata=/k",), ("gvisor=/x",), ("../k=/x",), ("k=/x,",), ("k=/a", "k=/b")],
+    [
+        ("kata",),
+        ("kata=relative",),
+        ("Kata=/k",),
+        ("gvisor=/x",),
+        ("../k=/x",),
+        ("k=/x,",),
+        ("k=/bin/true", "k=/bin/false"),
+    ],
 )
 def test_an_oci_runtime_that_is_no_new_name_and_an_absolute_path_is_refused(runtimes: tuple[str, ...]) -> None:
     with pytest.raises(OptionError, match="oci-runtime"):
@@ -101,7 +115,7 @@ def test_an_oci_runtime_that_is_no_new_name_and_an_absolute_path_is_refused(runt
 
 def test_a_level_that_nobody_gives_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(OptionError, match="namespace, container, gvisor, process or kata, not 'katta'"):
-        ServerOptions(Path("data"), isolation="katta", oci_runtimes=("kata=/k",)).settings(Path("data"))
+        ServerOptions(Path("data"), isolation="katta", oci_runtimes=("kata=/bin/true",)).settings(Path("data"))
 
 
 def test_a_level_whose_sandboxes_take_more_memory_has_fewer_spares() -> None:

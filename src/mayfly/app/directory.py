@@ -4,11 +4,13 @@ One server a directory, held by an advisory lock that the kernel drops when the 
 the lock, `server.json` says how to reach the server; it is advice for the command line, never the truth.
 """
 
+import contextlib
 import fcntl
 import json
 import os
 import shlex
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,12 +78,10 @@ class DataDirectory:
 
     def make(self) -> None:
         """Make what is missing; PlatformError when that is not allowed."""
-        try:
+        with self._usable():
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in _PRIVATE:
                 _make_private(self.root / name)
-        except OSError as error:
-            raise PlatformError(f"cannot use {self.root} as data directory: {error.strerror}") from error
         mode = self.root.stat().st_mode & 0o777
         if mode & 0o022:
             raise PlatformError(
@@ -95,16 +95,22 @@ class DataDirectory:
         Names of both are part of what is stored: under others, half of it could not be found.
         """
         wanted = {"account": account, "region": region}
+        with self._usable():
+            if not self._home.exists():
+                _write(self._home, json.dumps(wanted) + "\n")
+            text = self._home.read_text()
         try:
-            held = json.loads(self._home.read_text())
-        except FileNotFoundError:
-            _write(self._home, json.dumps(wanted) + "\n")
-            return
+            held = {name: json.loads(text)[name] for name in wanted}
+        except (ValueError, TypeError, KeyError) as error:
+            raise PlatformError(
+                f"{self._home} does not say of which account and region the state of {self.root} is; "
+                "restore it from a backup, or remove it to start with the ones that were asked for"
+            ) from error
         for name, value in wanted.items():
-            if held.get(name) != value:
+            if held[name] != value:
                 raise DirectoryMismatchError(
-                    f"{self.root} holds the state of {name} {held.get(name)}, not of {value}; "
-                    f"start with --{name} {held.get(name)}, or on another --data"
+                    f"{self.root} holds the state of {name} {held[name]}, not of {value}; "
+                    f"start with --{name} {held[name]}, or on another --data"
                 )
 
     def acquire(self) -> None:
@@ -113,7 +119,8 @@ class DataDirectory:
         Where the announced server is dead, whoever holds the lock is about to let go of it: a `running` elsewhere, or a
         child that a killed server had forked a moment before.
         """
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with self._usable():
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + LETTING_GO_S
         while True:
             try:
@@ -133,7 +140,8 @@ class DataDirectory:
 
         They end when their server does, within moments. `PlatformError` when they do not.
         """
-        descriptor = os.open(self._fronts, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with self._usable():
+            descriptor = os.open(self._fronts, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + FRONTS_END_S
         while True:
             try:
@@ -157,7 +165,8 @@ class DataDirectory:
 
     def announce(self, info: ServerInfo) -> None:
         """Say how the server is reached."""
-        _write(self._info, json.dumps(asdict(info), indent=2) + "\n")
+        with self._usable():
+            _write(self._info, json.dumps(asdict(info), indent=2) + "\n")
 
     def server(self) -> ServerInfo | None:
         """What the last server announced, running or not; None when there was none, or it ended cleanly."""
@@ -167,10 +176,13 @@ class DataDirectory:
             return None
 
     def running(self) -> ServerInfo | None:
-        """The server that holds the directory now, if one does and has announced itself."""
-        if not self._lock.exists():
-            return None
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
+        """The server that holds the directory now, if one does and has announced itself; `PlatformError` when that may
+        not be known, because the directory is another user's."""
+        with self._usable():
+            try:
+                descriptor = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -178,6 +190,15 @@ class DataDirectory:
         finally:
             os.close(descriptor)
         return None
+
+    @contextlib.contextmanager
+    def _usable(self) -> Iterator[None]:
+        """What the disk or its owner has against it, as the platform's own."""
+        try:
+            yield
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename not in (None, str(self.root)) else ""
+            raise PlatformError(f"cannot use {self.root} as data directory: {error.strerror}{where}") from error
 
 
 def lives(pid: int) -> bool:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -217,6 +218,8 @@ class ServerOptions:
             if parsed is None or parsed[1] in _LEVELS:
                 raise OptionError(f"oci-runtime is NAME=/PATH or NAME=/PATH,ARGUMENT,... with a new name, not {text!r}")
             program, *arguments = parsed[2].split(",")
+            if shutil.which(program) is None:
+                raise OptionError(f"oci-runtime {parsed[1]}: {program} is no program of this machine")
             found.append(OciRuntime(parsed[1], Path(program), tuple(arguments)))
         names = [*_LEVELS, *(one.name for one in found)]
         if len(set(names)) < len(names):

@@ -40,7 +40,7 @@ Stopping = Callable[[int], None]
 
 
 def serve(options: ServerOptions, ready: Ready, stopping: Stopping) -> None:
-    """Run a platform until SIGTERM or SIGINT, then drain it; `MayflyError` when it cannot start.
+    """Run a platform until SIGTERM, SIGINT or SIGHUP, then drain it; `MayflyError` when it cannot start.
 
     `ready` is called once, when requests are answered; `stopping` with the number of requests under way when the drain
     begins. A second signal ends the drain.
@@ -101,7 +101,7 @@ async def _serve(
     def on_signal() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ending():
         loop.add_signal_handler(number, on_signal)
     host, port = listener.getsockname()[:2]
     info = ServerInfo(
@@ -133,6 +133,14 @@ async def _serve(
         stopping(platform.under_way())
     finally:
         await _stop(platform, hurry)
+
+
+def _ending() -> list[signal.Signals]:
+    """The signals by which a server is told to stop: a terminal that closes is one, unless `nohup` wishes otherwise."""
+    ending = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ending.append(signal.SIGHUP)
+    return ending
 
 
 async def _discover(settings: Settings, directory: DataDirectory) -> Interpreters:

@@ -117,7 +117,7 @@ class Connection:
             except urllib.error.HTTPError as error:
                 raise RefusedError(_complaint(path, error.code, error.read(), self.version), error.code) from error
             except OSError as error:
-                raise PlatformError(f"{self.url} does not answer: {error}") from error
+                raise PlatformError(f"{self.url} does not answer: {_reason(error)}") from error
             yield cleanup.enter_context(reply)
 
     def signed(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
@@ -151,7 +151,7 @@ class Connection:
             except urllib.error.HTTPError as error:
                 raise RefusedError(_complaint(path, error.code, error.read(), self.version), error.code) from error
             except OSError as error:
-                raise PlatformError(f"{self.url} does not answer: {error}") from error
+                raise PlatformError(f"{self.url} does not answer: {_reason(error)}") from error
 
     def read(self, reply: IO[bytes]) -> Any:
         """The JSON of an answer, whose objects are `Answer`; `PlatformError` for anything else."""
@@ -159,6 +159,12 @@ class Connection:
             return json.loads(reply.read(), object_hook=lambda members: Answer(members, self.version))
         except ValueError as error:
             raise PlatformError(f"{self.url} answers something else than a Mayfly server: {error}") from error
+
+
+def _reason(error: OSError) -> str:
+    """What is wrong, without the names that libraries have for it."""
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    return (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
 
 
 def _sha256(file: Path) -> str:

@@ -21,11 +21,24 @@ _INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 
 def main() -> None:
     """Entry point of the `mayfly` executable."""
+    _open_standard_streams()
     arguments = sys.argv[1:]
     if arguments[:1] == ["up"] and not any(each.startswith(_BY_THE_COMMAND_LINE) for each in arguments):
         _become_server(arguments)
     command_line: Any = importlib.import_module("mayfly.cli.root")
     command_line.main()
+
+
+def _open_standard_streams() -> None:
+    """What was closed by who started this (`>&-`) leads nowhere: else the next file that is opened, a database or a
+    socket, would take its number, and get what is printed."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  # for good
 
 
 def _become_server(arguments: Sequence[str]) -> NoReturn:

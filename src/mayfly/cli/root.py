@@ -9,7 +9,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -156,5 +156,11 @@ def main() -> None:
     try:
         app(prog_name="mayfly")  # also in the child that reads for a server
     except MayflyError as error:  # what is found out while an answer is shown
-        importlib.import_module("mayfly.cli.output").complain(str(error))
-        sys.exit(1)
+        _end(str(error))
+    except OSError as error:  # a disk that is full, a file that is another user's
+        _end(f"{error.filename}: {error.strerror}" if error.filename is not None else str(error.strerror or error))
+
+
+def _end(message: str) -> NoReturn:
+    importlib.import_module("mayfly.cli.output").complain(message)
+    sys.exit(1)

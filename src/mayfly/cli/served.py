@@ -3,6 +3,7 @@
 Imports nothing of the command line's libraries, which would stay in a server's memory for its whole life.
 """
 
+import errno
 import importlib
 import os
 import re
@@ -17,6 +18,7 @@ from mayfly.cli.hints import with_data
 from mayfly.errors import MayflyError
 
 _CODES = {"bold": "1", "bold green": "1;32", "bold red": "1;31", "dim": "2", "yellow": "33", "/": "0"}
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 _TAG = re.compile("|".join(rf"\[{name}\]" for name in _CODES))
 
 
@@ -37,6 +39,12 @@ def serve(options: ServerOptions, started: float) -> int:
         server.serve(options, lambda info: announce(info, options.data, started), _say_stopping)
     except MayflyError as error:
         _say("[bold red]mayfly:[/] ", str(error), file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        where = error.filename or DataDirectory(options.data).root
+        _say("[bold red]mayfly:[/] ", f"{where}: {error.strerror}", file=sys.stderr)
         return 1
     _say("stopped", file=sys.stderr)
     return 0
@@ -80,7 +88,11 @@ def _say(*parts: str, file: TextIO) -> None:
     """A line of alternating parts: words with tags for how they look, and text as it is."""
     plain = not file.isatty() or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in {None, "dumb"}
     line = "".join(part if number % 2 else _styled(part, plain=plain) for number, part in enumerate(parts))
-    print(line, file=file, flush=True)
+    try:
+        print(line, file=file, flush=True)
+    except OSError:  # nobody reads it any more, or its disk is full: no reason for a server to end
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), file.fileno())
 
 
 def _styled(text: str, *, plain: bool) -> str:

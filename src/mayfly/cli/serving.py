@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from mayfly.errors import MayflyError
 
 START_TIMEOUT_S = 30.0
 POLL_S = 0.05
+LEAST_FREE = 1024**2  # bytes without which no server starts
 
 
 def up(
@@ -54,7 +56,8 @@ def up(
     detach: given.Detach = False,
     options_to: given.OptionsTo = None,
 ) -> None:
-    """Start the platform. Ctrl-C or SIGTERM drains running functions and stops it; a second one stops at once."""
+    """Start the platform. Ctrl-C, SIGTERM or SIGHUP lets running functions finish (30 s at most) and stops it; a second
+    one stops at once."""
     started = time.monotonic() - served.process_age_s()
     options = ServerOptions(
         data=data,
@@ -147,7 +150,7 @@ def _detached(options: ServerOptions, started: float) -> None:
             return
         if server.poll() is not None:
             said = directory.server_log.read_bytes()[log_start:].decode(errors="replace").strip()
-            fail(said.removeprefix("mayfly: ") or f"the server ended with status {server.returncode}")
+            fail(said.removeprefix("mayfly: ") or _without_a_word(directory, server.returncode))
         time.sleep(POLL_S)
     fail(f"the server is not ready after {START_TIMEOUT_S:.0f} s; see {directory.server_log}")
 
@@ -157,3 +160,10 @@ def _private_log(path: Path) -> BinaryIO:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, 0o600)
     return os.fdopen(descriptor, "ab")
+
+
+def _without_a_word(directory: DataDirectory, status: int) -> str:
+    """Of a server that ended and left nothing in its log, which a full disk does not take."""
+    if shutil.disk_usage(directory.root).free < LEAST_FREE:
+        return f"cannot use {directory.root} as data directory: no space is left on its disk"
+    return f"the server ended with status {status}; `mayfly up` without --detach shows why"
