@@ -69,7 +69,7 @@ def _as_json(found: Any, levels: Any, installed: Sequence[Interpreter], tools: A
 
 def _print(found: Any, levels: Any, installed: Sequence[Interpreter], tools: Any) -> None:
     table = Table.grid(padding=(0, 2))
-    table.add_row("", "[bold]Isolation[/]", f"[bold]{' and '.join(levels)}[/]")
+    table.add_row("", "[bold]Isolation[/]", f"[bold]{', '.join(levels)}[/]")
     for fact in found:
         cure = "" if fact.available or not fact.cure else f"\n[yellow]→ {escape(fact.cure)}[/]"
         table.add_row(_mark(fact.available, fact.needed), fact.name, f"{escape(fact.detail)}{cure}")

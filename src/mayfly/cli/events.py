@@ -11,7 +11,7 @@ from mayfly.cli import sampling
 from mayfly.cli.connection import connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json
+from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json, print_table
 
 PAGE = "/_mayfly/events"
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -65,7 +65,7 @@ def ls(bus: BusArgument = "default", data: DataOption = DEFAULT_DATA, json_outpu
     table = _table("Token", "Made", "Description")
     for one in found:
         table.add_row(f"{escape(one['token'])}…", _day(one["created_at"]), escape(one["description"]))
-    console.print(table)
+    print_table(table)
 
 
 @token.command()
@@ -103,7 +103,7 @@ def schemas(
     for one in found["schemas"]:
         counts = (str(one["version"]), str(one["seen"]))
         table.add_row(escape(one["source"]), escape(one["detail_type"]), *counts, escape(_members(one["detail"])))
-    console.print(table)
+    print_table(table)
     if not found["discovering"]:
         complaints.print(f"nothing more is written down; mayfly events schemas {escape(bus)} --on begins")
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from mayfly.cli.connection import connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json
+from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json, print_table
 
 PAGE = "/_mayfly/images"
 
@@ -65,7 +65,7 @@ def ls(data: DataOption = DEFAULT_DATA, json_output: JsonOption = False) -> None
         table.add_column(title, overflow="fold")
     for one in found:
         table.add_row(*_row(one))
-    console.print(table)
+    print_table(table)
 
 
 @image.command()

@@ -1,5 +1,6 @@
 """How the command line speaks: people get rich text, programs get JSON, failures get one line on standard error."""
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -26,8 +27,10 @@ def print_table(table: Table) -> None:
     """A table: fitted to a terminal, but whole for files and other programs, which want no id broken in two."""
     if console.is_terminal:
         console.print(table)
-    else:
-        Console(highlight=False, emoji=False, soft_wrap=True, width=_WIDER_THAN_ANY_TABLE).print(table)
+        return
+    drawn = io.StringIO()
+    Console(file=drawn, highlight=False, emoji=False, soft_wrap=True, width=_WIDER_THAN_ANY_TABLE).print(table)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines()))
 
 
 def print_json(value: Any) -> None:

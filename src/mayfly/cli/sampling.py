@@ -12,7 +12,7 @@ from rich.table import Table
 from mayfly.cli.connection import Connection, NoServerError, connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json
+from mayfly.cli.output import complaints, escape, failures_in_one_line, print_json, print_table
 from mayfly.cli.samples.catalogue import KINDS, Field, fields, kind_of, sample, summary
 from mayfly.cli.samples.place import Place
 
@@ -50,7 +50,7 @@ def sample_event(
         table.add_column(title, overflow="fold")
     for name in sorted(KINDS):
         table.add_row(escape(name), escape(summary(name)), escape(", ".join(map(_shown, fields(name)))))
-    console.print(table)
+    print_table(table)
     if sys.stdout.isatty():
         complaints.print("use one: mayfly invoke FUNCTION --event sqs --set body=hello")
 

@@ -20,7 +20,7 @@ from rich.table import Table
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json
+from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json, print_table
 from mayfly.errors import CallerError
 
 PAGE = "/_mayfly/sandboxes"
@@ -165,7 +165,7 @@ def ls(
         table.add_column(title, overflow="fold", no_wrap=title in ("Sandbox", "Snapshot", "Level", "Memory", "Size"))
     for one in found:
         table.add_row(*(_snapshot_row(one) if snapshots else _row(one)))
-    console.print(table)
+    print_table(table)
 
 
 @sandbox.command()

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mayfly.cli.options import JsonOption
-from mayfly.cli.output import complaints, console, counted, escape, fail, failures_in_one_line, print_json
+from mayfly.cli.output import complaints, console, counted, escape, fail, failures_in_one_line, print_json, print_table
 from mayfly.simulator import dataset, generator, policies, simulation
 from mayfly.simulator.report import Result
 from mayfly.simulator.trace import Trace
@@ -65,7 +65,7 @@ def simulate(
     if json_output:
         print_json(_as_json(read, by, results, price))
         return
-    console.print(_table(results))
+    print_table(_table(results))
     console.print(_explanation(read, by, results[0], price, read_s, replay_s))
 
 

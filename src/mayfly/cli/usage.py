@@ -11,7 +11,7 @@ from rich.table import Table
 from mayfly.cli.connection import connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import console, escape, fail, failures_in_one_line, print_json
+from mayfly.cli.output import console, escape, fail, failures_in_one_line, print_json, print_table
 from mayfly.cli.spans import parse_span
 
 
@@ -40,7 +40,7 @@ def usage(
     if json_output:
         print_json(report)
         return
-    console.print(usage_table(report, of_tenants=by is Grouping.TENANT))
+    print_table(usage_table(report, of_tenants=by is Grouping.TENANT))
     total = report["total"]
     console.print(
         f"[dim]{total['gb_seconds']:,.3f} GB-seconds, {total['billed_ms'] / 1000:,.3f} s billed. "

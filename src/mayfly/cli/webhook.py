@@ -10,7 +10,7 @@ from rich.table import Table
 from mayfly.cli.connection import Connection, connect
 from mayfly.cli.hints import DEFAULT_DATA
 from mayfly.cli.options import DataOption, JsonOption
-from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json
+from mayfly.cli.output import complaints, console, escape, failures_in_one_line, print_json, print_table
 
 PAGE = "/_mayfly/webhooks"
 
@@ -81,7 +81,7 @@ def ls(data: DataOption = DEFAULT_DATA, json_output: JsonOption = False) -> None
     for one in found:
         url = f"{connection.url}{PAGE}/{one['id']}"
         table.add_row(*map(escape, (one["name"], one["scheme"], one["bus"], one["source"], url)))
-    console.print(table)
+    print_table(table)
 
 
 @webhook.command()
