@@ -197,7 +197,7 @@ async def test_without_the_client_library_topics_are_refused_and_it_is_named(
     at = MappingStage(await open_stage())
     await at.stage.create()
     error = await at.stage.refusal("CreateEventSourceMapping", **_self_managed())
-    assert "pip install 'mayfly[kafka]'" in error.message
+    assert "pip install aiokafka" in error.message
 
 
 async def test_a_mapping_of_a_topic_is_shown_as_it_was_asked_for_and_refused_twice(

@@ -130,10 +130,12 @@ class Sources:
         if not kafka_client.is_installed():
             raise faults.not_built(
                 f"topics of Kafka without the package {kafka_client.LIBRARY}, which is not installed here "
-                "(pip install 'mayfly[kafka]')"
+                f"(pip install {kafka_client.LIBRARY})"
             )
         if any(each.kind in SECRETS for each in mapping.access):
-            raise faults.not_built("secrets as SourceAccessConfigurations: there is no Secrets Manager to ask for them")
+            raise faults.not_built(
+                "secrets as SourceAccessConfigurations: mappings do not read the Secrets Manager yet"
+            )
 
     async def _check_stream(self, mapping: Mapping) -> None:
         shards = self._outside.shards.get(mapping.kind)
