@@ -260,3 +260,21 @@ async def test_closing_the_processes_factory_ends_every_sandbox() -> None:
     assert (await talk.close()).reason == "killed"
     with pytest.raises(SandboxStartError, match="shutting down"):
         await Talks(factory).start()
+
+
+@pytest.mark.root
+async def test_one_agent_is_made_for_all_who_wait_for_it_though_the_first_of_them_goes_away(
+    talks: Talks, tmp_path: Path
+) -> None:
+    await talks.ready()
+    assert isinstance(talks.factory, AgentFactory)
+    before = talks.factory._agent
+    (agent,) = (pid for pid in descendants(os.getpid()) if is_agent(pid, tmp_path))
+    os.kill(agent, signal.SIGKILL)
+    await until(lambda: before.dead)
+    first, second = (asyncio.create_task(talks.ready()) for _ in range(2))
+    await until(lambda: any(is_agent(pid, tmp_path) for pid in descendants(os.getpid()) if pid != agent))
+    (new,) = (pid for pid in descendants(os.getpid()) if is_agent(pid, tmp_path))
+    first.cancel()
+    assert await (await second).run("result = 'again'") == "again"
+    assert [pid for pid in descendants(os.getpid()) if is_agent(pid, tmp_path)] == [new]

@@ -86,6 +86,7 @@ class Agent:
         waiting = self._preparing.get(runtime)
         if waiting is None:
             waiting = self._preparing[runtime] = asyncio.get_running_loop().create_future()
+            waiting.add_done_callback(heed)
             self.send(agent_messages.prepare(runtime, interpreter, self._shared), [])
         await asyncio.shield(waiting)
 
@@ -278,6 +279,12 @@ class Agent:
         self._preparing.clear()
         self._sandboxes.clear()
         self._nests.clear()
+
+
+def heed(future: asyncio.Future[None]) -> None:
+    """Take note of how it ended: whoever waited for it may have gone away."""
+    if not future.cancelled():
+        future.exception()
 
 
 async def _greet(control: socket.socket, greeting: Greeting) -> None:

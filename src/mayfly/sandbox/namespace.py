@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from mayfly.clock import SystemClock
 from mayfly.sandbox import interpreters
-from mayfly.sandbox.agent_client import Agent
+from mayfly.sandbox.agent_client import Agent, heed
 from mayfly.sandbox.agent_sandbox import AgentSandbox
 from mayfly.sandbox.api import (
     Interpreter,
@@ -52,7 +52,7 @@ class AgentFactory:
         self._runtimes: dict[str, Interpreter] = {}
         self._nests: dict[str, Nest] = {}  # by key of the template
         self._closed = False
-        self._reviving = asyncio.Lock()
+        self._reviving: asyncio.Task[None] | None = None
 
     @classmethod
     def launch(
@@ -170,6 +170,9 @@ class AgentFactory:
 
     async def close(self) -> None:
         self._closed = True
+        if self._reviving is not None:
+            self._reviving.cancel()
+            await asyncio.gather(self._reviving, return_exceptions=True)
         await self._pool.close()
         await self._agent.close()
 
@@ -188,19 +191,23 @@ class AgentFactory:
             raise SandboxStartError("the sandboxes are shutting down")
         if not self._agent.dead:
             return
-        async with self._reviving:
-            if self._agent.dead:
-                await self._agent.close()
-                self._agent = await self._new_agent()
+        if self._reviving is None:
+            self._reviving = asyncio.create_task(self._revive(), name="revive the agent")
+            self._reviving.add_done_callback(heed)
+        await asyncio.shield(self._reviving)  # who goes away takes it from nobody else
 
-    async def _new_agent(self) -> Agent:
-        """One that is ready for all that was prepared; nothing is left of it when that fails."""
-        agent = Agent(self._directory, denials=self._denials, shared=self._shared)
-        await agent.attach()
+    async def _revive(self) -> None:
+        """Have a new agent, ready for all that was prepared; nothing is left of it when that fails."""
         try:
-            for runtime, interpreter in self._runtimes.items():
-                await agent.prepare(runtime, interpreter)
-        except BaseException:
-            await agent.close()
-            raise
-        return agent
+            await self._agent.close()
+            agent = Agent(self._directory, denials=self._denials, shared=self._shared)
+            await agent.attach()
+            try:
+                for runtime, interpreter in self._runtimes.items():
+                    await agent.prepare(runtime, interpreter)
+            except BaseException:
+                await agent.close()
+                raise
+            self._agent = agent
+        finally:
+            self._reviving = None
