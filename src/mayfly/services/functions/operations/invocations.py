@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mayfly.engine.api import ThrottledError
@@ -14,7 +15,7 @@ from mayfly.services.functions.catalog import Entry
 from mayfly.services.functions.delivery import AsyncEvent
 from mayfly.services.functions.durable.config import UNQUALIFIED
 from mayfly.services.functions.invoker import Invocation
-from mayfly.services.functions.names import Home
+from mayfly.services.functions.names import Home, Reference
 from mayfly.services.functions.resource_policy import INVOKE, Attempt
 from mayfly.services.functions.roles import CANNOT_ASSUME, RoleUnusableError
 from mayfly.services.functions.tasks import options
@@ -67,7 +68,7 @@ class InvocationOperations:
         durable_name = params.get("DurableExecutionName")
         trace_id = context.headers.get(tracing.HEADER)
         payload = invoker.check_json(payload)
-        if kind == "Event" and (durable or durable_name is not None):
+        if kind == "Event":
             asked = Asked(
                 payload,
                 context.request_id,
@@ -79,30 +80,9 @@ class InvocationOperations:
                 waits=False,
                 tenant=tenant,
             )
-            with refusals():
-                started = await self._calls.invoke(entry, asked)
-            return {"StatusCode": 202, "DurableExecutionArn": started.durable_arn}
-        if kind == "Event":
-            check_invocable(entry)
-            trace_id, now = self._calls.trace_of(entry, trace_id), self._intake.now()
-            said = options.of_invoke(context.headers, client_context, now)
-            event = AsyncEvent(
-                context.request_id,
-                name,
-                arn,
-                payload,
-                now,
-                0,
-                None,
-                trace_id,
-                qualifier,
-                tenant,
-                said.tenant,
-                said.priority,
-                said.deadline,
-            )
-            await self._intake.accept(event)
-            return Reply({"StatusCode": 202}, ((tracing.HEADER, trace_id),))
+            if durable or durable_name is not None:
+                return await self._begin(entry, asked)
+            return await self._accept(entry, asked, reference, context.headers)
         tail = params.get("LogType") == "Tail"
         asked = Asked(
             payload, context.request_id, arn, "request", tail, client_context, trace_id, durable_name, tenant=tenant
@@ -110,6 +90,35 @@ class InvocationOperations:
         with refusals():
             invocation = await self._calls.invoke(entry, asked)
         return _reply(invocation, tail=tail)
+
+    async def _begin(self, entry: Entry, asked: Asked) -> dict[str, object]:
+        """Begin a durable execution, which nobody waits for."""
+        with refusals():
+            started = await self._calls.invoke(entry, asked)
+        return {"StatusCode": 202, "DurableExecutionArn": started.durable_arn}
+
+    async def _accept(
+        self, entry: Entry, asked: Asked, named: Reference, headers: Mapping[str, str]
+    ) -> dict[str, object]:
+        """Keep an event, which is durable when the answer is sent."""
+        check_invocable(entry)
+        trace_id, now = self._calls.trace_of(entry, asked.trace_id), self._intake.now()
+        said = options.of_invoke(headers, asked.client_context, now)
+        event = AsyncEvent(
+            asked.request_id,
+            named.name,
+            asked.arn,
+            asked.payload,
+            now,
+            trace_id=trace_id,
+            qualifier=named.qualifier,
+            tenant=asked.tenant,
+            on_behalf_of=said.tenant,
+            priority=said.priority,
+            deadline=said.deadline,
+        )
+        await self._intake.accept(event)
+        return Reply({"StatusCode": 202}, ((tracing.HEADER, trace_id),))
 
 
 def check_not_denied(entry: Entry, caller: Principal, arn: str) -> None:
