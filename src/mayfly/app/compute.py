@@ -27,9 +27,10 @@ from mayfly.policy.hazard import Hazard
 from mayfly.sandbox.api import SandboxFactory
 from mayfly.sandbox.denials import Denials
 from mayfly.sandboxes.service import Sandboxes
-from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT, Streams
+from mayfly.services.functions.engine_targets import SANDBOX_ENDPOINT
 from mayfly.services.functions.ground import Ground, Outside
 from mayfly.services.functions.held import Held
+from mayfly.services.functions.log_streams import Streams
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.recorder import Recorder
 from mayfly.services.functions.service import FunctionsService, image_architecture

@@ -35,9 +35,9 @@ from mayfly.http.traffic import Traffic
 from mayfly.sandbox.agent import kernel
 from mayfly.services.contract import operations_of
 from mayfly.services.functions.delivery import AsyncEvent
-from mayfly.services.functions.engine_targets import Streams
 from mayfly.services.functions.held import Held
 from mayfly.services.functions.invoker import Flow, Invoker
+from mayfly.services.functions.log_streams import Streams
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.operations.invocations import InvocationOperations
 from mayfly.services.functions.recorder import Recorder

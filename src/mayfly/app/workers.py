@@ -21,7 +21,7 @@ from mayfly.front.supervisor import Fronts
 from mayfly.http.server import FrontDoor, bind_beside
 from mayfly.http.traffic import Traffic
 from mayfly.services.contract import Handler, RequestContext, Service
-from mayfly.services.functions.engine_targets import Streams
+from mayfly.services.functions.log_streams import Streams
 from mayfly.services.functions.service import FunctionsService
 from mayfly.services.identity.service import IdentityService
 from mayfly.settings import Settings

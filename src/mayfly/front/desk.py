@@ -20,8 +20,9 @@ from mayfly.front.link import Link, Questions
 from mayfly.front.refusals import refusal
 from mayfly.sandbox.api import Exit
 from mayfly.services.functions.catalog import Catalog, Entry
-from mayfly.services.functions.engine_targets import FunctionTarget, Streams
+from mayfly.services.functions.engine_targets import FunctionTarget
 from mayfly.services.functions.invoker import Invoker
+from mayfly.services.functions.log_streams import Streams
 from mayfly.services.ports import KeySource
 from mayfly.store.journal_follow import FollowedJournal
 

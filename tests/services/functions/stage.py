@@ -33,9 +33,9 @@ from mayfly.engine.streamed import Streamed
 from mayfly.images.service import Images
 from mayfly.services.contract import ANONYMOUS, RequestContext, ServiceError
 from mayfly.services.functions.durable.feature import DurableFunctions
-from mayfly.services.functions.engine_targets import Streams
 from mayfly.services.functions.ground import Ground, Outside
 from mayfly.services.functions.held import Held
+from mayfly.services.functions.log_streams import Streams
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.on_the_wire import FunctionsOnTheWire
 from mayfly.services.functions.recorder import Recorder

@@ -1,18 +1,11 @@
-"""From a function to what the engine runs: sandbox, handler, time, and the environment of each instance.
-
-The variables are those that AWS documents for its runtimes. Credentials are made for each instance just before it
-starts, and are those of the function's role.
-"""
+"""From a function to what the engine runs: what starts it, in which sandbox, with how much time."""
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
 from typing import Self
 
-from mayfly.clock import Clock, utc
 from mayfly.engine.api import Target
 from mayfly.policy import processors
 from mayfly.policy.egress import variables as egress_variables
@@ -21,25 +14,17 @@ from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.java import launch
 from mayfly.sandbox.python.managed import LAYERS, WRAPPED
 from mayfly.sandbox.wasm import artifacts
-from mayfly.services.contract import ServiceError
-from mayfly.services.functions import capacity, image_process, runtimes, tracing, variables
+from mayfly.services.functions import capacity, image_process, runtimes
 from mayfly.services.functions.code.assembly import Code
 from mayfly.services.functions.development.substitutes import Substitute, Substitutes
 from mayfly.services.functions.egress import FunctionEgress
+from mayfly.services.functions.environments import PER_INSTANCE, Environments
 from mayfly.services.functions.ground import Ground
-from mayfly.services.functions.layers.contents import SEEN_AT
 from mayfly.services.functions.levels import FunctionLevels
-from mayfly.services.functions.logs import settings as log_settings
+from mayfly.services.functions.log_streams import Streams
 from mayfly.services.functions.model import LATEST, Configuration, Function, JsonLogs, Version, VersionState
-from mayfly.services.functions.roles import RoleUnusableError
-from mayfly.services.ports import Credentials
 
-CREDENTIALS_S = 12 * 3600
-TASK_ROOT = "/var/task"
 SANDBOX_ENDPOINT = "http://127.0.0.1:4566"
-# Whom programs trust that speak TLS with the platform; Node.js is told when it is launched.
-_TRUST = MappingProxyType({"SSL_CERT_FILE": "/var/runtime/certificates.pem"})
-_BY_FILE = ("python", "ruby")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,41 +53,7 @@ class FunctionTarget(Target):
         )
 
 
-def log_stream(instance: str, started_at: float, version: str = LATEST, owner: str = "") -> str:
-    """The log stream of an instance: `2026/01/31/[$LATEST]` and 32 hexadecimal digits; in a group that functions may
-    share, with the name of the `owner`: `2026/01/31/name[$LATEST]…`."""
-    return f"{utc(started_at):%Y/%m/%d}/{owner}[{version}]{sha256(instance.encode()).hexdigest()[:32]}"
-
-
-# Variables that differ between instances, or expire with their credentials.
-_PER_INSTANCE = frozenset(
-    ("AWS_LAMBDA_LOG_STREAM_NAME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-)
-
-
 WEB_ADAPTER = "/opt/bootstrap"  # what the wrapper of the adapter's layer is called
-
-
-class Streams:
-    """Which log stream each living instance writes to; named when its environment is made."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._names: dict[str, str] = {}
-
-    def of(self, instance: str, version: str = LATEST, owner: str = "") -> str:
-        """The stream of an instance of `version`, the same until `forget`."""
-        name = self._names.get(instance)
-        if name is None:
-            name = self._names[instance] = log_stream(instance, self._clock.now(), version, owner)
-        return name
-
-    def adopt(self, instance: str, name: str) -> None:
-        """An instance that was made elsewhere writes to the stream of that name."""
-        self._names[instance] = name
-
-    def forget(self, instance: str) -> None:
-        self._names.pop(instance, None)
 
 
 def serves_web(configuration: Configuration) -> bool:
@@ -152,11 +103,10 @@ class TargetFactory:
         self._library = code.library
         self._layers = code.layers
         self._images = code.images
-        self._roles = ground.roles
         self._choose = choose
         self._limits = ground.settings.limits
         self._streams = streams
-        self._endpoint = endpoint
+        self._environments = Environments(ground, code, endpoint)
         self._isolation = ground.settings.engine.isolation
         self._compiled = code.modules.place  # where a module of WebAssembly lies in its package when it is compiled
         self._levels = levels
@@ -187,14 +137,14 @@ class TargetFactory:
         async def environment(instance: str) -> Mapping[str, str]:
             own = {
                 **egress_variables(reached),
-                **self._environment(function.name, runs, choice),
+                **self._environments.usual(function.name, runs, choice),
                 "AWS_LAMBDA_FUNCTION_VERSION": label,
                 "AWS_LAMBDA_LOG_STREAM_NAME": self._streams.of(instance, label, owner),
                 "AWS_LAMBDA_INITIALIZATION_TYPE": initialization,
             }
             if choice.template == artifacts.NAME:
                 return own  # there is no network to use credentials on
-            return own | await self._signing(function.name, configuration.role)
+            return own | await self._environments.signing(function.name, configuration.role)
 
         return FunctionTarget(
             key=key,
@@ -213,7 +163,7 @@ class TargetFactory:
             # Also where instances of it cannot start from after init: their hooks run all the same.
             snap_start=version is not None and configuration.snap_start,
             optimized=version is not None and version.optimized,
-            per_instance=_PER_INSTANCE,
+            per_instance=PER_INSTANCE,
             cpus=own if (own := self._share(configuration)) < processors.AT_START else None,
             contract=choice.contract,
             command=choice.command,
@@ -234,22 +184,13 @@ class TargetFactory:
             dead_letters=configuration.dead_letters,
         )
 
-    async def _signing(self, name: str, role: str) -> dict[str, str]:
-        """The variables with which an instance signs what it sends."""
-        credentials = await self._credentials(name, role)
-        return {
-            "AWS_ACCESS_KEY_ID": credentials.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
-            "AWS_SESSION_TOKEN": credentials.session_token,
-        }
-
     def _chosen(self, runs: Function | Version) -> runtimes.RuntimeChoice:
         """What runs it: one of this machine's runtimes, or what an image brings."""
         if runs.code.image is None:
             choice = runtimes.choose(self._choose, runs.configuration.runtime)
             managed = choice.contract == "frames" or choice.java is not None or choice.command
             if serves_web(runs.configuration) and managed:
-                start = f"{self._task_root(runs)}/{runs.configuration.handler}"
+                start = f"{self._environments.task_root(runs)}/{runs.configuration.handler}"
                 return dataclasses.replace(choice, contract="program", command=(start,))
             if command := self._beside_others(choice, runs.configuration):
                 return dataclasses.replace(choice, contract="program", command=command, pooled=None)
@@ -282,7 +223,7 @@ class TargetFactory:
         own = runs.configuration.environment or {}
         shown = str(launcher) if self._isolation == "process" else launch.LAYERS
         command = launch.command(
-            java, runs.configuration.memory_mb, self._task_root(runs), f"{shown}/{launch.DIRECTORY}", own
+            java, runs.configuration.memory_mb, self._environments.task_root(runs), f"{shown}/{launch.DIRECTORY}", own
         )
         wrapper = own.get("AWS_LAMBDA_EXEC_WRAPPER")
         return (wrapper, *command) if wrapper else command
@@ -313,69 +254,3 @@ class TargetFactory:
         """The processors that go with its memory."""
         chosen = configuration.capacity.memory_gib_per_cpu if configuration.capacity is not None else None
         return processors.share(configuration.memory_mb, chosen, self._limits.least_cpus)
-
-    def _environment(self, name: str, runs: Function | Version, choice: runtimes.RuntimeChoice) -> dict[str, str]:
-        """What is the same for all instances."""
-        configuration = runs.configuration
-        calls = capacity.calls_at_a_time(configuration.capacity, configuration.memory_mb)
-        return {
-            **self._of_package(runs, choice),
-            **tracing.VARIABLES,
-            **variables.checked(configuration, name),
-            **log_settings.variables(configuration.logs),
-            **({"_HANDLER": configuration.handler} if configuration.package == "Zip" else {}),
-            "AWS_REGION": self._home.region,
-            "AWS_DEFAULT_REGION": self._home.region,
-            "AWS_LAMBDA_FUNCTION_NAME": name,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration.memory_mb),
-            "AWS_LAMBDA_LOG_GROUP_NAME": runs.log_group,
-            **({"AWS_LAMBDA_MAX_CONCURRENCY": str(calls)} if configuration.capacity is not None else {}),
-        }
-
-    def _of_package(self, runs: Function | Version, choice: runtimes.RuntimeChoice) -> dict[str, str]:
-        """What suits whatever the code is; a function's own variables come over it."""
-        if runs.code.image is not None:
-            return {"AWS_ENDPOINT_URL": self._endpoint, **image_process.variables(runs.code)}
-        usual = {
-            "LANG": "en_US.UTF-8",
-            "TZ": ":UTC",
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{runs.configuration.runtime}",
-        }
-        if runs.configuration.runtime.startswith("ruby"):
-            usual["LC_CTYPE"] = "C.UTF-8"  # every C library has this one, and Ruby's strings are what it says
-        return usual if runs.configuration.runtime == artifacts.NAME else {**usual, **self._of_processes(runs, choice)}
-
-    def _of_processes(self, runs: Function | Version, choice: runtimes.RuntimeChoice) -> dict[str, str]:
-        """What a function is told that has a file system and can reach the platform."""
-        layers = self._layers_root(runs)
-        path = f"/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:{layers}/bin"
-        if choice.contract == "program" and choice.interpreter is not None:
-            path = f"{choice.interpreter.parent}:{path}"  # of its own version, by its own names
-        return {
-            "AWS_ENDPOINT_URL": self._endpoint,
-            "PATH": path,
-            "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
-            f"/var/task/lib:{layers}/lib",
-            **({"PYTHONPATH": "/var/runtime"} if runs.configuration.runtime.startswith("python") else {}),
-            **(_TRUST if self._isolation != "process" and runs.configuration.runtime.startswith(_BY_FILE) else {}),
-            "LAMBDA_TASK_ROOT": self._task_root(runs),
-            "LAMBDA_RUNTIME_DIR": "/var/runtime",
-        }
-
-    def _layers_root(self, runs: Function | Version) -> str:
-        """The same of its layers."""
-        tree = self._layers.tree(runs.configuration.layers)
-        return str(tree) if tree is not None and self._isolation == "process" else SEEN_AT
-
-    def _task_root(self, runs: Function | Version) -> str:
-        """Where an instance sees its code: only a sandbox with a root of its own can show it elsewhere."""
-        if self._isolation == "process":
-            return str(self._library.directory(runs.code.sha256))
-        return TASK_ROOT
-
-    async def _credentials(self, name: str, role: str) -> Credentials:
-        """Those of the function's role, with the function's name on them; `RoleUnusableError`."""
-        try:
-            return await self._roles.credentials(role, name, CREDENTIALS_S)
-        except ServiceError as error:
-            raise RoleUnusableError(role) from error

@@ -11,8 +11,9 @@ from typing import Literal, Self
 from mayfly.clock import Clock
 from mayfly.engine.api import Call, Failure, Outcome, Phase, Target
 from mayfly.services.functions import report, tracing
-from mayfly.services.functions.engine_targets import FunctionTarget, Streams
+from mayfly.services.functions.engine_targets import FunctionTarget
 from mayfly.services.functions.held import Held
+from mayfly.services.functions.log_streams import Streams
 from mayfly.services.functions.logs import records
 from mayfly.services.functions.names import Home
 from mayfly.services.functions.runtimes import runtime_version_arn

@@ -33,13 +33,14 @@ from mayfly.services.functions.development.debugging import Debugging
 from mayfly.services.functions.development.sessions import Development
 from mayfly.services.functions.development.substitutes import Substitutes
 from mayfly.services.functions.egress import FunctionEgress
-from mayfly.services.functions.engine_targets import Streams, TargetFactory
+from mayfly.services.functions.engine_targets import TargetFactory
 from mayfly.services.functions.events import FunctionEventTargets
 from mayfly.services.functions.function_calls import FunctionCalls
 from mayfly.services.functions.ground import Ground
 from mayfly.services.functions.inside import Inside
 from mayfly.services.functions.invoker import Invoker
 from mayfly.services.functions.levels import FunctionLevels, Obstacle
+from mayfly.services.functions.log_streams import Streams
 from mayfly.services.functions.machine import host_architecture
 from mayfly.services.functions.model import Architecture
 from mayfly.services.functions.parts import Parts
