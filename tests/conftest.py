@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,13 +90,16 @@ class PlatformProcess:
         )
 
 
-def start_platform(data: Path, *options: str) -> "tuple[subprocess.Popen[bytes], PlatformProcess]":
-    """Run `mayfly up --detach`-like in a process that the caller ends; returns when it answers."""
+def start_platform(
+    data: Path, *options: str, program: Sequence[str] = ("-m", "mayfly")
+) -> "tuple[subprocess.Popen[bytes], PlatformProcess]":
+    """Run `mayfly up --detach`-like in a process that the caller ends; returns when it answers. `program`: what Python
+    runs instead."""
     isolation = "namespace" if os.geteuid() == 0 and sys.platform == "linux" else "process"
     if RUNTIMES.is_dir() and not data.exists():
         data.mkdir(mode=0o700)
         (data / "runtimes").symlink_to(RUNTIMES)
-    command = [sys.executable, "-m", "mayfly", "up", "--data", str(data), "--port", "0", "--isolation", isolation]
+    command = [sys.executable, *program, "up", "--data", str(data), "--port", "0", "--isolation", isolation]
     with (data.parent / f"{data.name}.log").open("ab") as log:
         server = subprocess.Popen([*command, *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     directory = DataDirectory(data)

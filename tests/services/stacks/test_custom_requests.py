@@ -3,8 +3,11 @@
 import asyncio
 import io
 import json
+import os
+import signal
+import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,9 @@ from mayfly.services.contract import RequestContext
 from mayfly.services.stacks.post import ANSWER, CUSTOM
 from mayfly.services.stacks.resources.base import Around, Caller, Target
 from mayfly.services.stacks.resources.cloudformation.custom import LONGEST_S, CustomResource
+from tests.conftest import PlatformProcess, start_platform
 
+from . import hurried_server
 from .conftest import CONTEXT, Stage, thing
 from .test_sudden_death import TRUST
 
@@ -129,31 +134,52 @@ def package() -> bytes:
     return content.getvalue()
 
 
-@pytest.mark.timeout(280)
-def test_crhelper_answers_and_polls_unmodified(client: Callable[..., Any]) -> None:
-    s3, cloudformation = client("s3"), client("cloudformation")
+@pytest.fixture
+def hurried(tmp_path: Path) -> Iterator[PlatformProcess]:
+    server, running = start_platform(tmp_path / "data", program=(hurried_server.__file__,))
+    yield running
+    server.terminate()
+    assert server.wait(60) == 0, "the server did not end cleanly"
+
+
+def test_crhelper_answers_and_polls_unmodified(hurried: PlatformProcess) -> None:
+    s3, cloudformation, events = hurried.client("s3"), hurried.client("cloudformation"), hurried.client("events")
     s3.create_bucket(Bucket="crhelper-code")
     s3.put_object(Bucket="crhelper-code", Key="code.zip", Body=package())
     body = json.dumps(TEMPLATE)
+
+    def rules() -> list[str]:
+        """Those by which the package looks again, every minute."""
+        return [rule["Name"] for rule in events.list_rules(NamePrefix="Thing")["Rules"]]
+
+    def polls() -> bool:
+        return any(events.list_targets_by_rule(Rule=name)["Targets"] for name in rules())
+
+    def settled(status: str) -> None:
+        waiter = cloudformation.get_waiter(status)
+        waiter.wait(StackName="crhelper", WaiterConfig={"Delay": 1, "MaxAttempts": 150})
+
     cloudformation.create_stack(StackName="crhelper", TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
-    try:
-        settled = {"Delay": 1, "MaxAttempts": 150}  # the package polls by a rule, every minute
-        cloudformation.get_waiter("stack_create_complete").wait(StackName="crhelper", WaiterConfig=settled)
-        (stack,) = cloudformation.describe_stacks(StackName="crhelper")["Stacks"]
-        outputs = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
-        assert outputs == {"Polled": "yes", "Thing": "thing-one"}
-        names = [rule["Name"] for rule in client("events").list_rules(NamePrefix="Thing")["Rules"]]
-        assert names == []  # it removed its rule
-        given = [{"ParameterKey": "Of", "ParameterValue": "other"}]
-        cloudformation.update_stack(
-            StackName="crhelper", UsePreviousTemplate=True, Parameters=given, Capabilities=["CAPABILITY_IAM"]
-        )
-        rolled_back = cloudformation.get_waiter("stack_rollback_complete")
-        rolled_back.wait(StackName="crhelper", WaiterConfig=settled)
-        events = cloudformation.describe_stack_events(StackName="crhelper")["StackEvents"]
-        assert any("this one stays as it is" in event.get("ResourceStatusReason", "") for event in events)
-    finally:
-        cloudformation.delete_stack(StackName="crhelper")
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName="crhelper", WaiterConfig=settled)
-        s3.delete_object(Bucket="crhelper-code", Key="code.zip")
-        s3.delete_bucket(Bucket="crhelper-code")
+    until(polls)
+    os.kill(hurried.pid, signal.SIGUSR1)
+    settled("stack_create_complete")
+    (stack,) = cloudformation.describe_stacks(StackName="crhelper")["Stacks"]
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
+    assert outputs == {"Polled": "yes", "Thing": "thing-one"}
+    until(lambda: rules() == [])  # it removes its rule
+    given = [{"ParameterKey": "Of", "ParameterValue": "other"}]
+    cloudformation.update_stack(
+        StackName="crhelper", UsePreviousTemplate=True, Parameters=given, Capabilities=["CAPABILITY_IAM"]
+    )
+    settled("stack_rollback_complete")
+    told = cloudformation.describe_stack_events(StackName="crhelper")["StackEvents"]
+    assert any("this one stays as it is" in event.get("ResourceStatusReason", "") for event in told)
+    cloudformation.delete_stack(StackName="crhelper")
+    settled("stack_delete_complete")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.1)
