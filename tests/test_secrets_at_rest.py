@@ -161,6 +161,8 @@ class Tenant:
         sns = self.platform.client("sns")
         topic = sns.create_topic(Name="t")["TopicArn"]
         sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=NOWHERE)
+        endpoint = f"https://me:{self.secrets('password in a URL')}@192.0.2.1:9/"
+        sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=endpoint)
         hears = self.function("hears")
         permission = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "sns.amazonaws.com"}
         self.functions.add_permission(FunctionName="hears", **permission)

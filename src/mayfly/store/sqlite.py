@@ -7,6 +7,7 @@ queue up and become the next group. Made by the composition root; one process op
 import asyncio
 import base64
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,12 +37,14 @@ def migrate(path: Path, packages: Sequence[str], clock: Clock, seal: Seal, finge
     """Bring the database up to date, each migration in a transaction of its own; `MigrationError`.
 
     A migration may say `mayfly_seal(value, about)` and `mayfly_fingerprint(value, about)`, which are `seal` and
-    `fingerprint` of a text or a blob, and `mayfly_base64(blob)`, for documents that have bytes in them, and begin with
-    VACUUM. What migrations take away is overwritten, so that what was secret does not stay in pages that nobody uses.
+    `fingerprint` of a text or a blob, `mayfly_base64(blob)`, for documents that have bytes in them, and
+    `mayfly_replace(text, pattern, by)`, which is `re.sub` regardless of case, and begin with VACUUM. What migrations
+    take away is overwritten, so that what was secret does not stay in pages that nobody uses.
     """
     connection = connect(path, (*WRITER_SETTINGS, "PRAGMA secure_delete = ON"))
     connection.create_function("mayfly_seal", 2, lambda value, about: seal(_bytes(value), about))
     connection.create_function("mayfly_fingerprint", 2, lambda value, about: fingerprint(_bytes(value), about))
+    connection.create_function("mayfly_replace", 3, _replace)
     connection.create_function("mayfly_base64", 1, lambda blob: base64.b64encode(blob).decode())
     try:
         connection.execute(migrations.CREATE_TABLE)
@@ -58,6 +61,10 @@ def migrate(path: Path, packages: Sequence[str], clock: Clock, seal: Seal, finge
 
 def _bytes(value: str | bytes) -> bytes:
     return value.encode() if isinstance(value, str) else value
+
+
+def _replace(text: str, pattern: str, by: str) -> str:
+    return re.sub(pattern, by, text, flags=re.IGNORECASE)
 
 
 def _vacuum(connection: sqlite3.Connection) -> None:

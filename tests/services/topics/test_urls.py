@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -392,3 +393,20 @@ async def test_the_password_in_a_url_is_sent_and_never_shown(world: World) -> No
     shown = (await world.call("GetSubscriptionAttributes", SubscriptionArn=arn))["Attributes"]["Endpoint"]
     [listed] = (await world.call("ListSubscriptions"))["Subscriptions"]
     assert shown == listed["Endpoint"] == "https://me:****@receiver.example/hook"
+
+
+async def test_the_password_in_a_url_is_on_no_disk_and_another_one_is_another_endpoint(
+    world: World, tmp_path: Path
+) -> None:
+    topic = await world.topic()
+    urls = [f"https://me:{password}@receiver.example/hook?a=b@c" for password in ("correct-horse", "better:h@rse")]
+    arns = [await confirmed(world, topic, url) for url in urls]
+    assert len(set(arns)) == 2
+    assert [await world.subscribe(topic, "https", url) for url in urls] == arns
+    await publish(world, topic)
+    await world.outside.until(2)
+    assert {one.url for one in world.outside.sent if b"SubscriptionConfirmation" not in one.body} == set(urls)
+    await world.call("Unsubscribe", SubscriptionArn=arns[0])
+    await world.outside.until(3)
+    content = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())  # noqa: ASYNC240
+    assert [password for password in ("correct-horse", "better:h@rse") if password.encode() in content] == []

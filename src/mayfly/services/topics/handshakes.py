@@ -16,6 +16,7 @@ from mayfly.services.topics import faults, rendering
 from mayfly.services.topics import statements as sql
 from mayfly.services.topics.catalog import Catalog
 from mayfly.services.topics.dispatch import Dispatch
+from mayfly.services.topics.endpoints import Endpoints
 from mayfly.services.topics.model import CONFIRM_S, URLS, Delivery, Subscription, Topic
 from mayfly.services.topics.signatures import Signatures, Signer
 from mayfly.store.api import Store, Tx
@@ -33,12 +34,19 @@ class Handshakes:
     """Confirms and ends subscriptions."""
 
     def __init__(
-        self, store: Store, catalog: Catalog, dispatch: Dispatch, signatures: Signatures, clock: Clock
+        self,
+        store: Store,
+        catalog: Catalog,
+        dispatch: Dispatch,
+        signatures: Signatures,
+        endpoints: Endpoints,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._dispatch = dispatch
         self._signatures = signatures
+        self._endpoints = endpoints
         self._clock = clock
 
     def ask(self, tx: Tx, topic: Topic, subscription: Subscription, signer: Signer) -> None:
@@ -124,7 +132,7 @@ class Handshakes:
                 handshake="UnsubscribeConfirmation",
                 body=rendering.cancellation(back, message_id, now, signer, topic),
                 message_id=message_id,
-                url=subscription.endpoint,
+                url=self._endpoints.url(subscription),
                 topic_arn=topic.arn,
             ),
         )

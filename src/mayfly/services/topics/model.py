@@ -79,7 +79,7 @@ class Subscription(Struct, frozen=True, omit_defaults=True):
     topic_arn: str
     uuid: str
     protocol: str
-    endpoint: str
+    endpoint: str  # as it is kept, see `endpoints.py`
     owner: str  # an account
     base_url: str  # how whoever subscribed reached the platform; links in messages begin with it
     created_at: float
@@ -90,6 +90,7 @@ class Subscription(Struct, frozen=True, omit_defaults=True):
     authenticated: bool = False  # the confirmation was signed
     authenticate_on_unsubscribe: bool = False
     replay: Replay | None = None
+    sealed_url: bytes | None = None  # where the endpoint is a URL with a password
 
     @property
     def arn(self) -> str:

@@ -57,7 +57,12 @@ def is_arn_of(service: str, arn: str, region: str) -> bool:
 
 def masked(endpoint: str) -> str:
     """An endpoint as it is shown: a URL without its password."""
-    return _PASSWORD.sub(r"\1****@", endpoint, count=1)
+    return with_password(endpoint, "****")
+
+
+def with_password(endpoint: str, password: str) -> str:
+    """An endpoint with another password, if it is a URL that has one."""
+    return _PASSWORD.sub(lambda found: f"{found[1]}{password}@", endpoint, count=1)
 
 
 def _parts(arn: str, member: str) -> list[str]:

@@ -12,6 +12,7 @@ from mayfly.services.ports import EventTargets, QueueSink
 from mayfly.services.pump import Pump
 from mayfly.services.topics.catalog import Catalog
 from mayfly.services.topics.dispatch import Dispatch
+from mayfly.services.topics.endpoints import Endpoints
 from mayfly.services.topics.event_targets import TopicEventTargets
 from mayfly.services.topics.fanout import FanOutWork, ReplayItems
 from mayfly.services.topics.handshakes import Handshakes
@@ -58,9 +59,10 @@ class TopicsService:
         status = StatusLog(lines, clock)
         self.lanes = Lanes(store, ready, sender, clock)
         dispatch = Dispatch(queues, targets, ready, status, clock, self.lanes.wake)
-        self.lanes.attach(UrlDeliveries(store, ready, catalog, dispatch, self._signatures, status, clock))
+        endpoints = Endpoints(vault)
+        self.lanes.attach(UrlDeliveries(store, ready, catalog, dispatch, self._signatures, endpoints, status, clock))
         publisher = Publisher(plans, dispatch, self._signatures, ready, clock)
-        handshakes = Handshakes(store, catalog, dispatch, self._signatures, clock)
+        handshakes = Handshakes(store, catalog, dispatch, self._signatures, endpoints, clock)
         replays = ReplayItems(store, ready, catalog, dispatch, clock)
         fan_outs = FanOutWork(store, ready, catalog, publisher, self._signatures)
         self._pumps = (
@@ -72,7 +74,7 @@ class TopicsService:
         self.event_targets = TopicEventTargets(store, catalog, publisher, clock)
         self.operations: Mapping[str, Handler] = operations_of(
             TopicOperations(store, catalog, clock),
-            SubscriptionOperations(store, catalog, handshakes, replays, self._signatures, clock),
+            SubscriptionOperations(store, catalog, handshakes, replays, self._signatures, endpoints, clock),
             PublishOperations(store, catalog, publisher, clock),
             PermissionOperations(store, catalog),
             SmsOperations(),

@@ -9,11 +9,12 @@ from mayfly.clock import Clock
 from mayfly.outgoing.api import Headers, OutgoingError, Request, Sender
 from mayfly.policy.retries import Phases, delay_s
 from mayfly.services.topics import catalog as rows
+from mayfly.services.topics import names, subscription_attributes
 from mayfly.services.topics import statements as sql
-from mayfly.services.topics import subscription_attributes
 from mayfly.services.topics.catalog import Catalog
 from mayfly.services.topics.delivery_policy import DEFAULT_CONTENT_TYPE
 from mayfly.services.topics.dispatch import Dispatch
+from mayfly.services.topics.endpoints import Endpoints
 from mayfly.services.topics.model import Delivery, Subscription, Topic
 from mayfly.services.topics.plans import Planned
 from mayfly.services.topics.rendering import Rendering
@@ -77,6 +78,7 @@ class UrlDeliveries:
         catalog: Catalog,
         dispatch: Dispatch,
         signatures: Signatures,
+        endpoints: Endpoints,
         status: StatusLog,
         clock: Clock,
     ) -> None:
@@ -85,6 +87,7 @@ class UrlDeliveries:
         self._catalog = catalog
         self._dispatch = dispatch
         self._signatures = signatures
+        self._endpoints = endpoints
         self._status = status
         self._clock = clock
 
@@ -101,7 +104,7 @@ class UrlDeliveries:
         if subscription is None or topic is None:
             return None
         if delivery.message is None:
-            return None if subscription.confirmed else _handshake(delivery, subscription.endpoint)
+            return None if subscription.confirmed else _handshake(delivery, self._endpoints.url(subscription))
         rendering = Rendering(topic.topic, delivery.message, await self._signatures.ready())
         policy = subscription_attributes.effective(subscription, topic.topic)
         headers = [
@@ -114,7 +117,7 @@ class UrlDeliveries:
             headers.append(("x-amz-sns-rawdelivery", "true"))
         content_type = policy.content_type or DEFAULT_CONTENT_TYPE
         request = _request(
-            subscription.endpoint, (*headers, ("Content-Type", content_type)), rendering.body(subscription)
+            self._endpoints.url(subscription), (*headers, ("Content-Type", content_type)), rendering.body(subscription)
         )
         return Attempt(request, policy.phases or Phases(), policy.per_second, topic.topic, subscription, rendering)
 
@@ -145,7 +148,7 @@ class UrlDeliveries:
             _log.warning(
                 "%s for %s is lost after %d attempts: %d %r",
                 delivery.handshake or "a message",
-                attempt.request.url.partition("?")[0],  # what follows may be a secret
+                names.masked(attempt.request.url.partition("?")[0]),  # what follows may be a secret
                 delivery.retries + 1,
                 outcome.status,
                 outcome.answer[:_MOST_SAID],

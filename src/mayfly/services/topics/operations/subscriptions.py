@@ -13,6 +13,7 @@ from mayfly.services.contract import RequestContext, ServiceError, operation
 from mayfly.services.topics import catalog as rows
 from mayfly.services.topics import faults, names, subscription_attributes
 from mayfly.services.topics.catalog import Catalog
+from mayfly.services.topics.endpoints import Endpoints
 from mayfly.services.topics.fanout import ReplayItems
 from mayfly.services.topics.handshakes import Handshakes, fresh_token
 from mayfly.services.topics.model import (
@@ -46,6 +47,7 @@ class SubscriptionOperations:
         handshakes: Handshakes,
         replays: ReplayItems,
         signatures: Signatures,
+        endpoints: Endpoints,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -53,6 +55,7 @@ class SubscriptionOperations:
         self._handshakes = handshakes
         self._replays = replays
         self._signatures = signatures
+        self._endpoints = endpoints
         self._clock = clock
 
     @operation("Subscribe")
@@ -67,7 +70,7 @@ class SubscriptionOperations:
             topic = found.topic
             _check_endpoint(topic, protocol, endpoint)
             attributes = _checked(topic, protocol, request.get("Attributes", {}))
-            subscription = rows.subscription_of(tx, topic, protocol, endpoint)
+            subscription = rows.subscription_of(tx, topic, protocol, self._endpoints.kept(endpoint))
             if subscription is None:
                 _check_room(tx, topic, protocol)
                 subscription = self._made(tx, context, topic, protocol, endpoint, attributes)
@@ -165,7 +168,7 @@ class SubscriptionOperations:
             topic.arn,
             uuid,
             protocol,
-            endpoint,
+            self._endpoints.kept(endpoint),
             topic.account,
             context.endpoint,
             self._clock.now(),
@@ -174,6 +177,7 @@ class SubscriptionOperations:
             token=fresh_token(uuid) if protocol in URLS else "",
             confirmed=protocol not in URLS,
             authenticated=protocol not in URLS,
+            sealed_url=self._endpoints.sealed(uuid, endpoint),
         )
         subscription = self._replaying(tx, topic, subscription)
         rows.add_subscription(tx, topic, subscription)
