@@ -173,10 +173,11 @@ def test_stacks_and_what_belongs_to_none_are_exported_apart(new: PlatformProcess
     assert done.returncode == 0, done.stderr
     loose = load((tmp_path / "all" / "outside-of-stacks" / "template.yaml").read_text())
     assert loose["Resources"] == {"Loose": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "loose"}}}
-    assert (tmp_path / "all" / "shop" / "Shop" / "app.py").is_file()
+    assert (tmp_path / "all" / "shop" / "Shop.zip").is_file()  # whose checksum the stack's version says
+    assert (tmp_path / "all" / "shop" / "WaresLayer" / "python" / "wares.py").is_file()
     both = mayfly("export", "shop", "--all", data=new.data)
     assert both.returncode == 1
-    assert "either a stack or --all" in both.stderr
+    assert "either a stack, --all or --ignore-stacks" in both.stderr
 
 
 def test_all_pages_are_read(new: PlatformProcess, tmp_path: Path) -> None:

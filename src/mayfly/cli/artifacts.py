@@ -31,11 +31,18 @@ class Artifacts:
         return resource.get("Type") in (*_FUNCTIONS, *_LAYERS, *DOCUMENTS)
 
     def beside(
-        self, logical_id: str, resource: dict[str, Any], physical: str | None, shared: dict[str, Any]
+        self,
+        logical_id: str,
+        resource: dict[str, Any],
+        physical: str | None,
+        shared: dict[str, Any],
+        *,
+        whole: bool = False,
     ) -> dict[str, Any]:
         """The resource with what it is made of in a folder, or file, called like it; `PlatformError`.
 
         `physical`: what it is called; None: it was not made, because of a condition. `shared`: the template's Globals.
+        `whole`: a function's package stays as it is, because the template says its checksum.
         """
         kind, properties = resource["Type"], resource.get("Properties", {})
         if kind in DOCUMENTS:
@@ -48,8 +55,12 @@ class Artifacts:
             return resource
         if physical is None:
             return self._left(logical_id, resource, code)
-        answer = self._connection.client("lambda").get_function(FunctionName=physical)
-        return self._unpacked(logical_id, resource, member, answer["Code"]["Location"])
+        address = self._connection.client("lambda").get_function(FunctionName=physical)["Code"]["Location"]
+        if whole:
+            self.kept(logical_id, address, self._target / f"{logical_id}.zip")
+            return _placed(resource, member, f"{logical_id}.zip")
+        self.unpacked(logical_id, address)
+        return _placed(resource, member, logical_id)
 
     def unpacked(self, logical_id: str, address: str) -> None:
         """Write the code of a function or a layer, which is at an address, to a folder called like it;
@@ -81,10 +92,6 @@ class Artifacts:
         name = f"{logical_id}{'.json' if body.lstrip()[:1] == b'{' else '.yaml'}"
         (self._target / name).write_bytes(body)
         return _placed(resource, member, name)
-
-    def _unpacked(self, logical_id: str, resource: dict[str, Any], member: str, url: str) -> dict[str, Any]:
-        self.unpacked(logical_id, url)
-        return _placed(resource, member, logical_id)
 
     def _unpack(self, body: bytes, folder: Path) -> None:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:

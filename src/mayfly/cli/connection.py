@@ -73,10 +73,11 @@ class Connection:
     runtimes: Path = Path(os.devnull)  # of a server on this machine: where its runtimes are installed
     version: str = ""  # of a server on this machine
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of `service` for this server, with a time-out long enough for the longest function."""
-        session: Any = boto3.session.Session()  # its typing knows literal service names only
-        return session.client(
+    def client(self, service: str, session: Any = None) -> Any:
+        """A boto3 client of `service` for this server, with a time-out long enough for the longest function. `session`:
+        the boto3 session of who makes many clients, which reads what they share once; None: one of its own."""
+        own: Any = session or boto3.session.Session()  # its typing knows literal service names only
+        return own.client(
             service,
             endpoint_url=self.url,
             region_name=self.region,

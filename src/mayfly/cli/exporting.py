@@ -55,6 +55,12 @@ def export(
             help="Every version of functions and layers, not only the newest and those that something refers to.",
         ),
     ] = False,
+    ignore_stacks: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-stacks", help="All that there is, as it is now and as if no stack had it, as one template."
+        ),
+    ] = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Write what is deployed as a SAM template: its code beside it, its parameters in samconfig.toml.
@@ -64,8 +70,8 @@ def export(
     named; functions with several versions take several templates, and in which order is said. What a bucket or a table
     holds, and the values of parameters and secrets, are not taken along: what stays, and why, is said at the end.
     """
-    if stack is not None and everything:
-        fail("say either a stack or --all")
+    if (stack is not None) + everything + ignore_stacks > 1:
+        fail("say either a stack, --all or --ignore-stacks")
     target = out or Path(stack or _FOLDER)
     if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
         fail(f"{target} is there already; name another folder with --out")
@@ -80,7 +86,7 @@ def export(
         for name in names:
             _say(write(connection, name, target / name), target / name)
         place = target / _OUTSIDE if everything else target
-        loose = outside.write(connection, place, every=all_versions)
+        loose = outside.write(connection, place, every=all_versions, ignore_stacks=ignore_stacks)
         staying = left_behind(connection) if loose is not None or names else []
     if loose is not None:
         made = Export(loose.codes, loose.notes, resources=loose.resources)
@@ -88,6 +94,8 @@ def export(
             _write_configuration({"StackName": default_name(place / TEMPLATE)}, connection.region, folder, made)
         _say(made, place)
     _tell(staying)
+    if loose is None and ignore_stacks:
+        fail("nothing is deployed")
     if loose is None and not names:
         fail("nothing is deployed outside of stacks; `mayfly stacks` lists those that there are")
 
@@ -127,6 +135,13 @@ def write(connection: Connection, stack: str, target: Path) -> Export:
     target.mkdir(parents=True, exist_ok=True)
     artifacts = Artifacts(connection, target)
     resources: dict[str, Any] = {}
+    checked = _checked(body["Resources"])
+    made.notes += [
+        f"{stack}: {', '.join(versions)} were published by one template after another, which this one cannot do at "
+        "once: --ignore-stacks writes them all"
+        for versions in checked.values()
+        if len(versions) > 1
+    ]
     for logical_id, resource in body["Resources"].items():
         resources[logical_id] = resource
         own = physical.get(logical_id)
@@ -138,13 +153,26 @@ def write(connection: Connection, stack: str, target: Path) -> Export:
             place = f"{logical_id}/{TEMPLATE}"
             resources[logical_id] = {**resource, "Properties": {**resource["Properties"], member: place}}
         elif artifacts.concern(resource):
-            resources[logical_id] = artifacts.beside(logical_id, resource, own, body.get("Globals", {}))
+            whole = logical_id in checked
+            resources[logical_id] = artifacts.beside(logical_id, resource, own, body.get("Globals", {}), whole=whole)
     made.codes += artifacts.written
     made.notes += artifacts.notes
     text = yaml.safe_dump({**body, "Resources": resources}, sort_keys=False, allow_unicode=True, width=120)
     (target / TEMPLATE).write_text(text, encoding="utf-8")
     _write_configuration(found, connection.region, target, made)
     return made
+
+
+def _checked(resources: dict[str, Any]) -> dict[str, list[str]]:
+    """Of functions whose versions say the checksum of their code, by logical id: those versions."""
+    found: dict[str, list[str]] = {}
+    for logical_id, resource in resources.items():
+        properties = resource.get("Properties", {})
+        if resource.get("Type") == "AWS::Lambda::Version" and "CodeSha256" in properties:
+            function = properties.get("FunctionName")
+            if isinstance(function, dict) and isinstance(function.get("Ref"), str):
+                found.setdefault(function["Ref"], []).append(logical_id)
+    return found
 
 
 def _parsed(body: Any) -> dict[str, Any]:

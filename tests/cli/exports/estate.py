@@ -176,6 +176,7 @@ def addressed(platform: PlatformProcess) -> None:
     rest.put_integration(**where, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
     rest.put_method_response(**where, statusCode="200")
     rest.put_integration_response(**where, statusCode="200")
+    detailed(platform, api, root)
     rest.create_documentation_part(restApiId=api, location={"type": "API"}, properties='{"description": "A shop"}')
     rest.create_documentation_version(restApiId=api, documentationVersion="d1", description="first")
     deployment = rest.create_deployment(restApiId=api)["id"]
@@ -188,8 +189,7 @@ def addressed(platform: PlatformProcess) -> None:
     rest.create_domain_name(domainName="old.example.com", securityPolicy="TLS_1_2", **own)
     rest.create_base_path_mapping(domainName="old.example.com", basePath="shop", restApiId=api, stage="prod")
     rest.create_base_path_mapping(domainName="old.example.com", restApiId=api)
-    newer = http.create_api(Name="new-shop", ProtocolType="HTTP")["ApiId"]
-    http.create_stage(ApiId=newer, StageName="$default", AutoDeploy=True)
+    newer = listening(platform)
     shown = {"CertificateArn": arn(platform, "acm", "certificate/two"), "EndpointType": "REGIONAL"}
     http.create_domain_name(
         DomainName="new.example.com", DomainNameConfigurations=[{**shown, "SecurityPolicy": "TLS_1_2"}],
@@ -198,6 +198,55 @@ def addressed(platform: PlatformProcess) -> None:
     http.create_api_mapping(DomainName="new.example.com", ApiId=newer, Stage="$default", ApiMappingKey="v1/shop")
     http.create_api_mapping(DomainName="new.example.com", ApiId=api, Stage="prod")
     talking(platform)
+
+
+def detailed(platform: PlatformProcess, api: str, root: str) -> None:
+    """What a REST API has beside methods that answer."""
+    rest = platform.client("apigateway")
+    schema = json.dumps({"$schema": "http://json-schema.org/draft-04/schema#", "type": "object"})
+    rest.create_model(restApiId=api, name="Order", contentType="application/json", schema=schema)
+    checks = rest.create_request_validator(restApiId=api, name="bodies", validateRequestBody=True)["id"]
+    rest.put_gateway_response(
+        restApiId=api, responseType="ACCESS_DENIED", statusCode="418", responseTemplates={"application/json": "{}"}
+    )
+    plain = arn(platform, "lambda", "function:plain")
+    uri = f"arn:aws:apigateway:{platform.region}:lambda:path/2015-03-31/functions/{plain}/invocations"
+    guard = rest.create_authorizer(
+        restApiId=api, name="guard", type="TOKEN", authorizerUri=uri, identitySource="method.request.header.x-token"
+    )["id"]
+    where = {"restApiId": api, "resourceId": root, "httpMethod": "POST"}
+    rest.put_method(
+        **where, authorizationType="CUSTOM", authorizerId=guard, requestValidatorId=checks,
+        requestModels={"application/json": "Order"},
+    )  # fmt: skip
+    rest.put_integration(**where, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    rest.create_api_key(name="friend", value="geheim-hidden-geheim-hidden", enabled=False, customerId="c1")
+
+
+def listening(platform: PlatformProcess) -> str:
+    """An HTTP API with all of its settings."""
+    http = platform.client("apigatewayv2")
+    api = http.create_api(
+        Name="new-shop", ProtocolType="HTTP", Description="sells more", Tags={"a": "b"},
+        CorsConfiguration={"AllowOrigins": ["https://example.com"], "MaxAge": 60},
+    )["ApiId"]  # fmt: skip
+    guard = http.create_authorizer(
+        ApiId=api, Name="tokens", AuthorizerType="JWT", IdentitySource=["$request.header.Authorization"],
+        JwtConfiguration={"Audience": ["shop"], "Issuer": "https://issuer.example.com"},
+    )["AuthorizerId"]  # fmt: skip
+    target = http.create_integration(
+        ApiId=api, IntegrationType="HTTP_PROXY", IntegrationMethod="GET", IntegrationUri="https://example.com/{proxy}",
+        PayloadFormatVersion="1.0", TimeoutInMillis=4000, RequestParameters={"append:header.x-from": "$context.stage"},
+    )["IntegrationId"]  # fmt: skip
+    http.create_route(
+        ApiId=api, RouteKey="GET /{proxy+}", Target=f"integrations/{target}", AuthorizationType="JWT",
+        AuthorizerId=guard, AuthorizationScopes=["read"],
+    )  # fmt: skip
+    http.create_stage(
+        ApiId=api, StageName="$default", AutoDeploy=True, StageVariables={"a": "b"},
+        DefaultRouteSettings={"ThrottlingRateLimit": 9.0, "ThrottlingBurstLimit": 3},
+    )  # fmt: skip
+    return str(api)
 
 
 def talking(platform: PlatformProcess) -> None:
@@ -308,5 +357,11 @@ def trusted(platform: PlatformProcess, runtime: str) -> None:
     secrets.rotate_secret(
         SecretId=secret, RotationLambdaARN=turns, RotationRules={"AutomaticallyAfterDays": 30}, RotateImmediately=False
     )
+    function(platform, runtime, "opens", f"arn:aws:iam::{platform.account}:role/turner", Environment={
+        "Variables": {"DOOR": secret}
+    })  # fmt: skip
+    platform.client("lambda").publish_version(FunctionName="opens")
+    publish(platform, "opens", "opens 2", Environment={"Variables": {"DOOR": secret, "BELL": "1"}})
+    platform.client("lambda").create_alias(FunctionName="opens", Name="live", FunctionVersion="1")
     platform.client("s3").create_bucket(Bucket="full-of-photos")
     platform.client("s3").put_object(Bucket="full-of-photos", Key="a", Body=b"x")

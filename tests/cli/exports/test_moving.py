@@ -21,8 +21,13 @@ from tests.cli.test_commands import mayfly
 from tests.conftest import PlatformProcess, start_platform
 
 RUNTIME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-VALUES = {"DoorSecretSecretString": "sesame", "ShopUntilParameterValue": "a,b"}
+VALUES = {
+    "DoorSecretSecretString": "sesame",
+    "FriendKeyValue": "of-a-friend-of-a-friend",
+    "ShopUntilParameterValue": "a,b",
+}
 STEPS = ("versions/1", "versions/2", "versions/3", ".")
+EARLY = ("versions/1", ".")  # where values are given; between them they are kept
 CALC = ("$LATEST", "1", "2", "3")
 
 
@@ -67,9 +72,10 @@ def exported(old: PlatformProcess, tmp_path_factory: pytest.TempPathFactory) -> 
 def new(platforms: tuple[PlatformProcess, PlatformProcess], exported: tuple[Path, str]) -> PlatformProcess:
     """The other platform, once all steps were deployed to it."""
     for step in STEPS:
-        given = [word for name, value in VALUES.items() for word in ("--parameter", f"{name}={value}")]
         template = exported[0] / step / "template.yaml"
-        done = mayfly("deploy", str(template), *(given if step == "." else ()), data=platforms[1].data)
+        asked = [name for name in VALUES if name in template.read_text()] if step in EARLY else []
+        given = [word for name in asked for word in ("--parameter", f"{name}={VALUES[name]}")]
+        done = mayfly("deploy", str(template), *given, data=platforms[1].data)
         assert done.returncode == 0, done.stderr
     return platforms[1]
 
@@ -127,9 +133,12 @@ def test_domains_lead_to_the_apis_that_they_led_to(old: PlatformProcess, new: Pl
 def test_a_step_has_what_the_functions_with_versions_refer_to_and_no_more(exported: tuple[Path, str]) -> None:
     templates = [load((exported[0] / step / "template.yaml").read_text()) for step in STEPS]
     resources = [frozenset(one["Resources"]) for one in templates]
-    assert resources[0] == {"Calc", "CalcVersion1", "Pay", "PayVersion3", "WorksRole", "WordsLayerVersion1"}
+    assert resources[0] == {
+        *("Calc", "CalcVersion1", "Pay", "PayVersion3", "WorksRole", "WordsLayerVersion1"),
+        *("Opens", "OpensVersion1", "DoorSecret", "TurnerRole"),  # of which a variable names the secret
+    }
     assert resources[0] < resources[1] < resources[2] < resources[3]
-    assert all("Parameters" not in one for one in templates[:3])
+    assert [list(one["Parameters"]) for one in templates[:3]] == [["DoorSecretSecretString"]] * 3
     first, *_, last = templates
     assert first["Resources"]["Calc"]["Properties"]["Environment"] == {"Variables": {"NR": "1"}}
     assert first["Resources"]["Calc"]["Properties"]["Code"] == "../Calc-1.zip"
@@ -144,11 +153,12 @@ def test_what_cannot_be_taken_along_is_said_with_its_name_and_the_reason(exporte
         "pay: versions 1-2, 4 left out, since nothing names them; --all-versions takes them along",
         "layer words: version 2 left out",
         "pay: numbers begin anew where it is deployed: 3, 5 will be 1-2",
-        "(calc, pay): deploy versions/1/template.yaml to versions/3/template.yaml, then template.yaml, in this order",
+        "(calc, opens, pay): deploy versions/1/template.yaml to versions/3/template.yaml, then template.yaml, in this",
         "client certificate front door: another one is made",
         "refuses all code, so the template leaves it away",
         "user anna: access keys are not exported",
-        "values are not written: give DoorSecretSecretString, ShopUntilParameterValue with the deployment",
+        f"values are not written: give {', '.join(VALUES)} with the deployment",
+        "DoorSecretSecretString is to be given with versions/1/template.yaml already",
         "data is not exported: objects of full-of-photos",
         "bus default: the token for CloudEvents stay here",
         "webhooks are Mayfly's own, and left out: hub",
@@ -167,6 +177,30 @@ def test_all_versions_are_exported_where_that_is_asked_for(old: PlatformProcess,
     assert last["WordsLayer"]["DependsOn"] == ["WordsLayerVersion2"]
     assert len(list((tmp_path / "all" / "versions").glob("*/template.yaml"))) == 4
     assert "left out" not in " ".join(line for line in done.stderr.splitlines() if "version" in line)
+
+
+def test_a_stack_with_such_versions_is_exported_again_as_if_there_were_none(
+    new: PlatformProcess, exported: tuple[Path, str], tmp_path: Path
+) -> None:
+    new.client("s3").put_object(Bucket="full-of-photos", Key="b", Body=b"y")
+    stack = mayfly("export", "estate", "--out", str(tmp_path / "stack"), data=new.data)
+    assert stack.returncode == 0, stack.stderr
+    said = " ".join(stack.stderr.split())
+    assert "CalcVersion1, CalcVersion2, CalcVersion were published by one template after another" in said
+    assert "data is not exported: objects of full-of-photos" in said
+    shop = load((tmp_path / "stack" / "template.yaml").read_text())["Resources"]
+    assert (shop["Calc"]["Properties"]["Code"], shop["Plain"]["Properties"]["Code"]) == ("Calc.zip", "Plain")
+
+    again = mayfly("export", "--ignore-stacks", "--out", str(tmp_path / "again"), data=new.data)
+    assert again.returncode == 0, again.stderr
+    for step in STEPS:
+        one, other = (
+            load((folder / step / "template.yaml").read_text()) for folder in (exported[0], tmp_path / "again")
+        )
+        assert _checksums(one) == _checksums(other)
+        assert len(one["Resources"]) == len(other["Resources"])
+    both = mayfly("export", "--ignore-stacks", "--all", data=new.data)
+    assert "either a stack, --all or --ignore-stacks" in both.stderr
 
 
 def test_who_names_what_a_stack_has_is_told_where_that_gets_another_name(old: PlatformProcess, tmp_path: Path) -> None:
@@ -189,6 +223,11 @@ def test_who_names_what_a_stack_has_is_told_where_that_gets_another_name(old: Pl
         stacks.delete_stack(StackName="has-an-api")
         stacks.get_waiter("stack_delete_complete").wait(StackName="has-an-api", WaiterConfig={"Delay": 1})
     assert f"PlainXPermission: {api['PhysicalResourceId']} is of stack has-an-api" in " ".join(done.stderr.split())
+
+
+def _checksums(template: dict[str, Any]) -> list[tuple[str, str]]:
+    versions = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Version"]
+    return sorted((one["FunctionName"]["Ref"], one["CodeSha256"]) for one in versions)
 
 
 def _resources(platform: PlatformProcess) -> dict[str, str]:

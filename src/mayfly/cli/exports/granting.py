@@ -7,6 +7,7 @@ from mayfly.cli.exports.things import Name, Reading, Thing, said, tags_of
 
 ROLE, POLICY = "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"
 _SERVICES = "/aws-service-role/"  # the path of roles that services make for themselves
+_CALLERS = ("lambda", "events", "scheduler", "pipes", "codedeploy", "apigateway")  # who may be given a role
 _BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 
 
@@ -16,6 +17,8 @@ def policies(reading: Reading) -> Iterator[Thing]:
         arn = found["Arn"]
         if reading.is_held(POLICY, arn):
             continue
+        if len(list(reading.pages("iam", "list_policy_versions", "Versions", PolicyArn=arn))) > 1:
+            reading.notes.append(f"policy {found['PolicyName']}: only its default version is exported")
         if list(reading.pages("iam", "list_policy_tags", "Tags", PolicyArn=arn)):
             reading.notes.append(f"policy {found['PolicyName']}: templates cannot give policies tags: left out")
         version = client.get_policy_version(PolicyArn=arn, VersionId=found["DefaultVersionId"])["PolicyVersion"]
@@ -28,7 +31,7 @@ def policies(reading: Reading) -> Iterator[Thing]:
 
 
 def roles(reading: Reading) -> Iterator[Thing]:
-    """Those that there are, and those that functions and schedules name though there is none, which AWS refuses."""
+    """Those that there are, and those that functions and others name though there is none, which AWS refuses."""
     client = reading.client("iam")
     there = set()
     for listed in reading.pages("iam", "list_roles", "Roles"):
@@ -53,7 +56,7 @@ def roles(reading: Reading) -> Iterator[Thing]:
         if not arn.startswith(f"arn:aws:iam::{reading.connection.account}:role/"):
             continue
         reading.notes.append(f"there is no role {name}: the template has one that may write logs; AWS asks for one")
-        services = ["lambda.amazonaws.com", "events.amazonaws.com", "scheduler.amazonaws.com", "pipes.amazonaws.com"]
+        services = [f"{one}.amazonaws.com" for one in _CALLERS]
         trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
         properties = {
             "RoleName": name,

@@ -12,7 +12,7 @@ INTEGRATION, AUTHORIZER, ROUTE = (f"AWS::ApiGatewayV2::{word}" for word in ("Int
 MODEL, ANSWER = "AWS::ApiGatewayV2::Model", "AWS::ApiGatewayV2::IntegrationResponse"
 _INTEGRATION = (
     "IntegrationType IntegrationUri IntegrationMethod ContentHandlingStrategy CredentialsArn Description "
-    "PassthroughBehavior RequestParameters RequestTemplates TemplateSelectionExpression TimeoutInMillis"
+    "PassthroughBehavior RequestParameters RequestTemplates TemplateSelectionExpression TimeoutInMillis TlsConfig"
 )
 _ROUTE = (
     "RouteKey ApiKeyRequired AuthorizationType AuthorizationScopes ModelSelectionExpression OperationName "
@@ -22,6 +22,7 @@ _RESPONSE = "RouteResponseKey ModelSelectionExpression ResponseModels ResponsePa
 _ANSWER = (
     "IntegrationResponseKey ContentHandlingStrategy ResponseParameters ResponseTemplates TemplateSelectionExpression"
 )
+_OFF = {"DisableExecuteApiEndpoint": False, "DisableSchemaValidation": False}
 _INTEGRATION_DEFAULTS = {"PassthroughBehavior": "WHEN_NO_MATCH", "TimeoutInMillis": 29_000}
 _EXPRESSIONS = {"ApiKeySelectionExpression": "$request.header.x-api-key"}
 _AUTHORIZER = "Name AuthorizerType AuthorizerUri AuthorizerCredentialsArn IdentitySource"
@@ -52,7 +53,7 @@ def _documented(reading: Reading, api: Mapping[str, Any]) -> Thing:
 
 
 def _settings(api: Mapping[str, Any]) -> dict[str, Any]:
-    kept = said(api, "Description DisableExecuteApiEndpoint", {"DisableExecuteApiEndpoint": False})
+    kept = said(api, "Description DisableExecuteApiEndpoint DisableSchemaValidation", _OFF)
     tags = {key: value for key, value in api.get("Tags", {}).items() if not key.startswith("aws:")}
     return kept | ({"Tags": tags} if tags else {})
 

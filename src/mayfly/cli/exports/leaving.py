@@ -52,6 +52,7 @@ def left_behind(connection: Connection, among: Container[str] | None = None) -> 
         "objects of": _full_buckets(reading, among),
         "items of": _full_tables(reading, among),
         "messages of": _full_queues(reading, among),
+        "lines of": _full_groups(reading, among),
     }
     held = [f"{what} {shown(owners)}" for what, owners in kinds.items() if owners]
     notes = [f"data is not exported: {'; '.join(held)}"] if held else []
@@ -95,6 +96,16 @@ def _full_queues(reading: Reading, among: Container[str] | None) -> list[str]:
         for url in reading.pages("sqs", "list_queues", "QueueUrls", MaxResults=1000)
         if (among is None or url in among)
         and any(map(int, client.get_queue_attributes(QueueUrl=url, AttributeNames=asked)["Attributes"].values()))
+    ]
+
+
+def _full_groups(reading: Reading, among: Container[str] | None) -> list[str]:
+    client = reading.client("logs")
+    groups = [one["logGroupName"] for one in reading.pages("logs", "describe_log_groups", "logGroups")]
+    return [
+        name
+        for name in groups
+        if (among is None or name in among) and client.describe_log_streams(logGroupName=name, limit=1)["logStreams"]
     ]
 
 

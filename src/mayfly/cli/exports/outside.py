@@ -26,7 +26,7 @@ from mayfly.cli.exports import (
 )
 from mayfly.cli.exports.choosing import chosen
 from mayfly.cli.exports.history import pruned, steps
-from mayfly.cli.exports.leaving import elsewhere
+from mayfly.cli.exports.leaving import elsewhere, shown
 from mayfly.cli.exports.packages import Packages
 from mayfly.cli.exports.references import References, Template
 from mayfly.cli.exports.things import Reader, Reading, Thing
@@ -71,7 +71,7 @@ _READERS: tuple[Reader, ...] = (
 )
 _GONE = "DELETE_COMPLETE"
 _LONGEST = 200
-_MOST = 500  # resources in a template, of AWS's CloudFormation
+_MOST, _MOST_PARAMETERS = 500, 200  # resources and parameters in a template, here and on AWS
 _STEPS = "versions"  # the folder with what is deployed before the last template
 _DESCRIPTION = "What was deployed outside of stacks"
 
@@ -105,10 +105,11 @@ def templated(connection: Connection, things: dict[str, Thing], notes: list[str]
     return template
 
 
-def write(connection: Connection, target: Path, *, every: bool = False) -> Written | None:
+def write(connection: Connection, target: Path, *, every: bool = False, ignore_stacks: bool = False) -> Written | None:
     """Write what belongs to no stack below `target`; None, and nothing is written, where there is nothing. `every`: see
-    `found`. `MayflyError`, botocore's errors."""
-    held = {(kind, physical): stack for kind, physical, stack in _held(connection)}
+    `found`. `ignore_stacks`: what belongs to one, too. `MayflyError`, botocore's errors."""
+    of_stacks = () if ignore_stacks else _held(connection)
+    held = {(kind, physical): stack for kind, physical, stack in of_stacks}
     things, notes = found(connection, frozenset(held), every=every)
     if not things:
         return None
@@ -117,27 +118,30 @@ def write(connection: Connection, target: Path, *, every: bool = False) -> Writt
     packages = Packages(connection, target, things)
     last = packages.placed(template)
     (target / TEMPLATE).write_text(dumped(_body(last, _DESCRIPTION)), encoding="utf-8")
-    folders, asked = _write_steps(connection, target, things, packages)
-    asked |= _asked(last)
+    folders, early = _write_steps(connection, target, things, packages)
     if folders:
         series = sorted({one.series for one in things.values() if one.state is not None and one.number})
         notes.append(_in_order(target, folders, series))
     notes += elsewhere(things, held)
-    if asked:
-        notes.append(f"values are not written: give {', '.join(sorted(asked))} with the deployment")
+    if asked := sorted(_asked(last) | set(early)):
+        notes.append(f"values are not written: give {', '.join(asked)} with the deployment")
+    notes += [f"{name} is to be given with {place}/{TEMPLATE} already" for name, place in sorted(early.items())]
     if len(things) > _MOST:
+        notes.append(f"{len(things)} resources are more than the {_MOST} that a stack takes: divide the template")
+    if len(last.parameters) > _MOST_PARAMETERS:
         notes.append(
-            f"{len(things)} resources are more than the {_MOST} that AWS takes in one stack: divide them there"
+            f"{len(last.parameters)} parameters are more than the {_MOST_PARAMETERS} that a stack takes: divide the "
+            "template, or write values down in it"
         )
     return Written(len(things), packages.written, notes, folders)
 
 
 def _write_steps(
     connection: Connection, target: Path, things: dict[str, Thing], packages: Packages
-) -> tuple[list[Path], set[str]]:
-    """The templates before the last one, a folder each; the parameters that have to be given with them."""
+) -> tuple[list[Path], dict[str, Path]]:
+    """The templates before the last one, a folder each; the parameters that have to be given, and with which first."""
     folders: list[Path] = []
-    asked: set[str] = set()
+    asked: dict[str, Path] = {}
     before: frozenset[str] = frozenset()
     made = steps(things)
     for number, step in enumerate(made, 1):
@@ -150,7 +154,7 @@ def _write_steps(
         said = f"{_DESCRIPTION}, step {number} of {len(made) + 1}: versions of functions"
         (folder / TEMPLATE).write_text(dumped(_body(placed, said)), encoding="utf-8")
         folders.append(folder)
-        asked |= _asked(template)
+        asked = dict.fromkeys(_asked(template), folder.relative_to(target)) | asked
     return folders, asked
 
 
@@ -163,7 +167,7 @@ def _in_order(target: Path, folders: list[Path], functions: list[str]) -> str:
     first = f"{folders[0].relative_to(target)}/{TEMPLATE}"
     through = f" to {folders[-1].relative_to(target)}/{TEMPLATE}" if len(folders) > 1 else ""
     return (
-        f"versions are made one after another ({', '.join(functions)}): deploy {first}{through}, then {TEMPLATE}, in "
+        f"versions are made one after another ({shown(functions)}): deploy {first}{through}, then {TEMPLATE}, in "
         "this order and as the same stack"
     )
 

@@ -24,7 +24,7 @@ class Packages:
 
     def __init__(self, connection: Connection, target: Path, things: Mapping[str, Thing]) -> None:
         """`things` by logical id."""
-        self._connection = connection
+        self._functions = connection.client("lambda")
         self._target = target
         self._things = things
         self._artifacts = Artifacts(connection, target)
@@ -65,8 +65,7 @@ class Packages:
         assert version.state is not None
         known = (id_, version.state.sha256)
         if known not in self._places:
-            client = self._connection.client("lambda")
-            code = client.get_function(FunctionName=version.series, Qualifier=str(version.number))["Code"]
+            code = self._functions.get_function(FunctionName=version.series, Qualifier=str(version.number))["Code"]
             place = f"versions/{id_}-{version.number}.zip"
             self._artifacts.kept(id_, code["Location"], self._target / place)
             self._places[known] = place

@@ -165,6 +165,8 @@ def usage_plans(reading: Reading) -> Iterator[Thing]:
         properties["Value"] = Given(f"The value of API key {key['name']}, of 20 to 128 characters")
         if key.get("description"):
             properties["Description"] = key["description"]
+        if key.get("customerId"):
+            properties["CustomerId"] = key["customerId"]
         yield Thing(KEY, f"{key['name']} key", key["id"], properties, foreseen=False)
     for plan in reading.pages("apigateway", "get_usage_plans", "items"):
         if reading.is_held(PLAN, plan["id"]):

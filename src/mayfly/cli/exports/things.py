@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import boto3
 from botocore.exceptions import ClientError
 
 from mayfly.cli.connection import Connection
@@ -75,11 +76,12 @@ class Reading:
     notes: list[str] = field(default_factory=list)
     roles: set[str] = field(default_factory=set)  # ARNs that are asked for
     clients: dict[str, Any] = field(default_factory=dict)  # of services that were asked before
+    session: Any = field(default_factory=boto3.session.Session)  # that they are of
 
     def client(self, service: str) -> Any:
         """A boto3 client: one a service, since it costs more to make than a request."""
         if service not in self.clients:
-            self.clients[service] = self.connection.client(service)
+            self.clients[service] = self.connection.client(service, self.session)
         return self.clients[service]
 
     def is_held(self, kind: str, physical_id: str) -> bool:
