@@ -7,17 +7,12 @@ import msgspec
 
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import describe, faults, runtimes, validation
-from mayfly.services.functions.code.preparing import Preparing
-from mayfly.services.functions.code.sources import CodeSources
-from mayfly.services.functions.editing import Editor
+from mayfly.services.functions.inside import Inside
 from mayfly.services.functions.layers import attaching
-from mayfly.services.functions.model import Architecture, Code, Function, Update
-from mayfly.services.functions.names import Home
+from mayfly.services.functions.model import Code, Function, Update
+from mayfly.services.functions.parts import Parts
 from mayfly.services.functions.publishing import CREATING, Publishing, check_settled
-from mayfly.services.functions.settling import Settler
-from mayfly.services.functions.signing.checking import SigningCheck
-from mayfly.settings import FunctionLimits
-from mayfly.store.api import Store, Tx
+from mayfly.store.api import Tx
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import FunctionConfigurationTypeDef, UpdateFunctionCodeRequestTypeDef
@@ -26,29 +21,17 @@ if TYPE_CHECKING:
 class CodeOperations:
     """Handlers; see the module."""
 
-    def __init__(
-        self,
-        home: Home,
-        editor: Editor,
-        sources: CodeSources,
-        choose: runtimes.Runtimes,
-        host: Architecture,
-        preparing: Preparing,
-        settler: Settler,
-        limits: FunctionLimits,
-        signing: SigningCheck,
-        store: Store,
-    ) -> None:
-        self._home = home
-        self._editor = editor
-        self._sources = sources
-        self._choose = choose
-        self._host = host
-        self._preparing = preparing
-        self._settler = settler
-        self._limits = limits
-        self._signing = signing
-        self._store = store
+    def __init__(self, parts: Parts, inside: Inside) -> None:
+        self._home = parts.home
+        self._limits = parts.settings.limits
+        self._store = parts.store
+        self._editor = parts.stock.editor
+        self._settler = parts.stock.settler
+        self._sources = parts.code.sources
+        self._preparing = parts.code.preparing
+        self._signing = parts.signing
+        self._choose = inside.choose
+        self._host = inside.host
 
     @operation("UpdateFunctionCode")
     async def update(

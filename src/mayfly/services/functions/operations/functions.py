@@ -5,28 +5,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mayfly import ids
-from mayfly.clock import Clock
 from mayfly.services.contract import RequestContext, operation
 from mayfly.services.functions import describe, faults, runtimes, validation
-from mayfly.services.functions.code.links import CodeLinks
-from mayfly.services.functions.code.preparing import Preparing
-from mayfly.services.functions.code.sources import CodeSources
-from mayfly.services.functions.destinations import Destinations
-from mayfly.services.functions.editing import Editor
-from mayfly.services.functions.egress import FunctionEgress
 from mayfly.services.functions.fitness import Fitness
+from mayfly.services.functions.inside import Inside
 from mayfly.services.functions.layers import attaching
 from mayfly.services.functions.layers.attaching import Attaching
-from mayfly.services.functions.levels import FunctionLevels
-from mayfly.services.functions.model import LATEST, Architecture, Configuration, Function, Version
-from mayfly.services.functions.names import MAX_NAME, Home
-from mayfly.services.functions.providers.operations import ProviderOperations
-from mayfly.services.functions.publishing import CREATING, Publisher, Publishing, check_settled
+from mayfly.services.functions.model import LATEST, Configuration, Function, Version
+from mayfly.services.functions.names import MAX_NAME
+from mayfly.services.functions.parts import Parts
+from mayfly.services.functions.publishing import CREATING, Publishing, check_settled
 from mayfly.services.functions.roles import RoleCheck
-from mayfly.services.functions.settling import Settler
 from mayfly.services.functions.signing import repository as signing_repository
-from mayfly.services.functions.signing.checking import SigningCheck, refuse_for_image
-from mayfly.settings import FunctionLimits
+from mayfly.services.functions.signing.checking import refuse_for_image
 from mayfly.store.api import Tx
 
 if TYPE_CHECKING:
@@ -47,46 +38,26 @@ _PAGE = 50
 class FunctionOperations:
     """Handlers; see the module."""
 
-    def __init__(
-        self,
-        home: Home,
-        editor: Editor,
-        publisher: Publisher,
-        sources: CodeSources,
-        links: CodeLinks,
-        roles: RoleCheck,
-        choose: runtimes.Runtimes,
-        limits: FunctionLimits,
-        host: Architecture,
-        clock: Clock,
-        preparing: Preparing,
-        settler: Settler,
-        levels: FunctionLevels,
-        egress: FunctionEgress,
-        destinations: Destinations,
-        layers: Attaching,
-        signing: SigningCheck,
-        providers: ProviderOperations,
-    ) -> None:
-        self._providers = providers
-        self._home = home
-        self._editor = editor
-        self._publisher = publisher
-        self._sources = sources
-        self._links = links
-        self._roles = roles
-        self._choose = choose
-        self._limits = limits
-        self._host = host
-        self._clock = clock
-        self._preparing = preparing
-        self._settler = settler
-        self._levels = levels
-        self._fitness = Fitness(levels, choose)
-        self._egress = egress
-        self._destinations = destinations
-        self._layers = layers
-        self._signing = signing
+    def __init__(self, parts: Parts, inside: Inside) -> None:
+        self._home = parts.home
+        self._limits = parts.settings.limits
+        self._clock = parts.clock
+        self._editor = parts.stock.editor
+        self._publisher = parts.stock.publisher
+        self._settler = parts.stock.settler
+        self._sources = parts.code.sources
+        self._links = parts.code.links
+        self._preparing = parts.code.preparing
+        self._signing = parts.signing
+        self._providers = parts.providers
+        self._roles = RoleCheck(parts.roles, parts.home)
+        self._layers = Attaching(parts.store, parts.home)
+        self._choose = inside.choose
+        self._host = inside.host
+        self._levels = inside.levels
+        self._egress = inside.egress
+        self._fitness = Fitness(inside.levels, inside.choose)
+        self._destinations = inside.asynchronous.destinations
 
     @operation("CreateFunction")
     async def create(

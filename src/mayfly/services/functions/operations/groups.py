@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from mayfly.services.functions.inside import Inside
-from mayfly.services.functions.layers.attaching import Attaching
 from mayfly.services.functions.mappings import tagging
 from mayfly.services.functions.operations.aliases import AliasOperations
 from mayfly.services.functions.operations.async_settings import AsyncSettingsOperations
@@ -23,46 +22,24 @@ from mayfly.services.functions.operations.tags import Taggable, TagOperations
 from mayfly.services.functions.operations.urls import UrlOperations
 from mayfly.services.functions.operations.versions import VersionOperations
 from mayfly.services.functions.parts import Parts
-from mayfly.services.functions.roles import RoleCheck
 from mayfly.services.functions.signing.names import KIND
 
 
 def groups(parts: Parts, inside: Inside) -> Sequence[object]:
     """As `contract.operations_of` takes them."""
-    asynchronous, host, choose, levels = inside.asynchronous, inside.host, inside.choose, inside.levels
-    code, stock = parts.code, parts.stock
-    preparing, settler, catalog = code.preparing, stock.settler, stock.catalog
+    asynchronous, stock = inside.asynchronous, parts.stock
     home, store, clock, limits = parts.home, parts.store, parts.clock, parts.settings.limits
-    editor, publisher, provisioner, signing = stock.editor, stock.publisher, stock.provisioner, parts.signing
+    catalog, editor, publisher, provisioner = stock.catalog, stock.editor, stock.publisher, stock.provisioner
     tagged: Mapping[str, Taggable] = {
         KIND: parts.signing_configs,
         tagging.KIND: tagging.MappingTags(store),
         "capacity-provider": parts.providers,
     }
     return (
-        FunctionOperations(
-            home,
-            editor,
-            publisher,
-            code.sources,
-            code.links,
-            RoleCheck(parts.roles, home),
-            choose,
-            limits,
-            host,
-            clock,
-            preparing,
-            settler,
-            levels,
-            inside.egress,
-            asynchronous.destinations,
-            Attaching(store, home),
-            signing,
-            parts.providers,
-        ),
-        CodeOperations(home, editor, code.sources, choose, host, preparing, settler, limits, signing, store),
+        FunctionOperations(parts, inside),
+        CodeOperations(parts, inside),
         ConcurrencyOperations(home, editor, store, limits),
-        TagOperations(home, editor, levels, inside.egress, provisioner, tagged),
+        TagOperations(home, editor, inside.levels, inside.egress, provisioner, tagged),
         PermissionOperations(home, editor),
         ResourcePolicyOperations(home, editor),
         UrlOperations(home, editor, store, clock),
