@@ -60,7 +60,8 @@ def test_of_several_patches_of_a_version_the_latest_is_used() -> None:
     [
         ("nodejs22.x", [one("nodejs", 20)], "the nearest is Node.js 20.2.1, and substitution is switched off"),
         ("nodejs22.x", [one("nodejs", 20)], "mayfly runtime install nodejs22.x"),
-        ("python3.9", [one("python", 10)], "uv python install 3.9"),
+        ("python3.12", [one("python", 10)], "uv python install 3.12"),
+        ("python3.9", [one("python", 10)], "functions run on Python 3.10 and later alone"),
     ],
 )
 def test_without_substitution_another_version_is_an_error_that_says_what_to_install(

@@ -1,5 +1,6 @@
 """Which Python serves a runtime identifier."""
 
+import importlib.metadata
 import sys
 from pathlib import Path
 
@@ -33,3 +34,10 @@ def test_what_is_found_is_newest_first_and_one_a_minor_version(tmp_path: Path) -
     minors = [one.version[:2] for one in found]
     assert minors == sorted(set(minors), reverse=True)
     assert interpreters.current() in found
+
+
+def test_every_python_that_serves_can_import_the_packages_of_the_runtime() -> None:
+    for package in ("boto3", "botocore", "s3transfer"):
+        wanted = importlib.metadata.metadata(package)["Requires-Python"]
+        oldest = tuple(map(int, wanted.removeprefix(">=").strip().split(".")))
+        assert oldest <= interpreters.OLDEST, f"{package} needs Python {wanted}"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from mayfly.sandbox import jdks
+from mayfly.sandbox import interpreters, jdks
 from mayfly.sandbox.api import Interpreter, Language, SandboxUnavailableError
 
 _PYTHON = re.compile(r"python3\.(\d+)$")
@@ -104,4 +104,7 @@ def _cure(runtime: str, wanted: int) -> str:
     if runtime.startswith("ruby"):
         version = runtime.removeprefix("ruby")
         return f"install Ruby {version} with rbenv, or as a package of the system (apt install ruby)"
+    if (3, wanted) < interpreters.OLDEST:
+        oldest = ".".join(map(str, interpreters.OLDEST))
+        return f"functions run on Python {oldest} and later alone: name a newer runtime, or switch substitution on"
     return f"install python3.{wanted} with pyenv, with `uv python install 3.{wanted}`, or as a package of the system"

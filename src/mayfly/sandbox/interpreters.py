@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mayfly.sandbox.api import Interpreter
 
-OLDEST = (3, 9)
+OLDEST = (3, 10)  # that the boto3 of /var/runtime runs on: functions for older ones are served by a newer one
 _PROBE = "import sys, json; print(json.dumps([list(sys.version_info[:3]), sys.base_prefix, sys.implementation.name]))"
 _PROBE_TIMEOUT_S = 10.0
 _NAME = re.compile(r"python3(\.\d+)?$")
