@@ -9,9 +9,11 @@ import botocore
 import pytest
 from botocore.loaders import JSONFileLoader
 
+from mayfly.sandbox.api import SandboxSpec
 from mayfly.sandbox.python import preload
 
-from .talk import Talks
+from . import parcels
+from .talk import RUNTIME, Talks
 
 pytestmark = [pytest.mark.root, pytest.mark.asyncio(loop_scope="module")]
 
@@ -122,3 +124,36 @@ async def test_a_call_to_the_platform_goes_through_the_endpoint(isolated: Talks)
         await loop.sock_sendall(connection, head + body)
     frame = await talk.receive()
     assert "(Nope)" in frame.payload.decode()
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+async def test_directories_that_a_function_adds_are_searched_behind_its_own(
+    isolated: Talks, tmp_path: Path, *, ahead: bool
+) -> None:
+    code = parcels.make(tmp_path, "", extra={"one.py": "WHERE = 'own'"})
+    (code / "lib").mkdir()
+    for name in ("one", "two", "colorsys"):
+        (code / "lib" / f"{name}.py").write_text("WHERE = 'added'")
+    talk = await isolated.start(code, ahead=ahead)
+    environment = {"PYTHONPATH": "/var/task/lib:/var/runtime:"}
+    await talk.init(environment=environment)
+    found = await talk.run("import one, two, colorsys, boto3; result = [m.WHERE for m in (one, two, colorsys)]")
+    assert found == ["own", "added", "added"]
+    assert await talk.run("result = [sys.path[:2], len(sys.path) - len(set(sys.path))]") == [
+        ["/var/task", "/var/task/lib"],
+        0,
+    ]
+
+
+async def test_what_lies_where_a_function_has_added_is_its_own_and_not_made_ahead(
+    isolated: Talks, tmp_path: Path
+) -> None:
+    code = parcels.make(tmp_path, "import os\n")
+    (code / "lib").mkdir()
+    (code / "lib" / "mine.py").write_text("import os\nPID = os.getpid()\nWHO = os.environ.get('WHO')\n")
+    environment = {"PYTHONPATH": "lib"}
+    spec = SandboxSpec(RUNTIME, code)
+    await isolated.factory.prepare_packages(str(code), spec, [*parcels.MODULES, "mine"], environment)
+    talk = await isolated.start(code, template=str(code))
+    await talk.init(environment={**environment, "WHO": "me"})
+    assert await talk.run("loaded = 'mine' in sys.modules; import mine; result = [loaded, mine.WHO]") == [False, "me"]

@@ -146,7 +146,7 @@ def prepare(asked: Mapping[str, Any], kept: frozenset[int]) -> Ready:
     os.environ.update(environment)
     if "TZ" in environment:
         time.tzset()
-    search.set_up(asked["task_root"], search.INSIDE)
+    search.set_up(asked["task_root"], search.INSIDE, search.added(environment, asked["task_root"]))
     preload.fit(environment)
     current = logs.Current()
     logs.set_up(environment, current)
@@ -205,7 +205,8 @@ def _import_packages(modules: list[str]) -> None:
 
 def _own_places() -> tuple[str, ...]:
     """The directories on the path that the function and its layers bring."""
-    return tuple(path for path in sys.path if path == os.getcwd() or path.startswith("/opt"))
+    here = os.getcwd()
+    return tuple(path for path in sys.path if path == here or path.startswith((f"{here}/", "/opt")))
 
 
 def _init(name: str, output: _Output) -> handler.Handler:

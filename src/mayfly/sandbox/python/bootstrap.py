@@ -112,7 +112,7 @@ class Runtime:
         self._fixed = Fixed()
         self._ascii_only = True
         self._concurrency = 1
-        self._at = ""  # where it found itself as `get_ready` does
+        self._at: tuple[str, list[str]] = ("", [])  # where it found itself, and what it added to the search
         self._waiting: deque[frames.Frame] = deque()
         self._unread = False  # the server may not have read yet what was printed before the last answer
 
@@ -121,17 +121,17 @@ class Runtime:
         children.watch()
         if self._ready is None:
             with contextlib.suppress(OSError):
-                self._find_myself(task_root)
+                self._find_myself(task_root, [])
                 finder: Any = pkgutil.get_importer(task_root)
                 if finder is not None:
                     finder.find_spec("_no_such_module")  # it looks into the directory when it is first asked
 
-    def _find_myself(self, task_root: str) -> None:
+    def _find_myself(self, task_root: str, extra: list[str]) -> None:
         """Be at the code, and nobody else."""
-        search.set_up(task_root, self._places)
+        search.set_up(task_root, self._places, extra)
         random.seed()
         restore.renew_identity()
-        self._at = task_root
+        self._at = task_root, extra
 
     def run(self) -> None:
         receive, feed, adopted = self._control.recv, self._decoder.feed, children.Adopted()
@@ -176,7 +176,7 @@ class Runtime:
             loaded = warm.Warm(self._ready.renew, self._ready.inherited)
         else:
             set_environment(meta["environment"])
-            search.set_up(meta["task_root"], self._places)
+            search.set_up(meta["task_root"], self._places, search.added(meta["environment"], meta["task_root"]))
             loaded = warm.Warm(random.seed, frozenset())
         self._answer(frames.READY, {})
         launcher.Launcher(self._control, loaded).run()
@@ -230,8 +230,9 @@ class Runtime:
             about["restore_ms"] = round((time.perf_counter() - begin) * 1000, 3)
         else:
             set_environment(environment)
-            if self._at != meta["task_root"]:
-                self._find_myself(meta["task_root"])
+            here = meta["task_root"], search.added(environment, meta["task_root"])
+            if self._at != here:
+                self._find_myself(*here)
             preload.fit(environment)
             logs.set_up(environment, self._current)
         self._fixed = Fixed.of(environment)

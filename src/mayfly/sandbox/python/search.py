@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mayfly.sandbox.python import preload
@@ -21,13 +22,20 @@ INSIDE = Places(("/opt",), "/var/runtime")
 _KEPT = {*sys.builtin_module_names, "os", "io", "abc", "codecs", "encodings", "importlib", "site", "stat", "types"}
 
 
-def set_up(task_root: str, places: Places) -> None:
-    """`sys.path` as AWS has it: the function, its layers, the runtime's packages, the standard library."""
+def added(environment: Mapping[str, str], task_root: str) -> list[str]:
+    """The directories that a function adds by PYTHONPATH, without those that are searched in any case."""
+    named = environment.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [os.path.abspath(os.path.join(task_root, name)) for name in named if name]
+    return [path for path in dict.fromkeys(paths) if path not in {os.path.abspath(task_root), INSIDE.runtime}]
+
+
+def set_up(task_root: str, places: Places, extra: Sequence[str] = ()) -> None:
+    """`sys.path` as AWS has it: the function, what it adds (`extra`), its layers, the runtime's packages, the standard
+    library."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     task_root = os.path.abspath(task_root)
-    own = [task_root]
-    for layer in places.layers:
-        own += [f"{layer}/python/lib/{version}/site-packages", f"{layer}/python"]
+    layers = [f"{layer}/python{below}" for layer in places.layers for below in (f"/lib/{version}/site-packages", "")]
+    own = [task_root, *extra, *(path for path in layers if path not in extra)]
     given = [path for path in sys.path if path not in {*own, places.runtime, ""}]
     sys.path[:] = [*own, places.runtime, *given]
     _make_room(own)
