@@ -8,7 +8,13 @@ import pytest
 
 from mayfly.clock import ManualClock
 from mayfly.store import journal
-from mayfly.store.api import JournalFullError, StorageFailedError, StorageFullError, StoreClosedError, Tx
+from mayfly.store.api import (
+    JournalFullError,
+    StorageFailedError,
+    StorageFullError,
+    StoreClosedError,
+    Tx,
+)
 from mayfly.store.journal import FileJournal, Fold, JournalLimits
 from mayfly.store.journal_segments import Tail, frames
 from mayfly.store.sqlite import SqliteStore
@@ -217,6 +223,26 @@ async def test_a_fold_that_fails_is_logged_and_tried_again_and_nothing_is_lost_o
         await flushing
     assert await folded(store) == numbered(0, 10)
     assert "cannot fold this" in caplog.text
+
+
+async def test_who_waits_for_records_is_told_that_the_disk_is_full_and_finds_them_once_it_is_not(
+    store: SqliteStore, opened: Open
+) -> None:
+    room = False
+
+    def folding(tx: Tx, records: list[bytes]) -> None:
+        if not room:
+            raise StorageFullError("the database failed: database or disk is full")
+        fold(tx, records)
+
+    async with opened(folding) as full:
+        full.append(numbered(0, 3))
+        for _ in range(2):
+            with pytest.raises(StorageFullError, match="the disk is full"):
+                await full.flush()
+        room = True
+        await full.flush()
+        assert await folded(store) == numbered(0, 3)
 
 
 async def test_what_cannot_be_folded_at_closing_waits_for_the_next_opening(store: SqliteStore, opened: Open) -> None:

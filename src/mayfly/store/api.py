@@ -279,7 +279,8 @@ class Journal(Protocol):
         """Add records in order."""
 
     async def flush(self) -> None:
-        """Return when everything appended before the call is in the database."""
+        """Return when everything appended before the call is in the database; `StorageFullError` when that waits for
+        room on the disk."""
 
     async def close(self) -> None:
         """`flush`, then release the file."""

@@ -22,7 +22,7 @@ from typing import Protocol, Self, TypeVar
 
 from mayfly.clock import Clock
 from mayfly.errors import MayflyError
-from mayfly.store.api import JournalFullError, StorageFailedError, Store, StoreClosedError, Tx
+from mayfly.store.api import JournalFullError, StorageFailedError, StorageFullError, Store, StoreClosedError, Tx
 from mayfly.store.journal_segments import Batch, Position, Segments, Tail, frames
 
 T = TypeVar("T")
@@ -88,6 +88,7 @@ class FileJournal:
         self._hurry = asyncio.Event()  # somebody waits in `flush` or `close`: no lingering
         self._closing = asyncio.Event()
         self._stopped = False
+        self._refused = 0  # how often nothing could be folded because the disk was full
         self._progress = asyncio.Condition()
         self._main: asyncio.Task[None] | None = None
 
@@ -139,13 +140,16 @@ class FileJournal:
         self._behind.set()
 
     async def flush(self) -> None:
-        """Raises `StorageFailedError` if the journal was closed meanwhile and its records could not be folded."""
-        target = Position(self._tail.number, self._tail.size)
+        """Raises `StorageFullError` if the disk is too full to fold any, and `StorageFailedError` if the journal was
+        closed meanwhile and its records could not be folded."""
+        target, refused = Position(self._tail.number, self._tail.size), self._refused
         self._hurry.set()
         async with self._progress:
-            await self._progress.wait_for(lambda: self._folded >= target or self._stopped)
-        if self._folded < target:
+            await self._progress.wait_for(lambda: self._folded >= target or self._stopped or self._refused != refused)
+        if self._folded < target and self._stopped:
             raise StorageFailedError(f"the journal {self._name} closed before its records could be folded")
+        if self._folded < target:
+            raise StorageFullError(f"the disk is full: records of the journal {self._name} are not in the database yet")
 
     async def close(self) -> None:
         """`flush`, then release the file. If folding fails now, the rest stays in the file for the next opening."""
@@ -216,7 +220,8 @@ class FileJournal:
                 elif last_try:
                     return
                 else:
-                    await _pause(self._closing, delay_s)
+                    await _pause(self._hurry, delay_s)
+                    self._hurry.clear()
                     delay_s = min(delay_s * 2, BACKOFF_S[1])
             if self._unfolded():
                 self._behind.set()
@@ -228,7 +233,11 @@ class FileJournal:
         """Whether a step forward was made; if not, the next one is smaller, to get as far as possible."""
         try:
             await self._step()
-        except Exception:
+        except Exception as error:
+            if isinstance(error, StorageFullError):
+                self._refused += 1
+                async with self._progress:
+                    self._progress.notify_all()
             self._batch_bytes = max(1, self._batch_bytes // 8)
             _log.exception("folding the journal %s failed at %s; its records are kept", self._name, self._folded)
             return False
