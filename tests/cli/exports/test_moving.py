@@ -160,7 +160,7 @@ def test_what_cannot_be_taken_along_is_said_with_its_name_and_the_reason(exporte
         f"values are not written: give {', '.join(VALUES)} with the deployment",
         "DoorSecretSecretString is to be given with versions/1/template.yaml already",
         "data is not exported: objects of full-of-photos",
-        "bus default: the token for CloudEvents stay here",
+        "bus default: for CloudEvents, a token stays here",
         "webhooks are Mayfly's own, and left out: hub",
     ):
         assert sentence in said

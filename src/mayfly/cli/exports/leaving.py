@@ -113,8 +113,8 @@ def _events(reading: Reading) -> Iterator[str]:
     for bus in reading.pages("events", "list_event_buses", "EventBuses"):
         place = f"/_mayfly/events/{quote(bus['Name'], safe='')}"
         if tokens := list(_page(reading.connection, f"{place}/tokens", "tokens")):
-            count = "the token" if len(tokens) == 1 else f"the {len(tokens)} tokens"
-            yield f"bus {bus['Name']}: {count} for CloudEvents stay here (`mayfly events token create`)"
+            count = "a token stays" if len(tokens) == 1 else f"{len(tokens)} tokens stay"
+            yield f"bus {bus['Name']}: for CloudEvents, {count} here (`mayfly events token create`)"
 
 
 def _page(connection: Connection, path: str, member: str) -> list[dict[str, Any]]:

@@ -73,7 +73,7 @@ _GONE = "DELETE_COMPLETE"
 _LONGEST = 200
 _MOST, _MOST_PARAMETERS = 500, 200  # resources and parameters in a template, here and on AWS
 _STEPS = "versions"  # the folder with what is deployed before the last template
-_DESCRIPTION = "What was deployed outside of stacks"
+_DESCRIPTION = "What was deployed"
 
 
 @dataclass(slots=True)
