@@ -105,6 +105,30 @@ def test_node_sends_what_is_for_an_api_to_the_endpoint(arguments: list[str]) -> 
     assert options["headers"] == {"a": "b", "host": HOST}
 
 
+HEADERS = "headers: {{'X-Amz-Target': '{target}', host: 'h'}}"
+QUEUE = f"{{{{hostname: '{{host}}', port: {{port}}, path: '/', method: 'POST', {HEADERS}}}}}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_node_sends_what_is_for_a_queue_of_this_machine_to_the_endpoint(host: str) -> None:
+    options = redirected(QUEUE.format(host=host, port=4951, target="AmazonSQS.SendMessage"))
+    assert (options["hostname"], options["port"], options["path"]) == ("127.0.0.1", "4566", "/")
+    assert options["headers"]["host"] == "h", "which is what is signed"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "target"),
+    [
+        ("127.0.0.1", 4566, "AmazonSQS.SendMessage"),
+        ("127.0.0.1", 4951, "DynamoDB_20120810.GetItem"),
+        ("queues.example", 4951, "AmazonSQS.SendMessage"),
+        ("sqs.us-east-1.amazonaws.com", 443, "AmazonSQS.SendMessage"),
+    ],
+)
+def test_node_sends_nothing_of_others_to_the_endpoint(host: str, port: int, target: str) -> None:
+    assert redirected(QUEUE.format(host=host, port=port, target=target)) is None
+
+
 def test_node_sends_everything_else_where_it_is_for() -> None:
     assert [redirected(json.dumps(url)) for url in ELSEWHERE] == [None] * 3
     assert redirected("{path: '/'}") is None
