@@ -238,7 +238,7 @@ def test_no_file_that_a_killed_server_leaves_holds_a_secret(mortal: Mortal, tmp_
     Tenant(mortal.platform, secrets).everywhere()
     assert len(secrets.put) > 20
     mortal.kill()
-    assert secrets.in_clear(data) == []
+    assert secrets.in_clear(tmp_path) == []
     assert [path.name for path in holding(data, b"PRIVATE KEY")] == ["tls.pem"]
     assert for_all(data) <= PUBLIC
     mortal.start()
@@ -247,7 +247,7 @@ def test_no_file_that_a_killed_server_leaves_holds_a_secret(mortal: Mortal, tmp_
     page = connect(data)
     (task,) = tasks(page, "f", "succeeded")
     assert task["result"] == {"kept": RETURNED}
-    assert secrets.in_clear(data) == []
+    assert secrets.in_clear(tmp_path) == []
 
 
 def tasks(page: Connection, function: str, state: str) -> list[Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mayfly.services.contract import RequestContext
-from mayfly.services.stacks.post import ANSWER, CUSTOM
+from mayfly.services.stacks.post import ANSWER, CUSTOM, box_name
 from mayfly.services.stacks.resources.base import Around, Caller, Target
 from mayfly.services.stacks.resources.cloudformation.custom import LONGEST_S, CustomResource
 from tests.conftest import PlatformProcess, start_platform
@@ -122,6 +122,28 @@ async def test_a_request_that_is_sent_again_after_a_crash_has_the_same_request_i
     assert (await again).physical_id == "made"
     await kind.create(Caller(asked, CONTEXT, around=around), target, properties)  # one more start: nobody is asked
     assert len(asked.requests) == 2
+
+
+@pytest.mark.asyncio
+async def test_the_name_of_a_box_tells_no_properties_unless_an_earlier_version_asked(stage: Stage) -> None:
+    stack = await stage.create({"A": thing()})
+    post, asked, kind = stage.service.post, Asked(), CustomResource()
+    caller = Caller(asked, CONTEXT, around=Around(None, stage.clock, post, None))  # type: ignore[arg-type]
+    target = Target(stack["StackId"], "s", "Thing", 1, CONTEXT.account, CONTEXT.region, "Custom::Thing")
+    names = []
+    for password, earlier in (("guess", False), ("other", True)):
+        properties = {"ServiceToken": FUNCTION, "Password": password}
+        said = json.dumps([properties, {}], sort_keys=True)
+        name = box_name(target.stack_id, "Thing", 1, "Create", CONTEXT.request_id, False, said)
+        if earlier:
+            await post.open(name, target.stack_id, CUSTOM, LONGEST_S)
+        asked.requests.clear()
+        with pytest.raises(Crash):
+            await kind.create(caller, target, properties)
+        names.append((asked.requests[0]["ResponseURL"].partition("?")[0].rpartition("/")[2], name))
+    (hidden, guessed), (found, left) = names
+    assert hidden != guessed
+    assert found == left
 
 
 def package() -> bytes:

@@ -51,7 +51,7 @@ class Addresses(NamedTuple):
 
 
 def box_name(*parts: object) -> str:
-    """The id of the box for what `parts` name."""
+    """The id of the box for what `parts` name, which is no secret: whoever guesses it knows that."""
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:40]
 
 
@@ -83,6 +83,10 @@ class Post:
             return found
 
         return await self._store.write(write)
+
+    def secret_name(self, *parts: object) -> str:
+        """`box_name` of parts that hold secrets."""
+        return self._store.fingerprint("\0".join(map(str, parts)).encode(), "box").hex()[:40]
 
     def url(self, box: Box, base: str) -> str:
         """What to put an answer to, for somebody who reaches the platform at `base`."""

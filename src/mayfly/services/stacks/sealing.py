@@ -69,6 +69,10 @@ class Store:
         """See `store.api.Store`."""
         return await self._store.write(lambda tx: body(Tx(tx, self._vault)))
 
+    def fingerprint(self, plain: bytes, about: str) -> bytes:
+        """What to find a row by that is named after a secret; see `store.api.Vault`."""
+        return self._vault.fingerprint(plain, about)
+
     async def read(self, body: Callable[[Reader], T]) -> T:
         """See `store.api.Store`."""
         return await self._store.read(lambda reader: body(Reader(reader, self._vault)))

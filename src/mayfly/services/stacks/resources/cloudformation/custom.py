@@ -80,7 +80,7 @@ class CustomResource(Moving, Unreadable):
 
     async def delete(self, call: Caller, target: Target, made: Made, properties: Mapping[str, Any]) -> None:
         physical_id = made.physical_id
-        asked = await call.around.post.find(_box_of(call, target, "Create", properties, {}))
+        asked = await call.around.post.find(await _box_of(call, target, "Create", properties, {}))
         if not made.attributes and asked is not None:
             if not asked.sent:
                 return  # whom we meant to ask was never reached, so there is nothing
@@ -107,7 +107,7 @@ class CustomResource(Moving, Unreadable):
         more: Mapping[str, Any] | None = None,
     ) -> Answer:
         """Send a request unless that was done, and wait for its answer; `NotMadeError` where it is no success."""
-        post, name = call.around.post, _box_of(call, target, kind, properties, more or {})
+        post, name = call.around.post, await _box_of(call, target, kind, properties, more or {})
         longest = min(properties.get("ServiceTimeout", LONGEST_S), LONGEST_S)
         box = await post.open(name, target.stack_id, CUSTOM_BOX, longest)
         request = {
@@ -178,9 +178,14 @@ def request_of(box: Box) -> str:
     return f"{box.id[:8]}-{box.id[8:12]}-4{box.id[13:16]}-a{box.id[17:20]}-{box.id[20:32]}"
 
 
-def _box_of(call: Caller, target: Target, kind: str, properties: Mapping[str, Any], more: Mapping[str, Any]) -> str:
+async def _box_of(
+    call: Caller, target: Target, kind: str, properties: Mapping[str, Any], more: Mapping[str, Any]
+) -> str:
+    """The id of a box. Where an earlier version of Mayfly asked, it has a name by which properties can be guessed."""
     asked = json.dumps([properties, more], sort_keys=True, default=str)
-    return box_name(target.stack_id, target.logical_id, target.generation, kind, call.operation_id, call.back, asked)
+    parts = (target.stack_id, target.logical_id, target.generation, kind, call.operation_id, call.back, asked)
+    earlier = box_name(*parts)
+    return earlier if await call.around.post.find(earlier) is not None else call.around.post.secret_name(*parts)
 
 
 def _made(answer: Answer) -> Made:
