@@ -127,3 +127,16 @@ def test_a_platform_that_is_gone_is_told_without_the_names_of_libraries(tmp_path
         command(tmp_path, "usage"), capture_output=True, text=True, timeout=STARTS_S, env={**os.environ, **keys}
     )
     assert (done.returncode, done.stderr) == (1, "mayfly: http://127.0.0.1:1 does not answer: Connection refused\n")
+
+
+@pytest.mark.root
+def test_a_user_namespace_without_a_second_user_has_a_platform_that_refuses_images_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    image = command(data, "image", "import", str(tmp_path / "image.tar"), "--name", "a:1")
+    (tmp_path / "image.tar").write_bytes(bytes(1024))
+    with running(data, ["unshare", "--user", "--map-root-user", *up(data)]) as server:
+        done = subprocess.run(image, capture_output=True, text=True, timeout=STARTS_S)
+        assert done.returncode == 1
+        assert "images are unpacked by an unprivileged user, and this user namespace has none" in done.stderr
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(STARTS_S) == 0

@@ -62,7 +62,10 @@ def owner(directory: Path) -> int:
         except OSError:  # in a user namespace that has no such id
             continue
         return uid
-    raise ImagesUnavailableError("no unprivileged user can be had for unpacking images")
+    raise ImagesUnavailableError(
+        "images are unpacked by an unprivileged user, and this user namespace has none: give it more ids, or run "
+        "Mayfly as an ordinary user"
+    )
 
 
 async def answer(

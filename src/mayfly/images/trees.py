@@ -190,7 +190,8 @@ class Trees:
         shutil.rmtree(self._incoming, ignore_errors=True)
         for path in (self._layers, self._roots, self._incoming):
             path.mkdir(exist_ok=True)
-        self._uid = children.owner(self._incoming)
+        with suppress(ImagesUnavailableError):  # `work` tells it to who wants an image
+            self._uid = children.owner(self._incoming)
 
     def _make(self, path: Path) -> None:
         path.mkdir(mode=0o700)
