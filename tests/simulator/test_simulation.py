@@ -41,6 +41,9 @@ def test_every_unit_is_reported_to_who_watches(trace: Trace) -> None:
     told: list[int] = []
     simulation.run(Fixed(600.0), trace, 100.0, told.append)
     assert sum(told) == len(trace.units)
+    told.clear()
+    simulation.matching(trace, Fixed(600.0), advance=told.append)
+    assert sum(told) == simulation.searched(trace)
 
 
 def test_longer_keep_alive_holds_more_and_misses_less(trace: Trace) -> None:

@@ -102,14 +102,15 @@ def _replay(trace: Trace, chosen: list[Any], start_ms: float, compare: bool) -> 
     rules = [baseline, *(rule for rule in chosen if rule != baseline)]
     price = None
     with _progress("Replaying") as (bar, task):
-        bar.update(task, total=len(trace.units) * (len(rules) + compare))
+        searched = simulation.searched(trace) if compare else 0
+        bar.update(task, total=len(trace.units) * (len(rules) + compare) + searched)
         results = []
         for rule in rules:
             bar.update(task, description=f"Replaying {rule.name}")
             results.append(simulation.run(rule, trace, start_ms, lambda more: bar.advance(task, more)))
         if compare and trace.units:
             bar.update(task, description="Replaying at equal memory")
-            rule = simulation.matching(trace, baseline)
+            rule = simulation.matching(trace, baseline, advance=lambda more: bar.advance(task, more))
             price = rule.price
             result = simulation.run(rule, trace, start_ms, lambda more: bar.advance(task, more))
             results.append(result._replace(policy=f"{rule.name} {MATCHED}"))

@@ -22,8 +22,9 @@ its calls can be cold whatever is done. docs/discussion/keep-alive.md has the me
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, repeat
 from math import ceil, log
+from operator import sub, truediv
 from typing import NamedTuple
 
 from mayfly.policy.intervals import prefix_and_run
@@ -153,13 +154,12 @@ class Hazard:
     def _gains(self, state: Learnt, ends: list[float], observations: float) -> list[float]:
         """What holding an instance over each bin gains, in cold starts times `observations`."""
         price = self._price(state)
-        gains = []
-        lasting = observations
-        for end, width in zip(ends, self._widths, strict=True):
-            # An idle time that ends within the bin holds the instance for half of it on average.
-            gains.append(end - price * width * (lasting - end / 2))
-            lasting -= end
-        return gains
+        lasting = accumulate(ends, sub, initial=observations)  # those that have not ended when a bin begins
+        # An idle time that ends within the bin holds the instance for half of it on average.
+        return [
+            end - price * width * (left - end / 2)
+            for end, width, left in zip(ends, self._widths, lasting, strict=False)
+        ]
 
     def _price(self, state: Learnt) -> float:
         """What holding this function's instance for a second costs, in its cold starts."""
@@ -208,4 +208,4 @@ def _boxed(row: list[float], reach: int) -> list[float]:
     size = reach + 1
     sums = list(accumulate(row))
     before, upto = [0.0] * size + sums, sums + [sums[-1]] * reach
-    return [(high - low) / size for low, high in zip(before, upto, strict=False)]
+    return list(map(truediv, map(sub, upto, before), repeat(size)))

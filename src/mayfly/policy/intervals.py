@@ -20,11 +20,13 @@ def prefix_and_run(gains: Sequence[float], toll: float) -> Choice:
     before = sum(gains)  # gains of [0:at]
     best, low, high = 0.0, 0, 0  # the best run within [at:]
     here, here_end = 0.0, 0  # the best run that starts at `at`
-    most, choice = 0.0, Choice(0, 0, 0)
+    most, cut, run = 0.0, 0, (0, 0)
     for at in range(len(gains), -1, -1):
-        value = before + best - toll if best > toll else before
-        if value > most:
-            most, choice = value, Choice(at, low, high) if best > toll else Choice(at, at, at)
+        if best > toll:
+            if before + best - toll > most:
+                most, cut, run = before + best - toll, at, (low, high)
+        elif before > most:
+            most, cut, run = before, at, (at, at)
         if not at:
             break
         gain = gains[at - 1]
@@ -34,4 +36,4 @@ def prefix_and_run(gains: Sequence[float], toll: float) -> Choice:
         here += gain
         if here > best:
             best, low, high = here, at - 1, here_end
-    return choice
+    return Choice(cut, *run)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from math import sqrt
+from math import ceil, sqrt
 from typing import Any
 
 from mayfly.policy.hazard import Hazard
@@ -15,7 +15,7 @@ from mayfly.simulator.trace import Trace, Unit
 Advance = Callable[[int], None]  # called with how many more units were replayed
 LEAST_PRICE, MOST_PRICE = 0.001, 100.0
 PRICE_STEPS, SPAN_STEPS = 10, 12  # halvings of the interval
-SAMPLE = 2000  # units on which a price is searched
+SAMPLE = 1000  # units at most on which a price is searched
 BATCH = 64  # units between reports of progress
 
 
@@ -37,13 +37,14 @@ def foresight(trace: Trace, idle_gb_hours: float, start_ms: float) -> Result:
     return summarize("foresight", trace, tallies, start_ms)
 
 
-def matching(trace: Trace, reference: Rule[Any], rule: Hazard | None = None) -> Hazard:
+def matching(
+    trace: Trace, reference: Rule[Any], rule: Hazard | None = None, advance: Advance = lambda _: None
+) -> Hazard:
     """`rule` (the hazard policy as it is) with the price at which it takes as much memory as `reference`.
 
-    The price is found on a sample of units.
+    The price is found on a sample of units, which are replayed some times over: `searched(trace)` in all.
     """
-    step = max(1, len(trace.units) // SAMPLE)
-    units = trace.units[::step]
+    units = _sampled(trace)
     target = _gb_hours(units, partial(replay, reference, end_s=trace.end_s))
     low, high = LEAST_PRICE, MOST_PRICE
     rule = rule or Hazard()
@@ -53,7 +54,17 @@ def matching(trace: Trace, reference: Rule[Any], rule: Hazard | None = None) -> 
             low = rule.price
         else:
             high = rule.price
+        advance(len(units))
     return replace(rule, price=float(f"{sqrt(low * high):.3g}"))
+
+
+def searched(trace: Trace) -> int:
+    """How many units `matching` reports as replayed."""
+    return PRICE_STEPS * len(_sampled(trace))
+
+
+def _sampled(trace: Trace) -> Sequence[Unit]:
+    return trace.units[:: max(1, ceil(len(trace.units) / SAMPLE))]
 
 
 def _each(units: Sequence[Unit], tally: Callable[[Unit], Tally], advance: Advance) -> list[Tally]:
