@@ -1,6 +1,7 @@
 """Fixtures for everybody: time that stands still, a real store on a temporary directory, a whole running platform."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,11 @@ settings.register_profile(
     "mayfly", deadline=None, derandomize="CI" in os.environ, max_examples=50 if "CI" in os.environ else 100
 )
 settings.load_profile("mayfly")
+
+# Who runs tests in the background of a shell, or under nohup, has them ignore these, and what tests start would, too.
+for _ignored in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_ignored) is signal.SIG_IGN:
+        signal.signal(_ignored, signal.default_int_handler if _ignored is signal.SIGINT else signal.SIG_DFL)
 
 # What `make test` installs for functions; see the Makefile.
 RUNTIMES = Path(__file__).parents[1] / ".cache" / "platform" / "runtimes"

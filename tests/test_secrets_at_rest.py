@@ -4,7 +4,6 @@ behind holds one of them in clear."""
 import base64
 import json
 import os
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -256,9 +255,9 @@ def tasks(page: Connection, function: str, state: str) -> list[Any]:
 
 
 def for_all(data: Path) -> set[str]:
-    """What others than the owner may read or enter."""
-    entries = (path for path in data.iterdir() if not path.is_symlink())
-    return {path.name for path in entries if stat.S_IMODE(path.stat().st_mode) & 0o077}
+    """What others than the owner may read or enter; images are for those who unpack them, too, who are a group."""
+    modes = {path.name: path.stat().st_mode & 0o077 for path in data.iterdir() if not path.is_symlink()}
+    return {name for name, mode in modes.items() if mode and (name, mode) != ("images", 0o050)}
 
 
 def holding(folder: Path, text: bytes) -> list[Path]:

@@ -192,6 +192,7 @@ class Trees:
             path.mkdir(exist_ok=True)
         with suppress(ImagesUnavailableError):  # `work` tells it to who wants an image
             self._uid = children.owner(self._incoming)
+            children.let_through(self._top, self._uid)
 
     def _make(self, path: Path) -> None:
         path.mkdir(mode=0o700)
