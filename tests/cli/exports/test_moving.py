@@ -92,6 +92,13 @@ def test_what_is_read_of_both_platforms_makes_the_same_template(old: PlatformPro
     assert before == after
 
 
+def test_a_user_is_made_after_the_groups_that_it_is_in(exported: tuple[Path, str]) -> None:
+    resources = load((exported[0] / "template.yaml").read_text())["Resources"]
+    groups = [name for name, one in resources.items() if one["Type"] == "AWS::IAM::Group"]
+    assert groups
+    assert set(groups) <= set(resources["AnnaUser"]["DependsOn"])
+
+
 def test_versions_keep_their_order_their_code_and_what_they_were(old: PlatformProcess, new: PlatformProcess) -> None:
     before, after = (_versions(platform, "calc") for platform in (old, new))
     assert tuple(before) == tuple(after) == CALC

@@ -105,10 +105,10 @@ def people(reading: Reading) -> Iterator[Thing]:
             continue
         properties = {"UserName": name, **said(listed, "Path", {"Path": "/"})}
         properties |= tags_of(reading.client("iam").get_user(UserName=name)["User"].get("Tags"))
-        groups = [one["GroupName"] for one in reading.pages("iam", "list_groups_for_user", "Groups", UserName=name)]
-        properties |= {"Groups": groups} if groups else {}
+        groups = list(reading.pages("iam", "list_groups_for_user", "Groups", UserName=name))
+        properties |= {"Groups": [one["GroupName"] for one in groups]} if groups else {}
         properties |= _granted(reading, "user", {"UserName": name})
-        after = tuple(f"arn:aws:iam::{reading.connection.account}:group/{group}" for group in groups)
+        after = tuple(one["Arn"] for one in groups)
         yield Thing(user_kind, f"{name} user", name, properties, {"Arn": listed["Arn"]}, after=after)
         if any(reading.pages("iam", "list_access_keys", "AccessKeyMetadata", UserName=name)):
             reading.notes.append(
